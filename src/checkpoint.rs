@@ -1,0 +1,168 @@
+//! A run as one `.safetensors` file.
+//!
+//! Weights lie under TransformerLens-like names (`blocks.0.attn.W_Q`, `[in, out]`), AdamW's
+//! moments under `optim.first.…` and `optim.second.…`. The metadata holds the format's version,
+//! the RunConfig, the alphabet, the step and the loss history. The state of the random numbers is
+//! the seed and the step: every batch has a stream of its own.
+
+use std::collections::HashMap;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::config::{ConfigError, RunConfig};
+use crate::model::Layout;
+use crate::protocol::LossPoint;
+use crate::tokenizer::Tokenizer;
+use crate::trainer::MAX_HISTORY;
+
+const FORMAT: &str = "confab.1";
+const FIRST: &str = "optim.first.";
+const SECOND: &str = "optim.second.";
+/// More characters than any task has; guards the size of the embedding.
+const MAX_ALPHABET: usize = 4096;
+
+/// Everything a run needs to go on as if it had never stopped.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    pub config: RunConfig,
+    /// Steps done.
+    pub step: usize,
+    pub tokenizer: Tokenizer,
+    pub history: Vec<LossPoint>,
+    /// Flat, in the order of [`Layout`].
+    pub parameters: Vec<f32>,
+    /// AdamW's first moment, in the same order.
+    pub first: Vec<f32>,
+    /// AdamW's second moment, in the same order.
+    pub second: Vec<f32>,
+}
+
+/// Why a file is not taken for a checkpoint.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    #[error("it is not a whole safetensors file ({0}); it may be cut off or damaged: use another copy")]
+    Format(#[from] safetensors::SafeTensorError),
+    #[error("it is a safetensors file, but not one of Confab: its metadata lacks `{0}`")]
+    Foreign(&'static str),
+    #[error("it was written in the format `{0}`; this version reads `{FORMAT}`: update Confab")]
+    Version(String),
+    #[error("its metadata `{key}` cannot be read: {why}")]
+    Metadata { key: &'static str, why: String },
+    #[error("its run cannot be run here: {0}")]
+    Config(#[from] ConfigError),
+    #[error("its tensor `{name}` {what}; the file is damaged: use another copy")]
+    Tensor { name: String, what: String },
+    #[error("its alphabet is not that of its task in this version of Confab")]
+    Alphabet,
+}
+
+impl Checkpoint {
+    /// The file's bytes.
+    ///
+    /// # Errors
+    /// If the format cannot hold the run, as with metadata over 100 MB.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, CheckpointError> {
+        let layout = Layout::new(&self.config.model, self.tokenizer.vocab_size());
+        let groups = [("", &self.parameters), (FIRST, &self.first), (SECOND, &self.second)];
+        let groups = groups.map(|(prefix, values)| (prefix, to_le_bytes(values)));
+        let mut views = Vec::new();
+        for (prefix, bytes) in &groups {
+            for parameter in layout.parameters() {
+                let part = &bytes[parameter.range.start * 4..parameter.range.end * 4];
+                let view = TensorView::new(Dtype::F32, parameter.shape.clone(), part)?;
+                views.push((format!("{prefix}{}", parameter.name), view));
+            }
+        }
+        Ok(safetensors::serialize(views, Some(self.metadata()?))?)
+    }
+
+    fn metadata(&self) -> Result<HashMap<String, String>, CheckpointError> {
+        Ok(HashMap::from([
+            ("format".into(), "pt".into()), // what Python's loaders look for
+            ("confab.format".into(), FORMAT.into()),
+            ("confab.config".into(), to_json("confab.config", &self.config)?),
+            ("confab.step".into(), self.step.to_string()),
+            ("confab.tokenizer".into(), to_json("confab.tokenizer", &self.tokenizer)?),
+            ("confab.rng".into(), format!("chacha8 seed {} stream {}", self.config.seed, self.step)),
+            ("confab.history".into(), to_json("confab.history", &self.history)?),
+        ]))
+    }
+
+    /// Reads a file's bytes. Sizes are checked against the file's own length before memory is
+    /// taken.
+    ///
+    /// # Errors
+    /// Whatever keeps the file from being a whole checkpoint of finite numbers.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
+        let (_, header) = SafeTensors::read_metadata(bytes)?;
+        let metadata = header.metadata().as_ref().ok_or(CheckpointError::Foreign("confab.format"))?;
+        let entry = |key: &'static str| metadata.get(key).ok_or(CheckpointError::Foreign(key));
+        let format = entry("confab.format")?;
+        if format != FORMAT {
+            return Err(CheckpointError::Version(format.chars().take(40).collect()));
+        }
+        let config: RunConfig = from_json("confab.config", entry("confab.config")?)?;
+        config.validate()?;
+        let tokenizer: Tokenizer = from_json("confab.tokenizer", entry("confab.tokenizer")?)?;
+        if tokenizer.vocab_size() > MAX_ALPHABET {
+            return Err(CheckpointError::Alphabet);
+        }
+        let step = from_json("confab.step", entry("confab.step")?)?;
+        let mut history: Vec<LossPoint> = from_json("confab.history", entry("confab.history")?)?;
+        history.truncate(MAX_HISTORY);
+
+        let tensors = SafeTensors::deserialize(bytes)?;
+        let layout = Layout::new(&config.model, tokenizer.vocab_size());
+        Ok(Self {
+            parameters: read(&tensors, &layout, "")?,
+            first: read(&tensors, &layout, FIRST)?,
+            second: read(&tensors, &layout, SECOND)?,
+            config,
+            step,
+            tokenizer,
+            history,
+        })
+    }
+
+    /// What a saved file is called.
+    pub fn file_name(&self) -> String {
+        let task = serde_json::to_value(self.config.task.kind).unwrap_or_default();
+        let task = task.as_str().unwrap_or("run");
+        let size = crate::config::Preset::of(&self.config.model).map_or("custom", |p| p.name);
+        format!("confab-{task}-{size}-step{}.safetensors", self.step)
+    }
+}
+
+fn to_json(key: &'static str, value: &impl serde::Serialize) -> Result<String, CheckpointError> {
+    serde_json::to_string(value).map_err(|e| CheckpointError::Metadata { key, why: e.to_string() })
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(key: &'static str, text: &str) -> Result<T, CheckpointError> {
+    serde_json::from_str(text).map_err(|e| CheckpointError::Metadata { key, why: e.to_string() })
+}
+
+fn to_le_bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+/// The tensors `{prefix}{name}` of every parameter, flat.
+fn read(tensors: &SafeTensors, layout: &Layout, prefix: &str) -> Result<Vec<f32>, CheckpointError> {
+    let mut out = Vec::new();
+    for parameter in layout.parameters() {
+        let name = format!("{prefix}{}", parameter.name);
+        let refuse = |what: String| CheckpointError::Tensor { name: name.clone(), what };
+        let view = tensors.tensor(&name).map_err(|_| refuse("is missing".into()))?;
+        if view.dtype() != Dtype::F32 || view.shape() != parameter.shape {
+            let (shape, dtype) = (view.shape(), view.dtype());
+            let wanted = &parameter.shape;
+            return Err(refuse(format!("is {dtype:?} {shape:?} where F32 {wanted:?} is expected")));
+        }
+        let start = out.len();
+        let (values, _) = view.data().as_chunks::<4>();
+        out.extend(values.iter().map(|value| f32::from_le_bytes(*value)));
+        if out[start..].iter().any(|value| !value.is_finite()) {
+            return Err(refuse("holds a value that is not a finite number".into()));
+        }
+    }
+    Ok(out)
+}

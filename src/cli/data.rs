@@ -1,0 +1,57 @@
+//! `confab data`: records of a task, as a model sees them.
+
+use std::io::Write;
+
+use anyhow::Result;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use confab::task::{Split, Task, record_rng};
+
+pub fn command() -> Command {
+    Command::new("data")
+        .about("Prints records of a task")
+        .args(super::knobs::args())
+        .arg(
+            Arg::new("records")
+                .long("records")
+                .value_name("N")
+                .value_parser(value_parser!(usize))
+                .default_value("5")
+                .help("how many"),
+        )
+        .arg(
+            Arg::new("validation")
+                .long("validation")
+                .action(ArgAction::SetTrue)
+                .help("held-out records instead of training ones"),
+        )
+        .arg(
+            Arg::new("fields")
+                .long("fields")
+                .action(ArgAction::SetTrue)
+                .help("as JSON lines, with the field of each character"),
+        )
+}
+
+pub fn run(matches: &ArgMatches) -> Result<()> {
+    let config = super::knobs::config(matches)?;
+    config.validate()?;
+    let task = Task::new(&config.task)?;
+    let split = if matches.get_flag("validation") { Split::Validation } else { Split::Train };
+    let mut rng = record_rng(config.seed, 0);
+    let mut out = std::io::stdout().lock();
+    for _ in 0..matches.get_one::<usize>("records").copied().unwrap_or(5) {
+        let record = task.draw(split, config.model.context, &mut rng);
+        if matches.get_flag("fields") {
+            let line = serde_json::json!({
+                "text": record.text, "fields": record.fields, "category": record.category,
+            });
+            writeln!(out, "{line}")?;
+        } else {
+            write!(out, "{}", record.text)?;
+            if !record.text.ends_with('\n') {
+                writeln!(out)?;
+            }
+        }
+    }
+    Ok(())
+}

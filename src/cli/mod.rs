@@ -1,0 +1,82 @@
+//! One file per subcommand; the flags of a run are made from [`KNOBS`](confab::config::KNOBS).
+
+mod data;
+mod inspect;
+mod knobs;
+mod picture;
+mod sample;
+mod train;
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use clap::{Arg, ArgMatches, Command};
+use confab::checkpoint::Checkpoint;
+use confab::platform::{self, OpenDevice};
+use confab::protocol::DeviceChoice;
+use confab::trainer::Trainer;
+
+/// Parses the command line and runs it. A bad command line ends the process with status 2.
+pub fn run() -> Result<()> {
+    let command = Command::new("confab")
+        .about("Trains small transformers on memory tasks, and shows what they compute")
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands([train::command(), sample::command(), inspect::command(), data::command()]);
+    let matches = command.get_matches();
+    match matches.subcommand() {
+        Some(("train", matches)) => train::run(matches),
+        Some(("sample", matches)) => sample::run(matches),
+        Some(("inspect", matches)) => inspect::run(matches),
+        Some(("data", matches)) => data::run(matches),
+        _ => bail!("no such command"),
+    }
+}
+
+/// `--device`, with what this build offers.
+fn device_arg() -> Arg {
+    Arg::new("device")
+        .long("device")
+        .value_name("DEVICE")
+        .value_parser(clap::builder::PossibleValuesParser::new(DeviceChoice::NAMES))
+        .default_value("auto")
+        .help("where to compute")
+}
+
+fn device(matches: &ArgMatches) -> DeviceChoice {
+    let name = matches.get_one::<String>("device");
+    name.and_then(|name| DeviceChoice::parse(name)).unwrap_or_default()
+}
+
+/// Opens the device, saying on standard error what the user should know.
+fn open_device(matches: &ArgMatches) -> Result<OpenDevice> {
+    let opened = futures::executor::block_on(platform::open(device(matches)));
+    let (device, notice) = opened.map_err(anyhow::Error::msg)?;
+    if let Some(notice) = notice {
+        eprintln!("{notice}");
+    }
+    Ok(device)
+}
+
+fn checkpoint_arg() -> Arg {
+    Arg::new("checkpoint")
+        .required(true)
+        .value_name("FILE")
+        .value_parser(clap::value_parser!(std::path::PathBuf))
+        .help("a checkpoint, as `confab train --out` or the page writes it")
+}
+
+fn read_bytes(file: &Path) -> Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("reading {}", file.display()))
+}
+
+/// The run in the file that the command line names, on the device it names.
+fn load_run(matches: &ArgMatches) -> Result<Trainer> {
+    let file = matches.get_one::<std::path::PathBuf>("checkpoint").context("no checkpoint was named")?;
+    let bytes = read_bytes(file)?;
+    let load = || format!("loading the checkpoint {}", file.display());
+    let checkpoint = Checkpoint::from_bytes(&bytes).with_context(load)?;
+    let opened = open_device(matches)?;
+    Trainer::resume(checkpoint, opened.device, &opened.limits).with_context(load)
+}

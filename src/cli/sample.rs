@@ -1,0 +1,87 @@
+//! `confab sample`: draws text from a checkpoint.
+
+use std::io::Write;
+
+use anyhow::Result;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use confab::protocol::SampleOptions;
+use confab::sample::Sampler;
+
+pub fn command() -> Command {
+    let defaults = SampleOptions::default();
+    Command::new("sample")
+        .about("Draws text from a checkpoint")
+        .arg(super::checkpoint_arg())
+        .arg(super::device_arg())
+        .arg(Arg::new("prompt").long("prompt").default_value(defaults.prompt).help("what to go on from; \\n is a line break"))
+        .arg(
+            Arg::new("temperature")
+                .long("temperature")
+                .value_parser(temperature)
+                .default_value("0.8")
+                .help("0 always takes the likeliest character, 2 is the most random"),
+        )
+        .arg(
+            Arg::new("top-k")
+                .long("top-k")
+                .value_parser(value_parser!(usize))
+                .default_value("0")
+                .help("draw from this many likeliest characters only; 0 draws from all"),
+        )
+        .arg(Arg::new("seed").long("seed").value_parser(value_parser!(u64)).default_value("1").help("decides what is drawn"))
+        .arg(
+            Arg::new("max-chars")
+                .long("max-chars")
+                .value_parser(value_parser!(usize))
+                .default_value("256")
+                .help("most characters to draw; a sample also ends after {E}"),
+        )
+        .arg(
+            Arg::new("probs")
+                .long("probs")
+                .action(ArgAction::SetTrue)
+                .help("one JSON line a character, with the likeliest alternatives"),
+        )
+}
+
+fn temperature(text: &str) -> Result<f64, String> {
+    text.parse::<f64>()
+        .ok()
+        .filter(|t| (0.0..=2.0).contains(t))
+        .ok_or_else(|| "a number from 0 to 2 is expected".into())
+}
+
+/// The text of a flag in which `\n` stands for a line break.
+pub fn unescape(text: &str) -> String {
+    text.replace("\\n", "\n")
+}
+
+pub fn run(matches: &ArgMatches) -> Result<()> {
+    let trainer = super::load_run(matches)?;
+    let text = |name: &str| matches.get_one::<String>(name).cloned().unwrap_or_default();
+    let options = SampleOptions {
+        prompt: unescape(&text("prompt")),
+        temperature: matches.get_one("temperature").copied().unwrap_or(0.8),
+        top_k: matches.get_one("top-k").copied().unwrap_or(0),
+        seed: matches.get_one("seed").copied().unwrap_or(1),
+        max_chars: matches.get_one("max-chars").copied().unwrap_or(256),
+    };
+    let as_json = matches.get_flag("probs");
+    let mut out = std::io::stdout().lock();
+    let mut sampler = Sampler::new(&trainer, options)?;
+    if !as_json {
+        write!(out, "{}", sampler.text())?;
+    }
+    while let Some(character) = futures::executor::block_on(sampler.next())? {
+        if as_json {
+            writeln!(out, "{}", serde_json::to_string(&character)?)?;
+        } else {
+            write!(out, "{}", character.picked)?;
+        }
+        out.flush()?;
+    }
+    if !as_json {
+        writeln!(out)?;
+    }
+    Ok(())
+}

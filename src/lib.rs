@@ -1,0 +1,25 @@
+//! Confab trains small transformers on synthetic memory tasks, in the browser and at the terminal,
+//! and shows what they compute. The modules in reading order:
+//!
+//! - no Burn in it, and all that the page's `app` uses: [`config`], [`task`], [`tokenizer`],
+//!   [`link`], [`protocol`]
+//! - what computes: [`batch`], [`model`], [`schedule`], [`optimizer`], [`trainer`]
+//! - what a trained model shows: [`sample`], [`trace`]
+//! - around it: [`checkpoint`], [`session`], [`platform`], [`selfcheck`]
+
+pub mod batch;
+pub mod checkpoint;
+pub mod config;
+pub mod link;
+pub mod model;
+pub mod optimizer;
+pub mod platform;
+pub mod protocol;
+pub mod sample;
+pub mod schedule;
+pub mod selfcheck;
+pub mod session;
+pub mod task;
+pub mod tokenizer;
+pub mod trace;
+pub mod trainer;

@@ -1,0 +1,99 @@
+//! The whole model: tokens to logits.
+
+use burn::tensor::module::{embedding, linear};
+use burn::tensor::{Int, Tensor};
+
+use super::attention::{Cache, causal_mask};
+use super::block::Block;
+use super::norm::Norm;
+use super::{Weights, dropout};
+use crate::config::ModelConfig;
+
+#[derive(Clone, Debug)]
+pub struct Gpt {
+    w_e: Tensor<2>,   // [vocab, d_model]
+    w_pos: Tensor<2>, // [context, d_model]
+    blocks: Vec<Block>,
+    ln_final: Norm,
+    w_u: Tensor<2>, // [d_model, vocab]
+}
+
+impl Gpt {
+    pub fn new(config: &ModelConfig, weights: &Weights) -> Self {
+        let w_e = weights.matrix("embed.W_E");
+        let w_u = if config.tied_head { w_e.clone().transpose() } else { weights.matrix("unembed.W_U") };
+        let block = |layer| Block::new(config.n_heads, weights, &format!("blocks.{layer}"));
+        Self {
+            w_e,
+            w_pos: weights.matrix("pos_embed.W_pos"),
+            blocks: (0..config.n_layers).map(block).collect(),
+            ln_final: Norm::new(weights, "ln_final"),
+            w_u,
+        }
+    }
+
+    /// Logits of the token that follows each token, and each layer's attention pattern. `p` is
+    /// the share of activations to drop: 0 but in training.
+    ///
+    /// # Shapes
+    /// `tokens`: `[batch, seq]`, at most `context` long; logits: `[batch, seq, vocab]`; patterns:
+    /// per layer `[batch, head, query, key]`
+    pub fn forward(&self, tokens: Tensor<2, Int>, p: f64) -> (Tensor<3>, Vec<Tensor<4>>) {
+        let mask = causal_mask(tokens.dims()[1], &tokens.device());
+        let mut patterns = Vec::with_capacity(self.blocks.len());
+        let mut resid = dropout(self.embed(tokens, 0), p);
+        for block in &self.blocks {
+            let (resid_post, pattern) = block.forward(resid, &mask, p);
+            resid = resid_post;
+            patterns.push(pattern);
+        }
+        (self.unembed(resid), patterns)
+    }
+
+    /// Logits after the last of `tokens`, which follow those in `caches`.
+    ///
+    /// # Shapes
+    /// `tokens`: `[1, seq]`, one token unless the caches are empty; logits: `[1, 1, vocab]`
+    pub fn forward_cached(&self, tokens: Tensor<2, Int>, caches: &mut Caches) -> Tensor<3> {
+        let [_, seq] = tokens.dims();
+        let mask = (seq > 1).then(|| causal_mask(seq, &tokens.device()));
+        let mut resid = self.embed(tokens, caches.len());
+        for (block, cache) in self.blocks.iter().zip(&mut caches.layers) {
+            resid = block.forward_cached(resid, mask.as_ref(), cache);
+        }
+        let last = resid.narrow(1, seq - 1, 1);
+        self.unembed(last)
+    }
+
+    /// Empty caches for [`forward_cached`](Self::forward_cached).
+    pub fn caches(&self) -> Caches {
+        Caches { layers: vec![Cache::default(); self.blocks.len()] }
+    }
+
+    fn embed(&self, tokens: Tensor<2, Int>, start: usize) -> Tensor<3> {
+        let [_, seq] = tokens.dims();
+        let positions = self.w_pos.clone().narrow(0, start, seq).unsqueeze::<3>(); // [1, seq, d_model]
+        embedding(self.w_e.clone(), tokens) + positions
+    }
+
+    fn unembed(&self, resid: Tensor<3>) -> Tensor<3> {
+        linear(self.ln_final.forward(resid), self.w_u.clone(), None)
+    }
+}
+
+/// A [`Cache`] a layer.
+#[derive(Clone, Debug)]
+pub struct Caches {
+    layers: Vec<Cache>,
+}
+
+impl Caches {
+    /// Tokens held.
+    pub fn len(&self) -> usize {
+        self.layers.first().map_or(0, Cache::len)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

@@ -1,0 +1,195 @@
+//! Where each parameter lies in the flat vector, and the tensors cut from it.
+//!
+//! Parameters, gradients and moments are flat vectors of one order, so that clipping and AdamW
+//! are a handful of operations whatever the number of layers.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use burn::tensor::Tensor;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::config::ModelConfig;
+
+/// One named parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    /// TransformerLens-like: `blocks.0.attn.W_Q`.
+    pub name: String,
+    /// `[d]`, or `[in, out]` of a matrix that is applied as `x @ W`.
+    pub shape: Vec<usize>,
+    /// Place in the flat vector.
+    pub range: Range<usize>,
+    init: Init,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Init {
+    Ones,
+    Zeros,
+    /// Normal with this standard deviation.
+    Normal(f64),
+}
+
+/// Every parameter of a model, in the order of the flat vector.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layout {
+    parameters: Vec<Parameter>,
+    index: HashMap<String, usize>,
+}
+
+/// GPT-2's standard deviation; that of the two projections into the residual stream is divided by
+/// `sqrt(2 · n_layers)` (Radford et al. 2019, section 2.3).
+const STD: f64 = 0.02;
+
+impl Layout {
+    pub fn new(config: &ModelConfig, vocab_size: usize) -> Self {
+        let (d, d_mlp) = (config.d_model, config.d_mlp());
+        let scaled = STD / (2.0 * config.n_layers as f64).sqrt();
+        let mut out = Layout { parameters: Vec::new(), index: HashMap::new() };
+        out.push("embed.W_E", &[vocab_size, d], Init::Normal(STD));
+        out.push("pos_embed.W_pos", &[config.context, d], Init::Normal(STD));
+        for layer in 0..config.n_layers {
+            let mut push = |name: &str, shape: &[usize], init| {
+                let is_bias = name.contains(".b");
+                if config.bias || !is_bias {
+                    out.push(&format!("blocks.{layer}.{name}"), shape, init);
+                }
+            };
+            push("ln1.w", &[d], Init::Ones);
+            push("ln1.b", &[d], Init::Zeros);
+            for head in ["Q", "K", "V"] {
+                push(&format!("attn.W_{head}"), &[d, d], Init::Normal(STD));
+                push(&format!("attn.b_{head}"), &[d], Init::Zeros);
+            }
+            push("attn.W_O", &[d, d], Init::Normal(scaled));
+            push("attn.b_O", &[d], Init::Zeros);
+            push("ln2.w", &[d], Init::Ones);
+            push("ln2.b", &[d], Init::Zeros);
+            push("mlp.W_in", &[d, d_mlp], Init::Normal(STD));
+            push("mlp.b_in", &[d_mlp], Init::Zeros);
+            push("mlp.W_out", &[d_mlp, d], Init::Normal(scaled));
+            push("mlp.b_out", &[d], Init::Zeros);
+        }
+        out.push("ln_final.w", &[d], Init::Ones);
+        if config.bias {
+            out.push("ln_final.b", &[d], Init::Zeros);
+        }
+        if !config.tied_head {
+            out.push("unembed.W_U", &[d, vocab_size], Init::Normal(STD));
+        }
+        out
+    }
+
+    fn push(&mut self, name: &str, shape: &[usize], init: Init) {
+        let start = self.len();
+        let range = start..start + shape.iter().product::<usize>();
+        self.index.insert(name.into(), self.parameters.len());
+        self.parameters.push(Parameter { name: name.into(), shape: shape.into(), range, init });
+    }
+
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// Length of the flat vector: the number of trained values.
+    pub fn len(&self) -> usize {
+        self.parameters.last().map_or(0, |last| last.range.end)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.parameters.is_empty()
+    }
+
+    /// Untrained parameters, the same for the same `seed` on every device.
+    pub fn init(&self, seed: u64) -> Vec<f32> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(INIT_STREAM);
+        self.parameters.iter().flat_map(|p| draw(p, &mut rng)).collect()
+    }
+
+    /// 1 where weight decay applies: in matrices, embeddings among them.
+    pub fn decay_mask(&self) -> Vec<f32> {
+        let of = |p: &Parameter| if p.shape.len() > 1 { 1.0 } else { 0.0 };
+        self.parameters.iter().flat_map(|p| vec![of(p); p.range.len()]).collect()
+    }
+}
+
+/// A stream of the seed that no batch uses.
+const INIT_STREAM: u64 = u64::MAX - 1;
+
+fn draw(parameter: &Parameter, rng: &mut impl Rng) -> Vec<f32> {
+    parameter
+        .range
+        .clone()
+        .map(|_| match parameter.init {
+            Init::Ones => 1.0,
+            Init::Zeros => 0.0,
+            Init::Normal(std) => {
+                let value: f64 = StandardNormal.sample(rng);
+                (std * value) as f32
+            }
+        })
+        .collect()
+}
+
+/// The parameters as tensors: leaves of the gradient graph if they were cut for training.
+#[derive(Clone, Debug)]
+pub struct Weights<'a> {
+    layout: &'a Layout,
+    leaves: Vec<Tensor<1>>,
+}
+
+impl<'a> Weights<'a> {
+    /// Cuts `flat` for inference.
+    ///
+    /// # Shapes
+    /// `flat`: `[layout.len()]`
+    pub fn new(layout: &'a Layout, flat: &Tensor<1>) -> Self {
+        let leaves =
+            layout.parameters.iter().map(|p| flat.clone().slice(p.range.clone())).collect();
+        Self { layout, leaves }
+    }
+
+    /// Cuts `flat` into leaves whose gradients can be taken.
+    pub fn trainable(layout: &'a Layout, flat: &Tensor<1>) -> Self {
+        let mut out = Self::new(layout, flat);
+        out.leaves = out.leaves.into_iter().map(|leaf| leaf.autodiff().require_grad()).collect();
+        out
+    }
+
+    /// Gradient of `loss` by every parameter: `[layout.len()]`, in the layout's order. A parameter
+    /// that the loss does not depend on has gradient 0.
+    pub fn gradient(&self, loss: &Tensor<1>) -> Tensor<1> {
+        let mut gradients = loss.backward();
+        let parts = self
+            .leaves
+            .iter()
+            .map(|leaf| {
+                leaf.grad_remove(&mut gradients)
+                    .unwrap_or_else(|| leaf.clone().inner().zeros_like())
+            })
+            .collect();
+        Tensor::cat(parts, 0)
+    }
+
+    /// The matrix `name`: `[in, out]`.
+    ///
+    /// # Panics
+    /// If the layout has no matrix of that name.
+    pub fn matrix(&self, name: &str) -> Tensor<2> {
+        let place = self.layout.index[name];
+        let [rows, columns] = self.layout.parameters[place].shape[..] else {
+            panic!("{name} is not a matrix");
+        };
+        self.leaves[place].clone().reshape([rows, columns])
+    }
+
+    /// The vector `name`: `[d]`; `None` if the model has none, as without biases.
+    pub fn vector(&self, name: &str) -> Option<Tensor<1>> {
+        self.layout.index.get(name).map(|place| self.leaves[*place].clone())
+    }
+}

@@ -1,0 +1,108 @@
+//! Vulkan, WebGPU through wgpu, CUDA and the CPU; runs are kept in a file.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::wgpu::WgpuBackend;
+use burn::tensor::Device;
+
+use super::Candidate;
+use crate::checkpoint::Checkpoint;
+use crate::config::MemoryLimits;
+use crate::protocol::DeviceChoice;
+
+pub const CPU_NAME: &str = "CPU";
+/// What `auto` tries first.
+pub const AUTO: DeviceChoice = DeviceChoice::Vulkan;
+
+/// Nothing else runs on a session's thread.
+pub async fn yield_now() {}
+
+/// The CPU's memory, as far as the system tells.
+pub fn cpu_limits() -> MemoryLimits {
+    let total = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
+        let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+        Some(kib << 10)
+    });
+    MemoryLimits { total: total.unwrap_or(u64::MAX), buffer: u64::MAX }
+}
+
+pub async fn find_gpu(choice: DeviceChoice) -> Result<Candidate, String> {
+    let (api, label) = match choice {
+        DeviceChoice::Vulkan => (WgpuBackend::Vulkan, "Vulkan"),
+        DeviceChoice::Webgpu => (WgpuBackend::WebGpu, "WebGPU"),
+        DeviceChoice::Cuda => return cuda(),
+        DeviceChoice::Auto | DeviceChoice::Cpu => return Err("it is no GPU".into()),
+    };
+    let (device, setup) = Device::wgpu_options()
+        .graphics_api(api)
+        .init_with_setup_async()
+        .await
+        .map_err(|e| format!("no GPU was found ({})", first_line(&e.to_string())))?;
+    // How much memory a GPU has is not told by its driver.
+    Ok(super::describe(device, &setup, label, u64::MAX))
+}
+
+#[cfg(feature = "cuda")]
+fn cuda() -> Result<Candidate, String> {
+    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
+    Ok(Candidate { device: Device::cuda(0), name: "CUDA".into(), software: false, limits })
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda() -> Result<Candidate, String> {
+    Err("this binary was built without it; build with `cargo build --release --features cuda`".into())
+}
+
+/// Natively a device that hangs is ended by Ctrl-C.
+pub async fn within_a_minute(check: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+    check.await
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+/// A file that holds the run as it was last saved, or nothing.
+#[derive(Clone, Debug)]
+pub struct Store {
+    file: Option<PathBuf>,
+}
+
+impl Store {
+    /// Keeps the run in `file`.
+    pub fn file(file: PathBuf) -> Self {
+        Self { file: Some(file) }
+    }
+
+    /// Keeps nothing.
+    pub fn none() -> Self {
+        Self { file: None }
+    }
+
+    /// A terminal resumes what it is told to, never what it finds.
+    pub async fn latest(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Writes the run; `false` if there is nowhere to.
+    ///
+    /// # Errors
+    /// A sentence naming the file.
+    pub async fn save(&self, _: &Checkpoint, bytes: &[u8]) -> Result<bool, String> {
+        let Some(file) = &self.file else { return Ok(false) };
+        replace_file(file, bytes).map_err(|e| format!("writing {}: {e}", file.display()))?;
+        Ok(true)
+    }
+}
+
+/// Writes `bytes` beside `file` and renames, so that an interrupted save leaves the old file whole.
+pub fn replace_file(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let mut temporary = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+    temporary.write_all(bytes)?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(file).map_err(|e| e.error)?;
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! WebGPU and the CPU in a worker; runs are kept in the browser's private file system (OPFS).
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use burn::tensor::Device;
+use burn::tensor::wgpu::WgpuBackend;
+use futures::future::{Either, select};
+use js_sys::{Array, Reflect, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{
+    File, FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions,
+    FileSystemGetFileOptions, FileSystemWritableFileStream, WorkerGlobalScope,
+};
+
+use super::Candidate;
+use crate::checkpoint::Checkpoint;
+use crate::config::MemoryLimits;
+use crate::protocol::DeviceChoice;
+
+pub const CPU_NAME: &str = "CPU (in the browser)";
+/// What `auto` tries first.
+pub const AUTO: DeviceChoice = DeviceChoice::Webgpu;
+
+/// Lets the browser deliver messages.
+pub async fn yield_now() {
+    gloo_timers::future::TimeoutFuture::new(0).await;
+}
+
+/// A WASM program addresses 4 GiB; some of it is its own.
+pub fn cpu_limits() -> MemoryLimits {
+    MemoryLimits { total: 3 << 30, buffer: 1 << 30 }
+}
+
+pub async fn find_gpu(choice: DeviceChoice) -> Result<Candidate, String> {
+    if choice != DeviceChoice::Webgpu {
+        return Err("a browser offers no such device".into());
+    }
+    let navigator = Reflect::get(&js_sys::global(), &"navigator".into()).unwrap_or_default();
+    let gpu = Reflect::get(&navigator, &"gpu".into()).unwrap_or_default();
+    if gpu.is_undefined() || gpu.is_null() {
+        return Err("this browser offers no WebGPU".into());
+    }
+    let (device, setup) = Device::wgpu_options()
+        .graphics_api(WgpuBackend::WebGpu)
+        .init_with_setup_async()
+        .await
+        .map_err(|e| format!("no WebGPU adapter was had ({e})"))?;
+    // Browsers do not tell how much memory a GPU has; a page is seldom granted more than this.
+    Ok(super::describe(device, &setup, "WebGPU", 8 << 30))
+}
+
+/// # Errors
+/// What `check` says, or that the device gave no answer.
+pub async fn within_a_minute(check: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+    let minute = gloo_timers::future::TimeoutFuture::new(60_000);
+    match select(Box::pin(check), minute).await {
+        Either::Left((result, _)) => result,
+        Either::Right(_) => Err("it gave no answer to a tiny training step in a minute".into()),
+    }
+}
+
+/// The folder `runs` of the origin's private file system: files named
+/// `{experiment}-{step}.safetensors`.
+#[derive(Clone, Debug, Default)]
+pub struct Store {}
+
+/// Files kept of one experiment, and of all together.
+const KEPT: usize = 3;
+const KEPT_IN_ALL: usize = 12;
+
+impl Store {
+    pub fn opfs() -> Self {
+        Self {}
+    }
+
+    /// The bytes of the file written last, if there is one that can be read.
+    pub async fn latest(&self) -> Option<Vec<u8>> {
+        let folder = folder().await.ok()?;
+        let newest = list(&folder).await.ok()?.pop()?;
+        let buffer = JsFuture::from(newest.file.array_buffer()).await.ok()?;
+        Some(Uint8Array::new(&buffer).to_vec())
+    }
+
+    /// Writes the run and removes its older files. A file appears whole or not at all.
+    ///
+    /// # Errors
+    /// What the browser says, as when its storage is full or switched off.
+    pub async fn save(&self, checkpoint: &Checkpoint, bytes: &[u8]) -> Result<bool, String> {
+        write(checkpoint, bytes).await.map_err(|error| {
+            let why = error.dyn_ref::<js_sys::Error>().map_or("unknown".into(), |e| String::from(e.message()));
+            format!("the browser's storage refused it ({why})")
+        })?;
+        Ok(true)
+    }
+}
+
+struct Entry {
+    name: String,
+    file: File,
+}
+
+async fn folder() -> Result<FileSystemDirectoryHandle, JsValue> {
+    let storage = js_sys::global().unchecked_into::<WorkerGlobalScope>().navigator().storage();
+    let root: FileSystemDirectoryHandle = JsFuture::from(storage.get_directory()).await?.dyn_into()?;
+    let options = FileSystemGetDirectoryOptions::new();
+    options.set_create(true);
+    JsFuture::from(root.get_directory_handle_with_options("runs", &options)).await?.dyn_into()
+}
+
+/// Every file, the one written last at the end.
+async fn list(folder: &FileSystemDirectoryHandle) -> Result<Vec<Entry>, JsValue> {
+    let mut entries = Vec::new();
+    let values = folder.values();
+    loop {
+        let next = JsFuture::from(values.next()?).await?;
+        if Reflect::get(&next, &"done".into())?.is_truthy() {
+            break;
+        }
+        if let Ok(handle) = Reflect::get(&next, &"value".into())?.dyn_into::<FileSystemFileHandle>() {
+            let file: File = JsFuture::from(handle.get_file()).await?.dyn_into()?;
+            if file.size() > 0.0 {
+                entries.push(Entry { name: handle.name(), file });
+            }
+        }
+    }
+    entries.sort_by(|a, b| a.file.last_modified().total_cmp(&b.file.last_modified()));
+    Ok(entries)
+}
+
+async fn write(checkpoint: &Checkpoint, bytes: &[u8]) -> Result<(), JsValue> {
+    let folder = folder().await?;
+    let mut hasher = DefaultHasher::new();
+    serde_json::to_string(&checkpoint.config).unwrap_or_default().hash(&mut hasher);
+    let experiment = format!("{:016x}", hasher.finish());
+    let name = format!("{experiment}-{:09}.safetensors", checkpoint.step);
+    let options = FileSystemGetFileOptions::new();
+    options.set_create(true);
+    let handle: FileSystemFileHandle =
+        JsFuture::from(folder.get_file_handle_with_options(&name, &options)).await?.dyn_into()?;
+    let stream: FileSystemWritableFileStream = JsFuture::from(handle.create_writable()).await?.dyn_into()?;
+    // A copy, for a view of WASM memory may move while the browser writes.
+    let parts = Array::of1(&Uint8Array::from(bytes));
+    let blob = web_sys::Blob::new_with_u8_array_sequence(&parts)?;
+    JsFuture::from(stream.write_with_blob(&blob)?).await?;
+    JsFuture::from(stream.close()).await?;
+
+    let entries = list(&folder).await?;
+    let of_run = entries.iter().filter(|entry| entry.name.starts_with(&experiment)).count();
+    let mut surplus = of_run.saturating_sub(KEPT);
+    let mut surplus_in_all = entries.len().saturating_sub(KEPT_IN_ALL);
+    for entry in &entries {
+        let own = entry.name.starts_with(&experiment);
+        if (own && surplus > 0) || surplus_in_all > 0 {
+            JsFuture::from(folder.remove_entry(&entry.name)).await?;
+            surplus = surplus.saturating_sub(usize::from(own));
+            surplus_in_all = surplus_in_all.saturating_sub(1);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,204 @@
+//! All that the page and its worker say to each other. The terminal speaks the same to a session
+//! in its own process.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::RunConfig;
+
+/// Where a session computes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceChoice {
+    /// A real GPU if there is one, else the CPU.
+    #[default]
+    Auto,
+    Cpu,
+    Webgpu,
+    Vulkan,
+    Cuda,
+}
+
+impl DeviceChoice {
+    pub const NAMES: &'static [&'static str] = &["auto", "cpu", "webgpu", "vulkan", "cuda"];
+    /// What a browser offers.
+    pub const BROWSER: &'static [&'static str] = &["auto", "cpu", "webgpu"];
+
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "auto" => Some(Self::Auto),
+            "cpu" => Some(Self::Cpu),
+            "webgpu" => Some(Self::Webgpu),
+            "vulkan" => Some(Self::Vulkan),
+            "cuda" => Some(Self::Cuda),
+            _ => None,
+        }
+    }
+}
+
+/// How characters are drawn from the model's probabilities.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SampleOptions {
+    pub prompt: String,
+    /// 0 always takes the likeliest character; 2 is the most random.
+    pub temperature: f64,
+    /// Draw from the `top_k` likeliest characters only; 0 draws from all.
+    pub top_k: usize,
+    pub seed: u64,
+    /// Most characters to draw; a sample also ends after `{E}`.
+    pub max_chars: usize,
+}
+
+impl Default for SampleOptions {
+    fn default() -> Self {
+        Self { prompt: "{B}".into(), temperature: 0.8, top_k: 0, seed: 1, max_chars: 256 }
+    }
+}
+
+/// From the page to the session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Command {
+    /// Makes a new, untrained model on the device, in place of any there is.
+    /// Answered with [`Event::Built`] and [`Event::State`], or [`Event::Refused`].
+    Build { config: RunConfig, device: DeviceChoice },
+    /// Trains until paused or until the run's last step.
+    Train,
+    /// Stops after the step under way.
+    Pause,
+    /// Trains one step.
+    Step,
+    /// Streams a sample: [`Event::SampleStarted`], [`Event::Character`]s, [`Event::SampleEnded`].
+    Sample(SampleOptions),
+    /// Traces `prompt` now, and again while training: [`Event::Trace`]. Characters that the model
+    /// does not know are answered with a notice.
+    Inspect { prompt: String },
+    /// Asks for the run as a checkpoint file: [`Event::CheckpointFile`].
+    SaveCheckpoint,
+    /// Continues from a checkpoint file's bytes: [`Event::Built`], or [`Event::Refused`].
+    LoadCheckpoint { bytes: Vec<u8>, device: DeviceChoice },
+    /// Continues from the autosaved run that [`Event::Resumable`] told of.
+    Resume { device: DeviceChoice },
+}
+
+/// From the session to the page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Event {
+    /// The session is there and takes commands. The first event.
+    Ready,
+    /// An autosaved run of an earlier visit is there.
+    Resumable { config: RunConfig, step: usize },
+    /// The device in use.
+    Device(DeviceReport),
+    /// A model is there, new or loaded.
+    Built(Built),
+    State(RunState),
+    Step(StepReport),
+    /// A run was not built or loaded; the session is as it was before.
+    Refused { reason: String },
+    SampleStarted { prompt: String },
+    Character(CharacterReport),
+    SampleEnded { text: String },
+    Trace(Trace),
+    CheckpointFile { name: String, bytes: Vec<u8> },
+    /// The run as of `step` is in the browser's storage, or in the file at the terminal.
+    Saved { step: usize },
+    /// Something the user should know; nothing else follows from it.
+    Notice { text: String },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeviceReport {
+    /// `cpu`, `webgpu`, `vulkan` or `cuda`.
+    pub kind: String,
+    /// Shown to the user: `CPU`, `WebGPU: NVIDIA …`.
+    pub name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Built {
+    pub config: RunConfig,
+    /// Steps already trained.
+    pub step: usize,
+    pub parameters: usize,
+    pub vocab_size: usize,
+    /// Estimated bytes while training.
+    pub training_bytes: u64,
+    /// The losses so far, oldest first.
+    pub history: Vec<LossPoint>,
+    /// A prompt of the task to try.
+    pub example_prompt: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RunState {
+    Paused,
+    Running,
+    /// The run's last step is done.
+    Finished,
+}
+
+/// Losses after a step, in nats per character.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LossPoint {
+    pub step: usize,
+    pub train_loss: f32,
+    pub val_loss: Option<f32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepReport {
+    pub loss: LossPoint,
+    pub steps_per_s: f32,
+    pub tokens_per_s: f32,
+}
+
+/// One character of a sample, with what else it might have been.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CharacterReport {
+    pub picked: char,
+    /// Likeliest first, at most [`ALTERNATIVES`]; the probabilities are those at temperature 1.
+    pub alternatives: Vec<Alternative>,
+}
+
+/// How many alternatives are told of each character.
+pub const ALTERNATIVES: usize = 10;
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Alternative {
+    pub character: char,
+    pub probability: f32,
+    pub logit: f32,
+}
+
+/// What one forward pass over the inspected prompt computed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trace {
+    pub step: usize,
+    /// The prompt's characters, one a token.
+    pub tokens: Vec<char>,
+    pub n_layers: usize,
+    pub n_heads: usize,
+    /// `[layer, head, query, key]`, row by row; each row sums to 1 over keys up to the query.
+    pub patterns: Vec<f32>,
+    /// For each token, what the model expects to follow it.
+    pub next: Vec<Vec<Alternative>>,
+}
+
+impl Trace {
+    /// Pattern of one head: `seq × seq`, `[query, key]`.
+    pub fn pattern(&self, layer: usize, head: usize) -> &[f32] {
+        let size = self.tokens.len() * self.tokens.len();
+        let start = (layer * self.n_heads + head) * size;
+        &self.patterns[start..start + size]
+    }
+
+    /// Mean pattern of a layer's heads: `seq × seq`, `[query, key]`.
+    pub fn layer_mean(&self, layer: usize) -> Vec<f32> {
+        let mut mean = vec![0.0; self.tokens.len() * self.tokens.len()];
+        for head in 0..self.n_heads {
+            for (sum, value) in mean.iter_mut().zip(self.pattern(layer, head)) {
+                *sum += value / self.n_heads as f32;
+            }
+        }
+        mean
+    }
+}

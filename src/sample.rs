@@ -1,0 +1,147 @@
+//! KV-cached generation: greedy, temperature, top-k; seeded.
+
+use burn::tensor::{Device, ExecutionError, Int, Tensor, TensorData};
+use rand::{Rng, RngExt};
+use rand_chacha::ChaCha8Rng;
+
+use crate::model::gpt::Caches;
+use crate::model::{Gpt, Weights};
+use crate::protocol::{ALTERNATIVES, Alternative, CharacterReport, SampleOptions};
+use crate::task::record_rng;
+use crate::tokenizer::{Tokenizer, UnknownCharacter};
+use crate::trainer::{Trainer, floats};
+
+/// The mark after which a sample ends.
+const END: &str = "{E}";
+/// Most characters drawn, whatever is asked for.
+pub const MAX_SAMPLE_CHARS: usize = 4096;
+
+/// A sample under way. It keeps the weights it began with, whatever training does meanwhile.
+pub struct Sampler {
+    model: Gpt,
+    caches: Caches,
+    tokenizer: Tokenizer,
+    context: usize,
+    device: Device,
+    options: SampleOptions,
+    rng: ChaCha8Rng,
+    /// The prompt and what was drawn.
+    ids: Vec<u32>,
+    prompt_len: usize,
+    text: String,
+}
+
+impl Sampler {
+    /// # Errors
+    /// A character of the prompt that the model does not know.
+    pub fn new(trainer: &Trainer, options: SampleOptions) -> Result<Self, UnknownCharacter> {
+        let weights = Weights::new(&trainer.layout, &trainer.parameters);
+        let model = Gpt::new(&trainer.config.model, &weights);
+        let mut ids = trainer.tokenizer.encode(&options.prompt)?;
+        if ids.is_empty() {
+            ids.extend(trainer.tokenizer.encode("\n").or_else(|_| Ok(vec![0]))?);
+        }
+        Ok(Self {
+            caches: model.caches(),
+            model,
+            tokenizer: trainer.tokenizer.clone(),
+            context: trainer.config.model.context,
+            device: trainer.parameters.device(),
+            rng: record_rng(options.seed, 0),
+            text: options.prompt.clone(),
+            prompt_len: ids.len(),
+            options,
+            ids,
+        })
+    }
+
+    /// The prompt and what was drawn after it.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Draws the next character; `None` once the sample has ended.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub async fn next(&mut self) -> Result<Option<CharacterReport>, ExecutionError> {
+        let drawn = self.ids.len() - self.prompt_len;
+        let ended = drawn > 0 && self.text.ends_with(END);
+        if ended || drawn >= self.options.max_chars.min(MAX_SAMPLE_CHARS) {
+            return Ok(None);
+        }
+        let logits = self.logits().await?;
+        let id = pick(&logits, self.options.temperature, self.options.top_k, &mut self.rng);
+        self.ids.push(id as u32);
+        let picked = self.tokenizer.character(id as u32).unwrap_or(char::REPLACEMENT_CHARACTER);
+        self.text.push(picked);
+        Ok(Some(CharacterReport { picked, alternatives: alternatives(&logits, &self.tokenizer) }))
+    }
+
+    /// Logits after the last token. Beyond the context only its last tokens are seen, as in
+    /// nanoGPT; every token then has a new position, so the cache is filled anew.
+    async fn logits(&mut self) -> Result<Vec<f32>, ExecutionError> {
+        if self.caches.len() >= self.context {
+            self.caches = self.model.caches();
+        }
+        let seen = if self.caches.is_empty() {
+            self.ids.len().saturating_sub(self.context)
+        } else {
+            self.ids.len() - 1
+        };
+        let tokens = to_tensor(&self.ids[seen..], &self.device);
+        let logits = self.model.forward_cached(tokens, &mut self.caches);
+        Ok(floats(logits.into_data_async().await?))
+    }
+}
+
+/// One row of token ids on the device: `[1, seq]`.
+pub(crate) fn to_tensor(ids: &[u32], device: &Device) -> Tensor<2, Int> {
+    let ids: Vec<i32> = ids.iter().map(|id| *id as i32).collect();
+    let seq = ids.len();
+    Tensor::from_data(TensorData::new(ids, [1, seq]), device)
+}
+
+/// Draws an id from `softmax(logits / temperature)` among the `top_k` largest (0: among all).
+/// Temperature 0 takes the largest.
+pub fn pick(logits: &[f32], temperature: f64, top_k: usize, rng: &mut impl Rng) -> usize {
+    let order = descending(logits);
+    let kept = if top_k == 0 { order.len() } else { top_k.min(order.len()) };
+    if temperature <= 0.0 || kept <= 1 {
+        return order.first().copied().unwrap_or(0);
+    }
+    let largest = f64::from(logits[order[0]]);
+    let weight = |id: usize| ((f64::from(logits[id]) - largest) / temperature).exp();
+    let total: f64 = order[..kept].iter().map(|id| weight(*id)).sum();
+    let mut left = rng.random::<f64>() * total;
+    for id in &order[..kept] {
+        left -= weight(*id);
+        if left <= 0.0 {
+            return *id;
+        }
+    }
+    order[kept - 1]
+}
+
+/// The likeliest characters with their probabilities at temperature 1, at most [`ALTERNATIVES`].
+pub fn alternatives(logits: &[f32], tokenizer: &Tokenizer) -> Vec<Alternative> {
+    let order = descending(logits);
+    let Some(first) = order.first() else { return Vec::new() };
+    let largest = logits[*first];
+    let total: f32 = logits.iter().map(|logit| (logit - largest).exp()).sum();
+    order
+        .iter()
+        .take(ALTERNATIVES)
+        .filter_map(|id| {
+            let logit = logits[*id];
+            let probability = (logit - largest).exp() / total;
+            tokenizer.character(*id as u32).map(|character| Alternative { character, probability, logit })
+        })
+        .collect()
+}
+
+fn descending(logits: &[f32]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..logits.len()).collect();
+    order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
+    order
+}

@@ -1,0 +1,55 @@
+//! Whether a device computes what the CPU computes.
+//!
+//! Some drivers train wrongly without an error, so no GPU is used before it has shown a tiny
+//! forward and backward pass to be right.
+
+use burn::tensor::{Device, ExecutionError, Transaction};
+
+use crate::batch::{Batch, cross_entropy};
+use crate::config::ModelConfig;
+use crate::model::{Gpt, Layout, Weights};
+use crate::trainer::floats;
+
+/// Largest relative difference between a sound device and the CPU, in norm.
+const TOLERANCE: f32 = 1e-2;
+
+/// Compares loss and gradient of a one-layer model on `device` with the CPU's.
+///
+/// # Errors
+/// A sentence on how the device differs or failed.
+pub async fn check(device: &Device) -> Result<(), String> {
+    let expected = loss_and_gradient(&Device::flex()).await.map_err(|e| e.to_string())?;
+    let got = loss_and_gradient(device)
+        .await
+        .map_err(|e| format!("it failed a tiny training step: {e}"))?;
+    let difference = norm(expected.iter().zip(&got).map(|(a, b)| a - b)) / norm(expected.iter().copied());
+    if difference < TOLERANCE {
+        Ok(())
+    } else {
+        let percent = 100.0 * difference;
+        Err(format!("a tiny training step differs from the CPU's by {percent:.0}%"))
+    }
+}
+
+async fn loss_and_gradient(device: &Device) -> Result<Vec<f32>, ExecutionError> {
+    let config = ModelConfig { n_layers: 1, n_heads: 2, d_model: 8, context: 16, ..Default::default() };
+    let layout = Layout::new(&config, 13);
+    let flat = layout.init(7).into_iter().map(|w| 5.0 * w).collect::<Vec<_>>();
+    let length = flat.len();
+    let flat = burn::tensor::TensorData::new(flat, [length]);
+    let flat = burn::tensor::Tensor::from_data(flat, device);
+    let weights = Weights::trainable(&layout, &flat);
+    let rows: Vec<Vec<u32>> = (0..3).map(|row| (0..17).map(|i| (i * i + 5 * row + i * row) % 13).collect()).collect();
+    let batch = Batch::new(&rows, config.context, &device.clone().autodiff());
+    let (logits, _) = Gpt::new(&config, &weights).forward(batch.tokens, 0.0);
+    let loss = cross_entropy(logits, batch.targets, batch.weights);
+    let gradient = weights.gradient(&loss);
+    let read = Transaction::default().register(loss.inner()).register(gradient).execute_async().await?;
+    Ok(read.into_iter().flat_map(floats).collect())
+}
+
+/// Euclidean norm; infinite if any value is not a number.
+fn norm(values: impl Iterator<Item = f32>) -> f32 {
+    let sum: f32 = values.map(|value| value * value).sum();
+    if sum.is_nan() { f32::INFINITY } else { sum.sqrt() }
+}

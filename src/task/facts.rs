@@ -1,0 +1,150 @@
+//! Questions, each with a sentence that states the fact and its answer. A fact is learnt by heart
+//! or not at all: all wordings of a fact are trained on, or all of them are held out.
+
+mod generate;
+
+use std::collections::HashMap;
+
+use rand_chacha::ChaCha8Rng;
+
+use super::split::{below, hold_out};
+use super::{Field, Record, Split};
+use crate::config::FactsConfig;
+
+/// The characters of every record.
+pub const ALPHABET: &str =
+    "\n '(),-.0123456789:?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz{}";
+
+/// The most facts and wordings there are.
+const MAX_FACTS: usize = 5000;
+const MAX_WORDINGS: usize = 4;
+/// One to train on and one to hold out.
+const MIN_FACTS: usize = 2;
+
+/// One fact a line: category, question, sentence, answer.
+const HAND_WRITTEN: &str = include_str!("data/facts.tsv");
+/// One wording a line: kind, category, question, sentence.
+const WORDINGS: &str = include_str!("data/wordings.tsv");
+
+/// `{B}Question? (Sentence): Answer{E}`: the first facts of the world, a tenth held out.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    train: Vec<Record>,
+    validation: Vec<Record>,
+}
+
+impl Facts {
+    /// Options outside their range are taken as the nearest that is in it.
+    pub fn new(config: &FactsConfig) -> Self {
+        let facts = world(
+            config.facts.clamp(MIN_FACTS, MAX_FACTS),
+            config.repetitions.clamp(1, MAX_WORDINGS),
+        );
+        let keys: Vec<&str> = facts.iter().map(|fact| fact.key.as_str()).collect();
+        let held_out = hold_out(&keys);
+        let (mut train, mut validation) = (Vec::new(), Vec::new());
+        for (fact, held_out) in facts.into_iter().zip(held_out) {
+            if held_out {
+                &mut validation
+            } else {
+                &mut train
+            }
+            .extend(fact.records);
+        }
+        Self { train, validation }
+    }
+
+    /// How many facts were written by hand; they come first.
+    pub fn hand_written() -> usize {
+        HAND_WRITTEN.lines().count()
+    }
+
+    /// Every record of `split`, each with its category; wordings of a fact follow each other.
+    pub fn records(&self, split: Split) -> &[Record] {
+        match split {
+            Split::Train => &self.train,
+            Split::Validation => &self.validation,
+        }
+    }
+
+    /// Draws evenly among the records of `split`.
+    pub fn draw(&self, split: Split, rng: &mut ChaCha8Rng) -> Record {
+        let records = self.records(split);
+        records[below(rng, records.len())].clone()
+    }
+
+    /// Length of the longest record, in characters.
+    pub fn longest(&self) -> usize {
+        self.train
+            .iter()
+            .chain(&self.validation)
+            .map(Record::len)
+            .max()
+            .unwrap_or(0)
+    }
+}
+
+/// A fact in all its wordings.
+struct Fact {
+    /// The same for facts that tell each other.
+    key: String,
+    records: Vec<Record>,
+}
+
+/// The first `count` facts, generated ones in `repetitions` wordings each.
+fn world(count: usize, repetitions: usize) -> Vec<Fact> {
+    let hand_written = HAND_WRITTEN.lines().map(|line| {
+        let [category, question, sentence, answer] = columns(line);
+        let records = vec![record(category, question, sentence, answer)];
+        Fact {
+            key: question.to_string(),
+            records,
+        }
+    });
+    let mut wordings: HashMap<&str, Vec<[&str; 3]>> = HashMap::new();
+    for line in WORDINGS.lines() {
+        let [kind, category, question, sentence] = columns(line);
+        wordings
+            .entry(kind)
+            .or_default()
+            .push([category, question, sentence]);
+    }
+    let generated = generate::items().into_iter().map(|item| {
+        let fill = |text: &str| {
+            text.replace("{a}", &item.a)
+                .replace("{b}", &item.b)
+                .replace("{z}", &item.answer)
+        };
+        let records = wordings[item.kind]
+            .iter()
+            .take(repetitions)
+            .map(|[category, question, sentence]| {
+                record(category, &fill(question), &fill(sentence), &item.answer)
+            })
+            .collect();
+        Fact {
+            key: item.key,
+            records,
+        }
+    });
+    hand_written.chain(generated).take(count).collect()
+}
+
+/// The columns of a line of a table; missing ones are empty.
+fn columns(line: &str) -> [&str; 4] {
+    let mut columns = line.split('\t');
+    [(); 4].map(|()| columns.next().unwrap_or_default())
+}
+
+fn record(category: &str, question: &str, sentence: &str, answer: &str) -> Record {
+    let mut record = Record::new();
+    record.push(Field::Marker, "{B}");
+    record.push(Field::Question, question);
+    record.push(Field::Separator, " (");
+    record.push(Field::Fact, sentence);
+    record.push(Field::Separator, "): ");
+    record.push(Field::Answer, answer);
+    record.push(Field::Marker, "{E}\n");
+    record.category = Some(category.to_string());
+    record
+}

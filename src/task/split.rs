@@ -1,0 +1,66 @@
+//! How validation records are kept apart from training records, whatever the seed of a run.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+const SHUFFLE_SEED: u64 = 0x5EED;
+
+/// An even draw from `0..n`; 0 if `n` is 0. The same on 32-bit and 64-bit machines.
+pub(super) fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
+    if n == 0 {
+        0
+    } else {
+        rng.random_range(0..n as u32) as usize
+    }
+}
+
+/// A fixed shuffle of `items`: Fisher and Yates, always with the same seed.
+pub(super) fn shuffle<T>(items: &mut [T]) {
+    let mut rng = ChaCha8Rng::seed_from_u64(SHUFFLE_SEED);
+    for end in (1..items.len()).rev() {
+        items.swap(end, below(&mut rng, end + 1));
+    }
+}
+
+/// Picks a tenth of `keys`, rounded down but at least one, for validation: `true` where held out.
+/// Equal keys stay together, so a few more may be held out; if there are two distinct keys or
+/// more, at least one is left to train on.
+pub(super) fn hold_out<K: Eq + Hash>(keys: &[K]) -> Vec<bool> {
+    let mut places: HashMap<&K, usize> = HashMap::new();
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for (index, key) in keys.iter().enumerate() {
+        let group = *places.entry(key).or_insert(groups.len());
+        if group == groups.len() {
+            groups.push(Vec::new());
+        }
+        groups[group].push(index);
+    }
+    shuffle(&mut groups);
+    groups.pop();
+    let most = (keys.len() / 10).max(1);
+    let mut out = vec![false; keys.len()];
+    let mut held = 0;
+    for index in groups.into_iter().take_while(|group| {
+        let more = held < most;
+        held += group.len();
+        more
+    }) {
+        index.into_iter().for_each(|index| out[index] = true);
+    }
+    out
+}
+
+/// 64-bit FNV-1a (<http://www.isthe.com/chongo/tech/comp/fnv/>) with the finalizer of splitmix64,
+/// so that every bit depends on every byte. The same in every version and on every machine.
+pub(super) fn stable_hash(text: &str) -> u64 {
+    let fnv = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    let mixed = (fnv ^ (fnv >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}

@@ -1,0 +1,233 @@
+//! The user's own text: plain, of which windows are cut, or JSONL, which becomes records.
+
+use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
+
+use super::split::{below, hold_out};
+use super::{Field, Record, Split};
+use crate::config::{MAX_TEXT_BYTES, TextConfig};
+
+const MIN_CHARS: usize = 32;
+/// Above this, the embedding would dwarf the model.
+const MAX_ALPHABET: usize = 4096;
+
+/// A text that has been read, with its last tenth, or a tenth of its records, held out.
+#[derive(Clone, Debug)]
+pub struct Text {
+    alphabet: String,
+    longest: usize,
+    content: Content,
+}
+
+#[derive(Clone, Debug)]
+enum Content {
+    Plain {
+        train: Vec<char>,
+        validation: Vec<char>,
+    },
+    Records {
+        train: Vec<Record>,
+        validation: Vec<Record>,
+    },
+}
+
+impl Text {
+    /// # Errors
+    /// A sentence that says what to do, if there is nothing in the text to train on.
+    pub fn new(config: &TextConfig) -> Result<Self, String> {
+        if config.text.len() > MAX_TEXT_BYTES {
+            return Err(format!(
+                "the text is {} bytes long; shorten it to {MAX_TEXT_BYTES} or less",
+                config.text.len()
+            ));
+        }
+        let text = config.text.replace("\r\n", "\n");
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        if text.trim().is_empty() {
+            return Err("there is no text; paste or load one to train on".into());
+        }
+        let count = text.chars().count();
+        if count < MIN_CHARS {
+            return Err(format!(
+                "the text is {count} characters long; give it {MIN_CHARS} or more"
+            ));
+        }
+        match read_jsonl(text)? {
+            Some(records) => Self::of_records(records),
+            None => Self::of_plain(text),
+        }
+    }
+
+    fn of_plain(text: &str) -> Result<Self, String> {
+        let alphabet = alphabet(text.chars())?;
+        let mut train: Vec<char> = text.chars().collect();
+        let validation = train.split_off(train.len() - train.len() / 10);
+        Ok(Self {
+            alphabet,
+            longest: 2,
+            content: Content::Plain { train, validation },
+        })
+    }
+
+    fn of_records(records: Vec<Record>) -> Result<Self, String> {
+        let alphabet = alphabet(records.iter().flat_map(|record| record.text.chars()))?;
+        let longest = records.iter().map(Record::len).max().unwrap_or(0);
+        let keys: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
+        let held_out = hold_out(&keys);
+        if !held_out.contains(&true) {
+            return Err("the JSONL holds one record only; add a different one, \
+                        so that one can be trained on and one held out"
+                .into());
+        }
+        let (mut train, mut validation) = (Vec::new(), Vec::new());
+        for (record, held_out) in records.into_iter().zip(held_out) {
+            if held_out {
+                validation.push(record)
+            } else {
+                train.push(record)
+            }
+        }
+        Ok(Self {
+            alphabet,
+            longest,
+            content: Content::Records { train, validation },
+        })
+    }
+
+    /// Draws a record of at most `window` characters: of plain text a window that begins anywhere
+    /// in the split's part, of JSONL a record, cut if it is longer.
+    pub fn draw(&self, split: Split, window: usize, rng: &mut ChaCha8Rng) -> Record {
+        let train = split == Split::Train;
+        match &self.content {
+            Content::Plain {
+                train: part,
+                validation,
+            } => {
+                let part = if train { part } else { validation };
+                let window = window.min(part.len());
+                let start = below(rng, part.len() - window + 1);
+                let mut record = Record::new();
+                record.push(
+                    Field::Text,
+                    &part[start..start + window].iter().collect::<String>(),
+                );
+                record
+            }
+            Content::Records {
+                train: part,
+                validation,
+            } => {
+                let part = if train { part } else { validation };
+                let record = &part[below(rng, part.len())];
+                if record.len() <= window {
+                    return record.clone();
+                }
+                Record {
+                    text: record.text.chars().take(window).collect(),
+                    fields: record.fields[..window].to_vec(),
+                    category: None,
+                }
+            }
+        }
+    }
+
+    /// Length of the longest JSONL record, in characters; 2 for plain text.
+    pub fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// The distinct characters of the text, sorted.
+    pub fn alphabet(&self) -> &str {
+        &self.alphabet
+    }
+}
+
+fn alphabet(chars: impl Iterator<Item = char>) -> Result<String, String> {
+    let distinct: std::collections::BTreeSet<char> = chars.collect();
+    if distinct.len() > MAX_ALPHABET {
+        return Err(format!(
+            "the text has {} distinct characters; use one with {MAX_ALPHABET} or fewer",
+            distinct.len()
+        ));
+    }
+    Ok(distinct.into_iter().collect())
+}
+
+/// A line of JSONL; other keys are passed over.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Instruction {
+        instruction: String,
+        output: String,
+    },
+    Question {
+        question: String,
+        fact: String,
+        answer: String,
+    },
+}
+
+impl Line {
+    fn record(&self) -> Record {
+        let mut record = Record::new();
+        record.push(Field::Marker, "{B}");
+        let answer = match self {
+            Line::Instruction {
+                instruction,
+                output,
+            } => {
+                record.push(Field::Question, instruction);
+                record.push(Field::Separator, ": ");
+                output
+            }
+            Line::Question {
+                question,
+                fact,
+                answer,
+            } => {
+                record.push(Field::Question, question);
+                record.push(Field::Separator, " (");
+                record.push(Field::Fact, fact);
+                record.push(Field::Separator, "): ");
+                answer
+            }
+        };
+        record.push(Field::Answer, answer);
+        record.push(Field::Marker, "{E}\n");
+        record
+    }
+}
+
+/// The records of JSONL, or `None` for plain text. A text counts as JSONL if its first line, or
+/// half of its lines or more, are records; empty lines are passed over.
+fn read_jsonl(text: &str) -> Result<Option<Vec<Record>>, String> {
+    let mut records = Vec::new();
+    let mut malformed = None;
+    let mut lines = 0;
+    let mut first = false;
+    for (index, line) in text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty())
+    {
+        lines += 1;
+        match serde_json::from_str::<Line>(line) {
+            Ok(line) => {
+                first |= lines == 1;
+                records.push(line.record());
+            }
+            Err(_) => malformed = malformed.or(Some(index + 1)),
+        }
+    }
+    if !first && 2 * records.len() < lines {
+        return Ok(None);
+    }
+    match malformed {
+        None => Ok(Some(records)),
+        Some(line) => Err(format!(
+            "line {line} of the JSONL is malformed; make it a JSON object with the strings \
+             `instruction` and `output`, or `question`, `fact` and `answer`, or remove it"
+        )),
+    }
+}

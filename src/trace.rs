@@ -1,0 +1,57 @@
+//! What one forward pass over a prompt computed.
+
+use burn::tensor::{ExecutionError, Transaction};
+
+use crate::model::{Gpt, Weights};
+use crate::protocol::Trace;
+use crate::sample::{alternatives, to_tensor};
+use crate::tokenizer::UnknownCharacter;
+use crate::trainer::{Trainer, floats};
+
+/// Most pattern values in a trace: 32 MiB of them. Longer prompts are cut.
+const MAX_PATTERN_VALUES: usize = 8 << 20;
+
+/// Why a prompt was not traced.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceError {
+    #[error("the prompt is empty; type at least one character")]
+    Empty,
+    #[error("the prompt cannot be traced: {0}")]
+    Unknown(#[from] UnknownCharacter),
+    #[error("the device failed while tracing the prompt: {0}")]
+    Device(#[from] ExecutionError),
+}
+
+/// Longest prompt, in tokens, whose patterns are traced whole with `trainer`'s model.
+pub fn longest_prompt(trainer: &Trainer) -> usize {
+    let model = &trainer.config.model;
+    let per_head = MAX_PATTERN_VALUES / (model.n_layers * model.n_heads).max(1);
+    per_head.isqrt().clamp(1, model.context)
+}
+
+/// Traces the first [`longest_prompt`] characters of `prompt`, reading everything back at once.
+///
+/// # Errors
+/// If the prompt is empty or has characters that the model does not know, or the device failed.
+pub async fn trace(trainer: &Trainer, prompt: &str) -> Result<Trace, TraceError> {
+    let mut ids = trainer.tokenizer.encode(prompt)?;
+    ids.truncate(longest_prompt(trainer));
+    if ids.is_empty() {
+        return Err(TraceError::Empty);
+    }
+    let weights = Weights::new(&trainer.layout, &trainer.parameters);
+    let model = Gpt::new(&trainer.config.model, &weights);
+    let (logits, patterns) = model.forward(to_tensor(&ids, &trainer.parameters.device()), 0.0);
+    let read = patterns.into_iter().fold(Transaction::default(), |all, pattern| all.register(pattern));
+    let mut read = read.register(logits).execute_async().await?;
+    let logits = read.pop().map(floats).unwrap_or_default();
+    let vocab_size = trainer.tokenizer.vocab_size().max(1);
+    Ok(Trace {
+        step: trainer.step,
+        tokens: prompt.chars().take(ids.len()).collect(),
+        n_layers: trainer.config.model.n_layers,
+        n_heads: trainer.config.model.n_heads,
+        patterns: read.into_iter().flat_map(floats).collect(),
+        next: logits.chunks(vocab_size).map(|row| alternatives(row, &trainer.tokenizer)).collect(),
+    })
+}

@@ -1,0 +1,196 @@
+//! One step: forward, loss, backward, update; and what a run has come to.
+
+use burn::tensor::{Device, ExecutionError, Tensor, TensorData, Transaction};
+
+use crate::batch::{Batch, cross_entropy};
+use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::config::{ConfigError, MemoryLimits, RunConfig};
+use crate::model::{Gpt, Layout, Weights};
+use crate::optimizer::AdamW;
+use crate::protocol::LossPoint;
+use crate::schedule::learning_rate;
+use crate::task::{Split, Task};
+use crate::tokenizer::Tokenizer;
+
+/// A run: its model, its optimizer and how far it has come.
+pub struct Trainer {
+    pub config: RunConfig,
+    pub task: Task,
+    pub tokenizer: Tokenizer,
+    pub layout: Layout,
+    /// `[layout.len()]`
+    pub parameters: Tensor<1>,
+    optimizer: AdamW,
+    device: Device,
+    /// Steps done.
+    pub step: usize,
+    /// Losses so far, oldest first; thinned to every second point when longer than
+    /// [`MAX_HISTORY`].
+    pub history: Vec<LossPoint>,
+}
+
+/// Most losses kept of a run.
+pub const MAX_HISTORY: usize = 8192;
+
+/// Streams of the seed from here on are validation batches.
+const VALIDATION_STREAM: u64 = 1 << 63;
+
+/// What a step came to.
+#[derive(Clone, Copy, Debug)]
+pub struct StepOutcome {
+    pub loss: LossPoint,
+    /// Characters whose prediction was trained on.
+    pub tokens: usize,
+}
+
+impl Trainer {
+    /// An untrained model.
+    ///
+    /// # Errors
+    /// Whatever in `config` does not work on a device with `limits`, before memory is taken.
+    pub fn new(config: RunConfig, device: Device, limits: &MemoryLimits) -> Result<Self, ConfigError> {
+        let (task, tokenizer) = prepare(&config, limits)?;
+        let layout = Layout::new(&config.model, tokenizer.vocab_size());
+        let parameters = to_device(layout.init(config.seed), &device);
+        let optimizer = AdamW::new(&layout, &device);
+        let (step, history) = (0, Vec::new());
+        Ok(Self { config, task, tokenizer, layout, parameters, optimizer, device, step, history })
+    }
+
+    /// A run as it was saved.
+    ///
+    /// # Errors
+    /// If the run does not work on a device with `limits`, or its task now has other characters.
+    pub fn resume(checkpoint: Checkpoint, device: Device, limits: &MemoryLimits) -> Result<Self, CheckpointError> {
+        let Checkpoint { config, step, tokenizer, history, parameters, first, second } = checkpoint;
+        let (task, of_task) = prepare(&config, limits)?;
+        if of_task != tokenizer {
+            return Err(CheckpointError::Alphabet);
+        }
+        let layout = Layout::new(&config.model, tokenizer.vocab_size());
+        let parameters = to_device(parameters, &device);
+        let optimizer = AdamW::from_moments(&layout, first, second, &device);
+        Ok(Self { config, task, tokenizer, layout, parameters, optimizer, device, step, history })
+    }
+
+    /// Trains one step. The loss reported is that of the step's batch before its update.
+    ///
+    /// # Errors
+    /// If the device failed; the run is then to be resumed from its last checkpoint.
+    pub async fn step(&mut self) -> Result<StepOutcome, ExecutionError> {
+        let train = self.config.train.clone();
+        let dropout = self.config.model.dropout;
+        if dropout > 0.0 {
+            self.device.seed(self.config.seed ^ ((self.step as u64) << 20));
+        }
+        let weights = Weights::trainable(&self.layout, &self.parameters);
+        let model = Gpt::new(&self.config.model, &weights);
+        let share = 1.0 / train.accumulation as f64;
+        let mut sums: Option<(Tensor<1>, Tensor<1>)> = None; // gradient and loss
+        let mut tokens = 0;
+        for micro in 0..train.accumulation {
+            let stream = (self.step * train.accumulation + micro) as u64;
+            let device = self.device.clone().autodiff();
+            let batch = self.draw(Split::Train, stream, &device);
+            tokens += batch.counted;
+            let (logits, _) = model.forward(batch.tokens, dropout);
+            let loss = cross_entropy(logits, batch.targets, batch.weights).mul_scalar(share);
+            let gradient = weights.gradient(&loss);
+            let loss = loss.inner();
+            sums = Some(match sums {
+                Some((g, l)) => (g + gradient, l + loss),
+                None => (gradient, loss),
+            });
+        }
+        let Some((gradient, loss)) = sums else {
+            unreachable!("accumulation is at least 1");
+        };
+        let lr = learning_rate(&train, self.step);
+        self.parameters =
+            self.optimizer.update(&train, self.step, lr, self.parameters.clone(), gradient);
+        let train_loss = loss.into_scalar_async::<f32>().await?; // the step's one readback
+        self.step += 1;
+        let validate = self.step % train.val_every == 0 || self.step == 1 || self.step == train.steps;
+        let val_loss = if validate { Some(self.validate().await?) } else { None };
+        let loss = LossPoint { step: self.step, train_loss, val_loss };
+        self.remember(loss);
+        Ok(StepOutcome { loss, tokens })
+    }
+
+    /// Mean loss over the run's fixed validation batches, in nats per character.
+    pub async fn validate(&self) -> Result<f32, ExecutionError> {
+        let weights = Weights::new(&self.layout, &self.parameters);
+        let model = Gpt::new(&self.config.model, &weights);
+        let (mut total, mut counted) = (0.0, 0);
+        for batch in 0..self.config.train.val_batches {
+            let batch = self.draw(Split::Validation, VALIDATION_STREAM + batch as u64, &self.device);
+            let (logits, _) = model.forward(batch.tokens, 0.0);
+            let loss = cross_entropy(logits, batch.targets, batch.weights);
+            total += f64::from(loss.into_scalar_async::<f32>().await?) * batch.counted as f64;
+            counted += batch.counted;
+        }
+        Ok((total / counted.max(1) as f64) as f32)
+    }
+
+    /// The run as it is now, read back in one go.
+    pub async fn checkpoint(&self) -> Result<Checkpoint, ExecutionError> {
+        let read = Transaction::default()
+            .register(self.parameters.clone())
+            .register(self.optimizer.first.clone())
+            .register(self.optimizer.second.clone())
+            .execute_async()
+            .await?;
+        let [parameters, first, second] = <[TensorData; 3]>::try_from(read)
+            .unwrap_or_else(|_| unreachable!("three tensors were registered"))
+            .map(floats);
+        Ok(Checkpoint {
+            config: self.config.clone(),
+            step: self.step,
+            tokenizer: self.tokenizer.clone(),
+            history: self.history.clone(),
+            parameters,
+            first,
+            second,
+        })
+    }
+
+    /// Whether the run's last step is done.
+    pub fn finished(&self) -> bool {
+        self.step >= self.config.train.steps
+    }
+
+    fn draw(&self, split: Split, stream: u64, device: &Device) -> Batch {
+        let shape = (self.config.train.batch, self.config.model.context);
+        Batch::draw(&self.task, &self.tokenizer, split, shape, (self.config.seed, stream), device)
+    }
+
+    fn remember(&mut self, point: LossPoint) {
+        self.history.push(point);
+        if self.history.len() > MAX_HISTORY {
+            let mut place = 0;
+            self.history.retain(|_| {
+                place += 1;
+                place % 2 == 0
+            });
+        }
+    }
+}
+
+/// The values of a float tensor that was read back.
+pub(crate) fn floats(data: TensorData) -> Vec<f32> {
+    data.iter::<f32>().collect()
+}
+
+fn prepare(config: &RunConfig, limits: &MemoryLimits) -> Result<(Task, Tokenizer), ConfigError> {
+    config.validate()?;
+    let task = Task::new(&config.task)?;
+    config.validate_context(task.longest())?;
+    let tokenizer = task.tokenizer();
+    config.validate_memory(tokenizer.vocab_size(), limits)?;
+    Ok((task, tokenizer))
+}
+
+fn to_device(values: Vec<f32>, device: &Device) -> Tensor<1> {
+    let length = values.len();
+    Tensor::from_data(TensorData::new(values, [length]), device)
+}

@@ -1,0 +1,93 @@
+// A link restores what was on screen; whatever else comes by a link is survived.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { eventually, withPage } from './harness.mjs'
+
+const clipboard = confab => confab.page.evaluate(() => navigator.clipboard.readText())
+
+async function share(confab) {
+  await confab.page.evaluate(() => navigator.clipboard.writeText(''))
+  await confab.click('Share')
+  await eventually(async () => await clipboard(confab) !== '', 'a link in the clipboard')
+  return clipboard(confab)
+}
+
+test('a shared link round-trips', async () => {
+  await withPage({}, async confab => {
+    const { page } = confab
+    await confab.combobox('Task').selectOption('facts')
+    await confab.combobox('Preset').selectOption('30k')
+    await page.getByLabel('Seed', { exact: true }).fill('42')
+    await page.getByLabel('Learning rate', { exact: true }).fill('0.0025')
+    await page.getByLabel('Biases', { exact: true }).check()
+    await page.getByRole('textbox', { name: 'Prompt' }).fill('{B}Where is Łódź & "x=1#2"?\n')
+    await confab.tab('Probabilities').click()
+    const link = await share(confab)
+    assert(link.startsWith(confab.url), link)
+
+    await page.goto('about:blank')
+    await page.goto(link)
+    await confab.button('Train').waitFor()
+    assert.equal(await confab.combobox('Task').inputValue(), 'facts')
+    assert.equal(await confab.combobox('Preset').inputValue(), '30k')
+    assert.equal(await page.getByLabel('Seed', { exact: true }).inputValue(), '42')
+    assert.equal(await page.getByLabel('Learning rate', { exact: true }).inputValue(), '0.0025')
+    assert(await page.getByLabel('Biases', { exact: true }).isChecked())
+    assert.equal(await page.getByRole('textbox', { name: 'Prompt' }).inputValue(), '{B}Where is Łódź & "x=1#2"?\n')
+    assert.equal(await confab.tab('Probabilities').getAttribute('aria-selected'), 'true')
+    assert.equal(await share(confab), link)
+  })
+})
+
+const HOSTILE = {
+  'an unknown task': 'task.kind=poem',
+  'a number too large for any type': 'model.n_layers=99999999999999999999999',
+  'a number too large to run': 'model.d_model=1000000000',
+  'a negative number': 'train.batch=-1',
+  'not a number': 'train.lr=NaN',
+  'infinity': 'train.lr=1e999',
+  'a word for a number': 'seed=seven',
+  'a word for a switch': 'model.tied_head=perhaps',
+  'knobs that do not fit together': 'model.n_heads=3',
+  'an unknown knob': '__proto__.polluted=1',
+  'markup': '<img src=x onerror=alert(1)>=1',
+  'broken percent signs': '%E0%A4%A=%ff%',
+  'JSON': encodeURIComponent('{"task":{"kind":"phone"},"model":null}'),
+  'a megabyte of prompt': 'prompt=' + 'a'.repeat(1 << 20),
+  'a megabyte of nothing in particular': 'x'.repeat(1 << 20),
+  'a hundred thousand knobs': 'seed=1&'.repeat(100_000),
+}
+
+test('hostile links give a notice and the defaults', async () => {
+  await withPage({ open: false }, async confab => {
+    confab.page.on('dialog', dialog => { confab.errors.push(`a dialog: ${dialog.message()}`); dialog.dismiss() })
+    for (const [what, fragment] of Object.entries(HOSTILE)) {
+      await confab.open(fragment, null)
+      await eventually(async () => /link/i.test(await confab.text('notice')), `a notice for ${what}`, 20_000, () => confab.describe())
+      assert.equal(await confab.combobox('Task').inputValue(), 'phone', what)
+      assert.equal(await confab.page.getByLabel('Layers', { exact: true }).inputValue(), '2', what)
+      assert.equal(await confab.page.evaluate(() => ({}).polluted), undefined, what)
+    }
+    await confab.combobox('Device').selectOption('cpu')
+    await confab.click('Step')
+    await confab.untilStep(1)
+  })
+})
+
+test('a hostile link opened on a living page leaves it alive', async () => {
+  await withPage({}, async confab => {
+    await confab.page.evaluate(() => { location.hash = 'model.d_model=-5' })
+    await confab.untilNotice(/link/i)
+    await confab.click('Step')
+    await confab.untilStep(1)
+  })
+})
+
+test('a link whose prompt the model cannot read is said so', async () => {
+  await withPage({ fragment: 'prompt=' + encodeURIComponent('日本語 🙂') }, async confab => {
+    await confab.click('Step')
+    await confab.untilNotice(/日|character/)
+    await confab.untilStep(1)
+  })
+})

@@ -1,0 +1,32 @@
+// Pictures of the page, to look at: node tests/browser/look.mjs <folder>
+
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { withPage } from './harness.mjs'
+
+const [folder] = process.argv.slice(2)
+if (!folder) {
+  console.error('usage: node tests/browser/look.mjs <folder>')
+  process.exit(2)
+}
+mkdirSync(folder, { recursive: true })
+
+for (const [width, height] of [[1440, 1000], [390, 844]]) {
+  for (const colorScheme of ['light', 'dark']) {
+    const context = { viewport: { width, height }, colorScheme }
+    await withPage({ context, errors: /./ }, async confab => {
+      const picture = name => confab.page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage: true })
+      await confab.page.waitForTimeout(3000)
+      await picture('opened')
+      await confab.click('Train')
+      await confab.untilStep(50)
+      await confab.click('Sample')
+      await confab.page.waitForTimeout(3000)
+      await picture('attention')
+      await confab.tab('Probabilities').click()
+      await confab.page.waitForTimeout(500)
+      await picture('probabilities')
+      confab.errors.forEach(error => console.error(error))
+    })
+  }
+}

@@ -1,0 +1,153 @@
+// A run is not lost: reload, checkpoint files, and the same run at the terminal.
+
+import assert from 'node:assert/strict'
+import { execFile, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { TINY, eventually, pause, readCheckpoint, withPage } from './harness.mjs'
+
+const CONFAB = process.env.CONFAB_BIN ?? join(process.env.CARGO_TARGET_DIR ?? 'target', 'release', 'confab')
+
+/** The training losses in a checkpoint, by step. */
+const losses = checkpoint =>
+  Object.fromEntries(JSON.parse(checkpoint.metadata['confab.history']).map(point => [point.step, point.train_loss]))
+
+const stepOf = checkpoint => Number(checkpoint.metadata['confab.step'])
+
+async function clickSteps(confab, count) {
+  const start = await confab.step() || 0
+  for (let step = start + 1; step <= start + count; step++) {
+    await confab.click('Step')
+    await confab.untilStep(step)
+  }
+}
+
+test('reload offers to resume the autosaved run', async () => {
+  await withPage({ fragment: TINY + '&train.steps=100000' }, async confab => {
+    await confab.click('Train')
+    const saved = confab.page.getByText(/autosaved at step/)
+    await saved.waitFor({ timeout: 60_000 })
+    const step = Number((await saved.innerText()).replaceAll(',', '').match(/\d+/)[0])
+    await confab.page.reload() // in the middle of training
+    await confab.button('Resume').click()
+    await eventually(async () => await confab.step() >= step, `step ${step} or later`, 60_000, () => confab.describe())
+    const resumed = await confab.step()
+    assert(await confab.loss() > 0, 'the losses did not come back')
+    await confab.click('Train')
+    await confab.untilStep(resumed + 5)
+  })
+})
+
+test('a run that was paused is there after a reload, to the step', async () => {
+  await withPage({ fragment: TINY }, async confab => {
+    await confab.click('Train')
+    await confab.untilStep(7)
+    await confab.click('Pause')
+    await confab.page.getByText(/autosaved at step/).waitFor()
+    const step = await confab.step()
+    const loss = await confab.loss()
+    await confab.page.reload()
+    await confab.button('Resume').click()
+    await eventually(async () => await confab.step() === step, `step ${step}`, 60_000, () => confab.describe())
+    assert.equal(await confab.loss(), loss)
+  })
+})
+
+test('Save checkpoint gives a file that Load checkpoint goes on from', async () => {
+  await withPage({ fragment: TINY }, async confab => {
+    await clickSteps(confab, 3)
+    const saved = await confab.saveCheckpoint()
+    assert.match(saved.name, /\.safetensors$/)
+    assert.equal(stepOf(saved), 3)
+    assert(saved.tensors['embed.W_E'] && saved.tensors['blocks.0.attn.W_Q'], Object.keys(saved.tensors).join())
+    await clickSteps(confab, 5)
+    const straight = losses(await confab.saveCheckpoint())
+
+    await confab.open()
+    await confab.loadCheckpoint({ name: 'run.safetensors', mimeType: 'application/octet-stream', buffer: saved.bytes })
+    await eventually(async () => await confab.step() === 3, 'step 3', 60_000, () => confab.describe())
+    await clickSteps(confab, 5)
+    const resumed = losses(await confab.saveCheckpoint())
+    for (let step = 1; step <= 8; step++) assert.equal(resumed[step], straight[step], `step ${step}`)
+  })
+})
+
+test('damaged checkpoints are refused with a notice, and the run stays', async () => {
+  await withPage({ fragment: TINY }, async confab => {
+    await clickSteps(confab, 2)
+    const { bytes } = await confab.saveCheckpoint()
+    const hugeHeader = Buffer.from(bytes)
+    hugeHeader.writeBigUInt64LE(1n << 60n)
+    const notANumber = Buffer.from(bytes)
+    notANumber.writeUInt32LE(0x7fc00000, bytes.length - 4)
+    const damaged = {
+      'cut off': bytes.subarray(0, bytes.length - 100),
+      'a header of 2^60 bytes': hugeHeader,
+      'a value that is no number': notANumber,
+      'empty': Buffer.alloc(0),
+      'a text': Buffer.from('not a checkpoint at all, only some words'),
+    }
+    for (const [what, buffer] of Object.entries(damaged)) {
+      for (const dismiss of await confab.page.getByRole('button', { name: 'Dismiss' }).all()) await dismiss.click()
+      await confab.loadCheckpoint({ name: 'run.safetensors', mimeType: 'application/octet-stream', buffer })
+      await eventually(async () => await confab.text('notice') !== '', `a notice for ${what}`, 30_000)
+      assert.equal(await confab.step(), 2, what)
+    }
+    await clickSteps(confab, 1)
+  })
+})
+
+test('a checkpoint of the page goes on at the terminal', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'confab-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  await withPage({ fragment: TINY + '&train.steps=8' }, async confab => {
+    await clickSteps(confab, 3)
+    const { path } = await confab.saveCheckpoint()
+    await clickSteps(confab, 5)
+    const page = losses(await confab.saveCheckpoint())
+
+    const out = join(folder, 'out.safetensors')
+    await promisify(execFile)(CONFAB, ['train', '--device', 'cpu', '--resume', path, '--out', out])
+    compare(losses(readCheckpoint(readFileSync(out))), page, 4)
+  })
+})
+
+test('a checkpoint of the terminal goes on in the page', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'confab-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const first = join(folder, 'first.safetensors')
+  const second = join(folder, 'second.safetensors')
+  await trainUntilInterrupted(['--link', `#${TINY}&train.steps=1000000`, '--out', first])
+  await trainUntilInterrupted(['--resume', first, '--out', second])
+  const start = readCheckpoint(readFileSync(first))
+  const terminal = losses(readCheckpoint(readFileSync(second)))
+
+  await withPage({}, async confab => {
+    await confab.loadCheckpoint(first)
+    await eventually(async () => await confab.step() === stepOf(start), `step ${stepOf(start)}`, 60_000, () => confab.describe())
+    await clickSteps(confab, 5)
+    compare(losses(await confab.saveCheckpoint()), terminal, stepOf(start) + 1)
+  })
+})
+
+/** Trains at the terminal for a second past its first report, then stops it as Ctrl-C does. */
+async function trainUntilInterrupted(options) {
+  const child = spawn(CONFAB, ['train', '--device', 'cpu', ...options], { stdio: ['ignore', 'ignore', 'pipe'] })
+  let said = ''
+  child.stderr.on('data', data => { said += data })
+  const ended = new Promise(resolve => child.on('close', resolve))
+  await eventually(() => /^step \d+/m.test(said) || child.exitCode !== null, 'a first step at the terminal')
+  await pause(1000)
+  child.kill('SIGINT')
+  assert.equal(await ended, 0, said)
+}
+
+/** The same five losses from step `from` on, to 1e-4. */
+function compare(got, wanted, from) {
+  for (let step = from; step < from + 5; step++) {
+    assert(Math.abs(got[step] - wanted[step]) < 1e-4, `step ${step}: ${got[step]} where ${wanted[step]} was wanted`)
+  }
+}

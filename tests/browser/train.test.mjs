@@ -1,0 +1,116 @@
+// Train, Pause, Step and Reset, on the CPU.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { TINY, eventually, pause, withPage } from './harness.mjs'
+
+test('paints before the worker has loaded', async () => {
+  await withPage({ open: false }, async confab => {
+    await confab.page.context().route('**/worker_loader.js', () => {}) // never answered
+    await confab.open('', null)
+    for (const name of ['Train', 'Pause', 'Step', 'Reset', 'Share', 'Save checkpoint', 'Load checkpoint', 'Sample']) {
+      assert(await confab.button(name).isVisible(), `${name} is not on the page`)
+    }
+    assert.equal(await confab.combobox('Task').inputValue(), 'phone')
+  })
+})
+
+test('shows a trained example at once', async () => {
+  await withPage({ device: null }, async confab => {
+    await confab.output('example').waitFor()
+    await eventually(async () => await confab.loss() < 3, 'the loss of a trained model')
+    await confab.page.getByRole('tabpanel').getByText('L0H0').first().waitFor()
+  })
+})
+
+test('trains on the CPU, and the loss falls', async () => {
+  await withPage({ fragment: `${TINY}&train.warmup=10` }, async confab => {
+    await confab.click('Step')
+    await confab.untilStep(1)
+    await confab.untilDevice(/^CPU/)
+    const first = await confab.loss()
+    await confab.click('Train')
+    await confab.untilStep(150)
+    const last = await confab.loss()
+    assert(first > 3.5, `an untrained model should know next to nothing, but its loss was ${first}`)
+    assert(last < 0.8 * first, `the loss went from ${first} to ${last}`)
+    assert(await confab.number('val-loss') < first)
+    assert((await confab.text('steps-per-s')).match(/[1-9]/), 'no speed is shown')
+  })
+})
+
+test('Pause stops and Train goes on', async () => {
+  await withPage({ fragment: TINY }, async confab => {
+    await confab.click('Train')
+    await confab.untilStep(5)
+    await confab.click('Pause')
+    await eventually(() => confab.button('Train').isEnabled(), 'the run to stop')
+    const stopped = await confab.step()
+    await pause(500)
+    assert.equal(await confab.step(), stopped)
+    await confab.click('Train')
+    await confab.untilStep(stopped + 5)
+  })
+})
+
+test('Step makes one step, Reset goes back to none', async () => {
+  await withPage({ fragment: TINY }, async confab => {
+    for (const step of [1, 2, 3]) {
+      await confab.click('Step')
+      await confab.untilStep(step)
+      assert.equal(await confab.step(), step)
+    }
+    await confab.click('Reset')
+    await eventually(async () => await confab.step() === 0, 'step 0')
+  })
+})
+
+test('the same seed gives the same losses, another seed others', async () => {
+  await withPage({ fragment: TINY }, async confab => {
+    const losses = async () => {
+      await confab.click('Reset')
+      await eventually(async () => await confab.step() === 0, 'step 0')
+      for (const step of [1, 2, 3]) {
+        await confab.click('Step')
+        await confab.untilStep(step)
+      }
+      return confab.loss()
+    }
+    const once = await losses()
+    assert.equal(await losses(), once)
+    await confab.page.getByLabel('Seed', { exact: true }).fill('7')
+    assert.notEqual(await losses(), once)
+  })
+})
+
+test('Space trains and pauses, a full stop steps, a question mark lists the keys', async () => {
+  await withPage({ fragment: TINY }, async confab => {
+    const { keyboard } = confab.page
+    await confab.page.locator('h1').click() // the keys belong to no control
+    await keyboard.press('.')
+    await confab.untilStep(1)
+    await keyboard.press('Space')
+    await confab.untilStep(5)
+    await keyboard.press('Space')
+    await eventually(() => confab.button('Train').isEnabled(), 'the run to stop')
+    await keyboard.press('?')
+    await confab.page.getByRole('dialog').waitFor()
+  })
+})
+
+test('a run that cannot be run is refused by a sentence that names the knob', async () => {
+  const refusals = [
+    ['Heads', { Heads: '3' }, /Heads/],
+    ['Context', { Context: '16' }, /Context/],
+    ['Batch', { Layers: '48', Width: '2048', Batch: '4096', Context: '2048' }, /Batch/],
+    ['Learning rate', { 'Learning rate': 'fast' }, /Learning rate/],
+  ]
+  for (const [what, knobs, pattern] of refusals) {
+    await withPage({}, async confab => {
+      for (const [knob, value] of Object.entries(knobs)) await confab.page.getByLabel(knob, { exact: true }).fill(value)
+      await confab.click('Train')
+      await confab.untilNotice(pattern)
+      assert(!await confab.step(), `${what}: it trained all the same`)
+    })
+  }
+})

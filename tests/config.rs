@@ -1,0 +1,270 @@
+//! Sizes, presets, and the one table of knobs.
+
+use std::collections::BTreeSet;
+
+use confab::config::{
+    ConfigError, KNOBS, Knob, MemoryLimits, ModelConfig, PRESETS, Preset, Range, RunConfig,
+};
+use proptest::prelude::*;
+use serde_json::Value;
+
+const VOCAB: usize = 81;
+
+/// Paths of all values in `json` that hold no others: `model.n_layers`.
+fn leaves(json: &Value, path: &str, out: &mut BTreeSet<String>) {
+    match json {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let path = if path.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{path}.{name}")
+                };
+                leaves(value, &path, out);
+            }
+        }
+        _ => assert!(out.insert(path.into())),
+    }
+}
+
+/// A value of the knob other than `now`.
+fn another(knob: &Knob, now: &str) -> String {
+    let candidates = match knob.range {
+        Range::Int { min, max } => vec![min.to_string(), max.to_string()],
+        Range::Float { min, max } => vec![format!("{min:?}"), (max * 0.3).to_string()],
+        Range::Bool => vec!["true".into(), "false".into()],
+        Range::Choice(choices) => choices.iter().map(|choice| choice.to_string()).collect(),
+        Range::Text { .. } => vec![" Some text,\nwith \u{e4} and \"quotes\" ".into()],
+    };
+    candidates
+        .into_iter()
+        .find(|value| value != now)
+        .expect("a knob has two values")
+}
+
+#[test]
+fn presets_have_their_published_sizes() {
+    let matrices = |preset: &Preset| {
+        let (l, d) = (preset.n_layers, preset.d_model);
+        12 * l * d * d + VOCAB * d + 256 * d
+    };
+    let counts: Vec<usize> = PRESETS.iter().map(matrices).collect();
+    assert_eq!(counts, [1_732, 29_968, 207_392, 63_087_104]);
+    for (preset, count) in PRESETS.iter().zip(counts) {
+        let model = preset.model();
+        let gains = (2 * model.n_layers + 1) * model.d_model;
+        assert_eq!(model.parameters(VOCAB), count + gains, "{}", preset.name);
+    }
+}
+
+#[test]
+fn options_add_their_parameters() {
+    let model = ModelConfig {
+        n_layers: 2,
+        n_heads: 2,
+        d_model: 8,
+        ..ModelConfig::default()
+    };
+    let base = model.parameters(VOCAB);
+    let untied = ModelConfig {
+        tied_head: false,
+        ..model.clone()
+    };
+    assert_eq!(untied.parameters(VOCAB) - base, VOCAB * 8);
+    // A layer: q, k, v 3d; attention output d; MLP 4d and d; two LayerNorms 2d. One last LayerNorm.
+    let biased = ModelConfig {
+        bias: true,
+        ..model
+    };
+    assert_eq!(biased.parameters(VOCAB) - base, 2 * (9 + 2) * 8 + 8);
+}
+
+#[test]
+fn presets_are_found_valid_and_distinct() {
+    for preset in PRESETS {
+        assert_eq!(Preset::find(preset.name), Some(preset));
+        let mut config = RunConfig {
+            seed: 9,
+            ..RunConfig::default()
+        };
+        preset.apply(&mut config);
+        assert_eq!(config.validate(), Ok(()));
+        assert_eq!(Preset::of(&config.model), Some(preset));
+        assert_eq!(config.seed, 9);
+    }
+    assert_eq!(Preset::find("nothing"), None);
+    assert_eq!(RunConfig::default().validate(), Ok(()));
+}
+
+#[test]
+fn every_field_has_a_knob_and_every_knob_a_field() {
+    let mut fields = BTreeSet::new();
+    leaves(
+        &serde_json::to_value(RunConfig::default()).unwrap(),
+        "",
+        &mut fields,
+    );
+    let knobs: BTreeSet<String> = KNOBS.iter().map(|knob| knob.key.to_string()).collect();
+    assert_eq!(fields, knobs);
+    assert_eq!(knobs.len(), KNOBS.len());
+}
+
+#[test]
+fn flags_and_labels_are_distinct() {
+    for name in [Knob::flag, |knob: &Knob| knob.label.to_string()] {
+        assert_eq!(
+            KNOBS.iter().map(name).collect::<BTreeSet<_>>().len(),
+            KNOBS.len()
+        );
+    }
+    assert_eq!(
+        Knob::find("model.n_layers").map(Knob::flag).as_deref(),
+        Some("n-layers")
+    );
+    assert!(Knob::find("model.layers").is_none());
+}
+
+#[test]
+fn knobs_get_what_was_set_and_touch_nothing_else() {
+    for knob in KNOBS {
+        let mut config = RunConfig::default();
+        let value = another(knob, &knob.get(&config));
+        knob.set(&mut config, &value).unwrap();
+        if let Range::Float { .. } = knob.range {
+            assert_eq!(
+                knob.get(&config).parse::<f64>(),
+                value.parse(),
+                "{}",
+                knob.key
+            );
+        } else {
+            assert_eq!(knob.get(&config), value, "{}", knob.key);
+        }
+        let changed = KNOBS
+            .iter()
+            .filter(|k| k.get(&config) != k.get(&RunConfig::default()));
+        assert_eq!(changed.map(|k| k.key).collect::<Vec<_>>(), [knob.key]);
+        let json = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<RunConfig>(&json).unwrap(), config);
+    }
+}
+
+#[test]
+fn values_out_of_range_are_refused_and_change_nothing() {
+    for knob in KNOBS {
+        let refused = match knob.range {
+            Range::Int { min, max } => {
+                let below = min.checked_sub(1).map_or("-1".into(), |v| v.to_string());
+                vec![
+                    below,
+                    (max + 1).to_string(),
+                    "1.5".into(),
+                    "x".into(),
+                    "".into(),
+                ]
+            }
+            Range::Float { min, max } => {
+                vec![
+                    (min - 1e-3).to_string(),
+                    (max * 1.01).to_string(),
+                    "NaN".into(),
+                    "inf".into(),
+                ]
+            }
+            Range::Bool => vec!["1".into(), "yes".into(), "".into()],
+            Range::Choice(_) => vec!["nothing".into(), "".into()],
+            Range::Text { max_bytes } => vec!["x".repeat(max_bytes + 1)],
+        };
+        for value in refused {
+            let mut config = RunConfig::default();
+            let error = knob
+                .set(&mut config, &value)
+                .expect_err(knob.key)
+                .to_string();
+            assert!(
+                error.contains(knob.key) && error.contains(knob.label),
+                "{error}"
+            );
+            assert!(
+                error.contains(&knob.range.describe()) && error.len() < 300,
+                "{error}"
+            );
+            assert_eq!(config, RunConfig::default());
+        }
+    }
+}
+
+#[test]
+fn fields_set_out_of_range_do_not_pass_validation() {
+    let refused = |change: fn(&mut RunConfig)| {
+        let mut config = RunConfig::default();
+        change(&mut config);
+        config.validate().expect_err("out of range").to_string()
+    };
+    assert!(refused(|c| c.model.n_heads = 0).contains("model.n_heads"));
+    assert!(refused(|c| c.model.d_model = usize::MAX).contains("model.d_model"));
+    assert!(refused(|c| c.model.dropout = f64::NAN).contains("model.dropout"));
+    assert!(refused(|c| c.train.lr = f64::INFINITY).contains("train.lr"));
+    assert!(refused(|c| c.task.facts.facts = 5001).contains("task.facts.facts"));
+    assert!(refused(|c| c.seed = 1 << 53).contains("seed"));
+    assert!(refused(|c| c.task.text.text = "x".repeat((4 << 20) + 1)).contains("4096 KiB"));
+}
+
+#[test]
+fn context_must_hold_the_longest_record() {
+    let mut config = RunConfig::default();
+    config.model.context = 100;
+    let error = config.validate_context(252).unwrap_err().to_string();
+    assert!(error.contains("Context (model.context) is 100") && error.contains("252 or more"));
+    config.model.context = 252;
+    assert_eq!(config.validate_context(252), Ok(()));
+}
+
+proptest! {
+    #[test]
+    fn a_width_that_heads_do_not_divide_is_refused_with_what_works(
+        d_model in 1..=2048usize,
+        n_heads in 1..=64usize,
+    ) {
+        let mut config = RunConfig::default();
+        config.model = ModelConfig { d_model, n_heads, ..config.model };
+        match config.validate() {
+            Ok(()) => prop_assert_eq!(d_model % n_heads, 0),
+            Err(error) => {
+                let sentence = error.to_string();
+                prop_assert!(sentence.contains("model.d_model") && sentence.contains("model.n_heads"));
+                let ConfigError::Heads { works, width, .. } = error else {
+                    return Err(TestCaseError::fail(sentence));
+                };
+                config.model.n_heads = works;
+                prop_assert_eq!(config.validate(), Ok(()));
+                config.model = ModelConfig { n_heads, d_model: width, ..config.model };
+                prop_assert_eq!(config.validate(), Ok(()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_that_memory_does_not_hold_is_refused_with_one_that_it_does(
+        batch in 1..=4096usize,
+        preset in 0..PRESETS.len(),
+        total in 20..36u32,
+        buffer in 18..32u32,
+    ) {
+        let mut config = RunConfig::default();
+        PRESETS[preset].apply(&mut config);
+        config.train.batch = batch;
+        let limits = MemoryLimits { total: 1 << total, buffer: 1 << buffer };
+        let Err(error) = config.validate_memory(VOCAB, &limits) else { return Ok(()) };
+        let sentence = error.to_string();
+        prop_assert!(sentence.contains("MiB") && sentence.contains("Batch (train.batch)"));
+        let ConfigError::Memory { works, hint, .. } = error else {
+            return Err(TestCaseError::fail(sentence));
+        };
+        config.train.batch = works;
+        let fits = config.validate_memory(VOCAB, &limits).is_ok();
+        prop_assert_eq!(fits, hint.is_empty(), "{}", sentence);
+        config.train.batch = works + 1;
+        prop_assert!(hint.is_empty() <= config.validate_memory(VOCAB, &limits).is_err());
+    }
+}

@@ -1,0 +1,207 @@
+//! A link restores an experiment, or is refused with a sentence.
+
+use confab::config::{KNOBS, Knob, Range, RunConfig};
+use confab::link::{Link, MAX_LINK_BYTES, decode, encode};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+/// A value in the knob's range, as a user would type it.
+fn value(knob: &Knob) -> BoxedStrategy<String> {
+    match knob.range {
+        Range::Int { min, max } => (min..=max).prop_map(|v| v.to_string()).boxed(),
+        Range::Float { min, max } => (min..=max).prop_map(|v| v.to_string()).boxed(),
+        Range::Bool => any::<bool>().prop_map(|v| v.to_string()).boxed(),
+        Range::Choice(choices) => select(choices).prop_map(str::to_string).boxed(),
+        Range::Text { .. } => prop_oneof![Just(String::new()), ".{0,200}", any::<String>()].boxed(),
+    }
+}
+
+/// Valid configurations; heads are taken from the divisors of the width.
+fn config() -> impl Strategy<Value = RunConfig> {
+    let values: Vec<_> = KNOBS.iter().map(value).collect();
+    let set = prop::collection::vec(any::<bool>(), KNOBS.len());
+    (values, set, any::<Index>()).prop_map(|(values, set, heads)| {
+        let mut config = RunConfig::default();
+        for ((knob, value), _) in KNOBS.iter().zip(values).zip(set).filter(|(_, set)| *set) {
+            knob.set(&mut config, &value).unwrap();
+        }
+        let width = config.model.d_model;
+        let divisors: Vec<usize> = (1..=64).filter(|heads| width % heads == 0).collect();
+        config.model.n_heads = *heads.get(&divisors);
+        config
+    })
+}
+
+/// What might come where a value should be.
+const ODD: &[&str] = &[
+    "",
+    "NaN",
+    "nan",
+    "inf",
+    "-inf",
+    "infinity",
+    "1e999",
+    "-1",
+    "-0",
+    "99999999999999999999999",
+    "0x10",
+    "1.5",
+    "true",
+    "null",
+    "[]",
+    "{}",
+    "%00",
+    "%ff",
+    "phone",
+    "\u{0661}",
+    "1e3",
+    "+",
+];
+
+fn odd_value() -> impl Strategy<Value = String> {
+    prop_oneof![select(ODD).prop_map(str::to_string), any::<String>()]
+}
+
+/// Refuses or takes, and never panics; what is taken is valid and can be written again.
+fn check(input: &str) -> Result<(), TestCaseError> {
+    match decode(input) {
+        Ok(link) => {
+            prop_assert!(link.config.validate().is_ok());
+            prop_assert_eq!(decode(&encode(&link).unwrap()), Ok(link));
+        }
+        Err(error) => prop_assert!(error.to_string().len() > 20),
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn links_round_trip(config in config(), prompt in any::<String>(), tab in ".{0,32}") {
+        let link = Link { config, prompt, tab };
+        let fragment = encode(&link).unwrap();
+        prop_assert!(fragment.is_ascii() && !fragment.contains(['#', ' ', '\n']));
+        for written in [fragment.clone(), format!("#{fragment}"), format!("https://a.example/confab/?x=1#{fragment}")] {
+            prop_assert_eq!(decode(&written), Ok(link.clone()));
+        }
+    }
+
+    #[test]
+    fn hostile_fragments_do_not_panic(
+        text in any::<String>(),
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+        pairs in prop::collection::vec((any::<Index>(), odd_value()), 0..6),
+    ) {
+        check(&text)?;
+        check(&String::from_utf8_lossy(&bytes))?;
+        let escaped: String = bytes.iter().map(|byte| format!("%{byte:02x}")).collect();
+        check(&format!("prompt={escaped}&task.text.text={escaped}"))?;
+        let pairs = pairs.iter().map(|(knob, value)| format!("{}={value}", knob.get(KNOBS).key));
+        check(&pairs.collect::<Vec<_>>().join("&"))?;
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_refused(index in any::<Index>(), value in odd_value()) {
+        let numeric = |knob: &&Knob| matches!(knob.range, Range::Int { .. } | Range::Float { .. });
+        let knobs: Vec<&Knob> = KNOBS.iter().filter(numeric).collect();
+        let knob = *index.get(&knobs);
+        let mut fragment = form_urlencoded::Serializer::new(String::new());
+        let fragment = fragment.append_pair(knob.key, &value).finish();
+        let number: Option<f64> = value.trim().parse().ok();
+        let takes = match knob.range {
+            Range::Int { min, max } => number.is_some_and(|v| (min as f64..=max as f64).contains(&v)),
+            Range::Float { min, max } => number.is_some_and(|v| (min..=max).contains(&v)),
+            _ => false,
+        };
+        prop_assert!(takes || decode(&fragment).is_err(), "{}", fragment);
+    }
+}
+
+#[test]
+fn defaults_make_an_empty_link() {
+    assert_eq!(encode(&Link::default()).as_deref(), Ok(""));
+    for empty in ["", "#", "https://a.example/confab/#"] {
+        assert_eq!(decode(empty), Ok(Link::default()));
+    }
+}
+
+#[test]
+fn only_what_differs_is_written() {
+    let mut link = Link {
+        prompt: "{B}\nAnn".into(),
+        ..Link::default()
+    };
+    link.config.model.n_layers = 3;
+    assert_eq!(
+        encode(&link).as_deref(),
+        Ok("model.n_layers=3&prompt=%7BB%7D%0AAnn")
+    );
+}
+
+#[test]
+fn refusals_name_the_part() {
+    for (fragment, part) in [
+        ("model.n_layer=3", "`model.n_layer`"),
+        ("n_layers=3", "`n_layers`"),
+        ("model=3", "`model`"),
+        ("__proto__=1", "`__proto__`"),
+        (
+            "model.n_layers=many",
+            "Layers (model.n_layers) was set to `many`",
+        ),
+        ("model.n_layers=0", "from 1 to 48"),
+        ("model.n_layers=1.5", "a whole number"),
+        ("seed=9007199254740992", "Seed (seed)"),
+        ("seed=184467440737095516160", "Seed (seed)"),
+        ("train.lr=NaN", "Learning rate (train.lr) was set to `NaN`"),
+        ("train.lr=inf", "Learning rate (train.lr) was set to `inf`"),
+        ("train.clip=1e999", "Clip (train.clip)"),
+        ("model.bias=1", "true or false"),
+        ("task.kind=Phone", "one of phone, facts, text"),
+        ("task.kind=", "`nothing`"),
+        ("model.n_heads=3", "not divisible by Heads"),
+        ("model.n_layers=2&model.n_layers=x", "`x`"),
+    ] {
+        let error = decode(fragment).expect_err(fragment).to_string();
+        assert!(error.contains(part), "{fragment}: {error}");
+    }
+}
+
+#[test]
+fn long_links_are_refused() {
+    let megabyte = "a".repeat(1 << 20);
+    for input in [
+        megabyte.clone(),
+        format!("task.text.text={megabyte}"),
+        format!("x#{megabyte}"),
+    ] {
+        let error = decode(&input).expect_err("too long").to_string();
+        assert!(error.contains("bytes long") && error.len() < 300, "{error}");
+    }
+    let prompt = |chars| Link {
+        prompt: "\u{e4}".repeat(chars),
+        ..Link::default()
+    };
+    assert_eq!(decode(&encode(&prompt(2048)).unwrap()), Ok(prompt(2048)));
+    assert!(
+        encode(&prompt(2049))
+            .unwrap_err()
+            .to_string()
+            .contains("`prompt` is too long")
+    );
+    let long_prompt = decode(&format!("prompt={}", "a".repeat(2049)));
+    assert!(
+        long_prompt
+            .unwrap_err()
+            .to_string()
+            .contains("`prompt` is too long")
+    );
+    assert!(decode(&format!("tab={}", "a".repeat(33))).is_err());
+    let mut pasted = Link::default();
+    pasted.config.task.text.text = "b".repeat(MAX_LINK_BYTES);
+    assert!(
+        encode(&pasted)
+            .unwrap_err()
+            .to_string()
+            .contains("bytes long")
+    );
+}

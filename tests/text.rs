@@ -1,0 +1,151 @@
+//! What the `text` task promises of its records.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use confab::config::TextConfig;
+use confab::task::{Field, Split, Text, record_rng};
+use proptest::prelude::*;
+
+const SPLITS: [Split; 2] = [Split::Train, Split::Validation];
+
+fn text(text: &str) -> Result<Text, String> {
+    Text::new(&TextConfig { text: text.into() })
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_taken_or_refused_with_a_sentence(
+        input in prop_oneof![any::<String>(), "[ -~\n\r]{0,200}", "(\\{\"question\":\"a\"\\}\n|x\n){0,9}"],
+        window in 0..300usize,
+        seed in any::<u64>(),
+    ) {
+        match text(&input) {
+            Ok(task) => for split in SPLITS {
+                let record = task.draw(split, window, &mut record_rng(seed, 0));
+                prop_assert!(record.len() <= window);
+                prop_assert_eq!(record.fields.len(), record.text.chars().count());
+                prop_assert!(record.text.chars().all(|c| task.alphabet().contains(c)));
+            },
+            Err(reason) => prop_assert!(reason.len() > 20, "{}", reason),
+        }
+    }
+}
+
+#[test]
+fn plain_text_is_split_by_position() {
+    let input: String = (0..1000)
+        .map(|i| char::from_u32(0x4e00 + i).unwrap())
+        .collect();
+    let task = text(&input).unwrap();
+    let place = |c: char| c as usize - 0x4e00;
+    let mut seen: BTreeMap<bool, BTreeSet<usize>> = BTreeMap::new();
+    for (stream, split) in (0..2000).flat_map(|stream| SPLITS.map(|split| (stream, split))) {
+        let record = task.draw(split, 20, &mut record_rng(1, stream));
+        assert_eq!(record.len(), 20);
+        assert!(input.contains(&record.text));
+        assert!(record.fields.iter().all(|field| *field == Field::Text));
+        seen.entry(split == Split::Train)
+            .or_default()
+            .extend(record.text.chars().map(place));
+    }
+    assert_eq!(seen[&true], (0..900).collect());
+    assert_eq!(seen[&false], (900..1000).collect());
+    assert_eq!(task.longest(), 2);
+    assert_eq!(
+        task.draw(Split::Validation, 5000, &mut record_rng(1, 1))
+            .len(),
+        100
+    );
+}
+
+#[test]
+fn line_ends_are_made_one() {
+    let task = text(&"a line\r\n".repeat(10)).unwrap();
+    assert_eq!(task.alphabet(), "\n aeiln");
+}
+
+#[test]
+fn jsonl_becomes_records() {
+    let input: String = (0..50)
+        .map(|i| match i % 2 {
+            0 => format!(
+                "{{\"instruction\": \"Say {i}\", \"output\": \"{i}\u{fc}\", \"id\": {i}}}\r\n\r\n"
+            ),
+            _ => format!(
+                "{{\"question\": \"{i}?\", \"fact\": \"It is {i}.\", \"answer\": \"{i}\"}}\n"
+            ),
+        })
+        .collect();
+    let task = text(&input).unwrap();
+    let mut seen: BTreeMap<bool, BTreeSet<String>> = BTreeMap::new();
+    for (stream, split) in (0..2000).flat_map(|stream| SPLITS.map(|split| (stream, split))) {
+        let record = task.draw(split, 100, &mut record_rng(1, stream));
+        assert_eq!(record.fields.len(), record.text.chars().count());
+        seen.entry(split == Split::Train)
+            .or_default()
+            .insert(record.text);
+    }
+    assert_eq!((seen[&true].len(), seen[&false].len()), (45, 5));
+    assert!(seen[&true].is_disjoint(&seen[&false]));
+    let all: BTreeSet<&str> = seen.values().flatten().map(String::as_str).collect();
+    assert!(all.contains("{B}Say 4: 4\u{fc}{E}\n"));
+    assert!(all.contains("{B}7? (It is 7.): 7{E}\n"));
+    assert_eq!(task.longest(), "{B}13? (It is 13.): 13{E}\n".len());
+    let cut = task.draw(Split::Train, 6, &mut record_rng(1, 1));
+    assert_eq!((cut.len(), cut.text.chars().count()), (6, 6));
+}
+
+#[test]
+fn equal_jsonl_records_stay_on_one_side() {
+    let line = |i: usize| format!("{{\"instruction\": \"Say {i}\", \"output\": \"{i}\"}}\n");
+    let task = text(&(0..40).map(|i| line(i % 4)).collect::<String>()).unwrap();
+    let draws = |split| -> HashSet<String> {
+        (0..300)
+            .map(|stream| task.draw(split, 99, &mut record_rng(1, stream)).text)
+            .collect()
+    };
+    assert!(draws(Split::Train).is_disjoint(&draws(Split::Validation)));
+    assert!(
+        text(&line(1).repeat(9))
+            .unwrap_err()
+            .contains("one record only")
+    );
+}
+
+#[test]
+fn unusable_texts_are_refused_with_what_to_do() {
+    let good = "{\"instruction\": \"Say one\", \"output\": \"one\"}";
+    let other = "{\"instruction\": \"Say two\", \"output\": \"two\"}";
+    let many: String = (0..5000)
+        .map(|i| char::from_u32(0x4e00 + i).unwrap())
+        .collect();
+    for (input, part) in [
+        ("", "paste or load"),
+        (" \n\t ", "paste or load"),
+        ("too short", "32 or more"),
+        (&"x".repeat((4 << 20) + 1), "shorten it"),
+        (
+            &format!("{good}\n\nnot this\n{other}"),
+            "line 3 of the JSONL",
+        ),
+        (
+            &format!("{good}\n{other}\n{{\"instruction\": \"no output\"}}"),
+            "line 3 of the JSONL",
+        ),
+        (
+            &format!("{good}\n{{\"instruction\": 1, \"output\": 2}}"),
+            "line 2 of the JSONL",
+        ),
+        (&format!("{good}\n[\"a\", \"b\"]"), "line 2 of the JSONL"),
+        (
+            &format!("[\"a\", \"b\"]\n{good}\n{other}"),
+            "line 1 of the JSONL",
+        ),
+        (good, "one record only"),
+        (&many, "distinct characters"),
+    ] {
+        let reason = text(input).expect_err(part);
+        assert!(reason.contains(part), "{reason}");
+    }
+    assert!(text("{\"other\": \"keys make this plain text\"}\n").is_ok());
+}

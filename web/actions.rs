@@ -1,0 +1,298 @@
+//! What the user can do, as commands to the session.
+
+use std::collections::VecDeque;
+
+use confab::config::RunConfig;
+use confab::link;
+use confab::protocol::{Command, DeviceChoice, RunState, SampleOptions};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use crate::bridge::{Bridge, Report};
+use crate::browser;
+use crate::events;
+use crate::state::State;
+
+/// A trained checkpoint that is shipped with the page.
+const EXAMPLE: &str = "assets/demo.safetensors";
+const MOST_CHECKPOINT_BYTES: f64 = (512 << 20) as f64;
+const SAMPLE_CHARS: usize = 256;
+
+/// Which command a `Built` or `Refused` will answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Build,
+    File,
+    Storage,
+    Example,
+    /// The worker died; the run goes on from what was saved.
+    Rescue,
+}
+
+/// A run asked for: what is trained, and where.
+type Wanted = (RunConfig, DeviceChoice);
+
+#[derive(Clone, Copy)]
+pub struct Actions {
+    pub state: State,
+    bridge: StoredValue<Option<Bridge>, LocalStorage>,
+    /// The answers that are still to come, in their order.
+    pending: StoredValue<VecDeque<Origin>>,
+    wanted: StoredValue<Option<Wanted>>,
+}
+
+/// The page's actions, from anywhere in it.
+pub fn use_actions() -> Actions {
+    expect_context()
+}
+
+impl Actions {
+    pub fn new(state: State) -> Self {
+        let actions = Self {
+            state,
+            bridge: StoredValue::new_local(None),
+            pending: StoredValue::new(VecDeque::new()),
+            wanted: StoredValue::new(None),
+        };
+        let bridge = Bridge::open(move |report| match report {
+            Report::Event(event) => events::receive(actions, event),
+            Report::Malformed(reason) => {
+                state.notify(format!("A message of the worker was not understood: {reason}."));
+            }
+            Report::Died { reason, replaced } => actions.rescue(&reason, replaced),
+        });
+        actions.bridge.set_value(Some(bridge));
+        actions
+    }
+
+    /// Trains on, or builds what the knobs ask for and trains that.
+    pub fn train(&self) {
+        if self.state.run_state.get_untracked() == RunState::Finished && !self.needs_build() {
+            let done = "This run has done its last step. Reset starts it again; \
+                        more Steps make a longer one.";
+            return self.state.notify(done);
+        }
+        if self.ready_model() {
+            self.send(Command::Train);
+        }
+    }
+
+    pub fn pause(&self) {
+        self.send(Command::Pause);
+    }
+
+    pub fn toggle_training(&self) {
+        match self.state.run_state.get_untracked() {
+            RunState::Running => self.pause(),
+            _ => self.train(),
+        }
+    }
+
+    pub fn step(&self) {
+        if self.ready_model() {
+            self.send(Command::Step);
+        }
+    }
+
+    /// Builds anew what the knobs ask for. `false`, with a notice, if that cannot be run.
+    pub fn build(&self) -> bool {
+        if let Some((_, reason)) = self.state.problem.get_untracked() {
+            self.state.notify(format!("This cannot be run. {reason}."));
+            return false;
+        }
+        let config = untrack(|| self.state.config());
+        let device = self.state.device_choice.get_untracked();
+        self.wanted.set_value(Some((config.clone(), device)));
+        self.request(Origin::Build, Command::Build { config, device });
+        true
+    }
+
+    pub fn sample(&self) {
+        let has_model = self.state.model.with_untracked(Option::is_some);
+        let is_coming = self.state.building.get_untracked();
+        if !has_model && !is_coming && !self.build() {
+            return;
+        }
+        let state = self.state;
+        self.send(Command::Sample(SampleOptions {
+            prompt: state.prompt.get_untracked(),
+            temperature: state.temperature.get_untracked(),
+            top_k: state.top_k.get_untracked(),
+            seed: state.sample_seed.get_untracked(),
+            max_chars: SAMPLE_CHARS,
+        }));
+    }
+
+    pub fn inspect(&self, prompt: String) {
+        self.send(Command::Inspect { prompt });
+    }
+
+    pub fn save_checkpoint(&self) {
+        if self.state.model.with_untracked(Option::is_some) {
+            self.send(Command::SaveCheckpoint);
+        } else {
+            self.state.notify("There is no run to save yet. Press Train first.");
+        }
+    }
+
+    pub fn load_checkpoint(self, file: web_sys::File) {
+        let name = file.name();
+        if file.size() > MOST_CHECKPOINT_BYTES {
+            let text = format!("{name} is larger than the 512 MiB that a checkpoint may be.");
+            return self.state.notify(text);
+        }
+        spawn_local(async move {
+            match browser::read_bytes(&file).await {
+                Ok(bytes) => self.load(Origin::File, bytes),
+                Err(reason) => {
+                    self.state.notify(format!("{name} could not be read: {reason}."));
+                }
+            }
+        });
+    }
+
+    /// Loads the shipped example, unless something else has come in the meantime.
+    pub fn load_example(self) {
+        spawn_local(async move {
+            let Some(bytes) = browser::fetch_bytes(EXAMPLE).await else { return };
+            let is_untouched = self.state.model.with_untracked(Option::is_none)
+                && self.pending.with_value(VecDeque::is_empty)
+                && self.state.resumable.with_untracked(Option::is_none);
+            if is_untouched {
+                self.load(Origin::Example, bytes);
+            }
+        });
+    }
+
+    fn load(&self, origin: Origin, bytes: Vec<u8>) {
+        let device = match origin {
+            Origin::Example => DeviceChoice::Cpu,
+            _ => self.state.device_choice.get_untracked(),
+        };
+        self.request(origin, Command::LoadCheckpoint { bytes, device });
+    }
+
+    pub fn resume(&self) {
+        self.state.resumable.set(None);
+        let device = self.state.device_choice.get_untracked();
+        self.request(Origin::Storage, Command::Resume { device });
+    }
+
+    pub fn discard_resumable(&self) {
+        self.state.resumable.set(None);
+        if self.state.model.with_untracked(Option::is_none) {
+            self.load_example();
+        }
+    }
+
+    /// Copies a link to what is on screen.
+    pub fn share(self) {
+        let fragment = match link::encode(&self.state.link()) {
+            Ok(fragment) => fragment,
+            Err(error) => {
+                let text = format!("This experiment does not fit in a link: {error}.");
+                return self.state.notify(text);
+            }
+        };
+        let url = browser::write_fragment(&fragment);
+        spawn_local(async move {
+            self.state.notify(match browser::copy(&url).await {
+                true => "Link copied.".to_owned(),
+                false => format!("Copy this link: {url}"),
+            });
+        });
+    }
+
+    /// Follows the address's fragment; one that cannot be followed gives a notice and the
+    /// defaults. `false` if there is none.
+    pub fn follow_link(&self) -> bool {
+        let fragment = browser::read_fragment();
+        if fragment.len() < 2 {
+            return false;
+        }
+        let link = link::decode(&fragment).unwrap_or_else(|error| {
+            self.state.notify(format!("The link was not followed: {error}."));
+            link::Link::default()
+        });
+        self.state.show_link(link);
+        true
+    }
+
+    /// The answer to the oldest pending request has come: which one it was, and whether another
+    /// request has overtaken it.
+    pub fn settle(&self) -> (Option<Origin>, bool) {
+        let mut origin = None;
+        self.pending.update_value(|pending| origin = pending.pop_front());
+        let is_overtaken = self.pending.with_value(|pending| !pending.is_empty());
+        self.state.building.set(is_overtaken);
+        (origin, is_overtaken)
+    }
+
+    /// Remembers what the session now holds; `None` for what Train does not go on with.
+    pub fn remember(&self, wanted: Option<Wanted>) {
+        self.wanted.set_value(wanted);
+    }
+
+    fn ready_model(&self) -> bool {
+        !self.needs_build() || self.build()
+    }
+
+    fn needs_build(&self) -> bool {
+        let config = untrack(|| self.state.config());
+        let device = self.state.device_choice.get_untracked();
+        self.wanted.with_value(|wanted| wanted.as_ref() != Some(&(config, device)))
+    }
+
+    fn request(&self, origin: Origin, command: Command) {
+        self.pending.update_value(|pending| pending.push_back(origin));
+        self.state.building.set(origin != Origin::Example);
+        self.send(command);
+    }
+
+    fn send(&self, command: Command) {
+        self.bridge.with_value(|bridge| {
+            if let Some(bridge) = bridge {
+                bridge.send(command);
+            }
+        });
+    }
+
+    /// Goes on after the worker's death: on the CPU, from what was saved last.
+    fn rescue(&self, reason: &str, replaced: bool) {
+        let state = self.state;
+        self.pending.update_value(VecDeque::clear);
+        state.building.set(false);
+        state.run_state.set(RunState::Paused);
+        state.speed.set(None);
+        state.sample.update(|sample| sample.is_running = false);
+        let reason = reason.lines().rfind(|line| !line.is_empty()).unwrap_or_default();
+        // Should it have been the prompt, it must not be sent again.
+        state.prompt_is_own.set(false);
+        if !replaced {
+            let text = format!("The worker stopped again ({reason}). Reload the page to go on.");
+            return state.notify(text);
+        }
+        let model = state.model.get_untracked();
+        if model.as_ref().is_some_and(|model| model.is_example) {
+            state.model.set(None);
+        }
+        match self.wanted.get_value() {
+            Some((config, _)) => {
+                state.notify(format!(
+                    "The worker stopped ({reason}). It was started again, on the CPU."
+                ));
+                let device = DeviceChoice::Cpu;
+                state.device_choice.set(device);
+                self.wanted.set_value(Some((config.clone(), device)));
+                let is_saved = state.saved_step.get_untracked().is_some();
+                let command = if is_saved {
+                    Command::Resume { device }
+                } else {
+                    Command::Build { config, device }
+                };
+                self.request(Origin::Rescue, command);
+            }
+            None => state.notify(format!("The worker stopped ({reason}). It was started again.")),
+        }
+    }
+}

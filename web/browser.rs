@@ -1,0 +1,138 @@
+//! What the page asks of the browser: files, downloads, the clipboard, the address, the theme.
+
+use leptos::prelude::{RwSignal, Set};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, HtmlCanvasElement, HtmlImageElement};
+use web_sys::{Response, Url, Window};
+
+pub fn window() -> Window {
+    leptos::prelude::window()
+}
+
+/// The bytes at `url`, relative to the page; `None` if there are none.
+pub async fn fetch_bytes(url: &str) -> Option<Vec<u8>> {
+    let response = JsFuture::from(window().fetch_with_str(url)).await.ok()?;
+    let response: Response = response.dyn_into().ok()?;
+    if !response.ok() {
+        return None;
+    }
+    let buffer = JsFuture::from(response.array_buffer().ok()?).await.ok()?;
+    Some(js_sys::Uint8Array::new(&buffer).to_vec())
+}
+
+pub async fn read_bytes(file: &Blob) -> Result<Vec<u8>, String> {
+    let buffer = JsFuture::from(file.array_buffer()).await.map_err(describe)?;
+    Ok(js_sys::Uint8Array::new(&buffer).to_vec())
+}
+
+pub async fn read_text(file: &Blob) -> Result<String, String> {
+    let text = JsFuture::from(file.text()).await.map_err(describe)?;
+    text.as_string().ok_or_else(|| "it is not text".into())
+}
+
+/// Lets the user keep `bytes` as a file called `name`.
+pub fn download(name: &str, mime: &str, bytes: &[u8]) -> Result<(), String> {
+    let parts = js_sys::Array::of1(&js_sys::Uint8Array::from(bytes));
+    let options = BlobPropertyBag::new();
+    options.set_type(mime);
+    let blob = Blob::new_with_u8_array_sequence_and_options(&parts, &options).map_err(describe)?;
+    let url = Url::create_object_url_with_blob(&blob).map_err(describe)?;
+    let clicked = click_download(name, &url);
+    // The download has begun by the next minute; until then the URL must stay.
+    leptos::prelude::set_timeout(
+        move || drop(Url::revoke_object_url(&url)),
+        std::time::Duration::from_secs(60),
+    );
+    clicked
+}
+
+fn click_download(name: &str, url: &str) -> Result<(), String> {
+    let anchor = leptos::prelude::document().create_element("a").map_err(describe)?;
+    let anchor: HtmlAnchorElement = anchor.unchecked_into();
+    anchor.set_href(url);
+    anchor.set_download(name);
+    anchor.click();
+    Ok(())
+}
+
+/// Draws `svg` at twice its size and lets the user keep it as a PNG file called `name`.
+pub async fn download_png(
+    name: &str,
+    svg: &str,
+    (width, height): (u32, u32),
+) -> Result<(), String> {
+    const SCALE: u32 = 2;
+    let image = HtmlImageElement::new_with_width_and_height(width, height).map_err(describe)?;
+    let encoded: String = js_sys::encode_uri_component(svg).into();
+    image.set_src(&format!("data:image/svg+xml;charset=utf-8,{encoded}"));
+    JsFuture::from(image.decode()).await.map_err(describe)?;
+    let canvas = leptos::prelude::document().create_element("canvas").map_err(describe)?;
+    let canvas: HtmlCanvasElement = canvas.unchecked_into();
+    canvas.set_width(width * SCALE);
+    canvas.set_height(height * SCALE);
+    let context = context_2d(&canvas).ok_or("the browser gave no canvas")?;
+    context
+        .draw_image_with_html_image_element_and_dw_and_dh(
+            &image,
+            0.0,
+            0.0,
+            f64::from(width * SCALE),
+            f64::from(height * SCALE),
+        )
+        .map_err(describe)?;
+    click_download(name, &canvas.to_data_url().map_err(describe)?)
+}
+
+pub fn context_2d(canvas: &HtmlCanvasElement) -> Option<web_sys::CanvasRenderingContext2d> {
+    canvas.get_context("2d").ok()??.dyn_into().ok()
+}
+
+/// The fragment of the page's address, with its `#`.
+pub fn read_fragment() -> String {
+    window().location().hash().unwrap_or_default()
+}
+
+/// Puts `fragment` into the address without a `hashchange`, and gives the whole address.
+pub fn write_fragment(fragment: &str) -> String {
+    let href = window().location().href().unwrap_or_default();
+    let base = href.split('#').next().unwrap_or_default();
+    let url = format!("{base}#{fragment}");
+    if let Ok(history) = window().history() {
+        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&url));
+    }
+    url
+}
+
+/// Copies `text`; `false` if the browser does not allow it.
+pub async fn copy(text: &str) -> bool {
+    let navigator = window().navigator();
+    let has_clipboard = js_sys::Reflect::get(&navigator, &"clipboard".into())
+        .is_ok_and(|clipboard| clipboard.is_object());
+    has_clipboard && JsFuture::from(navigator.clipboard().write_text(text)).await.is_ok()
+}
+
+pub fn matches_media(query: &str) -> bool {
+    window().match_media(query).ok().flatten().is_some_and(|media| media.matches())
+}
+
+/// Whether the user's theme is dark, kept up to date.
+pub fn watch_dark_theme() -> RwSignal<bool> {
+    const QUERY: &str = "(prefers-color-scheme: dark)";
+    let dark = RwSignal::new(matches_media(QUERY));
+    if let Ok(Some(media)) = window().match_media(QUERY) {
+        let on_change = Closure::<dyn Fn()>::new(move || dark.set(matches_media(QUERY)));
+        media.set_onchange(Some(on_change.as_ref().unchecked_ref()));
+        on_change.forget();
+        // The list must outlive this function for its events to come.
+        std::mem::forget(media);
+    }
+    dark
+}
+
+fn describe(error: JsValue) -> String {
+    match error.dyn_ref::<js_sys::Error>() {
+        Some(error) => error.message().into(),
+        None => format!("{error:?}"),
+    }
+}

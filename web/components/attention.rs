@@ -1,0 +1,110 @@
+use std::sync::Arc;
+
+use confab::protocol::Trace;
+use leptos::html;
+use leptos::prelude::*;
+
+use crate::components::head::{Head, HeadView};
+use crate::components::inspector::{NoTrace, Shown};
+use crate::heatmap;
+
+/// Every head's pattern small, and one of them large.
+#[component]
+pub fn Attention() -> impl IntoView {
+    let Shown(trace) = expect_context();
+    let is_averaged = RwSignal::new(false);
+    let chosen = RwSignal::new(Head { layer: 0, head: Some(0) });
+    let shape = Memo::new(move |_| {
+        trace.with(|trace| trace.as_ref().map(|trace| (trace.n_layers, trace.n_heads)))
+    });
+    Effect::new(move |_| {
+        let Some((layers, heads)) = shape.get() else { return };
+        let averaged = is_averaged.get();
+        chosen.update(|chosen| {
+            chosen.layer = chosen.layer.min(layers.saturating_sub(1));
+            let head = chosen.head.unwrap_or(0).min(heads.saturating_sub(1));
+            chosen.head = (!averaged).then_some(head);
+        });
+    });
+    let tiles = move || {
+        let (layers, heads) = shape.get()?;
+        let is_averaged = is_averaged.get();
+        let columns = if is_averaged { layers.min(8) } else { heads };
+        let heads: Vec<Option<usize>> =
+            if is_averaged { vec![None] } else { (0..heads).map(Some).collect() };
+        let tiles = (0..layers)
+            .flat_map(|layer| heads.iter().map(move |head| Head { layer, head: *head }))
+            .map(|head| view! { <Tile head chosen trace/> })
+            .collect_view();
+        Some(view! {
+            <div
+                class="tiles"
+                class:many=move || { columns > 4 }
+                style=format!("--columns:{columns}")
+                role="group"
+                aria-label="Small multiples"
+            >
+                {tiles}
+            </div>
+        })
+    };
+    view! {
+        <Show when=move || shape.get().is_some() fallback=|| view! { <NoTrace/> }>
+            <div class="attention-options">
+                <label class="switch">
+                    <input
+                        type="checkbox"
+                        prop:checked=move || is_averaged.get()
+                        on:change:target=move |event| is_averaged.set(event.target().checked())
+                    />
+                    "Average by layer"
+                </label>
+                <Scale/>
+            </div>
+            <div class="tiles-box">{tiles}</div>
+            <HeadView head=chosen/>
+        </Show>
+    }
+}
+
+#[component]
+fn Tile(head: Head, chosen: RwSignal<Head>, trace: RwSignal<Option<Arc<Trace>>>) -> impl IntoView {
+    let canvas = NodeRef::<html::Canvas>::new();
+    Effect::new(move |_| {
+        let Some(canvas) = canvas.get() else { return };
+        trace.with(|trace| {
+            if let Some((trace, pattern)) =
+                trace.as_ref().and_then(|trace| Some((trace, head.pattern(trace)?)))
+            {
+                heatmap::paint(&canvas, &pattern, trace.tokens.len(), true);
+            }
+        });
+    });
+    view! {
+        <button
+            class="tile"
+            aria-pressed=move || (chosen.get() == head).to_string()
+            aria-label=head.label()
+            on:click=move |_| chosen.set(head)
+        >
+            <canvas node_ref=canvas width="1" height="1"></canvas>
+            <span>{head.label()}</span>
+        </button>
+    }
+}
+
+/// What the colours mean.
+#[component]
+fn Scale() -> impl IntoView {
+    let stops: Vec<String> = (0..=8u8)
+        .map(|stop| {
+            let [red, green, blue] = heatmap::color((f32::from(stop) / 8.0).powi(2));
+            format!("rgb({red},{green},{blue})")
+        })
+        .collect();
+    view! {
+        <span class="scale" aria-hidden="true" title="colours go by the square root of the weight">
+            "0"<i style=format!("background:linear-gradient(90deg,{})", stops.join(","))></i>"1"
+        </span>
+    }
+}

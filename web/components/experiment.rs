@@ -1,0 +1,169 @@
+use confab::config::{KNOBS, Knob, PRESETS, Preset};
+use confab::protocol::DeviceChoice;
+use leptos::ev;
+use leptos::prelude::*;
+use web_sys::HtmlSelectElement;
+
+use crate::browser;
+use crate::components::knob::KnobRow;
+use crate::runs::{format_bytes, group_digits, list_changes, name_device};
+use crate::state::{State, use_state};
+
+type SelectEvent = ev::Targeted<ev::Event, HtmlSelectElement>;
+
+#[component]
+pub fn Experiment() -> impl IntoView {
+    let state = use_state();
+    // On a narrow screen the knobs stand above everything else, so they start folded.
+    let open = !browser::matches_media("(max-width: 760px)");
+    let kind = Memo::new(move |_| state.knobs.with(|knobs| knobs.task.kind));
+    let task_options = move || {
+        KNOBS
+            .iter()
+            .filter(|knob| knob.task() == Some(kind.get()))
+            .map(|knob| view! { <KnobRow knob/> })
+            .collect_view()
+    };
+    view! {
+        <section class="panel experiment" aria-label="Experiment">
+            <h2>"Experiment"</h2>
+            <div class="knobs lead">
+                {Knob::find("task.kind").map(|knob| view! { <KnobRow knob/> })}
+                {choose_preset(state)}
+                {choose_device(state)}
+            </div>
+            <Summary/>
+            <details open=open>
+                <summary>"Task options"</summary>
+                <div class="knobs">{task_options}</div>
+            </details>
+            <details open=open>
+                <summary>"Model"</summary>
+                <div class="knobs">{list_knobs("model.")}</div>
+            </details>
+            <details open=open>
+                <summary>"Training"</summary>
+                <div class="knobs">{list_knobs("train.")} {list_knobs("seed")}</div>
+            </details>
+        </section>
+    }
+}
+
+fn list_knobs(prefix: &'static str) -> impl IntoView {
+    KNOBS
+        .iter()
+        .filter(|knob| knob.key.starts_with(prefix))
+        .map(|knob| view! { <KnobRow knob/> })
+        .collect_view()
+}
+
+fn choose_preset(state: State) -> impl IntoView {
+    let chosen = Memo::new(move |_| {
+        state.knobs.with(|knobs| Preset::of(&knobs.model)).map_or("", |preset| preset.name)
+    });
+    let options = PRESETS
+        .iter()
+        .map(|preset| {
+            let is_chosen = move || chosen.get() == preset.name;
+            view! { <option value=preset.name prop:selected=is_chosen>{preset.name}</option> }
+        })
+        .collect_view();
+    let apply = move |event: SelectEvent| {
+        if let Some(preset) = Preset::find(&event.target().value()) {
+            state.apply_preset(preset);
+        }
+    };
+    view! {
+        <div class="knob">
+            <label for="preset" title="sizes and training settings that go together">"Preset"</label>
+            <select id="preset" on:change:target=apply>
+                {options}
+                <option value="" disabled prop:selected=move || chosen.get().is_empty()>
+                    "custom"
+                </option>
+            </select>
+        </div>
+    }
+}
+
+fn choose_device(state: State) -> impl IntoView {
+    let options = DeviceChoice::BROWSER
+        .iter()
+        .map(|name| {
+            let is_chosen = move || name_device(state.device_choice.get()) == *name;
+            view! { <option value=*name prop:selected=is_chosen>{*name}</option> }
+        })
+        .collect_view();
+    let choose = move |event: SelectEvent| {
+        if let Some(device) = DeviceChoice::parse(&event.target().value()) {
+            state.device_choice.set(device);
+        }
+    };
+    view! {
+        <div class="knob">
+            <label for="device" title="where the next run computes">"Device"</label>
+            <select id="device" on:change:target=choose>{options}</select>
+        </div>
+    }
+}
+
+/// What the knobs amount to, and what they change.
+#[component]
+fn Summary() -> impl IntoView {
+    let state = use_state();
+    let size = Memo::new(move |_| {
+        let vocab_size = state.task_facts.get().vocab_size;
+        state.knobs.with(|knobs| {
+            let model = &knobs.model;
+            let is_possible = vocab_size > 0 && state.problem.get().is_none();
+            is_possible.then(|| {
+                (model.parameters(vocab_size), model.training_bytes(vocab_size, knobs.train.batch))
+            })
+        })
+    });
+    let parameters = move || size.get().map_or("—".into(), |(count, _)| group_digits(count));
+    let memory = move || size.get().map_or("—".into(), |(_, bytes)| format_bytes(bytes));
+    view! {
+        <dl class="summary">
+            <div>
+                <dt>"Parameters"</dt>
+                <dd><output data-testid="parameters">{parameters}</output></dd>
+            </div>
+            <div title="estimated, while training">
+                <dt>"Memory"</dt>
+                <dd><output data-testid="estimated-memory">{memory}</output></dd>
+            </div>
+        </dl>
+        <Changes/>
+    }
+}
+
+/// What sets the next run apart from the one before, or the one on screen if the knobs are its.
+#[component]
+fn Changes() -> impl IntoView {
+    let state = use_state();
+    let line = Memo::new(move |_| {
+        let next = (state.config(), state.device_choice.get());
+        state.runs.with(|runs| {
+            let mut own = runs.iter().rev().filter(|run| run.number > 0);
+            let last = own.next()?;
+            let pending = list_changes((&last.config, last.device), (&next.0, next.1));
+            if !pending.is_empty() {
+                return Some(("Next run".to_owned(), pending));
+            }
+            let before = own.next()?;
+            let made = list_changes((&before.config, before.device), (&last.config, last.device));
+            let heading = format!("#{} after #{}", last.number, before.number);
+            Some((heading, if made.is_empty() { vec!["nothing changed".into()] } else { made }))
+        })
+    });
+    view! {
+        <p class="changes" data-testid="run-diff">
+            {move || {
+                line.get().map(|(heading, changes)| {
+                    view! { <strong>{heading}": "</strong> {changes.join(" · ")} }
+                })
+            }}
+        </p>
+    }
+}

@@ -1,0 +1,121 @@
+use std::sync::Arc;
+
+use confab::protocol::Trace;
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+
+use crate::components::attention::Attention;
+use crate::components::probabilities::Probabilities;
+use crate::runs::group_digits;
+use crate::state::{Tab, use_state};
+
+/// The newest trace, at most one per frame of the screen.
+#[derive(Clone, Copy)]
+pub struct Shown(pub RwSignal<Option<Arc<Trace>>>);
+
+#[component]
+pub fn Inspector() -> impl IntoView {
+    let state = use_state();
+    let shown = RwSignal::new(None);
+    provide_context(Shown(shown));
+    follow_frames(state.trace, shown);
+
+    let tabs = Tab::ALL
+        .into_iter()
+        .map(|tab| {
+            let is_open = move || state.tab.get() == tab;
+            view! {
+                <button
+                    role="tab"
+                    id=format!("tab-{}", tab.key())
+                    aria-controls=format!("panel-{}", tab.key())
+                    aria-selected=move || is_open().to_string()
+                    tabindex=move || if is_open() { "0" } else { "-1" }
+                    on:click=move |_| state.tab.set(tab)
+                >
+                    {tab.label()}
+                </button>
+            }
+        })
+        .collect_view();
+    let move_focus = move |event: leptos::ev::KeyboardEvent| {
+        let index = Tab::ALL.iter().position(|tab| *tab == state.tab.get_untracked()).unwrap_or(0);
+        let next = match event.key().as_str() {
+            "ArrowRight" => (index + 1) % Tab::ALL.len(),
+            "ArrowLeft" => (index + Tab::ALL.len() - 1) % Tab::ALL.len(),
+            "Home" => 0,
+            "End" => Tab::ALL.len() - 1,
+            _ => return,
+        };
+        event.prevent_default();
+        state.tab.set(Tab::ALL[next]);
+        let id = format!("tab-{}", Tab::ALL[next].key());
+        if let Some(tab) = document().get_element_by_id(&id) {
+            let _ = tab.unchecked_into::<web_sys::HtmlElement>().focus();
+        }
+    };
+    let step = move || {
+        shown.with(|trace| trace.as_ref().map(|trace| format!("step {}", group_digits(trace.step))))
+    };
+
+    view! {
+        <section class="panel inspector" aria-label="Inspector">
+            <div class="heading">
+                <div class="tabs" role="tablist" aria-label="Inspector" on:keydown=move_focus>
+                    {tabs}
+                </div>
+                <span class="hint">{step}</span>
+            </div>
+            {Tab::ALL
+                .into_iter()
+                .map(|tab| {
+                    let is_open = move || state.tab.get() == tab;
+                    view! {
+                        <div
+                            role="tabpanel"
+                            id=format!("panel-{}", tab.key())
+                            aria-labelledby=format!("tab-{}", tab.key())
+                            hidden=move || !is_open()
+                        >
+                            <Show when=is_open>
+                                {match tab {
+                                    Tab::Attention => view! { <Attention/> }.into_any(),
+                                    Tab::Probabilities => view! { <Probabilities/> }.into_any(),
+                                }}
+                            </Show>
+                        </div>
+                    }
+                })
+                .collect_view()}
+        </section>
+    }
+}
+
+fn follow_frames(trace: RwSignal<Option<Arc<Trace>>>, shown: RwSignal<Option<Arc<Trace>>>) {
+    let is_due = StoredValue::new(false);
+    Effect::new(move |_| {
+        trace.track();
+        if is_due.get_value() {
+            return;
+        }
+        is_due.set_value(true);
+        request_animation_frame(move || {
+            is_due.set_value(false);
+            shown.set(trace.get_untracked());
+        });
+    });
+}
+
+/// What stands in a panel while there is no trace.
+#[component]
+pub fn NoTrace() -> impl IntoView {
+    let state = use_state();
+    let text = move || match state.model.with(Option::is_some) {
+        true => {
+            "Type a prompt of characters that this model knows, and its passage through the \
+                 model shows here."
+        }
+        false => "Press Train or Step: from the first step on, this shows what the model computes.",
+    };
+    view! { <p class="nothing">{text}</p> }
+}

@@ -1,0 +1,207 @@
+use confab::config::{Knob, Range};
+use leptos::ev;
+use leptos::prelude::*;
+use web_sys::{HtmlInputElement, HtmlSelectElement, HtmlTextAreaElement};
+
+use crate::browser;
+use crate::state::{State, use_state};
+
+type InputEvent = ev::Targeted<ev::Event, HtmlInputElement>;
+type SelectEvent = ev::Targeted<ev::Event, HtmlSelectElement>;
+type TextEvent = ev::Targeted<ev::Event, HtmlTextAreaElement>;
+
+/// One knob: its name, its control, a way back to its default, and what is wrong with it.
+#[component]
+pub fn KnobRow(knob: &'static Knob) -> impl IntoView {
+    let state = use_state();
+    let id = format!("knob-{}", knob.key.replace('.', "-"));
+    let (note, label) = (format!("{id}-note"), format!("{id}-label"));
+    let problem = Memo::new(move |_| {
+        state.drafts.with(|drafts| drafts.get(knob.key).map(|(_, reason)| reason.clone())).or_else(
+            || {
+                let problem = state.problem.get();
+                problem.filter(|(key, _)| *key == knob.key).map(|(_, reason)| reason)
+            },
+        )
+    });
+    let default = Memo::new(move |_| state.baseline.with(|baseline| knob.get(baseline)));
+    let differs = Memo::new(move |_| {
+        let is_draft = state.drafts.with(|drafts| drafts.contains_key(knob.key));
+        is_draft || state.knobs.with(|knobs| knob.get(knobs)) != default.get()
+    });
+    let control = match knob.range {
+        Range::Int { .. } | Range::Float { .. } => {
+            number(knob, state, &id, &note, problem).into_any()
+        }
+        Range::Bool => checkbox(knob, state, &id).into_any(),
+        Range::Choice(choices) => select(knob, choices, state, &id).into_any(),
+        Range::Text { .. } => return text(state, knob, id, note, problem).into_any(),
+    };
+    view! {
+        <div class="knob" class:changed=differs class:wrong=move || problem.get().is_some()>
+            <label id=label.clone() for=id title=knob.help>{knob.label}</label>
+            {control}
+            <button
+                class="quiet restore"
+                aria-label="Back to default"
+                aria-describedby=label
+                title=move || format!("back to {}", default.get())
+                disabled=move || !differs.get()
+                on:click=move |_| state.set_knob(knob, &default.get_untracked())
+            >
+                "↺"
+            </button>
+            <Problem id=note problem/>
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn Problem(id: String, problem: Memo<Option<String>>) -> impl IntoView {
+    view! { <p class="problem" id=id aria-live="polite">{move || problem.get()}</p> }
+}
+
+fn number(
+    knob: &'static Knob,
+    state: State,
+    id: &str,
+    note: &str,
+    problem: Memo<Option<String>>,
+) -> impl IntoView {
+    let shown = move || {
+        let draft =
+            state.drafts.with(|drafts| drafts.get(knob.key).map(|(typed, _)| typed.clone()));
+        draft.unwrap_or_else(|| state.knobs.with(|knobs| knob.get(knobs)))
+    };
+    let is_whole = matches!(knob.range, Range::Int { .. });
+    view! {
+        <input
+            id=id.to_owned()
+            type="text"
+            inputmode=if is_whole { "numeric" } else { "decimal" }
+            autocomplete="off"
+            spellcheck="false"
+            title=format!("{}: {}", knob.help, knob.range.describe())
+            aria-describedby=note.to_owned()
+            aria-invalid=move || problem.get().is_some().to_string()
+            prop:value=shown
+            on:input:target=move |event: InputEvent| state.set_knob(knob, &event.target().value())
+            on:keydown=move |event| {
+                if is_whole && let Some(value) = nudge(knob, &event, &shown()) {
+                    event.prevent_default();
+                    state.set_knob(knob, &value);
+                }
+            }
+        />
+    }
+}
+
+/// The whole number after an arrow key: one more or less, kept in range.
+fn nudge(knob: &Knob, event: &ev::KeyboardEvent, shown: &str) -> Option<String> {
+    let Range::Int { min, max } = knob.range else { return None };
+    let value: u64 = shown.trim().parse().ok()?;
+    let value = match event.key().as_str() {
+        "ArrowUp" => value.saturating_add(1),
+        "ArrowDown" => value.saturating_sub(1),
+        _ => return None,
+    };
+    Some(value.clamp(min, max).to_string())
+}
+
+fn checkbox(knob: &'static Knob, state: State, id: &str) -> impl IntoView {
+    view! {
+        <input
+            id=id.to_owned()
+            type="checkbox"
+            title=knob.help
+            prop:checked=move || state.knobs.with(|knobs| knob.get(knobs)) == "true"
+            on:change:target=move |event: InputEvent| {
+                state.set_knob(knob, &event.target().checked().to_string());
+            }
+        />
+    }
+}
+
+fn select(
+    knob: &'static Knob,
+    choices: &'static [&'static str],
+    state: State,
+    id: &str,
+) -> impl IntoView {
+    let options = choices
+        .iter()
+        .map(|choice| {
+            let is_chosen = move || state.knobs.with(|knobs| knob.get(knobs)) == *choice;
+            view! { <option value=*choice prop:selected=is_chosen>{choice.replace('_', " ")}</option> }
+        })
+        .collect_view();
+    view! {
+        <select
+            id=id.to_owned()
+            title=knob.help
+            on:change:target=move |event: SelectEvent| {
+                state.set_knob(knob, &event.target().value());
+            }
+        >
+            {options}
+        </select>
+    }
+}
+
+fn text(
+    state: State,
+    knob: &'static Knob,
+    id: String,
+    note: String,
+    problem: Memo<Option<String>>,
+) -> impl IntoView {
+    let Range::Text { max_bytes } = knob.range else { unreachable!("asked for a text knob only") };
+    let take = move |text: String| {
+        if text.len() > max_bytes {
+            state.notify(format!(
+                "That text is {} KiB long; at most {} KiB are taken.",
+                text.len() >> 10,
+                max_bytes >> 10,
+            ));
+        } else {
+            state.text.set(text.into());
+        }
+    };
+    let open = move |event: InputEvent| {
+        let Some(file) = event.target().files().and_then(|files| files.get(0)) else { return };
+        if file.size() > max_bytes as f64 {
+            return state.notify(format!("{} is too large for a text.", file.name()));
+        }
+        leptos::task::spawn_local(async move {
+            match browser::read_text(&file).await {
+                Ok(text) => take(text),
+                Err(reason) => {
+                    state.notify(format!("{} could not be read: {reason}.", file.name()));
+                }
+            }
+        });
+    };
+    view! {
+        <div class="knob text" class:wrong=move || problem.get().is_some()>
+            <label for=id.clone() title=knob.help>{knob.label}</label>
+            <textarea
+                id=id
+                rows="5"
+                placeholder="Paste a text, or JSONL with question, fact and answer…"
+                aria-describedby=note.clone()
+                prop:value=move || state.text.get().to_string()
+                on:input:target=move |event: TextEvent| {
+                    take(event.target().value());
+                }
+            />
+            <input
+                type="file"
+                accept=".txt,.md,.jsonl,text/plain"
+                aria-label="Text file"
+                on:change:target=open
+            />
+            <Problem id=note problem/>
+        </div>
+    }
+}

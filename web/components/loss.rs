@@ -1,0 +1,281 @@
+use std::time::Duration;
+
+use confab::protocol::LossPoint;
+use leptos::ev;
+use leptos::html;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use crate::browser;
+use crate::chart::{self, Chart, Curve, Options};
+use crate::components::Dark;
+use crate::runs::group_digits;
+use crate::state::{State, use_state};
+
+/// The chart is drawn anew at most this often.
+const REDRAW_MS: f64 = 250.0;
+const HEIGHT: u32 = 300;
+
+#[component]
+pub fn Loss() -> impl IntoView {
+    let state = use_state();
+    let Dark(is_dark) = expect_context();
+    let is_log = RwSignal::new(false);
+    let chart = RwSignal::new(None::<Chart>);
+    let holder = NodeRef::<html::Div>::new();
+    let options = move |width: u32| Options {
+        size: (width, HEIGHT),
+        is_log: is_log.get_untracked(),
+        is_dark: is_dark.get_untracked(),
+    };
+    let draw = move || {
+        let Some(holder) = holder.get_untracked() else { return };
+        let width = u32::try_from(holder.client_width()).unwrap_or_default().max(240);
+        match untrack(|| chart::draw(&list_curves(state), options(width))) {
+            Ok(drawn) => chart.set(Some(drawn)),
+            Err(reason) => state.notify(format!("The chart could not be drawn: {reason}.")),
+        }
+    };
+    let redraw = limit_rate(draw);
+    Effect::new({
+        let redraw = redraw.clone();
+        move |_| {
+            holder.track();
+            is_log.track();
+            is_dark.track();
+            state.runs.with(|runs| runs.iter().for_each(|run| run.points.track()));
+            redraw();
+        }
+    });
+    let on_resize = window_event_listener(ev::resize, move |_| redraw());
+    on_cleanup(move || on_resize.remove());
+
+    let export_png = move |_| {
+        let drawn = chart.with_untracked(|chart| chart.as_ref().map(|chart| chart.svg.clone()));
+        let (Some(svg), Some(holder)) = (drawn, holder.get_untracked()) else { return };
+        let width = u32::try_from(holder.client_width()).unwrap_or_default().max(240);
+        spawn_local(async move {
+            if let Err(reason) =
+                browser::download_png("confab-loss.png", &svg, (width, HEIGHT)).await
+            {
+                state.notify(format!("The picture could not be made: {reason}."));
+            }
+        });
+    };
+    let export_csv = move |_| {
+        let csv = untrack(|| write_csv(state));
+        if let Err(reason) = browser::download("confab-loss.csv", "text/csv", csv.as_bytes()) {
+            state.notify(format!("The table could not be saved: {reason}."));
+        }
+    };
+
+    view! {
+        <section class="panel loss" aria-label="Loss">
+            <div class="heading">
+                <h2>"Loss"</h2>
+                <label class="switch">
+                    <input
+                        type="checkbox"
+                        prop:checked=move || is_log.get()
+                        on:change:target=move |event| is_log.set(event.target().checked())
+                    />
+                    "Log scale"
+                </label>
+                <button class="small" on:click=export_png>"Export PNG"</button>
+                <button class="small" on:click=export_csv>"Export CSV"</button>
+            </div>
+            <Figures/>
+            <div class="chart" node_ref=holder>
+                <div
+                    role="img"
+                    aria-label="Loss by step; thin lines are training, thick lines validation"
+                    inner_html=move || {
+                        chart.with(|chart| chart.as_ref().map(|chart| chart.svg.clone()))
+                    }
+                />
+                <Readout chart holder/>
+            </div>
+            <p class="hint">"Thin: training. Thick: validation, on records never trained on."</p>
+        </section>
+    }
+}
+
+/// The step and the losses in numbers.
+#[component]
+fn Figures() -> impl IntoView {
+    let state = use_state();
+    let step = move || {
+        let step = state.last_point().map_or(0, |point| point.step);
+        let total = state.model.with(|model| model.as_ref().map(|model| model.config.train.steps));
+        (step, total)
+    };
+    let train =
+        move || state.last_point().map_or("—".into(), |point| show_loss(point.train_loss));
+    let validation = move || state.last_validation().map_or("—".into(), show_loss);
+    view! {
+        <dl class="figures">
+            <div>
+                <dt>"Step"</dt>
+                <dd>
+                    <output data-testid="step" aria-label="Step">{move || step().0}</output>
+                    <span class="of">
+                        {move || step().1.map(|total| format!(" of {total}"))}
+                    </span>
+                </dd>
+            </div>
+            <div>
+                <dt>"Training"</dt>
+                <dd><output data-testid="train-loss" aria-label="Training loss">{train}</output></dd>
+            </div>
+            <div>
+                <dt>"Validation"</dt>
+                <dd>
+                    <output data-testid="val-loss" aria-label="Validation loss">{validation}</output>
+                </dd>
+            </div>
+            <div title="the least loss that any model could reach on this task">
+                <dt>"Floor"</dt>
+                <dd>
+                    <output data-testid="floor" aria-label="Entropy floor" title="not computed yet">
+                        "—"
+                    </output>
+                </dd>
+            </div>
+        </dl>
+    }
+}
+
+/// The losses at the step under the pointer.
+#[component]
+fn Readout(chart: RwSignal<Option<Chart>>, holder: NodeRef<html::Div>) -> impl IntoView {
+    let state = use_state();
+    let pointer = RwSignal::new(None::<f64>);
+    Effect::new(move |_| {
+        let Some(holder) = holder.get() else { return };
+        let holder: &web_sys::HtmlElement = &holder;
+        let element = holder.clone();
+        let on_move = move |event: ev::PointerEvent| {
+            let left = element.get_bounding_client_rect().left();
+            pointer.set(Some(f64::from(event.client_x()) - left));
+        };
+        let moves = leptos::prelude::window_event_listener(ev::pointermove, {
+            let element = holder.clone();
+            move |event: ev::PointerEvent| {
+                let is_over = event
+                    .target()
+                    .and_then(|target| wasm_bindgen::JsCast::dyn_into::<web_sys::Node>(target).ok())
+                    .is_some_and(|node| element.contains(Some(&node)));
+                if is_over {
+                    on_move(event);
+                } else if pointer.with_untracked(Option::is_some) {
+                    pointer.set(None);
+                }
+            }
+        });
+        on_cleanup(move || moves.remove());
+    });
+    let shown = move || {
+        let x = pointer.get()?;
+        let (step, width) = chart.with(|chart| {
+            let chart = chart.as_ref()?;
+            let plot = &chart.plot.0;
+            let share = (x - f64::from(plot.start)) / f64::from((plot.end - plot.start).max(1));
+            let step = chart.steps.start + share * (chart.steps.end - chart.steps.start);
+            (0.0..=1.0).contains(&share).then_some((step, f64::from(plot.end)))
+        })?;
+        let lines = describe_step(state, step);
+        let side = if x > width / 2.0 {
+            format!("right:calc(100% - {}px)", x - 10.0)
+        } else {
+            format!("left:{}px", x + 10.0)
+        };
+        (!lines.is_empty()).then(|| {
+            view! {
+                <div class="cursor" style=format!("left:{x}px")></div>
+                <div class="tip" style=side>
+                    {lines.into_iter().map(|line| view! { <div>{line}</div> }).collect_view()}
+                </div>
+            }
+        })
+    };
+    view! { {shown} }
+}
+
+fn describe_step(state: State, step: f64) -> Vec<String> {
+    let mut lines = Vec::new();
+    state.runs.with(|runs| {
+        for run in runs.iter().rev() {
+            run.points.with_untracked(|points| {
+                let after = points.partition_point(|point| (point.step as f64) < step);
+                if let Some(point) = points.get(after) {
+                    if lines.is_empty() {
+                        lines.push(format!("step {}", group_digits(point.step)));
+                    }
+                    let validation = points[..=after].iter().rev().find_map(|point| point.val_loss);
+                    let validation =
+                        validation.map_or(String::new(), |loss| format!(" / {}", show_loss(loss)));
+                    lines.push(format!(
+                        "{}: {}{validation}",
+                        run.name,
+                        show_loss(point.train_loss)
+                    ));
+                }
+            });
+        }
+    });
+    lines
+}
+
+fn list_curves(state: State) -> Vec<Curve> {
+    state.runs.with(|runs| {
+        runs.iter()
+            .enumerate()
+            .map(|(index, run)| {
+                run.points.with(|points| {
+                    Curve::new(run.name.clone(), run.number, index + 1 == runs.len(), points)
+                })
+            })
+            .collect()
+    })
+}
+
+fn write_csv(state: State) -> String {
+    let mut csv = String::from("run,step,train_loss,val_loss\n");
+    state.runs.with(|runs| {
+        for run in runs {
+            run.points.with(|points| {
+                for LossPoint { step, train_loss, val_loss } in points {
+                    let validation = val_loss.map_or(String::new(), |loss| loss.to_string());
+                    csv.push_str(&format!("{},{step},{train_loss},{validation}\n", run.name));
+                }
+            });
+        }
+    });
+    csv
+}
+
+fn show_loss(loss: f32) -> String {
+    if loss.is_finite() { format!("{loss:.4}") } else { "not a number".into() }
+}
+
+/// `act`, held back so that it happens at most every [`REDRAW_MS`].
+fn limit_rate(act: impl Fn() + Clone + Send + Sync + 'static) -> impl Fn() + Clone + Send + Sync {
+    let is_due = StoredValue::new(false);
+    let last = StoredValue::new(f64::NEG_INFINITY);
+    move || {
+        if is_due.get_value() {
+            return;
+        }
+        is_due.set_value(true);
+        let act = act.clone();
+        let rest = (last.get_value() + REDRAW_MS - js_sys::Date::now()).clamp(0.0, REDRAW_MS);
+        set_timeout(
+            move || {
+                is_due.set_value(false);
+                last.set_value(js_sys::Date::now());
+                act();
+            },
+            Duration::from_millis(rest as u64),
+        );
+    }
+}

@@ -1,0 +1,89 @@
+//! What is on the page, one component a file.
+
+mod attention;
+mod experiment;
+mod head;
+mod inspector;
+mod keys;
+mod knob;
+mod loss;
+mod probabilities;
+mod samples;
+mod status;
+mod toolbar;
+
+use std::time::Duration;
+
+use leptos::ev;
+use leptos::prelude::*;
+
+use crate::actions::{Actions, use_actions};
+use crate::browser;
+use crate::state::{State, use_state};
+
+const INSPECT_DELAY: Duration = Duration::from_millis(250);
+
+/// Whether the theme is dark, from anywhere in the page.
+#[derive(Clone, Copy)]
+pub struct Dark(pub RwSignal<bool>);
+
+#[component]
+pub fn Page() -> impl IntoView {
+    let state = State::new();
+    provide_context(state);
+    let actions = Actions::new(state);
+    provide_context(actions);
+    provide_context(Dark(browser::watch_dark_theme()));
+
+    actions.follow_link();
+    let on_hash = window_event_listener(ev::hashchange, move |_| {
+        actions.follow_link();
+    });
+    on_cleanup(move || on_hash.remove());
+    keys::listen(actions);
+    inspect_prompt();
+
+    view! {
+        <header class="top">
+            <h1>"Confab"</h1>
+            <p class="intro">
+                "Train a small transformer on a memory task, here in your browser, and watch it "
+                "remember, forget and make things up."
+            </p>
+        </header>
+        <toolbar::Toolbar/>
+        <status::ResumeBanner/>
+        <main class="columns">
+            <experiment::Experiment/>
+            <div class="centre">
+                <loss::Loss/>
+                <samples::Samples/>
+            </div>
+            <inspector::Inspector/>
+        </main>
+        <status::StatusBar/>
+        <keys::Keys/>
+    }
+}
+
+/// Has the prompt traced whenever it or the model changes, once typing rests.
+fn inspect_prompt() {
+    let (state, actions) = (use_state(), use_actions());
+    let mut inspect = leptos::prelude::debounce(INSPECT_DELAY, move |prompt: String| {
+        actions.inspect(prompt);
+    });
+    let mut last_model = None;
+    Effect::new(move |_| {
+        let prompt = state.prompt.get();
+        let model = state.model.with(|model| model.as_ref().map(|model| model.name.clone()));
+        if model.is_none() || prompt.is_empty() {
+            return;
+        }
+        if model == last_model {
+            inspect(prompt);
+        } else {
+            last_model = model;
+            actions.inspect(prompt);
+        }
+    });
+}

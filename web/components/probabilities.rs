@@ -1,0 +1,221 @@
+use confab::protocol::Alternative;
+use leptos::ev;
+use leptos::prelude::*;
+
+use crate::components::inspector::{NoTrace, Shown};
+use crate::runs::show_character;
+use crate::state::{Inspected, use_state};
+
+/// Every character with what else the model held possible in its place.
+#[component]
+pub fn Probabilities() -> impl IntoView {
+    let state = use_state();
+    let Shown(trace) = expect_context();
+    let tokens = Memo::new(move |_| {
+        trace.with(|trace| trace.as_ref().map(|trace| trace.tokens.clone()).unwrap_or_default())
+    });
+    let sampled = Memo::new(move |_| state.sample.with(|sample| sample.characters.len()));
+    let is_empty = move || tokens.with(Vec::is_empty) && sampled.get() == 0;
+
+    let given = move || {
+        let tokens = tokens.get();
+        let last = tokens.len();
+        (0..last)
+            .map(|index| {
+                let next = tokens.get(index + 1).copied();
+                view! { <Chip place=Inspected::AfterPrompt(index) character=next/> }
+            })
+            .collect_view()
+    };
+    view! {
+        <Show when=move || !is_empty() fallback=|| view! { <NoTrace/> }>
+            <h3>"Given"</h3>
+            <ChipRow label="Characters given" count=Memo::new(move |_| tokens.with(Vec::len)) is_sample=false>
+                <span class="chip first" aria-hidden="true">
+                    {move || tokens.with(|tokens| tokens.first().map(|c| show_character(*c).to_string()))}
+                </span>
+                {given}
+            </ChipRow>
+            <h3>"Written by the model"</h3>
+            <Show
+                when=move || { sampled.get() > 0 }
+                fallback=|| view! { <p class="hint">"Press Sample to let the model write."</p> }
+            >
+                <ChipRow label="Characters written" count=sampled is_sample=true>
+                    <For each=move || 0..sampled.get() key=|index| *index let(index)>
+                        <Chip
+                            place=Inspected::Sampled(index)
+                            character=state.sample.with_untracked(|sample| {
+                                sample.characters.get(index).map(|report| report.picked)
+                            })
+                        />
+                    </For>
+                </ChipRow>
+            </Show>
+            <Bars/>
+        </Show>
+    }
+}
+
+/// A list of characters in which arrow keys move.
+#[component]
+fn ChipRow(
+    label: &'static str,
+    count: Memo<usize>,
+    is_sample: bool,
+    children: ChildrenFn,
+) -> impl IntoView {
+    let state = use_state();
+    let place = move |index: usize| match is_sample {
+        true => Inspected::Sampled(index),
+        false => Inspected::AfterPrompt(index),
+    };
+    let press = move |event: ev::KeyboardEvent| {
+        let Some(last) = count.get_untracked().checked_sub(1) else { return };
+        let index = match state.inspected.get_untracked() {
+            Some(Inspected::Sampled(index)) if is_sample => index,
+            Some(Inspected::AfterPrompt(index)) if !is_sample => index,
+            _ => 0,
+        };
+        let moved = match event.key().as_str() {
+            "ArrowRight" | "ArrowDown" => (index + 1).min(last),
+            "ArrowLeft" | "ArrowUp" => index.saturating_sub(1),
+            "Home" => 0,
+            "End" => last,
+            _ => return,
+        };
+        event.prevent_default();
+        state.inspected.set(Some(place(moved)));
+    };
+    view! {
+        <div
+            class="chips mono"
+            role="listbox"
+            tabindex="0"
+            aria-label=label
+            aria-activedescendant=move || state.inspected.get().map(name_chip)
+            on:keydown=press
+        >
+            {children()}
+        </div>
+    }
+}
+
+fn name_chip(place: Inspected) -> String {
+    match place {
+        Inspected::AfterPrompt(index) => format!("chip-given-{index}"),
+        Inspected::Sampled(index) => format!("chip-written-{index}"),
+    }
+}
+
+/// One character, shaded by how unlikely the model held it; `None` is the one to come.
+#[component]
+fn Chip(place: Inspected, character: Option<char>) -> impl IntoView {
+    let state = use_state();
+    let likelihood = use_alternatives(move || Some(place));
+    let is_selected = move || state.inspected.get() == Some(place);
+    let shade = move || {
+        let found = likelihood().and_then(|alternatives| {
+            alternatives.iter().find(|a| Some(a.character) == character).map(|a| a.probability)
+        });
+        let doubt = character.map_or(0.0, |_| 1.0 - found.unwrap_or(0.0));
+        format!("--doubt:{doubt:.2}")
+    };
+    let choose = move || state.inspected.set(Some(place));
+    view! {
+        <span
+            class="chip"
+            id=name_chip(place)
+            role="option"
+            aria-selected=move || is_selected().to_string()
+            class:coming=character.is_none()
+            style=shade
+            on:click=move |_| choose()
+            on:pointerenter=move |_| choose()
+        >
+            {character.map_or("next".to_owned(), |c| show_character(c).to_string())}
+        </span>
+    }
+}
+
+/// The alternatives of the chosen character as bars.
+#[component]
+fn Bars() -> impl IntoView {
+    let state = use_state();
+    let Shown(trace) = expect_context();
+    let place = Memo::new(move |_| {
+        let last = trace.with(|trace| trace.as_ref().map(|trace| trace.tokens.len()))?;
+        state.inspected.get().or(Some(Inspected::AfterPrompt(last.checked_sub(1)?)))
+    });
+    let alternatives = use_alternatives(move || place.get());
+    let picked = move || match place.get()? {
+        Inspected::AfterPrompt(index) => {
+            trace.with(|trace| trace.as_ref()?.tokens.get(index + 1).copied())
+        }
+        Inspected::Sampled(index) => {
+            state.sample.with(|sample| sample.characters.get(index).map(|report| report.picked))
+        }
+    };
+    let heading = move || match (place.get(), picked()) {
+        (Some(Inspected::Sampled(index)), Some(picked)) => {
+            format!("Written character {}: “{}”", index + 1, show_character(picked))
+        }
+        (Some(Inspected::AfterPrompt(index)), Some(picked)) => {
+            format!("Given character {}: “{}”", index + 2, show_character(picked))
+        }
+        _ => "What comes next".to_owned(),
+    };
+    let rows = move || {
+        let picked = picked();
+        alternatives().unwrap_or_default().into_iter().map(|a| show_bar(a, picked)).collect_view()
+    };
+    let is_missing = move || {
+        let picked = picked()?;
+        let has_it = alternatives()?.iter().any(|a| a.character == picked);
+        (!has_it).then(|| format!("“{}” is not among the likeliest shown.", show_character(picked)))
+    };
+    view! {
+        <h3>{heading}</h3>
+        <table class="bars" data-testid="probabilities">
+            <thead class="visually-hidden">
+                <tr>
+                    <th>"Character"</th>
+                    <th>"Probability"</th>
+                </tr>
+            </thead>
+            <tbody>{rows}</tbody>
+        </table>
+        <p class="hint">{is_missing}</p>
+    }
+}
+
+fn show_bar(alternative: Alternative, picked: Option<char>) -> impl IntoView {
+    let Alternative { character, probability, logit } = alternative;
+    let is_picked = picked == Some(character);
+    let share = format!("--share:{:.2}%", 100.0 * probability.clamp(0.0, 1.0));
+    view! {
+        <tr class:picked=is_picked title=format!("logit {logit:.3}")>
+            <th scope="row" class="mono">{show_character(character).to_string()}</th>
+            <td class="bar"><i style=share></i></td>
+            <td class="number">{format!("{:.1}%", 100.0 * probability)}</td>
+            <td class="logit">{format!("{logit:.2}")}</td>
+            <td class="mark">{is_picked.then_some("✓")}</td>
+        </tr>
+    }
+}
+
+/// The alternatives at a place.
+fn use_alternatives(
+    place: impl Fn() -> Option<Inspected> + Copy + Send + Sync + 'static,
+) -> impl Fn() -> Option<Vec<Alternative>> + Copy + Send + Sync + 'static {
+    let state = use_state();
+    let Shown(trace) = expect_context();
+    move || match place()? {
+        Inspected::AfterPrompt(index) => {
+            trace.with(|trace| trace.as_ref()?.next.get(index).cloned())
+        }
+        Inspected::Sampled(index) => state
+            .sample
+            .with(|sample| sample.characters.get(index).map(|report| report.alternatives.clone())),
+    }
+}

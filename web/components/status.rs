@@ -1,0 +1,111 @@
+use leptos::prelude::*;
+
+use crate::actions::use_actions;
+use crate::runs::{abbreviate, format_bytes, group_digits, name_experiment};
+use crate::state::use_state;
+
+/// Offers to go on with a run of an earlier visit.
+#[component]
+pub fn ResumeBanner() -> impl IntoView {
+    let (state, actions) = (use_state(), use_actions());
+    move || {
+        state.resumable.get().map(|(config, step)| {
+            // The vocabulary is the task's; the count is a name here, and needs no more.
+            let name = name_experiment(&config, config.model.parameters(81));
+            view! {
+                <section class="banner" aria-label="Earlier run">
+                    <p>
+                        "A run of your last visit was kept: "<strong>{name}</strong>
+                        {format!(" at step {} of {}.", group_digits(step), group_digits(config.train.steps))}
+                    </p>
+                    <button class="primary" on:click=move |_| actions.resume()>"Resume"</button>
+                    <button on:click=move |_| actions.discard_resumable()>"Discard"</button>
+                </section>
+            }
+        })
+    }
+}
+
+/// Says that the model on show is the one shipped with the page.
+#[component]
+pub fn ExampleNote() -> impl IntoView {
+    let state = use_state();
+    let is_example = Memo::new(move |_| {
+        state.model.with(|model| {
+            model.as_ref().filter(|model| model.is_example).map(|model| {
+                let kind = name_experiment(&model.config, model.parameters);
+                (kind, model.config.train.steps)
+            })
+        })
+    });
+    move || {
+        is_example.get().map(|(name, steps)| {
+            view! {
+                <p class="example" data-testid="example">
+                    {format!("On show: an example, {name} after {} steps. ", group_digits(steps))}
+                    "Train starts your own run."
+                </p>
+            }
+        })
+    }
+}
+
+#[component]
+pub fn StatusBar() -> impl IntoView {
+    let state = use_state();
+    let device = move || state.device.get().map_or("starting…".to_owned(), |device| device.name);
+    let speed = move || match state.speed.get() {
+        Some(speed) => format!("{:.1} steps/s", speed.steps_per_s),
+        None => "— steps/s".into(),
+    };
+    let tokens = move || match state.speed.get() {
+        Some(speed) => format!("{} tokens/s", abbreviate(f64::from(speed.tokens_per_s))),
+        None => "— tokens/s".into(),
+    };
+    let memory = move || {
+        let bytes = state.model.with(|model| model.as_ref().map(|model| model.training_bytes));
+        bytes.map_or("—".to_owned(), |bytes| format!("≈ {}", format_bytes(bytes)))
+    };
+    let saved = move || {
+        state.saved_step.get().map(|step| format!("autosaved at step {}", group_digits(step)))
+    };
+    view! {
+        <Notices/>
+        <footer class="status" aria-label="Status">
+            <span class="item device">
+                <span class="dot" class:live=move || state.device.get().is_some()></span>
+                <output data-testid="device">{device}</output>
+            </span>
+            <output class="item" data-testid="steps-per-s">{speed}</output>
+            <output class="item" data-testid="tokens-per-s">{tokens}</output>
+            <output class="item" data-testid="memory" title="estimated memory while training">
+                {memory}
+            </output>
+            <span class="item saved">{saved}</span>
+        </footer>
+    }
+}
+
+#[component]
+fn Notices() -> impl IntoView {
+    let state = use_state();
+    let dismiss = move |id: usize| {
+        state.notices.update(|notices| notices.retain(|notice| notice.id != id));
+    };
+    view! {
+        <div class="notices" role="status" aria-live="polite" data-testid="notice">
+            <For each=move || state.notices.get() key=|notice| notice.id let(notice)>
+                <div class="notice">
+                    <p>{notice.text}</p>
+                    <button
+                        class="quiet"
+                        aria-label="Dismiss"
+                        on:click=move |_| dismiss(notice.id)
+                    >
+                        "×"
+                    </button>
+                </div>
+            </For>
+        </div>
+    }
+}

@@ -1,0 +1,99 @@
+use confab::protocol::RunState;
+use leptos::html;
+use leptos::prelude::*;
+
+use crate::actions::use_actions;
+use crate::components::status::ExampleNote;
+use crate::state::use_state;
+
+#[component]
+pub fn Toolbar() -> impl IntoView {
+    let (state, actions) = (use_state(), use_actions());
+    let is_running = move || state.run_state.get() == RunState::Running;
+    let file = NodeRef::<html::Input>::new();
+
+    let load = move |event: leptos::ev::Targeted<leptos::ev::Event, web_sys::HtmlInputElement>| {
+        let input = event.target();
+        if let Some(file) = input.files().and_then(|files| files.get(0)) {
+            actions.load_checkpoint(file);
+        }
+        // So that the same file can be chosen again.
+        input.set_value("");
+    };
+
+    view! {
+        <div class="toolbar" role="toolbar" aria-label="Run">
+            <div class="group">
+                <button
+                    class="primary"
+                    title="Train (Space)"
+                    disabled=is_running
+                    on:click=move |_| actions.train()
+                >
+                    <span class="icon" aria-hidden="true">"▶"</span>
+                    "Train"
+                </button>
+                <button
+                    title="Pause (Space)"
+                    disabled=move || !is_running()
+                    on:click=move |_| actions.pause()
+                >
+                    "Pause"
+                </button>
+                <button
+                    title="Train one step (.)"
+                    disabled=is_running
+                    on:click=move |_| actions.step()
+                >
+                    "Step"
+                </button>
+                <button
+                    title="Start a new run from the knobs"
+                    on:click=move |_| {
+                        actions.build();
+                    }
+                >
+                    "Reset"
+                </button>
+            </div>
+            <ExampleNote/>
+            <div class="group">
+                <button
+                    title="Keep this run as a file; the terminal can go on with it"
+                    on:click=move |_| actions.save_checkpoint()
+                >
+                    "Save checkpoint"
+                </button>
+                <button
+                    title="Go on with a run from a file"
+                    on:click=move |_| {
+                        if let Some(file) = file.get() {
+                            file.click();
+                        }
+                    }
+                >
+                    "Load checkpoint"
+                </button>
+                <input
+                    type="file"
+                    hidden
+                    accept=".safetensors"
+                    aria-label="Checkpoint file"
+                    node_ref=file
+                    on:change:target=load
+                />
+                <button title="Copy a link to this experiment" on:click=move |_| actions.share()>
+                    "Share"
+                </button>
+                <button
+                    class="quiet"
+                    title="Keyboard (?)"
+                    aria-label="Keys"
+                    on:click=move |_| state.keys_shown.set(true)
+                >
+                    "?"
+                </button>
+            </div>
+        </div>
+    }
+}

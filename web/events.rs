@@ -1,0 +1,168 @@
+//! What the session tells, put into the page's state.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use confab::protocol::{Built, DeviceChoice, Event, LossPoint, Trace};
+use leptos::prelude::*;
+
+use crate::actions::{Actions, Origin};
+use crate::browser;
+use crate::runs::{MOST_RUNS, Run, name_experiment, name_run};
+use crate::state::{Inspected, Model, SampleView, Speed, State};
+
+/// How long an autosaved run of an earlier visit has to show up before the example is loaded.
+const RESUMABLE_WAIT: Duration = Duration::from_millis(400);
+
+pub fn receive(actions: Actions, event: Event) {
+    let state = actions.state;
+    match event {
+        Event::Ready => open(actions),
+        Event::Resumable { config, step } => state.resumable.set(Some((config, step))),
+        Event::Device(report) => state.device.set(Some(report)),
+        Event::Built(built) => {
+            let (origin, is_overtaken) = actions.settle();
+            // Nobody asked for it: the session has lost its device and goes on on the CPU.
+            let origin = origin.unwrap_or(Origin::Rescue);
+            if origin != Origin::Example || !is_overtaken {
+                show_model(actions, built, origin);
+            }
+        }
+        Event::Refused { reason } => {
+            actions.settle();
+            let held = state.model.get_untracked().filter(|model| !model.is_example);
+            actions.remember(held.map(|model| (model.config, model.device)));
+            state.notify(reason);
+        }
+        Event::State(run_state) => state.run_state.set(run_state),
+        Event::Step(report) => {
+            state.runs.with_untracked(|runs| {
+                if let Some(run) = runs.last() {
+                    run.points.update(|points| points.push(report.loss));
+                }
+            });
+            let (steps_per_s, tokens_per_s) = (report.steps_per_s, report.tokens_per_s);
+            state.speed.set(Some(Speed { steps_per_s, tokens_per_s }));
+        }
+        Event::SampleStarted { prompt } => {
+            let selected_sample =
+                matches!(state.inspected.get_untracked(), Some(Inspected::Sampled(_)));
+            if selected_sample {
+                state.inspected.set(None);
+            }
+            state.sample.set(SampleView { prompt, characters: Vec::new(), is_running: true });
+        }
+        Event::Character(report) => state.sample.update(|sample| sample.characters.push(report)),
+        Event::SampleEnded { .. } => state.sample.update(|sample| sample.is_running = false),
+        Event::Trace(trace) => match is_whole(&trace) {
+            true => state.trace.set(Some(Arc::new(trace))),
+            false => state.notify("A trace of the worker was damaged and is not shown."),
+        },
+        Event::CheckpointFile { name, bytes } => {
+            if let Err(reason) = browser::download(&name, "application/octet-stream", &bytes) {
+                state.notify(format!("{name} could not be saved: {reason}."));
+            }
+        }
+        Event::Saved { step } => state.saved_step.set(Some(step)),
+        Event::Notice { text } => state.notify(text),
+    }
+}
+
+/// The session is there: with nothing else to show, shows the shipped example.
+fn open(actions: Actions) {
+    let has_link = browser::read_fragment().len() > 1;
+    if !has_link {
+        set_timeout(move || actions.load_example(), RESUMABLE_WAIT);
+    }
+}
+
+fn show_model(actions: Actions, mut built: Built, origin: Origin) {
+    let state = actions.state;
+    let is_example = origin == Origin::Example;
+    if origin == Origin::Rescue {
+        state.device_choice.set(DeviceChoice::Cpu);
+    }
+    let device = state.device_choice.get_untracked();
+    let history = std::mem::take(&mut built.history);
+    let name = add_run(state, &built, history, origin, device);
+
+    match origin {
+        Origin::File | Origin::Storage => {
+            state.show_config(built.config.clone());
+            actions.remember(Some((untrack(|| state.config()), device)));
+        }
+        Origin::Rescue => actions.remember(Some((built.config.clone(), device))),
+        Origin::Example => actions.remember(None),
+        Origin::Build => {}
+    }
+    match origin {
+        Origin::Rescue => {}
+        Origin::Storage => state.saved_step.set(Some(built.step)),
+        _ => state.saved_step.set(None),
+    }
+    let has_same_heads = state.trace.with_untracked(|trace| {
+        trace.as_ref().is_some_and(|trace| {
+            (trace.n_layers, trace.n_heads)
+                == (built.config.model.n_layers, built.config.model.n_heads)
+        })
+    });
+    if !has_same_heads {
+        state.trace.set(None);
+    }
+    state.speed.set(None);
+    state.inspected.set(None);
+    state.sample.set(SampleView::default());
+    if !state.prompt_is_own.get_untracked() {
+        state.prompt.set(built.example_prompt);
+    }
+    state.model.set(Some(Model {
+        name,
+        config: built.config,
+        device,
+        parameters: built.parameters,
+        training_bytes: built.training_bytes,
+        is_example,
+    }));
+}
+
+/// Adds the run to the chart and gives its name. A rescued run takes the place of the one lost;
+/// the example has number 0.
+fn add_run(
+    state: State,
+    built: &Built,
+    history: Vec<LossPoint>,
+    origin: Origin,
+    device: DeviceChoice,
+) -> String {
+    let mut name = String::new();
+    state.runs.update(|runs| {
+        if origin == Origin::Rescue && runs.last().is_some_and(|run| run.number > 0) {
+            runs.pop();
+        }
+        if origin != Origin::Example {
+            runs.retain(|run| run.number > 0);
+        }
+        let next = 1 + runs.iter().map(|run| run.number).max().unwrap_or_default();
+        let number = if origin == Origin::Example { 0 } else { next };
+        name = match number {
+            0 => format!("example: {}", name_experiment(&built.config, built.parameters)),
+            number => name_run(&built.config, built.parameters, number),
+        };
+        runs.push(Run {
+            name: name.clone(),
+            number,
+            config: built.config.clone(),
+            device,
+            points: ArcRwSignal::new(history),
+        });
+        let extra = runs.len().saturating_sub(MOST_RUNS);
+        runs.drain(..extra);
+    });
+    name
+}
+
+fn is_whole(trace: &Trace) -> bool {
+    let tokens = trace.tokens.len();
+    trace.next.len() == tokens
+        && trace.patterns.len() == trace.n_layers * trace.n_heads * tokens * tokens
+}

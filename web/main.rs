@@ -1,0 +1,22 @@
+//! The page. It computes nothing: it shows [`state::State`], sends the session commands through
+//! [`actions::Actions`], and takes in its events.
+
+mod actions;
+mod bridge;
+mod browser;
+mod chart;
+mod components;
+mod events;
+mod fit;
+mod heatmap;
+mod runs;
+mod state;
+mod wire;
+
+fn main() {
+    console_error_panic_hook::set_once();
+    if let Some(shell) = leptos::prelude::document().get_element_by_id("shell") {
+        shell.remove();
+    }
+    leptos::mount::mount_to_body(components::Page);
+}

@@ -1,0 +1,134 @@
+//! The runs of this visit: their names, their losses, and what sets one apart from another.
+
+use confab::config::{KNOBS, Preset, RunConfig};
+use confab::protocol::{DeviceChoice, LossPoint};
+use confab::task::TaskKind;
+use leptos::prelude::*;
+
+/// Runs kept for the chart; the oldest goes first.
+pub const MOST_RUNS: usize = 8;
+
+#[derive(Clone, Debug)]
+pub struct Run {
+    pub name: String,
+    /// Which of the chart's colours it has.
+    pub number: usize,
+    pub config: RunConfig,
+    pub device: DeviceChoice,
+    pub points: ArcRwSignal<Vec<LossPoint>>,
+}
+
+/// `phone 1.7k #1`.
+pub fn name_run(config: &RunConfig, parameters: usize, number: usize) -> String {
+    format!("{} #{number}", name_experiment(config, parameters))
+}
+
+/// `phone 1.7k`, or the parameter count where no preset has these sizes.
+pub fn name_experiment(config: &RunConfig, parameters: usize) -> String {
+    let size = match Preset::of(&config.model) {
+        Some(preset) => preset.name.to_owned(),
+        None => abbreviate(parameters as f64),
+    };
+    format!("{} {size}", name_task(config.task.kind))
+}
+
+pub fn name_task(kind: TaskKind) -> &'static str {
+    match kind {
+        TaskKind::Phone => "phone",
+        TaskKind::Facts => "facts",
+        TaskKind::Text => "text",
+    }
+}
+
+pub fn name_device(device: DeviceChoice) -> &'static str {
+    match device {
+        DeviceChoice::Auto => "auto",
+        DeviceChoice::Cpu => "cpu",
+        DeviceChoice::Webgpu => "webgpu",
+        DeviceChoice::Vulkan => "vulkan",
+        DeviceChoice::Cuda => "cuda",
+    }
+}
+
+/// What `after` changes from `before`: `Learning rate 0.01 → 0.004`. Options of other tasks than
+/// `after`'s are passed over.
+pub fn list_changes(
+    before: (&RunConfig, DeviceChoice),
+    after: (&RunConfig, DeviceChoice),
+) -> Vec<String> {
+    let (old, new) = (without_text(before.0), without_text(after.0));
+    let mut changes: Vec<String> = KNOBS
+        .iter()
+        .filter(|knob| knob.task().is_none_or(|kind| kind == new.task.kind))
+        .map(|knob| (knob.label, knob.get(&old), knob.get(&new)))
+        .filter(|(_, old, new)| old != new)
+        .map(|(label, old, new)| format!("{label} {old} → {new}"))
+        .collect();
+    if new.task.kind == TaskKind::Text && before.0.task.text != after.0.task.text {
+        changes.push("Text changed".into());
+    }
+    if before.1 != after.1 {
+        changes.push(format!("Device {} → {}", name_device(before.1), name_device(after.1)));
+    }
+    changes
+}
+
+/// `config` without its text, which may be megabytes.
+pub fn without_text(config: &RunConfig) -> RunConfig {
+    let mut copy = RunConfig {
+        model: config.model.clone(),
+        train: config.train.clone(),
+        seed: config.seed,
+        ..RunConfig::default()
+    };
+    copy.task.kind = config.task.kind;
+    copy.task.phone = config.task.phone.clone();
+    copy.task.facts = config.task.facts.clone();
+    copy
+}
+
+/// `1,732`.
+pub fn group_digits(count: usize) -> String {
+    let digits = count.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1.7k`, `63.1M`.
+pub fn abbreviate(value: f64) -> String {
+    match value {
+        v if v >= 1e9 => format!("{:.1}G", v / 1e9),
+        v if v >= 1e6 => format!("{:.1}M", v / 1e6),
+        v if v >= 1e3 => format!("{:.1}k", v / 1e3),
+        v => format!("{v:.0}"),
+    }
+}
+
+/// `3.4 MiB`.
+pub fn format_bytes(bytes: u64) -> String {
+    let mib = bytes as f64 / (1 << 20) as f64;
+    if mib >= 1024.0 {
+        format!("{:.1} GiB", mib / 1024.0)
+    } else if mib >= 10.0 {
+        format!("{mib:.0} MiB")
+    } else {
+        format!("{mib:.1} MiB")
+    }
+}
+
+/// Control characters and spaces as something to see.
+pub fn show_character(character: char) -> char {
+    match character {
+        '\n' => '⏎',
+        ' ' => '·',
+        '\t' => '⇥',
+        '\r' => '␍',
+        other => other,
+    }
+}

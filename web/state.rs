@@ -1,0 +1,261 @@
+//! All that the page knows: what the user has set, and what the session has told.
+
+use std::sync::Arc;
+
+use confab::config::{Knob, Preset, RunConfig};
+use confab::link::Link;
+use confab::protocol::{
+    CharacterReport, DeviceChoice, DeviceReport, LossPoint, RunState, SampleOptions, Trace,
+};
+use confab::task::TaskKind;
+use leptos::prelude::*;
+
+use crate::fit::{self, Drafts, TaskFacts};
+use crate::runs::Run;
+
+#[derive(Clone, Copy)]
+pub struct State {
+    /// Every knob but the text, which is in `text`.
+    pub knobs: RwSignal<RunConfig>,
+    pub text: RwSignal<Arc<str>>,
+    /// What each knob goes back to: the defaults, or the last preset.
+    pub baseline: RwSignal<RunConfig>,
+    pub drafts: RwSignal<Drafts>,
+    pub device_choice: RwSignal<DeviceChoice>,
+    pub prompt: RwSignal<String>,
+    /// Whether the prompt is the user's own, so that a new model's example does not replace it.
+    pub prompt_is_own: RwSignal<bool>,
+    pub temperature: RwSignal<f64>,
+    pub top_k: RwSignal<usize>,
+    pub sample_seed: RwSignal<u64>,
+    pub tab: RwSignal<Tab>,
+
+    pub model: RwSignal<Option<Model>>,
+    /// A new model was asked for and is not there yet.
+    pub building: RwSignal<bool>,
+    pub run_state: RwSignal<RunState>,
+    pub runs: RwSignal<Vec<Run>>,
+    pub speed: RwSignal<Option<Speed>>,
+    pub device: RwSignal<Option<DeviceReport>>,
+    pub saved_step: RwSignal<Option<usize>>,
+    pub sample: RwSignal<SampleView>,
+    pub trace: RwSignal<Option<Arc<Trace>>>,
+    pub resumable: RwSignal<Option<(RunConfig, usize)>>,
+    pub notices: RwSignal<Vec<Notice>>,
+    pub inspected: RwSignal<Option<Inspected>>,
+    pub keys_shown: RwSignal<bool>,
+
+    pub task_facts: Memo<TaskFacts>,
+    /// The knob that does not work and why, if one does not.
+    pub problem: Memo<Option<(&'static str, String)>>,
+}
+
+/// The model that the session holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    pub name: String,
+    pub config: RunConfig,
+    pub device: DeviceChoice,
+    pub parameters: usize,
+    pub training_bytes: u64,
+    /// Whether it is the one shipped with the page.
+    pub is_example: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Speed {
+    pub steps_per_s: f32,
+    pub tokens_per_s: f32,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SampleView {
+    pub prompt: String,
+    pub characters: Vec<CharacterReport>,
+    pub is_running: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    pub id: usize,
+    pub text: String,
+}
+
+/// The character whose alternatives are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inspected {
+    /// What follows the prompt's character of this index.
+    AfterPrompt(usize),
+    /// The sample's character of this index.
+    Sampled(usize),
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tab {
+    #[default]
+    Attention,
+    Probabilities,
+}
+
+impl Tab {
+    pub const ALL: [Tab; 2] = [Tab::Attention, Tab::Probabilities];
+
+    pub fn label(self) -> &'static str {
+        match self {
+            Tab::Attention => "Attention",
+            Tab::Probabilities => "Probabilities",
+        }
+    }
+
+    pub fn key(self) -> &'static str {
+        match self {
+            Tab::Attention => "attention",
+            Tab::Probabilities => "probabilities",
+        }
+    }
+
+    pub fn find(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|tab| tab.key() == key)
+    }
+}
+
+impl State {
+    pub fn new() -> Self {
+        let knobs = RwSignal::new(RunConfig::default());
+        let text = RwSignal::new(Arc::from(""));
+        let drafts = RwSignal::new(Drafts::new());
+        let task_facts = fit::derive_task_facts(knobs, text);
+        Self {
+            knobs,
+            text,
+            baseline: RwSignal::new(RunConfig::default()),
+            drafts,
+            device_choice: RwSignal::new(DeviceChoice::Auto),
+            prompt: RwSignal::new(String::new()),
+            prompt_is_own: RwSignal::new(false),
+            temperature: RwSignal::new(SampleOptions::default().temperature),
+            top_k: RwSignal::new(SampleOptions::default().top_k),
+            sample_seed: RwSignal::new(SampleOptions::default().seed),
+            tab: RwSignal::new(Tab::default()),
+            model: RwSignal::new(None),
+            building: RwSignal::new(false),
+            run_state: RwSignal::new(RunState::Paused),
+            runs: RwSignal::new(Vec::new()),
+            speed: RwSignal::new(None),
+            device: RwSignal::new(None),
+            saved_step: RwSignal::new(None),
+            sample: RwSignal::new(SampleView::default()),
+            trace: RwSignal::new(None),
+            resumable: RwSignal::new(None),
+            notices: RwSignal::new(Vec::new()),
+            inspected: RwSignal::new(None),
+            keys_shown: RwSignal::new(false),
+            task_facts,
+            problem: fit::derive_problem(knobs, drafts, task_facts),
+        }
+    }
+
+    /// The run that the knobs ask for.
+    pub fn config(&self) -> RunConfig {
+        let mut config = self.knobs.get();
+        if config.task.kind == TaskKind::Text {
+            config.task.text.text = self.text.get().to_string();
+        }
+        config
+    }
+
+    /// Puts `config` on the knobs.
+    pub fn show_config(&self, mut config: RunConfig) {
+        let text = std::mem::take(&mut config.task.text.text);
+        if !text.is_empty() {
+            self.text.set(text.into());
+        }
+        let mut baseline = RunConfig::default();
+        if let Some(preset) = Preset::of(&config.model) {
+            preset.apply(&mut baseline);
+        }
+        self.baseline.set(baseline);
+        self.drafts.set(Drafts::new());
+        self.knobs.set(config);
+    }
+
+    pub fn apply_preset(&self, preset: &Preset) {
+        self.knobs.update(|knobs| preset.apply(knobs));
+        self.baseline.update(|baseline| preset.apply(baseline));
+        self.drafts.set(Drafts::new());
+    }
+
+    /// Takes what was typed into `knob`: as its value, or as a draft with what is wrong with it.
+    pub fn set_knob(&self, knob: &Knob, typed: &str) {
+        let outcome = self.knobs.try_update(|knobs| knob.set(knobs, typed));
+        self.drafts.update(|drafts| match outcome {
+            Some(Err(error)) => {
+                drafts.insert(knob.key, (typed.to_owned(), error.to_string()));
+            }
+            _ => {
+                drafts.remove(knob.key);
+            }
+        });
+    }
+
+    /// What a shared link restores.
+    pub fn link(&self) -> Link {
+        let tab = self.tab.get_untracked();
+        Link {
+            config: untrack(|| self.config()),
+            prompt: if self.prompt_is_own.get_untracked() {
+                self.prompt.get_untracked()
+            } else {
+                String::new()
+            },
+            tab: if tab == Tab::default() { String::new() } else { tab.key().into() },
+        }
+    }
+
+    pub fn show_link(&self, link: Link) {
+        self.show_config(link.config);
+        self.prompt_is_own.set(!link.prompt.is_empty());
+        if !link.prompt.is_empty() {
+            self.prompt.set(link.prompt);
+        }
+        self.tab.set(Tab::find(&link.tab).unwrap_or_default());
+    }
+
+    /// Shows a notice; only the last few are kept.
+    pub fn notify(&self, text: impl Into<String>) {
+        const MOST: usize = 3;
+        let text = text.into();
+        self.notices.update(|notices| {
+            notices.retain(|notice| notice.text != text);
+            let id = notices.last().map_or(0, |notice| notice.id + 1);
+            notices.push(Notice { id, text });
+            let extra = notices.len().saturating_sub(MOST);
+            notices.drain(..extra);
+        });
+    }
+
+    /// The losses after the last step of the run on screen; `None` before its first.
+    pub fn last_point(&self) -> Option<LossPoint> {
+        if self.building.get() {
+            return None;
+        }
+        self.points()?.with(|points| points.last().copied())
+    }
+
+    /// The last validation loss of the run on screen.
+    pub fn last_validation(&self) -> Option<f32> {
+        if self.building.get() {
+            return None;
+        }
+        self.points()?.with(|points| points.iter().rev().find_map(|point| point.val_loss))
+    }
+
+    fn points(&self) -> Option<ArcRwSignal<Vec<LossPoint>>> {
+        self.runs.with(|runs| runs.last().map(|run| run.points.clone()))
+    }
+}
+
+/// The page's state, from anywhere in it.
+pub fn use_state() -> State {
+    expect_context()
+}

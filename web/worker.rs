@@ -1,0 +1,49 @@
+//! The worker: runs a session, with commands from the page and events to it.
+
+mod wire;
+
+use confab::platform::Store;
+use confab::protocol::{Command, Event};
+use futures::channel::mpsc;
+use wasm_bindgen::prelude::*;
+use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
+
+fn main() {
+    std::panic::set_hook(Box::new(|info| {
+        console_error_panic_hook::hook(info);
+        post_last_words(&info.to_string());
+    }));
+    let (sender, commands) = mpsc::unbounded();
+    let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
+        match wire::decode::<Command>(&message.data()) {
+            Ok(command) => drop(sender.unbounded_send(command)),
+            Err(reason) => emit(Event::Notice {
+                text: format!("A command of the page was not understood: {reason}."),
+            }),
+        }
+    });
+    scope().set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+    on_message.forget();
+    wasm_bindgen_futures::spawn_local(confab::session::run(commands, emit, Store::opfs()));
+}
+
+fn scope() -> DedicatedWorkerGlobalScope {
+    js_sys::global().unchecked_into()
+}
+
+fn emit(event: Event) {
+    match wire::encode(&event) {
+        Ok((bytes, buffers)) => {
+            if scope().post_message_with_transfer(&bytes, &buffers).is_err() {
+                post_last_words("an event could not be sent");
+            }
+        }
+        Err(reason) => post_last_words(&reason),
+    }
+}
+
+/// Says why this worker is of no more use; the page then replaces it. The only message that is
+/// not an [`Event`]: a plain string.
+fn post_last_words(reason: &str) {
+    let _ = scope().post_message(&JsValue::from_str(reason));
+}
