@@ -40,7 +40,9 @@ pub struct Checkpoint {
 /// Why a file is not taken for a checkpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    #[error("it is not a whole safetensors file ({0}); it may be cut off or damaged: use another copy")]
+    #[error(
+        "it is not a whole safetensors file ({0}); it may be cut off or damaged: use another copy"
+    )]
     Format(#[from] safetensors::SafeTensorError),
     #[error("it is a safetensors file, but not one of Confab: its metadata lacks `{0}`")]
     Foreign(&'static str),
@@ -83,7 +85,10 @@ impl Checkpoint {
             ("confab.config".into(), to_json("confab.config", &self.config)?),
             ("confab.step".into(), self.step.to_string()),
             ("confab.tokenizer".into(), to_json("confab.tokenizer", &self.tokenizer)?),
-            ("confab.rng".into(), format!("chacha8 seed {} stream {}", self.config.seed, self.step)),
+            (
+                "confab.rng".into(),
+                format!("chacha8 seed {} stream {}", self.config.seed, self.step),
+            ),
             ("confab.history".into(), to_json("confab.history", &self.history)?),
         ]))
     }
@@ -95,7 +100,8 @@ impl Checkpoint {
     /// Whatever keeps the file from being a whole checkpoint of finite numbers.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
         let (_, header) = SafeTensors::read_metadata(bytes)?;
-        let metadata = header.metadata().as_ref().ok_or(CheckpointError::Foreign("confab.format"))?;
+        let metadata =
+            header.metadata().as_ref().ok_or(CheckpointError::Foreign("confab.format"))?;
         let entry = |key: &'static str| metadata.get(key).ok_or(CheckpointError::Foreign(key));
         let format = entry("confab.format")?;
         if format != FORMAT {
@@ -137,7 +143,10 @@ fn to_json(key: &'static str, value: &impl serde::Serialize) -> Result<String, C
     serde_json::to_string(value).map_err(|e| CheckpointError::Metadata { key, why: e.to_string() })
 }
 
-fn from_json<T: serde::de::DeserializeOwned>(key: &'static str, text: &str) -> Result<T, CheckpointError> {
+fn from_json<T: serde::de::DeserializeOwned>(
+    key: &'static str,
+    text: &str,
+) -> Result<T, CheckpointError> {
     serde_json::from_str(text).map_err(|e| CheckpointError::Metadata { key, why: e.to_string() })
 }
 

@@ -190,8 +190,24 @@ pub struct Preset {
 pub const PRESETS: &[Preset] = &[
     Preset { name: "1.7k", n_layers: 2, n_heads: 2, d_model: 4, batch: 16, lr: 1e-2, steps: 2000 },
     Preset { name: "30k", n_layers: 8, n_heads: 8, d_model: 16, batch: 16, lr: 4e-3, steps: 2000 },
-    Preset { name: "207k", n_layers: 16, n_heads: 16, d_model: 32, batch: 16, lr: 2e-3, steps: 2000 },
-    Preset { name: "63m", n_layers: 20, n_heads: 16, d_model: 512, batch: 32, lr: 6e-4, steps: 20000 },
+    Preset {
+        name: "207k",
+        n_layers: 16,
+        n_heads: 16,
+        d_model: 32,
+        batch: 16,
+        lr: 2e-3,
+        steps: 2000,
+    },
+    Preset {
+        name: "63m",
+        n_layers: 20,
+        n_heads: 16,
+        d_model: 512,
+        batch: 32,
+        lr: 6e-4,
+        steps: 20000,
+    },
 ];
 
 impl Preset {
@@ -264,11 +280,23 @@ pub enum Range {
     Text { max_bytes: usize },
 }
 
-const fn int(key: &'static str, label: &'static str, min: u64, max: u64, help: &'static str) -> Knob {
+const fn int(
+    key: &'static str,
+    label: &'static str,
+    min: u64,
+    max: u64,
+    help: &'static str,
+) -> Knob {
     Knob { key, label, help, range: Range::Int { min, max } }
 }
 
-const fn float(key: &'static str, label: &'static str, min: f64, max: f64, help: &'static str) -> Knob {
+const fn float(
+    key: &'static str,
+    label: &'static str,
+    min: f64,
+    max: f64,
+    help: &'static str,
+) -> Knob {
     Knob { key, label, help, range: Range::Float { min, max } }
 }
 
@@ -290,9 +318,20 @@ pub const KNOBS: &[Knob] = &[
     choice("task.kind", "Task", TaskKind::NAMES, "what the model is trained on"),
     int("task.phone.lines", "Lines", 1, 5, "names and numbers listed in a record"),
     int("task.phone.names", "Names", 2, 2000, "first names to draw from"),
-    choice("task.phone.recall", "Recall", RecallRule::NAMES, "whether the last line repeats a listed number or, as published, a fresh one"),
+    choice(
+        "task.phone.recall",
+        "Recall",
+        RecallRule::NAMES,
+        "whether the last line repeats a listed number or, as published, a fresh one",
+    ),
     int("task.facts.facts", "Facts", 10, 5000, "distinct facts to learn"),
-    int("task.facts.repetitions", "Repetitions", 1, 4, "differently worded records of each generated fact"),
+    int(
+        "task.facts.repetitions",
+        "Repetitions",
+        1,
+        4,
+        "differently worded records of each generated fact",
+    ),
     Knob {
         key: "task.text.text",
         label: "Text",
@@ -462,7 +501,11 @@ impl RunConfig {
     }
 
     /// Checks the estimated memory against what a device offers.
-    pub fn validate_memory(&self, vocab_size: usize, limits: &MemoryLimits) -> Result<(), ConfigError> {
+    pub fn validate_memory(
+        &self,
+        vocab_size: usize,
+        limits: &MemoryLimits,
+    ) -> Result<(), ConfigError> {
         let over = |batch: usize| {
             let total = self.model.training_bytes(vocab_size, batch);
             let single = self.model.largest_tensor_bytes(vocab_size, batch);

@@ -24,7 +24,9 @@ const MAX_TAB_CHARS: usize = 32;
 /// Why a link was not followed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum LinkError {
-    #[error("the link is {0} bytes long, more than the {MAX_LINK_BYTES} that a link may be; it may have been damaged")]
+    #[error(
+        "the link is {0} bytes long, more than the {MAX_LINK_BYTES} that a link may be; it may have been damaged"
+    )]
     TooLong(usize),
     #[error("the link's part `{0}` is not of the form key=value with a key that Confab knows")]
     Unknown(String),
@@ -56,7 +58,11 @@ pub fn encode(link: &Link) -> Result<String, LinkError> {
         }
     }
     let fragment = out.finish();
-    if fragment.len() > MAX_LINK_BYTES { Err(LinkError::TooLong(fragment.len())) } else { Ok(fragment) }
+    if fragment.len() > MAX_LINK_BYTES {
+        Err(LinkError::TooLong(fragment.len()))
+    } else {
+        Ok(fragment)
+    }
 }
 
 /// Reads a fragment, with or without its `#`, or a whole URL.

@@ -23,7 +23,12 @@ impl AdamW {
         Self::from_moments(layout, zeros.clone(), zeros, device)
     }
 
-    pub fn from_moments(layout: &Layout, first: Vec<f32>, second: Vec<f32>, device: &Device) -> Self {
+    pub fn from_moments(
+        layout: &Layout,
+        first: Vec<f32>,
+        second: Vec<f32>,
+        device: &Device,
+    ) -> Self {
         let to_device = |values: Vec<f32>| {
             let length = values.len();
             Tensor::from_data(TensorData::new(values, [length]), device)
@@ -50,15 +55,18 @@ impl AdamW {
     ) -> Tensor<1> {
         let gradient = if config.clip > 0.0 { clip(gradient, config.clip) } else { gradient };
         let (beta1, beta2) = (config.beta1, config.beta2);
-        self.first = self.first.clone().mul_scalar(beta1) + gradient.clone().mul_scalar(1.0 - beta1);
-        self.second = self.second.clone().mul_scalar(beta2) + gradient.square().mul_scalar(1.0 - beta2);
+        self.first =
+            self.first.clone().mul_scalar(beta1) + gradient.clone().mul_scalar(1.0 - beta1);
+        self.second =
+            self.second.clone().mul_scalar(beta2) + gradient.square().mul_scalar(1.0 - beta2);
 
         let exponent = step as f64 + 1.0;
         let bias1 = 1.0 - beta1.powf(exponent);
         let bias2 = 1.0 - beta2.powf(exponent);
         let denominator = self.second.clone().sqrt().div_scalar(bias2.sqrt()).add_scalar(EPSILON);
         let change = self.first.clone().mul_scalar(lr / bias1) / denominator;
-        let decay = parameters.clone() * self.decay_mask.clone().mul_scalar(lr * config.weight_decay);
+        let decay =
+            parameters.clone() * self.decay_mask.clone().mul_scalar(lr * config.weight_decay);
         parameters - decay - change
     }
 }

@@ -16,6 +16,8 @@ use native as target;
 #[cfg(target_family = "wasm")]
 use wasm as target;
 
+#[cfg(not(target_family = "wasm"))]
+pub use native::replace_file;
 pub use target::{Store, yield_now};
 
 /// A device that has shown itself to compute rightly.
@@ -96,7 +98,12 @@ async fn open_gpu(gpu: DeviceChoice, asked: DeviceChoice) -> Result<OpenDevice, 
 }
 
 /// What an adapter is called, what it holds, and whether it is software.
-fn describe(device: Device, setup: &burn::tensor::wgpu::WgpuSetup, api: &str, total: u64) -> Candidate {
+fn describe(
+    device: Device,
+    setup: &burn::tensor::wgpu::WgpuSetup,
+    api: &str,
+    total: u64,
+) -> Candidate {
     let info = setup.adapter.get_info();
     let software = matches!(info.device_type, burn::tensor::wgpu::wgpu::DeviceType::Cpu)
         || ["swiftshader", "llvmpipe", "softpipe", "basic render"]

@@ -85,7 +85,10 @@ pub enum Event {
     /// The session is there and takes commands. The first event.
     Ready,
     /// An autosaved run of an earlier visit is there.
-    Resumable { config: RunConfig, step: usize },
+    Resumable {
+        config: RunConfig,
+        step: usize,
+    },
     /// The device in use.
     Device(DeviceReport),
     /// A model is there, new or loaded.
@@ -93,16 +96,29 @@ pub enum Event {
     State(RunState),
     Step(StepReport),
     /// A run was not built or loaded; the session is as it was before.
-    Refused { reason: String },
-    SampleStarted { prompt: String },
+    Refused {
+        reason: String,
+    },
+    SampleStarted {
+        prompt: String,
+    },
     Character(CharacterReport),
-    SampleEnded { text: String },
+    SampleEnded {
+        text: String,
+    },
     Trace(Trace),
-    CheckpointFile { name: String, bytes: Vec<u8> },
+    CheckpointFile {
+        name: String,
+        bytes: Vec<u8>,
+    },
     /// The run as of `step` is in the browser's storage, or in the file at the terminal.
-    Saved { step: usize },
+    Saved {
+        step: usize,
+    },
     /// Something the user should know; nothing else follows from it.
-    Notice { text: String },
+    Notice {
+        text: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -135,7 +135,11 @@ pub fn alternatives(logits: &[f32], tokenizer: &Tokenizer) -> Vec<Alternative> {
         .filter_map(|id| {
             let logit = logits[*id];
             let probability = (logit - largest).exp() / total;
-            tokenizer.character(*id as u32).map(|character| Alternative { character, probability, logit })
+            tokenizer.character(*id as u32).map(|character| Alternative {
+                character,
+                probability,
+                logit,
+            })
         })
         .collect()
 }

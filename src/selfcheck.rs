@@ -22,7 +22,8 @@ pub async fn check(device: &Device) -> Result<(), String> {
     let got = loss_and_gradient(device)
         .await
         .map_err(|e| format!("it failed a tiny training step: {e}"))?;
-    let difference = norm(expected.iter().zip(&got).map(|(a, b)| a - b)) / norm(expected.iter().copied());
+    let difference =
+        norm(expected.iter().zip(&got).map(|(a, b)| a - b)) / norm(expected.iter().copied());
     if difference < TOLERANCE {
         Ok(())
     } else {
@@ -32,19 +33,22 @@ pub async fn check(device: &Device) -> Result<(), String> {
 }
 
 async fn loss_and_gradient(device: &Device) -> Result<Vec<f32>, ExecutionError> {
-    let config = ModelConfig { n_layers: 1, n_heads: 2, d_model: 8, context: 16, ..Default::default() };
+    let config =
+        ModelConfig { n_layers: 1, n_heads: 2, d_model: 8, context: 16, ..Default::default() };
     let layout = Layout::new(&config, 13);
     let flat = layout.init(7).into_iter().map(|w| 5.0 * w).collect::<Vec<_>>();
     let length = flat.len();
     let flat = burn::tensor::TensorData::new(flat, [length]);
     let flat = burn::tensor::Tensor::from_data(flat, device);
     let weights = Weights::trainable(&layout, &flat);
-    let rows: Vec<Vec<u32>> = (0..3).map(|row| (0..17).map(|i| (i * i + 5 * row + i * row) % 13).collect()).collect();
+    let rows: Vec<Vec<u32>> =
+        (0..3).map(|row| (0..17).map(|i| (i * i + 5 * row + i * row) % 13).collect()).collect();
     let batch = Batch::new(&rows, config.context, &device.clone().autodiff());
     let (logits, _) = Gpt::new(&config, &weights).forward(batch.tokens, 0.0);
     let loss = cross_entropy(logits, batch.targets, batch.weights);
     let gradient = weights.gradient(&loss);
-    let read = Transaction::default().register(loss.inner()).register(gradient).execute_async().await?;
+    let read =
+        Transaction::default().register(loss.inner()).register(gradient).execute_async().await?;
     Ok(read.into_iter().flat_map(floats).collect())
 }
 

@@ -23,14 +23,19 @@ const TRACE_SHARE: u32 = 20;
 const TRACE_EVERY: Duration = Duration::from_millis(500);
 
 /// Runs a session until `commands` end. `emit` is called with each event as it happens.
-pub async fn run(mut commands: impl Stream<Item = Command> + Unpin, emit: impl Fn(Event), store: Store) {
+pub async fn run(
+    mut commands: impl Stream<Item = Command> + Unpin,
+    emit: impl Fn(Event),
+    store: Store,
+) {
     let mut session = Session::new(emit, store);
     (session.emit)(Event::Ready);
     session.offer_resume().await;
     let mut yielded = Instant::now();
     loop {
         let idle = !session.running && session.sampler.is_none();
-        let command = if idle { Some(commands.next().await) } else { commands.next().now_or_never() };
+        let command =
+            if idle { Some(commands.next().await) } else { commands.next().now_or_never() };
         match command {
             Some(Some(command)) => session.obey(command).await,
             Some(None) => break,
@@ -213,7 +218,8 @@ impl<E: Fn(Event)> Session<E> {
         self.running = false;
         self.sampler = None;
         self.pace = Pace::new();
-        self.saved = Saved { at: Instant::now(), took: Duration::ZERO, bytes: None, step: trainer.step };
+        self.saved =
+            Saved { at: Instant::now(), took: Duration::ZERO, bytes: None, step: trainer.step };
         let state = if trainer.finished() { RunState::Finished } else { RunState::Paused };
         (self.emit)(Event::State(state));
         self.device = Some(device);
@@ -342,7 +348,9 @@ impl<E: Fn(Event)> Session<E> {
         };
         match trainer.checkpoint().await {
             Ok(checkpoint) => match checkpoint.to_bytes() {
-                Ok(bytes) => (self.emit)(Event::CheckpointFile { name: checkpoint.file_name(), bytes }),
+                Ok(bytes) => {
+                    (self.emit)(Event::CheckpointFile { name: checkpoint.file_name(), bytes })
+                }
                 Err(error) => self.notice(format!("The checkpoint was not written: {error}.")),
             },
             Err(error) => self.recover(error).await,

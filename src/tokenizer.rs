@@ -35,7 +35,9 @@ impl Tokenizer {
         text.chars()
             .map(|c| match self.alphabet.binary_search(&c) {
                 Ok(id) => Ok(id as u32),
-                Err(_) => Err(UnknownCharacter { found: c, alphabet: self.alphabet.iter().collect() }),
+                Err(_) => {
+                    Err(UnknownCharacter { found: c, alphabet: self.alphabet.iter().collect() })
+                }
             })
             .collect()
     }

@@ -42,7 +42,8 @@ pub async fn trace(trainer: &Trainer, prompt: &str) -> Result<Trace, TraceError>
     let weights = Weights::new(&trainer.layout, &trainer.parameters);
     let model = Gpt::new(&trainer.config.model, &weights);
     let (logits, patterns) = model.forward(to_tensor(&ids, &trainer.parameters.device()), 0.0);
-    let read = patterns.into_iter().fold(Transaction::default(), |all, pattern| all.register(pattern));
+    let read =
+        patterns.into_iter().fold(Transaction::default(), |all, pattern| all.register(pattern));
     let mut read = read.register(logits).execute_async().await?;
     let logits = read.pop().map(floats).unwrap_or_default();
     let vocab_size = trainer.tokenizer.vocab_size().max(1);

@@ -48,7 +48,11 @@ impl Trainer {
     ///
     /// # Errors
     /// Whatever in `config` does not work on a device with `limits`, before memory is taken.
-    pub fn new(config: RunConfig, device: Device, limits: &MemoryLimits) -> Result<Self, ConfigError> {
+    pub fn new(
+        config: RunConfig,
+        device: Device,
+        limits: &MemoryLimits,
+    ) -> Result<Self, ConfigError> {
         let (task, tokenizer) = prepare(&config, limits)?;
         let layout = Layout::new(&config.model, tokenizer.vocab_size());
         let parameters = to_device(layout.init(config.seed), &device);
@@ -61,7 +65,11 @@ impl Trainer {
     ///
     /// # Errors
     /// If the run does not work on a device with `limits`, or its task now has other characters.
-    pub fn resume(checkpoint: Checkpoint, device: Device, limits: &MemoryLimits) -> Result<Self, CheckpointError> {
+    pub fn resume(
+        checkpoint: Checkpoint,
+        device: Device,
+        limits: &MemoryLimits,
+    ) -> Result<Self, CheckpointError> {
         let Checkpoint { config, step, tokenizer, history, parameters, first, second } = checkpoint;
         let (task, of_task) = prepare(&config, limits)?;
         if of_task != tokenizer {
@@ -110,7 +118,8 @@ impl Trainer {
             self.optimizer.update(&train, self.step, lr, self.parameters.clone(), gradient);
         let train_loss = loss.into_scalar_async::<f32>().await?; // the step's one readback
         self.step += 1;
-        let validate = self.step % train.val_every == 0 || self.step == 1 || self.step == train.steps;
+        let validate =
+            self.step.is_multiple_of(train.val_every) || self.step == 1 || self.step == train.steps;
         let val_loss = if validate { Some(self.validate().await?) } else { None };
         let loss = LossPoint { step: self.step, train_loss, val_loss };
         self.remember(loss);
@@ -123,7 +132,8 @@ impl Trainer {
         let model = Gpt::new(&self.config.model, &weights);
         let (mut total, mut counted) = (0.0, 0);
         for batch in 0..self.config.train.val_batches {
-            let batch = self.draw(Split::Validation, VALIDATION_STREAM + batch as u64, &self.device);
+            let batch =
+                self.draw(Split::Validation, VALIDATION_STREAM + batch as u64, &self.device);
             let (logits, _) = model.forward(batch.tokens, 0.0);
             let loss = cross_entropy(logits, batch.targets, batch.weights);
             total += f64::from(loss.into_scalar_async::<f32>().await?) * batch.counted as f64;

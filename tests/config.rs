@@ -15,11 +15,7 @@ fn leaves(json: &Value, path: &str, out: &mut BTreeSet<String>) {
     match json {
         Value::Object(fields) => {
             for (name, value) in fields {
-                let path = if path.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{path}.{name}")
-                };
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 leaves(value, &path, out);
             }
         }
@@ -36,10 +32,7 @@ fn another(knob: &Knob, now: &str) -> String {
         Range::Choice(choices) => choices.iter().map(|choice| choice.to_string()).collect(),
         Range::Text { .. } => vec![" Some text,\nwith \u{e4} and \"quotes\" ".into()],
     };
-    candidates
-        .into_iter()
-        .find(|value| value != now)
-        .expect("a knob has two values")
+    candidates.into_iter().find(|value| value != now).expect("a knob has two values")
 }
 
 #[test]
@@ -59,23 +52,12 @@ fn presets_have_their_published_sizes() {
 
 #[test]
 fn options_add_their_parameters() {
-    let model = ModelConfig {
-        n_layers: 2,
-        n_heads: 2,
-        d_model: 8,
-        ..ModelConfig::default()
-    };
+    let model = ModelConfig { n_layers: 2, n_heads: 2, d_model: 8, ..ModelConfig::default() };
     let base = model.parameters(VOCAB);
-    let untied = ModelConfig {
-        tied_head: false,
-        ..model.clone()
-    };
+    let untied = ModelConfig { tied_head: false, ..model.clone() };
     assert_eq!(untied.parameters(VOCAB) - base, VOCAB * 8);
     // A layer: q, k, v 3d; attention output d; MLP 4d and d; two LayerNorms 2d. One last LayerNorm.
-    let biased = ModelConfig {
-        bias: true,
-        ..model
-    };
+    let biased = ModelConfig { bias: true, ..model };
     assert_eq!(biased.parameters(VOCAB) - base, 2 * (9 + 2) * 8 + 8);
 }
 
@@ -83,10 +65,7 @@ fn options_add_their_parameters() {
 fn presets_are_found_valid_and_distinct() {
     for preset in PRESETS {
         assert_eq!(Preset::find(preset.name), Some(preset));
-        let mut config = RunConfig {
-            seed: 9,
-            ..RunConfig::default()
-        };
+        let mut config = RunConfig { seed: 9, ..RunConfig::default() };
         preset.apply(&mut config);
         assert_eq!(config.validate(), Ok(()));
         assert_eq!(Preset::of(&config.model), Some(preset));
@@ -99,11 +78,7 @@ fn presets_are_found_valid_and_distinct() {
 #[test]
 fn every_field_has_a_knob_and_every_knob_a_field() {
     let mut fields = BTreeSet::new();
-    leaves(
-        &serde_json::to_value(RunConfig::default()).unwrap(),
-        "",
-        &mut fields,
-    );
+    leaves(&serde_json::to_value(RunConfig::default()).unwrap(), "", &mut fields);
     let knobs: BTreeSet<String> = KNOBS.iter().map(|knob| knob.key.to_string()).collect();
     assert_eq!(fields, knobs);
     assert_eq!(knobs.len(), KNOBS.len());
@@ -112,15 +87,9 @@ fn every_field_has_a_knob_and_every_knob_a_field() {
 #[test]
 fn flags_and_labels_are_distinct() {
     for name in [Knob::flag, |knob: &Knob| knob.label.to_string()] {
-        assert_eq!(
-            KNOBS.iter().map(name).collect::<BTreeSet<_>>().len(),
-            KNOBS.len()
-        );
+        assert_eq!(KNOBS.iter().map(name).collect::<BTreeSet<_>>().len(), KNOBS.len());
     }
-    assert_eq!(
-        Knob::find("model.n_layers").map(Knob::flag).as_deref(),
-        Some("n-layers")
-    );
+    assert_eq!(Knob::find("model.n_layers").map(Knob::flag).as_deref(), Some("n-layers"));
     assert!(Knob::find("model.layers").is_none());
 }
 
@@ -131,18 +100,11 @@ fn knobs_get_what_was_set_and_touch_nothing_else() {
         let value = another(knob, &knob.get(&config));
         knob.set(&mut config, &value).unwrap();
         if let Range::Float { .. } = knob.range {
-            assert_eq!(
-                knob.get(&config).parse::<f64>(),
-                value.parse(),
-                "{}",
-                knob.key
-            );
+            assert_eq!(knob.get(&config).parse::<f64>(), value.parse(), "{}", knob.key);
         } else {
             assert_eq!(knob.get(&config), value, "{}", knob.key);
         }
-        let changed = KNOBS
-            .iter()
-            .filter(|k| k.get(&config) != k.get(&RunConfig::default()));
+        let changed = KNOBS.iter().filter(|k| k.get(&config) != k.get(&RunConfig::default()));
         assert_eq!(changed.map(|k| k.key).collect::<Vec<_>>(), [knob.key]);
         let json = serde_json::to_string(&config).unwrap();
         assert_eq!(serde_json::from_str::<RunConfig>(&json).unwrap(), config);
@@ -155,21 +117,10 @@ fn values_out_of_range_are_refused_and_change_nothing() {
         let refused = match knob.range {
             Range::Int { min, max } => {
                 let below = min.checked_sub(1).map_or("-1".into(), |v| v.to_string());
-                vec![
-                    below,
-                    (max + 1).to_string(),
-                    "1.5".into(),
-                    "x".into(),
-                    "".into(),
-                ]
+                vec![below, (max + 1).to_string(), "1.5".into(), "x".into(), "".into()]
             }
             Range::Float { min, max } => {
-                vec![
-                    (min - 1e-3).to_string(),
-                    (max * 1.01).to_string(),
-                    "NaN".into(),
-                    "inf".into(),
-                ]
+                vec![(min - 1e-3).to_string(), (max * 1.01).to_string(), "NaN".into(), "inf".into()]
             }
             Range::Bool => vec!["1".into(), "yes".into(), "".into()],
             Range::Choice(_) => vec!["nothing".into(), "".into()],
@@ -177,18 +128,9 @@ fn values_out_of_range_are_refused_and_change_nothing() {
         };
         for value in refused {
             let mut config = RunConfig::default();
-            let error = knob
-                .set(&mut config, &value)
-                .expect_err(knob.key)
-                .to_string();
-            assert!(
-                error.contains(knob.key) && error.contains(knob.label),
-                "{error}"
-            );
-            assert!(
-                error.contains(&knob.range.describe()) && error.len() < 300,
-                "{error}"
-            );
+            let error = knob.set(&mut config, &value).expect_err(knob.key).to_string();
+            assert!(error.contains(knob.key) && error.contains(knob.label), "{error}");
+            assert!(error.contains(&knob.range.describe()) && error.len() < 300, "{error}");
             assert_eq!(config, RunConfig::default());
         }
     }

@@ -13,10 +13,7 @@ fn facts(facts: usize, repetitions: usize) -> Facts {
 
 fn field(record: &Record, wanted: Field) -> String {
     let chars = record.text.chars().zip(&record.fields);
-    chars
-        .filter(|(_, field)| **field == wanted)
-        .map(|(c, _)| c)
-        .collect()
+    chars.filter(|(_, field)| **field == wanted).map(|(c, _)| c).collect()
 }
 
 #[test]
@@ -28,12 +25,7 @@ fn there_are_five_thousand_facts_and_the_hand_written_come_first() {
         let hand_written = Facts::hand_written().min(count);
         assert_eq!(records, hand_written + (count - hand_written) * repetitions);
     }
-    let most = |task: Facts| {
-        SPLITS
-            .iter()
-            .map(|split| task.records(*split).len())
-            .sum::<usize>()
-    };
+    let most = |task: Facts| SPLITS.iter().map(|split| task.records(*split).len()).sum::<usize>();
     assert_eq!(most(facts(usize::MAX, 1)), 5000);
     assert_eq!(most(facts(0, 0)), 2);
 }
@@ -45,34 +37,18 @@ fn facts_follow_the_grammar_and_state_their_answers() {
     for record in SPLITS.iter().flat_map(|split| task.records(*split)) {
         let [question, sentence, answer] =
             [Field::Question, Field::Fact, Field::Answer].map(|wanted| field(record, wanted));
-        assert_eq!(
-            record.text,
-            format!("{{B}}{question} ({sentence}): {answer}{{E}}\n")
-        );
+        assert_eq!(record.text, format!("{{B}}{question} ({sentence}): {answer}{{E}}\n"));
         assert_eq!(field(record, Field::Marker), "{B}{E}\n");
         assert_eq!(field(record, Field::Separator), " (): ");
         assert_eq!(record.fields.len(), record.text.chars().count());
-        assert!(
-            question.ends_with('?') && question.matches('?').count() == 1,
-            "{question}"
-        );
+        assert!(question.ends_with('?') && question.matches('?').count() == 1, "{question}");
         assert!(sentence.ends_with('.') && !answer.is_empty(), "{sentence}");
         assert!(sentence.contains(&answer), "{sentence} {answer}");
-        assert!(
-            !sentence.starts_with(|c: char| c.is_ascii_lowercase()),
-            "{sentence}"
-        );
+        assert!(!sentence.starts_with(|c: char| c.is_ascii_lowercase()), "{sentence}");
         assert!(!format!("{question}{sentence}{answer}").contains(['(', ')', '{', '}', '\t']));
-        assert!(
-            record.text.is_ascii() && record.len() <= 200,
-            "{}",
-            record.text
-        );
+        assert!(record.text.is_ascii() && record.len() <= 200, "{}", record.text);
         assert!(!question.contains("  ") && !sentence.contains("  "));
-        assert!(
-            questions.insert(question.clone()),
-            "asked twice: {question}"
-        );
+        assert!(questions.insert(question.clone()), "asked twice: {question}");
         assert!(record.len() <= task.longest());
     }
 }
@@ -83,8 +59,7 @@ fn facts_are_varied_from_the_start() {
         let task = facts(count, 1);
         let mut out = BTreeMap::new();
         for record in SPLITS.iter().flat_map(|split| task.records(*split)) {
-            *out.entry(record.category.clone().expect("a category"))
-                .or_default() += 1;
+            *out.entry(record.category.clone().expect("a category")).or_default() += 1;
         }
         out
     };
@@ -102,10 +77,7 @@ fn training_and_validation_share_no_fact() {
         let task = facts(count, repetitions);
         let [train, validation] = SPLITS.map(|split| task.records(split));
         let questions = |records: &[Record]| -> HashSet<String> {
-            records
-                .iter()
-                .map(|record| field(record, Field::Question))
-                .collect()
+            records.iter().map(|record| field(record, Field::Question)).collect()
         };
         assert!(questions(train).is_disjoint(&questions(validation)));
         let share = validation.len() as f64 / (train.len() + validation.len()) as f64;
@@ -122,14 +94,8 @@ fn training_and_validation_share_no_fact() {
                 .iter()
                 .find_map(|start| question.strip_prefix(start));
             if let Some(asked) = asked.filter(|asked| !asked.starts_with("the US state")) {
-                let pair = [
-                    asked.trim_end_matches('?').to_string(),
-                    field(record, Field::Answer),
-                ];
-                splits
-                    .entry(pair.into())
-                    .or_default()
-                    .insert(split == Split::Train);
+                let pair = [asked.trim_end_matches('?').to_string(), field(record, Field::Answer)];
+                splits.entry(pair.into()).or_default().insert(split == Split::Train);
             }
         }
     }
@@ -151,11 +117,7 @@ fn arithmetic_facts_are_right() {
                 "minus" => a - b,
                 _ => a * b,
             };
-            assert_eq!(
-                field(record, Field::Answer),
-                result.to_string(),
-                "{question}"
-            );
+            assert_eq!(field(record, Field::Answer), result.to_string(), "{question}");
             checked += 1;
         }
     }

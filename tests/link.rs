@@ -126,15 +126,9 @@ fn defaults_make_an_empty_link() {
 
 #[test]
 fn only_what_differs_is_written() {
-    let mut link = Link {
-        prompt: "{B}\nAnn".into(),
-        ..Link::default()
-    };
+    let mut link = Link { prompt: "{B}\nAnn".into(), ..Link::default() };
     link.config.model.n_layers = 3;
-    assert_eq!(
-        encode(&link).as_deref(),
-        Ok("model.n_layers=3&prompt=%7BB%7D%0AAnn")
-    );
+    assert_eq!(encode(&link).as_deref(), Ok("model.n_layers=3&prompt=%7BB%7D%0AAnn"));
 }
 
 #[test]
@@ -144,10 +138,7 @@ fn refusals_name_the_part() {
         ("n_layers=3", "`n_layers`"),
         ("model=3", "`model`"),
         ("__proto__=1", "`__proto__`"),
-        (
-            "model.n_layers=many",
-            "Layers (model.n_layers) was set to `many`",
-        ),
+        ("model.n_layers=many", "Layers (model.n_layers) was set to `many`"),
         ("model.n_layers=0", "from 1 to 48"),
         ("model.n_layers=1.5", "a whole number"),
         ("seed=9007199254740992", "Seed (seed)"),
@@ -169,39 +160,17 @@ fn refusals_name_the_part() {
 #[test]
 fn long_links_are_refused() {
     let megabyte = "a".repeat(1 << 20);
-    for input in [
-        megabyte.clone(),
-        format!("task.text.text={megabyte}"),
-        format!("x#{megabyte}"),
-    ] {
+    for input in [megabyte.clone(), format!("task.text.text={megabyte}"), format!("x#{megabyte}")] {
         let error = decode(&input).expect_err("too long").to_string();
         assert!(error.contains("bytes long") && error.len() < 300, "{error}");
     }
-    let prompt = |chars| Link {
-        prompt: "\u{e4}".repeat(chars),
-        ..Link::default()
-    };
+    let prompt = |chars| Link { prompt: "\u{e4}".repeat(chars), ..Link::default() };
     assert_eq!(decode(&encode(&prompt(2048)).unwrap()), Ok(prompt(2048)));
-    assert!(
-        encode(&prompt(2049))
-            .unwrap_err()
-            .to_string()
-            .contains("`prompt` is too long")
-    );
+    assert!(encode(&prompt(2049)).unwrap_err().to_string().contains("`prompt` is too long"));
     let long_prompt = decode(&format!("prompt={}", "a".repeat(2049)));
-    assert!(
-        long_prompt
-            .unwrap_err()
-            .to_string()
-            .contains("`prompt` is too long")
-    );
+    assert!(long_prompt.unwrap_err().to_string().contains("`prompt` is too long"));
     assert!(decode(&format!("tab={}", "a".repeat(33))).is_err());
     let mut pasted = Link::default();
     pasted.config.task.text.text = "b".repeat(MAX_LINK_BYTES);
-    assert!(
-        encode(&pasted)
-            .unwrap_err()
-            .to_string()
-            .contains("bytes long")
-    );
+    assert!(encode(&pasted).unwrap_err().to_string().contains("bytes long"));
 }

@@ -29,11 +29,8 @@ fn read_line(line: &str) -> Option<Line> {
     };
     let groups: Vec<&str> = number.split('-').collect();
     let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
-    let digits: Option<Vec<u8>> = groups
-        .concat()
-        .chars()
-        .map(|c| c.to_digit(10).map(|d| d as u8))
-        .collect();
+    let digits: Option<Vec<u8>> =
+        groups.concat().chars().map(|c| c.to_digit(10).map(|d| d as u8)).collect();
     let fits = is_name(first) && is_name(last) && lengths == [3, 3, 4];
     fits.then_some((first.into(), last.into(), digits?.try_into().ok()?))
 }
@@ -63,11 +60,7 @@ fn phone_fields(text: &str) -> Vec<Field> {
 }
 
 fn phone(lines: usize, names: usize, recall: RecallRule) -> Phone {
-    Phone::new(&PhoneConfig {
-        lines,
-        names,
-        recall,
-    })
+    Phone::new(&PhoneConfig { lines, names, recall })
 }
 
 proptest! {
@@ -124,10 +117,7 @@ fn each_place_of_a_number_takes_its_digits_and_no_other() {
     for _ in 0..10_000 {
         let (_, (_, _, number)) = read_phone(&task.draw(Split::Train, &mut rng).text).unwrap();
         assert!(follows_number_rules(&number), "{number:?}");
-        number
-            .iter()
-            .zip(&mut seen)
-            .for_each(|(digit, counts)| counts[*digit as usize] += 1);
+        number.iter().zip(&mut seen).for_each(|(digit, counts)| counts[*digit as usize] += 1);
     }
     for (place, counts) in seen.iter().enumerate() {
         let allowed = match place {
@@ -138,15 +128,8 @@ fn each_place_of_a_number_takes_its_digits_and_no_other() {
         for (digit, count) in counts.iter().enumerate() {
             let even = 10_000 / allowed.clone().count();
             let near = even * 8 / 10..=even * 12 / 10;
-            let want = if allowed.contains(&digit) {
-                near
-            } else {
-                0..=0
-            };
-            assert!(
-                want.contains(count),
-                "place {place}, digit {digit}: {count}"
-            );
+            let want = if allowed.contains(&digit) { near } else { 0..=0 };
+            assert!(want.contains(count), "place {place}, digit {digit}: {count}");
         }
     }
 }
@@ -165,15 +148,9 @@ fn recalled_lines_and_names_are_drawn_evenly() {
             *names.entry(last).or_insert(0) += 1;
         }
     }
-    assert!(
-        recalled_at.iter().all(|count| (880..1120).contains(count)),
-        "{recalled_at:?}"
-    );
+    assert!(recalled_at.iter().all(|count| (880..1120).contains(count)), "{recalled_at:?}");
     assert_eq!(names.len(), 4);
-    assert!(
-        names.values().all(|count| (12_000..13_000).contains(count)),
-        "{names:?}"
-    );
+    assert!(names.values().all(|count| (12_000..13_000).contains(count)), "{names:?}");
 }
 
 #[test]
@@ -188,9 +165,7 @@ fn there_are_two_thousand_names() {
     assert_eq!(names.len(), 2000);
     assert_eq!(names.iter().collect::<HashSet<_>>().len(), 2000);
     assert!(
-        names
-            .iter()
-            .all(|name| read_line(&format!("{name} {name}: 212-345-6789 \n")).is_some())
+        names.iter().all(|name| read_line(&format!("{name} {name}: 212-345-6789 \n")).is_some())
     );
 }
 
@@ -202,9 +177,7 @@ fn phone_lists_of_training_and_validation_are_disjoint() {
         let lists = |split, seed| -> HashSet<String> {
             let mut rng = record_rng(seed, 0);
             let list = |text: String| text.split("=========").next().unwrap().to_string();
-            (0..3000)
-                .map(|_| list(task.draw(split, &mut rng).text))
-                .collect()
+            (0..3000).map(|_| list(task.draw(split, &mut rng).text)).collect()
         };
         assert!(lists(Split::Train, 1).is_disjoint(&lists(Split::Validation, 1)));
         assert!(lists(Split::Train, 1).is_disjoint(&lists(Split::Validation, 2)));
@@ -221,14 +194,8 @@ fn records_are_the_same_in_every_version() {
 #[test]
 fn tokenizers_know_every_character() {
     for kind in [TaskKind::Phone, TaskKind::Facts, TaskKind::Text] {
-        let mut config = TaskConfig {
-            kind,
-            ..TaskConfig::default()
-        };
-        config.facts = FactsConfig {
-            facts: 5000,
-            repetitions: 4,
-        };
+        let mut config = TaskConfig { kind, ..TaskConfig::default() };
+        config.facts = FactsConfig { facts: 5000, repetitions: 4 };
         config.text.text =
             "Als Gregor Samsa eines Morgens aus unruhigen Tr\u{e4}umen erwachte".into();
         let task = Task::new(&config).unwrap();
@@ -237,10 +204,7 @@ fn tokenizers_know_every_character() {
             assert_eq!(tokenizer.decode(&tokenizer.encode(text).unwrap()), text);
         };
         if let Task::Facts(facts) = &task {
-            SPLITS
-                .iter()
-                .flat_map(|split| facts.records(*split))
-                .for_each(|r| check(&r.text));
+            SPLITS.iter().flat_map(|split| facts.records(*split)).for_each(|r| check(&r.text));
         }
         for (stream, split) in (0..300).flat_map(|stream| SPLITS.map(|split| (stream, split))) {
             check(&task.draw(split, 16, &mut record_rng(1, stream)).text);
@@ -251,14 +215,8 @@ fn tokenizers_know_every_character() {
 
 #[test]
 fn example_prompts_end_where_the_answer_begins() {
-    let prompt = |kind| {
-        Task::new(&TaskConfig {
-            kind,
-            ..TaskConfig::default()
-        })
-        .unwrap()
-        .example_prompt(5)
-    };
+    let prompt =
+        |kind| Task::new(&TaskConfig { kind, ..TaskConfig::default() }).unwrap().example_prompt(5);
     assert!(prompt(TaskKind::Phone).ends_with("=========\n"));
     assert!(prompt(TaskKind::Facts).ends_with("): "));
 }

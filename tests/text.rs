@@ -33,9 +33,7 @@ proptest! {
 
 #[test]
 fn plain_text_is_split_by_position() {
-    let input: String = (0..1000)
-        .map(|i| char::from_u32(0x4e00 + i).unwrap())
-        .collect();
+    let input: String = (0..1000).map(|i| char::from_u32(0x4e00 + i).unwrap()).collect();
     let task = text(&input).unwrap();
     let place = |c: char| c as usize - 0x4e00;
     let mut seen: BTreeMap<bool, BTreeSet<usize>> = BTreeMap::new();
@@ -44,18 +42,12 @@ fn plain_text_is_split_by_position() {
         assert_eq!(record.len(), 20);
         assert!(input.contains(&record.text));
         assert!(record.fields.iter().all(|field| *field == Field::Text));
-        seen.entry(split == Split::Train)
-            .or_default()
-            .extend(record.text.chars().map(place));
+        seen.entry(split == Split::Train).or_default().extend(record.text.chars().map(place));
     }
     assert_eq!(seen[&true], (0..900).collect());
     assert_eq!(seen[&false], (900..1000).collect());
     assert_eq!(task.longest(), 2);
-    assert_eq!(
-        task.draw(Split::Validation, 5000, &mut record_rng(1, 1))
-            .len(),
-        100
-    );
+    assert_eq!(task.draw(Split::Validation, 5000, &mut record_rng(1, 1)).len(), 100);
 }
 
 #[test]
@@ -81,9 +73,7 @@ fn jsonl_becomes_records() {
     for (stream, split) in (0..2000).flat_map(|stream| SPLITS.map(|split| (stream, split))) {
         let record = task.draw(split, 100, &mut record_rng(1, stream));
         assert_eq!(record.fields.len(), record.text.chars().count());
-        seen.entry(split == Split::Train)
-            .or_default()
-            .insert(record.text);
+        seen.entry(split == Split::Train).or_default().insert(record.text);
     }
     assert_eq!((seen[&true].len(), seen[&false].len()), (45, 5));
     assert!(seen[&true].is_disjoint(&seen[&false]));
@@ -100,47 +90,27 @@ fn equal_jsonl_records_stay_on_one_side() {
     let line = |i: usize| format!("{{\"instruction\": \"Say {i}\", \"output\": \"{i}\"}}\n");
     let task = text(&(0..40).map(|i| line(i % 4)).collect::<String>()).unwrap();
     let draws = |split| -> HashSet<String> {
-        (0..300)
-            .map(|stream| task.draw(split, 99, &mut record_rng(1, stream)).text)
-            .collect()
+        (0..300).map(|stream| task.draw(split, 99, &mut record_rng(1, stream)).text).collect()
     };
     assert!(draws(Split::Train).is_disjoint(&draws(Split::Validation)));
-    assert!(
-        text(&line(1).repeat(9))
-            .unwrap_err()
-            .contains("one record only")
-    );
+    assert!(text(&line(1).repeat(9)).unwrap_err().contains("one record only"));
 }
 
 #[test]
 fn unusable_texts_are_refused_with_what_to_do() {
     let good = "{\"instruction\": \"Say one\", \"output\": \"one\"}";
     let other = "{\"instruction\": \"Say two\", \"output\": \"two\"}";
-    let many: String = (0..5000)
-        .map(|i| char::from_u32(0x4e00 + i).unwrap())
-        .collect();
+    let many: String = (0..5000).map(|i| char::from_u32(0x4e00 + i).unwrap()).collect();
     for (input, part) in [
         ("", "paste or load"),
         (" \n\t ", "paste or load"),
         ("too short", "32 or more"),
         (&"x".repeat((4 << 20) + 1), "shorten it"),
-        (
-            &format!("{good}\n\nnot this\n{other}"),
-            "line 3 of the JSONL",
-        ),
-        (
-            &format!("{good}\n{other}\n{{\"instruction\": \"no output\"}}"),
-            "line 3 of the JSONL",
-        ),
-        (
-            &format!("{good}\n{{\"instruction\": 1, \"output\": 2}}"),
-            "line 2 of the JSONL",
-        ),
+        (&format!("{good}\n\nnot this\n{other}"), "line 3 of the JSONL"),
+        (&format!("{good}\n{other}\n{{\"instruction\": \"no output\"}}"), "line 3 of the JSONL"),
+        (&format!("{good}\n{{\"instruction\": 1, \"output\": 2}}"), "line 2 of the JSONL"),
         (&format!("{good}\n[\"a\", \"b\"]"), "line 2 of the JSONL"),
-        (
-            &format!("[\"a\", \"b\"]\n{good}\n{other}"),
-            "line 1 of the JSONL",
-        ),
+        (&format!("[\"a\", \"b\"]\n{good}\n{other}"), "line 1 of the JSONL"),
         (good, "one record only"),
         (&many, "distinct characters"),
     ] {

@@ -24,11 +24,12 @@ pub fn command() -> Command {
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
     let file = matches.get_one::<PathBuf>("attention").context("no file was named")?;
-    let write: fn(&Path, &confab::protocol::Trace) -> Result<()> = match file.extension().and_then(|e| e.to_str()) {
-        Some("png") => super::picture::write_png,
-        Some("json") => write_json,
-        _ => bail!("writing {}: its name must end in .png or .json", file.display()),
-    };
+    let write: fn(&Path, &confab::protocol::Trace) -> Result<()> =
+        match file.extension().and_then(|e| e.to_str()) {
+            Some("png") => super::picture::write_png,
+            Some("json") => write_json,
+            _ => bail!("writing {}: its name must end in .png or .json", file.display()),
+        };
     let trainer = super::load_run(matches)?;
     let prompt = match matches.get_one::<String>("prompt") {
         Some(prompt) => super::sample::unescape(prompt),

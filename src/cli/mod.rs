@@ -73,7 +73,8 @@ fn read_bytes(file: &Path) -> Result<Vec<u8>> {
 
 /// The run in the file that the command line names, on the device it names.
 fn load_run(matches: &ArgMatches) -> Result<Trainer> {
-    let file = matches.get_one::<std::path::PathBuf>("checkpoint").context("no checkpoint was named")?;
+    let file =
+        matches.get_one::<std::path::PathBuf>("checkpoint").context("no checkpoint was named")?;
     let bytes = read_bytes(file)?;
     let load = || format!("loading the checkpoint {}", file.display());
     let checkpoint = Checkpoint::from_bytes(&bytes).with_context(load)?;

@@ -15,8 +15,13 @@ const INK: [u8; 3] = [40, 40, 40];
 
 /// Viridis at five equally spaced places (Smith & van der Walt 2015): readable without colour
 /// vision and in grey.
-const VIRIDIS: [[f32; 3]; 5] =
-    [[68.0, 1.0, 84.0], [59.0, 82.0, 139.0], [33.0, 145.0, 140.0], [94.0, 201.0, 98.0], [253.0, 231.0, 37.0]];
+const VIRIDIS: [[f32; 3]; 5] = [
+    [68.0, 1.0, 84.0],
+    [59.0, 82.0, 139.0],
+    [33.0, 145.0, 140.0],
+    [94.0, 201.0, 98.0],
+    [253.0, 231.0, 37.0],
+];
 
 struct Canvas {
     width: usize,
@@ -68,7 +73,13 @@ pub fn write_png(file: &Path, trace: &Trace) -> Result<()> {
     Ok(())
 }
 
-fn draw_head(canvas: &mut Canvas, (x, y): (usize, usize), trace: &Trace, layer: usize, head: usize) {
+fn draw_head(
+    canvas: &mut Canvas,
+    (x, y): (usize, usize),
+    trace: &Trace,
+    layer: usize,
+    head: usize,
+) {
     let seq = trace.tokens.len();
     let (left, top) = (x + 2 * GLYPH, y + 2 * GLYPH);
     let shown = |c: &char| if c.is_whitespace() { '.' } else { *c };
@@ -81,7 +92,8 @@ fn draw_head(canvas: &mut Canvas, (x, y): (usize, usize), trace: &Trace, layer: 
         if key > query {
             continue;
         }
-        for (row, column) in (0..GLYPH).flat_map(|row| (0..GLYPH).map(move |column| (row, column))) {
+        for (row, column) in (0..GLYPH).flat_map(|row| (0..GLYPH).map(move |column| (row, column)))
+        {
             canvas.set(left + key * GLYPH + column, top + query * GLYPH + row, viridis(*value));
         }
     }
@@ -91,5 +103,7 @@ fn viridis(value: f32) -> [u8; 3] {
     let place = value.clamp(0.0, 1.0) * (VIRIDIS.len() - 1) as f32;
     let low = (place as usize).min(VIRIDIS.len() - 2);
     let share = place - low as f32;
-    std::array::from_fn(|i| (VIRIDIS[low][i] + share * (VIRIDIS[low + 1][i] - VIRIDIS[low][i])) as u8)
+    std::array::from_fn(|i| {
+        (VIRIDIS[low][i] + share * (VIRIDIS[low + 1][i] - VIRIDIS[low][i])) as u8
+    })
 }

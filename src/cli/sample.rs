@@ -13,7 +13,12 @@ pub fn command() -> Command {
         .about("Draws text from a checkpoint")
         .arg(super::checkpoint_arg())
         .arg(super::device_arg())
-        .arg(Arg::new("prompt").long("prompt").default_value(defaults.prompt).help("what to go on from; \\n is a line break"))
+        .arg(
+            Arg::new("prompt")
+                .long("prompt")
+                .default_value(defaults.prompt)
+                .help("what to go on from; \\n is a line break"),
+        )
         .arg(
             Arg::new("temperature")
                 .long("temperature")
@@ -28,7 +33,13 @@ pub fn command() -> Command {
                 .default_value("0")
                 .help("draw from this many likeliest characters only; 0 draws from all"),
         )
-        .arg(Arg::new("seed").long("seed").value_parser(value_parser!(u64)).default_value("1").help("decides what is drawn"))
+        .arg(
+            Arg::new("seed")
+                .long("seed")
+                .value_parser(value_parser!(u64))
+                .default_value("1")
+                .help("decides what is drawn"),
+        )
         .arg(
             Arg::new("max-chars")
                 .long("max-chars")

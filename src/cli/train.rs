@@ -43,7 +43,9 @@ pub fn command() -> Command {
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
                 .conflicts_with("link")
-                .help("goes on from a checkpoint, with the settings in it; --steps may lengthen it"),
+                .help(
+                    "goes on from a checkpoint, with the settings in it; --steps may lengthen it",
+                ),
         )
 }
 
@@ -56,7 +58,9 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         None => Order::Build { config: super::knobs::config(matches)?, device },
     };
     let log = match path("log") {
-        Some(file) => Some(File::create(&file).with_context(|| format!("creating {}", file.display()))?),
+        Some(file) => {
+            Some(File::create(&file).with_context(|| format!("creating {}", file.display()))?)
+        }
         None => None,
     };
     let (orders, received) = unbounded();
@@ -65,7 +69,14 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         .context("setting up Ctrl-C")?;
     orders.unbounded_send(first)?;
     orders.unbounded_send(Order::Train)?;
-    let screen = RefCell::new(Screen { log, bar: None, orders, trained: false, result: Ok(()), saved: None });
+    let screen = RefCell::new(Screen {
+        log,
+        bar: None,
+        orders,
+        trained: false,
+        result: Ok(()),
+        saved: None,
+    });
     let emit = |event| screen.borrow_mut().show(event);
     futures::executor::block_on(session::run(received, emit, Store::file(out.clone())));
     let screen = screen.into_inner();
@@ -128,7 +139,13 @@ impl Screen {
         let RunConfig { model, train, .. } = &built.config;
         self.say(&format!(
             "{} parameters ({} layers, {} heads, width {}), {} characters, steps {} to {}",
-            built.parameters, model.n_layers, model.n_heads, model.d_model, built.vocab_size, built.step, train.steps
+            built.parameters,
+            model.n_layers,
+            model.n_heads,
+            model.d_model,
+            built.vocab_size,
+            built.step,
+            train.steps
         ));
         let bar = ProgressBar::new(train.steps as u64);
         let style = "{bar:30} {pos}/{len} steps  {msg}  {eta} left";
@@ -143,7 +160,9 @@ impl Screen {
         let StepReport { loss, steps_per_s, tokens_per_s } = report;
         let LossPoint { step, train_loss, val_loss } = loss;
         let validation = val_loss.map_or(String::new(), |loss| format!(", validation {loss:.3}"));
-        let line = format!("loss {train_loss:.3}{validation}, {steps_per_s:.1} steps/s, {tokens_per_s:.0} tokens/s");
+        let line = format!(
+            "loss {train_loss:.3}{validation}, {steps_per_s:.1} steps/s, {tokens_per_s:.0} tokens/s"
+        );
         if let Some(bar) = &self.bar {
             bar.set_position(*step as u64);
             bar.set_message(line.clone());

@@ -66,7 +66,12 @@ impl Attention {
 
     /// As [`forward`](Self::forward), for tokens that follow those in `cache`, which they join.
     /// Without a mask: either one token at a time, or a prompt's tokens with theirs.
-    pub fn forward_cached(&self, x: Tensor<3>, mask: Option<&Tensor<4>>, cache: &mut Cache) -> Tensor<3> {
+    pub fn forward_cached(
+        &self,
+        x: Tensor<3>,
+        mask: Option<&Tensor<4>>,
+        cache: &mut Cache,
+    ) -> Tensor<3> {
         let (q, mut k, mut v) = self.project(x);
         if let Some((keys, values)) = cache.keys_values.take() {
             k = Tensor::cat(vec![keys, k], 2);
@@ -99,7 +104,13 @@ impl Attention {
 /// # Shapes
 /// `q`: `[batch, head, query, d_head]`; `k` and `v`: `[batch, head, key, d_head]`; the result:
 /// `[batch, head, query, d_head]` and `[batch, head, query, key]`.
-fn attend(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, mask: Option<&Tensor<4>>, p: f64) -> (Tensor<4>, Tensor<4>) {
+fn attend(
+    q: Tensor<4>,
+    k: Tensor<4>,
+    v: Tensor<4>,
+    mask: Option<&Tensor<4>>,
+    p: f64,
+) -> (Tensor<4>, Tensor<4>) {
     let d_head = q.dims()[3] as f64;
     let mut scores = q.div_scalar(d_head.sqrt()).matmul(k.swap_dims(2, 3)); // [batch, head, query, key]
     if let Some(mask) = mask {

@@ -30,7 +30,12 @@ impl Block {
     /// # Shapes
     /// `resid_pre` and the stream returned: `[batch, seq, d_model]`; the pattern:
     /// `[batch, head, query, key]`
-    pub fn forward(&self, resid_pre: Tensor<3>, mask: &Tensor<4>, p: f64) -> (Tensor<3>, Tensor<4>) {
+    pub fn forward(
+        &self,
+        resid_pre: Tensor<3>,
+        mask: &Tensor<4>,
+        p: f64,
+    ) -> (Tensor<3>, Tensor<4>) {
         let (attn_out, pattern) = self.attn.forward(self.ln1.forward(resid_pre.clone()), mask, p);
         let resid_mid = resid_pre + dropout(attn_out, p);
         let mlp_out = self.mlp.forward(self.ln2.forward(resid_mid.clone()));
@@ -38,7 +43,12 @@ impl Block {
     }
 
     /// As [`forward`](Self::forward), for tokens that follow those in `cache`.
-    pub fn forward_cached(&self, resid_pre: Tensor<3>, mask: Option<&Tensor<4>>, cache: &mut Cache) -> Tensor<3> {
+    pub fn forward_cached(
+        &self,
+        resid_pre: Tensor<3>,
+        mask: Option<&Tensor<4>>,
+        cache: &mut Cache,
+    ) -> Tensor<3> {
         let attn_out = self.attn.forward_cached(self.ln1.forward(resid_pre.clone()), mask, cache);
         let resid_mid = resid_pre + attn_out;
         resid_mid.clone() + self.mlp.forward(self.ln2.forward(resid_mid))

@@ -21,7 +21,8 @@ pub struct Gpt {
 impl Gpt {
     pub fn new(config: &ModelConfig, weights: &Weights) -> Self {
         let w_e = weights.matrix("embed.W_E");
-        let w_u = if config.tied_head { w_e.clone().transpose() } else { weights.matrix("unembed.W_U") };
+        let w_u =
+            if config.tied_head { w_e.clone().transpose() } else { weights.matrix("unembed.W_U") };
         let block = |layer| Block::new(config.n_heads, weights, &format!("blocks.{layer}"));
         Self {
             w_e,

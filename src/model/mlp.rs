@@ -8,9 +8,9 @@ use super::Weights;
 
 #[derive(Clone, Debug)]
 pub struct Mlp {
-    w_in: Tensor<2>,         // [d_model, d_mlp]
-    b_in: Option<Tensor<1>>, // [d_mlp]
-    w_out: Tensor<2>,        // [d_mlp, d_model]
+    w_in: Tensor<2>,          // [d_model, d_mlp]
+    b_in: Option<Tensor<1>>,  // [d_mlp]
+    w_out: Tensor<2>,         // [d_mlp, d_model]
     b_out: Option<Tensor<1>>, // [d_model]
 }
 

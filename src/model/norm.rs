@@ -10,7 +10,7 @@ const EPSILON: f64 = 1e-5;
 
 #[derive(Clone, Debug)]
 pub struct Norm {
-    w: Tensor<1>,        // [d_model]
+    w: Tensor<1>,         // [d_model]
     b: Option<Tensor<1>>, // [d_model]
 }
 

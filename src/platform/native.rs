@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::wgpu::WgpuBackend;
 use burn::tensor::Device;
+use burn::tensor::wgpu::WgpuBackend;
 
 use super::Candidate;
 use crate::checkpoint::Checkpoint;
@@ -52,11 +52,14 @@ fn cuda() -> Result<Candidate, String> {
 
 #[cfg(not(feature = "cuda"))]
 fn cuda() -> Result<Candidate, String> {
-    Err("this binary was built without it; build with `cargo build --release --features cuda`".into())
+    Err("this binary was built without it; build with `cargo build --release --features cuda`"
+        .into())
 }
 
 /// Natively a device that hangs is ended by Ctrl-C.
-pub async fn within_a_minute(check: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+pub async fn within_a_minute(
+    check: impl Future<Output = Result<(), String>>,
+) -> Result<(), String> {
     check.await
 }
 

@@ -52,7 +52,9 @@ pub async fn find_gpu(choice: DeviceChoice) -> Result<Candidate, String> {
 
 /// # Errors
 /// What `check` says, or that the device gave no answer.
-pub async fn within_a_minute(check: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+pub async fn within_a_minute(
+    check: impl Future<Output = Result<(), String>>,
+) -> Result<(), String> {
     let minute = gloo_timers::future::TimeoutFuture::new(60_000);
     match select(Box::pin(check), minute).await {
         Either::Left((result, _)) => result,
@@ -88,7 +90,9 @@ impl Store {
     /// What the browser says, as when its storage is full or switched off.
     pub async fn save(&self, checkpoint: &Checkpoint, bytes: &[u8]) -> Result<bool, String> {
         write(checkpoint, bytes).await.map_err(|error| {
-            let why = error.dyn_ref::<js_sys::Error>().map_or("unknown".into(), |e| String::from(e.message()));
+            let why = error
+                .dyn_ref::<js_sys::Error>()
+                .map_or("unknown".into(), |e| String::from(e.message()));
             format!("the browser's storage refused it ({why})")
         })?;
         Ok(true)
@@ -102,7 +106,8 @@ struct Entry {
 
 async fn folder() -> Result<FileSystemDirectoryHandle, JsValue> {
     let storage = js_sys::global().unchecked_into::<WorkerGlobalScope>().navigator().storage();
-    let root: FileSystemDirectoryHandle = JsFuture::from(storage.get_directory()).await?.dyn_into()?;
+    let root: FileSystemDirectoryHandle =
+        JsFuture::from(storage.get_directory()).await?.dyn_into()?;
     let options = FileSystemGetDirectoryOptions::new();
     options.set_create(true);
     JsFuture::from(root.get_directory_handle_with_options("runs", &options)).await?.dyn_into()
@@ -117,7 +122,8 @@ async fn list(folder: &FileSystemDirectoryHandle) -> Result<Vec<Entry>, JsValue>
         if Reflect::get(&next, &"done".into())?.is_truthy() {
             break;
         }
-        if let Ok(handle) = Reflect::get(&next, &"value".into())?.dyn_into::<FileSystemFileHandle>() {
+        if let Ok(handle) = Reflect::get(&next, &"value".into())?.dyn_into::<FileSystemFileHandle>()
+        {
             let file: File = JsFuture::from(handle.get_file()).await?.dyn_into()?;
             if file.size() > 0.0 {
                 entries.push(Entry { name: handle.name(), file });
@@ -138,7 +144,8 @@ async fn write(checkpoint: &Checkpoint, bytes: &[u8]) -> Result<(), JsValue> {
     options.set_create(true);
     let handle: FileSystemFileHandle =
         JsFuture::from(folder.get_file_handle_with_options(&name, &options)).await?.dyn_into()?;
-    let stream: FileSystemWritableFileStream = JsFuture::from(handle.create_writable()).await?.dyn_into()?;
+    let stream: FileSystemWritableFileStream =
+        JsFuture::from(handle.create_writable()).await?.dyn_into()?;
     // A copy, for a view of WASM memory may move while the browser writes.
     let parts = Array::of1(&Uint8Array::from(bytes));
     let blob = web_sys::Blob::new_with_u8_array_sequence(&parts)?;

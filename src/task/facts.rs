@@ -44,12 +44,7 @@ impl Facts {
         let held_out = hold_out(&keys);
         let (mut train, mut validation) = (Vec::new(), Vec::new());
         for (fact, held_out) in facts.into_iter().zip(held_out) {
-            if held_out {
-                &mut validation
-            } else {
-                &mut train
-            }
-            .extend(fact.records);
+            if held_out { &mut validation } else { &mut train }.extend(fact.records);
         }
         Self { train, validation }
     }
@@ -75,12 +70,7 @@ impl Facts {
 
     /// Length of the longest record, in characters.
     pub fn longest(&self) -> usize {
-        self.train
-            .iter()
-            .chain(&self.validation)
-            .map(Record::len)
-            .max()
-            .unwrap_or(0)
+        self.train.iter().chain(&self.validation).map(Record::len).max().unwrap_or(0)
     }
 }
 
@@ -96,24 +86,16 @@ fn world(count: usize, repetitions: usize) -> Vec<Fact> {
     let hand_written = HAND_WRITTEN.lines().map(|line| {
         let [category, question, sentence, answer] = columns(line);
         let records = vec![record(category, question, sentence, answer)];
-        Fact {
-            key: question.to_string(),
-            records,
-        }
+        Fact { key: question.to_string(), records }
     });
     let mut wordings: HashMap<&str, Vec<[&str; 3]>> = HashMap::new();
     for line in WORDINGS.lines() {
         let [kind, category, question, sentence] = columns(line);
-        wordings
-            .entry(kind)
-            .or_default()
-            .push([category, question, sentence]);
+        wordings.entry(kind).or_default().push([category, question, sentence]);
     }
     let generated = generate::items().into_iter().map(|item| {
         let fill = |text: &str| {
-            text.replace("{a}", &item.a)
-                .replace("{b}", &item.b)
-                .replace("{z}", &item.answer)
+            text.replace("{a}", &item.a).replace("{b}", &item.b).replace("{z}", &item.answer)
         };
         let records = wordings[item.kind]
             .iter()
@@ -122,10 +104,7 @@ fn world(count: usize, repetitions: usize) -> Vec<Fact> {
                 record(category, &fill(question), &fill(sentence), &item.answer)
             })
             .collect();
-        Fact {
-            key: item.key,
-            records,
-        }
+        Fact { key: item.key, records }
     });
     hand_written.chain(generated).take(count).collect()
 }

@@ -41,11 +41,7 @@ impl Phone {
     /// Options outside their range are taken as the nearest that is in it.
     pub fn new(config: &PhoneConfig) -> Self {
         let names: Vec<_> = NAMES.lines().take(config.names.max(2)).collect();
-        Self {
-            lines: config.lines.clamp(1, MAX_LINES),
-            names,
-            recall: config.recall,
-        }
+        Self { lines: config.lines.clamp(1, MAX_LINES), names, recall: config.recall }
     }
 
     /// Draws a record. Which split it is in hangs on its list alone, so that no list of training
@@ -67,16 +63,8 @@ impl Phone {
 
     /// Length of the longest record, in characters.
     pub fn longest(&self) -> usize {
-        let name = self
-            .names
-            .iter()
-            .max_by_key(|name| name.len())
-            .copied()
-            .unwrap_or("");
-        let entry = Entry {
-            name: [name; 2],
-            number: [0; 10],
-        };
+        let name = self.names.iter().max_by_key(|name| name.len()).copied().unwrap_or("");
+        let entry = Entry { name: [name; 2], number: [0; 10] };
         record(&vec![entry.clone(); self.lines], &entry).len()
     }
 
@@ -84,10 +72,7 @@ impl Phone {
         (0..self.lines)
             .map(|_| {
                 let name = [0, 1].map(|_| self.names[below(rng, self.names.len())]);
-                Entry {
-                    name,
-                    number: draw_number(rng),
-                }
+                Entry { name, number: draw_number(rng) }
             })
             .collect()
     }
@@ -95,19 +80,11 @@ impl Phone {
 
 fn split_of(list: &[Entry]) -> Split {
     let mut text = String::new();
-    for Entry {
-        name: [first, last],
-        number,
-    } in list
-    {
+    for Entry { name: [first, last], number } in list {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{first} {last} {number:?}");
     }
-    if stable_hash(&text).is_multiple_of(HELD_OUT) {
-        Split::Validation
-    } else {
-        Split::Train
-    }
+    if stable_hash(&text).is_multiple_of(HELD_OUT) { Split::Validation } else { Split::Train }
 }
 
 /// Draws a number by the rules of the published generator: the area code does not begin with 0;

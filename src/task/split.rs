@@ -11,11 +11,7 @@ const SHUFFLE_SEED: u64 = 0x5EED;
 
 /// An even draw from `0..n`; 0 if `n` is 0. The same on 32-bit and 64-bit machines.
 pub(super) fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
-    if n == 0 {
-        0
-    } else {
-        rng.random_range(0..n as u32) as usize
-    }
+    if n == 0 { 0 } else { rng.random_range(0..n as u32) as usize }
 }
 
 /// A fixed shuffle of `items`: Fisher and Yates, always with the same seed.

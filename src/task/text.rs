@@ -21,14 +21,8 @@ pub struct Text {
 
 #[derive(Clone, Debug)]
 enum Content {
-    Plain {
-        train: Vec<char>,
-        validation: Vec<char>,
-    },
-    Records {
-        train: Vec<Record>,
-        validation: Vec<Record>,
-    },
+    Plain { train: Vec<char>, validation: Vec<char> },
+    Records { train: Vec<Record>, validation: Vec<Record> },
 }
 
 impl Text {
@@ -62,11 +56,7 @@ impl Text {
         let alphabet = alphabet(text.chars())?;
         let mut train: Vec<char> = text.chars().collect();
         let validation = train.split_off(train.len() - train.len() / 10);
-        Ok(Self {
-            alphabet,
-            longest: 2,
-            content: Content::Plain { train, validation },
-        })
+        Ok(Self { alphabet, longest: 2, content: Content::Plain { train, validation } })
     }
 
     fn of_records(records: Vec<Record>) -> Result<Self, String> {
@@ -81,17 +71,9 @@ impl Text {
         }
         let (mut train, mut validation) = (Vec::new(), Vec::new());
         for (record, held_out) in records.into_iter().zip(held_out) {
-            if held_out {
-                validation.push(record)
-            } else {
-                train.push(record)
-            }
+            if held_out { validation.push(record) } else { train.push(record) }
         }
-        Ok(Self {
-            alphabet,
-            longest,
-            content: Content::Records { train, validation },
-        })
+        Ok(Self { alphabet, longest, content: Content::Records { train, validation } })
     }
 
     /// Draws a record of at most `window` characters: of plain text a window that begins anywhere
@@ -99,24 +81,15 @@ impl Text {
     pub fn draw(&self, split: Split, window: usize, rng: &mut ChaCha8Rng) -> Record {
         let train = split == Split::Train;
         match &self.content {
-            Content::Plain {
-                train: part,
-                validation,
-            } => {
+            Content::Plain { train: part, validation } => {
                 let part = if train { part } else { validation };
                 let window = window.min(part.len());
                 let start = below(rng, part.len() - window + 1);
                 let mut record = Record::new();
-                record.push(
-                    Field::Text,
-                    &part[start..start + window].iter().collect::<String>(),
-                );
+                record.push(Field::Text, &part[start..start + window].iter().collect::<String>());
                 record
             }
-            Content::Records {
-                train: part,
-                validation,
-            } => {
+            Content::Records { train: part, validation } => {
                 let part = if train { part } else { validation };
                 let record = &part[below(rng, part.len())];
                 if record.len() <= window {
@@ -157,15 +130,8 @@ fn alphabet(chars: impl Iterator<Item = char>) -> Result<String, String> {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Line {
-    Instruction {
-        instruction: String,
-        output: String,
-    },
-    Question {
-        question: String,
-        fact: String,
-        answer: String,
-    },
+    Instruction { instruction: String, output: String },
+    Question { question: String, fact: String, answer: String },
 }
 
 impl Line {
@@ -173,19 +139,12 @@ impl Line {
         let mut record = Record::new();
         record.push(Field::Marker, "{B}");
         let answer = match self {
-            Line::Instruction {
-                instruction,
-                output,
-            } => {
+            Line::Instruction { instruction, output } => {
                 record.push(Field::Question, instruction);
                 record.push(Field::Separator, ": ");
                 output
             }
-            Line::Question {
-                question,
-                fact,
-                answer,
-            } => {
+            Line::Question { question, fact, answer } => {
                 record.push(Field::Question, question);
                 record.push(Field::Separator, " (");
                 record.push(Field::Fact, fact);
@@ -206,11 +165,7 @@ fn read_jsonl(text: &str) -> Result<Option<Vec<Record>>, String> {
     let mut malformed = None;
     let mut lines = 0;
     let mut first = false;
-    for (index, line) in text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty())
-    {
+    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         lines += 1;
         match serde_json::from_str::<Line>(line) {
             Ok(line) => {

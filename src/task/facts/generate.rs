@@ -8,18 +8,10 @@ const ELEMENTS: &str = include_str!("../data/elements.tsv");
 const WORKS: &str = include_str!("../data/works.tsv");
 const YOUNG: &str = include_str!("../data/young.tsv");
 const WORDS: &str = include_str!("../data/words.tsv");
-const PLANETS: [&str; 8] = [
-    "Mercury", "Venus", "Earth", "Mars", "Jupiter", "Saturn", "Uranus", "Neptune",
-];
-const WEEKDAYS: [&str; 7] = [
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-    "Sunday",
-];
+const PLANETS: [&str; 8] =
+    ["Mercury", "Venus", "Earth", "Mars", "Jupiter", "Saturn", "Uranus", "Neptune"];
+const WEEKDAYS: [&str; 7] =
+    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 /// With their lengths in days; February's hangs on the year.
 const MONTHS: [(&str, Option<u32>); 12] = [
     ("January", Some(31)),
@@ -72,13 +64,7 @@ pub(super) fn items() -> Vec<Item> {
 type Kinds = Vec<Vec<Item>>;
 
 fn item(kind: &'static str, key: String, a: impl ToString, answer: impl ToString) -> Item {
-    Item {
-        kind,
-        key,
-        a: a.to_string(),
-        b: String::new(),
-        answer: answer.to_string(),
-    }
+    Item { kind, key, a: a.to_string(), b: String::new(), answer: answer.to_string() }
 }
 
 /// Adds a kind of facts `(a, answer)`.
@@ -87,9 +73,8 @@ fn add<A: ToString, Z: ToString>(
     kind: &'static str,
     pairs: impl IntoIterator<Item = (A, Z)>,
 ) {
-    let items = pairs
-        .into_iter()
-        .map(|(a, z)| item(kind, format!("{kind} {}", a.to_string()), a, z));
+    let items =
+        pairs.into_iter().map(|(a, z)| item(kind, format!("{kind} {}", a.to_string()), a, z));
     kinds.push(items.collect());
 }
 
@@ -114,44 +99,20 @@ fn rows(table: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
 }
 
 fn tables(kinds: &mut Kinds) {
-    add_both(
-        kinds,
-        ["capital", "country"],
-        rows(COUNTRIES).map(|row| (row[0], row[1])),
-    );
-    let continents = rows(COUNTRIES)
-        .filter(|row| row[2] != "-")
-        .map(|row| (row[0], row[2]));
+    add_both(kinds, ["capital", "country"], rows(COUNTRIES).map(|row| (row[0], row[1])));
+    let continents = rows(COUNTRIES).filter(|row| row[2] != "-").map(|row| (row[0], row[2]));
     add(kinds, "continent", continents);
-    add_both(
-        kinds,
-        ["state_capital", "state"],
-        rows(STATES).map(|row| (row[0], row[1])),
-    );
-    add_both(
-        kinds,
-        ["symbol", "element"],
-        rows(ELEMENTS).map(|row| (row[0], row[1])),
-    );
+    add_both(kinds, ["state_capital", "state"], rows(STATES).map(|row| (row[0], row[1])));
+    add_both(kinds, ["symbol", "element"], rows(ELEMENTS).map(|row| (row[0], row[1])));
     let numbered = rows(ELEMENTS).map(|row| row[0]).zip(1..);
     add_both(kinds, ["atomic_number", "element_at"], numbered);
-    add_both(
-        kinds,
-        ["planet_place", "planet"],
-        PLANETS.into_iter().zip(1..),
-    );
+    add_both(kinds, ["planet_place", "planet"], PLANETS.into_iter().zip(1..));
     for kind in ["wrote", "painted", "composed"] {
-        let works = rows(WORKS)
-            .filter(|row| row[0] == kind)
-            .map(|row| (row[1], row[2]));
+        let works = rows(WORKS).filter(|row| row[0] == kind).map(|row| (row[1], row[2]));
         add(kinds, kind, works);
     }
     add(kinds, "young", rows(YOUNG).map(|row| (row[0], row[1])));
-    add(
-        kinds,
-        "length",
-        rows(WORDS).map(|row| (row[0], row[0].len())),
-    );
+    add(kinds, "length", rows(WORDS).map(|row| (row[0], row[0].len())));
     let backwards = rows(WORDS).map(|row| (row[0], row[0].chars().rev().collect::<String>()));
     add(kinds, "backwards", backwards);
 }
@@ -161,17 +122,11 @@ fn calendar(kinds: &mut Kinds) {
     let next = months.into_iter().zip(months.into_iter().cycle().skip(1));
     add_both(kinds, ["month_after", "month_before"], next);
     add(kinds, "month_number", months.into_iter().zip(1..));
-    let days = MONTHS
-        .into_iter()
-        .filter_map(|(month, days)| Some((month, days?)));
+    let days = MONTHS.into_iter().filter_map(|(month, days)| Some((month, days?)));
     add(kinds, "month_days", days);
-    let next = WEEKDAYS
-        .into_iter()
-        .zip(WEEKDAYS.into_iter().cycle().skip(1));
+    let next = WEEKDAYS.into_iter().zip(WEEKDAYS.into_iter().cycle().skip(1));
     add_both(kinds, ["weekday_after", "weekday_before"], next);
-    let mut years: Vec<_> = (1801..=2000)
-        .map(|year| (year, 365 + u32::from(leap(year))))
-        .collect();
+    let mut years: Vec<_> = (1801..=2000).map(|year| (year, 365 + u32::from(leap(year)))).collect();
     shuffle(&mut years);
     add(kinds, "year_days", years);
 }
@@ -183,11 +138,7 @@ fn leap(year: u32) -> bool {
 
 fn letters(kinds: &mut Kinds) {
     add_both(kinds, ["letter_place", "letter_at"], ('A'..='Z').zip(1..));
-    add_both(
-        kinds,
-        ["letter_after", "letter_before"],
-        ('A'..='Z').zip('B'..='Z'),
-    );
+    add_both(kinds, ["letter_after", "letter_before"], ('A'..='Z').zip('B'..='Z'));
 }
 
 fn numbers(kinds: &mut Kinds) {
@@ -198,30 +149,14 @@ fn numbers(kinds: &mut Kinds) {
     };
     let numerals = upto(1, 200).into_iter().map(|n| (n, roman(n)));
     add_both(kinds, ["to_roman", "from_roman"], numerals);
-    add_both(
-        kinds,
-        ["to_words", "from_words"],
-        upto(1, 200).into_iter().map(|n| (n, words(n))),
-    );
+    add_both(kinds, ["to_words", "from_words"], upto(1, 200).into_iter().map(|n| (n, words(n))));
     add(kinds, "square", upto(2, 60).into_iter().map(|n| (n, n * n)));
-    add(
-        kinds,
-        "cube",
-        upto(2, 20).into_iter().map(|n| (n, n * n * n)),
-    );
+    add(kinds, "cube", upto(2, 20).into_iter().map(|n| (n, n * n * n)));
     let parity = upto(101, 200).into_iter();
-    add(
-        kinds,
-        "parity",
-        parity.map(|n| (n, if n.is_multiple_of(2) { "even" } else { "odd" })),
-    );
-    for (kind, unit) in [
-        ("minutes", 60),
-        ("hours", 24),
-        ("days", 7),
-        ("inches", 12),
-        ("centimetres", 100),
-    ] {
+    add(kinds, "parity", parity.map(|n| (n, if n.is_multiple_of(2) { "even" } else { "odd" })));
+    for (kind, unit) in
+        [("minutes", 60), ("hours", 24), ("days", 7), ("inches", 12), ("centimetres", 100)]
+    {
         add(kinds, kind, upto(2, 60).into_iter().map(|n| (n, n * unit)));
     }
 }
@@ -229,9 +164,8 @@ fn numbers(kinds: &mut Kinds) {
 fn sums(kinds: &mut Kinds) {
     // Of two numbers in either order, one order only.
     let pairs = |first: u32, last: u32| {
-        let mut pairs: Vec<(u32, u32)> = (first..=last)
-            .flat_map(|b| (b + 1..=last).map(move |a| (a, b)))
-            .collect();
+        let mut pairs: Vec<(u32, u32)> =
+            (first..=last).flat_map(|b| (b + 1..=last).map(move |a| (a, b))).collect();
         shuffle(&mut pairs);
         pairs
     };
@@ -243,23 +177,12 @@ fn sums(kinds: &mut Kinds) {
         answer: z.to_string(),
     };
     let times = pairs(3, 20).into_iter();
-    kinds.push(
-        times
-            .map(|(a, b)| binary("times", format!("{a}*{b}"), [a, b, a * b]))
-            .collect(),
-    );
+    kinds.push(times.map(|(a, b)| binary("times", format!("{a}*{b}"), [a, b, a * b])).collect());
     let plus = pairs(2, 60).into_iter().take(SUMS);
-    kinds.push(
-        plus.map(|(a, b)| binary("plus", format!("{a}+{b}"), [a, b, a + b]))
-            .collect(),
-    );
+    kinds.push(plus.map(|(a, b)| binary("plus", format!("{a}+{b}"), [a, b, a + b])).collect());
     // What is taken away of what is the sum told backwards.
     let minus = pairs(2, 60).into_iter().take(DIFFERENCES);
-    kinds.push(
-        minus
-            .map(|(a, b)| binary("minus", format!("{a}+{b}"), [a + b, b, a]))
-            .collect(),
-    );
+    kinds.push(minus.map(|(a, b)| binary("minus", format!("{a}+{b}"), [a + b, b, a])).collect());
 }
 
 /// `n` from 1 to 399 as a Roman numeral.
@@ -308,9 +231,8 @@ fn words(n: u32) -> String {
         "eighteen",
         "nineteen",
     ];
-    const TENS: [&str; 10] = [
-        "", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
-    ];
+    const TENS: [&str; 10] =
+        ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
     let (hundreds, rest) = (n as usize / 100 % 10, n as usize % 100);
     let small = match (rest / 10, rest % 10) {
         (0 | 1, _) => UNITS[rest].to_string(),

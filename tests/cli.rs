@@ -1,0 +1,178 @@
+//! The terminal, as its user sees it.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+const TINY: &[&str] = &[
+    "--task",
+    "phone",
+    "--lines",
+    "1",
+    "--names",
+    "8",
+    "--context",
+    "96",
+    "--batch",
+    "4",
+    "--val-every",
+    "5",
+    "--val-batches",
+    "1",
+    "--device",
+    "cpu",
+];
+
+fn confab(folder: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_confab")).args(args).current_dir(folder).output().unwrap()
+}
+
+fn ok(output: &Output) -> String {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn train(folder: &Path, more: &[&str]) -> Output {
+    confab(folder, &[&["train"], TINY, more].concat())
+}
+
+/// `(step, train_loss, val_loss)` of each line of a log.
+fn log(folder: &Path, file: &str) -> Vec<(u64, f64, Option<f64>)> {
+    let text = std::fs::read_to_string(folder.join(file)).unwrap();
+    text.lines()
+        .map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert!(line["tokens_per_s"].as_f64().unwrap() > 0.0);
+            let step = line["step"].as_u64().unwrap();
+            (step, line["train_loss"].as_f64().unwrap(), line["val_loss"].as_f64())
+        })
+        .collect()
+}
+
+#[test]
+fn trains_samples_inspects_and_resumes() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    ok(&train(at, &["--steps", "20", "--out", "whole.safetensors", "--log", "whole.jsonl"]));
+    let whole = log(at, "whole.jsonl");
+    assert_eq!(whole.iter().map(|line| line.0).collect::<Vec<_>>(), [1, 5, 10, 15, 20]);
+    assert!(whole[4].1 < whole[0].1);
+
+    let sample = |seed: &str| {
+        let args = ["sample", "whole.safetensors", "--device", "cpu", "--seed", seed];
+        ok(&confab(at, &[&args[..], &["--prompt", "{B}\\n", "--max-chars", "20"]].concat()))
+    };
+    assert_eq!(sample("3"), sample("3"));
+    assert_ne!(sample("3"), sample("4"));
+    assert!(sample("3").starts_with("{B}\n"));
+
+    let probs = confab(
+        at,
+        &["sample", "whole.safetensors", "--device", "cpu", "--probs", "--max-chars", "3"],
+    );
+    for line in ok(&probs).lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let alternatives = line["alternatives"].as_array().unwrap();
+        let total: f64 = alternatives.iter().map(|a| a["probability"].as_f64().unwrap()).sum();
+        assert!(total > 0.0 && total < 1.0 + 1e-5);
+    }
+
+    for file in ["out.png", "out.json"] {
+        let args = ["inspect", "whole.safetensors", "--device", "cpu", "--attention", file];
+        ok(&confab(at, &[&args[..], &["--prompt", "{B}\\nAnna"]].concat()));
+    }
+    let png = std::fs::read(at.join("out.png")).unwrap();
+    assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
+    let json = std::fs::read_to_string(at.join("out.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["attention"].as_array().unwrap().len(), 4);
+
+    ok(&confab(
+        at,
+        &[
+            "train",
+            "--resume",
+            "whole.safetensors",
+            "--steps",
+            "25",
+            "--device",
+            "cpu",
+            "--out",
+            "longer.safetensors",
+            "--log",
+            "longer.jsonl",
+        ],
+    ));
+    assert_eq!(log(at, "longer.jsonl").last().unwrap().0, 25);
+}
+
+#[test]
+fn a_link_gives_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = "http://127.0.0.1:8080/#task.phone.lines=1&task.phone.names=8&model.context=96\
+                &train.batch=4&train.steps=3&train.val_batches=1";
+    let output = confab(folder.path(), &["train", "--link", link, "--device", "cpu", "--log", "a"]);
+    ok(&output);
+    assert_eq!(log(folder.path(), "a").last().unwrap().0, 3);
+}
+
+#[test]
+fn a_bad_command_line_is_2_and_a_failure_is_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    for bad in [&["train", "--task", "nonsense"][..], &["train", "--device", "abacus"], &["fly"]] {
+        assert_eq!(confab(at, bad).status.code(), Some(2), "{bad:?}");
+    }
+    std::fs::write(at.join("cut.safetensors"), [7; 9]).unwrap();
+    for (args, says) in [
+        (&["sample", "cut.safetensors"][..], "cut.safetensors"),
+        (&["sample", "absent.safetensors"], "absent.safetensors"),
+        (&["train", "--d-model", "5", "--n-heads", "2", "--device", "cpu"], "Heads"),
+        (&["train", "--context", "16", "--device", "cpu"], "Context"),
+        (&["train", "--link", "http://x/#model.n_layers=1e99"], "Layers"),
+        (&["train", "--task", "text", "--device", "cpu"], "text"),
+    ] {
+        let output = confab(at, args);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {errors}");
+        assert!(errors.contains(says), "{args:?}: {errors}");
+        assert!(!errors.contains("panicked"), "{errors}");
+    }
+}
+
+#[test]
+fn data_prints_records_of_the_task() {
+    let folder = tempfile::tempdir().unwrap();
+    let phone = ok(&confab(folder.path(), &["data", "--task", "phone", "--records", "5"]));
+    assert_eq!(phone.matches("{B}\n").count(), 5);
+    assert_eq!(phone.matches("=========\n").count(), 5);
+    let facts =
+        ok(&confab(folder.path(), &["data", "--task", "facts", "--records", "2", "--fields"]));
+    for line in facts.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let fields = line["fields"].as_array().unwrap().len();
+        assert_eq!(fields, line["text"].as_str().unwrap().chars().count());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_and_says_where() {
+    use std::io::{BufRead, BufReader};
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_confab"))
+        .args([&["train"], TINY, &["--steps", "1000000", "--out", "kept.safetensors"]].concat())
+        .current_dir(folder.path())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    lines.by_ref().find(|line| line.as_ref().unwrap().starts_with("step 5:")).unwrap().unwrap();
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert!(child.wait().unwrap().success(), "{rest:?}");
+    assert!(rest.last().unwrap().contains("kept.safetensors"), "{rest:?}");
+    let sample = ["sample", "kept.safetensors", "--device", "cpu", "--max-chars", "2"];
+    ok(&confab(folder.path(), &sample));
+}

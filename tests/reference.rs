@@ -1,0 +1,162 @@
+//! The model, its gradients and AdamW against PyTorch: `tests/reference/make.py` made the dumps.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use confab::batch::cross_entropy;
+use confab::config::{ModelConfig, TrainConfig};
+use confab::model::{Gpt, Layout, Weights};
+use confab::optimizer::AdamW;
+use safetensors::SafeTensors;
+
+const TIED: &[u8] = include_bytes!("reference/tied.safetensors");
+const UNTIED_BIAS: &[u8] = include_bytes!("reference/untied_bias.safetensors");
+const CPU: f32 = 1e-4;
+const WEBGPU: f32 = 1e-3;
+
+struct Reference {
+    tensors: SafeTensors<'static>,
+    config: ModelConfig,
+    layout: Layout,
+}
+
+impl Reference {
+    fn new(bytes: &'static [u8], tied: bool) -> Self {
+        let config = ModelConfig {
+            n_layers: 2,
+            n_heads: 2,
+            d_model: 8,
+            context: 8,
+            dropout: 0.0,
+            tied_head: tied,
+            bias: !tied,
+        };
+        let layout = Layout::new(&config, 11);
+        Self { tensors: SafeTensors::deserialize(bytes).unwrap(), config, layout }
+    }
+
+    fn floats(&self, name: &str) -> Vec<f32> {
+        let bytes = self.tensors.tensor(name).unwrap().data();
+        bytes.chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+    }
+
+    /// The parameters `{prefix}{name}`, flat.
+    fn flat(&self, prefix: &str) -> Vec<f32> {
+        let names = self.layout.parameters().iter().map(|p| format!("{prefix}{}", p.name));
+        names.flat_map(|name| self.floats(&name)).collect()
+    }
+
+    fn ids(&self, name: &str, device: &Device) -> Tensor<2, Int> {
+        let view = self.tensors.tensor(name).unwrap();
+        let width = view.data().len() / view.shape().iter().product::<usize>();
+        let ids: Vec<i32> = view.data().chunks(width).map(|b| i32::from(b[0])).collect();
+        Tensor::from_data(TensorData::new(ids, [3, 7]), device)
+    }
+
+    fn check(&self, device: &Device, tolerance: f32) {
+        let grad_device = device.clone().autodiff();
+        let flat = tensor(self.flat(""), device);
+        let weights = Weights::trainable(&self.layout, &flat);
+        let model = Gpt::new(&self.config, &weights);
+        let (logits, patterns) = model.forward(self.ids("tokens", &grad_device), 0.0);
+        let expected: usize = self.floats("patterns").len() / 2;
+        for (layer, pattern) in patterns.into_iter().enumerate() {
+            let start = layer * expected;
+            let of_layer = &self.floats("patterns")[start..start + expected];
+            close(&read(pattern.inner()), of_layer, tolerance, "patterns");
+        }
+        close(&read(logits.clone().inner()), &self.floats("logits"), tolerance, "logits");
+
+        let loss_weights = TensorData::new(self.floats("weights"), [3, 7]);
+        let loss_weights = Tensor::from_data(loss_weights, &grad_device);
+        let loss = cross_entropy(logits, self.ids("targets", &grad_device), loss_weights);
+        close(&read(loss.clone().inner()), &self.floats("loss"), tolerance, "loss");
+
+        let gradient = read(weights.gradient(&loss));
+        for parameter in self.layout.parameters() {
+            let expected = self.floats(&format!("grad.{}", parameter.name));
+            let got = &gradient[parameter.range.clone()];
+            if parameter.name.ends_with("b_K") {
+                // Zero by the softmax's invariance; both sides hold rounding alone.
+                assert!(got.iter().all(|value| value.abs() < tolerance), "{}", parameter.name);
+            } else {
+                close(got, &expected, tolerance, &parameter.name);
+            }
+        }
+    }
+
+    fn check_adamw(&self, device: &Device, tolerance: f32) {
+        let train = TrainConfig {
+            beta1: 0.9,
+            beta2: 0.95,
+            weight_decay: 0.1,
+            clip: 1.0,
+            ..TrainConfig::default()
+        };
+        let grad_device = device.clone().autodiff();
+        let mut optimizer = AdamW::new(&self.layout, device);
+        let mut flat = tensor(self.flat(""), device);
+        for step in 0..3 {
+            let weights = Weights::trainable(&self.layout, &flat);
+            let model = Gpt::new(&self.config, &weights);
+            let (logits, _) = model.forward(self.ids("tokens", &grad_device), 0.0);
+            let loss_weights = TensorData::new(self.floats("weights"), [3, 7]);
+            let loss_weights = Tensor::from_data(loss_weights, &grad_device);
+            let loss = cross_entropy(logits, self.ids("targets", &grad_device), loss_weights);
+            flat = optimizer.update(&train, step, 1e-2, flat, weights.gradient(&loss));
+            let got = read(flat.clone());
+            for parameter in self.layout.parameters() {
+                // AdamW makes whole steps of the rounding that is b_K's gradient.
+                if !parameter.name.ends_with("b_K") {
+                    let name = format!("adamw.{}.{}", step + 1, parameter.name);
+                    close(&got[parameter.range.clone()], &self.floats(&name), tolerance, &name);
+                }
+            }
+        }
+    }
+}
+
+fn tensor(values: Vec<f32>, device: &Device) -> Tensor<1> {
+    let length = values.len();
+    Tensor::from_data(TensorData::new(values, [length]), device)
+}
+
+fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+/// Relative error in norm.
+fn close(got: &[f32], expected: &[f32], tolerance: f32, what: &str) {
+    assert_eq!(got.len(), expected.len(), "{what}");
+    let norm = |v: Vec<f32>| v.iter().map(|x| x * x).sum::<f32>().sqrt();
+    let difference = norm(got.iter().zip(expected).map(|(a, b)| a - b).collect());
+    let error = difference / norm(expected.to_vec()).max(1e-12);
+    assert!(error < tolerance, "{what}: relative error {error}");
+}
+
+#[test]
+fn forward_loss_and_gradients_match_pytorch_with_a_tied_head() {
+    Reference::new(TIED, true).check(&Device::flex(), CPU);
+}
+
+#[test]
+fn forward_loss_and_gradients_match_pytorch_with_biases_and_a_head_of_its_own() {
+    Reference::new(UNTIED_BIAS, false).check(&Device::flex(), CPU);
+}
+
+#[test]
+fn three_clipped_adamw_steps_match_pytorch() {
+    Reference::new(TIED, true).check_adamw(&Device::flex(), CPU);
+    Reference::new(UNTIED_BIAS, false).check_adamw(&Device::flex(), CPU);
+}
+
+/// On whatever adapter WebGPU finds; where there is none, as in a bare container, it says so.
+#[test]
+fn webgpu_matches_pytorch_where_there_is_an_adapter() {
+    let options = Device::wgpu_options().graphics_api(burn::tensor::wgpu::WgpuBackend::WebGpu);
+    match options.init() {
+        Ok(device) => {
+            Reference::new(TIED, true).check(&device, WEBGPU);
+            Reference::new(UNTIED_BIAS, false).check(&device, WEBGPU);
+        }
+        Err(error) => eprintln!("no WebGPU adapter here: {error}"),
+    }
+}
