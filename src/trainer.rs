@@ -92,7 +92,6 @@ impl Trainer {
             self.device.seed(self.config.seed ^ ((self.step as u64) << 20));
         }
         let weights = Weights::trainable(&self.layout, &self.parameters);
-        let model = Gpt::new(&self.config.model, &weights);
         let share = 1.0 / train.accumulation as f64;
         let mut sums: Option<(Tensor<1>, Tensor<1>)> = None; // gradient and loss
         let mut tokens = 0;
@@ -101,6 +100,8 @@ impl Trainer {
             let device = self.device.clone().autodiff();
             let batch = self.draw(Split::Train, stream, &device);
             tokens += batch.counted;
+            // Made anew, for a backward pass uses up the graph behind every tensor but the leaves.
+            let model = Gpt::new(&self.config.model, &weights);
             let (logits, _) = model.forward(batch.tokens, dropout);
             let loss = cross_entropy(logits, batch.targets, batch.weights).mul_scalar(share);
             let gradient = weights.gradient(&loss);

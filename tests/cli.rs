@@ -120,7 +120,12 @@ fn a_link_gives_the_run() {
 fn a_bad_command_line_is_2_and_a_failure_is_1() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    for bad in [&["train", "--task", "nonsense"][..], &["train", "--device", "abacus"], &["fly"]] {
+    for bad in [
+        &["train", "--task", "nonsense"][..],
+        &["train", "--device", "abacus"],
+        &["fly"],
+        &["train", "--lines", "99"],
+    ] {
         assert_eq!(confab(at, bad).status.code(), Some(2), "{bad:?}");
     }
     std::fs::write(at.join("cut.safetensors"), [7; 9]).unwrap();
@@ -131,6 +136,7 @@ fn a_bad_command_line_is_2_and_a_failure_is_1() {
         (&["train", "--context", "16", "--device", "cpu"], "Context"),
         (&["train", "--link", "http://x/#model.n_layers=1e99"], "Layers"),
         (&["train", "--task", "text", "--device", "cpu"], "text"),
+        (&["train", "--task", "text", "--text-file", "absent.txt"], "absent.txt"),
     ] {
         let output = confab(at, args);
         let errors = String::from_utf8_lossy(&output.stderr);

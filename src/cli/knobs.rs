@@ -1,9 +1,11 @@
 //! The flags of a run, one per knob.
 
-use anyhow::Result;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches};
-use confab::config::{KNOBS, Knob, PRESETS, Preset, Range, RunConfig};
+use confab::config::{KNOBS, Knob, MAX_TEXT_BYTES, PRESETS, Preset, Range, RunConfig};
 use confab::link;
 
 /// `--preset`, `--link`, and a flag for every knob.
@@ -20,6 +22,12 @@ pub fn args() -> Vec<Arg> {
             .long("link")
             .value_name("URL")
             .help("take the run from a shared link; flags given beside it win"),
+        Arg::new("text-file")
+            .long("text-file")
+            .value_name("FILE")
+            .value_parser(clap::value_parser!(PathBuf))
+            .conflicts_with("task.text.text")
+            .help("the text of the task `text`, from a file"),
     ];
     args.extend(KNOBS.iter().map(|knob| knob_arg(knob, &defaults)));
     args
@@ -35,7 +43,10 @@ fn knob_arg(knob: &'static Knob, defaults: &RunConfig) -> Arg {
         .help(format!("{}: {takes}{default}", knob.help));
     match knob.range {
         Range::Choice(choices) => arg.value_parser(PossibleValuesParser::new(choices)),
-        _ => arg,
+        _ => arg.value_parser(move |text: &str| {
+            let checked = knob.set(&mut RunConfig::default(), text);
+            checked.map(|()| text.to_string()).map_err(|error| error.to_string())
+        }),
     }
 }
 
@@ -53,5 +64,16 @@ pub fn config(matches: &ArgMatches) -> Result<RunConfig> {
             knob.set(&mut config, text)?;
         }
     }
+    if let Some(file) = matches.get_one::<PathBuf>("text-file") {
+        config.task.text.text = read_text(file)?;
+    }
     Ok(config)
+}
+
+fn read_text(file: &Path) -> Result<String> {
+    let reading = || format!("reading {}", file.display());
+    let length = std::fs::metadata(file).with_context(reading)?.len();
+    let most = MAX_TEXT_BYTES as u64;
+    ensure!(length <= most, "{}: it is longer than the {most} bytes that a text may be", reading());
+    std::fs::read_to_string(file).with_context(reading)
 }

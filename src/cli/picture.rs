@@ -25,7 +25,6 @@ const VIRIDIS: [[f32; 3]; 5] = [
 
 struct Canvas {
     width: usize,
-    height: usize,
     pixels: Vec<u8>,
 }
 
@@ -56,7 +55,7 @@ pub fn write_png(file: &Path, trace: &Trace) -> Result<()> {
         width * height <= MAX_PIXELS,
         "the picture would be {width} by {height} pixels; use a shorter --prompt or an output ending in .json"
     );
-    let mut canvas = Canvas { width, height, pixels: vec![255; 3 * width * height] };
+    let mut canvas = Canvas { width, pixels: vec![255; 3 * width * height] };
     for layer in 0..trace.n_layers {
         for head in 0..trace.n_heads {
             let (x, y) = (GAP + head * tile, GAP + layer * (tile + GLYPH));

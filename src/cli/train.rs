@@ -126,7 +126,7 @@ impl Screen {
             Event::Device(device) => self.say(&format!("Device: {}", device.name)),
             Event::Built(built) => self.begin(&built),
             Event::Step(report) => self.step(&report),
-            Event::Notice { text } => self.say(&text),
+            Event::Notice { text } if self.result.is_ok() => self.say(&text),
             Event::Saved { step } => self.saved = Some(step),
             Event::Refused { reason } => self.end(Err(anyhow::Error::msg(reason))),
             Event::State(RunState::Finished) => self.end(Ok(())),
