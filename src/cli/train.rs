@@ -89,7 +89,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
 }
 
 /// The bytes of a checkpoint, with the settings that were given beside `--resume` put in.
-fn checkpoint(file: &PathBuf, matches: &ArgMatches) -> Result<Vec<u8>> {
+fn checkpoint(file: &std::path::Path, matches: &ArgMatches) -> Result<Vec<u8>> {
     let bytes = super::read_bytes(file)?;
     let load = || format!("loading the checkpoint {}", file.display());
     let mut checkpoint = confab::checkpoint::Checkpoint::from_bytes(&bytes).with_context(load)?;
