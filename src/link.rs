@@ -1,7 +1,7 @@
 //! A shared experiment as the fragment of a link, and back.
 //!
 //! A link is data: `#task.kind=facts&model.n_layers=4&prompt=…`. Its keys are those of
-//! [`KNOBS`](crate::config::KNOBS) and a few of the page; only what differs from the defaults is
+//! [`KNOBS`] and a few of the page; only what differs from the defaults is
 //! written. Everything read is checked against its knob's range before it is used.
 
 use crate::config::{KNOBS, Knob, RunConfig};
