@@ -1,9 +1,10 @@
 //! AdamW with clipping, over all parameters at once.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
 use crate::config::TrainConfig;
 use crate::model::Layout;
+use crate::model::weights::to_device;
 
 /// Guards the division by the root of the second moment, as PyTorch's default.
 const EPSILON: f64 = 1e-8;
@@ -29,14 +30,10 @@ impl AdamW {
         second: Vec<f32>,
         device: &Device,
     ) -> Self {
-        let to_device = |values: Vec<f32>| {
-            let length = values.len();
-            Tensor::from_data(TensorData::new(values, [length]), device)
-        };
         Self {
-            first: to_device(first),
-            second: to_device(second),
-            decay_mask: to_device(layout.decay_mask()),
+            first: to_device(first, device),
+            second: to_device(second, device),
+            decay_mask: to_device(layout.decay_mask(), device),
         }
     }
 

@@ -7,6 +7,7 @@ use burn::tensor::{Device, ExecutionError, Transaction};
 
 use crate::batch::{Batch, cross_entropy};
 use crate::config::ModelConfig;
+use crate::model::weights::to_device;
 use crate::model::{Gpt, Layout, Weights};
 use crate::trainer::floats;
 
@@ -36,11 +37,8 @@ async fn loss_and_gradient(device: &Device) -> Result<Vec<f32>, ExecutionError> 
     let config =
         ModelConfig { n_layers: 1, n_heads: 2, d_model: 8, context: 16, ..Default::default() };
     let layout = Layout::new(&config, 13);
-    let flat = layout.init(7).into_iter().map(|w| 5.0 * w).collect::<Vec<_>>();
-    let length = flat.len();
-    let flat = burn::tensor::TensorData::new(flat, [length]);
-    let flat = burn::tensor::Tensor::from_data(flat, device);
-    let weights = Weights::trainable(&layout, &flat);
+    let flat = layout.init(7).into_iter().map(|w| 5.0 * w).collect();
+    let weights = Weights::trainable(&layout, &to_device(flat, device));
     let rows: Vec<Vec<u32>> =
         (0..3).map(|row| (0..17).map(|i| (i * i + 5 * row + i * row) % 13).collect()).collect();
     let batch = Batch::new(&rows, config.context, &device.clone().autodiff());

@@ -5,6 +5,7 @@ use burn::tensor::{Device, ExecutionError, Tensor, TensorData, Transaction};
 use crate::batch::{Batch, cross_entropy};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::config::{ConfigError, MemoryLimits, RunConfig};
+use crate::model::weights::to_device;
 use crate::model::{Gpt, Layout, Weights};
 use crate::optimizer::AdamW;
 use crate::protocol::LossPoint;
@@ -199,9 +200,4 @@ fn prepare(config: &RunConfig, limits: &MemoryLimits) -> Result<(Task, Tokenizer
     let tokenizer = task.tokenizer();
     config.validate_memory(tokenizer.vocab_size(), limits)?;
     Ok((task, tokenizer))
-}
-
-fn to_device(values: Vec<f32>, device: &Device) -> Tensor<1> {
-    let length = values.len();
-    Tensor::from_data(TensorData::new(values, [length]), device)
 }

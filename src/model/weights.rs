@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -192,4 +192,10 @@ impl<'a> Weights<'a> {
     pub fn vector(&self, name: &str) -> Option<Tensor<1>> {
         self.layout.index.get(name).map(|place| self.leaves[*place].clone())
     }
+}
+
+/// A flat vector on the device: `[values.len()]`.
+pub(crate) fn to_device(values: Vec<f32>, device: &Device) -> Tensor<1> {
+    let length = values.len();
+    Tensor::from_data(TensorData::new(values, [length]), device)
 }
