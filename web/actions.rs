@@ -178,7 +178,7 @@ impl Actions {
         self.request(Origin::Storage, Command::Resume { device });
     }
 
-    pub fn discard_resumable(&self) {
+    pub fn decline_resumable(&self) {
         self.state.resumable.set(None);
         if self.state.model.with_untracked(Option::is_none) {
             self.load_example();

@@ -36,7 +36,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         None => trainer.task.example_prompt(trainer.config.seed),
     };
     let trace = futures::executor::block_on(trace(&trainer, &prompt))?;
-    if trace.tokens.len() < prompt.chars().count() {
+    if trace.tokens.len() < trace.prompt_len {
         eprintln!("The prompt was cut to its first {} characters.", trace.tokens.len());
     }
     write(file, &trace).with_context(|| format!("writing {}", file.display()))?;

@@ -50,7 +50,7 @@ fn knob_arg(knob: &'static Knob, defaults: &RunConfig) -> Arg {
     }
 }
 
-/// The run that the command line describes: preset, then link, then flags.
+/// The run that the command line describes: link, then preset, then flags.
 pub fn config(matches: &ArgMatches) -> Result<RunConfig> {
     let mut config = RunConfig::default();
     if let Some(url) = matches.get_one::<String>("link") {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
+use confab::color::weight_color;
 use confab::protocol::Trace;
 use font8x8::{BASIC_FONTS, LATIN_FONTS, UnicodeFonts};
 
@@ -12,16 +13,6 @@ const GAP: usize = 12;
 /// A picture of more pixels is refused.
 const MAX_PIXELS: usize = 400_000_000;
 const INK: [u8; 3] = [40, 40, 40];
-
-/// Viridis at five equally spaced places (Smith & van der Walt 2015): readable without colour
-/// vision and in grey.
-const VIRIDIS: [[f32; 3]; 5] = [
-    [68.0, 1.0, 84.0],
-    [59.0, 82.0, 139.0],
-    [33.0, 145.0, 140.0],
-    [94.0, 201.0, 98.0],
-    [253.0, 231.0, 37.0],
-];
 
 struct Canvas {
     width: usize,
@@ -93,16 +84,11 @@ fn draw_head(
         }
         for (row, column) in (0..GLYPH).flat_map(|row| (0..GLYPH).map(move |column| (row, column)))
         {
-            canvas.set(left + key * GLYPH + column, top + query * GLYPH + row, viridis(*value));
+            canvas.set(
+                left + key * GLYPH + column,
+                top + query * GLYPH + row,
+                weight_color(*value),
+            );
         }
     }
-}
-
-fn viridis(value: f32) -> [u8; 3] {
-    let place = value.clamp(0.0, 1.0) * (VIRIDIS.len() - 1) as f32;
-    let low = (place as usize).min(VIRIDIS.len() - 2);
-    let share = place - low as f32;
-    std::array::from_fn(|i| {
-        (VIRIDIS[low][i] + share * (VIRIDIS[low + 1][i] - VIRIDIS[low][i])) as u8
-    })
 }

@@ -34,6 +34,16 @@ impl Cache {
     pub fn is_empty(&self) -> bool {
         self.keys_values.is_none()
     }
+
+    /// All keys and values, those of new tokens at the end.
+    fn append(&mut self, mut k: Tensor<4>, mut v: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+        if let Some((keys, values)) = self.keys_values.take() {
+            k = Tensor::cat(vec![keys, k], 2);
+            v = Tensor::cat(vec![values, v], 2);
+        }
+        self.keys_values = Some((k.clone(), v.clone()));
+        (k, v)
+    }
 }
 
 impl Attention {
@@ -53,33 +63,26 @@ impl Attention {
         }
     }
 
-    /// What attention writes into the residual stream, and the pattern it did so by.
+    /// What attention writes into the residual stream, and the pattern it did so by. With a
+    /// `cache`, the tokens of `x` follow those in it, and join them. Without a `mask` every token
+    /// sees every key: right for one token alone after those in a cache.
     ///
     /// # Shapes
     /// `x`: `[batch, seq, d_model]`, after LayerNorm; `mask`: see [`causal_mask`]; the result:
     /// `[batch, seq, d_model]` and `[batch, head, query, key]`, whose rows sum to 1.
-    pub fn forward(&self, x: Tensor<3>, mask: &Tensor<4>, p: f64) -> (Tensor<3>, Tensor<4>) {
-        let (q, k, v) = self.project(x);
-        let (z, pattern) = attend(q, k, v, Some(mask), p);
-        (self.write(z), pattern)
-    }
-
-    /// As [`forward`](Self::forward), for tokens that follow those in `cache`, which they join.
-    /// Without a mask: either one token at a time, or a prompt's tokens with theirs.
-    pub fn forward_cached(
+    pub fn forward(
         &self,
         x: Tensor<3>,
         mask: Option<&Tensor<4>>,
-        cache: &mut Cache,
-    ) -> Tensor<3> {
+        p: f64,
+        cache: Option<&mut Cache>,
+    ) -> (Tensor<3>, Tensor<4>) {
         let (q, mut k, mut v) = self.project(x);
-        if let Some((keys, values)) = cache.keys_values.take() {
-            k = Tensor::cat(vec![keys, k], 2);
-            v = Tensor::cat(vec![values, v], 2);
+        if let Some(cache) = cache {
+            (k, v) = cache.append(k, v);
         }
-        cache.keys_values = Some((k.clone(), v.clone()));
-        let (z, _) = attend(q, k, v, mask, 0.0);
-        self.write(z)
+        let (z, pattern) = attend(q, k, v, mask, p);
+        (self.write(z), pattern)
     }
 
     fn project(&self, x: Tensor<3>) -> (Tensor<4>, Tensor<4>, Tensor<4>) {

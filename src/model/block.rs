@@ -25,7 +25,8 @@ impl Block {
         }
     }
 
-    /// The residual stream after this block, and the block's attention pattern.
+    /// The residual stream after this block, and the block's attention pattern; `mask` and
+    /// `cache` as for [`Attention::forward`].
     ///
     /// # Shapes
     /// `resid_pre` and the stream returned: `[batch, seq, d_model]`; the pattern:
@@ -33,24 +34,14 @@ impl Block {
     pub fn forward(
         &self,
         resid_pre: Tensor<3>,
-        mask: &Tensor<4>,
+        mask: Option<&Tensor<4>>,
         p: f64,
+        cache: Option<&mut Cache>,
     ) -> (Tensor<3>, Tensor<4>) {
-        let (attn_out, pattern) = self.attn.forward(self.ln1.forward(resid_pre.clone()), mask, p);
+        let normed = self.ln1.forward(resid_pre.clone());
+        let (attn_out, pattern) = self.attn.forward(normed, mask, p, cache);
         let resid_mid = resid_pre + dropout(attn_out, p);
         let mlp_out = self.mlp.forward(self.ln2.forward(resid_mid.clone()));
         (resid_mid + dropout(mlp_out, p), pattern)
-    }
-
-    /// As [`forward`](Self::forward), for tokens that follow those in `cache`.
-    pub fn forward_cached(
-        &self,
-        resid_pre: Tensor<3>,
-        mask: Option<&Tensor<4>>,
-        cache: &mut Cache,
-    ) -> Tensor<3> {
-        let attn_out = self.attn.forward_cached(self.ln1.forward(resid_pre.clone()), mask, cache);
-        let resid_mid = resid_pre + attn_out;
-        resid_mid.clone() + self.mlp.forward(self.ln2.forward(resid_mid))
     }
 }

@@ -44,7 +44,7 @@ impl Gpt {
         let mut patterns = Vec::with_capacity(self.blocks.len());
         let mut resid = dropout(self.embed(tokens, 0), p);
         for block in &self.blocks {
-            let (resid_post, pattern) = block.forward(resid, &mask, p);
+            let (resid_post, pattern) = block.forward(resid, Some(&mask), p, None);
             resid = resid_post;
             patterns.push(pattern);
         }
@@ -60,7 +60,7 @@ impl Gpt {
         let mask = (seq > 1).then(|| causal_mask(seq, &tokens.device()));
         let mut resid = self.embed(tokens, caches.len());
         for (block, cache) in self.blocks.iter().zip(&mut caches.layers) {
-            resid = block.forward_cached(resid, mask.as_ref(), cache);
+            (resid, _) = block.forward(resid, mask.as_ref(), 0.0, Some(cache));
         }
         let last = resid.narrow(1, seq - 1, 1);
         self.unembed(last)

@@ -13,7 +13,7 @@ use crate::protocol::DeviceChoice;
 
 pub const CPU_NAME: &str = "CPU";
 /// What `auto` tries first.
-pub const AUTO: DeviceChoice = DeviceChoice::Vulkan;
+pub const AUTO: DeviceChoice = DeviceChoice::Webgpu;
 
 /// Nothing else runs on a session's thread.
 pub async fn yield_now() {}
@@ -31,7 +31,8 @@ pub fn cpu_limits() -> MemoryLimits {
 pub async fn find_gpu(choice: DeviceChoice) -> Result<Candidate, String> {
     let (api, label) = match choice {
         DeviceChoice::Vulkan => (WgpuBackend::Vulkan, "Vulkan"),
-        DeviceChoice::Webgpu => (WgpuBackend::WebGpu, "WebGPU"),
+        // wgpu's own pick among Vulkan, Metal and DirectX 12.
+        DeviceChoice::Webgpu => (WgpuBackend::Auto, "WebGPU"),
         DeviceChoice::Cuda => return cuda(),
         DeviceChoice::Auto | DeviceChoice::Cpu => return Err("it is no GPU".into()),
     };

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use confab::color::weight_color;
 use confab::protocol::Trace;
 use leptos::html;
 use leptos::prelude::*;
@@ -98,7 +99,7 @@ fn Tile(head: Head, chosen: RwSignal<Head>, trace: RwSignal<Option<Arc<Trace>>>)
 fn Scale() -> impl IntoView {
     let stops: Vec<String> = (0..=8u8)
         .map(|stop| {
-            let [red, green, blue] = heatmap::color((f32::from(stop) / 8.0).powi(2));
+            let [red, green, blue] = weight_color((f32::from(stop) / 8.0).powi(2));
             format!("rgb({red},{green},{blue})")
         })
         .collect();

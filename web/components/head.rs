@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use confab::color::weight_color;
 use confab::protocol::Trace;
 use leptos::ev;
 use leptos::html;
@@ -247,7 +248,7 @@ fn RowReadout(
                 .into_iter()
                 .enumerate()
                 .map(|(index, (character, weight))| {
-                    let [red, green, blue] = heatmap::color(weight);
+                    let [red, green, blue] = weight_color(weight);
                     view! {
                         <span
                             class="weight"

@@ -54,9 +54,7 @@ pub fn Inspector() -> impl IntoView {
             let _ = tab.unchecked_into::<web_sys::HtmlElement>().focus();
         }
     };
-    let step = move || {
-        shown.with(|trace| trace.as_ref().map(|trace| format!("step {}", group_digits(trace.step))))
-    };
+    let step = move || shown.with(|trace| trace.as_deref().map(describe));
 
     view! {
         <section class="panel inspector" aria-label="Inspector">
@@ -88,6 +86,16 @@ pub fn Inspector() -> impl IntoView {
                 })
                 .collect_view()}
         </section>
+    }
+}
+
+/// `step 1,200`, and how much of the prompt is shown if not all of it.
+fn describe(trace: &Trace) -> String {
+    let step = format!("step {}", group_digits(trace.step));
+    let shown = trace.tokens.len();
+    match shown < trace.prompt_len {
+        true => format!("{step} · the prompt's first {shown} of {} characters", trace.prompt_len),
+        false => step,
     }
 }
 

@@ -19,7 +19,7 @@ pub fn ResumeBanner() -> impl IntoView {
                         {format!(" at step {} of {}.", group_digits(step), group_digits(config.train.steps))}
                     </p>
                     <button class="primary" on:click=move |_| actions.resume()>"Resume"</button>
-                    <button on:click=move |_| actions.discard_resumable()>"Discard"</button>
+                    <button on:click=move |_| actions.decline_resumable()>"Not now"</button>
                 </section>
             }
         })

@@ -1,0 +1,181 @@
+//! What a run is: [`RunConfig`], the [`PRESETS`], and [`KNOBS`], the one table from which the page's
+//! controls, the terminal's flags and the keys of a link are made.
+
+mod knobs;
+mod presets;
+mod validate;
+
+use serde::{Deserialize, Serialize};
+
+use crate::task::{RecallRule, TaskKind};
+
+pub use knobs::{KNOBS, Knob, Range};
+pub use presets::{PRESETS, Preset};
+pub use validate::{ConfigError, MemoryLimits};
+
+/// Everything that decides what a run computes. Two runs with equal `RunConfig`s on the same
+/// device see the same batches and the same losses.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunConfig {
+    pub task: TaskConfig,
+    pub model: ModelConfig,
+    pub train: TrainConfig,
+    /// Seeds the weights, the batches and the dropout. Kept below 2^53 so that JSON readers keep it.
+    pub seed: u64,
+}
+
+/// Which task, and the options of each.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TaskConfig {
+    pub kind: TaskKind,
+    pub phone: PhoneConfig,
+    pub facts: FactsConfig,
+    pub text: TextConfig,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PhoneConfig {
+    /// Lines listed before the separator, each a name and a number.
+    pub lines: usize,
+    /// First names to draw from: the first `names` of the list.
+    pub names: usize,
+    /// What the line after the separator repeats.
+    pub recall: RecallRule,
+}
+
+impl Default for PhoneConfig {
+    fn default() -> Self {
+        Self { lines: 5, names: 2000, recall: RecallRule::True }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FactsConfig {
+    /// Distinct facts in the world, hand-written ones first, then generated ones.
+    pub facts: usize,
+    /// Differently worded records made of each generated fact.
+    pub repetitions: usize,
+}
+
+impl Default for FactsConfig {
+    fn default() -> Self {
+        Self { facts: 1000, repetitions: 1 }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TextConfig {
+    /// The user's own text: plain, or JSONL with `instruction`/`output` or
+    /// `question`/`fact`/`answer`. At most [`MAX_TEXT_BYTES`].
+    pub text: String,
+}
+
+/// The largest text a run takes in; it travels in the checkpoint.
+pub const MAX_TEXT_BYTES: usize = 4 << 20;
+
+/// nanoGPT's GPT.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelConfig {
+    pub n_layers: usize,
+    pub n_heads: usize,
+    /// Width of the residual stream, in numbers per token.
+    pub d_model: usize,
+    /// Longest sequence, in tokens.
+    pub context: usize,
+    /// Share of activations dropped in training, 0 to below 1.
+    pub dropout: f64,
+    /// Whether the unembedding is the embedding transposed.
+    pub tied_head: bool,
+    /// Whether linear layers and LayerNorms have biases.
+    pub bias: bool,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        PRESETS[0].model()
+    }
+}
+
+impl ModelConfig {
+    /// Width of one head: `d_model / n_heads`.
+    pub fn d_head(&self) -> usize {
+        self.d_model / self.n_heads
+    }
+
+    /// Width of the hidden layer of the MLP: four times `d_model`.
+    pub fn d_mlp(&self) -> usize {
+        4 * self.d_model
+    }
+
+    /// Number of trained values with a vocabulary of `vocab_size` characters: the matrices
+    /// `12·L·d² + V·d + context·d` (and another `V·d` for an untied head), LayerNorm gains
+    /// `(2·L + 1)·d`, and biases if there are any.
+    pub fn parameters(&self, vocab_size: usize) -> usize {
+        let (l, d) = (self.n_layers, self.d_model);
+        let heads = if self.tied_head { 1 } else { 2 };
+        let biases = if self.bias { l * 9 * d + (2 * l + 1) * d } else { 0 };
+        12 * l * d * d + heads * vocab_size * d + self.context * d + (2 * l + 1) * d + biases
+    }
+
+    /// Estimated bytes while training with `batch` rows of `context` tokens: parameters,
+    /// gradients and two moments, and what the backward pass keeps of each layer in 32-bit
+    /// floats (about 34 `d_model` vectors and 3 patterns per token).
+    pub fn training_bytes(&self, vocab_size: usize, batch: usize) -> u64 {
+        let tokens = (batch * self.context) as u64;
+        let kept = 34 * self.d_model as u64 + 3 * (self.n_heads * self.context) as u64;
+        let logits = 4 * tokens * vocab_size as u64;
+        4 * (4 * self.parameters(vocab_size) as u64 + tokens * kept * self.n_layers as u64 + logits)
+    }
+
+    /// Bytes of the largest single tensor while training, which a WebGPU buffer must hold.
+    pub fn largest_tensor_bytes(&self, vocab_size: usize, batch: usize) -> u64 {
+        let tokens = (batch * self.context) as u64;
+        let widest = [
+            tokens * (self.n_heads * self.context) as u64,
+            tokens * self.d_mlp() as u64,
+            tokens * vocab_size as u64,
+            (self.d_model * self.d_mlp()) as u64,
+        ];
+        4 * widest.into_iter().max().unwrap_or(0)
+    }
+}
+
+/// AdamW with warm-up and cosine decay.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Length of the run, in steps.
+    pub steps: usize,
+    /// Records a micro-batch.
+    pub batch: usize,
+    /// Micro-batches whose gradients are averaged into one step.
+    pub accumulation: usize,
+    /// Learning rate after the warm-up.
+    pub lr: f64,
+    /// Learning rate at the last step.
+    pub min_lr: f64,
+    /// Steps over which the learning rate grows from 0.
+    pub warmup: usize,
+    pub beta1: f64,
+    pub beta2: f64,
+    /// Decay of matrices; gains and biases are not decayed.
+    pub weight_decay: f64,
+    /// Largest gradient norm; a larger one is scaled down to it. 0 turns clipping off.
+    pub clip: f64,
+    /// Steps between two validations.
+    pub val_every: usize,
+    /// Batches a validation.
+    pub val_batches: usize,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        PRESETS[0].train()
+    }
+}

@@ -1,0 +1,88 @@
+//! Named sizes.
+
+use super::{ModelConfig, RunConfig, TrainConfig};
+
+/// A named size, with the batch and learning rate that train it well.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Preset {
+    pub name: &'static str,
+    pub n_layers: usize,
+    pub n_heads: usize,
+    pub d_model: usize,
+    pub batch: usize,
+    pub lr: f64,
+    pub steps: usize,
+}
+
+/// The sizes of the published study. Their counts, of matrices and with 81 characters, are
+/// 1,732, 29,968, 207,392 and 63.1 million.
+pub const PRESETS: &[Preset] = &[
+    Preset { name: "1.7k", n_layers: 2, n_heads: 2, d_model: 4, batch: 16, lr: 1e-2, steps: 2000 },
+    Preset { name: "30k", n_layers: 8, n_heads: 8, d_model: 16, batch: 16, lr: 4e-3, steps: 2000 },
+    Preset {
+        name: "207k",
+        n_layers: 16,
+        n_heads: 16,
+        d_model: 32,
+        batch: 16,
+        lr: 2e-3,
+        steps: 2000,
+    },
+    Preset {
+        name: "63m",
+        n_layers: 20,
+        n_heads: 16,
+        d_model: 512,
+        batch: 32,
+        lr: 6e-4,
+        steps: 20000,
+    },
+];
+
+impl Preset {
+    pub fn find(name: &str) -> Option<&'static Preset> {
+        PRESETS.iter().find(|preset| preset.name == name)
+    }
+
+    /// The preset whose layers, heads and width `model` has.
+    pub fn of(model: &ModelConfig) -> Option<&'static Preset> {
+        PRESETS.iter().find(|p| {
+            (p.n_layers, p.n_heads, p.d_model) == (model.n_layers, model.n_heads, model.d_model)
+        })
+    }
+
+    pub const fn model(&self) -> ModelConfig {
+        ModelConfig {
+            n_layers: self.n_layers,
+            n_heads: self.n_heads,
+            d_model: self.d_model,
+            context: 256,
+            dropout: 0.0,
+            tied_head: true,
+            bias: false,
+        }
+    }
+
+    pub const fn train(&self) -> TrainConfig {
+        TrainConfig {
+            steps: self.steps,
+            batch: self.batch,
+            accumulation: 1,
+            lr: self.lr,
+            min_lr: self.lr / 10.0,
+            warmup: 100,
+            beta1: 0.9,
+            beta2: 0.95,
+            weight_decay: 0.1,
+            clip: 1.0,
+            val_every: 100,
+            val_batches: 4,
+        }
+    }
+
+    /// Puts this preset's sizes and training settings into `config`; the task and seed stay.
+    pub fn apply(&self, config: &mut RunConfig) {
+        config.model = self.model();
+        config.train = self.train();
+    }
+}

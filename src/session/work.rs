@@ -1,0 +1,132 @@
+//! What a session does between commands: samples, steps, traces.
+
+use web_time::{Duration, Instant};
+
+use super::Session;
+use crate::protocol::*;
+use crate::trace;
+
+/// Share of the time that tracing may take while training: 1 / 20.
+const TRACE_SHARE: u32 = 20;
+/// Traces are not drawn more often than this.
+const TRACE_EVERY: Duration = Duration::from_millis(500);
+
+/// Steps and tokens since the last report of speed.
+pub(super) struct Pace {
+    since: Instant,
+    steps: usize,
+    tokens: usize,
+    steps_per_s: f32,
+    tokens_per_s: f32,
+}
+
+impl Pace {
+    pub(super) fn new() -> Self {
+        Self { since: Instant::now(), steps: 0, tokens: 0, steps_per_s: 0.0, tokens_per_s: 0.0 }
+    }
+
+    fn count(&mut self, tokens: usize) {
+        self.steps += 1;
+        self.tokens += tokens;
+        let seconds = self.since.elapsed().as_secs_f32();
+        if seconds > 0.5 || self.steps_per_s == 0.0 {
+            self.steps_per_s = self.steps as f32 / seconds.max(1e-6);
+            self.tokens_per_s = self.tokens as f32 / seconds.max(1e-6);
+            (self.since, self.steps, self.tokens) = (Instant::now(), 0, 0);
+        }
+    }
+}
+
+/// When the prompt was last traced, and how long that took.
+pub(super) struct Traced {
+    at: Instant,
+    took: Duration,
+}
+
+impl Traced {
+    pub(super) fn new() -> Self {
+        Self { at: Instant::now(), took: Duration::ZERO }
+    }
+
+    /// Whether the prompt may be traced again without slowing training.
+    fn is_due(&self) -> bool {
+        self.at.elapsed() > TRACE_EVERY.max(self.took * TRACE_SHARE)
+    }
+}
+
+impl<E: Fn(Event)> Session<E> {
+    /// One piece of what there is to do: a character of a sample, a step.
+    pub(super) async fn work(&mut self) {
+        if let (Some(mut sampler), Some(trainer)) = (self.sampler.take(), &self.trainer) {
+            match sampler.next(&trainer.task).await {
+                Ok(Some(character)) => {
+                    (self.emit)(Event::Character(character));
+                    self.sampler = Some(sampler);
+                }
+                Ok(None) => (self.emit)(Event::SampleEnded { text: sampler.text().into() }),
+                Err(error) => self.recover(error).await,
+            }
+        }
+        if self.running {
+            self.train_step().await;
+            if self.running && self.traced.is_due() {
+                self.trace().await;
+            }
+            if self.saved.is_due() {
+                self.save().await;
+            }
+        }
+    }
+
+    pub(super) async fn train_step(&mut self) {
+        let Some(trainer) = &mut self.trainer else {
+            return self.notice("There is no model yet: choose a task and press Train.");
+        };
+        if trainer.finished() {
+            return (self.emit)(Event::State(RunState::Finished));
+        }
+        match trainer.step().await {
+            Ok(outcome) => {
+                let (finished, loss) = (trainer.finished(), outcome.loss);
+                self.pace.count(outcome.tokens);
+                let Pace { steps_per_s, tokens_per_s, .. } = self.pace;
+                (self.emit)(Event::Step(StepReport { loss, steps_per_s, tokens_per_s }));
+                if let Some(fields) = outcome.fields {
+                    (self.emit)(Event::Fields { step: loss.step, fields });
+                }
+                if !loss.train_loss.is_finite() {
+                    self.running = false;
+                    (self.emit)(Event::State(RunState::Paused));
+                    self.notice(format!(
+                        "The loss is no longer a number after step {}: training has diverged. \
+                         Lower the Learning rate and press Reset.",
+                        loss.step
+                    ));
+                } else if finished {
+                    self.running = false;
+                    (self.emit)(Event::State(RunState::Finished));
+                    self.trace().await;
+                    self.save().await;
+                }
+            }
+            Err(error) => self.recover(error).await,
+        }
+    }
+
+    pub(super) async fn trace(&mut self) {
+        let Some(trainer) = &self.trainer else { return };
+        if self.prompt.is_empty() {
+            return;
+        }
+        let start = Instant::now();
+        match trace::trace(trainer, &self.prompt).await {
+            Ok(trace) => (self.emit)(Event::Trace(trace)),
+            Err(trace::TraceError::Device(error)) => return self.recover(error).await,
+            Err(error) => {
+                self.prompt.clear(); // said once, not at every trace
+                self.notice(format!("{error}."));
+            }
+        }
+        self.traced = Traced { at: Instant::now(), took: start.elapsed() };
+    }
+}
