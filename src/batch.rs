@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::task::{Split, Task, record_rng};
+use crate::task::{Field, Record, Split, Task, record_rng};
 use crate::tokenizer::Tokenizer;
 
 /// Rows of tokens, what follows each, and how much each counts.
@@ -16,6 +16,29 @@ pub struct Batch {
     pub weights: Tensor<2>,
     /// Tokens that count.
     pub counted: usize,
+    /// The field of each target, row by row; `None` where a row is padding.
+    pub fields: Vec<Option<Field>>,
+}
+
+/// A record as a model sees it.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub ids: Vec<u32>,
+    /// One field per id.
+    pub fields: Vec<Field>,
+}
+
+impl Row {
+    /// At most the first `most` characters of `record`.
+    ///
+    /// # Panics
+    /// If `tokenizer` is not that of the record's task.
+    pub fn new(record: &Record, tokenizer: &Tokenizer, most: usize) -> Self {
+        let text: String = record.text.chars().take(most).collect();
+        let ids = tokenizer.encode(&text).expect("a task's alphabet covers its records");
+        let fields = record.fields.iter().take(most).copied().collect();
+        Self { ids, fields }
+    }
 }
 
 /// Rows are padded to a multiple of this many tokens, so that few different shapes occur.
@@ -33,27 +56,25 @@ impl Batch {
         device: &Device,
     ) -> Self {
         let mut rng = record_rng(seed, stream);
-        let rows: Vec<Vec<u32>> = (0..rows)
-            .map(|_| {
-                let record = task.draw(split, context + 1, &mut rng);
-                let text: String = record.text.chars().take(context + 1).collect();
-                tokenizer.encode(&text).expect("a task's alphabet covers its records")
-            })
+        let rows: Vec<Row> = (0..rows)
+            .map(|_| Row::new(&task.draw(split, context + 1, &mut rng), tokenizer, context + 1))
             .collect();
         Self::new(&rows, context, device)
     }
 
     /// Rows of tokens, padded to the longest.
-    pub fn new(rows: &[Vec<u32>], context: usize, device: &Device) -> Self {
-        let longest = rows.iter().map(|row| row.len().saturating_sub(1)).max().unwrap_or(0);
+    pub fn new(rows: &[Row], context: usize, device: &Device) -> Self {
+        let longest = rows.iter().map(|row| row.ids.len().saturating_sub(1)).max().unwrap_or(0);
         let seq = longest.next_multiple_of(SEQ_MULTIPLE).min(context).max(1);
         let mut tokens = vec![0i32; rows.len() * seq];
         let mut targets = tokens.clone();
         let mut weights = vec![0.0f32; tokens.len()];
-        for (row, ids) in rows.iter().enumerate() {
-            for (place, pair) in ids.windows(2).take(seq).enumerate() {
-                let at = row * seq + place;
+        let mut fields = vec![None; tokens.len()];
+        for (index, row) in rows.iter().enumerate() {
+            for (place, pair) in row.ids.windows(2).take(seq).enumerate() {
+                let at = index * seq + place;
                 (tokens[at], targets[at], weights[at]) = (pair[0] as i32, pair[1] as i32, 1.0);
+                fields[at] = Some(row.fields[place + 1]);
             }
         }
         let counted = weights.iter().filter(|w| **w > 0.0).count();
@@ -63,17 +84,7 @@ impl Batch {
             targets: Tensor::from_data(TensorData::new(targets, shape), device),
             weights: Tensor::from_data(TensorData::new(weights, shape), device),
             counted,
+            fields,
         }
     }
-}
-
-/// Weighted mean over the batch of −ln p(target), in nats per character.
-///
-/// # Shapes
-/// `logits`: `[batch, seq, vocab]`; `targets` and `weights`: `[batch, seq]`; the result: `[1]`
-pub fn cross_entropy(logits: Tensor<3>, targets: Tensor<2, Int>, weights: Tensor<2>) -> Tensor<1> {
-    let log_p = burn::tensor::activation::log_softmax(logits, 2);
-    let of_target = log_p.gather(2, targets.unsqueeze_dim::<3>(2)).squeeze_dim::<2>(2); // [batch, seq]
-    let total = weights.clone().sum();
-    (of_target * weights).sum().neg() / total
 }

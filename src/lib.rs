@@ -2,15 +2,17 @@
 //! and shows what they compute. The modules in reading order:
 //!
 //! - no Burn in it, and all that the page's `app` uses: [`config`], [`task`], [`tokenizer`],
-//!   [`link`], [`protocol`]
-//! - what computes: [`batch`], [`model`], [`schedule`], [`optimizer`], [`trainer`]
+//!   [`link`], [`protocol`], [`color`]
+//! - what computes: [`batch`], [`model`], [`loss`], [`schedule`], [`optimizer`], [`trainer`]
 //! - what a trained model shows: [`sample`], [`trace`]
 //! - around it: [`checkpoint`], [`session`], [`platform`], [`selfcheck`]
 
 pub mod batch;
 pub mod checkpoint;
+pub mod color;
 pub mod config;
 pub mod link;
+pub mod loss;
 pub mod model;
 pub mod optimizer;
 pub mod platform;

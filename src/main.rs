@@ -1,4 +1,4 @@
-//! The terminal: `confab train | sample | inspect | data`.
+//! The terminal: `confab train | sample | inspect | data | floor`.
 
 mod cli;
 

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::RunConfig;
+use crate::task::{Field, Floor};
 
 /// Where a session computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,9 +93,14 @@ pub enum Event {
     /// The device in use.
     Device(DeviceReport),
     /// A model is there, new or loaded.
-    Built(Built),
+    Built(Box<Built>),
     State(RunState),
     Step(StepReport),
+    /// The losses by field, after a step that was validated.
+    Fields {
+        step: usize,
+        fields: Vec<FieldLoss>,
+    },
     /// A run was not built or loaded; the session is as it was before.
     Refused {
         reason: String,
@@ -142,6 +148,10 @@ pub struct Built {
     pub history: Vec<LossPoint>,
     /// A prompt of the task to try.
     pub example_prompt: String,
+    /// The least loss that any model could reach, where it is known.
+    pub floor: Option<Floor>,
+    /// For plain text, the validation loss of an n-gram model, in nats per character.
+    pub baseline: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,6 +170,16 @@ pub struct LossPoint {
     pub val_loss: Option<f32>,
 }
 
+/// A field's losses, in nats per character; `None` if it did not occur.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FieldLoss {
+    pub field: Field,
+    /// On the step's own records.
+    pub train: Option<f32>,
+    /// On the held-out ones.
+    pub val: Option<f32>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepReport {
     pub loss: LossPoint,
@@ -173,6 +193,16 @@ pub struct CharacterReport {
     pub picked: char,
     /// Likeliest first, at most [`ALTERNATIVES`]; the probabilities are those at temperature 1.
     pub alternatives: Vec<Alternative>,
+    pub cost: Cost,
+}
+
+/// What a character cost a model: −ln of its probability, in nats.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    pub loss: f32,
+    /// What it costs the best of predictors; `None` where the task never writes it, and for a
+    /// text whose source is not known.
+    pub floor: Option<f32>,
 }
 
 /// How many alternatives are told of each character.
@@ -189,14 +219,18 @@ pub struct Alternative {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trace {
     pub step: usize,
-    /// The prompt's characters, one a token.
+    /// The prompt's characters, one a token; its first ones if it was too long to trace whole.
     pub tokens: Vec<char>,
+    /// Characters of the whole prompt.
+    pub prompt_len: usize,
     pub n_layers: usize,
     pub n_heads: usize,
     /// `[layer, head, query, key]`, row by row; each row sums to 1 over keys up to the query.
     pub patterns: Vec<f32>,
     /// For each token, what the model expects to follow it.
     pub next: Vec<Vec<Alternative>>,
+    /// For each token but the first, what it cost.
+    pub costs: Vec<Cost>,
 }
 
 impl Trace {

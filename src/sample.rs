@@ -6,8 +6,9 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::model::gpt::Caches;
 use crate::model::{Gpt, Weights};
-use crate::protocol::{ALTERNATIVES, Alternative, CharacterReport, SampleOptions};
-use crate::task::record_rng;
+use crate::protocol::{ALTERNATIVES, Alternative, CharacterReport, Cost, SampleOptions};
+use crate::task::floor::surprisals;
+use crate::task::{Task, record_rng};
 use crate::tokenizer::{Tokenizer, UnknownCharacter};
 use crate::trainer::{Trainer, floats};
 
@@ -29,6 +30,8 @@ pub struct Sampler {
     ids: Vec<u32>,
     prompt_len: usize,
     text: String,
+    /// Whether the task could have written the text so far.
+    is_possible: bool,
 }
 
 impl Sampler {
@@ -49,6 +52,7 @@ impl Sampler {
             device: trainer.parameters.device(),
             rng: record_rng(options.seed, 0),
             text: options.prompt.clone(),
+            is_possible: surprisals(&trainer.task, &options.prompt).iter().all(Option::is_some),
             prompt_len: ids.len(),
             options,
             ids,
@@ -60,11 +64,11 @@ impl Sampler {
         &self.text
     }
 
-    /// Draws the next character; `None` once the sample has ended.
+    /// Draws the next character; `None` once the sample has ended. `task` is the model's own.
     ///
     /// # Errors
     /// If the device failed.
-    pub async fn next(&mut self) -> Result<Option<CharacterReport>, ExecutionError> {
+    pub async fn next(&mut self, task: &Task) -> Result<Option<CharacterReport>, ExecutionError> {
         let drawn = self.ids.len() - self.prompt_len;
         let ended = drawn > 0 && self.text.ends_with(END);
         if ended || drawn >= self.options.max_chars.min(MAX_SAMPLE_CHARS) {
@@ -74,8 +78,20 @@ impl Sampler {
         let id = pick(&logits, self.options.temperature, self.options.top_k, &mut self.rng);
         self.ids.push(id as u32);
         let picked = self.tokenizer.character(id as u32).unwrap_or(char::REPLACEMENT_CHARACTER);
+        let floor = self.floor(task, picked);
         self.text.push(picked);
-        Ok(Some(CharacterReport { picked, alternatives: alternatives(&logits, &self.tokenizer) }))
+        Ok(Some(CharacterReport {
+            picked,
+            alternatives: alternatives(&logits, &self.tokenizer),
+            cost: Cost { loss: surprisal(&logits, id), floor },
+        }))
+    }
+
+    fn floor(&mut self, task: &Task, picked: char) -> Option<f32> {
+        let next = if self.is_possible { task.next(&self.text) } else { Vec::new() };
+        let found = next.into_iter().find(|(character, _)| *character == picked);
+        self.is_possible = found.is_some();
+        found.map(|(_, probability)| -probability.ln() as f32)
     }
 
     /// Logits after the last token. Beyond the context only its last tokens are seen, as in
@@ -121,6 +137,13 @@ pub fn pick(logits: &[f32], temperature: f64, top_k: usize, rng: &mut impl Rng) 
         }
     }
     order[kept - 1]
+}
+
+/// −ln of the probability of `id` at temperature 1, in nats.
+pub fn surprisal(logits: &[f32], id: usize) -> f32 {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let total: f32 = logits.iter().map(|logit| (logit - largest).exp()).sum();
+    total.ln() + largest - logits[id]
 }
 
 /// The likeliest characters with their probabilities at temperature 1, at most [`ALTERNATIVES`].

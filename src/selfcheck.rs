@@ -5,10 +5,12 @@
 
 use burn::tensor::{Device, ExecutionError, Transaction};
 
-use crate::batch::{Batch, cross_entropy};
+use crate::batch::{Batch, Row};
 use crate::config::ModelConfig;
+use crate::loss::{mean_loss, token_losses};
 use crate::model::weights::to_device;
 use crate::model::{Gpt, Layout, Weights};
+use crate::task::Field;
 use crate::trainer::floats;
 
 /// Largest relative difference between a sound device and the CPU, in norm.
@@ -39,11 +41,15 @@ async fn loss_and_gradient(device: &Device) -> Result<Vec<f32>, ExecutionError> 
     let layout = Layout::new(&config, 13);
     let flat = layout.init(7).into_iter().map(|w| 5.0 * w).collect();
     let weights = Weights::trainable(&layout, &to_device(flat, device));
-    let rows: Vec<Vec<u32>> =
-        (0..3).map(|row| (0..17).map(|i| (i * i + 5 * row + i * row) % 13).collect()).collect();
+    let rows: Vec<Row> = (0..3)
+        .map(|row| Row {
+            ids: (0..17).map(|i| (i * i + 5 * row + i * row) % 13).collect(),
+            fields: vec![Field::Text; 17],
+        })
+        .collect();
     let batch = Batch::new(&rows, config.context, &device.clone().autodiff());
     let (logits, _) = Gpt::new(&config, &weights).forward(batch.tokens, 0.0);
-    let loss = cross_entropy(logits, batch.targets, batch.weights);
+    let loss = mean_loss(token_losses(logits, batch.targets), batch.weights);
     let gradient = weights.gradient(&loss);
     let read =
         Transaction::default().register(loss.inner()).register(gradient).execute_async().await?;

@@ -3,8 +3,9 @@
 use burn::tensor::{ExecutionError, Transaction};
 
 use crate::model::{Gpt, Weights};
-use crate::protocol::Trace;
-use crate::sample::{alternatives, to_tensor};
+use crate::protocol::{Cost, Trace};
+use crate::sample::{alternatives, surprisal, to_tensor};
+use crate::task::floor::surprisals;
 use crate::tokenizer::UnknownCharacter;
 use crate::trainer::{Trainer, floats};
 
@@ -35,6 +36,7 @@ pub fn longest_prompt(trainer: &Trainer) -> usize {
 /// If the prompt is empty or has characters that the model does not know, or the device failed.
 pub async fn trace(trainer: &Trainer, prompt: &str) -> Result<Trace, TraceError> {
     let mut ids = trainer.tokenizer.encode(prompt)?;
+    let prompt_len = ids.len();
     ids.truncate(longest_prompt(trainer));
     if ids.is_empty() {
         return Err(TraceError::Empty);
@@ -46,13 +48,22 @@ pub async fn trace(trainer: &Trainer, prompt: &str) -> Result<Trace, TraceError>
         patterns.into_iter().fold(Transaction::default(), |all, pattern| all.register(pattern));
     let mut read = read.register(logits).execute_async().await?;
     let logits = read.pop().map(floats).unwrap_or_default();
-    let vocab_size = trainer.tokenizer.vocab_size().max(1);
+    let rows: Vec<&[f32]> = logits.chunks(trainer.tokenizer.vocab_size().max(1)).collect();
+    let tokens: Vec<char> = prompt.chars().take(ids.len()).collect();
+    let floors = surprisals(&trainer.task, &tokens.iter().collect::<String>());
+    let costs = rows.iter().zip(&ids[1..]).zip(&floors[1..]);
+    let cost = |((row, id), floor): ((&&[f32], &u32), &Option<f64>)| Cost {
+        loss: surprisal(row, *id as usize),
+        floor: floor.map(|floor| floor as f32),
+    };
     Ok(Trace {
         step: trainer.step,
-        tokens: prompt.chars().take(ids.len()).collect(),
+        tokens,
+        prompt_len,
         n_layers: trainer.config.model.n_layers,
         n_heads: trainer.config.model.n_heads,
         patterns: read.into_iter().flat_map(floats).collect(),
-        next: logits.chunks(vocab_size).map(|row| alternatives(row, &trainer.tokenizer)).collect(),
+        next: rows.iter().map(|row| alternatives(row, &trainer.tokenizer)).collect(),
+        costs: costs.map(cost).collect(),
     })
 }

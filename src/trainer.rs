@@ -2,13 +2,14 @@
 
 use burn::tensor::{Device, ExecutionError, Tensor, TensorData, Transaction};
 
-use crate::batch::{Batch, cross_entropy};
+use crate::batch::Batch;
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::config::{ConfigError, MemoryLimits, RunConfig};
+use crate::loss::{LossSums, mean_loss, token_losses};
 use crate::model::weights::to_device;
 use crate::model::{Gpt, Layout, Weights};
 use crate::optimizer::AdamW;
-use crate::protocol::LossPoint;
+use crate::protocol::{FieldLoss, LossPoint};
 use crate::schedule::learning_rate;
 use crate::task::{Split, Task};
 use crate::tokenizer::Tokenizer;
@@ -37,11 +38,13 @@ pub const MAX_HISTORY: usize = 8192;
 const VALIDATION_STREAM: u64 = 1 << 63;
 
 /// What a step came to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct StepOutcome {
     pub loss: LossPoint,
     /// Characters whose prediction was trained on.
     pub tokens: usize,
+    /// At a validation, the losses by field.
+    pub fields: Option<Vec<FieldLoss>>,
 }
 
 impl Trainer {
@@ -96,6 +99,8 @@ impl Trainer {
         let share = 1.0 / train.accumulation as f64;
         let mut sums: Option<(Tensor<1>, Tensor<1>)> = None; // gradient and loss
         let mut tokens = 0;
+        let validates = self.validates_after(self.step + 1);
+        let mut by_token = Vec::new();
         for micro in 0..train.accumulation {
             let stream = (self.step * train.accumulation + micro) as u64;
             let device = self.device.clone().autodiff();
@@ -104,7 +109,11 @@ impl Trainer {
             // Made anew, for a backward pass uses up the graph behind every tensor but the leaves.
             let model = Gpt::new(&self.config.model, &weights);
             let (logits, _) = model.forward(batch.tokens, dropout);
-            let loss = cross_entropy(logits, batch.targets, batch.weights).mul_scalar(share);
+            let losses = token_losses(logits, batch.targets);
+            if validates {
+                by_token.push((losses.clone().inner(), batch.fields));
+            }
+            let loss = mean_loss(losses, batch.weights).mul_scalar(share);
             let gradient = weights.gradient(&loss);
             let loss = loss.inner();
             sums = Some(match sums {
@@ -120,28 +129,41 @@ impl Trainer {
             self.optimizer.update(&train, self.step, lr, self.parameters.clone(), gradient);
         let train_loss = loss.into_scalar_async::<f32>().await?; // the step's one readback
         self.step += 1;
-        let validate =
-            self.step.is_multiple_of(train.val_every) || self.step == 1 || self.step == train.steps;
-        let val_loss = if validate { Some(self.validate().await?) } else { None };
-        let loss = LossPoint { step: self.step, train_loss, val_loss };
+        let mut loss = LossPoint { step: self.step, train_loss, val_loss: None };
+        let mut fields = None;
+        if validates {
+            let mut trained = LossSums::default();
+            for (losses, of_target) in by_token {
+                trained.add(&floats(losses.into_data_async().await?), &of_target);
+            }
+            let validated = self.losses(Split::Validation, train.val_batches).await?;
+            loss.val_loss = Some(validated.mean());
+            fields = Some(FieldLoss::of(&trained, &validated));
+        }
         self.remember(loss);
-        Ok(StepOutcome { loss, tokens })
+        Ok(StepOutcome { loss, tokens, fields })
     }
 
-    /// Mean loss over the run's fixed validation batches, in nats per character.
-    pub async fn validate(&self) -> Result<f32, ExecutionError> {
+    fn validates_after(&self, step: usize) -> bool {
+        let train = &self.config.train;
+        step.is_multiple_of(train.val_every) || step == 1 || step == train.steps
+    }
+
+    /// Losses on the first `batches` fixed batches of `split`, drawn apart from those of steps.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub async fn losses(&self, split: Split, batches: usize) -> Result<LossSums, ExecutionError> {
         let weights = Weights::new(&self.layout, &self.parameters);
         let model = Gpt::new(&self.config.model, &weights);
-        let (mut total, mut counted) = (0.0, 0);
-        for batch in 0..self.config.train.val_batches {
-            let batch =
-                self.draw(Split::Validation, VALIDATION_STREAM + batch as u64, &self.device);
+        let mut sums = LossSums::default();
+        for batch in 0..batches {
+            let batch = self.draw(split, VALIDATION_STREAM + batch as u64, &self.device);
             let (logits, _) = model.forward(batch.tokens, 0.0);
-            let loss = cross_entropy(logits, batch.targets, batch.weights);
-            total += f64::from(loss.into_scalar_async::<f32>().await?) * batch.counted as f64;
-            counted += batch.counted;
+            let losses = token_losses(logits, batch.targets).into_data_async().await?;
+            sums.add(&floats(losses), &batch.fields);
         }
-        Ok((total / counted.max(1) as f64) as f32)
+        Ok(sums)
     }
 
     /// The run as it is now, read back in one go.

@@ -1,15 +1,19 @@
 //! The model, its gradients and AdamW against PyTorch: `tests/reference/make.py` made the dumps.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use confab::batch::cross_entropy;
 use confab::config::{ModelConfig, TrainConfig};
+use confab::loss::{mean_loss, token_losses};
 use confab::model::{Gpt, Layout, Weights};
 use confab::optimizer::AdamW;
+use confab::platform;
+use confab::protocol::DeviceChoice;
+use futures::executor::block_on;
 use safetensors::SafeTensors;
 
 const TIED: &[u8] = include_bytes!("reference/tied.safetensors");
 const UNTIED_BIAS: &[u8] = include_bytes!("reference/untied_bias.safetensors");
-const CPU: f32 = 1e-4;
+/// Largest relative error, in norm.
+const TOLERANCE: f32 = 1e-4;
 
 struct Reference {
     tensors: SafeTensors<'static>,
@@ -50,24 +54,31 @@ impl Reference {
         Tensor::from_data(TensorData::new(ids, [3, 7]), device)
     }
 
-    fn check(&self, device: &Device, tolerance: f32) {
-        let grad_device = device.clone().autodiff();
-        let flat = tensor(self.flat(""), device);
-        let weights = Weights::trainable(&self.layout, &flat);
-        let model = Gpt::new(&self.config, &weights);
-        let (logits, patterns) = model.forward(self.ids("tokens", &grad_device), 0.0);
-        let expected: usize = self.floats("patterns").len() / 2;
-        for (layer, pattern) in patterns.into_iter().enumerate() {
-            let start = layer * expected;
-            let of_layer = &self.floats("patterns")[start..start + expected];
-            close(&read(pattern.inner()), of_layer, tolerance, "patterns");
-        }
-        close(&read(logits.clone().inner()), &self.floats("logits"), tolerance, "logits");
+    /// Logits, patterns and loss of the dump's batch.
+    fn forward(
+        &self,
+        weights: &Weights,
+        device: &Device,
+    ) -> (Tensor<3>, Vec<Tensor<4>>, Tensor<1>) {
+        let device = device.clone().autodiff();
+        let model = Gpt::new(&self.config, weights);
+        let (logits, patterns) = model.forward(self.ids("tokens", &device), 0.0);
+        let counts = TensorData::new(self.floats("weights"), [3, 7]);
+        let counts = Tensor::from_data(counts, &device);
+        let loss = mean_loss(token_losses(logits.clone(), self.ids("targets", &device)), counts);
+        (logits, patterns, loss)
+    }
 
-        let loss_weights = TensorData::new(self.floats("weights"), [3, 7]);
-        let loss_weights = Tensor::from_data(loss_weights, &grad_device);
-        let loss = cross_entropy(logits, self.ids("targets", &grad_device), loss_weights);
-        close(&read(loss.clone().inner()), &self.floats("loss"), tolerance, "loss");
+    fn check(&self, device: &Device) {
+        let weights = Weights::trainable(&self.layout, &tensor(self.flat(""), device));
+        let (logits, patterns, loss) = self.forward(&weights, device);
+        let expected = self.floats("patterns");
+        let of_layer = expected.chunks(expected.len() / 2);
+        for (pattern, expected) in patterns.into_iter().zip(of_layer) {
+            close(&read(pattern.inner()), expected, "patterns");
+        }
+        close(&read(logits.inner()), &self.floats("logits"), "logits");
+        close(&read(loss.clone().inner()), &self.floats("loss"), "loss");
 
         let gradient = read(weights.gradient(&loss));
         for parameter in self.layout.parameters() {
@@ -75,14 +86,14 @@ impl Reference {
             let got = &gradient[parameter.range.clone()];
             if parameter.name.ends_with("b_K") {
                 // Zero by the softmax's invariance; both sides hold rounding alone.
-                assert!(got.iter().all(|value| value.abs() < tolerance), "{}", parameter.name);
+                assert!(got.iter().all(|value| value.abs() < TOLERANCE), "{}", parameter.name);
             } else {
-                close(got, &expected, tolerance, &parameter.name);
+                close(got, &expected, &parameter.name);
             }
         }
     }
 
-    fn check_adamw(&self, device: &Device, tolerance: f32) {
+    fn check_adamw(&self, device: &Device) {
         let train = TrainConfig {
             beta1: 0.9,
             beta2: 0.95,
@@ -90,23 +101,18 @@ impl Reference {
             clip: 1.0,
             ..TrainConfig::default()
         };
-        let grad_device = device.clone().autodiff();
         let mut optimizer = AdamW::new(&self.layout, device);
         let mut flat = tensor(self.flat(""), device);
         for step in 0..3 {
             let weights = Weights::trainable(&self.layout, &flat);
-            let model = Gpt::new(&self.config, &weights);
-            let (logits, _) = model.forward(self.ids("tokens", &grad_device), 0.0);
-            let loss_weights = TensorData::new(self.floats("weights"), [3, 7]);
-            let loss_weights = Tensor::from_data(loss_weights, &grad_device);
-            let loss = cross_entropy(logits, self.ids("targets", &grad_device), loss_weights);
+            let (_, _, loss) = self.forward(&weights, device);
             flat = optimizer.update(&train, step, 1e-2, flat, weights.gradient(&loss));
             let got = read(flat.clone());
             for parameter in self.layout.parameters() {
                 // AdamW makes whole steps of the rounding that is b_K's gradient.
                 if !parameter.name.ends_with("b_K") {
                     let name = format!("adamw.{}.{}", step + 1, parameter.name);
-                    close(&got[parameter.range.clone()], &self.floats(&name), tolerance, &name);
+                    close(&got[parameter.range.clone()], &self.floats(&name), &name);
                 }
             }
         }
@@ -122,27 +128,41 @@ fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
 }
 
-/// Relative error in norm.
-fn close(got: &[f32], expected: &[f32], tolerance: f32, what: &str) {
+fn close(got: &[f32], expected: &[f32], what: &str) {
     assert_eq!(got.len(), expected.len(), "{what}");
     let norm = |v: Vec<f32>| v.iter().map(|x| x * x).sum::<f32>().sqrt();
     let difference = norm(got.iter().zip(expected).map(|(a, b)| a - b).collect());
     let error = difference / norm(expected.to_vec()).max(1e-12);
-    assert!(error < tolerance, "{what}: relative error {error}");
+    assert!(error < TOLERANCE, "{what}: relative error {error}");
+}
+
+/// A GPU's kernels; on a machine without one, those of a software driver.
+fn webgpu() -> Device {
+    let opened = block_on(platform::open(DeviceChoice::Webgpu));
+    opened.expect("`./dev test` installs a software driver where there is no GPU").0.device
 }
 
 #[test]
 fn forward_loss_and_gradients_match_pytorch_with_a_tied_head() {
-    Reference::new(TIED, true).check(&Device::flex(), CPU);
+    Reference::new(TIED, true).check(&Device::flex());
 }
 
 #[test]
 fn forward_loss_and_gradients_match_pytorch_with_biases_and_a_head_of_its_own() {
-    Reference::new(UNTIED_BIAS, false).check(&Device::flex(), CPU);
+    Reference::new(UNTIED_BIAS, false).check(&Device::flex());
 }
 
 #[test]
 fn three_clipped_adamw_steps_match_pytorch() {
-    Reference::new(TIED, true).check_adamw(&Device::flex(), CPU);
-    Reference::new(UNTIED_BIAS, false).check_adamw(&Device::flex(), CPU);
+    Reference::new(TIED, true).check_adamw(&Device::flex());
+    Reference::new(UNTIED_BIAS, false).check_adamw(&Device::flex());
+}
+
+#[test]
+fn webgpu_matches_pytorch() {
+    let device = webgpu();
+    for (dump, tied) in [(TIED, true), (UNTIED_BIAS, false)] {
+        Reference::new(dump, tied).check(&device);
+        Reference::new(dump, tied).check_adamw(&device);
+    }
 }

@@ -97,7 +97,7 @@ fn greedy_samples_with_a_cache_are_those_of_whole_forward_passes() {
     };
     let mut sampler = Sampler::new(&run, options).unwrap();
     let mut text = sampler.text().to_string();
-    while let Some(character) = block_on(sampler.next()).unwrap() {
+    while let Some(character) = block_on(sampler.next(&run.task)).unwrap() {
         let whole = block_on(trace(&run, &text)).unwrap();
         let best = whole.next.last().unwrap()[0];
         assert!((best.logit - character.alternatives[0].logit).abs() < 1e-4, "after {text:?}");
@@ -115,7 +115,7 @@ fn a_sample_may_be_longer_than_the_context() {
     let run = trainer(config);
     let options = SampleOptions { prompt: "abc".into(), max_chars: 30, ..Default::default() };
     let mut sampler = Sampler::new(&run, options).unwrap();
-    while block_on(sampler.next()).unwrap().is_some() {}
+    while block_on(sampler.next(&run.task)).unwrap().is_some() {}
     assert_eq!(sampler.text().chars().count(), 33);
 }
 

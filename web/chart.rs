@@ -107,12 +107,18 @@ fn thin_out(points: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// Draws `curves`, the current one last.
+/// A loss that no curve is of: the entropy floor, or a baseline.
+pub struct Level {
+    pub name: &'static str,
+    pub loss: f64,
+}
+
+/// Draws `curves`, the current one last, and `level` as a dashed line.
 ///
 /// # Errors
 /// What plotters says, which it should not.
-pub fn draw(curves: &[Curve], options: Options) -> Result<Chart, String> {
-    let (low, high) = find_range(curves);
+pub fn draw(curves: &[Curve], level: Option<Level>, options: Options) -> Result<Chart, String> {
+    let (low, high) = find_range(curves, level.as_ref());
     let mut svg = String::new();
     let root = SVGBackend::with_string(&mut svg, options.size).into_drawing_area();
     let steps =
@@ -121,10 +127,16 @@ pub fn draw(curves: &[Curve], options: Options) -> Result<Chart, String> {
         let low = low.max(1e-6);
         let range = low * 0.9..high.max(low * 1.2) * 1.1;
         let losses = range.clone().log_scale().with_key_points(list_log_ticks(range));
-        plot_onto(&root, curves, options, steps.clone(), losses)
+        plot_onto(&root, (curves, level), options, steps.clone(), losses)
     } else {
         let margin = (high - low).max(0.1) * 0.06;
-        plot_onto(&root, curves, options, steps.clone(), (low - margin).max(0.0)..high + margin)
+        plot_onto(
+            &root,
+            (curves, level),
+            options,
+            steps.clone(),
+            (low - margin).max(0.0)..high + margin,
+        )
     }
     .map_err(|error| error.to_string())?;
     root.present().map_err(|error| error.to_string())?;
@@ -146,8 +158,9 @@ fn list_log_ticks(range: Range<f64>) -> Vec<f64> {
         .collect()
 }
 
-fn find_range(curves: &[Curve]) -> (f64, f64) {
-    let losses = || curves.iter().flat_map(Curve::points).map(|(_, loss)| loss);
+fn find_range(curves: &[Curve], level: Option<&Level>) -> (f64, f64) {
+    let level = level.map(|level| level.loss);
+    let losses = || curves.iter().flat_map(Curve::points).map(|(_, loss)| loss).chain(level);
     let low = losses().fold(f64::INFINITY, f64::min);
     let high = losses().fold(f64::NEG_INFINITY, f64::max);
     if low <= high { (low, high) } else { (0.0, 5.0) }
@@ -158,7 +171,7 @@ type Plot = (Range<i32>, Range<i32>);
 
 fn plot_onto<'a, Y>(
     root: &Area<'a>,
-    curves: &[Curve],
+    (curves, level): (&[Curve], Option<Level>),
     options: Options,
     steps: Range<f64>,
     losses: Y,
@@ -175,7 +188,7 @@ where
         .margin_right(14)
         .x_label_area_size(38)
         .y_label_area_size(50)
-        .build_cartesian_2d(steps, losses)?;
+        .build_cartesian_2d(steps.clone(), losses)?;
     chart
         .configure_mesh()
         .light_line_style(TRANSPARENT)
@@ -206,6 +219,18 @@ where
         let dots =
             lone.chain(few).map(|point| Circle::new(*point, 2, color.mix(strength).filled()));
         chart.draw_series(dots)?;
+    }
+    if let Some(Level { name, loss }) = level {
+        let style = theme.text.stroke_width(1);
+        chart
+            .draw_series(DashedLineSeries::new(
+                [(steps.start, loss), (steps.end, loss)],
+                6,
+                4,
+                style,
+            ))?
+            .label(name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 14, y)], style));
     }
     if !curves.is_empty() {
         chart

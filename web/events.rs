@@ -9,7 +9,7 @@ use leptos::prelude::*;
 use crate::actions::{Actions, Origin};
 use crate::browser;
 use crate::runs::{MOST_RUNS, Run, name_experiment, name_run};
-use crate::state::{Inspected, Model, SampleView, Speed, State};
+use crate::state::{FieldView, Inspected, Model, SampleView, Speed, State};
 
 /// How long an autosaved run of an earlier visit has to show up before the example is loaded.
 const RESUMABLE_WAIT: Duration = Duration::from_millis(400);
@@ -25,7 +25,7 @@ pub fn receive(actions: Actions, event: Event) {
             // Nobody asked for it: the session has lost its device and goes on on the CPU.
             let origin = origin.unwrap_or(Origin::Rescue);
             if origin != Origin::Example || !is_overtaken {
-                show_model(actions, built, origin);
+                show_model(actions, *built, origin);
             }
         }
         Event::Refused { reason } => {
@@ -44,6 +44,7 @@ pub fn receive(actions: Actions, event: Event) {
             let (steps_per_s, tokens_per_s) = (report.steps_per_s, report.tokens_per_s);
             state.speed.set(Some(Speed { steps_per_s, tokens_per_s }));
         }
+        Event::Fields { step, fields } => state.fields.set(Some(FieldView { step, fields })),
         Event::SampleStarted { prompt } => {
             let selected_sample =
                 matches!(state.inspected.get_untracked(), Some(Inspected::Sampled(_)));
@@ -110,6 +111,7 @@ fn show_model(actions: Actions, mut built: Built, origin: Origin) {
         state.trace.set(None);
     }
     state.speed.set(None);
+    state.fields.set(None);
     state.inspected.set(None);
     state.sample.set(SampleView::default());
     if !state.prompt_is_own.get_untracked() {
@@ -121,6 +123,8 @@ fn show_model(actions: Actions, mut built: Built, origin: Origin) {
         device,
         parameters: built.parameters,
         training_bytes: built.training_bytes,
+        floor: built.floor.map(Arc::new),
+        baseline: built.baseline,
         is_example,
     }));
 }
@@ -164,5 +168,6 @@ fn add_run(
 fn is_whole(trace: &Trace) -> bool {
     let tokens = trace.tokens.len();
     trace.next.len() == tokens
+        && trace.costs.len() + 1 == tokens
         && trace.patterns.len() == trace.n_layers * trace.n_heads * tokens * tokens
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use confab::config::{Knob, Preset, RunConfig};
 use confab::link::Link;
 use confab::protocol::{
-    CharacterReport, DeviceChoice, DeviceReport, LossPoint, RunState, SampleOptions, Trace,
+    CharacterReport, DeviceChoice, DeviceReport, FieldLoss, LossPoint, RunState, SampleOptions,
+    Trace,
 };
-use confab::task::TaskKind;
+use confab::task::{Floor, TaskKind};
 use leptos::prelude::*;
 
 use crate::fit::{self, Drafts, TaskFacts};
@@ -35,6 +36,7 @@ pub struct State {
     pub building: RwSignal<bool>,
     pub run_state: RwSignal<RunState>,
     pub runs: RwSignal<Vec<Run>>,
+    pub fields: RwSignal<Option<FieldView>>,
     pub speed: RwSignal<Option<Speed>>,
     pub device: RwSignal<Option<DeviceReport>>,
     pub saved_step: RwSignal<Option<usize>>,
@@ -58,8 +60,19 @@ pub struct Model {
     pub device: DeviceChoice,
     pub parameters: usize,
     pub training_bytes: u64,
+    /// The least loss that any model could reach, where it is known.
+    pub floor: Option<Arc<Floor>>,
+    /// For plain text, what counting alone reaches.
+    pub baseline: Option<f64>,
     /// Whether it is the one shipped with the page.
     pub is_example: bool,
+}
+
+/// The losses by field after a step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldView {
+    pub step: usize,
+    pub fields: Vec<FieldLoss>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -141,6 +154,7 @@ impl State {
             building: RwSignal::new(false),
             run_state: RwSignal::new(RunState::Paused),
             runs: RwSignal::new(Vec::new()),
+            fields: RwSignal::new(None),
             speed: RwSignal::new(None),
             device: RwSignal::new(None),
             saved_step: RwSignal::new(None),

@@ -1,6 +1,7 @@
 //! One file per subcommand; the flags of a run are made from [`KNOBS`](confab::config::KNOBS).
 
 mod data;
+mod floor;
 mod inspect;
 mod knobs;
 mod picture;
@@ -23,13 +24,20 @@ pub fn run() -> Result<()> {
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([train::command(), sample::command(), inspect::command(), data::command()]);
+        .subcommands([
+            train::command(),
+            sample::command(),
+            inspect::command(),
+            data::command(),
+            floor::command(),
+        ]);
     let matches = command.get_matches();
     match matches.subcommand() {
         Some(("train", matches)) => train::run(matches),
         Some(("sample", matches)) => sample::run(matches),
         Some(("inspect", matches)) => inspect::run(matches),
         Some(("data", matches)) => data::run(matches),
+        Some(("floor", matches)) => floor::run(matches),
         _ => bail!("no such command"),
     }
 }

@@ -83,7 +83,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     if !as_json {
         write!(out, "{}", sampler.text())?;
     }
-    while let Some(character) = futures::executor::block_on(sampler.next())? {
+    while let Some(character) = futures::executor::block_on(sampler.next(&trainer.task))? {
         if as_json {
             writeln!(out, "{}", serde_json::to_string(&character)?)?;
         } else {

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use rand_chacha::ChaCha8Rng;
 
+use super::prefixes::Prefixes;
 use super::split::{below, hold_out};
 use super::{Field, Record, Split};
 use crate::config::FactsConfig;
@@ -31,6 +32,7 @@ const WORDINGS: &str = include_str!("data/wordings.tsv");
 pub struct Facts {
     train: Vec<Record>,
     validation: Vec<Record>,
+    prefixes: Prefixes,
 }
 
 impl Facts {
@@ -46,7 +48,8 @@ impl Facts {
         for (fact, held_out) in facts.into_iter().zip(held_out) {
             if held_out { &mut validation } else { &mut train }.extend(fact.records);
         }
-        Self { train, validation }
+        let prefixes = Prefixes::of_records(&train);
+        Self { train, validation, prefixes }
     }
 
     /// How many facts were written by hand; they come first.
@@ -60,6 +63,11 @@ impl Facts {
             Split::Train => &self.train,
             Split::Validation => &self.validation,
         }
+    }
+
+    /// The beginnings of training records.
+    pub(super) fn prefixes(&self) -> &Prefixes {
+        &self.prefixes
     }
 
     /// Draws evenly among the records of `split`.

@@ -2,7 +2,10 @@
 //! each character belongs to, and keeps validation records apart by construction.
 
 mod facts;
+pub mod floor;
+mod ngram;
 mod phone;
+mod prefixes;
 mod split;
 mod text;
 
@@ -14,6 +17,7 @@ use crate::config::{ConfigError, TaskConfig};
 use crate::tokenizer::Tokenizer;
 
 pub use facts::Facts;
+pub use floor::{FieldFloor, Floor};
 pub use phone::Phone;
 pub use text::Text;
 
@@ -56,7 +60,7 @@ impl RecallRule {
 }
 
 /// What a character of a record is part of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Field {
     /// `{B}`, `{E}` and the line breaks that belong to them.
@@ -71,6 +75,22 @@ pub enum Field {
     Answer,
     /// A character of free text.
     Text,
+}
+
+impl Field {
+    /// As it is written in JSON: `separator`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Field::Marker => "marker",
+            Field::Separator => "separator",
+            Field::Name => "name",
+            Field::Digit => "digit",
+            Field::Question => "question",
+            Field::Fact => "fact",
+            Field::Answer => "answer",
+            Field::Text => "text",
+        }
+    }
 }
 
 /// Training records or held-out ones.
@@ -155,6 +175,35 @@ impl Task {
             Task::Phone(task) => task.longest(),
             Task::Facts(task) => task.longest(),
             Task::Text(task) => task.longest(),
+        }
+    }
+
+    /// The least loss that any model could reach on the records it trains on; `None` for plain
+    /// text, whose source is not known: see [`Task::baseline`].
+    pub fn floor(&self) -> Option<Floor> {
+        match self {
+            Task::Phone(task) => Some(task.floor()),
+            Task::Facts(task) => Some(Floor::of_records(task.records(Split::Train))),
+            Task::Text(task) => task.records(Split::Train).map(Floor::of_records),
+        }
+    }
+
+    /// What may follow `prefix`, a possible beginning of a training record, each with its
+    /// probability. Empty at a record's end, after what is no such beginning, and for plain text.
+    pub fn next(&self, prefix: &str) -> Vec<(char, f64)> {
+        match self {
+            Task::Phone(task) => task.next(prefix),
+            Task::Facts(task) => task.prefixes().shares(prefix),
+            Task::Text(task) => task.prefixes().map_or_else(Vec::new, |p| p.shares(prefix)),
+        }
+    }
+
+    /// For plain text, the validation loss of an n-gram model, in nats per character: what
+    /// counting alone reaches.
+    pub fn baseline(&self) -> Option<f64> {
+        match self {
+            Task::Phone(_) | Task::Facts(_) => None,
+            Task::Text(task) => task.baseline(),
         }
     }
 

@@ -1,16 +1,25 @@
 //! The phone book: names and numbers are listed, then one line is repeated. Recalling its number
 //! takes a look back at the list; nothing else in the record tells it.
 
+mod floor;
+mod number;
+
 use std::fmt::Write;
 
 use rand_chacha::ChaCha8Rng;
 
+use super::prefixes::Prefixes;
 use super::split::{below, stable_hash};
 use super::{Field, RecallRule, Record, Split};
 use crate::config::PhoneConfig;
+use number::Rules;
 
 /// The characters of every record.
 pub const ALPHABET: &str = "\n -0123456789:=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz{}";
+
+const BEGIN: &str = "{B}\n";
+const SEPARATOR: &str = "=========\n";
+const END: &str = "{E}\n";
 
 const NAMES: &str = include_str!("data/names.txt");
 const MAX_LINES: usize = 5;
@@ -23,25 +32,32 @@ const MAX_DRAWS: usize = 10_000;
 #[derive(Clone, Debug)]
 pub struct Phone {
     lines: usize,
+    /// In the order of the list, so that a seed draws the same in every version.
     names: Vec<&'static str>,
+    /// The same names, by their beginnings.
+    prefixes: Prefixes,
     recall: RecallRule,
+    rules: Rules,
 }
 
 /// A line of the book.
 #[derive(Clone, Debug)]
 struct Entry {
     name: [&'static str; 2],
-    number: Number,
+    number: Vec<u8>,
 }
-
-/// The ten digits of a telephone number, each 0 to 9.
-type Number = [u8; 10];
 
 impl Phone {
     /// Options outside their range are taken as the nearest that is in it.
     pub fn new(config: &PhoneConfig) -> Self {
         let names: Vec<_> = NAMES.lines().take(config.names.max(2)).collect();
-        Self { lines: config.lines.clamp(1, MAX_LINES), names, recall: config.recall }
+        Self {
+            lines: config.lines.clamp(1, MAX_LINES),
+            prefixes: Prefixes::new(names.iter().copied()),
+            names,
+            recall: config.recall,
+            rules: number::PUBLISHED,
+        }
     }
 
     /// Draws a record. Which split it is in hangs on its list alone, so that no list of training
@@ -56,23 +72,28 @@ impl Phone {
         }
         let mut recalled = list[below(rng, list.len())].clone();
         if self.recall == RecallRule::AsPublished {
-            recalled.number = draw_number(rng);
+            recalled.number = self.rules.draw(rng);
         }
-        record(&list, &recalled)
+        record(&self.rules, &list, &recalled)
     }
 
     /// Length of the longest record, in characters.
     pub fn longest(&self) -> usize {
-        let name = self.names.iter().max_by_key(|name| name.len()).copied().unwrap_or("");
-        let entry = Entry { name: [name; 2], number: [0; 10] };
-        record(&vec![entry.clone(); self.lines], &entry).len()
+        let name = self.names.iter().map(|name| name.len()).max().unwrap_or(0);
+        self.format().len() + 2 * name * (self.lines + 1)
+    }
+
+    /// A record without its names.
+    fn format(&self) -> Record {
+        let entry = Entry { name: [""; 2], number: vec![0; self.rules.digits] };
+        record(&self.rules, &vec![entry.clone(); self.lines], &entry)
     }
 
     fn list(&self, rng: &mut ChaCha8Rng) -> Vec<Entry> {
         (0..self.lines)
             .map(|_| {
-                let name = [0, 1].map(|_| self.names[below(rng, self.names.len())]);
-                Entry { name, number: draw_number(rng) }
+                let name = [(); 2].map(|()| self.names[below(rng, self.names.len())]);
+                Entry { name, number: self.rules.draw(rng) }
             })
             .collect()
     }
@@ -87,46 +108,26 @@ fn split_of(list: &[Entry]) -> Split {
     if stable_hash(&text).is_multiple_of(HELD_OUT) { Split::Validation } else { Split::Train }
 }
 
-/// Draws a number by the rules of the published generator: the area code does not begin with 0;
-/// the exchange has no 9 and is not 000; the last four digits are not all the same.
-fn draw_number(rng: &mut ChaCha8Rng) -> Number {
-    let mut number = [0; 10];
-    for place in 0..10 {
-        number[place] = match place {
-            0 => 1 + below(rng, 9) as u8,
-            3 | 4 => below(rng, 9) as u8,
-            5 if number[3..5] == [0, 0] => 1 + below(rng, 8) as u8,
-            5 => below(rng, 9) as u8,
-            9 if number[6] == number[7] && number[7] == number[8] => {
-                let digit = below(rng, 9) as u8;
-                digit + u8::from(digit >= number[6])
-            }
-            _ => below(rng, 10) as u8,
-        };
-    }
-    number
-}
-
-fn record(list: &[Entry], recalled: &Entry) -> Record {
+fn record(rules: &Rules, list: &[Entry], recalled: &Entry) -> Record {
     let mut record = Record::new();
-    record.push(Field::Marker, "{B}\n");
+    record.push(Field::Marker, BEGIN);
     for entry in list {
-        push_line(&mut record, entry, Field::Name, Field::Digit);
+        push_line(&mut record, rules, entry, [Field::Name, Field::Digit]);
     }
-    record.push(Field::Separator, "=========\n");
-    push_line(&mut record, recalled, Field::Answer, Field::Answer);
-    record.push(Field::Marker, "{E}\n");
+    record.push(Field::Separator, SEPARATOR);
+    push_line(&mut record, rules, recalled, [Field::Answer; 2]);
+    record.push(Field::Marker, END);
     record
 }
 
-fn push_line(record: &mut Record, entry: &Entry, name: Field, digit: Field) {
+fn push_line(record: &mut Record, rules: &Rules, entry: &Entry, [name, digit]: [Field; 2]) {
     let [first, last] = entry.name;
     record.push(name, first);
     record.push(Field::Separator, " ");
     record.push(name, last);
     record.push(Field::Separator, ": ");
     for (place, value) in entry.number.iter().enumerate() {
-        if place == 3 || place == 6 {
+        if rules.hyphens.contains(&place) {
             record.push(Field::Separator, "-");
         }
         record.push(digit, &value.to_string());

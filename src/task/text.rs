@@ -3,6 +3,8 @@
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
+use super::ngram;
+use super::prefixes::Prefixes;
 use super::split::{below, hold_out};
 use super::{Field, Record, Split};
 use crate::config::{MAX_TEXT_BYTES, TextConfig};
@@ -22,7 +24,7 @@ pub struct Text {
 #[derive(Clone, Debug)]
 enum Content {
     Plain { train: Vec<char>, validation: Vec<char> },
-    Records { train: Vec<Record>, validation: Vec<Record> },
+    Records { train: Vec<Record>, validation: Vec<Record>, prefixes: Prefixes },
 }
 
 impl Text {
@@ -73,7 +75,9 @@ impl Text {
         for (record, held_out) in records.into_iter().zip(held_out) {
             if held_out { validation.push(record) } else { train.push(record) }
         }
-        Ok(Self { alphabet, longest, content: Content::Records { train, validation } })
+        let prefixes = Prefixes::of_records(&train);
+        let content = Content::Records { train, validation, prefixes };
+        Ok(Self { alphabet, longest, content })
     }
 
     /// Draws a record of at most `window` characters: of plain text a window that begins anywhere
@@ -89,7 +93,7 @@ impl Text {
                 record.push(Field::Text, &part[start..start + window].iter().collect::<String>());
                 record
             }
-            Content::Records { train: part, validation } => {
+            Content::Records { train: part, validation, .. } => {
                 let part = if train { part } else { validation };
                 let record = &part[below(rng, part.len())];
                 if record.len() <= window {
@@ -101,6 +105,31 @@ impl Text {
                     category: None,
                 }
             }
+        }
+    }
+
+    /// Every record of `split`, if the text is JSONL.
+    pub fn records(&self, split: Split) -> Option<&[Record]> {
+        match &self.content {
+            Content::Plain { .. } => None,
+            Content::Records { train, .. } if split == Split::Train => Some(train),
+            Content::Records { validation, .. } => Some(validation),
+        }
+    }
+
+    /// The beginnings of training records, if the text is JSONL.
+    pub(super) fn prefixes(&self) -> Option<&Prefixes> {
+        match &self.content {
+            Content::Plain { .. } => None,
+            Content::Records { prefixes, .. } => Some(prefixes),
+        }
+    }
+
+    /// Of plain text: see [`Task::baseline`](super::Task::baseline).
+    pub(super) fn baseline(&self) -> Option<f64> {
+        match &self.content {
+            Content::Plain { train, validation } => ngram::loss(train, validation),
+            Content::Records { .. } => None,
         }
     }
 

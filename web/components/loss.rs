@@ -7,8 +7,9 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::browser;
-use crate::chart::{self, Chart, Curve, Options};
+use crate::chart::{self, Chart, Curve, Level, Options};
 use crate::components::Dark;
+use crate::components::fields::Fields;
 use crate::runs::group_digits;
 use crate::state::{State, use_state};
 
@@ -31,7 +32,7 @@ pub fn Loss() -> impl IntoView {
     let draw = move || {
         let Some(holder) = holder.get_untracked() else { return };
         let width = u32::try_from(holder.client_width()).unwrap_or_default().max(240);
-        match untrack(|| chart::draw(&list_curves(state), options(width))) {
+        match untrack(|| chart::draw(&list_curves(state), find_level(state), options(width))) {
             Ok(drawn) => chart.set(Some(drawn)),
             Err(reason) => state.notify(format!("The chart could not be drawn: {reason}.")),
         }
@@ -43,6 +44,7 @@ pub fn Loss() -> impl IntoView {
             holder.track();
             is_log.track();
             is_dark.track();
+            state.model.track();
             state.runs.with(|runs| runs.iter().for_each(|run| run.points.track()));
             redraw();
         }
@@ -96,6 +98,7 @@ pub fn Loss() -> impl IntoView {
                 <Readout chart holder/>
             </div>
             <p class="hint">"Thin: training. Thick: validation, on records never trained on."</p>
+            <Fields/>
         </section>
     }
 }
@@ -133,16 +136,45 @@ fn Figures() -> impl IntoView {
                     <output data-testid="val-loss" aria-label="Validation loss">{validation}</output>
                 </dd>
             </div>
-            <div title="the least loss that any model could reach on this task">
-                <dt>"Floor"</dt>
-                <dd>
-                    <output data-testid="floor" aria-label="Entropy floor" title="not computed yet">
-                        "—"
-                    </output>
-                </dd>
-            </div>
+            <Floor/>
         </dl>
     }
+}
+
+/// What no model can get below, or for a plain text what counting alone reaches.
+#[component]
+fn Floor() -> impl IntoView {
+    let state = use_state();
+    let level = move || find_level(state);
+    let is_baseline =
+        move || state.model.with(|model| model.as_ref().is_some_and(|m| m.baseline.is_some()));
+    let title = move || match is_baseline() {
+        true => {
+            "the validation loss of counted 5-grams; a text's floor is not known, for its source \
+             is not"
+        }
+        false => "the least loss that any model could reach on the records it trains on",
+    };
+    view! {
+        <div title=title>
+            <dt>{move || if is_baseline() { "5-grams" } else { "Floor" }}</dt>
+            <dd>
+                <output data-testid="floor" aria-label="Entropy floor">
+                    {move || level().map_or("—".into(), |level| show_loss(level.loss as f32))}
+                </output>
+            </dd>
+        </div>
+    }
+}
+
+/// The floor or the baseline of the run on screen.
+fn find_level(state: State) -> Option<Level> {
+    state.model.with(|model| {
+        let model = model.as_ref()?;
+        let floor =
+            model.floor.as_ref().map(|floor| Level { name: "floor", loss: floor.nats_per_char });
+        floor.or(model.baseline.map(|loss| Level { name: "5-grams", loss }))
+    })
 }
 
 /// The losses at the step under the pointer.

@@ -2,6 +2,7 @@
 
 mod attention;
 mod experiment;
+mod fields;
 mod head;
 mod inspector;
 mod keys;

@@ -1,10 +1,13 @@
-use confab::protocol::Alternative;
+use confab::protocol::{Alternative, Cost};
 use leptos::ev;
 use leptos::prelude::*;
 
 use crate::components::inspector::{NoTrace, Shown};
 use crate::runs::show_character;
 use crate::state::{Inspected, use_state};
+
+/// The cost of a full bar, that of one character in 150.
+const TALLEST_NATS: f32 = 5.0;
 
 /// Every character with what else the model held possible in its place.
 #[component]
@@ -52,6 +55,11 @@ pub fn Probabilities() -> impl IntoView {
                     </For>
                 </ChipRow>
             </Show>
+            <p class="hint">
+                "Under each character: "<i class="key floor"></i>" the least it could cost, "
+                <i class="key excess"></i>" what the model paid beyond that, "
+                <i class="key unknown"></i>" its cost where the task would not have written it."
+            </p>
             <Bars/>
         </Show>
     }
@@ -122,9 +130,11 @@ fn Chip(place: Inspected, character: Option<char>) -> impl IntoView {
         format!("--doubt:{doubt:.2}")
     };
     let choose = move || state.inspected.set(Some(place));
+    let cost = use_cost(place);
     view! {
         <span
             class="chip"
+            title=move || cost().map(describe_cost)
             id=name_chip(place)
             role="option"
             aria-selected=move || is_selected().to_string()
@@ -134,7 +144,36 @@ fn Chip(place: Inspected, character: Option<char>) -> impl IntoView {
             on:pointerenter=move |_| choose()
         >
             {character.map_or("next".to_owned(), |c| show_character(c).to_string())}
+            {move || cost().map(show_cost)}
         </span>
+    }
+}
+
+/// What the character at `place` cost; `None` for the one to come.
+fn use_cost(place: Inspected) -> impl Fn() -> Option<Cost> + Copy + Send + Sync + 'static {
+    let state = use_state();
+    let Shown(trace) = expect_context();
+    move || match place {
+        Inspected::AfterPrompt(index) => {
+            trace.with(|trace| trace.as_ref()?.costs.get(index).copied())
+        }
+        Inspected::Sampled(index) => {
+            state.sample.with(|sample| sample.characters.get(index).map(|report| report.cost))
+        }
+    }
+}
+
+/// A bar under the character: what it had to cost, and what the model paid beyond that.
+fn show_cost(Cost { loss, floor }: Cost) -> impl IntoView {
+    let share = |nats: f32| 100.0 * (nats / TALLEST_NATS).clamp(0.0, 1.0);
+    let style = format!("--floor:{:.0}%;--loss:{:.0}%", share(floor.unwrap_or(0.0)), share(loss));
+    view! { <i class="cost" class:unknown=floor.is_none() style=style aria-hidden="true"></i> }
+}
+
+fn describe_cost(Cost { loss, floor }: Cost) -> String {
+    match floor {
+        Some(floor) => format!("cost {loss:.2} nats; at least {floor:.2} had to be paid"),
+        None => format!("cost {loss:.2} nats; the task is not known to write this here"),
     }
 }
 

@@ -1,0 +1,48 @@
+//! `confab floor`: the least loss any model could reach on a task.
+
+use std::io::Write;
+
+use anyhow::{Context, Result};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use confab::task::{RecallRule, Task};
+
+pub fn command() -> Command {
+    Command::new("floor")
+        .about("Tells the least loss that any model could reach on a task, by field")
+        .args(super::knobs::args())
+        .arg(
+            Arg::new("as-published")
+                .long("as-published")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("task.phone.recall")
+                .help("short for --recall as_published"),
+        )
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("as JSON"))
+}
+
+pub fn run(matches: &ArgMatches) -> Result<()> {
+    let mut config = super::knobs::config(matches)?;
+    if matches.get_flag("as-published") {
+        config.task.phone.recall = RecallRule::AsPublished;
+    }
+    config.validate()?;
+    let task = Task::new(&config.task)?;
+    let floor = task.floor().context(
+        "telling the floor: that of a plain text is not known, for its source is not; \
+         phone, facts and JSONL texts have one",
+    )?;
+    let mut out = std::io::stdout().lock();
+    if matches.get_flag("json") {
+        writeln!(out, "{}", serde_json::to_string_pretty(&floor)?)?;
+        return Ok(());
+    }
+    writeln!(out, "field        characters      nats  nats/char")?;
+    for part in &floor.fields {
+        let name = part.field.name();
+        let (chars, nats, each) = (part.chars, part.nats, part.nats_per_char());
+        writeln!(out, "{name:<12} {chars:>10.2} {nats:>9.3} {each:>10.4}")?;
+    }
+    let (chars, nats, each) = (floor.chars, floor.total_nats, floor.nats_per_char);
+    writeln!(out, "{:<12} {chars:>10.2} {nats:>9.3} {each:>10.4}", "record")?;
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! Cross-entropy: of every token, of a batch, and by field.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Int, Tensor};
+
+use crate::protocol::FieldLoss;
+use crate::task::Field;
+
+/// −ln p(target) of every token, in nats.
+///
+/// # Shapes
+/// `logits`: `[batch, seq, vocab]`; `targets` and the result: `[batch, seq]`
+pub fn token_losses(logits: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<2> {
+    let log_p = log_softmax(logits, 2);
+    log_p.gather(2, targets.unsqueeze_dim::<3>(2)).squeeze_dim::<2>(2).neg() // [batch, seq]
+}
+
+/// Weighted mean of `losses`, in nats per character.
+///
+/// # Shapes
+/// `losses` and `weights`: `[batch, seq]`; the result: `[1]`
+pub fn mean_loss(losses: Tensor<2>, weights: Tensor<2>) -> Tensor<1> {
+    let total = weights.clone().sum();
+    (losses * weights).sum() / total
+}
+
+/// Losses added up by field.
+#[derive(Clone, Debug, Default)]
+pub struct LossSums {
+    /// Nats and characters.
+    fields: BTreeMap<Field, (f64, usize)>,
+}
+
+impl LossSums {
+    /// Adds the losses of tokens, each with its target's field; those without one do not count.
+    pub fn add(&mut self, losses: &[f32], fields: &[Option<Field>]) {
+        for (loss, field) in losses.iter().zip(fields) {
+            let Some(field) = field else { continue };
+            let (nats, chars) = self.fields.entry(*field).or_default();
+            *nats += f64::from(*loss);
+            *chars += 1;
+        }
+    }
+
+    /// In nats per character, over all fields.
+    pub fn mean(&self) -> f32 {
+        let nats: f64 = self.fields.values().map(|(nats, _)| nats).sum();
+        let chars: usize = self.fields.values().map(|(_, chars)| chars).sum();
+        (nats / chars.max(1) as f64) as f32
+    }
+
+    /// In nats per character; `None` if `field` did not occur.
+    pub fn of(&self, field: Field) -> Option<f32> {
+        self.fields.get(&field).map(|(nats, chars)| (nats / *chars as f64) as f32)
+    }
+
+    /// The fields that occurred.
+    pub fn fields(&self) -> impl Iterator<Item = Field> {
+        self.fields.keys().copied()
+    }
+}
+
+impl FieldLoss {
+    /// Each field that occurred.
+    pub fn of(train: &LossSums, val: &LossSums) -> Vec<Self> {
+        let mut fields: Vec<Field> = train.fields().chain(val.fields()).collect();
+        fields.sort_unstable();
+        fields.dedup();
+        let loss = |field: Field| Self { field, train: train.of(field), val: val.of(field) };
+        fields.into_iter().map(loss).collect()
+    }
+}

@@ -1,0 +1,113 @@
+//! The entropy floor: against closed forms, and against what the best of predictors pays.
+
+use confab::config::{FactsConfig, PhoneConfig, TaskConfig, TextConfig};
+use confab::task::floor::surprisals;
+use confab::task::{Field, RecallRule, Split, Task, TaskKind, record_rng};
+
+fn phone(recall: RecallRule) -> Task {
+    let phone = PhoneConfig { lines: 5, names: 2000, recall };
+    Task::new(&TaskConfig { kind: TaskKind::Phone, phone, ..Default::default() }).unwrap()
+}
+
+fn facts(facts: usize) -> Task {
+    let facts = FactsConfig { facts, repetitions: 2 };
+    Task::new(&TaskConfig { kind: TaskKind::Facts, facts, ..Default::default() }).unwrap()
+}
+
+fn text(text: String) -> Task {
+    let text = TextConfig { text };
+    Task::new(&TaskConfig { kind: TaskKind::Text, text, ..Default::default() }).unwrap()
+}
+
+/// Entropy of a number: every digit evenly among those its rules allow.
+fn number() -> f64 {
+    let [ln8, ln9, ln10] = [8.0f64, 9.0, 10.0].map(f64::ln);
+    let area = ln9 + 2.0 * ln10;
+    let exchange = 2.0 * ln9 + (80.0 * ln9 + ln8) / 81.0;
+    let last_four = 3.0 * ln10 + 0.99 * ln10 + 0.01 * ln9;
+    area + exchange + last_four
+}
+
+#[test]
+fn a_phone_record_costs_its_names_its_numbers_and_the_choice_of_a_line() {
+    let lines = 5.0 * (2.0 * 2000f64.ln() + number());
+    let recalled = phone(RecallRule::True).floor().unwrap();
+    assert!((recalled.total_nats - lines - 5f64.ln()).abs() < 1e-5, "{recalled:?}");
+    let fresh = phone(RecallRule::AsPublished).floor().unwrap();
+    assert!((fresh.total_nats - lines - 5f64.ln() - number()).abs() < 1e-5, "{fresh:?}");
+    let digits = recalled.field(Field::Digit).unwrap();
+    assert!((digits.nats - 5.0 * number()).abs() < 1e-9 && digits.chars == 50.0);
+    assert_eq!(recalled.field(Field::Marker).unwrap().nats, 0.0);
+    let answer = |floor: &confab::task::Floor| floor.field(Field::Answer).unwrap().nats;
+    assert!((answer(&fresh) - answer(&recalled) - number()).abs() < 1e-5);
+}
+
+#[test]
+fn a_fact_costs_the_choice_of_its_record() {
+    let task = facts(1000);
+    let Task::Facts(of_task) = &task else { unreachable!() };
+    let records = of_task.records(Split::Train);
+    let floor = task.floor().unwrap();
+    // Two facts may be worded alike; their records are then one.
+    let mut texts: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
+    texts.sort_unstable();
+    let count = texts.len() as f64;
+    let entropy: f64 = texts
+        .chunk_by(|a, b| a == b)
+        .map(|same| same.len() as f64 / count * (count / same.len() as f64).ln())
+        .sum();
+    assert!((floor.total_nats - entropy).abs() < 1e-9);
+    // Which question it is tells the answer.
+    assert!(floor.field(Field::Answer).unwrap().nats < 1e-9);
+    assert!(floor.field(Field::Question).unwrap().nats > 0.9 * entropy);
+}
+
+#[test]
+fn the_best_predictor_pays_the_floor() {
+    for task in [phone(RecallRule::True), phone(RecallRule::AsPublished), facts(1000)] {
+        let floor = task.floor().unwrap();
+        let mut rng = record_rng(1, 0);
+        let (mut nats, mut chars) = (0.0, 0);
+        for _ in 0..10_000 {
+            let record = task.draw(Split::Train, usize::MAX, &mut rng);
+            let costs = surprisals(&task, &record.text);
+            nats += costs[1..].iter().map(|cost| cost.unwrap()).sum::<f64>();
+            chars += costs.len() - 1;
+        }
+        let paid = nats / f64::from(chars as u32);
+        let error = (paid - floor.nats_per_char).abs() / floor.nats_per_char;
+        assert!(error < 0.01, "paid {paid}, the floor is {}", floor.nats_per_char);
+    }
+}
+
+#[test]
+fn what_a_task_never_writes_has_no_floor_from_there_on() {
+    let task = phone(RecallRule::True);
+    let costs = surprisals(&task, "{B}\nMary James: 012-");
+    let impossible = "{B}\nMary James: ".len();
+    assert!(costs[..impossible].iter().all(Option::is_some), "{costs:?}");
+    assert!(costs[impossible..].iter().all(Option::is_none), "{costs:?}");
+    assert!((costs[impossible - 1].unwrap()).abs() < 1e-12, "a space after the colon is certain");
+}
+
+#[test]
+fn jsonl_has_a_floor_and_plain_text_a_baseline() {
+    let line = |i: usize| format!("{{\"instruction\":\"Say {i}\",\"output\":\"{i} it is\"}}\n");
+    let records = text((0..40).map(line).collect());
+    assert!((records.floor().unwrap().total_nats - 36f64.ln()).abs() < 1e-9);
+    assert_eq!(records.baseline(), None);
+
+    let plain = text("the same again and ".repeat(200));
+    assert_eq!(plain.floor(), None);
+    assert!(plain.baseline().unwrap() < 0.05);
+    assert!(surprisals(&plain, "the").iter().all(Option::is_none));
+}
+
+#[test]
+fn counting_predicts_no_dice() {
+    use rand::RngExt;
+    let mut rng = record_rng(3, 0);
+    let dice: String = (0..60_000).map(|_| char::from(b'1' + rng.random_range(0..6u8))).collect();
+    let baseline = text(dice).baseline().unwrap();
+    assert!(baseline > 6f64.ln() && baseline < 1.1 * 6f64.ln(), "{baseline}");
+}
