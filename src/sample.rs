@@ -91,7 +91,7 @@ impl Sampler {
         let next = if self.is_possible { task.next(&self.text) } else { Vec::new() };
         let found = next.into_iter().find(|(character, _)| *character == picked);
         self.is_possible = found.is_some();
-        found.map(|(_, probability)| -probability.ln() as f32)
+        found.map(|(_, probability)| probability.recip().ln() as f32)
     }
 
     /// Logits after the last token. Beyond the context only its last tokens are seen, as in

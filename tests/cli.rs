@@ -182,3 +182,26 @@ fn ctrl_c_saves_and_says_where() {
     let sample = ["sample", "kept.safetensors", "--device", "cpu", "--max-chars", "2"];
     ok(&confab(folder.path(), &sample));
 }
+
+#[test]
+fn floor_tells_what_no_model_gets_below() {
+    let folder = tempfile::tempdir().unwrap();
+    let floor = |more: &[&str]| {
+        let args = ["floor", "--task", "phone", "--names", "2000", "--lines", "5", "--json"];
+        let json = ok(&confab(folder.path(), &[&args[..], more].concat()));
+        serde_json::from_str::<serde_json::Value>(&json).unwrap()
+    };
+    let recalled = floor(&[]);
+    let sum = |of: &str| -> f64 {
+        recalled["fields"].as_array().unwrap().iter().map(|f| f[of].as_f64().unwrap()).sum()
+    };
+    assert!((sum("nats") - recalled["total_nats"].as_f64().unwrap()).abs() < 1e-9);
+    assert!((sum("chars") - recalled["chars"].as_f64().unwrap()).abs() < 1e-9);
+    let total = |floor: &serde_json::Value| floor["total_nats"].as_f64().unwrap();
+    assert!(total(&floor(&["--as-published"])) > total(&recalled) + 20.0);
+
+    let text =
+        confab(folder.path(), &["floor", "--task", "text", "--text", &"some text ".repeat(9)]);
+    assert_eq!(text.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&text.stderr).contains("source"));
+}

@@ -109,7 +109,7 @@ pub fn surprisals(task: &Task, text: &str) -> Vec<Option<f64>> {
         let next = if possible { task.next(&text[..at]) } else { Vec::new() };
         let found = next.iter().find(|(other, _)| *other == character);
         possible = found.is_some();
-        out.push(found.map(|(_, probability)| -probability.ln()));
+        out.push(found.map(|(_, probability)| probability.recip().ln()));
     }
     out
 }

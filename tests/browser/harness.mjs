@@ -7,6 +7,9 @@ import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 
+/** The terminal's program. */
+export const CONFAB = process.env.CONFAB_BIN ?? join(process.env.CARGO_TARGET_DIR ?? 'target', 'release', 'confab')
+
 export const DIST = fileURLToPath(new URL('../../dist/', import.meta.url))
 
 // With these, Chromium has a WebGPU adapter (SwiftShader's, in software) on a machine without a graphics card.

@@ -7,9 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { TINY, eventually, pause, readCheckpoint, withPage } from './harness.mjs'
-
-const CONFAB = process.env.CONFAB_BIN ?? join(process.env.CARGO_TARGET_DIR ?? 'target', 'release', 'confab')
+import { CONFAB, TINY, eventually, pause, readCheckpoint, withPage } from './harness.mjs'
 
 /** The training losses in a checkpoint, by step. */
 const losses = checkpoint =>
