@@ -2,21 +2,23 @@
 //! and shows what they compute. The modules in reading order:
 //!
 //! - no Burn in it, and all that the page's `app` uses: [`config`], [`task`], [`tokenizer`],
-//!   [`link`], [`protocol`], [`color`]
+//!   [`link`], [`protocol`], [`report`], [`color`]
 //! - what computes: [`batch`], [`model`], [`loss`], [`schedule`], [`optimizer`], [`trainer`]
-//! - what a trained model shows: [`sample`], [`trace`]
+//! - what a trained model shows: [`sample`], [`trace`], [`eval`]
 //! - around it: [`checkpoint`], [`session`], [`platform`], [`selfcheck`]
 
 pub mod batch;
 pub mod checkpoint;
 pub mod color;
 pub mod config;
+pub mod eval;
 pub mod link;
 pub mod loss;
 pub mod model;
 pub mod optimizer;
 pub mod platform;
 pub mod protocol;
+pub mod report;
 pub mod sample;
 pub mod schedule;
 pub mod selfcheck;

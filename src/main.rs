@@ -1,4 +1,4 @@
-//! The terminal: `confab train | sample | inspect | data | floor`.
+//! The terminal: `confab train | sample | inspect | eval | data | floor`.
 
 mod cli;
 

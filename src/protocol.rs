@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::RunConfig;
+use crate::report::{EvalOptions, Report};
 use crate::task::{Field, Floor};
 
 /// Where a session computes.
@@ -72,6 +73,9 @@ pub enum Command {
     /// Traces `prompt` now, and again while training: [`Event::Trace`]. Characters that the model
     /// does not know are answered with a notice.
     Inspect { prompt: String },
+    /// Has the model answer, in place of any evaluation under way: [`Event::Evaluated`], again and
+    /// again until all records are done.
+    Evaluate(EvalOptions),
     /// Asks for the run as a checkpoint file: [`Event::CheckpointFile`].
     SaveCheckpoint,
     /// Continues from a checkpoint file's bytes: [`Event::Built`], or [`Event::Refused`].
@@ -113,6 +117,7 @@ pub enum Event {
         text: String,
     },
     Trace(Trace),
+    Evaluated(Box<Evaluated>),
     CheckpointFile {
         name: String,
         bytes: Vec<u8>,
@@ -168,6 +173,17 @@ pub struct LossPoint {
     pub step: usize,
     pub train_loss: f32,
     pub val_loss: Option<f32>,
+}
+
+/// How an evaluation stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluated {
+    /// The model's step.
+    pub step: usize,
+    pub options: EvalOptions,
+    /// Records evaluated.
+    pub done: usize,
+    pub report: Report,
 }
 
 /// A field's losses, in nats per character; `None` if it did not occur.

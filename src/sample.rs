@@ -4,8 +4,8 @@ use burn::tensor::{Device, ExecutionError, Int, Tensor, TensorData};
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 
+use crate::model::Gpt;
 use crate::model::gpt::Caches;
-use crate::model::{Gpt, Weights};
 use crate::protocol::{ALTERNATIVES, Alternative, CharacterReport, Cost, SampleOptions};
 use crate::task::floor::surprisals;
 use crate::task::{Task, record_rng};
@@ -38,8 +38,7 @@ impl Sampler {
     /// # Errors
     /// A character of the prompt that the model does not know.
     pub fn new(trainer: &Trainer, options: SampleOptions) -> Result<Self, UnknownCharacter> {
-        let weights = Weights::new(&trainer.layout, &trainer.parameters);
-        let model = Gpt::new(&trainer.config.model, &weights);
+        let model = trainer.model();
         let mut ids = trainer.tokenizer.encode(&options.prompt)?;
         if ids.is_empty() {
             ids.extend(trainer.tokenizer.encode("\n").or_else(|_| Ok(vec![0]))?);

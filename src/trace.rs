@@ -2,7 +2,6 @@
 
 use burn::tensor::{ExecutionError, Transaction};
 
-use crate::model::{Gpt, Weights};
 use crate::protocol::{Cost, Trace};
 use crate::sample::{alternatives, surprisal, to_tensor};
 use crate::task::floor::surprisals;
@@ -15,11 +14,11 @@ const MAX_PATTERN_VALUES: usize = 8 << 20;
 /// Why a prompt was not traced.
 #[derive(Debug, thiserror::Error)]
 pub enum TraceError {
-    #[error("the prompt is empty; type at least one character")]
+    #[error("it is empty; type at least one character")]
     Empty,
-    #[error("the prompt cannot be traced: {0}")]
+    #[error(transparent)]
     Unknown(#[from] UnknownCharacter),
-    #[error("the device failed while tracing the prompt: {0}")]
+    #[error("the device failed: {0}")]
     Device(#[from] ExecutionError),
 }
 
@@ -41,8 +40,7 @@ pub async fn trace(trainer: &Trainer, prompt: &str) -> Result<Trace, TraceError>
     if ids.is_empty() {
         return Err(TraceError::Empty);
     }
-    let weights = Weights::new(&trainer.layout, &trainer.parameters);
-    let model = Gpt::new(&trainer.config.model, &weights);
+    let model = trainer.model();
     let (logits, patterns) = model.forward(to_tensor(&ids, &trainer.parameters.device()), 0.0);
     let read =
         patterns.into_iter().fold(Transaction::default(), |all, pattern| all.register(pattern));

@@ -144,6 +144,11 @@ impl Trainer {
         Ok(StepOutcome { loss, tokens, fields })
     }
 
+    /// The model as it is now, which later steps leave alone.
+    pub fn model(&self) -> Gpt {
+        Gpt::new(&self.config.model, &Weights::new(&self.layout, &self.parameters))
+    }
+
     fn validates_after(&self, step: usize) -> bool {
         let train = &self.config.train;
         step.is_multiple_of(train.val_every) || step == 1 || step == train.steps
@@ -154,8 +159,7 @@ impl Trainer {
     /// # Errors
     /// If the device failed.
     pub async fn losses(&self, split: Split, batches: usize) -> Result<LossSums, ExecutionError> {
-        let weights = Weights::new(&self.layout, &self.parameters);
-        let model = Gpt::new(&self.config.model, &weights);
+        let model = self.model();
         let mut sums = LossSums::default();
         for batch in 0..batches {
             let batch = self.draw(split, VALIDATION_STREAM + batch as u64, &self.device);

@@ -205,3 +205,24 @@ fn floor_tells_what_no_model_gets_below() {
     assert_eq!(text.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&text.stderr).contains("source"));
 }
+
+#[test]
+fn eval_tells_losses_and_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    ok(&confab(at, &[&["train"], TINY, &["--steps", "3", "--out", "run.safetensors"]].concat()));
+    let eval = ["eval", "run.safetensors", "--device", "cpu", "--records", "4"];
+    let json = ok(&confab(at, &[&eval[..], &["--temperature", "0,1.5", "--json"]].concat()));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let evaluations = json["evaluations"].as_array().unwrap();
+    let temperatures: Vec<f64> =
+        evaluations.iter().map(|e| e["options"]["temperature"].as_f64().unwrap()).collect();
+    assert_eq!(temperatures, [0.0, 1.5]);
+    assert!(evaluations.iter().all(|e| e["done"] == 4 && e["step"] == 3));
+    assert!(json["fields"].as_array().unwrap().iter().all(|f| f["val"].as_f64().unwrap() > 0.0));
+    let table = ok(&confab(at, &eval));
+    assert!(table.contains("digits by place") && table.contains("excess"), "{table}");
+    for bad in [["--temperature", "3"], ["--records", "0"]] {
+        assert_eq!(confab(at, &[&eval[..4], &bad].concat()).status.code(), Some(2), "{bad:?}");
+    }
+}

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use confab::config::RunConfig;
 use confab::link;
 use confab::protocol::{Command, DeviceChoice, RunState, SampleOptions};
+use confab::report::EvalOptions;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -121,6 +122,14 @@ impl Actions {
             seed: state.sample_seed.get_untracked(),
             max_chars: SAMPLE_CHARS,
         }));
+    }
+
+    /// Has the model answer; one that is still to be built is built first.
+    pub fn evaluate(&self, options: EvalOptions) {
+        let has_model = self.state.model.with_untracked(Option::is_some);
+        if has_model || self.state.building.get_untracked() || self.build() {
+            self.send(Command::Evaluate(options));
+        }
     }
 
     pub fn inspect(&self, prompt: String) {

@@ -59,6 +59,7 @@ pub fn receive(actions: Actions, event: Event) {
             true => state.trace.set(Some(Arc::new(trace))),
             false => state.notify("A trace of the worker was damaged and is not shown."),
         },
+        Event::Evaluated(evaluated) => state.evaluated.set(Some(*evaluated)),
         Event::CheckpointFile { name, bytes } => {
             if let Err(reason) = browser::download(&name, "application/octet-stream", &bytes) {
                 state.notify(format!("{name} could not be saved: {reason}."));
@@ -112,6 +113,7 @@ fn show_model(actions: Actions, mut built: Built, origin: Origin) {
     }
     state.speed.set(None);
     state.fields.set(None);
+    state.evaluated.set(None);
     state.inspected.set(None);
     state.sample.set(SampleView::default());
     if !state.prompt_is_own.get_untracked() {

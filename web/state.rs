@@ -5,8 +5,8 @@ use std::sync::Arc;
 use confab::config::{Knob, Preset, RunConfig};
 use confab::link::Link;
 use confab::protocol::{
-    CharacterReport, DeviceChoice, DeviceReport, FieldLoss, LossPoint, RunState, SampleOptions,
-    Trace,
+    CharacterReport, DeviceChoice, DeviceReport, Evaluated, FieldLoss, LossPoint, RunState,
+    SampleOptions, Trace,
 };
 use confab::task::{Floor, TaskKind};
 use leptos::prelude::*;
@@ -42,6 +42,7 @@ pub struct State {
     pub saved_step: RwSignal<Option<usize>>,
     pub sample: RwSignal<SampleView>,
     pub trace: RwSignal<Option<Arc<Trace>>>,
+    pub evaluated: RwSignal<Option<Evaluated>>,
     pub resumable: RwSignal<Option<(RunConfig, usize)>>,
     pub notices: RwSignal<Vec<Notice>>,
     pub inspected: RwSignal<Option<Inspected>>,
@@ -108,15 +109,17 @@ pub enum Tab {
     #[default]
     Attention,
     Probabilities,
+    Retrieval,
 }
 
 impl Tab {
-    pub const ALL: [Tab; 2] = [Tab::Attention, Tab::Probabilities];
+    pub const ALL: [Tab; 3] = [Tab::Attention, Tab::Probabilities, Tab::Retrieval];
 
     pub fn label(self) -> &'static str {
         match self {
             Tab::Attention => "Attention",
             Tab::Probabilities => "Probabilities",
+            Tab::Retrieval => "Retrieval",
         }
     }
 
@@ -124,6 +127,7 @@ impl Tab {
         match self {
             Tab::Attention => "attention",
             Tab::Probabilities => "probabilities",
+            Tab::Retrieval => "retrieval",
         }
     }
 
@@ -160,6 +164,7 @@ impl State {
             saved_step: RwSignal::new(None),
             sample: RwSignal::new(SampleView::default()),
             trace: RwSignal::new(None),
+            evaluated: RwSignal::new(None),
             resumable: RwSignal::new(None),
             notices: RwSignal::new(Vec::new()),
             inspected: RwSignal::new(None),

@@ -35,7 +35,8 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         Some(prompt) => super::sample::unescape(prompt),
         None => trainer.task.example_prompt(trainer.config.seed),
     };
-    let trace = futures::executor::block_on(trace(&trainer, &prompt))?;
+    let traced = futures::executor::block_on(trace(&trainer, &prompt));
+    let trace = traced.context("tracing the prompt")?;
     if trace.tokens.len() < trace.prompt_len {
         eprintln!("The prompt was cut to its first {} characters.", trace.tokens.len());
     }

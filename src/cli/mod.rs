@@ -1,6 +1,7 @@
 //! One file per subcommand; the flags of a run are made from [`KNOBS`](confab::config::KNOBS).
 
 mod data;
+mod eval;
 mod floor;
 mod inspect;
 mod knobs;
@@ -29,6 +30,7 @@ pub fn run() -> Result<()> {
             sample::command(),
             inspect::command(),
             data::command(),
+            eval::command(),
             floor::command(),
         ]);
     let matches = command.get_matches();
@@ -37,6 +39,7 @@ pub fn run() -> Result<()> {
         Some(("sample", matches)) => sample::run(matches),
         Some(("inspect", matches)) => inspect::run(matches),
         Some(("data", matches)) => data::run(matches),
+        Some(("eval", matches)) => eval::run(matches),
         Some(("floor", matches)) => floor::run(matches),
         _ => bail!("no such command"),
     }

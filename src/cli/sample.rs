@@ -55,7 +55,7 @@ pub fn command() -> Command {
         )
 }
 
-fn temperature(text: &str) -> Result<f64, String> {
+pub fn temperature(text: &str) -> Result<f64, String> {
     text.parse::<f64>()
         .ok()
         .filter(|t| (0.0..=2.0).contains(t))

@@ -77,6 +77,7 @@ impl<E: Fn(Event)> Session<E> {
         let running = self.running;
         self.running = false;
         self.sampler = None;
+        self.evaluation = None;
         let Some(lost) = self.device.take() else { return };
         let reason = error.to_string().lines().next().unwrap_or_default().to_string();
         self.notice(format!(

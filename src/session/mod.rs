@@ -9,8 +9,10 @@ use web_time::{Duration, Instant};
 
 use crate::checkpoint::Checkpoint;
 use crate::config::RunConfig;
+use crate::eval::Evaluation;
 use crate::platform::{self, OpenDevice, Store};
 use crate::protocol::*;
+use crate::report::EvalOptions;
 use crate::sample::Sampler;
 use crate::trainer::Trainer;
 
@@ -31,7 +33,7 @@ pub async fn run(
     session.offer_resume().await;
     let mut yielded = Instant::now();
     loop {
-        let idle = !session.running && session.sampler.is_none();
+        let idle = session.is_idle();
         let command =
             if idle { Some(commands.next().await) } else { commands.next().now_or_never() };
         match command {
@@ -54,9 +56,12 @@ struct Session<E: Fn(Event)> {
     trainer: Option<Trainer>,
     running: bool,
     sampler: Option<Sampler>,
+    evaluation: Option<Evaluation>,
     prompt: String,
     pace: Pace,
     traced: Traced,
+    /// When an evaluation was last told of.
+    told: Option<Instant>,
     saved: Saved,
 }
 
@@ -69,9 +74,11 @@ impl<E: Fn(Event)> Session<E> {
             trainer: None,
             running: false,
             sampler: None,
+            evaluation: None,
             prompt: String::new(),
             pace: Pace::new(),
             traced: Traced::new(),
+            told: None,
             saved: Saved::at(0),
         }
     }
@@ -104,6 +111,7 @@ impl<E: Fn(Event)> Session<E> {
                 self.prompt = prompt;
                 self.trace().await;
             }
+            Command::Evaluate(options) => self.start_evaluation(options),
             Command::SaveCheckpoint => self.export().await,
             Command::LoadCheckpoint { bytes, device } => self.load(&bytes, device).await,
             Command::Resume { device } => match self.store.latest().await {
@@ -177,6 +185,10 @@ impl<E: Fn(Event)> Session<E> {
         })));
         self.running = false;
         self.sampler = None;
+        self.evaluation = None;
+        if trainer.tokenizer.encode(&self.prompt).is_err() {
+            self.prompt.clear(); // it was another task's
+        }
         self.pace = Pace::new();
         self.saved = Saved::at(trainer.step);
         let state = if trainer.finished() { RunState::Finished } else { RunState::Paused };
@@ -211,6 +223,23 @@ impl<E: Fn(Event)> Session<E> {
         self.trace().await;
         if self.trainer.as_ref().is_some_and(|trainer| !trainer.finished()) {
             (self.emit)(Event::State(RunState::Paused));
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        !self.running && self.sampler.is_none() && self.evaluation.is_none()
+    }
+
+    fn start_evaluation(&mut self, options: EvalOptions) {
+        let Some(trainer) = &self.trainer else {
+            return self.notice("There is no model to evaluate yet: press Train first.");
+        };
+        match Evaluation::new(trainer, options) {
+            Ok(evaluation) => {
+                self.evaluation = Some(evaluation);
+                self.told = None;
+            }
+            Err(error) => self.notice(format!("The model was not evaluated: {error}.")),
         }
     }
 

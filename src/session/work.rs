@@ -10,6 +10,8 @@ use crate::trace;
 const TRACE_SHARE: u32 = 20;
 /// Traces are not drawn more often than this.
 const TRACE_EVERY: Duration = Duration::from_millis(500);
+/// An evaluation is not told of more often than this.
+const TELL_EVERY: Duration = Duration::from_millis(250);
 
 /// Steps and tokens since the last report of speed.
 pub(super) struct Pace {
@@ -55,7 +57,7 @@ impl Traced {
 }
 
 impl<E: Fn(Event)> Session<E> {
-    /// One piece of what there is to do: a character of a sample, a step.
+    /// One piece of what there is to do: a character of a sample, a record of an evaluation, a step.
     pub(super) async fn work(&mut self) {
         if let (Some(mut sampler), Some(trainer)) = (self.sampler.take(), &self.trainer) {
             match sampler.next(&trainer.task).await {
@@ -64,6 +66,19 @@ impl<E: Fn(Event)> Session<E> {
                     self.sampler = Some(sampler);
                 }
                 Ok(None) => (self.emit)(Event::SampleEnded { text: sampler.text().into() }),
+                Err(error) => self.recover(error).await,
+            }
+        }
+        if let Some(mut evaluation) = self.evaluation.take() {
+            match evaluation.next().await {
+                Ok(more) => {
+                    let is_due = self.told.is_none_or(|told| told.elapsed() > TELL_EVERY);
+                    if is_due || !more {
+                        (self.emit)(Event::Evaluated(Box::new(evaluation.standing())));
+                        self.told = Some(Instant::now());
+                    }
+                    self.evaluation = more.then_some(evaluation);
+                }
                 Err(error) => self.recover(error).await,
             }
         }
@@ -124,7 +139,7 @@ impl<E: Fn(Event)> Session<E> {
             Err(trace::TraceError::Device(error)) => return self.recover(error).await,
             Err(error) => {
                 self.prompt.clear(); // said once, not at every trace
-                self.notice(format!("{error}."));
+                self.notice(format!("The prompt was not traced: {error}."));
             }
         }
         self.traced = Traced { at: Instant::now(), took: start.elapsed() };

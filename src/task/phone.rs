@@ -77,6 +77,11 @@ impl Phone {
         record(&self.rules, &list, &recalled)
     }
 
+    /// Lines listed in a record.
+    pub fn lines(&self) -> usize {
+        self.lines
+    }
+
     /// Length of the longest record, in characters.
     pub fn longest(&self) -> usize {
         let name = self.names.iter().map(|name| name.len()).max().unwrap_or(0);

@@ -6,6 +6,7 @@ use wasm_bindgen::JsCast;
 
 use crate::components::attention::Attention;
 use crate::components::probabilities::Probabilities;
+use crate::components::retrieval::Retrieval;
 use crate::runs::group_digits;
 use crate::state::{Tab, use_state};
 
@@ -79,6 +80,7 @@ pub fn Inspector() -> impl IntoView {
                                 {match tab {
                                     Tab::Attention => view! { <Attention/> }.into_any(),
                                     Tab::Probabilities => view! { <Probabilities/> }.into_any(),
+                                    Tab::Retrieval => view! { <Retrieval/> }.into_any(),
                                 }}
                             </Show>
                         </div>

@@ -1,0 +1,181 @@
+//! `confab eval`: losses beside their floor, and how well a model answers.
+
+use std::f64::consts::LN_2;
+use std::io::Write;
+
+use anyhow::{Context, Result};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use confab::eval::Evaluation;
+use confab::protocol::{Evaluated, FieldLoss};
+use confab::report::{Answers, Calibration, EvalOptions, FactsReport, PhoneReport, Report, Score};
+use confab::task::{Floor, Split};
+use confab::trainer::Trainer;
+use futures::executor::block_on;
+use indicatif::ProgressBar;
+use serde_json::json;
+
+pub fn command() -> Command {
+    let defaults = EvalOptions::default();
+    Command::new("eval")
+        .about("Tells a checkpoint's losses beside their floor, and how well it answers")
+        .arg(super::checkpoint_arg())
+        .arg(super::device_arg())
+        .arg(
+            Arg::new("records")
+                .long("records")
+                .value_name("N")
+                .value_parser(value_parser!(u32).range(1..=confab::report::MAX_RECORDS as i64))
+                .default_value(defaults.records.to_string())
+                .help("how many to have answered"),
+        )
+        .arg(
+            Arg::new("temperature")
+                .long("temperature")
+                .value_name("T,…")
+                .value_parser(super::sample::temperature)
+                .value_delimiter(',')
+                .default_value("0")
+                .help("one evaluation each; 0 always takes the likeliest character"),
+        )
+        .arg(
+            Arg::new("seed")
+                .long("seed")
+                .value_parser(value_parser!(u64))
+                .default_value(defaults.seed.to_string())
+                .help("decides the records, and what is drawn"),
+        )
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("as JSON"))
+}
+
+pub fn run(matches: &ArgMatches) -> Result<()> {
+    let trainer = super::load_run(matches)?;
+    let records = matches.get_one::<u32>("records").map_or(100, |records| *records as usize);
+    let seed = matches.get_one("seed").copied().unwrap_or(1);
+    let floor = trainer.task.floor();
+    let fields = losses(&trainer, records).context("computing the losses")?;
+
+    let mut evaluations = Vec::new();
+    for temperature in matches.get_many::<f64>("temperature").into_iter().flatten().copied() {
+        match Evaluation::new(&trainer, EvalOptions { records, temperature, seed }) {
+            Ok(evaluation) => evaluations.push(finish(evaluation)?),
+            Err(reason) => {
+                eprintln!("Answers are not told: {reason}.");
+                break;
+            }
+        }
+    }
+    let mut out = std::io::stdout().lock();
+    if matches.get_flag("json") {
+        let json = json!({
+            "step": trainer.step, "floor": floor, "fields": fields, "evaluations": evaluations,
+        });
+        writeln!(out, "{}", serde_json::to_string_pretty(&json)?)?;
+        return Ok(());
+    }
+    write_fields(&mut out, &fields, floor.as_ref())?;
+    for Evaluated { options, done, report, .. } in &evaluations {
+        writeln!(out, "\nAnswers to {done} records at temperature {}", options.temperature)?;
+        match report {
+            Report::Phone(report) => write_phone(&mut out, report)?,
+            Report::Facts(report) => write_facts(&mut out, report)?,
+        }
+    }
+    Ok(())
+}
+
+/// On as many batches as hold `records`.
+fn losses(trainer: &Trainer, records: usize) -> Result<Vec<FieldLoss>> {
+    let batches = records.div_ceil(trainer.config.train.batch);
+    let train = block_on(trainer.losses(Split::Train, batches))?;
+    let val = block_on(trainer.losses(Split::Validation, batches))?;
+    Ok(FieldLoss::of(&train, &val))
+}
+
+fn finish(mut evaluation: Evaluation) -> Result<Evaluated> {
+    let bar = ProgressBar::new(evaluation.standing().options.records as u64);
+    while block_on(evaluation.next()).context("having the model answer")? {
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(evaluation.standing())
+}
+
+fn write_fields(out: &mut impl Write, fields: &[FieldLoss], floor: Option<&Floor>) -> Result<()> {
+    let by_heart = floor.is_some_and(|floor| floor.by_heart);
+    let of = if by_heart { "training" } else { "validation" };
+    writeln!(out, "Nats per character; excess in bits over the floor, in {of}")?;
+    writeln!(out, "field           floor  training  validation  excess")?;
+    for FieldLoss { field, train, val } in fields {
+        let least = floor.and_then(|floor| floor.field(*field)).map(|part| part.nats_per_char());
+        let held = if by_heart { train } else { val };
+        let excess = least.zip(*held).map(|(least, held)| (f64::from(held) - least) / LN_2);
+        let [least, train, val] = [least, train.map(f64::from), val.map(f64::from)]
+            .map(|loss| loss.map_or("-".into(), |loss| format!("{loss:.4}")));
+        let excess = excess.map_or("-".into(), |bits| format!("{bits:+.3}"));
+        writeln!(out, "{:<12} {least:>8} {train:>9} {val:>11} {excess:>7}", field.name())?;
+    }
+    Ok(())
+}
+
+fn write_phone(out: &mut impl Write, report: &PhoneReport) -> Result<()> {
+    let digits: Score = report.digits.iter().fold(Score::default(), |sum, digit| Score {
+        right: sum.right + digit.right,
+        of: sum.of + digit.of,
+    });
+    for (what, score) in [
+        ("line has the form of one", report.valid),
+        ("first name is listed", report.first_name),
+        ("last name is listed", report.last_name),
+        ("both stand in one line", report.name),
+        ("of these, number is the line's", report.number),
+        ("asked for: number", report.asked),
+        ("asked for: digits", digits),
+    ] {
+        writeln!(out, "{what:<32} {}", percent(&score))?;
+    }
+    let edits = report.edits as f64 / report.asked.of.max(1) as f64;
+    writeln!(out, "{:<32} {edits:.2}", "asked for: edits to the number")?;
+    writeln!(out, "{:<32} {}", "digits by place", shares(&report.digits))?;
+    writeln!(out, "{:<32} {}", "digits by line in the list", shares(&report.by_line))?;
+    if report.distinct.of > 0 {
+        let Score { right, of } = report.distinct;
+        writeln!(out, "{:<32} {right} of {of}", "different lines after one list")?;
+    }
+    write_calibration(out, &report.calibration)
+}
+
+fn write_facts(out: &mut impl Write, report: &FactsReport) -> Result<()> {
+    writeln!(out, "{:<32} trained on  held out", "")?;
+    type Of = fn(&Answers) -> &Score;
+    let rows: [(&str, Of); 4] = [
+        ("fact given: right", |answers| &answers.given),
+        ("fact left out: right", |answers| &answers.left_out),
+        ("false fact: says what it says", |answers| &answers.follows_context),
+        ("false fact: says what is true", |answers| &answers.follows_weights),
+    ];
+    for (what, score) in rows {
+        let [trained, held_out] = [&report.trained, &report.held_out].map(|a| percent(score(a)));
+        writeln!(out, "{what:<32} {trained:>10}  {held_out:>8}")?;
+    }
+    for (category, score) in &report.categories {
+        writeln!(out, "{:<32} {}", format!("fact given: {category}"), percent(score))?;
+    }
+    write_calibration(out, &report.calibration)
+}
+
+fn write_calibration(out: &mut impl Write, calibration: &Calibration) -> Result<()> {
+    let (right, wrong) = calibration.confidences();
+    let [right, wrong, error] = [right, wrong, calibration.error()]
+        .map(|value| value.map_or("-".into(), |value| format!("{value:.3}")));
+    writeln!(out, "{:<32} {right}, in wrong ones {wrong}", "confidence in right answers")?;
+    writeln!(out, "{:<32} {error}", "expected calibration error")?;
+    Ok(())
+}
+
+fn shares(scores: &[Score]) -> String {
+    scores.iter().map(percent).collect::<Vec<_>>().join(" ")
+}
+
+fn percent(score: &Score) -> String {
+    score.share().map_or("-".into(), |share| format!("{:.1}%", 100.0 * share))
+}

@@ -1,0 +1,134 @@
+//! How well a model answers, record by record.
+
+mod facts;
+mod phone;
+
+use burn::tensor::ExecutionError;
+use rand_chacha::ChaCha8Rng;
+
+use crate::model::Gpt;
+use crate::protocol::Evaluated;
+use crate::report::{EvalOptions, MAX_RECORDS, Report};
+use crate::sample::{pick, surprisal, to_tensor};
+use crate::task::{Task, record_rng};
+use crate::tokenizer::Tokenizer;
+use crate::trainer::{Trainer, floats};
+
+/// An evaluation under way. It keeps the weights it began with, whatever training does meanwhile.
+pub struct Evaluation {
+    writer: Writer,
+    task: Task,
+    options: EvalOptions,
+    /// The model's step.
+    step: usize,
+    report: Report,
+    done: usize,
+}
+
+/// Why a model is not evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EvalError {
+    #[error("only the tasks phone and facts say which answers are right")]
+    Task,
+}
+
+impl Evaluation {
+    /// # Errors
+    /// If the run's task is neither `phone` nor `facts`.
+    pub fn new(trainer: &Trainer, mut options: EvalOptions) -> Result<Self, EvalError> {
+        let report = match &trainer.task {
+            Task::Phone(task) => Report::Phone(phone::empty(task)),
+            Task::Facts(_) => Report::Facts(Default::default()),
+            Task::Text(_) => return Err(EvalError::Task),
+        };
+        options.records = options.records.clamp(1, MAX_RECORDS);
+        let writer = Writer::new(trainer, options);
+        let (task, step) = (trainer.task.clone(), trainer.step);
+        Ok(Self { writer, task, options, step, report, done: 0 })
+    }
+
+    /// Evaluates one more record; `false` if all were.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub async fn next(&mut self) -> Result<bool, ExecutionError> {
+        if self.done == self.options.records {
+            return Ok(false);
+        }
+        let mut rng = record_rng(self.options.seed, self.done as u64);
+        match (&self.task, &mut self.report) {
+            (Task::Phone(task), Report::Phone(report)) => {
+                phone::score(report, task, &mut self.writer, &mut rng).await?;
+                if self.done == 0 && self.options.temperature > 0.0 {
+                    phone::repeat(report, task, &mut self.writer, &mut rng).await?;
+                }
+            }
+            (Task::Facts(task), Report::Facts(report)) => {
+                facts::score(report, task, self.done, &mut self.writer, &mut rng).await?;
+            }
+            _ => unreachable!("the report is made for the task"),
+        }
+        self.done += 1;
+        Ok(true)
+    }
+
+    /// How it stands.
+    pub fn standing(&self) -> Evaluated {
+        let Self { step, options, done, .. } = *self;
+        Evaluated { step, options, done, report: self.report.clone() }
+    }
+}
+
+/// What the model wrote, and the probability it gave to each character at temperature 1.
+struct Written {
+    text: String,
+    confidences: Vec<f64>,
+}
+
+/// Writes on from prompts.
+struct Writer {
+    model: Gpt,
+    tokenizer: Tokenizer,
+    context: usize,
+    device: burn::tensor::Device,
+    temperature: f64,
+    rng: ChaCha8Rng,
+}
+
+impl Writer {
+    fn new(trainer: &Trainer, options: EvalOptions) -> Self {
+        Self {
+            model: trainer.model(),
+            tokenizer: trainer.tokenizer.clone(),
+            context: trainer.config.model.context,
+            device: trainer.parameters.device(),
+            temperature: options.temperature,
+            rng: record_rng(options.seed, WRITER_STREAM),
+        }
+    }
+
+    /// What follows `prompt`, up to and with `stop`; at most `most` characters, and no more than
+    /// the context has room for.
+    async fn write(
+        &mut self,
+        prompt: &str,
+        stop: &str,
+        most: usize,
+    ) -> Result<Written, ExecutionError> {
+        let mut ids = self.tokenizer.encode(prompt).unwrap_or_default();
+        let mut caches = self.model.caches();
+        let mut written = Written { text: String::new(), confidences: Vec::new() };
+        let room = self.context.saturating_sub(ids.len());
+        while written.confidences.len() < most.min(room) && !written.text.ends_with(stop) {
+            let logits = self.model.forward_cached(to_tensor(&ids, &self.device), &mut caches);
+            let logits = floats(logits.into_data_async().await?);
+            let id = pick(&logits, self.temperature, 0, &mut self.rng);
+            written.confidences.push(f64::from(-surprisal(&logits, id)).exp());
+            written.text.extend(self.tokenizer.character(id as u32));
+            ids = vec![id as u32];
+        }
+        Ok(written)
+    }
+}
+
+const WRITER_STREAM: u64 = u64::MAX - 1;

@@ -1,0 +1,165 @@
+//! Recall from the phone book.
+
+use std::collections::HashSet;
+
+use burn::tensor::ExecutionError;
+use rand_chacha::ChaCha8Rng;
+
+use super::{Writer, Written};
+use crate::report::{PhoneReport, Score};
+use crate::task::{Phone, Split};
+
+/// Lines written after one list to count the different ones.
+const REPEATS: usize = 100;
+/// A line that does not end is broken off.
+const LONGEST_LINE: usize = 48;
+
+/// A line of the book.
+#[derive(Clone, Debug, PartialEq)]
+struct Line {
+    first: String,
+    last: String,
+    number: String,
+}
+
+pub fn empty(task: &Phone) -> PhoneReport {
+    PhoneReport { by_line: vec![Score::default(); task.lines()], ..Default::default() }
+}
+
+/// Has the model recall from one held-out record.
+pub async fn score(
+    report: &mut PhoneReport,
+    task: &Phone,
+    writer: &mut Writer,
+    rng: &mut ChaCha8Rng,
+) -> Result<(), ExecutionError> {
+    let (prompt, list) = draw(task, rng);
+    let free = writer.write(&prompt, "\n", LONGEST_LINE).await?;
+    score_free(report, &list, &free.text);
+
+    // Which line is asked for goes through the list in turn.
+    let at = report.asked.of % list.len();
+    let Line { first, last, number } = &list[at];
+    let asked = format!("{prompt}{first} {last}: ");
+    let written = writer.write(&asked, "\n", number.len()).await?;
+    score_asked(report, at, number, &written);
+    Ok(())
+}
+
+/// Counts the different lines that the model writes after one list.
+pub async fn repeat(
+    report: &mut PhoneReport,
+    task: &Phone,
+    writer: &mut Writer,
+    rng: &mut ChaCha8Rng,
+) -> Result<(), ExecutionError> {
+    let (prompt, _) = draw(task, rng);
+    let mut lines = HashSet::new();
+    for _ in 0..REPEATS {
+        lines.insert(writer.write(&prompt, "\n", LONGEST_LINE).await?.text);
+    }
+    report.distinct = Score { right: lines.len(), of: REPEATS };
+    Ok(())
+}
+
+/// A held-out record up to its recalled line, and its list.
+fn draw(task: &Phone, rng: &mut ChaCha8Rng) -> (String, Vec<Line>) {
+    let record = task.draw(Split::Validation, rng).text;
+    let lines: Vec<&str> = record.split_inclusive('\n').collect();
+    let list = lines[1..=task.lines()].iter().filter_map(|line| read_line(line)).collect();
+    (lines[..task.lines() + 2].concat(), list)
+}
+
+fn score_free(report: &mut PhoneReport, list: &[Line], text: &str) {
+    let line = read_line(text);
+    report.valid.add(line.is_some());
+    let has = |same: &dyn Fn(&Line, &Line) -> bool| {
+        line.as_ref().is_some_and(|line| list.iter().any(|listed| same(listed, line)))
+    };
+    report.first_name.add(has(&|listed, line| listed.first == line.first));
+    report.last_name.add(has(&|listed, line| listed.last == line.last));
+    let same_name =
+        |listed: &Line, line: &Line| (&listed.first, &listed.last) == (&line.first, &line.last);
+    report.name.add(has(&same_name));
+    if has(&same_name) {
+        report.number.add(has(&|listed, line| listed == line));
+    }
+}
+
+fn score_asked(report: &mut PhoneReport, at: usize, number: &str, written: &Written) {
+    report.asked.add(written.text == number);
+    report.edits += strsim::levenshtein(&written.text, number);
+    let places = number.chars().enumerate().filter(|(_, c)| c.is_ascii_digit());
+    for (digit, (place, wanted)) in places.enumerate().take(report.digits.len()) {
+        let is_right = written.text.chars().nth(place) == Some(wanted);
+        report.digits[digit].add(is_right);
+        report.by_line[at].add(is_right);
+        if let Some(confidence) = written.confidences.get(place) {
+            report.calibration.add(*confidence, is_right);
+        }
+    }
+}
+
+/// `First Last: NNN-NNN-NNNN \n`, or `None`.
+fn read_line(text: &str) -> Option<Line> {
+    let (name, number) = text.strip_suffix(" \n")?.split_once(": ")?;
+    let (first, last) = name.split_once(' ')?;
+    let is_name = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_uppercase())
+            && name[1..].bytes().all(|c| c.is_ascii_lowercase())
+    };
+    let has_form = number.len() == 12
+        && number.bytes().enumerate().all(|(place, c)| match place {
+            3 | 7 => c == b'-',
+            _ => c.is_ascii_digit(),
+        });
+    (is_name(first) && is_name(last) && has_form).then(|| Line {
+        first: first.into(),
+        last: last.into(),
+        number: number.into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: [&str; 2] = ["Ann Lee: 212-345-6789 \n", "Bob Ray: 313-000-1112 \n"];
+
+    fn list() -> Vec<Line> {
+        LIST.iter().map(|line| read_line(line).unwrap()).collect()
+    }
+
+    fn free(text: &str) -> [bool; 5] {
+        let mut report = PhoneReport::default();
+        score_free(&mut report, &list(), text);
+        let PhoneReport { valid, first_name, last_name, name, number, .. } = report;
+        [valid, first_name, last_name, name, number].map(|score| score.right == 1)
+    }
+
+    #[test]
+    fn a_line_is_right_as_far_as_the_list_has_it() {
+        assert_eq!(free(LIST[1]), [true; 5]);
+        assert_eq!(free("Bob Ray: 313-000-1113 \n"), [true, true, true, true, false]);
+        assert_eq!(free("Ann Ray: 313-000-1112 \n"), [true, true, true, false, false]);
+        assert_eq!(free("Ann Poe: 313-000-1112 \n"), [true, true, false, false, false]);
+        for malformed in ["", "Ann Lee: 212-345-678 \n", "Ann: 212-345-6789 \n", "ann Lee: 2"] {
+            assert_eq!(free(malformed), [false; 5], "{malformed:?}");
+        }
+    }
+
+    #[test]
+    fn digits_are_held_against_the_line_asked_for() {
+        let mut report = PhoneReport { by_line: vec![Score::default(); 2], ..Default::default() };
+        let written = Written { text: "212-345-6799".into(), confidences: vec![0.5; 12] };
+        score_asked(&mut report, 0, "212-345-6789", &written);
+        assert_eq!(report.asked, Score { right: 0, of: 1 });
+        assert_eq!(report.edits, 1);
+        assert_eq!(report.by_line[0], Score { right: 9, of: 10 });
+        let wrong: Vec<usize> = (0..10).filter(|place| report.digits[*place].right == 0).collect();
+        assert_eq!(wrong, [8]);
+        assert_eq!(report.calibration.score(), Score { right: 9, of: 10 });
+        assert!((report.calibration.error().unwrap() - 0.4).abs() < 1e-12);
+        assert_eq!(report.calibration.confidences(), (Some(0.5), Some(0.5)));
+    }
+}

@@ -1,0 +1,150 @@
+//! What an evaluation found: how well a model answers.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// How often something was right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Score {
+    pub right: usize,
+    pub of: usize,
+}
+
+impl Score {
+    pub fn add(&mut self, is_right: bool) {
+        self.right += usize::from(is_right);
+        self.of += 1;
+    }
+
+    /// 0 to 1; `None` if there was nothing to get right.
+    pub fn share(&self) -> Option<f64> {
+        (self.of > 0).then(|| self.right as f64 / self.of as f64)
+    }
+}
+
+/// How far a model's probabilities can be trusted: its confidence in what it wrote against how
+/// often that was right, in ten bins of equal width.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    pub bins: [Bin; 10],
+    /// Sums of confidence in what was right, and in what was wrong.
+    pub sure_of_right: f64,
+    pub sure_of_wrong: f64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Bin {
+    pub score: Score,
+    /// Sum over what fell in the bin.
+    pub confidence: f64,
+}
+
+impl Calibration {
+    /// `confidence`: the probability, 0 to 1, that the model gave to what it wrote.
+    pub fn add(&mut self, confidence: f64, is_right: bool) {
+        let bin = &mut self.bins[((confidence * 10.0) as usize).min(9)];
+        bin.score.add(is_right);
+        bin.confidence += confidence;
+        *(if is_right { &mut self.sure_of_right } else { &mut self.sure_of_wrong }) += confidence;
+    }
+
+    /// In all bins.
+    pub fn score(&self) -> Score {
+        let sum = |of: fn(&Score) -> usize| self.bins.iter().map(|bin| of(&bin.score)).sum();
+        Score { right: sum(|score| score.right), of: sum(|score| score.of) }
+    }
+
+    /// Expected calibration error: the mean over answers of the distance between a bin's mean
+    /// confidence and its accuracy (Guo et al. 2017). `None` without answers.
+    pub fn error(&self) -> Option<f64> {
+        let gaps = self.bins.iter().map(|bin| (bin.confidence - bin.score.right as f64).abs());
+        let of = self.score().of;
+        (of > 0).then(|| gaps.sum::<f64>() / of as f64)
+    }
+
+    /// Mean confidence in what was right, and in what was wrong.
+    pub fn confidences(&self) -> (Option<f64>, Option<f64>) {
+        let Score { right, of } = self.score();
+        let mean = |sum: f64, count: usize| (count > 0).then(|| sum / count as f64);
+        (mean(self.sure_of_right, right), mean(self.sure_of_wrong, of - right))
+    }
+}
+
+/// How a model recalls from the phone book, on records never trained on.
+///
+/// It writes the recalled line twice: **free**, when it chooses which of the listed lines to
+/// repeat, and **asked**, when the name is given and the number is all that is left to write.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PhoneReport {
+    /// Free: it has the form of a line.
+    pub valid: Score,
+    /// Free: its first name is a listed one.
+    pub first_name: Score,
+    /// Free: its last name is a listed one.
+    pub last_name: Score,
+    /// Free: both stand in one listed line.
+    pub name: Score,
+    /// Free: of those, the number is that line's.
+    pub number: Score,
+    /// Asked: the whole number is right.
+    pub asked: Score,
+    /// Asked: each digit, by its place in the number.
+    pub digits: [Score; 10],
+    /// Asked: each digit, by the place of its line in the list.
+    pub by_line: Vec<Score>,
+    /// Asked: insertions, deletions and substitutions to the right number, summed.
+    pub edits: usize,
+    /// Asked: each digit.
+    pub calibration: Calibration,
+    /// Different lines among those written free after one list; 0 of 0 when greedy.
+    pub distinct: Score,
+}
+
+/// How a model answers questions.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FactsReport {
+    pub trained: Answers,
+    pub held_out: Answers,
+    /// By category of the question, the fact given.
+    pub categories: BTreeMap<String, Score>,
+    /// Each answer, the fact given.
+    pub calibration: Calibration,
+}
+
+/// Answers that are right to the character.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Answers {
+    /// The fact stands in the record.
+    pub given: Score,
+    /// The record's brackets are empty.
+    pub left_out: Score,
+    /// The record states another answer: how often it is repeated, and how often the true one is
+    /// given all the same.
+    pub follows_context: Score,
+    pub follows_weights: Score,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Report {
+    Phone(PhoneReport),
+    Facts(FactsReport),
+}
+
+/// What is asked of an evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvalOptions {
+    pub records: usize,
+    /// 0 always takes the likeliest character.
+    pub temperature: f64,
+    pub seed: u64,
+}
+
+/// Most records of one evaluation.
+pub const MAX_RECORDS: usize = 100_000;
+
+impl Default for EvalOptions {
+    fn default() -> Self {
+        Self { records: 100, temperature: 0.0, seed: 1 }
+    }
+}

@@ -1,0 +1,136 @@
+//! Evaluation: what it counts, and that it leaves a run alone.
+
+use burn::tensor::Device;
+use confab::config::{MemoryLimits, RunConfig};
+use confab::eval::{EvalError, Evaluation};
+use confab::protocol::Evaluated;
+use confab::report::{Calibration, EvalOptions, Report, Score};
+use confab::task::{RecallRule, Split, TaskKind};
+use confab::trainer::Trainer;
+use futures::executor::block_on;
+use proptest::prelude::*;
+
+const LIMITS: MemoryLimits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
+
+fn trainer(change: impl FnOnce(&mut RunConfig)) -> Trainer {
+    let mut config = RunConfig::default();
+    config.task.phone.lines = 2;
+    config.task.phone.names = 4;
+    config.train.batch = 8;
+    config.train.warmup = 2;
+    config.train.val_batches = 1;
+    change(&mut config);
+    Trainer::new(config, Device::flex(), &LIMITS).unwrap()
+}
+
+fn evaluate(trainer: &Trainer, options: EvalOptions) -> Evaluated {
+    let mut evaluation = Evaluation::new(trainer, options).unwrap();
+    while block_on(evaluation.next()).unwrap() {}
+    evaluation.standing()
+}
+
+#[test]
+fn an_untrained_model_is_right_about_nothing() {
+    for recall in [RecallRule::True, RecallRule::AsPublished] {
+        let run = trainer(|config| config.task.phone.recall = recall);
+        let options = EvalOptions { records: 6, temperature: 1.0, seed: 1 };
+        let Evaluated { done, report: Report::Phone(report), .. } = evaluate(&run, options) else {
+            panic!("a phone run has a phone report");
+        };
+        assert_eq!(done, 6);
+        assert_eq!(report.valid, Score { right: 0, of: 6 });
+        assert_eq!(report.name, Score { right: 0, of: 6 });
+        assert_eq!(report.number, Score::default(), "no name was right");
+        assert_eq!(report.asked, Score { right: 0, of: 6 });
+        assert!(report.digits.iter().all(|digit| digit.of == 6));
+        // Each line is asked for in turn.
+        assert_eq!(report.by_line.iter().map(|line| line.of).collect::<Vec<_>>(), [30, 30]);
+        assert!(report.distinct.right > 90, "{:?}", report.distinct);
+        // An untrained model holds every character about as likely.
+        let (_, wrong) = report.calibration.confidences();
+        assert!(wrong.unwrap() < 0.1);
+    }
+}
+
+#[test]
+fn what_is_learnt_by_heart_is_answered_and_the_rest_is_not() {
+    let mut run = trainer(|config| {
+        config.task.kind = TaskKind::Facts;
+        config.task.facts.facts = 10;
+        config.model.d_model = 32;
+        config.model.n_heads = 4;
+        config.train.steps = 400;
+        config.train.lr = 5e-3;
+        config.train.val_every = 1000;
+    });
+    while !run.finished() {
+        block_on(run.step()).unwrap();
+    }
+    let options = EvalOptions { records: 40, temperature: 0.0, seed: 1 };
+    let Evaluated { step, report: Report::Facts(report), .. } = evaluate(&run, options) else {
+        panic!("a facts run has a facts report");
+    };
+    assert_eq!(step, 400);
+    assert_eq!(report.trained.given.of, 20);
+    assert_eq!(report.held_out.given.of, 20);
+    assert!(report.trained.given.share() > Some(0.9), "{report:?}");
+    assert!(report.held_out.given.share() < Some(0.5), "{report:?}");
+    let categories: usize = report.categories.values().map(|score| score.of).sum();
+    assert_eq!(categories, 40);
+    let floor = run.task.floor().unwrap();
+    let trained = block_on(run.losses(Split::Train, 4)).unwrap();
+    assert!(f64::from(trained.mean()) > floor.nats_per_char, "nobody gets below the floor");
+    assert!(trained.mean() < 0.4, "{}", trained.mean());
+}
+
+#[test]
+fn the_same_seed_gives_the_same_report_and_the_run_goes_on_as_it_would_have() {
+    let (mut whole, mut asked) = (trainer(|_| {}), trainer(|_| {}));
+    let options = EvalOptions { records: 3, temperature: 1.0, seed: 7 };
+    let first = evaluate(&asked, options);
+    assert_eq!(first, evaluate(&asked, options));
+    for _ in 0..3 {
+        let (a, b) = (block_on(whole.step()).unwrap(), block_on(asked.step()).unwrap());
+        assert_eq!(a.loss.train_loss, b.loss.train_loss);
+        evaluate(&asked, options);
+    }
+}
+
+#[test]
+fn a_text_has_no_right_answers() {
+    let run = trainer(|config| {
+        config.task.kind = TaskKind::Text;
+        config.task.text.text = "to and fro ".repeat(9);
+    });
+    let refused = Evaluation::new(&run, EvalOptions::default()).err();
+    assert_eq!(refused, Some(EvalError::Task));
+}
+
+#[test]
+fn losses_by_field_are_those_of_the_whole() {
+    let run = trainer(|_| {});
+    let sums = block_on(run.losses(Split::Validation, 2)).unwrap();
+    let floor = run.task.floor().unwrap();
+    // Weighted by how many characters of each field there are, the fields make the mean.
+    let (nats, chars) = sums.fields().fold((0.0, 0.0), |(nats, chars), field| {
+        let part = floor.field(field).unwrap();
+        (nats + f64::from(sums.of(field).unwrap()) * part.chars, chars + part.chars)
+    });
+    assert!((nats / chars - f64::from(sums.mean())).abs() < 0.02);
+}
+
+proptest! {
+    #[test]
+    fn calibration_adds_up(answers in prop::collection::vec((0.0..=1.0f64, any::<bool>()), 1..200)) {
+        let mut calibration = Calibration::default();
+        answers.iter().for_each(|(confidence, right)| calibration.add(*confidence, *right));
+        let right = answers.iter().filter(|(_, right)| *right).count();
+        prop_assert_eq!(calibration.score(), Score { right, of: answers.len() });
+        let error = calibration.error().unwrap();
+        prop_assert!((0.0..=1.0).contains(&error));
+        // Of all answers together the mean confidence is off by no more than bin by bin.
+        let mean = answers.iter().map(|(confidence, _)| confidence).sum::<f64>() / answers.len() as f64;
+        let accuracy = right as f64 / answers.len() as f64;
+        prop_assert!((mean - accuracy).abs() <= error + 1e-9);
+    }
+}
