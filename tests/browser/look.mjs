@@ -26,6 +26,10 @@ for (const [width, height] of [[1440, 1000], [390, 844]]) {
       await confab.tab('Probabilities').click()
       await confab.page.waitForTimeout(500)
       await picture('probabilities')
+      await confab.tab('Retrieval').click()
+      await confab.click('Evaluate')
+      await confab.page.waitForTimeout(3000)
+      await picture('retrieval')
       confab.errors.forEach(error => console.error(error))
     })
   }
