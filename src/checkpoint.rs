@@ -43,7 +43,7 @@ pub enum CheckpointError {
     #[error(
         "it is not a whole safetensors file ({0}); it may be cut off or damaged: use another copy"
     )]
-    Format(#[from] safetensors::SafeTensorError),
+    Format(safetensors::SafeTensorError),
     #[error("it is a safetensors file, but not one of Confab: its metadata lacks `{0}`")]
     Foreign(&'static str),
     #[error("it was written in the format `{0}`; this version reads `{FORMAT}`: update Confab")]
@@ -51,14 +51,34 @@ pub enum CheckpointError {
     #[error("its metadata `{key}` cannot be read: {why}")]
     Metadata { key: &'static str, why: String },
     #[error("its run cannot be run here: {0}")]
-    Config(#[from] ConfigError),
+    Config(ConfigError),
     #[error("its tensor `{name}` {what}; the file is damaged: use another copy")]
     Tensor { name: String, what: String },
     #[error("its alphabet is not that of its task in this version of Confab")]
     Alphabet,
 }
 
+// Their texts are part of the message; as sources they would be told twice.
+impl From<safetensors::SafeTensorError> for CheckpointError {
+    fn from(error: safetensors::SafeTensorError) -> Self {
+        Self::Format(error)
+    }
+}
+
+impl From<ConfigError> for CheckpointError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
 impl Checkpoint {
+    /// Whether all of its values are finite numbers, without which it cannot be read again.
+    pub fn is_finite(&self) -> bool {
+        let values = [&self.parameters, &self.first, &self.second];
+        values.into_iter().flatten().all(|value| value.is_finite())
+            && self.history.iter().all(|point| point.train_loss.is_finite())
+    }
+
     /// The file's bytes.
     ///
     /// # Errors

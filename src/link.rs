@@ -24,16 +24,21 @@ const MAX_TAB_CHARS: usize = 32;
 /// Why a link was not followed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum LinkError {
-    #[error(
-        "the link is {0} bytes long, more than the {MAX_LINK_BYTES} that a link may be; it may have been damaged"
-    )]
+    #[error("it is {0} bytes long, more than the {MAX_LINK_BYTES} that a link may be")]
     TooLong(usize),
     #[error("the link's part `{0}` is not of the form key=value with a key that Confab knows")]
     Unknown(String),
     #[error("the link's `{key}` is too long: at most {most} characters are taken")]
     Long { key: &'static str, most: usize },
     #[error("the link asks for what cannot be run: {0}")]
-    Config(#[from] crate::config::ConfigError),
+    Config(crate::config::ConfigError),
+}
+
+// Its text is part of the message; as a source it would be told twice.
+impl From<crate::config::ConfigError> for LinkError {
+    fn from(error: crate::config::ConfigError) -> Self {
+        Self::Config(error)
+    }
 }
 
 /// Writes `link` as a fragment, without `#`. Empty if everything is at its default.

@@ -226,3 +226,54 @@ fn eval_tells_losses_and_answers() {
         assert_eq!(confab(at, &[&eval[..4], &bad].concat()).status.code(), Some(2), "{bad:?}");
     }
 }
+
+#[test]
+fn what_cannot_be_saved_is_found_out_before_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    for out in [".", "absent/run.safetensors"] {
+        let output = confab(at, &[&["train"], TINY, &["--out", out]].concat());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        assert!(errors.contains(out) && !errors.contains("step 1:"), "{errors}");
+    }
+}
+
+#[test]
+fn a_run_that_diverges_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let wild =
+        ["--lr", "10", "--min-lr", "10", "--warmup", "0", "--weight-decay", "10", "--clip", "0"];
+    let more = ["--dropout", "0.9", "--bias", "true", "--steps", "500"];
+    let output = confab(folder.path(), &[&["train"], TINY, &wild, &more].concat());
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("diverged") && errors.contains("--lr"), "{errors}");
+}
+
+#[test]
+fn a_finished_run_is_not_resumed_without_more_steps() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    ok(&confab(at, &[&["train"], TINY, &["--steps", "3", "--out", "run.safetensors"]].concat()));
+    let output = confab(at, &["train", "--resume", "run.safetensors", "--device", "cpu"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("3 of 3 steps") && errors.contains("--steps"), "{errors}");
+}
+
+#[test]
+fn an_error_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::fs::write(at.join("cut.safetensors"), [7; 9]).unwrap();
+    for (args, sentence) in [
+        (&["sample", "cut.safetensors"][..], "header too large"),
+        (&["floor", "--link", "#seed=99999999999999999999"], "Seed"),
+        (&["floor", "--text", "some text", "--task", "facts"], "--task text"),
+    ] {
+        let output = confab(at, args);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(errors.matches(sentence).count(), 1, "{errors}");
+    }
+}

@@ -98,7 +98,7 @@ impl Actions {
     /// Builds anew what the knobs ask for. `false`, with a notice, if that cannot be run.
     pub fn build(&self) -> bool {
         if let Some((_, reason)) = self.state.problem.get_untracked() {
-            self.state.notify(format!("This cannot be run. {reason}."));
+            self.state.notify(format!("This cannot be run: {reason}."));
             return false;
         }
         let config = untrack(|| self.state.config());

@@ -118,6 +118,8 @@ pub struct Level {
 /// # Errors
 /// What plotters says, which it should not.
 pub fn draw(curves: &[Curve], level: Option<Level>, options: Options) -> Result<Chart, String> {
+    // None or hardly any loss has no place on a logarithmic scale.
+    let level = level.filter(|level| !options.is_log || level.loss > 1e-3);
     let (low, high) = find_range(curves, level.as_ref());
     let mut svg = String::new();
     let root = SVGBackend::with_string(&mut svg, options.size).into_drawing_area();
@@ -230,7 +232,9 @@ where
                 style,
             ))?
             .label(name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 14, y)], style));
+            .legend(move |(x, y)| {
+                plotters::element::DashedPathElement::new([(x, y), (x + 14, y)], 4, 3, style)
+            });
     }
     if !curves.is_empty() {
         chart
@@ -246,6 +250,9 @@ where
 }
 
 fn trim_zeros(value: f64) -> String {
+    if value >= 1e4 || (value > 0.0 && value < 1e-3) {
+        return format!("{value:.0e}");
+    }
     let text = if value < 0.1 { format!("{value:.4}") } else { format!("{value:.2}") };
     match text.trim_end_matches('0').trim_end_matches('.') {
         "" => "0".into(),

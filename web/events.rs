@@ -17,7 +17,10 @@ const RESUMABLE_WAIT: Duration = Duration::from_millis(400);
 pub fn receive(actions: Actions, event: Event) {
     let state = actions.state;
     match event {
-        Event::Ready => open(actions),
+        Event::Ready => {
+            state.is_ready.set(true);
+            open(actions);
+        }
         Event::Resumable { config, step } => state.resumable.set(Some((config, step))),
         Event::Device(report) => state.device.set(Some(report)),
         Event::Built(built) => {
@@ -148,6 +151,8 @@ fn add_run(
         if origin != Origin::Example {
             runs.retain(|run| run.number > 0);
         }
+        // One that was never trained has nothing to be overlaid.
+        runs.retain(|run| run.points.with_untracked(|points| !points.is_empty()));
         let next = 1 + runs.iter().map(|run| run.number).max().unwrap_or_default();
         let number = if origin == Origin::Example { 0 } else { next };
         name = match number {

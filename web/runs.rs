@@ -113,12 +113,23 @@ pub fn abbreviate(value: f64) -> String {
 /// `3.4 MiB`.
 pub fn format_bytes(bytes: u64) -> String {
     let mib = bytes as f64 / (1 << 20) as f64;
-    if mib >= 1024.0 {
+    if mib >= 1024.0 * 1024.0 {
+        format!("{:.1} TiB", mib / (1024.0 * 1024.0))
+    } else if mib >= 1024.0 {
         format!("{:.1} GiB", mib / 1024.0)
     } else if mib >= 10.0 {
         format!("{mib:.0} MiB")
     } else {
         format!("{mib:.1} MiB")
+    }
+}
+
+/// A loss to `places` places, or to four digits if it is huge.
+pub fn show_loss(loss: f64, places: usize) -> String {
+    match loss {
+        loss if !loss.is_finite() => "not a number".into(),
+        loss if loss >= 1e4 => format!("{loss:.3e}"),
+        loss => format!("{loss:.places$}"),
     }
 }
 

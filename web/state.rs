@@ -1,6 +1,7 @@
 //! All that the page knows: what the user has set, and what the session has told.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use confab::config::{Knob, Preset, RunConfig};
 use confab::link::Link;
@@ -13,6 +14,9 @@ use leptos::prelude::*;
 
 use crate::fit::{self, Drafts, TaskFacts};
 use crate::runs::Run;
+
+/// How long a notice stays, should nobody dismiss it.
+const NOTICE_SHOWN: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy)]
 pub struct State {
@@ -31,6 +35,8 @@ pub struct State {
     pub sample_seed: RwSignal<u64>,
     pub tab: RwSignal<Tab>,
 
+    /// Whether the session takes commands.
+    pub is_ready: RwSignal<bool>,
     pub model: RwSignal<Option<Model>>,
     /// A new model was asked for and is not there yet.
     pub building: RwSignal<bool>,
@@ -45,6 +51,7 @@ pub struct State {
     pub evaluated: RwSignal<Option<Evaluated>>,
     pub resumable: RwSignal<Option<(RunConfig, usize)>>,
     pub notices: RwSignal<Vec<Notice>>,
+    notices_so_far: StoredValue<usize>,
     pub inspected: RwSignal<Option<Inspected>>,
     pub keys_shown: RwSignal<bool>,
 
@@ -154,6 +161,7 @@ impl State {
             top_k: RwSignal::new(SampleOptions::default().top_k),
             sample_seed: RwSignal::new(SampleOptions::default().seed),
             tab: RwSignal::new(Tab::default()),
+            is_ready: RwSignal::new(false),
             model: RwSignal::new(None),
             building: RwSignal::new(false),
             run_state: RwSignal::new(RunState::Paused),
@@ -167,6 +175,7 @@ impl State {
             evaluated: RwSignal::new(None),
             resumable: RwSignal::new(None),
             notices: RwSignal::new(Vec::new()),
+            notices_so_far: StoredValue::new(0),
             inspected: RwSignal::new(None),
             keys_shown: RwSignal::new(false),
             task_facts,
@@ -244,13 +253,19 @@ impl State {
     pub fn notify(&self, text: impl Into<String>) {
         const MOST: usize = 3;
         let text = text.into();
+        let id = self.notices_so_far.get_value() + 1;
+        self.notices_so_far.set_value(id);
         self.notices.update(|notices| {
             notices.retain(|notice| notice.text != text);
-            let id = notices.last().map_or(0, |notice| notice.id + 1);
             notices.push(Notice { id, text });
             let extra = notices.len().saturating_sub(MOST);
             notices.drain(..extra);
         });
+        let notices = self.notices;
+        let expire = move || {
+            notices.try_update(|notices| notices.retain(|notice| notice.id != id));
+        };
+        set_timeout(expire, NOTICE_SHOWN);
     }
 
     /// The losses after the last step of the run on screen; `None` before its first.

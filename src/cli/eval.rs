@@ -59,7 +59,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         match Evaluation::new(&trainer, EvalOptions { records, temperature, seed }) {
             Ok(evaluation) => evaluations.push(finish(evaluation)?),
             Err(reason) => {
-                eprintln!("Answers are not told: {reason}.");
+                super::tell(format_args!("Answers are not told: {reason}."));
                 break;
             }
         }

@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use confab::task::{RecallRule, Task};
+use confab::task::{RecallRule, Task, TaskKind};
 
 pub fn command() -> Command {
     Command::new("floor")
@@ -23,6 +23,8 @@ pub fn command() -> Command {
 pub fn run(matches: &ArgMatches) -> Result<()> {
     let mut config = super::knobs::config(matches)?;
     if matches.get_flag("as-published") {
+        let is_phone = config.task.kind == TaskKind::Phone;
+        ensure!(is_phone, "--as-published belongs to the task phone; add --task phone");
         config.task.phone.recall = RecallRule::AsPublished;
     }
     config.validate()?;

@@ -38,10 +38,13 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let traced = futures::executor::block_on(trace(&trainer, &prompt));
     let trace = traced.context("tracing the prompt")?;
     if trace.tokens.len() < trace.prompt_len {
-        eprintln!("The prompt was cut to its first {} characters.", trace.tokens.len());
+        super::tell(format_args!(
+            "The prompt was cut to its first {} characters.",
+            trace.tokens.len()
+        ));
     }
     write(file, &trace).with_context(|| format!("writing {}", file.display()))?;
-    eprintln!("Wrote {}", file.display());
+    super::tell(format_args!("Wrote {}", file.display()));
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches};
 use confab::config::{KNOBS, Knob, MAX_TEXT_BYTES, PRESETS, Preset, Range, RunConfig};
 use confab::link;
+use confab::task::TaskKind;
 
 /// `--preset`, `--link`, and a flag for every knob.
 pub fn args() -> Vec<Arg> {
@@ -64,6 +65,11 @@ pub fn config(matches: &ArgMatches) -> Result<RunConfig> {
             knob.set(&mut config, text)?;
         }
     }
+    let has_text = ["task.text.text", "text-file"].iter().any(|flag| matches.contains_id(flag));
+    ensure!(
+        !has_text || config.task.kind == TaskKind::Text,
+        "a text was given, but the task is another; add --task text"
+    );
     if let Some(file) = matches.get_one::<PathBuf>("text-file") {
         config.task.text.text = read_text(file)?;
     }

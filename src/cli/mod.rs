@@ -9,6 +9,7 @@ mod picture;
 mod sample;
 mod train;
 
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -17,6 +18,11 @@ use confab::checkpoint::Checkpoint;
 use confab::platform::{self, OpenDevice};
 use confab::protocol::DeviceChoice;
 use confab::trainer::Trainer;
+
+/// Says `text` on standard error; one that is closed or full is no reason to stop.
+pub fn tell(text: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
 
 /// Parses the command line and runs it. A bad command line ends the process with status 2.
 pub fn run() -> Result<()> {
@@ -65,7 +71,7 @@ fn open_device(matches: &ArgMatches) -> Result<OpenDevice> {
     let opened = futures::executor::block_on(platform::open(device(matches)));
     let (device, notice) = opened.map_err(anyhow::Error::msg)?;
     if let Some(notice) = notice {
-        eprintln!("{notice}");
+        tell(notice);
     }
     Ok(device)
 }

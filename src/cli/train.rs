@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use confab::config::RunConfig;
 use confab::platform::Store;
@@ -42,7 +42,7 @@ pub fn command() -> Command {
                 .long("resume")
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
-                .conflicts_with("link")
+                .conflicts_with_all(["link", "preset", "text-file"])
                 .help(
                     "goes on from a checkpoint, with the settings in it; --steps may lengthen it",
                 ),
@@ -53,6 +53,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let device = super::device(matches);
     let path = |name: &str| matches.get_one::<PathBuf>(name).cloned();
     let out = path("out").context("no file was named")?;
+    check_writable(&out)?;
     let first = match path("resume") {
         Some(file) => Order::LoadCheckpoint { bytes: checkpoint(&file, matches)?, device },
         None => Order::Build { config: super::knobs::config(matches)?, device },
@@ -64,32 +65,50 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         None => None,
     };
     let (orders, received) = unbounded();
-    let stop = orders.clone();
-    ctrlc::set_handler(move || drop(stop.unbounded_send(Order::Pause)))
-        .context("setting up Ctrl-C")?;
+    stop_on_ctrl_c(orders.clone())?;
     orders.unbounded_send(first)?;
     orders.unbounded_send(Order::Train)?;
-    let screen = RefCell::new(Screen {
-        log,
-        bar: None,
-        orders,
-        trained: false,
-        result: Ok(()),
-        saved: None,
-    });
+    let screen =
+        RefCell::new(Screen { log, bar: None, orders, trained: None, result: Ok(()), saved: None });
     let emit = |event| screen.borrow_mut().show(event);
     futures::executor::block_on(session::run(received, emit, Store::file(out.clone())));
     let screen = screen.into_inner();
     screen.result?;
-    match screen.saved {
-        Some(step) => eprintln!("Saved step {step} to {}", out.display()),
-        None => eprintln!("Nothing new was trained; {} is as it was", out.display()),
+    match (screen.trained, screen.saved) {
+        (Some(trained), saved) if saved != Some(trained) => {
+            bail!("step {trained} was not saved to {}; name another --out", out.display())
+        }
+        (Some(step), _) => super::tell(format_args!("Saved step {step} to {}", out.display())),
+        (None, _) => super::tell("Nothing new was trained"),
     }
     Ok(())
 }
 
+/// The first Ctrl-C ends the session after the step under way; the second ends the program.
+fn stop_on_ctrl_c(orders: UnboundedSender<Order>) -> Result<()> {
+    let pause = move || {
+        if orders.is_closed() {
+            std::process::exit(130);
+        }
+        drop(orders.unbounded_send(Order::Pause));
+        orders.close_channel();
+    };
+    ctrlc::set_handler(pause).context("setting up Ctrl-C")
+}
+
+/// Finds out before hours of training whether `out` can be written.
+fn check_writable(out: &Path) -> Result<()> {
+    ensure!(!out.is_dir(), "writing {}: it is a folder; name a file in it", out.display());
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    tempfile::tempfile_in(folder).with_context(|| {
+        format!("writing {}: no file can be made in {}", out.display(), folder.display())
+    })?;
+    Ok(())
+}
+
 /// The bytes of a checkpoint, with the settings that were given beside `--resume` put in.
-fn checkpoint(file: &std::path::Path, matches: &ArgMatches) -> Result<Vec<u8>> {
+fn checkpoint(file: &Path, matches: &ArgMatches) -> Result<Vec<u8>> {
     let bytes = super::read_bytes(file)?;
     let load = || format!("loading the checkpoint {}", file.display());
     let mut checkpoint = confab::checkpoint::Checkpoint::from_bytes(&bytes).with_context(load)?;
@@ -101,6 +120,13 @@ fn checkpoint(file: &std::path::Path, matches: &ArgMatches) -> Result<Vec<u8>> {
         }
         knob.set(&mut changed, text)?;
     }
+    ensure!(
+        checkpoint.step < changed.train.steps,
+        "resuming {}: it has done {} of {} steps; give --steps a larger number",
+        file.display(),
+        checkpoint.step,
+        changed.train.steps
+    );
     if changed == checkpoint.config {
         return Ok(bytes);
     }
@@ -114,8 +140,8 @@ struct Screen {
     bar: Option<ProgressBar>,
     /// Closed to end the session.
     orders: UnboundedSender<Order>,
-    /// Whether a step was trained.
-    trained: bool,
+    /// The last step trained.
+    trained: Option<usize>,
     result: Result<()>,
     saved: Option<usize>,
 }
@@ -130,7 +156,7 @@ impl Screen {
             Event::Saved { step } => self.saved = Some(step),
             Event::Refused { reason } => self.end(Err(anyhow::Error::msg(reason))),
             Event::State(RunState::Finished) => self.end(Ok(())),
-            Event::State(RunState::Paused) if self.trained => self.end(Ok(())),
+            Event::State(RunState::Paused) if self.trained.is_some() => self.end(Ok(())),
             _ => {}
         }
     }
@@ -156,10 +182,16 @@ impl Screen {
     }
 
     fn step(&mut self, report: &StepReport) {
-        self.trained = true;
+        self.trained = Some(report.loss.step);
         let StepReport { loss, steps_per_s, tokens_per_s } = report;
         let LossPoint { step, train_loss, val_loss } = loss;
         let validation = val_loss.map_or(String::new(), |loss| format!(", validation {loss:.3}"));
+        if !train_loss.is_finite() {
+            return self.end(Err(anyhow!(
+                "the loss is no longer a number after step {step}: training has diverged; \
+                 try a lower --lr"
+            )));
+        }
         let line = format!(
             "loss {train_loss:.3}{validation}, {steps_per_s:.1} steps/s, {tokens_per_s:.0} tokens/s"
         );
@@ -171,7 +203,7 @@ impl Screen {
             return;
         }
         if !std::io::stderr().is_terminal() {
-            eprintln!("step {step}: {line}");
+            super::tell(format_args!("step {step}: {line}"));
         }
         if let Some(log) = &mut self.log {
             let entry = serde_json::json!({
@@ -187,7 +219,7 @@ impl Screen {
     fn say(&self, text: &str) {
         match &self.bar {
             Some(bar) if !bar.is_hidden() => bar.println(text),
-            _ => eprintln!("{text}"),
+            _ => super::tell(text),
         }
     }
 

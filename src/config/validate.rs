@@ -21,12 +21,20 @@ pub enum ConfigError {
     )]
     Context { context: usize, longest: usize },
     #[error(
-        "the run needs about {needs} MiB, more than the {has} MiB {what}; \
-         a Batch (train.batch) of {works} would fit{hint}"
+        "the run needs about {needs} MiB, more than the {has} MiB {what}; {}",
+        advise(.works)
     )]
-    Memory { needs: u64, has: u64, what: &'static str, works: usize, hint: &'static str },
+    Memory { needs: u64, has: u64, what: &'static str, works: Option<usize> },
     #[error("the task cannot be made: {0}")]
     Task(String),
+}
+
+/// What to do about a run that is too large; `works` is the largest batch that fits.
+fn advise(works: &Option<usize>) -> String {
+    match works {
+        Some(works) => format!("a Batch (train.batch) of {works} would fit"),
+        None => "even a Batch (train.batch) of 1 needs a smaller Width or fewer Layers".into(),
+    }
 }
 
 impl RunConfig {
@@ -74,9 +82,7 @@ impl RunConfig {
         };
         let Some((needs, has, what)) = over(self.train.batch) else { return Ok(()) };
         let works = (1..self.train.batch).rev().find(|batch| over(*batch).is_none());
-        let hint = if works.is_none() { " only with a smaller Width or fewer Layers" } else { "" };
-        let works = works.unwrap_or(1);
-        Err(ConfigError::Memory { needs: needs >> 20, has: has >> 20, what, works, hint })
+        Err(ConfigError::Memory { needs: needs >> 20, has: has >> 20, what, works })
     }
 }
 

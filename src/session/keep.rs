@@ -36,6 +36,10 @@ impl<E: Fn(Event)> Session<E> {
             return self.notice("There is no run to save yet: press Train first.");
         };
         match trainer.checkpoint().await {
+            Ok(checkpoint) if !checkpoint.is_finite() => self.notice(
+                "The checkpoint was not written: training has diverged, and the run holds values \
+                 that are no numbers.",
+            ),
             Ok(checkpoint) => match checkpoint.to_bytes() {
                 Ok(bytes) => {
                     (self.emit)(Event::CheckpointFile { name: checkpoint.file_name(), bytes })
@@ -56,7 +60,7 @@ impl<E: Fn(Event)> Session<E> {
         let start = Instant::now();
         let Ok(checkpoint) = trainer.checkpoint().await else { return };
         let step = checkpoint.step;
-        if checkpoint.parameters.iter().all(|value| value.is_finite()) {
+        if checkpoint.is_finite() {
             match checkpoint.to_bytes() {
                 Ok(bytes) => {
                     match self.store.save(&checkpoint, &bytes).await {

@@ -14,6 +14,7 @@ use crate::platform::{self, OpenDevice, Store};
 use crate::protocol::*;
 use crate::report::EvalOptions;
 use crate::sample::Sampler;
+use crate::task::Split;
 use crate::trainer::Trainer;
 
 use keep::Saved;
@@ -126,7 +127,7 @@ impl<E: Fn(Event)> Session<E> {
         let Some(device) = self.open(choice).await else { return };
         match Trainer::new(config, device.device.clone(), &device.limits) {
             Ok(trainer) => self.take(trainer, device),
-            Err(error) => self.refuse(error),
+            Err(error) => self.refuse(format!("This cannot be run: {error}.")),
         }
     }
 
@@ -141,6 +142,7 @@ impl<E: Fn(Event)> Session<E> {
             Ok(trainer) => {
                 self.take(trainer, device);
                 self.saved.bytes = Some(bytes.to_vec());
+                self.tell_fields().await;
             }
             Err(error) => self.refuse(format!("The checkpoint was not loaded: {error}.")),
         }
@@ -164,6 +166,18 @@ impl<E: Fn(Event)> Session<E> {
                 self.refuse(reason);
                 None
             }
+        }
+    }
+
+    /// The losses by field of a run that was loaded, on one batch of each split.
+    async fn tell_fields(&mut self) {
+        let Some(trainer) = &self.trainer else { return };
+        let (train, val) =
+            (trainer.losses(Split::Train, 1).await, trainer.losses(Split::Validation, 1).await);
+        // A device that fails shows it at the next step too.
+        if let (Ok(train), Ok(val)) = (train, val) {
+            let fields = FieldLoss::of(&train, &val);
+            (self.emit)(Event::Fields { step: trainer.step, fields });
         }
     }
 
@@ -199,7 +213,7 @@ impl<E: Fn(Event)> Session<E> {
 
     fn start(&mut self) {
         let state = match &self.trainer {
-            None => return self.notice("There is no model yet: choose a task and press Train."),
+            None => RunState::Paused, // its making was refused, which has been said
             Some(trainer) if trainer.finished() => RunState::Finished,
             Some(_) => RunState::Running,
         };

@@ -94,9 +94,7 @@ impl<E: Fn(Event)> Session<E> {
     }
 
     pub(super) async fn train_step(&mut self) {
-        let Some(trainer) = &mut self.trainer else {
-            return self.notice("There is no model yet: choose a task and press Train.");
-        };
+        let Some(trainer) = &mut self.trainer else { return };
         if trainer.finished() {
             return (self.emit)(Event::State(RunState::Finished));
         }
@@ -114,7 +112,7 @@ impl<E: Fn(Event)> Session<E> {
                     (self.emit)(Event::State(RunState::Paused));
                     self.notice(format!(
                         "The loss is no longer a number after step {}: training has diverged. \
-                         Lower the Learning rate and press Reset.",
+                         Start again with a lower Learning rate.",
                         loss.step
                     ));
                 } else if finished {

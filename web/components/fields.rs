@@ -4,7 +4,7 @@ use confab::protocol::FieldLoss;
 use confab::task::FieldFloor;
 use leptos::prelude::*;
 
-use crate::runs::group_digits;
+use crate::runs::{group_digits, show_loss};
 use crate::state::use_state;
 
 /// Floor, losses and what is still to be learned, by field.
@@ -17,6 +17,7 @@ pub fn Fields() -> impl IntoView {
     let rows = move || {
         let view = state.fields.get()?;
         let floor = floor.get();
+        let has_floor = floor.is_some();
         let by_heart = floor.as_ref().is_some_and(|floor| floor.by_heart);
         let rows = view
             .fields
@@ -26,16 +27,19 @@ pub fn Fields() -> impl IntoView {
                 show_row(loss, of_field, by_heart)
             })
             .collect_view();
-        Some((view.step, by_heart, rows))
+        Some((view.step, has_floor, by_heart, rows))
     };
     move || {
-        rows().map(|(step, by_heart, rows)| {
+        rows().map(|(step, has_floor, by_heart, rows)| {
             let hint = match by_heart {
                 true => {
                     "Nats per character; excess in bits over the floor, in training: a held-out \
                      record cannot be known, and has no floor."
                 }
-                false => "Nats per character; excess in bits over the floor, in validation.",
+                false if has_floor => {
+                    "Nats per character; excess in bits over the floor, in validation."
+                }
+                false => "Nats per character. The source of a plain text is not known, so it has no floor.",
             };
             view! {
                 <details open class="fields">
@@ -63,7 +67,7 @@ fn show_row(loss: FieldLoss, floor: Option<FieldFloor>, by_heart: bool) -> impl 
     let floor = floor.map(|floor| floor.nats_per_char());
     let held = if by_heart { loss.train } else { loss.val };
     let excess = floor.zip(held).map(|(floor, held)| (f64::from(held) - floor) / LN_2);
-    let show = |value: Option<f64>| value.map_or("—".into(), |value| format!("{value:.3}"));
+    let show = |value: Option<f64>| value.map_or("—".into(), |value| show_loss(value, 3));
     view! {
         <tr>
             <th scope="row">{loss.field.name()}</th>

@@ -10,7 +10,7 @@ use crate::browser;
 use crate::chart::{self, Chart, Curve, Level, Options};
 use crate::components::Dark;
 use crate::components::fields::Fields;
-use crate::runs::group_digits;
+use crate::runs::{group_digits, show_loss};
 use crate::state::{State, use_state};
 
 /// The chart is drawn anew at most this often.
@@ -112,9 +112,13 @@ fn Figures() -> impl IntoView {
         let total = state.model.with(|model| model.as_ref().map(|model| model.config.train.steps));
         (step, total)
     };
-    let train =
-        move || state.last_point().map_or("—".into(), |point| show_loss(point.train_loss));
-    let validation = move || state.last_validation().map_or("—".into(), show_loss);
+    let train = move || {
+        state.last_point().map_or("—".into(), |point| show_loss(f64::from(point.train_loss), 4))
+    };
+    let validation = move || {
+        let loss = state.last_validation();
+        loss.map_or("—".into(), |loss| show_loss(f64::from(loss), 4))
+    };
     view! {
         <dl class="figures">
             <div>
@@ -159,8 +163,8 @@ fn Floor() -> impl IntoView {
         <div title=title>
             <dt>{move || if is_baseline() { "5-grams" } else { "Floor" }}</dt>
             <dd>
-                <output data-testid="floor" aria-label="Entropy floor">
-                    {move || level().map_or("—".into(), |level| show_loss(level.loss as f32))}
+                <output data-testid="floor" aria-label=move || if is_baseline() { "Loss of 5-grams" } else { "Entropy floor" }>
+                    {move || level().map_or("—".into(), |level| show_loss(level.loss, 4))}
                 </output>
             </dd>
         </div>
@@ -244,12 +248,13 @@ fn describe_step(state: State, step: f64) -> Vec<String> {
                         lines.push(format!("step {}", group_digits(point.step)));
                     }
                     let validation = points[..=after].iter().rev().find_map(|point| point.val_loss);
-                    let validation =
-                        validation.map_or(String::new(), |loss| format!(" / {}", show_loss(loss)));
+                    let validation = validation.map_or(String::new(), |loss| {
+                        format!(" / {}", show_loss(f64::from(loss), 4))
+                    });
                     lines.push(format!(
                         "{}: {}{validation}",
                         run.name,
-                        show_loss(point.train_loss)
+                        show_loss(f64::from(point.train_loss), 4)
                     ));
                 }
             });
@@ -284,10 +289,6 @@ fn write_csv(state: State) -> String {
         }
     });
     csv
-}
-
-fn show_loss(loss: f32) -> String {
-    if loss.is_finite() { format!("{loss:.4}") } else { "not a number".into() }
 }
 
 /// `act`, held back so that it happens at most every [`REDRAW_MS`].

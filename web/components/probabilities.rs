@@ -55,11 +55,7 @@ pub fn Probabilities() -> impl IntoView {
                     </For>
                 </ChipRow>
             </Show>
-            <p class="hint">
-                "Under each character: "<i class="key floor"></i>" the least it could cost, "
-                <i class="key excess"></i>" what the model paid beyond that, "
-                <i class="key unknown"></i>" its cost where the task would not have written it."
-            </p>
+            <CostKey/>
             <Bars/>
         </Show>
     }
@@ -131,10 +127,11 @@ fn Chip(place: Inspected, character: Option<char>) -> impl IntoView {
     };
     let choose = move || state.inspected.set(Some(place));
     let cost = use_cost(place);
+    let has_floor = use_floor();
     view! {
         <span
             class="chip"
-            title=move || cost().map(describe_cost)
+            title=move || cost().map(|cost| describe_cost(cost, has_floor.get()))
             id=name_chip(place)
             role="option"
             aria-selected=move || is_selected().to_string()
@@ -144,8 +141,26 @@ fn Chip(place: Inspected, character: Option<char>) -> impl IntoView {
             on:pointerenter=move |_| choose()
         >
             {character.map_or("next".to_owned(), |c| show_character(c).to_string())}
-            {move || cost().map(show_cost)}
+            {move || cost().map(|cost| show_cost(cost, has_floor.get()))}
         </span>
+    }
+}
+
+/// What the bars under characters mean.
+#[component]
+fn CostKey() -> impl IntoView {
+    let has_floor = use_floor();
+    view! {
+        <Show
+            when=move || has_floor.get()
+            fallback=|| view! { <p class="hint">"Under each character: what it cost the model."</p> }
+        >
+            <p class="hint">
+                "Under each character: "<i class="key floor"></i>" the least it could cost, "
+                <i class="key excess"></i>" what the model paid beyond that, "
+                <i class="key impossible"></i>" its cost where the task never writes it."
+            </p>
+        </Show>
     }
 }
 
@@ -164,17 +179,26 @@ fn use_cost(place: Inspected) -> impl Fn() -> Option<Cost> + Copy + Send + Sync 
 }
 
 /// A bar under the character: what it had to cost, and what the model paid beyond that.
-fn show_cost(Cost { loss, floor }: Cost) -> impl IntoView {
+fn show_cost(Cost { loss, floor }: Cost, has_floor: bool) -> impl IntoView {
     let share = |nats: f32| 100.0 * (nats / TALLEST_NATS).clamp(0.0, 1.0);
     let style = format!("--floor:{:.0}%;--loss:{:.0}%", share(floor.unwrap_or(0.0)), share(loss));
-    view! { <i class="cost" class:unknown=floor.is_none() style=style aria-hidden="true"></i> }
+    view! { <i class="cost" class:impossible=has_floor && floor.is_none() style=style aria-hidden="true"></i> }
 }
 
-fn describe_cost(Cost { loss, floor }: Cost) -> String {
+fn describe_cost(Cost { loss, floor }: Cost, has_floor: bool) -> String {
     match floor {
         Some(floor) => format!("cost {loss:.2} nats; at least {floor:.2} had to be paid"),
-        None => format!("cost {loss:.2} nats; the task is not known to write this here"),
+        None if has_floor => format!("cost {loss:.2} nats; the task never writes this here"),
+        None => format!("cost {loss:.2} nats"),
     }
+}
+
+/// Whether it is known what characters must cost: not of a plain text.
+fn use_floor() -> Memo<bool> {
+    let state = use_state();
+    Memo::new(move |_| {
+        state.model.with(|model| model.as_ref().is_some_and(|model| model.floor.is_some()))
+    })
 }
 
 /// The alternatives of the chosen character as bars.

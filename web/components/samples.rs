@@ -65,6 +65,9 @@ pub fn Samples() -> impl IntoView {
                         on:input:target=move |event: InputEvent| {
                             take(&event, |value: usize| state.top_k.set(value));
                         }
+                        on:change:target=move |event: InputEvent| {
+                            event.target().set_value(&state.top_k.get_untracked().to_string());
+                        }
                     />
                 </div>
                 <div class="field">
@@ -76,6 +79,10 @@ pub fn Samples() -> impl IntoView {
                         prop:value=move || state.sample_seed.get().to_string()
                         on:input:target=move |event: InputEvent| {
                             take(&event, |value: u64| state.sample_seed.set(value));
+                        }
+                        on:change:target=move |event: InputEvent| {
+                            let seed = state.sample_seed.get_untracked();
+                            event.target().set_value(&seed.to_string());
                         }
                     />
                 </div>

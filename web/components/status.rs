@@ -53,7 +53,11 @@ pub fn ExampleNote() -> impl IntoView {
 #[component]
 pub fn StatusBar() -> impl IntoView {
     let state = use_state();
-    let device = move || state.device.get().map_or("starting…".to_owned(), |device| device.name);
+    let device = move || match state.device.get() {
+        Some(device) => device.name,
+        None if state.is_ready.get() => "ready".into(),
+        None => "starting…".into(),
+    };
     let speed = move || match state.speed.get() {
         Some(speed) => format!("{:.1} steps/s", speed.steps_per_s),
         None => "— steps/s".into(),
@@ -73,7 +77,7 @@ pub fn StatusBar() -> impl IntoView {
         <Notices/>
         <footer class="status" aria-label="Status">
             <span class="item device">
-                <span class="dot" class:live=move || state.device.get().is_some()></span>
+                <span class="dot" class:live=move || state.is_ready.get()></span>
                 <output data-testid="device">{device}</output>
             </span>
             <output class="item" data-testid="steps-per-s">{speed}</output>
