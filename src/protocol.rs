@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::RunConfig;
-use crate::report::{EvalOptions, Report};
-use crate::task::{Field, Floor};
+use crate::report::{EvalOptions, ProbeReport, Report};
+use crate::task::{Field, Floor, Probe};
 
 /// Where a session computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +76,9 @@ pub enum Command {
     /// Has the model answer, in place of any evaluation under way: [`Event::Evaluated`], again and
     /// again until all records are done.
     Evaluate(EvalOptions),
+    /// Draws `options.records` samples after `prompt`, in place of any being drawn:
+    /// [`Event::Probed`], again and again until all are there.
+    Probe { prompt: String, options: EvalOptions },
     /// Asks for the run as a checkpoint file: [`Event::CheckpointFile`].
     SaveCheckpoint,
     /// Continues from a checkpoint file's bytes: [`Event::Built`], or [`Event::Refused`].
@@ -118,6 +121,7 @@ pub enum Event {
     },
     Trace(Trace),
     Evaluated(Box<Evaluated>),
+    Probed(ProbeReport),
     CheckpointFile {
         name: String,
         bytes: Vec<u8>,
@@ -153,6 +157,8 @@ pub struct Built {
     pub history: Vec<LossPoint>,
     /// A prompt of the task to try.
     pub example_prompt: String,
+    /// Prompts that ask for more than was trained.
+    pub probes: Vec<Probe>,
     /// The least loss that any model could reach, where it is known.
     pub floor: Option<Floor>,
     /// For plain text, the validation loss of an n-gram model, in nats per character.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::task::Source;
+
 /// How often something was right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Score {
@@ -129,6 +131,44 @@ pub struct Answers {
 pub enum Report {
     Phone(PhoneReport),
     Facts(FactsReport),
+}
+
+/// What a model wrote after one prompt.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProbeReport {
+    /// The model's step.
+    pub step: usize,
+    pub prompt: String,
+    pub samples: Vec<ProbeSample>,
+    /// By character: entropies of what the model held possible, in nats, summed over the samples
+    /// that are that long; and how many those are.
+    pub entropies: Vec<(f64, usize)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProbeSample {
+    pub text: String,
+    /// Where its answer is from.
+    pub source: Source,
+}
+
+impl ProbeReport {
+    /// Adds those of one sample.
+    pub fn add_entropies(&mut self, entropies: &[f64]) {
+        if self.entropies.len() < entropies.len() {
+            self.entropies.resize(entropies.len(), (0.0, 0));
+        }
+        for ((sum, count), entropy) in self.entropies.iter_mut().zip(entropies) {
+            *sum += entropy;
+            *count += 1;
+        }
+    }
+
+    /// How many samples' answers are from `source`.
+    pub fn of_source(&self, source: Source) -> Score {
+        let right = self.samples.iter().filter(|sample| sample.source == source).count();
+        Score { right, of: self.samples.len() }
+    }
 }
 
 /// What is asked of an evaluation.

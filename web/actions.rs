@@ -18,6 +18,7 @@ use crate::state::State;
 const EXAMPLE: &str = "assets/demo.safetensors";
 const MOST_CHECKPOINT_BYTES: f64 = (512 << 20) as f64;
 const SAMPLE_CHARS: usize = 256;
+const PROBE_SAMPLES: usize = 20;
 
 /// Which command a `Built` or `Refused` will answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +130,21 @@ impl Actions {
         let has_model = self.state.model.with_untracked(Option::is_some);
         if has_model || self.state.building.get_untracked() || self.build() {
             self.send(Command::Evaluate(options));
+        }
+    }
+
+    /// Draws many samples after the prompt.
+    pub fn probe(&self) {
+        let state = self.state;
+        let options = EvalOptions {
+            records: PROBE_SAMPLES,
+            temperature: state.temperature.get_untracked(),
+            seed: state.sample_seed.get_untracked(),
+        };
+        if state.model.with_untracked(Option::is_some) {
+            self.send(Command::Probe { prompt: state.prompt.get_untracked(), options });
+        } else {
+            state.notify("There is no model to sample from yet. Press Train first.");
         }
     }
 

@@ -63,6 +63,7 @@ pub fn receive(actions: Actions, event: Event) {
             false => state.notify("A trace of the worker was damaged and is not shown."),
         },
         Event::Evaluated(evaluated) => state.evaluated.set(Some(*evaluated)),
+        Event::Probed(report) => state.probed.set(Some(report)),
         Event::CheckpointFile { name, bytes } => {
             if let Err(reason) = browser::download(&name, "application/octet-stream", &bytes) {
                 state.notify(format!("{name} could not be saved: {reason}."));
@@ -117,6 +118,7 @@ fn show_model(actions: Actions, mut built: Built, origin: Origin) {
     state.speed.set(None);
     state.fields.set(None);
     state.evaluated.set(None);
+    state.probed.set(None);
     state.inspected.set(None);
     state.sample.set(SampleView::default());
     if !state.prompt_is_own.get_untracked() {
@@ -128,6 +130,7 @@ fn show_model(actions: Actions, mut built: Built, origin: Origin) {
         device,
         parameters: built.parameters,
         training_bytes: built.training_bytes,
+        probes: built.probes,
         floor: built.floor.map(Arc::new),
         baseline: built.baseline,
         is_example,

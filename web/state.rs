@@ -9,7 +9,8 @@ use confab::protocol::{
     CharacterReport, DeviceChoice, DeviceReport, Evaluated, FieldLoss, LossPoint, RunState,
     SampleOptions, Trace,
 };
-use confab::task::{Floor, TaskKind};
+use confab::report::ProbeReport;
+use confab::task::{Floor, Probe, TaskKind};
 use leptos::prelude::*;
 
 use crate::fit::{self, Drafts, TaskFacts};
@@ -49,6 +50,7 @@ pub struct State {
     pub sample: RwSignal<SampleView>,
     pub trace: RwSignal<Option<Arc<Trace>>>,
     pub evaluated: RwSignal<Option<Evaluated>>,
+    pub probed: RwSignal<Option<ProbeReport>>,
     pub resumable: RwSignal<Option<(RunConfig, usize)>>,
     pub notices: RwSignal<Vec<Notice>>,
     notices_so_far: StoredValue<usize>,
@@ -68,6 +70,8 @@ pub struct Model {
     pub device: DeviceChoice,
     pub parameters: usize,
     pub training_bytes: u64,
+    /// Prompts that ask for more than was trained.
+    pub probes: Vec<Probe>,
     /// The least loss that any model could reach, where it is known.
     pub floor: Option<Arc<Floor>>,
     /// For plain text, what counting alone reaches.
@@ -173,6 +177,7 @@ impl State {
             sample: RwSignal::new(SampleView::default()),
             trace: RwSignal::new(None),
             evaluated: RwSignal::new(None),
+            probed: RwSignal::new(None),
             resumable: RwSignal::new(None),
             notices: RwSignal::new(Vec::new()),
             notices_so_far: StoredValue::new(0),

@@ -64,24 +64,19 @@ async fn ask(
 
 /// Another answer to a question of the same category, if there is one.
 fn false_answer(task: &Facts, record: &Record, rng: &mut ChaCha8Rng) -> Option<String> {
-    let answer = part(record, Field::Answer);
+    let answer = record.part(Field::Answer);
     let others: Vec<&Record> = task
         .records(Split::Train)
         .iter()
-        .filter(|other| other.category == record.category && part(other, Field::Answer) != answer)
+        .filter(|other| other.category == record.category && other.part(Field::Answer) != answer)
         .collect();
-    (!others.is_empty()).then(|| part(others[rng.random_range(0..others.len())], Field::Answer))
+    (!others.is_empty()).then(|| others[rng.random_range(0..others.len())].part(Field::Answer))
 }
 
 impl Question {
     fn of(record: &Record) -> Self {
         let [question, fact, answer] =
-            [Field::Question, Field::Fact, Field::Answer].map(|field| part(record, field));
+            [Field::Question, Field::Fact, Field::Answer].map(|field| record.part(field));
         Self { question, fact, answer }
     }
-}
-
-fn part(record: &Record, field: Field) -> String {
-    let characters = record.text.chars().zip(&record.fields);
-    characters.filter(|(_, of)| **of == field).map(|(character, _)| character).collect()
 }

@@ -2,6 +2,7 @@
 
 mod facts;
 mod phone;
+mod probe;
 
 use burn::tensor::ExecutionError;
 use rand_chacha::ChaCha8Rng;
@@ -13,6 +14,8 @@ use crate::sample::{pick, surprisal, to_tensor};
 use crate::task::{Task, record_rng};
 use crate::tokenizer::Tokenizer;
 use crate::trainer::{Trainer, floats};
+
+pub use probe::Probing;
 
 /// An evaluation under way. It keeps the weights it began with, whatever training does meanwhile.
 pub struct Evaluation {
@@ -80,9 +83,12 @@ impl Evaluation {
 }
 
 /// What the model wrote, and the probability it gave to each character at temperature 1.
+#[derive(Default)]
 struct Written {
     text: String,
     confidences: Vec<f64>,
+    /// Of what the model held possible in each character's place, at temperature 1, in nats.
+    entropies: Vec<f64>,
 }
 
 /// Writes on from prompts.
@@ -117,18 +123,25 @@ impl Writer {
     ) -> Result<Written, ExecutionError> {
         let mut ids = self.tokenizer.encode(prompt).unwrap_or_default();
         let mut caches = self.model.caches();
-        let mut written = Written { text: String::new(), confidences: Vec::new() };
+        let mut written = Written::default();
         let room = self.context.saturating_sub(ids.len());
         while written.confidences.len() < most.min(room) && !written.text.ends_with(stop) {
             let logits = self.model.forward_cached(to_tensor(&ids, &self.device), &mut caches);
             let logits = floats(logits.into_data_async().await?);
             let id = pick(&logits, self.temperature, 0, &mut self.rng);
             written.confidences.push(f64::from(-surprisal(&logits, id)).exp());
+            written.entropies.push(entropy(&logits));
             written.text.extend(self.tokenizer.character(id as u32));
             ids = vec![id as u32];
         }
         Ok(written)
     }
+}
+
+/// Entropy of `softmax(logits)`, in nats.
+fn entropy(logits: &[f32]) -> f64 {
+    let costs = (0..logits.len()).map(|id| f64::from(surprisal(logits, id)));
+    costs.map(|cost| cost * (-cost).exp()).sum()
 }
 
 const WRITER_STREAM: u64 = u64::MAX - 1;

@@ -151,7 +151,11 @@ mod tests {
     #[test]
     fn digits_are_held_against_the_line_asked_for() {
         let mut report = PhoneReport { by_line: vec![Score::default(); 2], ..Default::default() };
-        let written = Written { text: "212-345-6799".into(), confidences: vec![0.5; 12] };
+        let written = Written {
+            text: "212-345-6799".into(),
+            confidences: vec![0.5; 12],
+            entropies: Vec::new(),
+        };
         score_asked(&mut report, 0, "212-345-6789", &written);
         assert_eq!(report.asked, Score { right: 0, of: 1 });
         assert_eq!(report.edits, 1);

@@ -80,8 +80,7 @@ impl<E: Fn(Event)> Session<E> {
     pub(super) async fn recover(&mut self, error: ExecutionError) {
         let running = self.running;
         self.running = false;
-        self.sampler = None;
-        self.evaluation = None;
+        self.drop_work();
         let Some(lost) = self.device.take() else { return };
         let reason = error.to_string().lines().next().unwrap_or_default().to_string();
         self.notice(format!(

@@ -9,7 +9,7 @@ use web_time::{Duration, Instant};
 
 use crate::checkpoint::Checkpoint;
 use crate::config::RunConfig;
-use crate::eval::Evaluation;
+use crate::eval::{Evaluation, Probing};
 use crate::platform::{self, OpenDevice, Store};
 use crate::protocol::*;
 use crate::report::EvalOptions;
@@ -58,10 +58,11 @@ struct Session<E: Fn(Event)> {
     running: bool,
     sampler: Option<Sampler>,
     evaluation: Option<Evaluation>,
+    probing: Option<Probing>,
     prompt: String,
     pace: Pace,
     traced: Traced,
-    /// When an evaluation was last told of.
+    /// When an evaluation or a probe was last told of.
     told: Option<Instant>,
     saved: Saved,
 }
@@ -76,6 +77,7 @@ impl<E: Fn(Event)> Session<E> {
             running: false,
             sampler: None,
             evaluation: None,
+            probing: None,
             prompt: String::new(),
             pace: Pace::new(),
             traced: Traced::new(),
@@ -113,6 +115,7 @@ impl<E: Fn(Event)> Session<E> {
                 self.trace().await;
             }
             Command::Evaluate(options) => self.start_evaluation(options),
+            Command::Probe { prompt, options } => self.start_probing(prompt, options),
             Command::SaveCheckpoint => self.export().await,
             Command::LoadCheckpoint { bytes, device } => self.load(&bytes, device).await,
             Command::Resume { device } => match self.store.latest().await {
@@ -193,13 +196,13 @@ impl<E: Fn(Event)> Session<E> {
                 .training_bytes(trainer.tokenizer.vocab_size(), trainer.config.train.batch),
             history: trainer.history.clone(),
             example_prompt: trainer.task.example_prompt(trainer.config.seed),
+            probes: trainer.task.probes(trainer.config.seed),
             floor: trainer.task.floor(),
             baseline: trainer.task.baseline(),
             config: trainer.config.clone(),
         })));
         self.running = false;
-        self.sampler = None;
-        self.evaluation = None;
+        self.drop_work();
         if trainer.tokenizer.encode(&self.prompt).is_err() {
             self.prompt.clear(); // it was another task's
         }
@@ -241,7 +244,10 @@ impl<E: Fn(Event)> Session<E> {
     }
 
     fn is_idle(&self) -> bool {
-        !self.running && self.sampler.is_none() && self.evaluation.is_none()
+        !self.running
+            && self.sampler.is_none()
+            && self.evaluation.is_none()
+            && self.probing.is_none()
     }
 
     fn start_evaluation(&mut self, options: EvalOptions) {
@@ -255,6 +261,24 @@ impl<E: Fn(Event)> Session<E> {
             }
             Err(error) => self.notice(format!("The model was not evaluated: {error}.")),
         }
+    }
+
+    fn start_probing(&mut self, prompt: String, options: EvalOptions) {
+        let Some(trainer) = &self.trainer else {
+            return self.notice("There is no model to sample from yet: press Train first.");
+        };
+        match Probing::new(trainer, prompt, options) {
+            Ok(probing) => {
+                self.probing = Some(probing);
+                self.told = None;
+            }
+            Err(error) => self.notice(format!("The samples were not drawn: {error}.")),
+        }
+    }
+
+    /// Gives up what works with the model that there was.
+    fn drop_work(&mut self) {
+        (self.sampler, self.evaluation, self.probing) = (None, None, None);
     }
 
     fn start_sample(&mut self, options: SampleOptions) {

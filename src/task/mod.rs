@@ -6,6 +6,7 @@ pub mod floor;
 mod ngram;
 mod phone;
 mod prefixes;
+mod probe;
 mod split;
 mod text;
 
@@ -19,6 +20,7 @@ use crate::tokenizer::Tokenizer;
 pub use facts::Facts;
 pub use floor::{FieldFloor, Floor};
 pub use phone::Phone;
+pub use probe::{Probe, Source};
 pub use text::Text;
 
 /// Which task.
@@ -120,6 +122,12 @@ impl Record {
     pub fn push(&mut self, field: Field, text: &str) {
         self.text.push_str(text);
         self.fields.extend(text.chars().map(|_| field));
+    }
+
+    /// The characters of `field`, joined.
+    pub fn part(&self, field: Field) -> String {
+        let characters = self.text.chars().zip(&self.fields);
+        characters.filter(|(_, of)| **of == field).map(|(character, _)| character).collect()
     }
 
     /// Length in characters, which is its length in tokens.

@@ -9,6 +9,7 @@ mod keys;
 mod knob;
 mod loss;
 mod probabilities;
+mod probes;
 mod retrieval;
 mod samples;
 mod status;

@@ -3,6 +3,7 @@ use leptos::prelude::*;
 use web_sys::{HtmlInputElement, HtmlTextAreaElement};
 
 use crate::actions::use_actions;
+use crate::components::probes::Probes;
 use crate::state::{Inspected, Tab, use_state};
 
 type InputEvent = ev::Targeted<ev::Event, HtmlInputElement>;
@@ -89,6 +90,7 @@ pub fn Samples() -> impl IntoView {
                 <button class="primary" on:click=move |_| actions.sample()>"Sample"</button>
             </div>
             <Output/>
+            <Probes/>
         </section>
     }
 }

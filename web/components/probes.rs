@@ -1,0 +1,124 @@
+use std::collections::BTreeMap;
+
+use confab::report::{ProbeReport, ProbeSample};
+use confab::task::Source;
+use leptos::ev;
+use leptos::prelude::*;
+use web_sys::HtmlSelectElement;
+
+use crate::actions::use_actions;
+use crate::runs::{group_digits, show_character};
+use crate::state::{Inspected, use_state};
+
+type SelectEvent = ev::Targeted<ev::Event, HtmlSelectElement>;
+
+/// Prompts that ask for more than was trained, and what the model makes of the one above.
+#[component]
+pub fn Probes() -> impl IntoView {
+    let (state, actions) = (use_state(), use_actions());
+    let probes = Memo::new(move |_| {
+        state.model.with(|model| model.as_ref().map(|m| m.probes.clone()).unwrap_or_default())
+    });
+    let choose = move |event: SelectEvent| {
+        let name = event.target().value();
+        let probe = probes.with_untracked(|probes| probes.iter().find(|p| p.name == name).cloned());
+        if let Some(probe) = probe {
+            state.prompt_is_own.set(true);
+            state.inspected.set(None::<Inspected>);
+            state.prompt.set(probe.prompt);
+            actions.probe();
+        }
+    };
+    let options = move || {
+        let probes = probes.get().into_iter();
+        probes
+            .map(|p| view! { <option value=p.name.clone()>{p.name.clone()}</option> })
+            .collect_view()
+    };
+    let is_chosen = move |name: &str| {
+        let prompt = state.prompt.get();
+        probes.with(|probes| probes.iter().any(|p| p.name == name && p.prompt == prompt))
+    };
+    let chosen = move || {
+        let names = probes.with(|probes| probes.iter().map(|p| p.name.clone()).collect::<Vec<_>>());
+        names.into_iter().find(|name| is_chosen(name)).unwrap_or_default()
+    };
+    view! {
+        <div class="controls">
+            <div class="field wide">
+                <label for="probe">"Probe"</label>
+                <select id="probe" prop:value=chosen on:change:target=choose>
+                    <option value="">"of your own"</option>
+                    {options}
+                </select>
+            </div>
+            <button
+                title="draws twenty samples after the prompt, at the temperature above"
+                on:click=move |_| actions.probe()
+            >
+                "20 samples"
+            </button>
+        </div>
+        <div data-testid="probe">{move || state.probed.get().map(|report| show(&report))}</div>
+    }
+}
+
+fn show(report: &ProbeReport) -> AnyView {
+    let shares = [
+        (Source::Context, "from the prompt"),
+        (Source::Training, "from training"),
+        (Source::Neither, "made up"),
+    ]
+    .map(|(source, name)| {
+        let score = report.of_source(source);
+        format!("{} {name}", score.right)
+    });
+    let heading = format!(
+        "{} samples at step {}: {}. Mean entropy of their characters, in nats: {}",
+        report.samples.len(),
+        group_digits(report.step),
+        shares.join(", "),
+        show_entropies(report),
+    );
+    let mut counts: BTreeMap<&str, (usize, Source)> = BTreeMap::new();
+    for ProbeSample { text, source } in &report.samples {
+        counts.entry(text).or_insert((0, *source)).0 += 1;
+    }
+    let mut rows: Vec<_> = counts.into_iter().collect();
+    rows.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
+    let rows = rows
+        .into_iter()
+        .map(|(text, (count, source))| {
+            let source = match source {
+                Source::Context => "prompt",
+                Source::Training => "training",
+                Source::Neither => "made up",
+            };
+            let text: String = text.chars().map(show_character).collect();
+            view! {
+                <tr>
+                    <td class="number">{format!("{count} ×")}</td>
+                    <td class="mono text">{text}</td>
+                    <td class=format!("source {}", source.replace(' ', "-"))>{source}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <p class="hint">{heading}</p>
+        <table class="probe" aria-label="Samples of the probe">
+            <tbody>{rows}</tbody>
+        </table>
+    }
+    .into_any()
+}
+
+/// The first characters' entropies.
+fn show_entropies(report: &ProbeReport) -> String {
+    const MOST: usize = 16;
+    let means = report.entropies.iter().take(MOST);
+    let shown: Vec<_> =
+        means.map(|(sum, count)| format!("{:.1}", sum / (*count).max(1) as f64)).collect();
+    let more = if report.entropies.len() > MOST { " …" } else { "" };
+    format!("{}{more}", shown.join(" "))
+}
