@@ -70,8 +70,8 @@ pub enum Command {
     Step,
     /// Streams a sample: [`Event::SampleStarted`], [`Event::Character`]s, [`Event::SampleEnded`].
     Sample(SampleOptions),
-    /// Traces `prompt` now, and again while training: [`Event::Trace`]. Characters that the model
-    /// does not know are answered with a notice.
+    /// Traces `prompt` now, and again while training: [`Event::Trace`]; nothing, if it is empty.
+    /// Characters that the model does not know are answered with a notice.
     Inspect { prompt: String },
     /// Has the model answer, in place of any evaluation under way: [`Event::Evaluated`], again and
     /// again until all records are done.

@@ -43,13 +43,41 @@ test('a model is evaluated while it trains on, and training tells in what it wri
   })
 })
 
-test('the shipped example answers questions', async () => {
+test('the shipped example recalls numbers that it never saw in training', async () => {
   await withPage({ device: null }, async confab => {
     await confab.output('example').waitFor()
-    await evaluate(confab, 30)
-    assert.equal((await shares(confab, 'Facts trained on')).length, 4)
+    await evaluate(confab, 20)
+    const digits = await shares(confab, /digits by their place/)
+    assert(digits.reduce((sum, share) => sum + share) / 10 > 85, `${digits}`)
+    const lines = await shares(confab, /digits by the place of their line/)
+    assert.equal(lines.length, 2)
+  })
+})
+
+test('facts are asked with their sentence, without it, and with a false one', async () => {
+  await withPage({ fragment: 'task.kind=facts&task.facts.facts=20&model.context=224&train.batch=4&train.val_batches=1' }, async confab => {
+    await confab.click('Step')
+    await confab.untilStep(1)
+    await evaluate(confab, 10)
+    for (const name of ['Facts trained on', 'Facts held out']) assert.equal((await shares(confab, name)).length, 4, name)
     const categories = await shares(confab, /By category/)
-    assert(categories.length > 3, `${categories}`)
+    assert(categories.length > 1, `${categories}`)
+  })
+})
+
+test('a probe draws twenty samples and tells where their answers are from', async () => {
+  await withPage({ device: null }, async confab => {
+    await confab.output('example').waitFor()
+    await confab.combobox('Probe').selectOption('name not on the list')
+    const probe = confab.output('probe')
+    await eventually(async () => /^20 samples at step 3,000/.test(await probe.innerText()), 'twenty samples', 60_000, () => confab.describe())
+    const counts = (await probe.locator('td.number').allInnerTexts()).map(text => parseInt(text))
+    assert.equal(counts.reduce((sum, count) => sum + count), 20)
+    const sources = (await probe.locator('td.source').allInnerTexts())
+    assert(sources.every(source => ['prompt', 'made up'].includes(source)), `${sources}`)
+    const prompt = await confab.page.getByRole('textbox', { name: 'Prompt' }).inputValue()
+    await confab.click('Share')
+    assert.equal(new URLSearchParams(confab.page.url().split('#')[1]).get('prompt'), prompt)
   })
 })
 

@@ -79,8 +79,11 @@ fn inspect_prompt() {
     Effect::new(move |_| {
         let prompt = state.prompt.get();
         let model = state.model.with(|model| model.as_ref().map(|model| model.name.clone()));
-        if model.is_none() || prompt.is_empty() {
+        if model.is_none() {
             return;
+        }
+        if prompt.is_empty() {
+            state.trace.set(None);
         }
         if model == last_model {
             inspect(prompt);
