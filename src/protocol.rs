@@ -202,6 +202,16 @@ pub struct FieldLoss {
     pub val: Option<f32>,
 }
 
+impl FieldLoss {
+    /// What is paid beyond the floor, in bits per character: in validation, or in training if the
+    /// floor is that of learning by heart.
+    pub fn excess_bits(&self, floor: &Floor) -> Option<f64> {
+        let least = floor.field(self.field)?.nats_per_char();
+        let paid = if floor.by_heart { self.train } else { self.val };
+        Some((f64::from(paid?) - least) / std::f64::consts::LN_2)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepReport {
     pub loss: LossPoint,

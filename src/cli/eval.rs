@@ -1,6 +1,5 @@
 //! `confab eval`: losses beside their floor, and how well a model answers.
 
-use std::f64::consts::LN_2;
 use std::io::Write;
 
 use anyhow::{Context, Result};
@@ -105,10 +104,10 @@ fn write_fields(out: &mut impl Write, fields: &[FieldLoss], floor: Option<&Floor
     let of = if by_heart { "training" } else { "validation" };
     writeln!(out, "Nats per character; excess in bits over the floor, in {of}")?;
     writeln!(out, "field           floor  training  validation  excess")?;
-    for FieldLoss { field, train, val } in fields {
+    for loss in fields {
+        let FieldLoss { field, train, val } = loss;
         let least = floor.and_then(|floor| floor.field(*field)).map(|part| part.nats_per_char());
-        let held = if by_heart { train } else { val };
-        let excess = least.zip(*held).map(|(least, held)| (f64::from(held) - least) / LN_2);
+        let excess = floor.and_then(|floor| loss.excess_bits(floor));
         let [least, train, val] = [least, train.map(f64::from), val.map(f64::from)]
             .map(|loss| loss.map_or("-".into(), |loss| format!("{loss:.4}")));
         let excess = excess.map_or("-".into(), |bits| format!("{bits:+.3}"));
