@@ -4,9 +4,10 @@
 //! - no Burn in it, and all that the page's `app` uses: [`config`], [`task`], [`tokenizer`],
 //!   [`link`], [`protocol`], [`report`], [`color`]
 //! - what computes: [`batch`], [`model`], [`loss`], [`schedule`], [`optimizer`], [`trainer`]
-//! - what a trained model shows: [`sample`], [`trace`], [`eval`]
+//! - what a trained model shows: [`sample`], [`trace`], [`analysis`], [`eval`]
 //! - around it: [`checkpoint`], [`session`], [`platform`], [`selfcheck`]
 
+pub mod analysis;
 pub mod batch;
 pub mod checkpoint;
 pub mod color;

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::RunConfig;
-use crate::report::{EvalOptions, ProbeReport, Report};
+use crate::report::{AttentionByType, EvalOptions, ProbeReport, Report};
 use crate::task::{Field, Floor, Probe};
 
 /// Where a session computes.
@@ -73,12 +73,15 @@ pub enum Command {
     /// Traces `prompt` now, and again while training: [`Event::Trace`]; nothing, if it is empty.
     /// Characters that the model does not know are answered with a notice.
     Inspect { prompt: String },
-    /// Has the model answer, in place of any evaluation under way: [`Event::Evaluated`], again and
+    /// Has the model answer, in place of any other job under way: [`Event::Evaluated`], again and
     /// again until all records are done.
     Evaluate(EvalOptions),
-    /// Draws `options.records` samples after `prompt`, in place of any being drawn:
+    /// Draws `options.records` samples after `prompt`, in place of any other job under way:
     /// [`Event::Probed`], again and again until all are there.
     Probe { prompt: String, options: EvalOptions },
+    /// Averages attention over `records` records, by the type of what is to be written:
+    /// [`Event::AttentionByType`], again and again until all are in.
+    AverageAttention { records: usize },
     /// Asks for the run as a checkpoint file: [`Event::CheckpointFile`].
     SaveCheckpoint,
     /// Continues from a checkpoint file's bytes: [`Event::Built`], or [`Event::Refused`].
@@ -122,6 +125,7 @@ pub enum Event {
     Trace(Trace),
     Evaluated(Box<Evaluated>),
     Probed(ProbeReport),
+    AttentionByType(AttentionByType),
     CheckpointFile {
         name: String,
         bytes: Vec<u8>,

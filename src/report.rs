@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::task::Source;
+use crate::task::{Field, Source};
 
 /// How often something was right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,6 +169,59 @@ impl ProbeReport {
         let right = self.samples.iter().filter(|sample| sample.source == source).count();
         Score { right, of: self.samples.len() }
     }
+}
+
+/// What each head reads, by the type of what is to be written next.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AttentionByType {
+    /// The model's step.
+    pub step: usize,
+    /// Records averaged over.
+    pub records: usize,
+    pub n_layers: usize,
+    pub n_heads: usize,
+    /// By type and then `layer · n_heads + head`: attention to each field, summed over queries.
+    pub sums: BTreeMap<String, Vec<BTreeMap<Field, f64>>>,
+}
+
+impl AttentionByType {
+    /// Share of a head's attention that goes to each field, by type; each adds up to 1.
+    pub fn shares(&self, layer: usize, head: usize) -> Vec<(&str, BTreeMap<Field, f64>)> {
+        let place = layer * self.n_heads + head;
+        let types = self.sums.iter();
+        types
+            .filter_map(|(name, heads)| Some((name.as_str(), normalize(heads.get(place)?))))
+            .collect()
+    }
+
+    /// How much a head's reading differs between types: the Jensen–Shannon divergence of their
+    /// shares, each type weighing the same, in bits (Lin 1991). 0 if it always reads alike.
+    pub fn divergence(&self, layer: usize, head: usize) -> f64 {
+        let shares = self.shares(layer, head);
+        let mut mean = BTreeMap::new();
+        for (field, share) in shares.iter().flat_map(|(_, shares)| shares) {
+            *mean.entry(*field).or_default() += share / shares.len() as f64;
+        }
+        let within: f64 = shares.iter().map(|(_, shares)| entropy_bits(shares)).sum();
+        (entropy_bits(&mean) - within / shares.len().max(1) as f64).max(0.0)
+    }
+
+    /// Every head with its divergence, the largest first.
+    pub fn ranking(&self) -> Vec<(usize, usize, f64)> {
+        let heads = (0..self.n_layers).flat_map(|l| (0..self.n_heads).map(move |h| (l, h)));
+        let mut ranking: Vec<_> = heads.map(|(l, h)| (l, h, self.divergence(l, h))).collect();
+        ranking.sort_by(|a, b| b.2.total_cmp(&a.2));
+        ranking
+    }
+}
+
+fn normalize(sums: &BTreeMap<Field, f64>) -> BTreeMap<Field, f64> {
+    let total: f64 = sums.values().sum();
+    sums.iter().map(|(field, sum)| (*field, sum / total)).collect()
+}
+
+fn entropy_bits(shares: &BTreeMap<Field, f64>) -> f64 {
+    shares.values().filter(|share| **share > 0.0).map(|share| -share * share.log2()).sum()
 }
 
 /// What is asked of an evaluation.

@@ -19,6 +19,7 @@ const EXAMPLE: &str = "assets/demo.safetensors";
 const MOST_CHECKPOINT_BYTES: f64 = (512 << 20) as f64;
 const SAMPLE_CHARS: usize = 256;
 const PROBE_SAMPLES: usize = 20;
+const AVERAGED_RECORDS: usize = 200;
 
 /// Which command a `Built` or `Refused` will answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +132,10 @@ impl Actions {
         if has_model || self.state.building.get_untracked() || self.build() {
             self.send(Command::Evaluate(options));
         }
+    }
+
+    pub fn average_attention(&self) {
+        self.send(Command::AverageAttention { records: AVERAGED_RECORDS });
     }
 
     /// Draws many samples after the prompt.

@@ -64,6 +64,7 @@ pub fn receive(actions: Actions, event: Event) {
         },
         Event::Evaluated(evaluated) => state.evaluated.set(Some(*evaluated)),
         Event::Probed(report) => state.probed.set(Some(report)),
+        Event::AttentionByType(report) => state.by_type.set(Some(report)),
         Event::CheckpointFile { name, bytes } => {
             if let Err(reason) = browser::download(&name, "application/octet-stream", &bytes) {
                 state.notify(format!("{name} could not be saved: {reason}."));
@@ -119,6 +120,7 @@ fn show_model(actions: Actions, mut built: Built, origin: Origin) {
     state.fields.set(None);
     state.evaluated.set(None);
     state.probed.set(None);
+    state.by_type.set(None);
     state.inspected.set(None);
     state.sample.set(SampleView::default());
     if !state.prompt_is_own.get_untracked() {

@@ -9,6 +9,12 @@ use crate::browser;
 /// A picture of more cells a side is averaged down to this.
 const MOST_CELLS: usize = 160;
 
+/// The colour of a weight, for a style sheet.
+pub fn css_color(weight: f32) -> String {
+    let [red, green, blue] = weight_color(weight);
+    format!("rgb({red},{green},{blue})")
+}
+
 /// Paints `pattern`, `size × size` as `[query, key]`, one pixel a cell; keys after their query
 /// stay clear. Large patterns are averaged down if `may_shrink`.
 pub fn paint(canvas: &HtmlCanvasElement, pattern: &[f32], size: usize, may_shrink: bool) {

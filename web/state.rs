@@ -9,7 +9,7 @@ use confab::protocol::{
     CharacterReport, DeviceChoice, DeviceReport, Evaluated, FieldLoss, LossPoint, RunState,
     SampleOptions, Trace,
 };
-use confab::report::ProbeReport;
+use confab::report::{AttentionByType, ProbeReport};
 use confab::task::{Floor, Probe, TaskKind};
 use leptos::prelude::*;
 
@@ -51,6 +51,7 @@ pub struct State {
     pub trace: RwSignal<Option<Arc<Trace>>>,
     pub evaluated: RwSignal<Option<Evaluated>>,
     pub probed: RwSignal<Option<ProbeReport>>,
+    pub by_type: RwSignal<Option<AttentionByType>>,
     pub resumable: RwSignal<Option<(RunConfig, usize)>>,
     pub notices: RwSignal<Vec<Notice>>,
     notices_so_far: StoredValue<usize>,
@@ -178,6 +179,7 @@ impl State {
             trace: RwSignal::new(None),
             evaluated: RwSignal::new(None),
             probed: RwSignal::new(None),
+            by_type: RwSignal::new(None),
             resumable: RwSignal::new(None),
             notices: RwSignal::new(Vec::new()),
             notices_so_far: StoredValue::new(0),

@@ -1,10 +1,14 @@
 //! `confab inspect`: attention patterns and probabilities of a prompt, as a picture or JSON.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Arg, ArgMatches, Command, value_parser};
+use confab::analysis::Averaging;
 use confab::trace::trace;
+use confab::trainer::Trainer;
+use futures::executor::block_on;
 
 pub fn command() -> Command {
     Command::new("inspect")
@@ -16,13 +20,47 @@ pub fn command() -> Command {
             Arg::new("attention")
                 .long("attention")
                 .value_name("FILE")
-                .required(true)
+                .required_unless_present("by-type")
                 .value_parser(value_parser!(PathBuf))
                 .help("out.png: every layer (rows) and head (columns); out.json: patterns and probabilities"),
+        )
+        .arg(
+            Arg::new("by-type")
+                .long("by-type")
+                .value_name("N")
+                .value_parser(value_parser!(u32).range(1..=confab::report::MAX_RECORDS as i64))
+                .conflicts_with_all(["attention", "prompt"])
+                .help("prints what each head reads by the type of what it is to predict, over N held-out records"),
         )
 }
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
+    match matches.get_one::<u32>("by-type") {
+        Some(records) => print_by_type(&super::load_run(matches)?, *records as usize),
+        None => write_attention(matches),
+    }
+}
+
+/// Every head's attention by type, the most divergent first.
+fn print_by_type(trainer: &Trainer, records: usize) -> Result<()> {
+    let mut averaging = Averaging::new(trainer, records);
+    while block_on(averaging.next()).context("averaging attention")? {}
+    let report = averaging.report();
+    let mut out = std::io::stdout().lock();
+    for (layer, head, bits) in report.ranking() {
+        writeln!(out, "L{layer}H{head}: the types differ by {bits:.3} bits")?;
+        for (name, shares) in report.shares(layer, head) {
+            let shares = shares.iter().filter(|(_, share)| **share >= 0.005);
+            let shares: Vec<_> = shares
+                .map(|(field, share)| format!("{} {:.0}%", field.name(), 100.0 * share))
+                .collect();
+            writeln!(out, "  {name:<12} reads {}", shares.join(", "))?;
+        }
+    }
+    Ok(())
+}
+
+fn write_attention(matches: &ArgMatches) -> Result<()> {
     let file = matches.get_one::<PathBuf>("attention").context("no file was named")?;
     let write: fn(&Path, &confab::protocol::Trace) -> Result<()> =
         match file.extension().and_then(|e| e.to_str()) {
@@ -35,7 +73,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         Some(prompt) => super::sample::unescape(prompt),
         None => trainer.task.example_prompt(trainer.config.seed),
     };
-    let traced = futures::executor::block_on(trace(&trainer, &prompt));
+    let traced = block_on(trace(&trainer, &prompt));
     let trace = traced.context("tracing the prompt")?;
     if trace.tokens.len() < trace.prompt_len {
         super::tell(format_args!(

@@ -1,22 +1,25 @@
 //! The loop between a user and a run: [`Command`]s in, [`Event`]s out. The page's worker and the
 //! terminal both run it.
 
+mod job;
 mod keep;
 mod work;
 
 use futures::{FutureExt, Stream, StreamExt};
 use web_time::{Duration, Instant};
 
+use crate::analysis::Averaging;
 use crate::checkpoint::Checkpoint;
 use crate::config::RunConfig;
 use crate::eval::{Evaluation, Probing};
 use crate::platform::{self, OpenDevice, Store};
 use crate::protocol::*;
-use crate::report::EvalOptions;
+use crate::report::{EvalOptions, MAX_RECORDS};
 use crate::sample::Sampler;
 use crate::task::Split;
 use crate::trainer::Trainer;
 
+use job::Job;
 use keep::Saved;
 use work::{Pace, Traced};
 
@@ -57,12 +60,11 @@ struct Session<E: Fn(Event)> {
     trainer: Option<Trainer>,
     running: bool,
     sampler: Option<Sampler>,
-    evaluation: Option<Evaluation>,
-    probing: Option<Probing>,
+    job: Option<Job>,
     prompt: String,
     pace: Pace,
     traced: Traced,
-    /// When an evaluation or a probe was last told of.
+    /// When the job was last told of.
     told: Option<Instant>,
     saved: Saved,
 }
@@ -76,8 +78,7 @@ impl<E: Fn(Event)> Session<E> {
             trainer: None,
             running: false,
             sampler: None,
-            evaluation: None,
-            probing: None,
+            job: None,
             prompt: String::new(),
             pace: Pace::new(),
             traced: Traced::new(),
@@ -115,6 +116,7 @@ impl<E: Fn(Event)> Session<E> {
                 self.trace().await;
             }
             Command::Evaluate(options) => self.start_evaluation(options),
+            Command::AverageAttention { records } => self.start_averaging(records),
             Command::Probe { prompt, options } => self.start_probing(prompt, options),
             Command::SaveCheckpoint => self.export().await,
             Command::LoadCheckpoint { bytes, device } => self.load(&bytes, device).await,
@@ -244,10 +246,22 @@ impl<E: Fn(Event)> Session<E> {
     }
 
     fn is_idle(&self) -> bool {
-        !self.running
-            && self.sampler.is_none()
-            && self.evaluation.is_none()
-            && self.probing.is_none()
+        !self.running && self.sampler.is_none() && self.job.is_none()
+    }
+
+    fn start_job(&mut self, job: Job) {
+        self.job = Some(job);
+        self.told = None;
+    }
+
+    fn start_averaging(&mut self, records: usize) {
+        match &self.trainer {
+            Some(trainer) => {
+                let averaging = Averaging::new(trainer, records.clamp(1, MAX_RECORDS));
+                self.start_job(Job::Averaging(Box::new(averaging)));
+            }
+            None => self.notice("There is no model to look into yet: press Train first."),
+        }
     }
 
     fn start_evaluation(&mut self, options: EvalOptions) {
@@ -255,10 +269,7 @@ impl<E: Fn(Event)> Session<E> {
             return self.notice("There is no model to evaluate yet: press Train first.");
         };
         match Evaluation::new(trainer, options) {
-            Ok(evaluation) => {
-                self.evaluation = Some(evaluation);
-                self.told = None;
-            }
+            Ok(evaluation) => self.start_job(Job::Evaluation(Box::new(evaluation))),
             Err(error) => self.notice(format!("The model was not evaluated: {error}.")),
         }
     }
@@ -268,17 +279,14 @@ impl<E: Fn(Event)> Session<E> {
             return self.notice("There is no model to sample from yet: press Train first.");
         };
         match Probing::new(trainer, prompt, options) {
-            Ok(probing) => {
-                self.probing = Some(probing);
-                self.told = None;
-            }
+            Ok(probing) => self.start_job(Job::Probing(Box::new(probing))),
             Err(error) => self.notice(format!("The samples were not drawn: {error}.")),
         }
     }
 
     /// Gives up what works with the model that there was.
     fn drop_work(&mut self) {
-        (self.sampler, self.evaluation, self.probing) = (None, None, None);
+        (self.sampler, self.job) = (None, None);
     }
 
     fn start_sample(&mut self, options: SampleOptions) {

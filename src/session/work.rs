@@ -10,7 +10,7 @@ use crate::trace;
 const TRACE_SHARE: u32 = 20;
 /// Traces are not drawn more often than this.
 const TRACE_EVERY: Duration = Duration::from_millis(500);
-/// An evaluation or a probe is not told of more often than this.
+/// A job is not told of more often than this.
 const TELL_EVERY: Duration = Duration::from_millis(250);
 
 /// Steps and tokens since the last report of speed.
@@ -57,8 +57,7 @@ impl Traced {
 }
 
 impl<E: Fn(Event)> Session<E> {
-    /// One piece of what there is to do: a character of a sample, a record of an evaluation, a
-    /// sample of a probe, a step.
+    /// One piece of what there is to do: a character of a sample, a piece of a job, a step.
     pub(super) async fn work(&mut self) {
         if let (Some(mut sampler), Some(trainer)) = (self.sampler.take(), &self.trainer) {
             match sampler.next(&trainer.task).await {
@@ -70,21 +69,14 @@ impl<E: Fn(Event)> Session<E> {
                 Err(error) => self.recover(error).await,
             }
         }
-        if let Some(mut evaluation) = self.evaluation.take() {
-            match evaluation.next().await {
+        if let Some(mut job) = self.job.take() {
+            match job.next().await {
                 Ok(more) => {
-                    let tell = || Event::Evaluated(Box::new(evaluation.standing()));
-                    self.tell_progress(more, tell);
-                    self.evaluation = more.then_some(evaluation);
-                }
-                Err(error) => self.recover(error).await,
-            }
-        }
-        if let Some(mut probing) = self.probing.take() {
-            match probing.next().await {
-                Ok(more) => {
-                    self.tell_progress(more, || Event::Probed(probing.report().clone()));
-                    self.probing = more.then_some(probing);
+                    if !more || self.told.is_none_or(|told| told.elapsed() > TELL_EVERY) {
+                        (self.emit)(job.standing());
+                        self.told = Some(Instant::now());
+                    }
+                    self.job = more.then_some(job);
                 }
                 Err(error) => self.recover(error).await,
             }
@@ -97,14 +89,6 @@ impl<E: Fn(Event)> Session<E> {
             if self.saved.is_due() {
                 self.save().await;
             }
-        }
-    }
-
-    /// Tells how work stands: now and then, and when it is done.
-    fn tell_progress(&mut self, more: bool, event: impl FnOnce() -> Event) {
-        if !more || self.told.is_none_or(|told| told.elapsed() > TELL_EVERY) {
-            (self.emit)(event());
-            self.told = Some(Instant::now());
         }
     }
 

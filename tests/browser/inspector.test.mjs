@@ -63,6 +63,26 @@ test('the inspected prompt is traced anew while training', async () => {
   })
 })
 
+test('attention is averaged by what is to be written', async () => {
+  await withPage({ fragment: TINY }, async confab => {
+    await openTrained(confab, PROMPT)
+    await confab.click('Average over 200 records')
+    await eventually(async () => {
+      const shown = confab.output('by-type-progress')
+      return await shown.count() > 0 && (await shown.innerText()).startsWith('200 ')
+    }, 'two hundred records', 60_000, () => confab.describe())
+    const heads = confab.page.getByRole('group', { name: 'Heads by divergence' }).getByRole('button')
+    assert.equal(await heads.count(), 4)
+    const bits = (await heads.locator('.hint').allInnerTexts()).map(Number)
+    assert.deepEqual(bits, bits.toSorted((a, b) => b - a))
+    await heads.filter({ hasText: 'L1H1' }).click()
+    const table = confab.page.getByRole('table', { name: 'What L1H1 reads' })
+    for (const row of await table.locator('tbody tr').all()) {
+      assert(Math.abs(sum(await numbers(row.locator('td'))) - 100) < 4, await row.innerText())
+    }
+  })
+})
+
 test('probabilities are ordered, and no more than one', async () => {
   await withPage({ fragment: TINY }, async confab => {
     await openTrained(confab, PROMPT)

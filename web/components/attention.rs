@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use confab::color::weight_color;
 use confab::protocol::Trace;
 use leptos::html;
 use leptos::prelude::*;
 
+use crate::components::by_type::ByType;
 use crate::components::head::{Head, HeadView};
 use crate::components::inspector::{NoTrace, Shown};
 use crate::heatmap;
@@ -64,6 +64,7 @@ pub fn Attention() -> impl IntoView {
             </div>
             <div class="tiles-box">{tiles}</div>
             <HeadView head=chosen/>
+            <ByType chosen/>
         </Show>
     }
 }
@@ -97,12 +98,8 @@ fn Tile(head: Head, chosen: RwSignal<Head>, trace: RwSignal<Option<Arc<Trace>>>)
 /// What the colours mean.
 #[component]
 fn Scale() -> impl IntoView {
-    let stops: Vec<String> = (0..=8u8)
-        .map(|stop| {
-            let [red, green, blue] = weight_color((f32::from(stop) / 8.0).powi(2));
-            format!("rgb({red},{green},{blue})")
-        })
-        .collect();
+    let stops: Vec<String> =
+        (0..=8u8).map(|stop| heatmap::css_color((f32::from(stop) / 8.0).powi(2))).collect();
     view! {
         <span class="scale" aria-hidden="true" title="colours go by the square root of the weight">
             "0"<i style=format!("background:linear-gradient(90deg,{})", stops.join(","))></i>"1"

@@ -1,7 +1,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use confab::color::weight_color;
 use confab::protocol::Trace;
 use leptos::ev;
 use leptos::html;
@@ -248,13 +247,12 @@ fn RowReadout(
                 .into_iter()
                 .enumerate()
                 .map(|(index, (character, weight))| {
-                    let [red, green, blue] = weight_color(weight);
                     view! {
                         <span
                             class="weight"
                             class:focused=key == Some(index)
                             class:faint=weight < 0.005
-                            style=format!("--heat:rgb({red},{green},{blue})")
+                            style=format!("--heat:{}", heatmap::css_color(weight))
                         >
                             <b>{show_character(character).to_string()}</b>
                             " "

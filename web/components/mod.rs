@@ -1,6 +1,7 @@
 //! What is on the page, one component a file.
 
 mod attention;
+mod by_type;
 mod experiment;
 mod fields;
 mod head;

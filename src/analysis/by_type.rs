@@ -1,0 +1,112 @@
+//! What each head reads, by the type of what is asked: attention averaged over many records.
+//!
+//! A weight of a pattern goes from a query to a key. Keys are added up by field. Queries are
+//! grouped by what they are to predict, the next character: for `facts` those that predict the
+//! answer, by the category of the question; for the other tasks by field.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Device, ExecutionError, Transaction};
+
+use crate::batch::Row;
+use crate::model::Gpt;
+use crate::report::AttentionByType;
+use crate::sample::to_tensor;
+use crate::task::{Field, Record, Split, Task, record_rng};
+use crate::tokenizer::Tokenizer;
+use crate::trainer::{Trainer, floats};
+
+const STREAM: u64 = u64::MAX - 4;
+
+/// An average under way, by the weights that the model had at first.
+pub struct Averaging {
+    model: Gpt,
+    task: Task,
+    tokenizer: Tokenizer,
+    device: Device,
+    context: usize,
+    seed: u64,
+    records: usize,
+    report: AttentionByType,
+}
+
+impl Averaging {
+    /// Over `records` held-out records.
+    pub fn new(trainer: &Trainer, records: usize) -> Self {
+        let model = &trainer.config.model;
+        let report = AttentionByType {
+            step: trainer.step,
+            n_layers: model.n_layers,
+            n_heads: model.n_heads,
+            ..AttentionByType::default()
+        };
+        Self {
+            model: trainer.model(),
+            task: trainer.task.clone(),
+            tokenizer: trainer.tokenizer.clone(),
+            device: trainer.parameters.device(),
+            context: model.context,
+            seed: trainer.config.seed,
+            records,
+            report,
+        }
+    }
+
+    /// Adds one more record; `false` if all are in.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub async fn next(&mut self) -> Result<bool, ExecutionError> {
+        if self.report.records == self.records {
+            return Ok(false);
+        }
+        let mut rng = record_rng(self.seed, STREAM - self.report.records as u64);
+        let record = self.task.draw(Split::Validation, self.context, &mut rng);
+        let row = Row::new(&record, &self.tokenizer, self.context);
+        let (_, patterns) = self.model.forward(to_tensor(&row.ids, &self.device), 0.0);
+        let read = patterns.into_iter().fold(Transaction::default(), |all, one| all.register(one));
+        let patterns = read.execute_async().await?;
+        let seq = row.ids.len();
+        let groups = group_queries(&record, seq);
+        for (layer, pattern) in patterns.into_iter().enumerate() {
+            let heads = floats(pattern); // [head, query, key]
+            for (head, rows) in heads.chunks(seq * seq).enumerate() {
+                for (query, weights) in rows.chunks(seq).enumerate() {
+                    let Some(group) = &groups[query] else { continue };
+                    let sums = self.report.sums.entry(group.clone()).or_default();
+                    let place = layer * self.report.n_heads + head;
+                    add(sums, place, &weights[..=query], &row.fields);
+                }
+            }
+        }
+        self.report.records += 1;
+        Ok(true)
+    }
+
+    /// The average so far.
+    pub fn report(&self) -> &AttentionByType {
+        &self.report
+    }
+}
+
+/// The group of each query, by the character after it; `None` for one that is not looked at.
+fn group_queries(record: &Record, seq: usize) -> Vec<Option<String>> {
+    (0..seq)
+        .map(|query| {
+            let next = *record.fields.get(query + 1)?;
+            match &record.category {
+                Some(category) => (next == Field::Answer).then(|| category.clone()),
+                None => Some(next.name().to_owned()),
+            }
+        })
+        .collect()
+}
+
+fn add(sums: &mut Vec<BTreeMap<Field, f64>>, place: usize, weights: &[f32], fields: &[Field]) {
+    if sums.len() <= place {
+        sums.resize(place + 1, BTreeMap::new());
+    }
+    for (weight, field) in weights.iter().zip(fields) {
+        *sums[place].entry(*field).or_default() += f64::from(*weight);
+    }
+}

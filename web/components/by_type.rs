@@ -1,0 +1,120 @@
+use confab::report::AttentionByType;
+use confab::task::Field;
+use leptos::prelude::*;
+
+use crate::actions::use_actions;
+use crate::components::head::Head;
+use crate::heatmap::css_color;
+use crate::runs::group_digits;
+use crate::state::use_state;
+
+/// What each head reads by the type of what is to be written, averaged over records.
+#[component]
+pub fn ByType(chosen: RwSignal<Head>) -> impl IntoView {
+    let (state, actions) = (use_state(), use_actions());
+    let is_ranked = RwSignal::new(true);
+    let table = move || {
+        let report = state.by_type.get()?;
+        let mut heads = report.ranking();
+        if !is_ranked.get() {
+            heads.sort_by_key(|(layer, head, _)| (*layer, *head));
+        }
+        let head = chosen.get();
+        let shown = (head.layer, head.head.unwrap_or(0));
+        Some(view! {
+            <p class="hint" data-testid="by-type-progress">
+                {format!(
+                    "{} held-out records at step {}. Rows: what is to be written next. Columns: what is read.",
+                    group_digits(report.records),
+                    group_digits(report.step),
+                )}
+            </p>
+            {show_head(&report, shown)}
+            <label class="switch">
+                <input
+                    type="checkbox"
+                    prop:checked=move || is_ranked.get()
+                    on:change:target=move |event| is_ranked.set(event.target().checked())
+                />
+                "Most divergent first"
+            </label>
+            <div class="ranking" role="group" aria-label="Heads by divergence">
+                {heads
+                    .into_iter()
+                    .map(|(layer, head, bits)| {
+                        let head = Head { layer, head: Some(head) };
+                        view! {
+                            <button
+                                class="small"
+                                aria-pressed=move || (chosen.get() == head).to_string()
+                                title="Jensen–Shannon divergence between the rows, in bits"
+                                on:click=move |_| chosen.set(head)
+                            >
+                                {head.label()}
+                                <span class="hint">{format!("{bits:.3}")}</span>
+                            </button>
+                        }
+                    })
+                    .collect_view()}
+            </div>
+        })
+    };
+    view! {
+        <div class="by-type">
+            <div class="heading">
+                <h3>"By type"</h3>
+                <button
+                    class="small"
+                    title="averages every head's attention over two hundred held-out records"
+                    on:click=move |_| actions.average_attention()
+                >
+                    "Average over 200 records"
+                </button>
+            </div>
+            {table}
+        </div>
+    }
+}
+
+/// One head's shares: a row a type, a column a field.
+fn show_head(report: &AttentionByType, (layer, head): (usize, usize)) -> AnyView {
+    let rows = report.shares(layer, head);
+    let mut fields: Vec<Field> =
+        rows.iter().flat_map(|(_, shares)| shares.keys().copied()).collect();
+    fields.sort_unstable();
+    fields.dedup();
+    let headings = fields.iter().map(|field| view! { <th scope="col">{field.name()}</th> });
+    let cell = |share: f64| {
+        let style = format!("background:{}", css_color(share as f32));
+        view! {
+            <td>
+                <i style=style></i>
+                {format!("{:.0}%", 100.0 * share)}
+            </td>
+        }
+    };
+    let body = rows.iter().map(|(name, shares)| {
+        let cells = fields.iter().map(|field| cell(shares.get(field).copied().unwrap_or(0.0)));
+        view! {
+            <tr>
+                <th scope="row">{(*name).to_owned()}</th>
+                {cells.collect_view()}
+            </tr>
+        }
+    });
+    let label = format!("What {} reads", Head { layer, head: Some(head) }.label());
+    view! {
+        <div class="shares-box">
+            <table class="shares" aria-label=label>
+                <thead>
+                    <tr>
+                        <th></th>
+                        {headings.collect_view()}
+                    </tr>
+                </thead>
+                <tbody>{body.collect_view()}</tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
