@@ -277,3 +277,19 @@ fn an_error_is_told_once() {
         assert_eq!(errors.matches(sentence).count(), 1, "{errors}");
     }
 }
+
+#[test]
+fn probe_draws_samples_after_every_probe_or_a_prompt() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    ok(&confab(at, &[&["train"], TINY, &["--steps", "2", "--out", "run.safetensors"]].concat()));
+    let probe = ["probe", "run.safetensors", "--device", "cpu", "--samples", "3"];
+    let all = ok(&confab(at, &probe));
+    assert!(all.contains("name not on the list: 3 samples"), "{all}");
+    let own = ok(&confab(at, &[&probe[..], &["--prompt", "{B}\\n", "--json"]].concat()));
+    let own: serde_json::Value = serde_json::from_str(&own).unwrap();
+    assert_eq!(own["report"]["prompt"], "{B}\n");
+    assert_eq!(own["report"]["samples"].as_array().unwrap().len(), 3);
+    let unknown = confab(at, &[&probe[..], &["--prompt", "☃"]].concat());
+    assert_eq!(unknown.status.code(), Some(1));
+}

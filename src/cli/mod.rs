@@ -6,6 +6,7 @@ mod floor;
 mod inspect;
 mod knobs;
 mod picture;
+mod probe;
 mod sample;
 mod train;
 
@@ -37,6 +38,7 @@ pub fn run() -> Result<()> {
             inspect::command(),
             data::command(),
             eval::command(),
+            probe::command(),
             floor::command(),
         ]);
     let matches = command.get_matches();
@@ -46,6 +48,7 @@ pub fn run() -> Result<()> {
         Some(("inspect", matches)) => inspect::run(matches),
         Some(("data", matches)) => data::run(matches),
         Some(("eval", matches)) => eval::run(matches),
+        Some(("probe", matches)) => probe::run(matches),
         Some(("floor", matches)) => floor::run(matches),
         _ => bail!("no such command"),
     }

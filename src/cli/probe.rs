@@ -1,0 +1,96 @@
+//! `confab probe`: what a checkpoint makes of prompts beyond what it was trained on.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use anyhow::{Context, Result};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use confab::eval::Probing;
+use confab::report::{EvalOptions, ProbeReport};
+use confab::task::{Probe, Source};
+use futures::executor::block_on;
+
+const SOURCES: [(Source, &str); 3] = [
+    (Source::Context, "from the prompt"),
+    (Source::Training, "from training"),
+    (Source::Neither, "made up"),
+];
+
+pub fn command() -> Command {
+    Command::new("probe")
+        .about("Tells what a checkpoint makes of prompts beyond what it was trained on")
+        .arg(super::checkpoint_arg())
+        .arg(super::device_arg())
+        .arg(
+            Arg::new("prompt").long("prompt").help(
+                "a prompt of your own; \\n is a line break; default: every probe of the task",
+            ),
+        )
+        .arg(
+            Arg::new("samples")
+                .long("samples")
+                .value_name("N")
+                .value_parser(value_parser!(u32).range(1..=confab::report::MAX_RECORDS as i64))
+                .default_value("20")
+                .help("how many to draw after each prompt"),
+        )
+        .arg(
+            Arg::new("temperature")
+                .long("temperature")
+                .value_parser(super::sample::temperature)
+                .default_value("0.8")
+                .help("0 always takes the likeliest character, 2 is the most random"),
+        )
+        .arg(
+            Arg::new("seed")
+                .long("seed")
+                .value_parser(value_parser!(u64))
+                .default_value("1")
+                .help("decides what is drawn"),
+        )
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("as JSON"))
+}
+
+pub fn run(matches: &ArgMatches) -> Result<()> {
+    let trainer = super::load_run(matches)?;
+    let probes = match matches.get_one::<String>("prompt") {
+        Some(prompt) => {
+            vec![Probe { name: "your prompt".into(), prompt: super::sample::unescape(prompt) }]
+        }
+        None => trainer.task.probes(trainer.config.seed),
+    };
+    let options = EvalOptions {
+        records: matches.get_one::<u32>("samples").map_or(20, |samples| *samples as usize),
+        temperature: matches.get_one("temperature").copied().unwrap_or(0.8),
+        seed: matches.get_one("seed").copied().unwrap_or(1),
+    };
+    let as_json = matches.get_flag("json");
+    let mut out = std::io::stdout().lock();
+    for Probe { name, prompt } in probes {
+        let drawing = || format!("drawing samples after {name}");
+        let mut probing = Probing::new(&trainer, prompt, options).with_context(drawing)?;
+        while block_on(probing.next()).with_context(drawing)? {}
+        let report = probing.report();
+        if as_json {
+            writeln!(out, "{}", serde_json::json!({ "name": name, "report": report }))?;
+        } else {
+            write_report(&mut out, &name, report)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_report(out: &mut impl Write, name: &str, report: &ProbeReport) -> Result<()> {
+    let shares = SOURCES.map(|(source, what)| format!("{} {what}", report.of_source(source).right));
+    writeln!(out, "{name}: {} samples, {}", report.samples.len(), shares.join(", "))?;
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for sample in &report.samples {
+        *counts.entry(&sample.text).or_default() += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    for (text, count) in counts {
+        writeln!(out, "  {count:>3} × {}", text.replace('\n', "⏎"))?;
+    }
+    Ok(())
+}
