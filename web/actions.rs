@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use confab::config::RunConfig;
 use confab::link;
-use confab::protocol::{Command, DeviceChoice, RunState, SampleOptions};
+use confab::protocol::{Command, DeviceChoice, Evaluated, RunState, SampleOptions};
 use confab::report::EvalOptions;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -19,6 +19,8 @@ const EXAMPLE: &str = "assets/demo.safetensors";
 const MOST_CHECKPOINT_BYTES: f64 = (512 << 20) as f64;
 const SAMPLE_CHARS: usize = 256;
 const PROBE_SAMPLES: usize = 20;
+/// Temperatures of a sweep.
+const SWEEP: [f64; 7] = [0.01, 0.2, 0.5, 0.8, 1.0, 1.2, 1.5];
 const AVERAGED_RECORDS: usize = 200;
 
 /// Which command a `Built` or `Refused` will answer.
@@ -42,6 +44,8 @@ pub struct Actions {
     /// The answers that are still to come, in their order.
     pending: StoredValue<VecDeque<Origin>>,
     wanted: StoredValue<Option<Wanted>>,
+    /// The temperatures that a sweep has still to evaluate.
+    sweeping: StoredValue<Vec<f64>>,
 }
 
 /// The page's actions, from anywhere in it.
@@ -56,6 +60,7 @@ impl Actions {
             bridge: StoredValue::new_local(None),
             pending: StoredValue::new(VecDeque::new()),
             wanted: StoredValue::new(None),
+            sweeping: StoredValue::new(Vec::new()),
         };
         let bridge = Bridge::open(move |report| match report {
             Report::Event(event) => events::receive(actions, event),
@@ -126,8 +131,41 @@ impl Actions {
         }));
     }
 
+    /// Evaluates at one temperature after another.
+    pub fn sweep(&self) {
+        self.state.sweep.set(Vec::new());
+        self.sweeping.set_value(SWEEP.to_vec());
+        self.sweep_next();
+    }
+
+    /// Keeps a finished evaluation of the sweep and starts the next.
+    pub fn go_on_sweeping(&self, evaluated: &Evaluated) {
+        let is_next = self.sweeping.with_value(|left| {
+            left.first().is_some_and(|temperature| *temperature == evaluated.options.temperature)
+        });
+        if is_next && evaluated.done == evaluated.options.records {
+            self.state.sweep.update(|sweep| sweep.push(evaluated.clone()));
+            self.sweeping.update_value(|left| {
+                left.remove(0);
+            });
+            self.sweep_next();
+        }
+    }
+
+    fn sweep_next(&self) {
+        let next = self.sweeping.with_value(|left| left.first().copied());
+        if let Some(temperature) = next {
+            self.start_evaluation(EvalOptions { temperature, ..EvalOptions::default() });
+        }
+    }
+
     /// Has the model answer; one that is still to be built is built first.
     pub fn evaluate(&self, options: EvalOptions) {
+        self.sweeping.set_value(Vec::new());
+        self.start_evaluation(options);
+    }
+
+    fn start_evaluation(&self, options: EvalOptions) {
         let has_model = self.state.model.with_untracked(Option::is_some);
         if has_model || self.state.building.get_untracked() || self.build() {
             self.send(Command::Evaluate(options));

@@ -9,7 +9,7 @@ use plotters::prelude::*;
 
 /// Points drawn of a curve; longer ones are averaged down to this.
 const MOST_POINTS: usize = 1000;
-const FONT: &str = "system-ui, sans-serif";
+pub const FONT: &str = "system-ui, sans-serif";
 
 /// A run's losses, ready to draw.
 pub struct Curve {
@@ -35,10 +35,10 @@ pub struct Options {
     pub is_dark: bool,
 }
 
-struct Theme {
-    paper: RGBColor,
-    text: RGBColor,
-    grid: RGBColor,
+pub struct Theme {
+    pub paper: RGBColor,
+    pub text: RGBColor,
+    pub grid: RGBColor,
 }
 
 const LIGHT: Theme = Theme {
@@ -73,6 +73,11 @@ const COLORS: [[RGBColor; 7]; 2] = [
         RGBColor(120, 150, 250),
     ],
 ];
+
+/// The colours of a chart's own parts.
+pub fn theme(is_dark: bool) -> &'static Theme {
+    if is_dark { &DARK } else { &LIGHT }
+}
 
 /// The chart's colour of run `number`.
 pub fn pick_color(number: usize, is_dark: bool) -> RGBColor {
@@ -182,7 +187,7 @@ where
     Y: AsRangedCoord<Value = f64>,
     Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
 {
-    let theme = if options.is_dark { &DARK } else { &LIGHT };
+    let theme = theme(options.is_dark);
     let font = (FONT, 12).into_font().color(&theme.text);
     root.fill(&theme.paper)?;
     let mut chart = ChartBuilder::on(root)

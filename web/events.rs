@@ -62,7 +62,10 @@ pub fn receive(actions: Actions, event: Event) {
             true => state.trace.set(Some(Arc::new(trace))),
             false => state.notify("A trace of the worker was damaged and is not shown."),
         },
-        Event::Evaluated(evaluated) => state.evaluated.set(Some(*evaluated)),
+        Event::Evaluated(evaluated) => {
+            actions.go_on_sweeping(&evaluated);
+            state.evaluated.set(Some(*evaluated));
+        }
         Event::Probed(report) => state.probed.set(Some(report)),
         Event::AttentionByType(report) => state.by_type.set(Some(report)),
         Event::CheckpointFile { name, bytes } => {
@@ -119,6 +122,7 @@ fn show_model(actions: Actions, mut built: Built, origin: Origin) {
     state.speed.set(None);
     state.fields.set(None);
     state.evaluated.set(None);
+    state.sweep.set(Vec::new());
     state.probed.set(None);
     state.by_type.set(None);
     state.inspected.set(None);

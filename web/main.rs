@@ -9,6 +9,7 @@ mod components;
 mod events;
 mod fit;
 mod heatmap;
+mod lines;
 mod runs;
 mod state;
 mod wire;

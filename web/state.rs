@@ -50,6 +50,8 @@ pub struct State {
     pub sample: RwSignal<SampleView>,
     pub trace: RwSignal<Option<Arc<Trace>>>,
     pub evaluated: RwSignal<Option<Evaluated>>,
+    /// Evaluations at one temperature after another.
+    pub sweep: RwSignal<Vec<Evaluated>>,
     pub probed: RwSignal<Option<ProbeReport>>,
     pub by_type: RwSignal<Option<AttentionByType>>,
     pub resumable: RwSignal<Option<(RunConfig, usize)>>,
@@ -178,6 +180,7 @@ impl State {
             sample: RwSignal::new(SampleView::default()),
             trace: RwSignal::new(None),
             evaluated: RwSignal::new(None),
+            sweep: RwSignal::new(Vec::new()),
             probed: RwSignal::new(None),
             by_type: RwSignal::new(None),
             resumable: RwSignal::new(None),

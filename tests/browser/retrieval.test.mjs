@@ -54,6 +54,20 @@ test('the shipped example recalls numbers that it never saw in training', async 
   })
 })
 
+test('a sweep evaluates at one temperature after another, and draws them', async () => {
+  await withPage({ device: null }, async confab => {
+    await confab.output('example').waitFor()
+    await confab.tab('Retrieval').click()
+    await confab.click('Sweep')
+    const progress = confab.output('sweep-progress')
+    await eventually(async () => await progress.innerText() === '7 temperatures', 'the sweep', 180_000, () => confab.describe())
+    const key = await confab.text('sweep-key')
+    for (const line of ['names that are listed', 'different lines after one list']) assert(key.includes(line), key)
+    const points = confab.page.getByRole('img', { name: 'Answers by temperature' }).locator('circle')
+    assert.equal(await points.count(), 4 * 7)
+  })
+})
+
 test('facts are asked with their sentence, without it, and with a false one', async () => {
   await withPage({ fragment: 'task.kind=facts&task.facts.facts=20&model.context=224&train.batch=4&train.val_batches=1' }, async confab => {
     await confab.click('Step')

@@ -14,6 +14,7 @@ mod probes;
 mod retrieval;
 mod samples;
 mod status;
+mod sweep;
 mod toolbar;
 
 use std::time::Duration;

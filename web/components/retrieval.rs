@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use web_sys::HtmlInputElement;
 
 use crate::actions::use_actions;
+use crate::components::sweep::Sweep;
 use crate::runs::group_digits;
 use crate::state::use_state;
 
@@ -57,6 +58,7 @@ pub fn Retrieval() -> impl IntoView {
                 "Evaluate"
             </button>
         </div>
+        <Sweep/>
         <div data-testid="retrieval">
             {move || match state.evaluated.get() {
                 Some(evaluated) => show(&evaluated),

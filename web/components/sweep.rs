@@ -1,0 +1,97 @@
+use confab::protocol::Evaluated;
+use confab::report::{Report, Score};
+use leptos::html;
+use leptos::prelude::*;
+
+use crate::actions::use_actions;
+use crate::components::Dark;
+use crate::lines::{self, Line};
+use crate::state::use_state;
+
+const HEIGHT: u32 = 240;
+
+/// Evaluations at one temperature after another, as curves.
+#[component]
+pub fn Sweep() -> impl IntoView {
+    let (state, actions) = (use_state(), use_actions());
+    let Dark(is_dark) = expect_context();
+    let holder = NodeRef::<html::Div>::new();
+    let lines = Memo::new(move |_| state.sweep.with(|sweep| list_lines(sweep)));
+    let svg = move || {
+        let holder = holder.get()?;
+        let lines = lines.get();
+        let width = u32::try_from(holder.client_width()).unwrap_or_default().max(240);
+        if lines.is_empty() {
+            return None;
+        }
+        match lines::draw(&lines, "temperature", (width, HEIGHT), is_dark.get()) {
+            Ok(svg) => Some(svg),
+            Err(reason) => {
+                state.notify(format!("The sweep could not be drawn: {reason}."));
+                None
+            }
+        }
+    };
+    let done = move || {
+        let count = state.sweep.with(Vec::len);
+        (count > 0).then(|| format!("{count} temperatures"))
+    };
+    let key = move || {
+        let names = lines.get().into_iter().enumerate();
+        names
+            .map(|(index, line)| {
+                let style = format!("background:{}", lines::color(index, is_dark.get()));
+                view! { <span><i class="key" style=style></i>" "{line.name}" "</span> }
+            })
+            .collect_view()
+    };
+    view! {
+        <div class="heading">
+            <h3>"Temperature sweep"</h3>
+            <span class="hint" data-testid="sweep-progress">{done}</span>
+            <button
+                class="small"
+                title="evaluates at seven temperatures, from 0.01 to 1.5"
+                on:click=move |_| actions.sweep()
+            >
+                "Sweep"
+            </button>
+        </div>
+        <div node_ref=holder>
+            <div role="img" aria-label="Answers by temperature" inner_html=svg></div>
+            <p class="hint" data-testid="sweep-key">{key}</p>
+        </div>
+    }
+}
+
+fn list_lines(sweep: &[Evaluated]) -> Vec<Line> {
+    let Some(first) = sweep.first() else { return Vec::new() };
+    let named: Vec<(&'static str, Score)> = list_scores(&first.report);
+    named
+        .into_iter()
+        .map(|(name, _)| {
+            let points = sweep.iter().filter_map(|evaluated| {
+                let scores = list_scores(&evaluated.report);
+                let (_, score) = scores.into_iter().find(|(other, _)| *other == name)?;
+                Some((evaluated.options.temperature, score.share()?))
+            });
+            Line { name, points: points.collect() }
+        })
+        .collect()
+}
+
+fn list_scores(report: &Report) -> Vec<(&'static str, Score)> {
+    match report {
+        Report::Phone(report) => vec![
+            ("lines that have the form of one", report.valid),
+            ("names that are listed", report.name),
+            ("digits that are right, if asked for", report.calibration.score()),
+            ("different lines after one list", report.distinct),
+        ],
+        Report::Facts(report) => vec![
+            ("right, trained on", report.trained.given),
+            ("right, held out", report.held_out.given),
+            ("right, the fact left out", report.trained.left_out),
+        ],
+    }
+}
