@@ -14,6 +14,7 @@ async function floorAtTerminal(fragment) {
 
 /** The Fields table, by field: floor, training, validation, excess. */
 async function readFields(confab) {
+  await confab.output('fields').locator('tbody tr').first().waitFor()
   const rows = await confab.output('fields').locator('tbody tr').all()
   const entries = rows.map(async row => {
     const [floor, train, val, excess] = (await row.locator('td').allInnerTexts()).map(Number)

@@ -20,6 +20,10 @@ test('shows a trained example at once', async () => {
     await confab.output('example').waitFor()
     await eventually(async () => await confab.loss() < 3, 'the loss of a trained model')
     await confab.page.getByRole('tabpanel').getByText('L0H0').first().waitFor()
+
+    await confab.click('Use its settings')
+    assert.equal(await confab.page.getByRole('textbox', { name: 'Width', exact: true }).inputValue(), '64')
+    assert.equal(await confab.combobox('Preset').inputValue(), '', 'it is of no preset')
   })
 })
 

@@ -38,12 +38,25 @@ pub fn ExampleNote() -> impl IntoView {
             })
         })
     });
+    let take_settings = move || {
+        let config = state.model.with_untracked(|model| model.as_ref().map(|m| m.config.clone()));
+        if let Some(config) = config {
+            state.show_config(config);
+        }
+    };
     move || {
         is_example.get().map(|(name, steps)| {
             view! {
                 <p class="example" data-testid="example">
                     {format!("On show: an example, {name} after {} steps. ", group_digits(steps))}
-                    "Train starts your own run."
+                    "Train starts your own run. "
+                    <button
+                        class="small"
+                        title="puts the example's settings on the knobs"
+                        on:click=move |_| take_settings()
+                    >
+                        "Use its settings"
+                    </button>
                 </p>
             }
         })

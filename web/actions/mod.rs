@@ -1,11 +1,12 @@
 //! What the user can do, as commands to the session.
 
+mod ask;
+
 use std::collections::VecDeque;
 
 use confab::config::RunConfig;
 use confab::link;
-use confab::protocol::{Command, DeviceChoice, Evaluated, RunState, SampleOptions};
-use confab::report::EvalOptions;
+use confab::protocol::{Command, DeviceChoice, RunState};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -17,11 +18,6 @@ use crate::state::State;
 /// A trained checkpoint that is shipped with the page.
 const EXAMPLE: &str = "assets/demo.safetensors";
 const MOST_CHECKPOINT_BYTES: f64 = (512 << 20) as f64;
-const SAMPLE_CHARS: usize = 256;
-const PROBE_SAMPLES: usize = 20;
-/// Temperatures of a sweep.
-const SWEEP: [f64; 7] = [0.01, 0.2, 0.5, 0.8, 1.0, 1.2, 1.5];
-const AVERAGED_RECORDS: usize = 200;
 
 /// Which command a `Built` or `Refused` will answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,86 +109,6 @@ impl Actions {
         self.wanted.set_value(Some((config.clone(), device)));
         self.request(Origin::Build, Command::Build { config, device });
         true
-    }
-
-    pub fn sample(&self) {
-        let has_model = self.state.model.with_untracked(Option::is_some);
-        let is_coming = self.state.building.get_untracked();
-        if !has_model && !is_coming && !self.build() {
-            return;
-        }
-        let state = self.state;
-        self.send(Command::Sample(SampleOptions {
-            prompt: state.prompt.get_untracked(),
-            temperature: state.temperature.get_untracked(),
-            top_k: state.top_k.get_untracked(),
-            seed: state.sample_seed.get_untracked(),
-            max_chars: SAMPLE_CHARS,
-        }));
-    }
-
-    /// Evaluates at one temperature after another.
-    pub fn sweep(&self) {
-        self.state.sweep.set(Vec::new());
-        self.sweeping.set_value(SWEEP.to_vec());
-        self.sweep_next();
-    }
-
-    /// Keeps a finished evaluation of the sweep and starts the next.
-    pub fn go_on_sweeping(&self, evaluated: &Evaluated) {
-        let is_next = self.sweeping.with_value(|left| {
-            left.first().is_some_and(|temperature| *temperature == evaluated.options.temperature)
-        });
-        if is_next && evaluated.done == evaluated.options.records {
-            self.state.sweep.update(|sweep| sweep.push(evaluated.clone()));
-            self.sweeping.update_value(|left| {
-                left.remove(0);
-            });
-            self.sweep_next();
-        }
-    }
-
-    fn sweep_next(&self) {
-        let next = self.sweeping.with_value(|left| left.first().copied());
-        if let Some(temperature) = next {
-            self.start_evaluation(EvalOptions { temperature, ..EvalOptions::default() });
-        }
-    }
-
-    /// Has the model answer; one that is still to be built is built first.
-    pub fn evaluate(&self, options: EvalOptions) {
-        self.sweeping.set_value(Vec::new());
-        self.start_evaluation(options);
-    }
-
-    fn start_evaluation(&self, options: EvalOptions) {
-        let has_model = self.state.model.with_untracked(Option::is_some);
-        if has_model || self.state.building.get_untracked() || self.build() {
-            self.send(Command::Evaluate(options));
-        }
-    }
-
-    pub fn average_attention(&self) {
-        self.send(Command::AverageAttention { records: AVERAGED_RECORDS });
-    }
-
-    /// Draws many samples after the prompt.
-    pub fn probe(&self) {
-        let state = self.state;
-        let options = EvalOptions {
-            records: PROBE_SAMPLES,
-            temperature: state.temperature.get_untracked(),
-            seed: state.sample_seed.get_untracked(),
-        };
-        if state.model.with_untracked(Option::is_some) {
-            self.send(Command::Probe { prompt: state.prompt.get_untracked(), options });
-        } else {
-            state.notify("There is no model to sample from yet. Press Train first.");
-        }
-    }
-
-    pub fn inspect(&self, prompt: String) {
-        self.send(Command::Inspect { prompt });
     }
 
     pub fn save_checkpoint(&self) {
