@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::model::Gpt;
 use crate::model::gpt::Caches;
 use crate::protocol::{ALTERNATIVES, Alternative, CharacterReport, Cost, SampleOptions};
-use crate::task::floor::surprisals;
+use crate::task::floor::Oracle;
 use crate::task::{Task, record_rng};
 use crate::tokenizer::{Tokenizer, UnknownCharacter};
 use crate::trainer::{Trainer, floats};
@@ -30,8 +30,8 @@ pub struct Sampler {
     ids: Vec<u32>,
     prompt_len: usize,
     text: String,
-    /// Whether the task could have written the text so far.
-    is_possible: bool,
+    /// Has read the text so far.
+    oracle: Oracle,
 }
 
 impl Sampler {
@@ -43,6 +43,8 @@ impl Sampler {
         if ids.is_empty() {
             ids.extend(trainer.tokenizer.encode("\n").or_else(|_| Ok(vec![0]))?);
         }
+        let mut oracle = Oracle::new();
+        oracle.read_all(&trainer.task, &options.prompt);
         Ok(Self {
             caches: model.caches(),
             model,
@@ -51,7 +53,7 @@ impl Sampler {
             device: trainer.parameters.device(),
             rng: record_rng(options.seed, 0),
             text: options.prompt.clone(),
-            is_possible: surprisals(&trainer.task, &options.prompt).iter().all(Option::is_some),
+            oracle,
             prompt_len: ids.len(),
             options,
             ids,
@@ -77,20 +79,13 @@ impl Sampler {
         let id = pick(&logits, self.options.temperature, self.options.top_k, &mut self.rng);
         self.ids.push(id as u32);
         let picked = self.tokenizer.character(id as u32).unwrap_or(char::REPLACEMENT_CHARACTER);
-        let floor = self.floor(task, picked);
+        let floor = self.oracle.read(task, &self.text, picked).map(|floor| floor as f32);
         self.text.push(picked);
         Ok(Some(CharacterReport {
             picked,
             alternatives: alternatives(&logits, &self.tokenizer),
             cost: Cost { loss: surprisal(&logits, id), floor },
         }))
-    }
-
-    fn floor(&mut self, task: &Task, picked: char) -> Option<f32> {
-        let next = if self.is_possible { task.next(&self.text) } else { Vec::new() };
-        let found = next.into_iter().find(|(character, _)| *character == picked);
-        self.is_possible = found.is_some();
-        found.map(|(_, probability)| probability.recip().ln() as f32)
     }
 
     /// Logits after the last token. Beyond the context only its last tokens are seen, as in
@@ -138,25 +133,34 @@ pub fn pick(logits: &[f32], temperature: f64, top_k: usize, rng: &mut impl Rng) 
     order[kept - 1]
 }
 
+/// ln of the sum of e^logit, from which log-probabilities are counted.
+fn log_sum_exp(logits: &[f32]) -> f32 {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    largest + logits.iter().map(|logit| (logit - largest).exp()).sum::<f32>().ln()
+}
+
 /// −ln of the probability of `id` at temperature 1, in nats.
 pub fn surprisal(logits: &[f32], id: usize) -> f32 {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let total: f32 = logits.iter().map(|logit| (logit - largest).exp()).sum();
-    total.ln() + largest - logits[id]
+    log_sum_exp(logits) - logits[id]
+}
+
+/// Entropy of `softmax(logits)`, in nats.
+pub fn entropy(logits: &[f32]) -> f64 {
+    let total = f64::from(log_sum_exp(logits));
+    let costs = logits.iter().map(|logit| total - f64::from(*logit));
+    costs.map(|cost| cost * (-cost).exp()).sum()
 }
 
 /// The likeliest characters with their probabilities at temperature 1, at most [`ALTERNATIVES`].
 pub fn alternatives(logits: &[f32], tokenizer: &Tokenizer) -> Vec<Alternative> {
     let order = descending(logits);
-    let Some(first) = order.first() else { return Vec::new() };
-    let largest = logits[*first];
-    let total: f32 = logits.iter().map(|logit| (logit - largest).exp()).sum();
+    let total = log_sum_exp(logits);
     order
         .iter()
         .take(ALTERNATIVES)
         .filter_map(|id| {
             let logit = logits[*id];
-            let probability = (logit - largest).exp() / total;
+            let probability = (logit - total).exp();
             tokenizer.character(*id as u32).map(|character| Alternative {
                 character,
                 probability,

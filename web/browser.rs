@@ -33,6 +33,12 @@ pub async fn read_text(file: &Blob) -> Result<String, String> {
     text.as_string().filter(is_text).ok_or_else(|| "it is no UTF-8 text".into())
 }
 
+/// Width of a chart in `holder`, in pixels.
+pub fn chart_width(holder: &web_sys::Element) -> u32 {
+    const NARROWEST: u32 = 240;
+    u32::try_from(holder.client_width()).unwrap_or_default().max(NARROWEST)
+}
+
 /// Lets the user keep `bytes` as a file called `name`.
 pub fn download(name: &str, mime: &str, bytes: &[u8]) -> Result<(), String> {
     let parts = js_sys::Array::of1(&js_sys::Uint8Array::from(bytes));

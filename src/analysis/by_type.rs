@@ -106,7 +106,12 @@ fn add(sums: &mut Vec<BTreeMap<Field, f64>>, place: usize, weights: &[f32], fiel
     if sums.len() <= place {
         sums.resize(place + 1, BTreeMap::new());
     }
-    for (weight, field) in weights.iter().zip(fields) {
-        *sums[place].entry(*field).or_default() += f64::from(*weight);
+    let mut rest = weights;
+    // A field at a time: weights are many, runs of one field few.
+    for run in fields[..weights.len()].chunk_by(|a, b| a == b) {
+        let (of_run, later) = rest.split_at(run.len());
+        let sum: f64 = of_run.iter().copied().map(f64::from).sum();
+        *sums[place].entry(run[0]).or_default() += sum;
+        rest = later;
     }
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anyhow::{Context, Result};
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgMatches, Command, value_parser};
 use confab::eval::Evaluation;
 use confab::protocol::{Evaluated, FieldLoss};
 use confab::report::{Answers, Calibration, EvalOptions, FactsReport, PhoneReport, Report, Score};
@@ -36,14 +36,8 @@ pub fn command() -> Command {
                 .default_value("0")
                 .help("one evaluation each; 0 always takes the likeliest character"),
         )
-        .arg(
-            Arg::new("seed")
-                .long("seed")
-                .value_parser(value_parser!(u64))
-                .default_value(defaults.seed.to_string())
-                .help("decides the records, and what is drawn"),
-        )
-        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("as JSON"))
+        .arg(super::seed_arg().help("decides the records, and what is drawn"))
+        .arg(super::json_arg())
 }
 
 pub fn run(matches: &ArgMatches) -> Result<()> {

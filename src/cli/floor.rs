@@ -17,7 +17,7 @@ pub fn command() -> Command {
                 .conflicts_with("task.phone.recall")
                 .help("short for --recall as_published"),
         )
-        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("as JSON"))
+        .arg(super::json_arg())
 }
 
 pub fn run(matches: &ArgMatches) -> Result<()> {

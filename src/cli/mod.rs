@@ -14,7 +14,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use confab::checkpoint::Checkpoint;
 use confab::platform::{self, OpenDevice};
 use confab::protocol::DeviceChoice;
@@ -77,6 +77,26 @@ fn open_device(matches: &ArgMatches) -> Result<OpenDevice> {
         tell(notice);
     }
     Ok(device)
+}
+
+fn temperature_arg() -> Arg {
+    Arg::new("temperature")
+        .long("temperature")
+        .value_parser(sample::temperature)
+        .default_value("0.8")
+        .help("0 always takes the likeliest character, 2 is the most random")
+}
+
+fn seed_arg() -> Arg {
+    Arg::new("seed")
+        .long("seed")
+        .value_parser(clap::value_parser!(u64))
+        .default_value("1")
+        .help("decides what is drawn")
+}
+
+fn json_arg() -> Arg {
+    Arg::new("json").long("json").action(ArgAction::SetTrue).help("as JSON")
 }
 
 fn checkpoint_arg() -> Arg {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use anyhow::{Context, Result};
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgMatches, Command, value_parser};
 use confab::eval::Probing;
 use confab::report::{EvalOptions, ProbeReport};
 use confab::task::{Probe, Source};
@@ -34,21 +34,9 @@ pub fn command() -> Command {
                 .default_value("20")
                 .help("how many to draw after each prompt"),
         )
-        .arg(
-            Arg::new("temperature")
-                .long("temperature")
-                .value_parser(super::sample::temperature)
-                .default_value("0.8")
-                .help("0 always takes the likeliest character, 2 is the most random"),
-        )
-        .arg(
-            Arg::new("seed")
-                .long("seed")
-                .value_parser(value_parser!(u64))
-                .default_value("1")
-                .help("decides what is drawn"),
-        )
-        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("as JSON"))
+        .arg(super::temperature_arg())
+        .arg(super::seed_arg())
+        .arg(super::json_arg())
 }
 
 pub fn run(matches: &ArgMatches) -> Result<()> {

@@ -19,13 +19,7 @@ pub fn command() -> Command {
                 .default_value(defaults.prompt)
                 .help("what to go on from; \\n is a line break"),
         )
-        .arg(
-            Arg::new("temperature")
-                .long("temperature")
-                .value_parser(temperature)
-                .default_value("0.8")
-                .help("0 always takes the likeliest character, 2 is the most random"),
-        )
+        .arg(super::temperature_arg())
         .arg(
             Arg::new("top-k")
                 .long("top-k")
@@ -33,13 +27,7 @@ pub fn command() -> Command {
                 .default_value("0")
                 .help("draw from this many likeliest characters only; 0 draws from all"),
         )
-        .arg(
-            Arg::new("seed")
-                .long("seed")
-                .value_parser(value_parser!(u64))
-                .default_value("1")
-                .help("decides what is drawn"),
-        )
+        .arg(super::seed_arg())
         .arg(
             Arg::new("max-chars")
                 .long("max-chars")

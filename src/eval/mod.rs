@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::model::Gpt;
 use crate::protocol::Evaluated;
 use crate::report::{EvalOptions, MAX_RECORDS, Report};
-use crate::sample::{pick, surprisal, to_tensor};
+use crate::sample::{entropy, pick, surprisal, to_tensor};
 use crate::task::{Task, record_rng};
 use crate::tokenizer::Tokenizer;
 use crate::trainer::{Trainer, floats};
@@ -136,12 +136,6 @@ impl Writer {
         }
         Ok(written)
     }
-}
-
-/// Entropy of `softmax(logits)`, in nats.
-fn entropy(logits: &[f32]) -> f64 {
-    let costs = (0..logits.len()).map(|id| f64::from(surprisal(logits, id)));
-    costs.map(|cost| cost * (-cost).exp()).sum()
 }
 
 const WRITER_STREAM: u64 = u64::MAX - 1;

@@ -49,8 +49,8 @@ impl Floor {
 
     /// Of records drawn evenly from `records`, every one learnt by heart: ln(their number) in
     /// all, spent where their beginnings part.
-    pub fn of_records(records: &[Record]) -> Self {
-        let prefixes = Prefixes::of_records(records);
+    /// `prefixes` are those of `records`.
+    pub(super) fn of_records(records: &[Record], prefixes: &Prefixes) -> Self {
         let mut sums = Sums::default();
         let weight = 1.0 / records.len().max(1) as f64;
         for record in records {
@@ -99,17 +99,42 @@ impl Sums {
     }
 }
 
-/// What each character of `text` would cost the best of predictors, in nats: −ln of its
-/// probability given those before it. `None` from the first character on that the task never
-/// writes there, and for a task whose generator is not known.
-pub fn surprisals(task: &Task, text: &str) -> Vec<Option<f64>> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut possible = true;
-    for (at, character) in text.char_indices() {
-        let next = if possible { task.next(&text[..at]) } else { Vec::new() };
-        let found = next.iter().find(|(other, _)| *other == character);
-        possible = found.is_some();
-        out.push(found.map(|(_, probability)| probability.recip().ln()));
+/// The best of predictors, reading a text character by character.
+#[derive(Clone, Copy, Debug)]
+pub struct Oracle {
+    /// Whether the task could have written what was read.
+    is_possible: bool,
+}
+
+impl Oracle {
+    /// Nothing read yet.
+    pub fn new() -> Self {
+        Self { is_possible: true }
     }
-    out
+
+    /// What `character` costs after `prefix`, all that was read before it, in nats: −ln of its
+    /// probability. `None` from the first character on that `task` never writes there, and for a
+    /// task whose generator is not known.
+    pub fn read(&mut self, task: &Task, prefix: &str, character: char) -> Option<f64> {
+        let next = if self.is_possible { task.next(prefix) } else { Vec::new() };
+        let found = next.into_iter().find(|(other, _)| *other == character);
+        self.is_possible = found.is_some();
+        found.map(|(_, probability)| probability.recip().ln())
+    }
+
+    /// What each character of `text`, the first that is read, costs.
+    pub fn read_all(&mut self, task: &Task, text: &str) -> Vec<Option<f64>> {
+        text.char_indices().map(|(at, c)| self.read(task, &text[..at], c)).collect()
+    }
+}
+
+impl Default for Oracle {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What each character of `text` would cost the best of predictors: see [`Oracle::read`].
+pub fn surprisals(task: &Task, text: &str) -> Vec<Option<f64>> {
+    Oracle::new().read_all(task, text)
 }

@@ -191,8 +191,12 @@ impl Task {
     pub fn floor(&self) -> Option<Floor> {
         match self {
             Task::Phone(task) => Some(task.floor()),
-            Task::Facts(task) => Some(Floor::of_records(task.records(Split::Train))),
-            Task::Text(task) => task.records(Split::Train).map(Floor::of_records),
+            Task::Facts(task) => {
+                Some(Floor::of_records(task.records(Split::Train), task.prefixes()))
+            }
+            Task::Text(task) => {
+                Some(Floor::of_records(task.records(Split::Train)?, task.prefixes()?))
+            }
         }
     }
 

@@ -14,9 +14,7 @@ const SWEEP: [f64; 7] = [0.01, 0.2, 0.5, 0.8, 1.0, 1.2, 1.5];
 
 impl Actions {
     pub fn sample(&self) {
-        let has_model = self.state.model.with_untracked(Option::is_some);
-        let is_coming = self.state.building.get_untracked();
-        if !has_model && !is_coming && !self.build() {
+        if !self.has_model_or_builds() {
             return;
         }
         let state = self.state;
@@ -64,10 +62,15 @@ impl Actions {
     }
 
     fn start_evaluation(&self, options: EvalOptions) {
-        let has_model = self.state.model.with_untracked(Option::is_some);
-        if has_model || self.state.building.get_untracked() || self.build() {
+        if self.has_model_or_builds() {
             self.send(Command::Evaluate(options));
         }
+    }
+
+    /// Whether there is a model, or one to come; one that is not asked for yet is built.
+    fn has_model_or_builds(&self) -> bool {
+        let has_model = self.state.model.with_untracked(Option::is_some);
+        has_model || self.state.building.get_untracked() || self.build()
     }
 
     pub fn average_attention(&self) {
@@ -82,11 +85,7 @@ impl Actions {
             temperature: state.temperature.get_untracked(),
             seed: state.sample_seed.get_untracked(),
         };
-        if state.model.with_untracked(Option::is_some) {
-            self.send(Command::Probe { prompt: state.prompt.get_untracked(), options });
-        } else {
-            state.notify("There is no model to sample from yet. Press Train first.");
-        }
+        self.send(Command::Probe { prompt: state.prompt.get_untracked(), options });
     }
 
     pub fn inspect(&self, prompt: String) {

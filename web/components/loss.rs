@@ -31,7 +31,7 @@ pub fn Loss() -> impl IntoView {
     };
     let draw = move || {
         let Some(holder) = holder.get_untracked() else { return };
-        let width = u32::try_from(holder.client_width()).unwrap_or_default().max(240);
+        let width = browser::chart_width(&holder);
         match untrack(|| chart::draw(&list_curves(state), find_level(state), options(width))) {
             Ok(drawn) => chart.set(Some(drawn)),
             Err(reason) => state.notify(format!("The chart could not be drawn: {reason}.")),
@@ -55,7 +55,7 @@ pub fn Loss() -> impl IntoView {
     let export_png = move |_| {
         let drawn = chart.with_untracked(|chart| chart.as_ref().map(|chart| chart.svg.clone()));
         let (Some(svg), Some(holder)) = (drawn, holder.get_untracked()) else { return };
-        let width = u32::try_from(holder.client_width()).unwrap_or_default().max(240);
+        let width = browser::chart_width(&holder);
         spawn_local(async move {
             if let Err(reason) =
                 browser::download_png("confab-loss.png", &svg, (width, HEIGHT)).await

@@ -4,6 +4,7 @@ use leptos::html;
 use leptos::prelude::*;
 
 use crate::actions::use_actions;
+use crate::browser;
 use crate::components::Dark;
 use crate::lines::{self, Line};
 use crate::state::use_state;
@@ -20,7 +21,7 @@ pub fn Sweep() -> impl IntoView {
     let svg = move || {
         let holder = holder.get()?;
         let lines = lines.get();
-        let width = u32::try_from(holder.client_width()).unwrap_or_default().max(240);
+        let width = browser::chart_width(&holder);
         if lines.is_empty() {
             return None;
         }
