@@ -1,7 +1,10 @@
 //! Records to token tensors and loss weights.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use rand_chacha::ChaCha8Rng;
 
+use crate::config::NoiseConfig;
+use crate::noise;
 use crate::task::{Field, Record, Split, Task, record_rng};
 use crate::tokenizer::Tokenizer;
 
@@ -12,11 +15,13 @@ pub struct Batch {
     pub tokens: Tensor<2, Int>,
     /// `[batch, seq]`: the token after each.
     pub targets: Tensor<2, Int>,
-    /// `[batch, seq]`: 1, or 0 where a row is padding.
+    /// `[batch, seq]`: 1, or 0 where a row is padding or nothing is to be predicted.
     pub weights: Tensor<2>,
+    /// `[batch, seq]`: tokens that no later one sees; `None` if there are none.
+    pub forgotten: Option<Tensor<2, Bool>>,
     /// Tokens that count.
     pub counted: usize,
-    /// The field of each target, row by row; `None` where a row is padding.
+    /// The field of each target, row by row; `None` where its weight is 0.
     pub fields: Vec<Option<Field>>,
 }
 
@@ -41,48 +46,106 @@ impl Row {
     }
 }
 
+/// A token that a model reads in training.
+struct Token {
+    id: u32,
+    /// What it is to predict.
+    target: Option<(u32, Field)>,
+    is_forgotten: bool,
+}
+
+impl Row {
+    /// Each token predicts the next; the last is only predicted.
+    fn tokens(&self) -> Vec<Token> {
+        let next = self.ids.iter().copied().zip(self.fields.iter().copied()).skip(1);
+        let token =
+            |(id, target): (&u32, _)| Token { id: *id, target: Some(target), is_forgotten: false };
+        self.ids.iter().zip(next).map(token).collect()
+    }
+
+    /// This row as it is read through `noise`.
+    fn noisy_tokens(
+        &self,
+        noise: &NoiseConfig,
+        tokenizer: &Tokenizer,
+        rng: &mut ChaCha8Rng,
+    ) -> Vec<Token> {
+        let clean: String = self.ids.iter().filter_map(|id| tokenizer.character(*id)).collect();
+        let mut readings = noise::read(noise, &clean, tokenizer, rng);
+        // What stands after the last character with something to predict is not read either.
+        let end = readings.iter().rposition(|reading| reading.predicts.is_some());
+        readings.truncate(end.map_or(0, |end| end + 1));
+        let text: String = readings.iter().map(|reading| reading.character).collect();
+        let ids = tokenizer.encode(&text).expect("noise only writes what the tokenizer knows");
+        let token = |(id, reading): (u32, noise::Reading)| Token {
+            id,
+            target: reading.predicts.map(|place| (self.ids[place], self.fields[place])),
+            is_forgotten: reading.is_forgotten,
+        };
+        ids.into_iter().zip(readings).map(token).collect()
+    }
+}
+
 /// Rows are padded to a multiple of this many tokens, so that few different shapes occur.
 const SEQ_MULTIPLE: usize = 16;
 
 impl Batch {
     /// Micro-batch `stream` of a run: `rows` records of `split`, each row one record from its
-    /// first character, at most `context + 1` characters of it.
+    /// first character, at most `context + 1` characters of it, read through `noise`.
     pub fn draw(
         task: &Task,
         tokenizer: &Tokenizer,
         split: Split,
+        noise: &NoiseConfig,
         (rows, context): (usize, usize),
         (seed, stream): (u64, u64),
         device: &Device,
     ) -> Self {
         let mut rng = record_rng(seed, stream);
-        let rows: Vec<Row> = (0..rows)
+        let mut noise_rng = noise::noise_rng(seed, stream);
+        let rows: Vec<_> = (0..rows)
             .map(|_| Row::new(&task.draw(split, context + 1, &mut rng), tokenizer, context + 1))
+            .map(|row| match *noise == NoiseConfig::default() {
+                true => row.tokens(),
+                false => row.noisy_tokens(noise, tokenizer, &mut noise_rng),
+            })
             .collect();
-        Self::new(&rows, context, device)
+        Self::of_tokens(&rows, context, device)
     }
 
     /// Rows of tokens, padded to the longest.
     pub fn new(rows: &[Row], context: usize, device: &Device) -> Self {
-        let longest = rows.iter().map(|row| row.ids.len().saturating_sub(1)).max().unwrap_or(0);
+        let rows: Vec<_> = rows.iter().map(Row::tokens).collect();
+        Self::of_tokens(&rows, context, device)
+    }
+
+    fn of_tokens(rows: &[Vec<Token>], context: usize, device: &Device) -> Self {
+        let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
         let seq = longest.next_multiple_of(SEQ_MULTIPLE).min(context).max(1);
         let mut tokens = vec![0i32; rows.len() * seq];
         let mut targets = tokens.clone();
         let mut weights = vec![0.0f32; tokens.len()];
         let mut fields = vec![None; tokens.len()];
+        let mut forgotten = vec![false; tokens.len()];
         for (index, row) in rows.iter().enumerate() {
-            for (place, pair) in row.ids.windows(2).take(seq).enumerate() {
+            for (place, token) in row.iter().take(seq).enumerate() {
                 let at = index * seq + place;
-                (tokens[at], targets[at], weights[at]) = (pair[0] as i32, pair[1] as i32, 1.0);
-                fields[at] = Some(row.fields[place + 1]);
+                (tokens[at], forgotten[at]) = (token.id as i32, token.is_forgotten);
+                if let Some((target, field)) = token.target {
+                    (targets[at], weights[at]) = (target as i32, 1.0);
+                    fields[at] = Some(field);
+                }
             }
         }
         let counted = weights.iter().filter(|w| **w > 0.0).count();
         let shape = [rows.len(), seq];
+        let is_forgetful = forgotten.contains(&true);
         Self {
             tokens: Tensor::from_data(TensorData::new(tokens, shape), device),
             targets: Tensor::from_data(TensorData::new(targets, shape), device),
             weights: Tensor::from_data(TensorData::new(weights, shape), device),
+            forgotten: is_forgetful
+                .then(|| Tensor::from_data(TensorData::new(forgotten, shape), device)),
             counted,
             fields,
         }

@@ -1,30 +1,51 @@
 //! Confab trains small transformers on synthetic memory tasks, in the browser and at the terminal,
 //! and shows what they compute. The modules in reading order:
 //!
-//! - no Burn in it, and all that the page's `app` uses: [`config`], [`task`], [`tokenizer`],
-//!   [`link`], [`protocol`], [`report`], [`color`]
-//! - what computes: [`batch`], [`model`], [`loss`], [`schedule`], [`optimizer`], [`trainer`]
-//! - what a trained model shows: [`sample`], [`trace`], [`analysis`], [`eval`]
-//! - around it: [`checkpoint`], [`session`], [`platform`], [`selfcheck`]
+//! - no Burn in it, and all that the page's `app` is built with: [`config`], [`task`],
+//!   [`tokenizer`], [`noise`], [`link`], [`protocol`], [`report`], [`capacity`], [`color`], [`plot`]
+#![cfg_attr(
+    feature = "compute",
+    doc = "- what computes: [`batch`], [`model`], [`loss`], [`schedule`], [`optimizer`], [`trainer`]
+- what a trained model shows: [`sample`], [`trace`], [`analysis`], [`eval`]
+- around it: [`checkpoint`], [`session`], [`platform`], [`selfcheck`]"
+)]
 
-pub mod analysis;
-pub mod batch;
-pub mod checkpoint;
+pub mod capacity;
 pub mod color;
 pub mod config;
-pub mod eval;
 pub mod link;
-pub mod loss;
-pub mod model;
-pub mod optimizer;
-pub mod platform;
+pub mod noise;
+pub mod plot;
 pub mod protocol;
 pub mod report;
-pub mod sample;
-pub mod schedule;
-pub mod selfcheck;
-pub mod session;
 pub mod task;
 pub mod tokenizer;
+
+#[cfg(feature = "compute")]
+pub mod analysis;
+#[cfg(feature = "compute")]
+pub mod batch;
+#[cfg(feature = "compute")]
+pub mod checkpoint;
+#[cfg(feature = "compute")]
+pub mod eval;
+#[cfg(feature = "compute")]
+pub mod loss;
+#[cfg(feature = "compute")]
+pub mod model;
+#[cfg(feature = "compute")]
+pub mod optimizer;
+#[cfg(feature = "compute")]
+pub mod platform;
+#[cfg(feature = "compute")]
+pub mod sample;
+#[cfg(feature = "compute")]
+pub mod schedule;
+#[cfg(feature = "compute")]
+pub mod selfcheck;
+#[cfg(feature = "compute")]
+pub mod session;
+#[cfg(feature = "compute")]
 pub mod trace;
+#[cfg(feature = "compute")]
 pub mod trainer;

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::capacity::Sweeping;
 use crate::config::RunConfig;
 use crate::report::{AttentionByType, EvalOptions, ProbeReport, Report};
 use crate::task::{Field, Floor, Probe};
@@ -61,7 +62,7 @@ impl Default for SampleOptions {
 pub enum Command {
     /// Makes a new, untrained model on the device, in place of any there is.
     /// Answered with [`Event::Built`] and [`Event::State`], or [`Event::Refused`].
-    Build { config: RunConfig, device: DeviceChoice },
+    Build { config: Box<RunConfig>, device: DeviceChoice },
     /// Trains until paused or until the run's last step.
     Train,
     /// Stops after the step under way.
@@ -82,6 +83,11 @@ pub enum Command {
     /// Averages attention over `records` records, by the type of what is to be written:
     /// [`Event::AttentionByType`], again and again until all are in.
     AverageAttention { records: usize },
+    /// Trains these runs one after the other and tells what each recalls, in place of any other job
+    /// under way: [`Event::Sweeping`], again and again until all have ended.
+    Sweep { runs: Vec<RunConfig>, device: DeviceChoice },
+    /// Gives up the job under way. A sweep that is given up is told of once more.
+    StopJob,
     /// Asks for the run as a checkpoint file: [`Event::CheckpointFile`].
     SaveCheckpoint,
     /// Continues from a checkpoint file's bytes: [`Event::Built`], or [`Event::Refused`].
@@ -97,7 +103,7 @@ pub enum Event {
     Ready,
     /// An autosaved run of an earlier visit is there.
     Resumable {
-        config: RunConfig,
+        config: Box<RunConfig>,
         step: usize,
     },
     /// The device in use.
@@ -125,7 +131,8 @@ pub enum Event {
     Trace(Trace),
     Evaluated(Box<Evaluated>),
     Probed(ProbeReport),
-    AttentionByType(AttentionByType),
+    AttentionByType(Box<AttentionByType>),
+    Sweeping(Box<Sweeping>),
     CheckpointFile {
         name: String,
         bytes: Vec<u8>,

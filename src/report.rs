@@ -1,10 +1,14 @@
 //! What an evaluation found: how well a model answers.
 
+mod segments;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::task::{Field, Source};
+
+pub use segments::{Segment, SegmentAttention};
 
 /// How often something was right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +105,12 @@ pub struct PhoneReport {
     pub calibration: Calibration,
     /// Different lines among those written free after one list; 0 of 0 when greedy.
     pub distinct: Score,
+    /// Asked, where the task has unlisted names, for one in every record: it is answered `?`.
+    /// This is the recall of `?`.
+    pub unlisted: Score,
+    /// Of the answers `?`, as many listed names as unlisted ones being asked for: the name was
+    /// unlisted. This is the precision of `?`.
+    pub abstained: Score,
 }
 
 /// How a model answers questions.
@@ -164,6 +174,17 @@ impl ProbeReport {
         }
     }
 
+    /// Mean entropy by character, in nats.
+    pub fn mean_entropies(&self) -> Vec<f64> {
+        self.entropies.iter().map(|(sum, count)| sum / (*count).max(1) as f64).collect()
+    }
+
+    /// What a full bar stands for, in nats: the largest mean entropy, but at least 1, so that what
+    /// the model is all but certain of looks so.
+    pub fn entropy_scale(&self) -> f64 {
+        self.mean_entropies().into_iter().fold(1.0, f64::max)
+    }
+
     /// How many samples' answers are from `source`.
     pub fn of_source(&self, source: Source) -> Score {
         let right = self.samples.iter().filter(|sample| sample.source == source).count();
@@ -182,6 +203,8 @@ pub struct AttentionByType {
     pub n_heads: usize,
     /// By type and then `layer · n_heads + head`: attention to each field, summed over queries.
     pub sums: BTreeMap<String, Vec<BTreeMap<Field, f64>>>,
+    /// By head, `layer · n_heads + head`: the whole pattern.
+    pub by_segment: SegmentAttention,
 }
 
 impl AttentionByType {
@@ -192,6 +215,12 @@ impl AttentionByType {
         types
             .filter_map(|(name, heads)| Some((name.as_str(), normalize(heads.get(place)?))))
             .collect()
+    }
+
+    /// A head's average pattern: names of segments, and mean attention
+    /// `[query segment, key segment]`, see [`SegmentAttention::mean`].
+    pub fn pattern(&self, layer: usize, head: usize) -> (Vec<String>, Vec<f32>) {
+        self.by_segment.mean(layer * self.n_heads + head)
     }
 
     /// How much a head's reading differs between types: the Jensen–Shannon divergence of their

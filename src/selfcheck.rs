@@ -48,7 +48,7 @@ async fn loss_and_gradient(device: &Device) -> Result<Vec<f32>, ExecutionError> 
         })
         .collect();
     let batch = Batch::new(&rows, config.context, &device.clone().autodiff());
-    let (logits, _) = Gpt::new(&config, &weights).forward(batch.tokens, 0.0);
+    let (logits, _) = Gpt::new(&config, &weights).forward(batch.tokens);
     let loss = mean_loss(token_losses(logits, batch.targets), batch.weights);
     let gradient = weights.gradient(&loss);
     let read =

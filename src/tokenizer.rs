@@ -25,6 +25,15 @@ impl Tokenizer {
         Self { alphabet }
     }
 
+    /// In the order of their ids.
+    pub fn characters(&self) -> impl Iterator<Item = char> {
+        self.alphabet.iter().copied()
+    }
+
+    pub fn knows(&self, character: char) -> bool {
+        self.alphabet.binary_search(&character).is_ok()
+    }
+
     pub fn vocab_size(&self) -> usize {
         self.alphabet.len()
     }

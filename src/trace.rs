@@ -41,7 +41,7 @@ pub async fn trace(trainer: &Trainer, prompt: &str) -> Result<Trace, TraceError>
         return Err(TraceError::Empty);
     }
     let model = trainer.model();
-    let (logits, patterns) = model.forward(to_tensor(&ids, &trainer.parameters.device()), 0.0);
+    let (logits, patterns) = model.forward(to_tensor(&ids, &trainer.parameters.device()));
     let read =
         patterns.into_iter().fold(Transaction::default(), |all, pattern| all.register(pattern));
     let mut read = read.register(logits).execute_async().await?;

@@ -4,7 +4,7 @@ use burn::tensor::{Device, ExecutionError, Tensor, TensorData, Transaction};
 
 use crate::batch::Batch;
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::config::{ConfigError, MemoryLimits, RunConfig};
+use crate::config::{ConfigError, MemoryLimits, NoiseConfig, RunConfig};
 use crate::loss::{LossSums, mean_loss, token_losses};
 use crate::model::weights::to_device;
 use crate::model::{Gpt, Layout, Weights};
@@ -85,6 +85,14 @@ impl Trainer {
         Ok(Self { config, task, tokenizer, layout, parameters, optimizer, device, step, history })
     }
 
+    /// Whether [`new`](Self::new) would take `config`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check(config: &RunConfig, limits: &MemoryLimits) -> Result<(), ConfigError> {
+        prepare(config, limits).map(drop)
+    }
+
     /// Trains one step. The loss reported is that of the step's batch before its update.
     ///
     /// # Errors
@@ -108,7 +116,7 @@ impl Trainer {
             tokens += batch.counted;
             // Made anew, for a backward pass uses up the graph behind every tensor but the leaves.
             let model = Gpt::new(&self.config.model, &weights);
-            let (logits, _) = model.forward(batch.tokens, dropout);
+            let (logits, _) = model.forward_training(batch.tokens, batch.forgotten, dropout);
             let losses = token_losses(logits, batch.targets);
             if validates {
                 by_token.push((losses.clone().inner(), batch.fields));
@@ -154,7 +162,8 @@ impl Trainer {
         step.is_multiple_of(train.val_every) || step == 1 || step == train.steps
     }
 
-    /// Losses on the first `batches` fixed batches of `split`, drawn apart from those of steps.
+    /// Losses on the first `batches` fixed batches of `split`, drawn apart from those of steps; of
+    /// training records, with the noise they are read through.
     ///
     /// # Errors
     /// If the device failed.
@@ -163,7 +172,7 @@ impl Trainer {
         let mut sums = LossSums::default();
         for batch in 0..batches {
             let batch = self.draw(split, VALIDATION_STREAM + batch as u64, &self.device);
-            let (logits, _) = model.forward(batch.tokens, 0.0);
+            let (logits, _) = model.forward(batch.tokens);
             let losses = token_losses(logits, batch.targets).into_data_async().await?;
             sums.add(&floats(losses), &batch.fields);
         }
@@ -198,8 +207,11 @@ impl Trainer {
     }
 
     fn draw(&self, split: Split, stream: u64, device: &Device) -> Batch {
-        let shape = (self.config.train.batch, self.config.model.context);
-        Batch::draw(&self.task, &self.tokenizer, split, shape, (self.config.seed, stream), device)
+        let RunConfig { train, model, noise, seed, .. } = &self.config;
+        let clean = NoiseConfig::default();
+        let noise = if split == Split::Train { noise } else { &clean };
+        let shape = (train.batch, model.context);
+        Batch::draw(&self.task, &self.tokenizer, split, noise, shape, (*seed, stream), device)
     }
 
     fn remember(&mut self, point: LossPoint) {

@@ -6,18 +6,26 @@ use burn::tensor::Device;
 use confab::analysis::Averaging;
 use confab::config::{MemoryLimits, RunConfig};
 use confab::report::AttentionByType;
-use confab::task::{Field, TaskKind};
+use confab::task::{Field, Split, TaskKind, record_rng};
+use confab::trace::trace;
 use confab::trainer::Trainer;
 use futures::executor::block_on;
 
-fn average(kind: TaskKind, records: usize) -> AttentionByType {
+fn trainer(change: impl Fn(&mut RunConfig)) -> Trainer {
     let mut config = RunConfig::default();
-    config.task.kind = kind;
+    change(&mut config);
     let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
-    let run = Trainer::new(config, Device::flex(), &limits).unwrap();
-    let mut averaging = Averaging::new(&run, records);
+    Trainer::new(config, Device::flex(), &limits).unwrap()
+}
+
+fn average_of(run: &Trainer, records: usize) -> AttentionByType {
+    let mut averaging = Averaging::new(run, records);
     while block_on(averaging.next()).unwrap() {}
     averaging.report().clone()
+}
+
+fn average(kind: TaskKind, records: usize) -> AttentionByType {
+    average_of(&trainer(|config| config.task.kind = kind), records)
 }
 
 fn report(rows: &[(&str, &[(Field, f64)])]) -> AttentionByType {
@@ -74,4 +82,115 @@ fn divergence_is_that_of_jensen_and_shannon() {
         ["a", "b", "c", "d"].into_iter().zip(apart.iter().map(|row| &row[..])).collect();
     assert!((report(&four).divergence(0, 0) - 2.0).abs() < 1e-12);
     assert_eq!(AttentionByType::default().divergence(0, 0), 0.0);
+}
+
+/// Each row's sum.
+fn row_sums((names, shares): &(Vec<String>, Vec<f32>)) -> Vec<f32> {
+    assert_eq!(shares.len(), names.len() * names.len());
+    shares.chunks(names.len()).map(|row| row.iter().sum()).collect()
+}
+
+#[test]
+fn an_average_pattern_goes_from_part_to_part_of_a_record() {
+    let facts = average(TaskKind::Facts, 5).pattern(0, 1);
+    assert_eq!(facts.0, ["marker", "question", "separator", "fact", "answer"]);
+    assert!(row_sums(&facts).iter().all(|sum| (sum - 1.0).abs() < 1e-5), "{facts:?}");
+
+    let phone = average(TaskKind::Phone, 3).pattern(1, 0);
+    let first = ["line 0 marker", "line 1 name", "line 1 separator", "line 1 digit", "line 2 name"];
+    assert_eq!(phone.0[..5], first);
+    assert_eq!(
+        phone.0[phone.0.len() - 3..],
+        ["line 7 answer", "line 7 separator", "line 8 marker"]
+    );
+    assert!(row_sums(&phone).iter().all(|sum| (sum - 1.0).abs() < 1e-5), "{phone:?}");
+    assert_eq!(phone.1[1], 0.0, "what is to come is not read");
+    assert_eq!(AttentionByType::default().pattern(0, 0), (vec![], vec![]));
+}
+
+#[test]
+fn an_average_pattern_is_that_of_the_traces_of_its_records() {
+    const RECORDS: usize = 3;
+    for kind in [TaskKind::Phone, TaskKind::Facts, TaskKind::Text] {
+        let mut run = trainer(|config| {
+            config.task.kind = kind;
+            config.task.text.text = "so it goes and goes and goes\n\nuntil it is gone\n".repeat(80);
+        });
+        // Large weights, so that the heads read unevenly.
+        run.parameters = run.parameters * 8.0;
+        let report = average_of(&run, RECORDS);
+        assert_ne!(report.pattern(0, 0), report.pattern(0, 1));
+        for (layer, head) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+            let (names, shares) = report.pattern(layer, head);
+            let expected = brute_force(&run, RECORDS, (layer, head));
+            for (place, share) in shares.iter().enumerate() {
+                let (query, key) = (&names[place / names.len()], &names[place % names.len()]);
+                let wanted = expected.get(&(query.clone(), key.clone())).copied().unwrap_or(0.0);
+                assert!((share - wanted).abs() < 1e-4, "{query}, {key}: {share}, not {wanted}");
+            }
+            assert!(
+                expected.keys().all(|(query, key)| names.contains(query) && names.contains(key))
+            );
+        }
+    }
+}
+
+/// Mean attention by the names of query and key, from traces of the records averaged over.
+fn brute_force(
+    run: &Trainer,
+    records: usize,
+    (layer, head): (usize, usize),
+) -> BTreeMap<(String, String), f32> {
+    let (mut sums, mut counts) = (BTreeMap::new(), BTreeMap::new());
+    // The stream that the average draws record 0 from is u64::MAX - 4.
+    for index in 0..records as u64 {
+        let mut rng = record_rng(run.config.seed, u64::MAX - 4 - index);
+        let context = run.config.model.context;
+        let record = run.task.draw(Split::Validation, context, &mut rng);
+        let name = |at: usize| {
+            let field = record.fields[at].name();
+            match run.config.task.kind {
+                TaskKind::Facts => field.to_owned(),
+                _ => {
+                    let before = record.text.chars().take(at);
+                    format!("line {} {field}", before.filter(|c| *c == '\n').count())
+                }
+            }
+        };
+        let trace = block_on(trace(run, &record.text)).unwrap();
+        let (seq, pattern) = (trace.tokens.len(), trace.pattern(layer, head));
+        for query in 0..seq.min(record.len() - 1) {
+            *counts.entry(name(query + 1)).or_insert(0.0) += 1.0;
+            for key in 0..=query {
+                let pair = (name(query + 1), name(key));
+                *sums.entry(pair).or_insert(0.0) += pattern[query * seq + key];
+            }
+        }
+    }
+    for (pair, sum) in &mut sums {
+        *sum /= counts[&pair.0];
+    }
+    sums
+}
+
+#[test]
+fn what_is_sent_of_average_patterns_is_bounded() {
+    // Two hundred lines: more parts than are told apart.
+    let lines = average_of(
+        &trainer(|config| {
+            config.task.kind = TaskKind::Text;
+            config.task.text.text = "a\n".repeat(2000);
+        }),
+        2,
+    );
+    let pattern = lines.pattern(0, 0);
+    assert_eq!(pattern.0.len(), 25);
+    assert_eq!((pattern.0[0].as_str(), pattern.0[24].as_str()), ("line 0 text", "others"));
+    assert!(row_sums(&pattern).iter().all(|sum| (sum - 1.0).abs() < 1e-5), "{pattern:?}");
+
+    let heads = trainer(|config| {
+        (config.model.n_layers, config.model.n_heads, config.model.d_model) = (4, 64, 64);
+    });
+    let bytes = postcard::to_stdvec(&average_of(&heads, 2)).unwrap().len();
+    assert!(bytes < 500_000, "{bytes} bytes for 256 heads");
 }

@@ -293,3 +293,63 @@ fn probe_draws_samples_after_every_probe_or_a_prompt() {
     let unknown = confab(at, &[&probe[..], &["--prompt", "☃"]].concat());
     assert_eq!(unknown.status.code(), Some(1));
 }
+
+#[test]
+fn sweep_goes_on_where_it_was_stopped_and_draws_its_curves() {
+    let folder = tempfile::tempdir().unwrap();
+    let sweep = |facts: &str, more: &[&str]| {
+        let args = ["sweep", "--facts", facts, "--preset", "1.7k", "--seeds", "2", "--steps", "3"];
+        let fixed = ["--batch", "4", "--val-batches", "1", "--device", "cpu", "--out", "s.jsonl"];
+        confab(folder.path(), &[&args[..], &fixed[..], more].concat())
+    };
+    let lines = || {
+        let text = std::fs::read_to_string(folder.path().join("s.jsonl")).unwrap();
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let table = ok(&sweep("10", &[]));
+    assert_eq!(table.lines().count(), 2, "{table}");
+    let first = lines();
+    assert_eq!(first.len(), 2);
+    // The last line was cut off: its run is done again, the other is not, new ones are added.
+    let cut = format!("{}\n{}", first[0], &first[1][..30]);
+    std::fs::write(folder.path().join("s.jsonl"), cut).unwrap();
+    ok(&sweep("10,20", &["--task", "facts"]));
+    let all = lines();
+    assert_eq!(all.len(), 4);
+    assert_eq!(all[..2], first[..]);
+    let again = sweep("10,20", &[]);
+    assert_eq!(ok(&again).lines().count(), 3);
+    assert_eq!(lines(), all);
+    let svg = std::fs::read_to_string(folder.path().join("s.svg")).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("recalled"), "{svg}");
+
+    assert_eq!(sweep("10", &["--task", "phone"]).status.code(), Some(1));
+    assert_eq!(sweep("9", &[]).status.code(), Some(2));
+    std::fs::write(folder.path().join("s.jsonl"), "{}\n").unwrap();
+    let broken = sweep("10", &[]);
+    let message = String::from_utf8(broken.stderr).unwrap();
+    assert_eq!(broken.status.code(), Some(1));
+    assert!(message.contains("s.jsonl") && message.contains("line 1"), "{message}");
+}
+
+#[test]
+fn data_as_read_shows_the_noise_of_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let data =
+        |more: &[&str]| ok(&confab(folder.path(), &[&["data", "--records", "2"], more].concat()));
+    let clean = data(&[]);
+    assert_eq!(data(&["--as-read"]), clean);
+    let doubled = data(&["--as-read", "--noise-double", "1"]);
+    assert!(doubled.starts_with("{BB}}"), "{doubled}");
+    assert!(data(&["--as-read", "--noise-forget", "1"]).contains('·'));
+    assert_eq!(data(&["--noise-double", "1"]), clean);
+}
+
+#[test]
+fn eval_tells_how_well_a_model_abstains() {
+    let folder = tempfile::tempdir().unwrap();
+    ok(&train(folder.path(), &["--steps", "2", "--abstain", "0.5", "--out", "a.safetensors"]));
+    let eval =
+        confab(folder.path(), &["eval", "a.safetensors", "--records", "4", "--device", "cpu"]);
+    assert!(ok(&eval).contains("asked for an unlisted name: ?"));
+}

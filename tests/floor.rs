@@ -5,7 +5,7 @@ use confab::task::floor::surprisals;
 use confab::task::{Field, RecallRule, Split, Task, TaskKind, record_rng};
 
 fn phone(recall: RecallRule) -> Task {
-    let phone = PhoneConfig { lines: 5, names: 2000, recall };
+    let phone = PhoneConfig { lines: 5, names: 2000, recall, abstain: 0.0 };
     Task::new(&TaskConfig { kind: TaskKind::Phone, phone, ..Default::default() }).unwrap()
 }
 
@@ -110,4 +110,32 @@ fn counting_predicts_no_dice() {
     let dice: String = (0..60_000).map(|_| char::from(b'1' + rng.random_range(0..6u8))).collect();
     let baseline = text(dice).baseline().unwrap();
     assert!(baseline > 6f64.ln() && baseline < 1.1 * 6f64.ln(), "{baseline}");
+}
+
+#[test]
+fn asking_for_names_of_the_whole_book_costs_what_they_and_the_question_mark_do() {
+    let phone = |abstain| {
+        let phone = PhoneConfig { lines: 2, names: 30, abstain, ..PhoneConfig::default() };
+        Task::new(&TaskConfig { kind: TaskKind::Phone, phone, ..Default::default() }).unwrap()
+    };
+    let answer = |abstain| phone(abstain).floor().unwrap().field(Field::Answer).copied().unwrap();
+    let total = |abstain: f64| phone(abstain).floor().unwrap().total_nats;
+    // Always asking: the name of a stranger, whose number is `?`, or a listed one's, which is a copy.
+    let by_chance = 1.0 - (1.0 - 900f64.powi(-2)).powi(2);
+    assert!((total(1.0) - total(0.0) - 2.0 * 30f64.ln() + 2f64.ln()).abs() < 0.01);
+    assert!(by_chance < 1e-5 && answer(1.0).chars < answer(0.0).chars - 8.9);
+    // The best of predictors pays the floor on average.
+    let task = phone(0.25);
+    let floor = task.floor().unwrap();
+    let records = 10_000;
+    let mut rng = record_rng(1, 0);
+    let (mut nats, mut unknown) = (0.0, 0);
+    for _ in 0..records {
+        let record = task.draw(Split::Train, 0, &mut rng);
+        unknown += usize::from(record.text.contains(": ? \n{E}"));
+        nats +=
+            surprisals(&task, &record.text).into_iter().skip(1).map(Option::unwrap).sum::<f64>();
+    }
+    assert!((nats / f64::from(records) / floor.total_nats - 1.0).abs() < 0.01);
+    assert!((unknown as f64 / f64::from(records) - 0.25).abs() < 0.015, "{unknown}");
 }

@@ -62,7 +62,7 @@ impl Reference {
     ) -> (Tensor<3>, Vec<Tensor<4>>, Tensor<1>) {
         let device = device.clone().autodiff();
         let model = Gpt::new(&self.config, weights);
-        let (logits, patterns) = model.forward(self.ids("tokens", &device), 0.0);
+        let (logits, patterns) = model.forward(self.ids("tokens", &device));
         let counts = TensorData::new(self.floats("weights"), [3, 7]);
         let counts = Tensor::from_data(counts, &device);
         let loss = mean_loss(token_losses(logits.clone(), self.ids("targets", &device)), counts);

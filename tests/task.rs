@@ -60,7 +60,7 @@ fn phone_fields(text: &str) -> Vec<Field> {
 }
 
 fn phone(lines: usize, names: usize, recall: RecallRule) -> Phone {
-    Phone::new(&PhoneConfig { lines, names, recall })
+    Phone::new(&PhoneConfig { lines, names, recall, abstain: 0.0 })
 }
 
 proptest! {

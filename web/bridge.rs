@@ -17,7 +17,7 @@ const MOST_REPLACEMENTS: usize = 3;
 
 /// What the worker has to say to the page.
 pub enum Report {
-    Event(Event),
+    Event(Box<Event>),
     /// A message that could not be read or sent.
     Malformed(String),
     /// The worker is dead. `replaced` says whether another one has been started.
@@ -142,7 +142,7 @@ impl Bridge {
                 if event == Event::Ready {
                     self.flush();
                 }
-                (self.line.report)(Report::Event(event));
+                (self.line.report)(Report::Event(Box::new(event)));
             }
             Err(reason) => (self.line.report)(Report::Malformed(reason)),
         }

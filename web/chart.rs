@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use confab::plot::{FONT, pick_color, theme};
 use confab::protocol::LossPoint;
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
@@ -9,7 +10,6 @@ use plotters::prelude::*;
 
 /// Points drawn of a curve; longer ones are averaged down to this.
 const MOST_POINTS: usize = 1000;
-pub const FONT: &str = "system-ui, sans-serif";
 
 /// A run's losses, ready to draw.
 pub struct Curve {
@@ -33,56 +33,6 @@ pub struct Options {
     pub size: (u32, u32),
     pub is_log: bool,
     pub is_dark: bool,
-}
-
-pub struct Theme {
-    pub paper: RGBColor,
-    pub text: RGBColor,
-    pub grid: RGBColor,
-}
-
-const LIGHT: Theme = Theme {
-    paper: RGBColor(255, 255, 255),
-    text: RGBColor(82, 88, 102),
-    grid: RGBColor(228, 231, 237),
-};
-const DARK: Theme = Theme {
-    paper: RGBColor(24, 27, 34),
-    text: RGBColor(163, 170, 184),
-    grid: RGBColor(49, 54, 66),
-};
-
-/// Okabe and Ito's colours, told apart by the colour-blind too; the first is the example's.
-const COLORS: [[RGBColor; 7]; 2] = [
-    [
-        RGBColor(120, 126, 140),
-        RGBColor(0, 114, 178),
-        RGBColor(213, 94, 0),
-        RGBColor(0, 140, 105),
-        RGBColor(190, 100, 150),
-        RGBColor(190, 135, 0),
-        RGBColor(40, 150, 200),
-    ],
-    [
-        RGBColor(150, 156, 170),
-        RGBColor(86, 180, 233),
-        RGBColor(240, 130, 50),
-        RGBColor(30, 190, 145),
-        RGBColor(220, 140, 185),
-        RGBColor(230, 180, 50),
-        RGBColor(120, 150, 250),
-    ],
-];
-
-/// The colours of a chart's own parts.
-pub fn theme(is_dark: bool) -> &'static Theme {
-    if is_dark { &DARK } else { &LIGHT }
-}
-
-/// The chart's colour of run `number`.
-pub fn pick_color(number: usize, is_dark: bool) -> RGBColor {
-    let colors = &COLORS[usize::from(is_dark)];
-    if number == 0 { colors[0] } else { colors[1 + (number - 1) % (colors.len() - 1)] }
 }
 
 impl Curve {

@@ -21,7 +21,7 @@ pub fn receive(actions: Actions, event: Event) {
             state.is_ready.set(true);
             open(actions);
         }
-        Event::Resumable { config, step } => state.resumable.set(Some((config, step))),
+        Event::Resumable { config, step } => state.resumable.set(Some((*config, step))),
         Event::Device(report) => state.device.set(Some(report)),
         Event::Built(built) => {
             let (origin, is_overtaken) = actions.settle();
@@ -67,7 +67,14 @@ pub fn receive(actions: Actions, event: Event) {
             state.evaluated.set(Some(*evaluated));
         }
         Event::Probed(report) => state.probed.set(Some(report)),
-        Event::AttentionByType(report) => state.by_type.set(Some(report)),
+        Event::AttentionByType(report) => state.by_type.set(Some(*report)),
+        Event::Sweeping(sweeping) => {
+            if !state.outcomes.follow(*sweeping) {
+                state.notify(
+                    "The browser has no room to keep the outcomes: save them before you leave.",
+                );
+            }
+        }
         Event::CheckpointFile { name, bytes } => {
             if let Err(reason) = browser::download(&name, "application/octet-stream", &bytes) {
                 state.notify(format!("{name} could not be saved: {reason}."));

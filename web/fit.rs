@@ -4,17 +4,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use confab::config::{ConfigError, RunConfig};
-use confab::task::{Task, TaskKind};
+use confab::task::{Split, Task, TaskKind, record_rng};
+use confab::tokenizer::Tokenizer;
 use leptos::prelude::*;
 
 /// What was typed into knobs and is not a value of theirs, with the reason.
 pub type Drafts = BTreeMap<&'static str, (String, String)>;
 
+/// Characters shown of a training record.
+const EXAMPLE_CHARS: usize = 160;
+
 /// What of the chosen task decides whether a model fits it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskFacts {
-    pub vocab_size: usize,
+    pub tokenizer: Tokenizer,
     pub longest: usize,
+    /// The beginning of a training record.
+    pub example: String,
     pub error: Option<String>,
 }
 
@@ -27,13 +33,24 @@ pub fn derive_task_facts(knobs: RwSignal<RunConfig>, text: RwSignal<Arc<str>>) -
         }
         match Task::new(&config) {
             Ok(task) => TaskFacts {
-                vocab_size: task.tokenizer().vocab_size(),
+                tokenizer: task.tokenizer(),
                 longest: task.longest(),
+                example: draw_example(&task),
                 error: None,
             },
-            Err(error) => TaskFacts { vocab_size: 0, longest: 0, error: Some(error.to_string()) },
+            Err(error) => TaskFacts {
+                tokenizer: Tokenizer::new(""),
+                longest: 0,
+                example: String::new(),
+                error: Some(error.to_string()),
+            },
         }
     })
+}
+
+fn draw_example(task: &Task) -> String {
+    let record = task.draw(Split::Train, EXAMPLE_CHARS, &mut record_rng(0, 0));
+    record.text.chars().take(EXAMPLE_CHARS).collect()
 }
 
 pub fn derive_problem(

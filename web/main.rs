@@ -9,7 +9,7 @@ mod components;
 mod events;
 mod fit;
 mod heatmap;
-mod lines;
+mod outcomes;
 mod runs;
 mod state;
 mod wire;

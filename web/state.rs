@@ -14,6 +14,7 @@ use confab::task::{Floor, Probe, TaskKind};
 use leptos::prelude::*;
 
 use crate::fit::{self, Drafts, TaskFacts};
+use crate::outcomes::Outcomes;
 use crate::runs::Run;
 
 /// How long a notice stays, should nobody dismiss it.
@@ -54,6 +55,7 @@ pub struct State {
     pub sweep: RwSignal<Vec<Evaluated>>,
     pub probed: RwSignal<Option<ProbeReport>>,
     pub by_type: RwSignal<Option<AttentionByType>>,
+    pub outcomes: Outcomes,
     pub resumable: RwSignal<Option<(RunConfig, usize)>>,
     pub notices: RwSignal<Vec<Notice>>,
     notices_so_far: StoredValue<usize>,
@@ -124,16 +126,18 @@ pub enum Tab {
     Attention,
     Probabilities,
     Retrieval,
+    Capacity,
 }
 
 impl Tab {
-    pub const ALL: [Tab; 3] = [Tab::Attention, Tab::Probabilities, Tab::Retrieval];
+    pub const ALL: [Tab; 4] = [Tab::Attention, Tab::Probabilities, Tab::Retrieval, Tab::Capacity];
 
     pub fn label(self) -> &'static str {
         match self {
             Tab::Attention => "Attention",
             Tab::Probabilities => "Probabilities",
             Tab::Retrieval => "Retrieval",
+            Tab::Capacity => "Capacity",
         }
     }
 
@@ -142,6 +146,7 @@ impl Tab {
             Tab::Attention => "attention",
             Tab::Probabilities => "probabilities",
             Tab::Retrieval => "retrieval",
+            Tab::Capacity => "capacity",
         }
     }
 
@@ -183,6 +188,7 @@ impl State {
             sweep: RwSignal::new(Vec::new()),
             probed: RwSignal::new(None),
             by_type: RwSignal::new(None),
+            outcomes: Outcomes::kept(),
             resumable: RwSignal::new(None),
             notices: RwSignal::new(Vec::new()),
             notices_so_far: StoredValue::new(0),

@@ -2,7 +2,8 @@
 //!
 //! A weight of a pattern goes from a query to a key. Keys are added up by field. Queries are
 //! grouped by what they are to predict, the next character: for `facts` those that predict the
-//! answer, by the category of the question; for the other tasks by field.
+//! answer, by the category of the question; for the other tasks by field. The whole pattern is
+//! averaged by segment, over all queries.
 
 use std::collections::BTreeMap;
 
@@ -63,18 +64,24 @@ impl Averaging {
         let mut rng = record_rng(self.seed, STREAM - self.report.records as u64);
         let record = self.task.draw(Split::Validation, self.context, &mut rng);
         let row = Row::new(&record, &self.tokenizer, self.context);
-        let (_, patterns) = self.model.forward(to_tensor(&row.ids, &self.device), 0.0);
+        let (_, patterns) = self.model.forward(to_tensor(&row.ids, &self.device));
         let read = patterns.into_iter().fold(Transaction::default(), |all, one| all.register(one));
         let patterns = read.execute_async().await?;
         let seq = row.ids.len();
         let groups = group_queries(&record, seq);
+        let all_heads = self.report.n_layers * self.report.n_heads;
+        let segments = self.report.by_segment.place(&record, seq + 1);
+        // A record's last query has nothing to predict.
+        let (queries, keys) = (&segments[1..], &segments[..seq]);
+        self.report.by_segment.count(queries);
         for (layer, pattern) in patterns.into_iter().enumerate() {
             let heads = floats(pattern); // [head, query, key]
             for (head, rows) in heads.chunks(seq * seq).enumerate() {
+                let place = layer * self.report.n_heads + head;
+                self.report.by_segment.add((place, all_heads), rows, (queries, keys));
                 for (query, weights) in rows.chunks(seq).enumerate() {
                     let Some(group) = &groups[query] else { continue };
                     let sums = self.report.sums.entry(group.clone()).or_default();
-                    let place = layer * self.report.n_heads + head;
                     add(sums, place, &weights[..=query], &row.fields);
                 }
             }

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use confab::noise::{self, Reading};
 use confab::task::{Split, Task, record_rng};
 
 pub fn command() -> Command {
@@ -30,6 +31,15 @@ pub fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("as JSON lines, with the field of each character"),
         )
+        .arg(
+            Arg::new("as-read")
+                .long("as-read")
+                .action(ArgAction::SetTrue)
+                .conflicts_with_all(["validation", "fields"])
+                .help(
+                    "through the run's noise, as training reads them; a forgotten character is ·",
+                ),
+        )
 }
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
@@ -38,9 +48,14 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let task = Task::new(&config.task)?;
     let split = if matches.get_flag("validation") { Split::Validation } else { Split::Train };
     let mut rng = record_rng(config.seed, 0);
+    let (tokenizer, mut noise_rng) = (task.tokenizer(), noise::noise_rng(config.seed, 0));
     let mut out = std::io::stdout().lock();
     for _ in 0..matches.get_one::<usize>("records").copied().unwrap_or(5) {
-        let record = task.draw(split, config.model.context, &mut rng);
+        let mut record = task.draw(split, config.model.context, &mut rng);
+        if matches.get_flag("as-read") {
+            let readings = noise::read(&config.noise, &record.text, &tokenizer, &mut noise_rng);
+            record.text = readings.iter().map(Reading::shown).collect();
+        }
         if matches.get_flag("fields") {
             let line = serde_json::json!({
                 "text": record.text, "fields": record.fields, "category": record.category,

@@ -134,6 +134,14 @@ fn write_phone(out: &mut impl Write, report: &PhoneReport) -> Result<()> {
         let Score { right, of } = report.distinct;
         writeln!(out, "{:<32} {right} of {of}", "different lines after one list")?;
     }
+    if report.unlisted.of > 0 {
+        for (what, score) in [
+            ("asked for an unlisted name: ?", report.unlisted),
+            ("of the answers ?, rightly", report.abstained),
+        ] {
+            writeln!(out, "{what:<32} {}", percent(&score))?;
+        }
+    }
     write_calibration(out, &report.calibration)
 }
 

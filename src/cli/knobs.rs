@@ -60,11 +60,7 @@ pub fn config(matches: &ArgMatches) -> Result<RunConfig> {
     if let Some(preset) = matches.get_one::<String>("preset").and_then(|name| Preset::find(name)) {
         preset.apply(&mut config);
     }
-    for knob in KNOBS {
-        if let Some(text) = matches.get_one::<String>(knob.key) {
-            knob.set(&mut config, text)?;
-        }
-    }
+    apply(matches, &mut config)?;
     let has_text = ["task.text.text", "text-file"].iter().any(|flag| matches.contains_id(flag));
     ensure!(
         !has_text || config.task.kind == TaskKind::Text,
@@ -74,6 +70,16 @@ pub fn config(matches: &ArgMatches) -> Result<RunConfig> {
         config.task.text.text = read_text(file)?;
     }
     Ok(config)
+}
+
+/// Puts the knobs that were given as flags into `config`.
+pub fn apply(matches: &ArgMatches, config: &mut RunConfig) -> Result<()> {
+    for knob in KNOBS {
+        if let Ok(Some(text)) = matches.try_get_one::<String>(knob.key) {
+            knob.set(config, text)?;
+        }
+    }
+    Ok(())
 }
 
 fn read_text(file: &Path) -> Result<String> {

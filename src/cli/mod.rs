@@ -8,6 +8,7 @@ mod knobs;
 mod picture;
 mod probe;
 mod sample;
+mod sweep;
 mod train;
 
 use std::io::Write;
@@ -40,6 +41,7 @@ pub fn run() -> Result<()> {
             eval::command(),
             probe::command(),
             floor::command(),
+            sweep::command(),
         ]);
     let matches = command.get_matches();
     match matches.subcommand() {
@@ -50,6 +52,7 @@ pub fn run() -> Result<()> {
         Some(("eval", matches)) => eval::run(matches),
         Some(("probe", matches)) => probe::run(matches),
         Some(("floor", matches)) => floor::run(matches),
+        Some(("sweep", matches)) => sweep::run(matches),
         _ => bail!("no such command"),
     }
 }

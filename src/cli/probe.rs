@@ -71,6 +71,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
 fn write_report(out: &mut impl Write, name: &str, report: &ProbeReport) -> Result<()> {
     let shares = SOURCES.map(|(source, what)| format!("{} {what}", report.of_source(source).right));
     writeln!(out, "{name}: {} samples, {}", report.samples.len(), shares.join(", "))?;
+    writeln!(out, "  entropy {}", sparkline(report))?;
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for sample in &report.samples {
         *counts.entry(&sample.text).or_default() += 1;
@@ -81,4 +82,16 @@ fn write_report(out: &mut impl Write, name: &str, report: &ProbeReport) -> Resul
         writeln!(out, "  {count:>3} × {}", text.replace('\n', "⏎"))?;
     }
     Ok(())
+}
+
+/// Mean entropies of the first characters as blocks: `▅█▁▁… by character, █ is 2.31 nats`.
+fn sparkline(report: &ProbeReport) -> String {
+    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    const MOST: usize = 60;
+    let (means, scale) = (report.mean_entropies(), report.entropy_scale());
+    let last = (BLOCKS.len() - 1) as f64;
+    let block = |mean: &f64| BLOCKS[(last * mean / scale).round() as usize];
+    let blocks: String = means.iter().take(MOST).map(block).collect();
+    let more = if means.len() > MOST { "…" } else { "" };
+    format!("{blocks}{more} by character, █ is {scale:.2} nats")
 }

@@ -56,7 +56,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     check_writable(&out)?;
     let first = match path("resume") {
         Some(file) => Order::LoadCheckpoint { bytes: checkpoint(&file, matches)?, device },
-        None => Order::Build { config: super::knobs::config(matches)?, device },
+        None => Order::Build { config: Box::new(super::knobs::config(matches)?), device },
     };
     let log = match path("log") {
         Some(file) => {

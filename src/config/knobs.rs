@@ -60,6 +60,11 @@ const fn choice(
     Knob { key, label, help, range: Range::Choice(choices) }
 }
 
+/// Of what is read in training; what is predicted stays clean.
+const fn noise(key: &'static str, label: &'static str, help: &'static str) -> Knob {
+    float(key, label, 0.0, 1.0, help)
+}
+
 /// Every knob, in the order in which the page shows them.
 pub const KNOBS: &[Knob] = &[
     choice("task.kind", "Task", TaskKind::NAMES, "what the model is trained on"),
@@ -70,6 +75,13 @@ pub const KNOBS: &[Knob] = &[
         "Recall",
         RecallRule::NAMES,
         "whether the last line repeats a listed number or, as published, a fresh one",
+    ),
+    float(
+        "task.phone.abstain",
+        "Abstain",
+        0.0,
+        1.0,
+        "share of records that ask for a name from the whole book; the answer to an unlisted one is ?",
     ),
     int("task.facts.facts", "Facts", 10, 5000, "distinct facts to learn"),
     int(
@@ -104,6 +116,14 @@ pub const KNOBS: &[Knob] = &[
     float("train.clip", "Clip", 0.0, 1e6, "largest gradient norm; 0 is off"),
     int("train.val_every", "Validate every", 1, 1_000_000, "steps between validations"),
     int("train.val_batches", "Validation batches", 1, 1000, "batches a validation"),
+    noise("noise.forget", "Forget", "largest share of characters hidden from later ones"),
+    noise("noise.swap", "Swap", "share of characters that trade places with the next"),
+    noise("noise.drop", "Drop", "share of characters left out"),
+    noise("noise.insert", "Insert", "share of characters followed by any other"),
+    noise("noise.double", "Double", "share of characters written twice"),
+    noise("noise.neighbour", "Wrong key", "share of characters hit on a neighbouring key"),
+    noise("noise.homoglyph", "Look-alike", "share of characters that become one that looks alike"),
+    noise("noise.space", "Spaces", "share of spaces dropped or doubled, and of spaces put in"),
     int("seed", "Seed", 0, MAX_SEED, "decides weights, batches and dropout"),
 ];
 
@@ -115,10 +135,14 @@ impl Knob {
         KNOBS.iter().find(|knob| knob.key == key)
     }
 
-    /// The flag at the terminal: `--n-layers` for `model.n_layers`.
+    /// The flag at the terminal: `--n-layers` for `model.n_layers`, `--noise-swap` for `noise.swap`.
     pub fn flag(&self) -> String {
-        let name = self.key.rsplit('.').next().unwrap_or(self.key);
-        if self.key == "task.kind" { "task".into() } else { name.replace('_', "-") }
+        let name = match self.key.rsplit_once('.') {
+            Some(("task", _)) => "task",
+            Some(("noise", _)) | None => self.key,
+            Some((_, name)) => name,
+        };
+        name.replace(['_', '.'], "-")
     }
 
     /// Which task's option this is, if it is one.

@@ -21,6 +21,7 @@ pub struct RunConfig {
     pub task: TaskConfig,
     pub model: ModelConfig,
     pub train: TrainConfig,
+    pub noise: NoiseConfig,
     /// Seeds the weights, the batches and the dropout. Kept below 2^53 so that JSON readers keep it.
     pub seed: u64,
 }
@@ -44,11 +45,14 @@ pub struct PhoneConfig {
     pub names: usize,
     /// What the line after the separator repeats.
     pub recall: RecallRule,
+    /// Share of records, 0 to 1, that ask for a name of the whole book; where no line has it, the
+    /// answer is `?`.
+    pub abstain: f64,
 }
 
 impl Default for PhoneConfig {
     fn default() -> Self {
-        Self { lines: 5, names: 2000, recall: RecallRule::True }
+        Self { lines: 5, names: 2000, recall: RecallRule::True, abstain: 0.0 }
     }
 }
 
@@ -144,6 +148,29 @@ impl ModelConfig {
         ];
         4 * widest.into_iter().max().unwrap_or(0)
     }
+}
+
+/// Noise on what is read in training; see [`noise`](crate::noise). Each but `forget` is the share
+/// of characters that it strikes, 0 to 1.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NoiseConfig {
+    /// Largest share of a record's characters that later ones do not see.
+    pub forget: f64,
+    /// Trades places with the next.
+    pub swap: f64,
+    /// Is left out.
+    pub drop: f64,
+    /// Is followed by any character.
+    pub insert: f64,
+    /// Is written twice.
+    pub double: f64,
+    /// Becomes that of a key beside it.
+    pub neighbour: f64,
+    /// Becomes one that looks like it.
+    pub homoglyph: f64,
+    /// White space is dropped or doubled; before another character, a space is put in.
+    pub space: f64,
 }
 
 /// AdamW with warm-up and cosine decay.

@@ -3,6 +3,7 @@
 mod facts;
 mod phone;
 mod probe;
+mod sweep;
 
 use burn::tensor::ExecutionError;
 use rand_chacha::ChaCha8Rng;
@@ -16,6 +17,7 @@ use crate::tokenizer::Tokenizer;
 use crate::trainer::{Trainer, floats};
 
 pub use probe::Probing;
+pub use sweep::{Sweep, SweepRun};
 
 /// An evaluation under way. It keeps the weights it began with, whatever training does meanwhile.
 pub struct Evaluation {

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Writer, Written};
 use crate::report::{PhoneReport, Score};
-use crate::task::{Phone, Split};
+use crate::task::{Phone, Split, UNKNOWN};
 
 /// Lines written after one list to count the different ones.
 const REPEATS: usize = 100;
@@ -43,7 +43,27 @@ pub async fn score(
     let asked = format!("{prompt}{first} {last}: ");
     let written = writer.write(&asked, "\n", number.len()).await?;
     score_asked(report, at, number, &written);
+    if task.abstains() {
+        abstain(report, &written, false);
+        let listed: Vec<_> =
+            list.iter().map(|line| format!("{} {}", line.first, line.last)).collect();
+        if let Some(stranger) = task.stranger(&listed, rng) {
+            let asked = format!("{prompt}{stranger}: ");
+            let written = writer.write(&asked, "\n", number.len()).await?;
+            abstain(report, &written, true);
+        }
+    }
     Ok(())
+}
+
+fn abstain(report: &mut PhoneReport, written: &Written, is_unlisted: bool) {
+    let abstains = written.text.starts_with(UNKNOWN);
+    if is_unlisted {
+        report.unlisted.add(abstains);
+    }
+    if abstains {
+        report.abstained.add(is_unlisted);
+    }
 }
 
 /// Counts the different lines that the model writes after one list.
@@ -100,7 +120,7 @@ fn score_asked(report: &mut PhoneReport, at: usize, number: &str, written: &Writ
     }
 }
 
-/// `First Last: NNN-NNN-NNNN \n`, or `None`.
+/// `First Last: NNN-NNN-NNNN \n` or, for the number, [`UNKNOWN`]; else `None`.
 fn read_line(text: &str) -> Option<Line> {
     let (name, number) = text.strip_suffix(" \n")?.split_once(": ")?;
     let (first, last) = name.split_once(' ')?;
@@ -113,6 +133,7 @@ fn read_line(text: &str) -> Option<Line> {
             3 | 7 => c == b'-',
             _ => c.is_ascii_digit(),
         });
+    let has_form = has_form || number == UNKNOWN;
     (is_name(first) && is_name(last) && has_form).then(|| Line {
         first: first.into(),
         last: last.into(),
@@ -146,6 +167,20 @@ mod tests {
         for malformed in ["", "Ann Lee: 212-345-678 \n", "Ann: 212-345-6789 \n", "ann Lee: 2"] {
             assert_eq!(free(malformed), [false; 5], "{malformed:?}");
         }
+    }
+
+    #[test]
+    fn abstaining_counts_for_recall_where_the_name_is_unlisted_and_for_precision_where_it_is_done()
+    {
+        let mut report = PhoneReport::default();
+        let unlisted = [("? \n", true), ("212-345-6789", true), ("? \n", false), ("313", false)];
+        for (text, is_unlisted) in unlisted {
+            let written = Written { text: text.into(), ..Written::default() };
+            abstain(&mut report, &written, is_unlisted);
+        }
+        assert_eq!(report.unlisted, Score { right: 1, of: 2 });
+        assert_eq!(report.abstained, Score { right: 1, of: 2 });
+        assert_eq!(free("Ann Lee: ? \n"), [true, true, true, true, false]);
     }
 
     #[test]

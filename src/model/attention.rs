@@ -2,7 +2,7 @@
 
 use burn::tensor::activation::softmax;
 use burn::tensor::module::linear;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
 
 use super::{Weights, dropout};
 
@@ -124,11 +124,23 @@ fn attend(
     (z, pattern)
 }
 
+/// What is added to the score of a key that is not to be seen.
+const HIDDEN: f64 = -1e9;
+
 /// What is added to the scores so that no token sees a later one: 0 up to the query's own place
-/// and -1e9 after it, `[1, 1, seq, seq]`.
+/// and [`HIDDEN`] after it, `[1, 1, seq, seq]`.
 pub fn causal_mask(seq: usize, device: &Device) -> Tensor<4> {
     let values = (0..seq)
-        .flat_map(|query| (0..seq).map(move |key| if key <= query { 0.0 } else { -1e9f32 }))
+        .flat_map(|query| (0..seq).map(move |key| if key <= query { 0.0 } else { HIDDEN as f32 }))
         .collect::<Vec<_>>();
     Tensor::from_data(TensorData::new(values, [1, 1, seq, seq]), device)
+}
+
+/// What is added to the scores so that no token sees the `hidden` ones.
+///
+/// # Shapes
+/// `hidden`: `[batch, key]`; the result: `[batch, 1, 1, key]`
+pub fn hide_keys(hidden: Tensor<2, Bool>) -> Tensor<4> {
+    let [batch, seq] = hidden.dims();
+    hidden.float().mul_scalar(HIDDEN).reshape([batch, 1, 1, seq])
 }

@@ -1,9 +1,9 @@
 //! The whole model: tokens to logits.
 
 use burn::tensor::module::{embedding, linear};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Bool, Int, Tensor};
 
-use super::attention::{Cache, causal_mask};
+use super::attention::{Cache, causal_mask, hide_keys};
 use super::block::Block;
 use super::norm::Norm;
 use super::{Weights, dropout};
@@ -33,14 +33,30 @@ impl Gpt {
         }
     }
 
-    /// Logits of the token that follows each token, and each layer's attention pattern. `p` is
-    /// the share of activations to drop: 0 but in training.
+    /// Logits of the token that follows each token, and each layer's attention pattern.
     ///
     /// # Shapes
     /// `tokens`: `[batch, seq]`, at most `context` long; logits: `[batch, seq, vocab]`; patterns:
     /// per layer `[batch, head, query, key]`
-    pub fn forward(&self, tokens: Tensor<2, Int>, p: f64) -> (Tensor<3>, Vec<Tensor<4>>) {
-        let mask = causal_mask(tokens.dims()[1], &tokens.device());
+    pub fn forward(&self, tokens: Tensor<2, Int>) -> (Tensor<3>, Vec<Tensor<4>>) {
+        self.forward_training(tokens, None, 0.0)
+    }
+
+    /// As [`forward`](Self::forward), with what training takes away: a share `p` of activations,
+    /// and the sight of `forgotten` tokens, which must not be first in their row.
+    ///
+    /// # Shapes
+    /// `forgotten`: `[batch, seq]`
+    pub fn forward_training(
+        &self,
+        tokens: Tensor<2, Int>,
+        forgotten: Option<Tensor<2, Bool>>,
+        p: f64,
+    ) -> (Tensor<3>, Vec<Tensor<4>>) {
+        let mut mask = causal_mask(tokens.dims()[1], &tokens.device());
+        if let Some(forgotten) = forgotten {
+            mask = mask + hide_keys(forgotten);
+        }
         let mut patterns = Vec::with_capacity(self.blocks.len());
         let mut resid = dropout(self.embed(tokens, 0), p);
         for block in &self.blocks {

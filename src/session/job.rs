@@ -2,14 +2,20 @@
 
 use burn::tensor::ExecutionError;
 
+use super::Session;
 use crate::analysis::Averaging;
-use crate::eval::{Evaluation, Probing};
-use crate::protocol::Event;
+use crate::capacity::Sweeping;
+use crate::config::RunConfig;
+use crate::eval::{Evaluation, Probing, Sweep};
+use crate::platform::OpenDevice;
+use crate::protocol::{DeviceChoice, Event};
+use crate::report::{EvalOptions, MAX_RECORDS};
 
 pub(super) enum Job {
     Evaluation(Box<Evaluation>),
     Probing(Box<Probing>),
     Averaging(Box<Averaging>),
+    Sweep(Box<Sweep>),
 }
 
 impl Job {
@@ -19,6 +25,7 @@ impl Job {
             Job::Evaluation(job) => job.next().await,
             Job::Probing(job) => job.next().await,
             Job::Averaging(job) => job.next().await,
+            Job::Sweep(job) => job.next().await,
         }
     }
 
@@ -27,7 +34,68 @@ impl Job {
         match self {
             Job::Evaluation(job) => Event::Evaluated(Box::new(job.standing())),
             Job::Probing(job) => Event::Probed(job.report().clone()),
-            Job::Averaging(job) => Event::AttentionByType(job.report().clone()),
+            Job::Averaging(job) => Event::AttentionByType(Box::new(job.report().clone())),
+            Job::Sweep(job) => Event::Sweeping(Box::new(job.standing())),
+        }
+    }
+}
+
+impl<E: Fn(Event)> Session<E> {
+    fn start_job(&mut self, job: Job) {
+        self.stop_job();
+        self.job = Some(job);
+        self.told = None;
+    }
+
+    pub(super) fn start_averaging(&mut self, records: usize) {
+        match &self.trainer {
+            Some(trainer) => {
+                let averaging = Averaging::new(trainer, records.clamp(1, MAX_RECORDS));
+                self.start_job(Job::Averaging(Box::new(averaging)));
+            }
+            None => self.notice("There is no model to look into yet: press Train first."),
+        }
+    }
+
+    pub(super) fn start_evaluation(&mut self, options: EvalOptions) {
+        let Some(trainer) = &self.trainer else {
+            return self.notice("There is no model to evaluate yet: press Train first.");
+        };
+        match Evaluation::new(trainer, options) {
+            Ok(evaluation) => self.start_job(Job::Evaluation(Box::new(evaluation))),
+            Err(error) => self.notice(format!("The model was not evaluated: {error}.")),
+        }
+    }
+
+    pub(super) fn start_probing(&mut self, prompt: String, options: EvalOptions) {
+        let Some(trainer) = &self.trainer else {
+            return self.notice("There is no model to sample from yet: press Train first.");
+        };
+        match Probing::new(trainer, prompt, options) {
+            Ok(probing) => self.start_job(Job::Probing(Box::new(probing))),
+            Err(error) => self.notice(format!("The samples were not drawn: {error}.")),
+        }
+    }
+
+    pub(super) async fn start_sweep(&mut self, runs: Vec<RunConfig>, choice: DeviceChoice) {
+        let device = self.find_device(choice).await;
+        let sweep = device.and_then(|(OpenDevice { device, limits, .. }, _)| {
+            Sweep::new(runs, device, limits).map_err(|error| error.to_string())
+        });
+        match sweep {
+            Ok(sweep) => self.start_job(Job::Sweep(Box::new(sweep))),
+            Err(reason) => {
+                self.notice(format!("The sweep was not begun: {reason}."));
+                (self.emit)(Event::Sweeping(Box::default()));
+            }
+        }
+    }
+
+    /// Gives up the job; the end of a sweep is told, for its outcomes are kept.
+    pub(super) fn stop_job(&mut self) {
+        if let Some(Job::Sweep(sweep)) = self.job.take() {
+            let done = sweep.standing().done;
+            (self.emit)(Event::Sweeping(Box::new(Sweeping { done, current: None, left: 0 })));
         }
     }
 }

@@ -8,13 +8,10 @@ mod work;
 use futures::{FutureExt, Stream, StreamExt};
 use web_time::{Duration, Instant};
 
-use crate::analysis::Averaging;
 use crate::checkpoint::Checkpoint;
 use crate::config::RunConfig;
-use crate::eval::{Evaluation, Probing};
 use crate::platform::{self, OpenDevice, Store};
 use crate::protocol::*;
-use crate::report::{EvalOptions, MAX_RECORDS};
 use crate::sample::Sampler;
 use crate::task::Split;
 use crate::trainer::Trainer;
@@ -100,13 +97,16 @@ impl<E: Fn(Event)> Session<E> {
             && let Ok(checkpoint) = Checkpoint::from_bytes(&bytes)
             && checkpoint.step > 0
         {
-            (self.emit)(Event::Resumable { config: checkpoint.config, step: checkpoint.step });
+            (self.emit)(Event::Resumable {
+                config: Box::new(checkpoint.config),
+                step: checkpoint.step,
+            });
         }
     }
 
     async fn obey(&mut self, command: Command) {
         match command {
-            Command::Build { config, device } => self.build(config, device).await,
+            Command::Build { config, device } => self.build(*config, device).await,
             Command::Train => self.start(),
             Command::Pause => self.pause().await,
             Command::Step => self.step_once().await,
@@ -118,6 +118,8 @@ impl<E: Fn(Event)> Session<E> {
             Command::Evaluate(options) => self.start_evaluation(options),
             Command::AverageAttention { records } => self.start_averaging(records),
             Command::Probe { prompt, options } => self.start_probing(prompt, options),
+            Command::Sweep { runs, device } => self.start_sweep(runs, device).await,
+            Command::StopJob => self.stop_job(),
             Command::SaveCheckpoint => self.export().await,
             Command::LoadCheckpoint { bytes, device } => self.load(&bytes, device).await,
             Command::Resume { device } => match self.store.latest().await {
@@ -153,14 +155,9 @@ impl<E: Fn(Event)> Session<E> {
         }
     }
 
-    /// The chosen device: the one in use if it is of that choice, else a newly opened one.
+    /// The chosen device, or an answer on why there is none.
     async fn open(&mut self, choice: DeviceChoice) -> Option<OpenDevice> {
-        if let Some(device) = &self.device
-            && device.serves(choice)
-        {
-            return Some(device.clone());
-        }
-        match platform::open(choice).await {
+        match self.find_device(choice).await {
             Ok((device, notice)) => {
                 if let Some(text) = notice {
                     self.notice(text);
@@ -171,6 +168,18 @@ impl<E: Fn(Event)> Session<E> {
                 self.refuse(reason);
                 None
             }
+        }
+    }
+
+    /// The device in use if it is of that choice, else a newly opened one, and what the user
+    /// should know of it.
+    async fn find_device(
+        &self,
+        choice: DeviceChoice,
+    ) -> Result<(OpenDevice, Option<String>), String> {
+        match &self.device {
+            Some(device) if device.serves(choice) => Ok((device.clone(), None)),
+            _ => platform::open(choice).await,
         }
     }
 
@@ -249,44 +258,10 @@ impl<E: Fn(Event)> Session<E> {
         !self.running && self.sampler.is_none() && self.job.is_none()
     }
 
-    fn start_job(&mut self, job: Job) {
-        self.job = Some(job);
-        self.told = None;
-    }
-
-    fn start_averaging(&mut self, records: usize) {
-        match &self.trainer {
-            Some(trainer) => {
-                let averaging = Averaging::new(trainer, records.clamp(1, MAX_RECORDS));
-                self.start_job(Job::Averaging(Box::new(averaging)));
-            }
-            None => self.notice("There is no model to look into yet: press Train first."),
-        }
-    }
-
-    fn start_evaluation(&mut self, options: EvalOptions) {
-        let Some(trainer) = &self.trainer else {
-            return self.notice("There is no model to evaluate yet: press Train first.");
-        };
-        match Evaluation::new(trainer, options) {
-            Ok(evaluation) => self.start_job(Job::Evaluation(Box::new(evaluation))),
-            Err(error) => self.notice(format!("The model was not evaluated: {error}.")),
-        }
-    }
-
-    fn start_probing(&mut self, prompt: String, options: EvalOptions) {
-        let Some(trainer) = &self.trainer else {
-            return self.notice("There is no model to sample from yet: press Train first.");
-        };
-        match Probing::new(trainer, prompt, options) {
-            Ok(probing) => self.start_job(Job::Probing(Box::new(probing))),
-            Err(error) => self.notice(format!("The samples were not drawn: {error}.")),
-        }
-    }
-
     /// Gives up what works with the model that there was.
     fn drop_work(&mut self) {
-        (self.sampler, self.job) = (None, None);
+        self.sampler = None;
+        self.stop_job();
     }
 
     fn start_sample(&mut self, options: SampleOptions) {

@@ -78,7 +78,10 @@ impl<E: Fn(Event)> Session<E> {
                     }
                     self.job = more.then_some(job);
                 }
-                Err(error) => self.recover(error).await,
+                Err(error) => {
+                    self.job = Some(job); // to be given up in order
+                    self.recover(error).await;
+                }
             }
         }
         if self.running {

@@ -33,6 +33,8 @@ pub struct Facts {
     train: Vec<Record>,
     validation: Vec<Record>,
     prefixes: Prefixes,
+    /// Facts trained on.
+    trained: usize,
 }
 
 impl Facts {
@@ -44,12 +46,13 @@ impl Facts {
         );
         let keys: Vec<&str> = facts.iter().map(|fact| fact.key.as_str()).collect();
         let held_out = hold_out(&keys);
+        let trained = held_out.iter().filter(|held_out| !**held_out).count();
         let (mut train, mut validation) = (Vec::new(), Vec::new());
         for (fact, held_out) in facts.into_iter().zip(held_out) {
             if held_out { &mut validation } else { &mut train }.extend(fact.records);
         }
         let prefixes = Prefixes::of_records(&train);
-        Self { train, validation, prefixes }
+        Self { train, validation, prefixes, trained }
     }
 
     /// How many facts were written by hand; they come first.
@@ -63,6 +66,22 @@ impl Facts {
             Split::Train => &self.train,
             Split::Validation => &self.validation,
         }
+    }
+
+    /// How many facts are trained on.
+    pub fn trained(&self) -> usize {
+        self.trained
+    }
+
+    /// How many different answers the training records have, and their entropy, in bits.
+    pub fn answers(&self) -> (usize, f64) {
+        let mut counts: HashMap<String, f64> = HashMap::new();
+        for record in &self.train {
+            *counts.entry(record.part(Field::Answer)).or_default() += 1.0;
+        }
+        let total = self.train.len() as f64;
+        let entropy = counts.values().map(|count| count / total * (total / count).log2()).sum();
+        (counts.len(), entropy)
     }
 
     /// The beginnings of training records.

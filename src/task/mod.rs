@@ -19,7 +19,7 @@ use crate::tokenizer::Tokenizer;
 
 pub use facts::Facts;
 pub use floor::{FieldFloor, Floor};
-pub use phone::Phone;
+pub use phone::{Phone, UNKNOWN};
 pub use probe::{Probe, Source};
 pub use text::Text;
 
@@ -222,7 +222,7 @@ impl Task {
     /// The characters that records are made of.
     pub fn tokenizer(&self) -> Tokenizer {
         match self {
-            Task::Phone(_) => Tokenizer::new(phone::ALPHABET),
+            Task::Phone(task) => Tokenizer::new(&task.alphabet()),
             Task::Facts(_) => Tokenizer::new(facts::ALPHABET),
             Task::Text(task) => Tokenizer::new(task.alphabet()),
         }

@@ -6,6 +6,7 @@ mod number;
 
 use std::fmt::Write;
 
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::prefixes::Prefixes;
@@ -14,12 +15,14 @@ use super::{Field, RecallRule, Record, Split};
 use crate::config::PhoneConfig;
 use number::Rules;
 
-/// The characters of every record.
-pub const ALPHABET: &str = "\n -0123456789:=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz{}";
+/// The characters of every record, but for [`UNKNOWN`].
+const ALPHABET: &str = "\n -0123456789:=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz{}";
 
 const BEGIN: &str = "{B}\n";
 const SEPARATOR: &str = "=========\n";
 const END: &str = "{E}\n";
+/// What stands for the number of a name that no line has.
+pub const UNKNOWN: &str = "?";
 
 const NAMES: &str = include_str!("data/names.txt");
 const MAX_LINES: usize = 5;
@@ -28,7 +31,9 @@ const HELD_OUT: u64 = 16;
 /// More redraws than are ever needed: that all of them miss a split has a chance below 10^-280.
 const MAX_DRAWS: usize = 10_000;
 
-/// `{B}`, lines `First Last: NNN-NNN-NNNN`, `=========`, one of the lines again, `{E}`.
+/// `{B}`, lines `First Last: NNN-NNN-NNNN`, `=========`, one of the lines again, `{E}`. With
+/// `abstain`, the name after the separator is, in that share of records, drawn from the whole book;
+/// if no line has it, its number is `?`.
 #[derive(Clone, Debug)]
 pub struct Phone {
     lines: usize,
@@ -37,6 +42,7 @@ pub struct Phone {
     /// The same names, by their beginnings.
     prefixes: Prefixes,
     recall: RecallRule,
+    abstain: f64,
     rules: Rules,
 }
 
@@ -44,7 +50,8 @@ pub struct Phone {
 #[derive(Clone, Debug)]
 struct Entry {
     name: [&'static str; 2],
-    number: Vec<u8>,
+    /// `None`: not known, written [`UNKNOWN`].
+    number: Option<Vec<u8>>,
 }
 
 impl Phone {
@@ -56,6 +63,7 @@ impl Phone {
             prefixes: Prefixes::new(names.iter().copied()),
             names,
             recall: config.recall,
+            abstain: config.abstain.clamp(0.0, 1.0),
             rules: number::PUBLISHED,
         }
     }
@@ -70,11 +78,28 @@ impl Phone {
             }
             list = self.list(rng);
         }
-        let mut recalled = list[below(rng, list.len())].clone();
-        if self.recall == RecallRule::AsPublished {
-            recalled.number = self.rules.draw(rng);
+        let asks_book = self.abstain > 0.0 && rng.random_bool(self.abstain);
+        let name = if asks_book { Some(self.name(rng)) } else { None };
+        let mut recalled = recall(&list, name, rng);
+        if self.recall == RecallRule::AsPublished && recalled.number.is_some() {
+            recalled.number = Some(self.rules.draw(rng));
         }
         record(&self.rules, &list, &recalled)
+    }
+
+    /// A name that is not among `listed`; `None` if hardly any is left.
+    pub fn stranger(&self, listed: &[String], rng: &mut ChaCha8Rng) -> Option<String> {
+        (0..MAX_DRAWS).map(|_| self.name(rng).join(" ")).find(|name| !listed.contains(name))
+    }
+
+    /// Whether some records ask for a name that no line has.
+    pub fn abstains(&self) -> bool {
+        self.abstain > 0.0
+    }
+
+    /// The characters of its records.
+    pub fn alphabet(&self) -> String {
+        if self.abstains() { format!("{ALPHABET}{UNKNOWN}") } else { ALPHABET.to_owned() }
     }
 
     /// Lines listed in a record.
@@ -85,28 +110,42 @@ impl Phone {
     /// Length of the longest record, in characters.
     pub fn longest(&self) -> usize {
         let name = self.names.iter().map(|name| name.len()).max().unwrap_or(0);
-        self.format().len() + 2 * name * (self.lines + 1)
+        self.format(true).len() + 2 * name * (self.lines + 1)
     }
 
-    /// A record without its names.
-    fn format(&self) -> Record {
-        let entry = Entry { name: [""; 2], number: vec![0; self.rules.digits] };
-        record(&self.rules, &vec![entry.clone(); self.lines], &entry)
+    /// A record without its names, the recalled number known or not.
+    fn format(&self, is_known: bool) -> Record {
+        let entry = Entry { name: [""; 2], number: Some(vec![0; self.rules.digits]) };
+        let number = entry.number.clone().filter(|_| is_known);
+        let recalled = Entry { number, ..entry };
+        record(&self.rules, &vec![entry; self.lines], &recalled)
+    }
+
+    fn name(&self, rng: &mut ChaCha8Rng) -> [&'static str; 2] {
+        [(); 2].map(|()| self.names[below(rng, self.names.len())])
     }
 
     fn list(&self, rng: &mut ChaCha8Rng) -> Vec<Entry> {
         (0..self.lines)
-            .map(|_| {
-                let name = [(); 2].map(|()| self.names[below(rng, self.names.len())]);
-                Entry { name, number: self.rules.draw(rng) }
-            })
+            .map(|_| Entry { name: self.name(rng), number: Some(self.rules.draw(rng)) })
             .collect()
+    }
+}
+
+/// One of the lines: any, or any of those with `name`.
+fn recall(list: &[Entry], name: Option<[&'static str; 2]>, rng: &mut ChaCha8Rng) -> Entry {
+    let lines: Vec<&Entry> =
+        list.iter().filter(|entry| name.is_none_or(|name| entry.name == name)).collect();
+    match name {
+        Some(name) if lines.is_empty() => Entry { name, number: None },
+        _ => lines[below(rng, lines.len())].clone(),
     }
 }
 
 fn split_of(list: &[Entry]) -> Split {
     let mut text = String::new();
     for Entry { name: [first, last], number } in list {
+        let number = number.as_deref().unwrap_or_default();
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{first} {last} {number:?}");
     }
@@ -131,11 +170,16 @@ fn push_line(record: &mut Record, rules: &Rules, entry: &Entry, [name, digit]: [
     record.push(Field::Separator, " ");
     record.push(name, last);
     record.push(Field::Separator, ": ");
-    for (place, value) in entry.number.iter().enumerate() {
-        if rules.hyphens.contains(&place) {
-            record.push(Field::Separator, "-");
+    match &entry.number {
+        None => record.push(digit, UNKNOWN),
+        Some(number) => {
+            for (place, value) in number.iter().enumerate() {
+                if rules.hyphens.contains(&place) {
+                    record.push(Field::Separator, "-");
+                }
+                record.push(digit, &value.to_string());
+            }
         }
-        record.push(digit, &value.to_string());
     }
     record.push(Field::Separator, " \n");
 }

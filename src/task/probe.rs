@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Field, Record, Split, Task, record_rng};
+use super::{Field, Record, Split, Task, UNKNOWN, record_rng};
 
 /// A prompt that no training record begins with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +43,7 @@ impl Task {
     }
 
     /// Where the answer in `written`, what a model wrote after `prompt`, is from. For `phone` it is
-    /// the number, which no training record can have told.
+    /// the number, which no training record can have told, but for the `?` of an unlisted name.
     pub fn source(&self, prompt: &str, written: &str) -> Source {
         let answer = match self {
             Task::Phone(_) => written.rsplit(": ").next().unwrap_or_default(),
@@ -54,7 +54,7 @@ impl Task {
             return Source::Neither;
         }
         let is_trained = match self {
-            Task::Phone(_) => false,
+            Task::Phone(_) => answer == UNKNOWN,
             Task::Facts(task) => has_answer(task.records(Split::Train), answer),
             Task::Text(task) => {
                 task.records(Split::Train).is_some_and(|records| has_answer(records, answer))

@@ -80,6 +80,10 @@ test('attention is averaged by what is to be written', async () => {
     for (const row of await table.locator('tbody tr').all()) {
       assert(Math.abs(sum(await numbers(row.locator('td'))) - 100) < 4, await row.innerText())
     }
+    const average = confab.page.getByRole('img', { name: 'Average pattern of L1H1' })
+    const parts = await average.locator('tbody tr').count()
+    assert(parts > 10, `${parts} parts of a record`)
+    assert.equal(await average.locator('td').count(), parts * parts)
   })
 })
 

@@ -87,6 +87,7 @@ test('a probe draws twenty samples and tells where their answers are from', asyn
     await eventually(async () => /^20 samples at step 3,000/.test(await probe.innerText()), 'twenty samples', 60_000, () => confab.describe())
     const counts = (await probe.locator('td.number').allInnerTexts()).map(text => parseInt(text))
     assert.equal(counts.reduce((sum, count) => sum + count), 20)
+    assert(await probe.getByRole('img', { name: 'Entropy by character' }).locator('i').count() > 10)
     const sources = (await probe.locator('td.source').allInnerTexts())
     assert(sources.every(source => ['prompt', 'made up'].includes(source)), `${sources}`)
     const prompt = await confab.page.getByRole('textbox', { name: 'Prompt' }).inputValue()

@@ -1,10 +1,14 @@
 //! What the user can ask of a model: samples, evaluations, probes, averages.
 
+use confab::capacity::{self, Grid, MAX_FILE_BYTES, MAX_RUNS, Outcome, Sweeping};
+use confab::config::{Knob, Preset, RunConfig, TextConfig};
 use confab::protocol::{Command, Evaluated, SampleOptions};
 use confab::report::EvalOptions;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 
 use super::Actions;
+use crate::browser;
 
 const SAMPLE_CHARS: usize = 256;
 const PROBE_SAMPLES: usize = 20;
@@ -75,6 +79,70 @@ impl Actions {
 
     pub fn average_attention(&self) {
         self.send(Command::AverageAttention { records: AVERAGED_RECORDS });
+    }
+
+    /// Sweeps the runs of `grid` that have no outcome yet, each of `steps` steps.
+    pub fn sweep_capacity(&self, grid: &Grid, steps: &str) {
+        let state = self.state;
+        let knob = Knob::find("train.steps").expect("a run has steps");
+        let settings = |preset: &'static Preset| {
+            let mut config = untrack(|| state.config());
+            preset.apply(&mut config);
+            config.task.text = TextConfig::default(); // another task's, too long for a link
+            knob.set(&mut config, steps).map(|()| config)
+        };
+        let mut runs = match grid.runs(settings) {
+            Ok(runs) => runs,
+            Err(error) => return state.notify(format!("The sweep was not begun: {error}.")),
+        };
+        let is_done = |run: &RunConfig| {
+            let name = Outcome::name(run).ok();
+            state
+                .outcomes
+                .list
+                .with_untracked(|list| list.iter().any(|o| Some(&o.link) == name.as_ref()))
+        };
+        runs.retain(|run| !is_done(run));
+        if runs.is_empty() {
+            return state.notify("All these runs have outcomes already.");
+        }
+        if runs.len() > MAX_RUNS {
+            return state.notify(format!(
+                "That would be {} runs; at most {MAX_RUNS} are swept.",
+                runs.len()
+            ));
+        }
+        let device = state.device_choice.get_untracked();
+        state.outcomes.sweeping.set(Some(Sweeping { left: runs.len(), ..Sweeping::default() }));
+        self.send(Command::Sweep { runs, device });
+    }
+
+    pub fn stop_job(&self) {
+        self.send(Command::StopJob);
+    }
+
+    pub fn load_outcomes(self, file: web_sys::File) {
+        let (state, name) = (self.state, file.name());
+        if file.size() > MAX_FILE_BYTES as f64 {
+            return state.notify(format!(
+                "{name} is larger than the {} MiB that outcomes may be.",
+                MAX_FILE_BYTES >> 20
+            ));
+        }
+        spawn_local(async move {
+            let text = match browser::read_text(&file).await {
+                Ok(text) => text,
+                Err(reason) => return state.notify(format!("{name} could not be read: {reason}.")),
+            };
+            match capacity::read(text.as_bytes()) {
+                Ok(outcomes) => {
+                    let count = outcomes.len();
+                    state.outcomes.add(outcomes);
+                    state.notify(format!("{count} outcomes were read from {name}."));
+                }
+                Err(error) => state.notify(format!("{name} was not read: {error}.")),
+            }
+        });
     }
 
     /// Draws many samples after the prompt.

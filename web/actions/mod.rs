@@ -59,7 +59,7 @@ impl Actions {
             sweeping: StoredValue::new(Vec::new()),
         };
         let bridge = Bridge::open(move |report| match report {
-            Report::Event(event) => events::receive(actions, event),
+            Report::Event(event) => events::receive(actions, *event),
             Report::Malformed(reason) => {
                 state.notify(format!("A message of the worker was not understood: {reason}."));
             }
@@ -107,7 +107,7 @@ impl Actions {
         let config = untrack(|| self.state.config());
         let device = self.state.device_choice.get_untracked();
         self.wanted.set_value(Some((config.clone(), device)));
-        self.request(Origin::Build, Command::Build { config, device });
+        self.request(Origin::Build, Command::Build { config: Box::new(config), device });
         true
     }
 
@@ -249,6 +249,7 @@ impl Actions {
         state.run_state.set(RunState::Paused);
         state.speed.set(None);
         state.sample.update(|sample| sample.is_running = false);
+        state.outcomes.sweeping.set(None);
         let reason = reason.lines().rfind(|line| !line.is_empty()).unwrap_or_default();
         // Should it have been the prompt, it must not be sent again.
         state.prompt_is_own.set(false);
@@ -272,7 +273,7 @@ impl Actions {
                 let command = if is_saved {
                     Command::Resume { device }
                 } else {
-                    Command::Build { config, device }
+                    Command::Build { config: Box::new(config), device }
                 };
                 self.request(Origin::Rescue, command);
             }

@@ -30,6 +30,7 @@ pub fn ByType(chosen: RwSignal<Head>) -> impl IntoView {
                 )}
             </p>
             {show_head(&report, shown)}
+            {show_pattern(&report, shown)}
             <label class="switch">
                 <input
                     type="checkbox"
@@ -113,6 +114,45 @@ fn show_head(report: &AttentionByType, (layer, head): (usize, usize)) -> AnyView
                     </tr>
                 </thead>
                 <tbody>{body.collect_view()}</tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
+
+/// One head's average pattern: a row a segment to be written, a column a segment read.
+fn show_pattern(report: &AttentionByType, (layer, head): (usize, usize)) -> AnyView {
+    let (names, shares) = report.pattern(layer, head);
+    let columns = names.iter().map(|name| view! { <th><span>{name.clone()}</span></th> });
+    let cell = |row: &str, (column, share): (&String, &f32)| {
+        // A share of exactly 0 is of what cannot be read: it stands later.
+        let style = (*share > 0.0).then(|| format!("background:{}", css_color(*share)));
+        let title = format!("to write {row}, reads {column}: {:.2}%", 100.0 * share);
+        view! { <td style=style title=title></td> }
+    };
+    let rows = names.iter().zip(shares.chunks(names.len().max(1))).map(|(row, shares)| {
+        let cells = names.iter().zip(shares).map(|column| cell(row, column));
+        view! {
+            <tr>
+                <th>{row.clone()}</th>
+                {cells.collect_view()}
+            </tr>
+        }
+    });
+    let head = Head { layer, head: Some(head) }.label();
+    view! {
+        <p class="hint">
+            {format!("{head}’s whole pattern, averaged by line of a record, counted from 0, and field.")}
+        </p>
+        <div class="average-box">
+            <table class="average mono" role="img" aria-label=format!("Average pattern of {head}")>
+                <thead>
+                    <tr>
+                        <th></th>
+                        {columns.collect_view()}
+                    </tr>
+                </thead>
+                <tbody>{rows.collect_view()}</tbody>
             </table>
         </div>
     }

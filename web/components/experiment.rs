@@ -1,4 +1,5 @@
-use confab::config::{KNOBS, Knob, PRESETS, Preset};
+use confab::config::{KNOBS, Knob, NoiseConfig, PRESETS, Preset};
+use confab::noise::{self, Reading};
 use confab::protocol::DeviceChoice;
 use leptos::ev;
 use leptos::prelude::*;
@@ -6,6 +7,7 @@ use web_sys::HtmlSelectElement;
 
 use crate::browser;
 use crate::components::knob::KnobRow;
+use crate::fit::TaskFacts;
 use crate::runs::{format_bytes, group_digits, list_changes, name_device};
 use crate::state::{State, use_state};
 
@@ -44,6 +46,11 @@ pub fn Experiment() -> impl IntoView {
             <details open=open>
                 <summary>"Training"</summary>
                 <div class="knobs">{list_knobs("train.")} {list_knobs("seed")}</div>
+            </details>
+            <details open=state.knobs.with_untracked(|knobs| knobs.noise != NoiseConfig::default())>
+                <summary>"Noise on what is read"</summary>
+                <div class="knobs">{list_knobs("noise.")}</div>
+                <Preview/>
             </details>
         </section>
     }
@@ -107,12 +114,45 @@ fn choose_device(state: State) -> impl IntoView {
     }
 }
 
+/// A training record as the noise has the model read it.
+#[component]
+fn Preview() -> impl IntoView {
+    let state = use_state();
+    let readings = Memo::new(move |_| {
+        let (noise, seed) = state.knobs.with(|knobs| (knobs.noise.clone(), knobs.seed));
+        let read = |facts: &TaskFacts| {
+            noise::read(&noise, &facts.example, &facts.tokenizer, &mut noise::noise_rng(seed, 0))
+        };
+        if noise == NoiseConfig::default() { Vec::new() } else { state.task_facts.with(read) }
+    });
+    let shown = move || {
+        let runs: Vec<_> = readings.with(|readings| {
+            let is_alike = |a: &Reading, b: &Reading| a.is_noise == b.is_noise;
+            let runs = readings.chunk_by(is_alike);
+            runs.map(|run| (run[0].is_noise, run.iter().map(Reading::shown).collect())).collect()
+        });
+        let show = |(is_noise, text): (bool, String)| match is_noise {
+            true => view! { <mark>{text}</mark> }.into_any(),
+            false => text.into_any(),
+        };
+        (!runs.is_empty()).then(|| {
+            view! {
+                <p class="hint">"A training record as it is read; · is forgotten:"</p>
+                <pre class="preview" aria-label="Noise preview">
+                    {runs.into_iter().map(show).collect_view()}
+                </pre>
+            }
+        })
+    };
+    view! { {shown} }
+}
+
 /// What the knobs amount to, and what they change.
 #[component]
 fn Summary() -> impl IntoView {
     let state = use_state();
     let size = Memo::new(move |_| {
-        let vocab_size = state.task_facts.get().vocab_size;
+        let vocab_size = state.task_facts.with(|facts| facts.tokenizer.vocab_size());
         state.knobs.with(|knobs| {
             let model = &knobs.model;
             let is_possible = vocab_size > 0 && state.problem.get().is_none();

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
 use crate::components::attention::Attention;
+use crate::components::capacity::Capacity;
 use crate::components::probabilities::Probabilities;
 use crate::components::retrieval::Retrieval;
 use crate::runs::group_digits;
@@ -81,6 +82,7 @@ pub fn Inspector() -> impl IntoView {
                                     Tab::Attention => view! { <Attention/> }.into_any(),
                                     Tab::Probabilities => view! { <Probabilities/> }.into_any(),
                                     Tab::Retrieval => view! { <Retrieval/> }.into_any(),
+                                    Tab::Capacity => view! { <Capacity/> }.into_any(),
                                 }}
                             </Show>
                         </div>

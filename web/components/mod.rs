@@ -2,6 +2,7 @@
 
 mod attention;
 mod by_type;
+mod capacity;
 mod experiment;
 mod fields;
 mod head;
@@ -25,6 +26,8 @@ use leptos::prelude::*;
 use crate::actions::{Actions, use_actions};
 use crate::browser;
 use crate::state::{State, use_state};
+
+type InputEvent = ev::Targeted<ev::Event, web_sys::HtmlInputElement>;
 
 const INSPECT_DELAY: Duration = Duration::from_millis(250);
 

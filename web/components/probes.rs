@@ -74,11 +74,10 @@ fn show(report: &ProbeReport) -> AnyView {
         format!("{} {name}", score.right)
     });
     let heading = format!(
-        "{} samples at step {}: {}. Mean entropy of their characters, in nats: {}",
+        "{} samples at step {}: {}.",
         report.samples.len(),
         group_digits(report.step),
         shares.join(", "),
-        show_entropies(report),
     );
     let mut counts: BTreeMap<&str, (usize, Source)> = BTreeMap::new();
     for ProbeSample { text, source } in &report.samples {
@@ -106,6 +105,7 @@ fn show(report: &ProbeReport) -> AnyView {
         .collect_view();
     view! {
         <p class="hint">{heading}</p>
+        {show_entropies(report)}
         <table class="probe" aria-label="Samples of the probe">
             <tbody>{rows}</tbody>
         </table>
@@ -113,12 +113,34 @@ fn show(report: &ProbeReport) -> AnyView {
     .into_any()
 }
 
-/// The first characters' entropies.
-fn show_entropies(report: &ProbeReport) -> String {
-    const MOST: usize = 16;
-    let means = report.entropies.iter().take(MOST);
-    let shown: Vec<_> =
-        means.map(|(sum, count)| format!("{:.1}", sum / (*count).max(1) as f64)).collect();
-    let more = if report.entropies.len() > MOST { " …" } else { "" };
-    format!("{}{more}", shown.join(" "))
+/// A bar a character: how much the model held possible there.
+fn show_entropies(report: &ProbeReport) -> AnyView {
+    let (means, scale) = (report.mean_entropies(), report.entropy_scale());
+    let Some((most, largest)) = means.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)) else {
+        return ().into_any();
+    };
+    let overall = means.iter().sum::<f64>() / means.len() as f64;
+    let caption = format!(
+        "Mean entropy of each character: {overall:.2} nats over all, at most {largest:.2} at \
+         character {}. A full bar is {scale:.2} nats.",
+        most + 1,
+    );
+    let bars =
+        means.iter().zip(&report.entropies).enumerate().map(|(index, (mean, (_, count)))| {
+            let samples = if *count == 1 { "sample" } else { "samples" };
+            let title = format!("character {}: {mean:.2} nats over {count} {samples}", index + 1);
+            view! { <i style=format!("--share:{:.1}%", 100.0 * mean / scale) title=title></i> }
+        });
+    view! {
+        <div
+            class="entropies"
+            role="img"
+            aria-label="Entropy by character"
+            aria-describedby="entropies-caption"
+        >
+            {bars.collect_view()}
+        </div>
+        <p class="hint" id="entropies-caption">{caption}</p>
+    }
+    .into_any()
 }

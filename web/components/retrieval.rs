@@ -122,6 +122,15 @@ fn show_phone(report: &PhoneReport) -> AnyView {
         "Asked: digits by the place of their line",
         report.by_line.iter().enumerate().map(numbered("line")),
     );
+    let abstaining = (report.unlisted.of > 0).then(|| {
+        bars(
+            "Abstaining: listed and unlisted names are asked for by turns",
+            [
+                ("an unlisted name is answered ? (recall)", report.unlisted),
+                ("of the answers ?, the name was unlisted (precision)", report.abstained),
+            ],
+        )
+    });
     let edits = report.edits as f64 / report.asked.of.max(1) as f64;
     let distinct = (report.distinct.of > 0).then(|| {
         let Score { right, of } = report.distinct;
@@ -130,7 +139,7 @@ fn show_phone(report: &PhoneReport) -> AnyView {
     view! {
         {free} {asked}
         <p class="hint">{format!("{edits:.2} edits to the right number on average.")} {distinct}</p>
-        {digits} {lines} {show_calibration(&report.calibration, "digits")}
+        {digits} {lines} {abstaining} {show_calibration(&report.calibration, "digits")}
     }
     .into_any()
 }

@@ -1,3 +1,4 @@
+use confab::plot::{self, Axes, Line, Point};
 use confab::protocol::Evaluated;
 use confab::report::{Report, Score};
 use leptos::html;
@@ -6,10 +7,11 @@ use leptos::prelude::*;
 use crate::actions::use_actions;
 use crate::browser;
 use crate::components::Dark;
-use crate::lines::{self, Line};
 use crate::state::use_state;
 
 const HEIGHT: u32 = 240;
+const AXES: Axes =
+    Axes { x: "temperature", x_is_log: false, y: "", y_is_share: true, has_legend: false };
 
 /// Evaluations at one temperature after another, as curves.
 #[component]
@@ -25,7 +27,7 @@ pub fn Sweep() -> impl IntoView {
         if lines.is_empty() {
             return None;
         }
-        match lines::draw(&lines, "temperature", (width, HEIGHT), is_dark.get()) {
+        match plot::draw(&[(AXES, &lines)], (width, HEIGHT), is_dark.get()) {
             Ok(svg) => Some(svg),
             Err(reason) => {
                 state.notify(format!("The sweep could not be drawn: {reason}."));
@@ -41,7 +43,7 @@ pub fn Sweep() -> impl IntoView {
         let names = lines.get().into_iter().enumerate();
         names
             .map(|(index, line)| {
-                let style = format!("background:{}", lines::color(index, is_dark.get()));
+                let style = format!("background:{}", plot::css_color(index, is_dark.get()));
                 view! { <span><i class="key" style=style></i>" "{line.name}" "</span> }
             })
             .collect_view()
@@ -74,9 +76,9 @@ fn list_lines(sweep: &[Evaluated]) -> Vec<Line> {
             let points = sweep.iter().filter_map(|evaluated| {
                 let scores = list_scores(&evaluated.report);
                 let (_, score) = scores.into_iter().find(|(other, _)| *other == name)?;
-                Some((evaluated.options.temperature, score.share()?))
+                Some(Point { x: evaluated.options.temperature, y: score.share()?, spread: 0.0 })
             });
-            Line { name, points: points.collect() }
+            Line { name: name.into(), points: points.collect() }
         })
         .collect()
 }

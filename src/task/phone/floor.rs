@@ -5,6 +5,7 @@
 //! In the list it costs `ln(before / after)`. In the recalled line only the lines of the list are
 //! left to choose from: with `n` of them sharing what is written so far, it costs
 //! `ln(n before) − ln(n after)`, where `n − 1` of the other `lines − 1` lines share it by chance.
+//! With abstaining, its name is drawn from a mixture of the list and the whole book.
 
 use std::collections::HashMap;
 
@@ -37,37 +38,64 @@ impl Phone {
     pub fn floor(&self) -> Floor {
         let mut sums = Sums::default();
         let lines = self.lines as f64;
+        let named = self.named();
+        let known = 1.0 - self.abstain * (1.0 - named).powi(self.lines as i32);
         // The format, without names, costs nothing; its first character is not predicted.
-        let format = self.format();
-        format.fields.iter().skip(1).for_each(|field| sums.add(*field, 1.0, 0.0));
+        for (is_known, share) in [(true, known), (false, 1.0 - known)] {
+            let format = self.format(is_known);
+            format.fields.iter().skip(1).for_each(|field| sums.add(*field, share, 0.0));
+        }
 
         let fresh = self.recall == RecallRule::AsPublished;
         for Piece { kind, steps, before, after } in self.pieces() {
             let is_letter = if kind == Kind::Letter { steps } else { 0.0 };
             let listed = steps * (before / after).ln();
             sums.add(field(kind, false), lines * is_letter, lines * listed);
-            let recalled = if fresh && kind == Kind::Digit {
-                listed
-            } else {
-                steps * (self.sharing(before) - self.sharing(after))
+            let recalled = match kind {
+                Kind::Digit if fresh => known * listed,
+                Kind::Digit => steps * (self.sharing(before) - self.sharing(after)),
+                Kind::Letter | Kind::End => steps * (self.naming(before) - self.naming(after)),
             };
             sums.add(field(kind, true), is_letter, recalled);
         }
         sums.floor()
     }
 
-    /// Expected ln of how many listed lines share what has probability `p`, the recalled line
-    /// among them.
+    /// Probability that a line has a given name.
+    fn named(&self) -> f64 {
+        (self.names.len() as f64).powi(-2)
+    }
+
+    /// Expected ln of the probability that the recalled line begins as it does, for a beginning
+    /// of a name that a line has with probability `p`.
+    fn naming(&self, p: f64) -> f64 {
+        let ln = |sharing: usize| self.beginning(sharing, p).ln();
+        let listed: f64 = binomial(self.lines - 1, p).map(|(n, share)| share * ln(n + 1)).sum();
+        if self.abstain == 0.0 {
+            return listed;
+        }
+        let of_book: f64 = binomial(self.lines, p).map(|(n, share)| share * ln(n)).sum();
+        (1.0 - self.abstain) * listed + self.abstain * of_book
+    }
+
+    /// Probability that the recalled line begins as it does, given the list, of which `sharing`
+    /// lines do; any line does with probability `p`.
+    fn beginning(&self, sharing: usize, p: f64) -> f64 {
+        (1.0 - self.abstain) * sharing as f64 / self.lines as f64 + self.abstain * p
+    }
+
+    /// Expected ln of how many listed lines share the recalled line's beginning, its name and some
+    /// digits, which a line has with probability `p`; 0 where the number is not known.
     fn sharing(&self, p: f64) -> f64 {
-        let others = self.lines - 1;
-        let mut binomial = 1.0;
-        (0..=others)
-            .map(|n| {
-                let weight = binomial * p.powi(n as i32) * (1.0 - p).powi((others - n) as i32);
-                binomial *= (others - n) as f64 / (n + 1) as f64;
-                weight * ((n + 1) as f64).ln()
-            })
-            .sum()
+        let ln = |others, p| binomial(others, p).map(|(n, share)| share * (1.0 + n as f64).ln());
+        let listed: f64 = ln(self.lines - 1, p).sum();
+        let named = self.named();
+        let of_book = |(lines, share): (usize, f64)| match lines.checked_sub(1) {
+            Some(others) => share * ln(others, p / named).sum::<f64>(),
+            None => 0.0,
+        };
+        let of_book: f64 = binomial(self.lines, named).map(of_book).sum();
+        (1.0 - self.abstain) * listed + self.abstain * of_book
     }
 
     fn pieces(&self) -> Vec<Piece> {
@@ -86,7 +114,7 @@ impl Phone {
                 }
             }
         }
-        let named = 1.0 / (names * names);
+        let named = self.named();
         // Numbers so far, by what matters of them: how many, and the probability of each.
         let mut level: HashMap<(State, u64), f64> =
             HashMap::from([((State::default(), 1.0f64.to_bits()), 1.0)]);
@@ -165,20 +193,48 @@ impl Phone {
     }
 
     fn next_of_recalled(&self, list: &[&str], partial: &str) -> Vec<(char, f64)> {
-        if self.recall == RecallRule::AsPublished && partial.contains(':') {
-            return self.next_of_line(partial);
-        }
-        let matching: Vec<_> = list.iter().filter_map(|line| line.strip_prefix(partial)).collect();
-        let mut out: Vec<(char, f64)> = Vec::new();
-        for next in matching.iter().filter_map(|rest| rest.chars().next()) {
-            let share = 1.0 / matching.len() as f64;
-            match out.iter_mut().find(|(other, _)| *other == next) {
-                Some((_, sum)) => *sum += share,
-                None => out.push((next, share)),
+        if let Some(end) = partial.find(':') {
+            let (name, rest) = partial.split_at(end);
+            if !list.iter().any(|line| line.split(':').next() == Some(name)) {
+                return rest_of(": ? \n", rest);
+            }
+            if self.recall == RecallRule::AsPublished {
+                return self.next_of_line(partial);
             }
         }
+        let matching: Vec<_> = list.iter().filter_map(|line| line.strip_prefix(partial)).collect();
+        // Once it is named, the line is one of the list, however its name was drawn.
+        let is_named = partial.contains(':');
+        let listed = if is_named { 1.0 } else { (1.0 - self.abstain) / self.lines as f64 };
+        let mut out: Vec<(char, f64)> = Vec::new();
+        let mut add = |next: char, share: f64| match out.iter_mut().find(|(c, _)| *c == next) {
+            Some((_, sum)) => *sum += share,
+            None => out.push((next, share)),
+        };
+        matching.iter().filter_map(|rest| rest.chars().next()).for_each(|next| add(next, listed));
+        if self.abstains() && !is_named {
+            let of_book = self.abstain * self.share(partial);
+            self.next_of_line(partial).into_iter().for_each(|(next, p)| add(next, of_book * p));
+        }
+        let total: f64 = out.iter().map(|(_, share)| share).sum();
+        out.iter_mut().for_each(|(_, share)| *share /= total);
         out
     }
+
+    /// Probability that a line begins with `partial`, of a name.
+    fn share(&self, partial: &str) -> f64 {
+        let of = |(at, character): (usize, char)| {
+            let next = self.next_of_line(&partial[..at]);
+            next.into_iter().find(|(other, _)| *other == character).map_or(0.0, |(_, p)| p)
+        };
+        partial.char_indices().map(of).product()
+    }
+}
+
+/// How likely it is that `0..=n` of `n` have what each has with probability `p`.
+fn binomial(n: usize, p: f64) -> impl Iterator<Item = (usize, f64)> {
+    let choose = move |k: usize| (0..k).map(|i| (n - i) as f64 / (i + 1) as f64).product::<f64>();
+    (0..=n).map(move |k| (k, choose(k) * p.powi(k as i32) * (1.0 - p).powi((n - k) as i32)))
 }
 
 fn field(kind: Kind, recalled: bool) -> Field {
@@ -204,33 +260,40 @@ mod tests {
     use crate::task::prefixes::Prefixes;
     use crate::task::{Record, Task, floor::surprisals};
 
-    fn tiny(recall: RecallRule) -> Phone {
+    fn tiny(recall: RecallRule, abstain: f64) -> Phone {
         let names = vec!["Ann", "Al", "Anna"];
         let prefixes = Prefixes::new(names.iter().copied());
-        Phone { lines: 2, names, prefixes, recall, rules: TWO_DIGITS }
+        Phone { lines: 2, names, prefixes, recall, abstain, rules: TWO_DIGITS }
     }
 
     /// Every record there is, with its probability.
     fn every_record(phone: &Phone) -> Vec<(Record, f64)> {
         let numbers: Vec<Vec<u8>> =
             (0..3).flat_map(|a| (0..3).filter(move |b| a != *b).map(move |b| vec![a, b])).collect();
-        let names = &phone.names;
+        let pairs = || phone.names.iter().flat_map(|a| phone.names.iter().map(move |b| [*a, *b]));
         let mut lines = Vec::new();
-        for (first, last) in names.iter().flat_map(|a| names.iter().map(move |b| (a, b))) {
-            for number in &numbers {
-                lines.push(Entry { name: [first, last], number: number.clone() });
-            }
+        for name in pairs() {
+            lines.extend(numbers.iter().map(|n| Entry { name, number: Some(n.clone()) }));
         }
-        let each = (lines.len() as f64).powi(-2) / 2.0;
+        let each = (lines.len() as f64).powi(-2);
+        let book = each * phone.abstain / pairs().count() as f64;
         let mut out = Vec::new();
         for list in lines.iter().flat_map(|a| lines.iter().map(move |b| [a.clone(), b.clone()])) {
-            for recalled in &list {
-                match phone.recall {
-                    RecallRule::True => out.push((record(&phone.rules, &list, recalled), each)),
-                    RecallRule::AsPublished => out.extend(numbers.iter().map(|number| {
-                        let recalled = Entry { number: number.clone(), ..recalled.clone() };
-                        (record(&phone.rules, &list, &recalled), each / numbers.len() as f64)
-                    })),
+            let mut push = |recalled: &Entry, p: f64| match phone.recall {
+                RecallRule::AsPublished if recalled.number.is_some() => {
+                    out.extend(numbers.iter().map(|number| {
+                        let recalled = Entry { number: Some(number.clone()), ..recalled.clone() };
+                        (record(&phone.rules, &list, &recalled), p / numbers.len() as f64)
+                    }));
+                }
+                _ => out.push((record(&phone.rules, &list, recalled), p)),
+            };
+            list.iter().for_each(|line| push(line, each * (1.0 - phone.abstain) / 2.0));
+            for name in pairs() {
+                let with_it: Vec<_> = list.iter().filter(|line| line.name == name).collect();
+                match with_it.len() {
+                    0 => push(&Entry { name, number: None }, book),
+                    n => with_it.into_iter().for_each(|line| push(line, book / n as f64)),
                 }
             }
         }
@@ -239,9 +302,13 @@ mod tests {
 
     #[test]
     fn the_floor_is_that_of_counting_every_record() {
-        for recall in [RecallRule::True, RecallRule::AsPublished] {
-            let phone = tiny(recall);
-            let records = every_record(&phone);
+        let settings = [0.0, 0.3, 1.0].map(|abstain| {
+            [RecallRule::True, RecallRule::AsPublished].map(|recall| (recall, abstain))
+        });
+        for (recall, abstain) in settings.into_iter().flatten() {
+            let phone = tiny(recall, abstain);
+            let mut records = every_record(&phone);
+            records.retain(|(_, p)| *p > 0.0);
             let mut mass: HashMap<&str, f64> = HashMap::new();
             for (record, p) in &records {
                 for end in 1..=record.text.len() {
@@ -258,7 +325,10 @@ mod tests {
             let (counted, floor) = (sums.floor(), phone.floor());
             for (a, b) in floor.fields.iter().zip(&counted.fields) {
                 assert_eq!(a.field, b.field);
-                assert!((a.nats - b.nats).abs() < 1e-9, "{recall:?}: {a:?} against {b:?}");
+                assert!(
+                    (a.nats - b.nats).abs() < 1e-9,
+                    "{recall:?} {abstain}: {a:?} against {b:?}"
+                );
                 assert!((a.chars - b.chars).abs() < 1e-9, "{recall:?}: {a:?} against {b:?}");
             }
             assert!((floor.nats_per_char - counted.nats_per_char).abs() < 1e-9);

@@ -1,0 +1,221 @@
+//! How many facts a model holds: a grid of runs, and what each of them recalled in the end.
+
+use std::collections::BTreeMap;
+use std::io::BufRead;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Preset, RunConfig};
+use crate::link::{self, Link, LinkError};
+use crate::plot::{self, Axes, Line, Point};
+use crate::report::Score;
+use crate::task::TaskKind;
+
+/// A run of every size on every number of facts, by every seed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grid {
+    pub facts: Vec<usize>,
+    pub presets: Vec<&'static Preset>,
+    /// Seeds 1 to this.
+    pub seeds: u64,
+}
+
+/// Most runs of a grid.
+pub const MAX_RUNS: usize = 1000;
+/// Most outcomes read from a file, and its most bytes.
+const MAX_OUTCOMES: usize = 100_000;
+pub const MAX_FILE_BYTES: u64 = 64 << 20;
+
+impl Grid {
+    /// The runs, small models and few facts first. `settings` gives each size its run, whose task,
+    /// facts and seed are then those of the grid.
+    ///
+    /// # Errors
+    /// What `settings` says.
+    pub fn runs<E>(
+        &self,
+        settings: impl Fn(&'static Preset) -> Result<RunConfig, E>,
+    ) -> Result<Vec<RunConfig>, E> {
+        let mut out = Vec::new();
+        for preset in &self.presets {
+            let of_size = settings(preset)?;
+            for facts in &self.facts {
+                for seed in 1..=self.seeds {
+                    let mut run = of_size.clone();
+                    run.task.kind = TaskKind::Facts;
+                    run.task.facts.facts = *facts;
+                    run.seed = seed;
+                    out.push(run);
+                }
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// What a run recalled.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The run, as the fragment of a link: it can be opened in the page, or trained again.
+    pub link: String,
+    pub facts: usize,
+    pub parameters: usize,
+    pub seed: u64,
+    /// Steps trained; fewer than the run's if everything was recalled.
+    pub steps: usize,
+    /// Training records whose fact and answer are written to the letter after their question.
+    pub recalled: Score,
+    /// The last training loss, in nats per character; `None` if it was no number any more.
+    pub train_loss: Option<f32>,
+    /// What was at least stored of the answers: see [`stored_bits`].
+    pub bits: f64,
+}
+
+impl Outcome {
+    pub fn bits_per_parameter(&self) -> f64 {
+        self.bits / self.parameters.max(1) as f64
+    }
+
+    /// The run that it is of, as a link names it.
+    ///
+    /// # Errors
+    /// If the run does not fit in a link.
+    pub fn name(run: &RunConfig) -> Result<String, LinkError> {
+        link::encode(&Link { config: run.clone(), ..Link::default() })
+    }
+}
+
+/// Bits that a model must have stored of the answers to `facts` facts to recall the share that it
+/// does, by Fano's inequality (Cover and Thomas 2006, theorem 2.10.1): there are `answers`
+/// different ones, of `entropy` bits, and recalling one with error probability e tells at least
+/// `entropy − h(e) − e·log2(answers − 1)` of it.
+pub fn stored_bits(facts: usize, recalled: Score, answers: usize, entropy: f64) -> f64 {
+    let error = 1.0 - recalled.share().unwrap_or(0.0);
+    let part = |p: f64| if p > 0.0 { -p * p.log2() } else { 0.0 };
+    let others = (answers.max(2) - 1) as f64;
+    let each = entropy - part(error) - part(1.0 - error) - error * others.log2();
+    facts as f64 * each.max(0.0)
+}
+
+/// Outcomes of one size and number of facts, over seeds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cell {
+    /// Share recalled and bits per parameter, one a seed.
+    pub recalled: Vec<f64>,
+    pub bits_per_parameter: Vec<f64>,
+}
+
+/// By parameters, then facts.
+pub fn cells(outcomes: &[Outcome]) -> BTreeMap<(usize, usize), Cell> {
+    let mut out: BTreeMap<(usize, usize), Cell> = BTreeMap::new();
+    for outcome in outcomes {
+        let cell = out.entry((outcome.parameters, outcome.facts)).or_default();
+        cell.recalled.push(outcome.recalled.share().unwrap_or(0.0));
+        cell.bits_per_parameter.push(outcome.bits_per_parameter());
+    }
+    out
+}
+
+/// Mean, and the standard deviation of a sample; that of one value is 0.
+pub fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
+    let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (mean, (squares / values.len().saturating_sub(1).max(1) as f64).sqrt())
+}
+
+/// Recall, and bits stored per parameter, against facts: a line a size, error bars over seeds.
+///
+/// # Errors
+/// What plotters says, which it should not.
+pub fn plot(outcomes: &[Outcome], size: (u32, u32), is_dark: bool) -> Result<String, String> {
+    let cells = cells(outcomes);
+    let mut sizes: Vec<usize> = cells.keys().map(|(parameters, _)| *parameters).collect();
+    sizes.dedup();
+    let lines = |values: fn(&Cell) -> &[f64]| -> Vec<Line> {
+        let line = |parameters: &usize| {
+            let of_size = cells.range((*parameters, 0)..=(*parameters, usize::MAX));
+            let points = of_size.map(|((_, facts), cell)| {
+                let (y, spread) = mean_and_deviation(values(cell));
+                Point { x: *facts as f64, y, spread }
+            });
+            Line { name: format!("{parameters} parameters"), points: points.collect() }
+        };
+        sizes.iter().map(line).collect()
+    };
+    let axes = |y, y_is_share| Axes { x: "facts", x_is_log: true, y, y_is_share, has_legend: true };
+    let recalled = lines(|cell| &cell.recalled);
+    let bits = lines(|cell| &cell.bits_per_parameter);
+    let charts = [
+        (axes("recalled", true), recalled.as_slice()),
+        (axes("bits a parameter, at least", false), bits.as_slice()),
+    ];
+    plot::draw(&charts, size, is_dark)
+}
+
+/// Why a file of outcomes was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum OutcomesError {
+    #[error("line {line} is not an outcome of `confab sweep`: {reason}; remove or mend it")]
+    Malformed { line: usize, reason: String },
+    #[error("it has more than {MAX_OUTCOMES} lines; split it")]
+    TooMany,
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// Reads outcomes, one a line. A last line without its line break is one that was being written
+/// when the sweep was broken off: it is left out.
+///
+/// # Errors
+/// The first line that is no outcome.
+pub fn read(mut lines: impl BufRead) -> Result<Vec<Outcome>, OutcomesError> {
+    let mut out = Vec::new();
+    let mut text = String::new();
+    for line in 1.. {
+        text.clear();
+        if lines.read_line(&mut text)? == 0 || !text.ends_with('\n') {
+            break;
+        }
+        if out.len() == MAX_OUTCOMES {
+            return Err(OutcomesError::TooMany);
+        }
+        if text.trim().is_empty() {
+            continue;
+        }
+        let malformed = |reason: String| OutcomesError::Malformed { line, reason };
+        let outcome: Outcome =
+            serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+        let Score { right, of } = outcome.recalled;
+        if right > of || outcome.parameters == 0 || !outcome.bits.is_finite() {
+            return Err(malformed("its numbers do not fit together".into()));
+        }
+        out.push(outcome);
+    }
+    Ok(out)
+}
+
+/// One line, with its line break.
+pub fn write(outcome: &Outcome) -> String {
+    let json = serde_json::to_string(outcome).unwrap_or_default();
+    format!("{json}\n")
+}
+
+/// How a sweep stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sweeping {
+    /// The runs that have ended.
+    pub done: Vec<Outcome>,
+    /// The run under way; `None` once all have ended.
+    pub current: Option<Current>,
+    /// Runs that have still to begin.
+    pub left: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Current {
+    pub facts: usize,
+    pub parameters: usize,
+    pub seed: u64,
+    pub step: usize,
+    pub steps: usize,
+}

@@ -1,0 +1,271 @@
+//! `confab sweep`: how many facts models of each size recall.
+
+use std::cell::Cell;
+use std::fs::{File, OpenOptions};
+use std::io::{BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Arg, ArgMatches, Command, value_parser};
+use confab::capacity::{self, Grid, MAX_FILE_BYTES, MAX_RUNS, Outcome, mean_and_deviation};
+use confab::checkpoint::Checkpoint;
+use confab::config::{PRESETS, Preset, RunConfig};
+use confab::eval::{Sweep, SweepRun};
+use confab::platform::{OpenDevice, replace_file};
+use confab::task::TaskKind;
+use futures::executor::block_on;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Knobs that are the grid's.
+const OF_GRID: [&str; 3] = ["task.facts.facts", "preset", "seed"];
+/// Knobs of other tasks.
+const FOREIGN: [&str; 3] = ["link", "text-file", "task.text.text"];
+/// How long the run under way may go without being saved.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+const PLOT_SIZE: (u32, u32) = (760, 640);
+
+pub fn command() -> Command {
+    let knobs = super::knobs::args().into_iter().filter(|arg| {
+        let name = arg.get_id().as_str();
+        !OF_GRID.contains(&name) && !FOREIGN.contains(&name) && !name.starts_with("task.phone")
+    });
+    Command::new("sweep")
+        .about("Trains models of several sizes on several numbers of facts; tells what each recalls")
+        .long_about(
+            "Trains models of several sizes on several numbers of facts; tells what each recalls.\n\n\
+             A run ends when all its facts are recalled, or after --steps. Outcomes are written as \
+             JSON lines as they come; the same command goes on where it was stopped.",
+        )
+        .arg(
+            Arg::new("facts")
+                .long("facts")
+                .value_name("N,…")
+                .value_parser(value_parser!(u64).range(10..=5000))
+                .value_delimiter(',')
+                .default_value("10,30,100,300,1000")
+                .help("distinct facts to learn, of which a tenth is held out"),
+        )
+        .arg(
+            Arg::new("preset")
+                .long("preset")
+                .value_name("PRESET,…")
+                .value_parser(clap::builder::PossibleValuesParser::new(PRESETS.iter().map(|p| p.name)))
+                .value_delimiter(',')
+                .default_value("1.7k,30k,207k")
+                .help("sizes, with their training settings"),
+        )
+        .arg(
+            Arg::new("seeds")
+                .long("seeds")
+                .value_name("N")
+                .value_parser(value_parser!(u64).range(1..=MAX_RUNS as u64))
+                .default_value("3")
+                .help("runs of each, by the seeds 1 to N"),
+        )
+        .args(knobs)
+        .arg(super::device_arg())
+        .arg(file_arg("out", "outcomes, as JSON lines").default_value("sweep.jsonl"))
+        .arg(file_arg("plot", "the curves, as SVG; default: beside the outcomes"))
+}
+
+fn file_arg(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name("FILE").value_parser(value_parser!(PathBuf)).help(help)
+}
+
+pub fn run(matches: &ArgMatches) -> Result<()> {
+    let runs = runs(matches)?;
+    let path = |name: &str| matches.get_one::<PathBuf>(name).cloned();
+    let out = path("out").context("no file was named")?;
+    let plot = path("plot").unwrap_or_else(|| out.with_extension("svg"));
+    let (mut file, mut outcomes) = open(&out)?;
+    let device = super::open_device(matches)?;
+    // Finds out what cannot be run before anything is.
+    Sweep::new(runs.clone(), device.device.clone(), device.limits)?;
+
+    let is_stopped = Arc::new(AtomicBool::new(false));
+    let stop = is_stopped.clone();
+    let set = ctrlc::set_handler(move || {
+        if stop.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+    });
+    set.context("setting up Ctrl-C")?;
+
+    let screen = Screen::new(&runs);
+    for run in &runs {
+        let name = Outcome::name(run)?;
+        let outcome = match outcomes.iter().find(|outcome| outcome.link == name) {
+            Some(_) => None,
+            None => {
+                let Some(outcome) = train(run, &device, &part(&out), &is_stopped, &screen)? else {
+                    bail!("stopped; the same command goes on from here");
+                };
+                Some(outcome)
+            }
+        };
+        if let Some(outcome) = outcome {
+            let line = capacity::write(&outcome);
+            let write = file.write_all(line.as_bytes()).and_then(|()| file.sync_data());
+            write.with_context(|| format!("writing {}", out.display()))?;
+            let _ = std::fs::remove_file(part(&out));
+            screen.tell(&outcome);
+            outcomes.push(outcome);
+        }
+        screen.pass(run);
+    }
+    screen.bar.finish_and_clear();
+
+    let names: Vec<String> = runs.iter().filter_map(|run| Outcome::name(run).ok()).collect();
+    outcomes.retain(|outcome| names.contains(&outcome.link));
+    let svg = confab::capacity::plot(&outcomes, PLOT_SIZE, false)
+        .map_err(anyhow::Error::msg)
+        .context("drawing the curves")?;
+    replace_file(&plot, svg.as_bytes()).with_context(|| format!("writing {}", plot.display()))?;
+    write_table(&mut std::io::stdout().lock(), &outcomes)?;
+    super::tell(format_args!("Outcomes are in {}, curves in {}", out.display(), plot.display()));
+    Ok(())
+}
+
+fn runs(matches: &ArgMatches) -> Result<Vec<RunConfig>> {
+    let names = matches.get_many::<String>("preset").into_iter().flatten();
+    let grid = Grid {
+        facts: matches
+            .get_many::<u64>("facts")
+            .into_iter()
+            .flatten()
+            .map(|n| *n as usize)
+            .collect(),
+        presets: names.filter_map(|name| Preset::find(name)).collect(),
+        seeds: matches.get_one("seeds").copied().unwrap_or(1),
+    };
+    let count = grid.facts.len() * grid.presets.len() * grid.seeds as usize;
+    ensure!(count <= MAX_RUNS, "that would be {count} runs; at most {MAX_RUNS} are swept");
+    let mut flags = RunConfig::default();
+    flags.task.kind = TaskKind::Facts;
+    super::knobs::apply(matches, &mut flags)?;
+    ensure!(flags.task.kind == TaskKind::Facts, "only the task facts is swept; add --task facts");
+    grid.runs(|preset| {
+        let mut config = RunConfig::default();
+        preset.apply(&mut config);
+        super::knobs::apply(matches, &mut config).map(|()| config)
+    })
+}
+
+/// The outcomes so far, and the file to which more are written.
+fn open(out: &Path) -> Result<(File, Vec<Outcome>)> {
+    let reading = || format!("reading {}", out.display());
+    let mut file = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .open(out)
+        .with_context(|| format!("opening {}", out.display()))?;
+    let bytes = file.metadata().with_context(reading)?.len();
+    ensure!(bytes <= MAX_FILE_BYTES, "{}: it is longer than {MAX_FILE_BYTES} bytes", reading());
+    let outcomes = capacity::read(BufReader::new(&mut file)).with_context(reading)?;
+    let text = std::fs::read(out).with_context(reading)?;
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    // What a sweep that was killed had begun to write.
+    file.set_len(whole as u64).with_context(|| format!("mending {}", out.display()))?;
+    Ok((file, outcomes))
+}
+
+/// Where the run under way is saved.
+fn part(out: &Path) -> PathBuf {
+    let mut name = out.as_os_str().to_owned();
+    name.push(".part");
+    name.into()
+}
+
+/// Trains `run`, from what was saved of it if there is any; `None` if it was stopped.
+fn train(
+    run: &RunConfig,
+    device: &OpenDevice,
+    part: &Path,
+    is_stopped: &AtomicBool,
+    screen: &Screen,
+) -> Result<Option<Outcome>> {
+    let saved = std::fs::read(part).ok().and_then(|bytes| Checkpoint::from_bytes(&bytes).ok());
+    let mut training = match saved.filter(|saved| saved.config == *run) {
+        Some(saved) => SweepRun::resume(saved, device.device.clone(), &device.limits)?,
+        None => SweepRun::new(run.clone(), device.device.clone(), &device.limits)?,
+    };
+    let mut saved = Instant::now();
+    loop {
+        let stops = is_stopped.load(Ordering::SeqCst);
+        if stops || saved.elapsed() > SAVE_EVERY {
+            let bytes = block_on(training.trainer().checkpoint())?.to_bytes()?;
+            replace_file(part, &bytes).with_context(|| format!("writing {}", part.display()))?;
+            saved = Instant::now();
+        }
+        if stops {
+            return Ok(None);
+        }
+        if let Some(outcome) = block_on(training.next())? {
+            return Ok(Some(outcome));
+        }
+        screen.step(training.trainer().step, run);
+    }
+}
+
+/// The progress bar, whose unit is a parameter trained for a step.
+struct Screen {
+    bar: ProgressBar,
+    /// Work of the runs that have ended.
+    ended: Cell<u64>,
+}
+
+impl Screen {
+    fn new(runs: &[RunConfig]) -> Self {
+        let bar = ProgressBar::new(runs.iter().map(work).sum());
+        let style = "{bar:30} {percent}%  {msg}  {eta} left";
+        bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
+        Self { bar, ended: Cell::new(0) }
+    }
+
+    fn step(&self, step: usize, run: &RunConfig) {
+        let size = Preset::of(&run.model).map_or("custom", |preset| preset.name);
+        let (facts, seed, steps) = (run.task.facts.facts, run.seed, run.train.steps);
+        self.bar.set_message(format!("{size}, {facts} facts, seed {seed}: step {step} of {steps}"));
+        let share = step as f64 / steps as f64;
+        self.bar.set_position(self.ended.get() + (share * work(run) as f64) as u64);
+    }
+
+    /// Counts a run that has ended.
+    fn pass(&self, run: &RunConfig) {
+        self.ended.update(|ended| ended + work(run));
+        self.bar.set_position(self.ended.get());
+    }
+
+    fn tell(&self, outcome: &Outcome) {
+        let Outcome { facts, parameters, seed, steps, recalled, .. } = outcome;
+        let line = format!(
+            "{parameters} parameters, {facts} facts, seed {seed}: {} of {} recalled after {steps} steps",
+            recalled.right, recalled.of
+        );
+        if self.bar.is_hidden() { super::tell(line) } else { self.bar.println(line) }
+    }
+}
+
+fn work(run: &RunConfig) -> u64 {
+    (run.model.parameters(75) * run.train.steps) as u64
+}
+
+/// Recall by size and number of facts, with its deviation over seeds.
+fn write_table(out: &mut impl Write, outcomes: &[Outcome]) -> Result<()> {
+    writeln!(out, "parameters   facts      recalled   bits a parameter, at least")?;
+    for ((parameters, facts), cell) in capacity::cells(outcomes) {
+        let (recalled, deviation) = mean_and_deviation(&cell.recalled);
+        let (bits, bits_deviation) = mean_and_deviation(&cell.bits_per_parameter);
+        writeln!(
+            out,
+            "{parameters:>10} {facts:>7} {:>6.1}% ± {:<4.1} {bits:>8.4} ± {bits_deviation:.4}",
+            100.0 * recalled,
+            100.0 * deviation
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! Runs one after the other, each trained until it recalls everything or its steps are done.
+
+use std::collections::VecDeque;
+
+use burn::tensor::{Device, ExecutionError};
+
+use crate::batch::{Batch, Row};
+use crate::capacity::{Current, Outcome, Sweeping, stored_bits};
+use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::config::{ConfigError, MemoryLimits, RunConfig};
+use crate::report::Score;
+use crate::task::{Facts, Field, Split, Task};
+use crate::trainer::Trainer;
+
+/// Most records that are asked for, spread evenly over all.
+const MOST_RECORDS: usize = 1000;
+/// Records asked for at a time.
+const ROWS: usize = 32;
+
+/// One run of a sweep.
+pub struct SweepRun {
+    trainer: Trainer,
+    link: String,
+}
+
+impl SweepRun {
+    /// # Errors
+    /// If the run does not work on a device with `limits`, or is not of facts.
+    pub fn new(
+        config: RunConfig,
+        device: Device,
+        limits: &MemoryLimits,
+    ) -> Result<Self, ConfigError> {
+        let link = name(&config)?;
+        Ok(Self { trainer: Trainer::new(config, device, limits)?, link })
+    }
+
+    /// A run as it was saved.
+    ///
+    /// # Errors
+    /// As for [`Trainer::resume`].
+    pub fn resume(
+        checkpoint: Checkpoint,
+        device: Device,
+        limits: &MemoryLimits,
+    ) -> Result<Self, CheckpointError> {
+        let link = name(&checkpoint.config)?;
+        Ok(Self { trainer: Trainer::resume(checkpoint, device, limits)?, link })
+    }
+
+    pub fn trainer(&self) -> &Trainer {
+        &self.trainer
+    }
+
+    /// Trains one more step. What the run came to, once that is known.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub async fn next(&mut self) -> Result<Option<Outcome>, ExecutionError> {
+        let mut looks = true;
+        if !self.trainer.finished() {
+            let step = self.trainer.step().await?;
+            looks = step.fields.is_some() || !step.loss.train_loss.is_finite();
+        }
+        let last = self.trainer.history.last().map(|point| point.train_loss);
+        let train_loss = last.filter(|loss| loss.is_finite());
+        if !looks && !self.trainer.finished() {
+            return Ok(None);
+        }
+        let Task::Facts(facts) = &self.trainer.task else { return Ok(None) };
+        let recalled = recall(&self.trainer, facts).await?;
+        let is_over =
+            self.trainer.finished() || train_loss.is_none() || recalled.right == recalled.of;
+        let (answers, entropy) = facts.answers();
+        let RunConfig { task, seed, .. } = &self.trainer.config;
+        Ok(is_over.then(|| Outcome {
+            link: self.link.clone(),
+            facts: task.facts.facts,
+            parameters: self.trainer.layout.len(),
+            seed: *seed,
+            steps: self.trainer.step,
+            recalled,
+            train_loss,
+            bits: stored_bits(facts.trained(), recalled, answers, entropy),
+        }))
+    }
+}
+
+/// The run's name, if it is one of facts.
+fn name(config: &RunConfig) -> Result<String, ConfigError> {
+    if config.task.kind != crate::task::TaskKind::Facts {
+        return Err(ConfigError::Task("only the task facts has facts to be recalled".into()));
+    }
+    Outcome::name(config).map_err(|error| ConfigError::Task(error.to_string()))
+}
+
+/// How many training records the model writes on with, from the end of their question, to the
+/// letter, always taking the likeliest character.
+async fn recall(trainer: &Trainer, facts: &Facts) -> Result<Score, ExecutionError> {
+    let model = trainer.model();
+    let context = trainer.config.model.context;
+    let records = facts.records(Split::Train);
+    let stride = records.len().div_ceil(MOST_RECORDS).max(1);
+    let records: Vec<_> = records.iter().step_by(stride).collect();
+    let mut recalled = Score::default();
+    for records in records.chunks(ROWS) {
+        let rows: Vec<Row> =
+            records.iter().map(|record| Row::new(record, &trainer.tokenizer, context)).collect();
+        let batch = Batch::new(&rows, context, &trainer.parameters.device());
+        let seq = batch.tokens.dims()[1];
+        let (logits, _) = model.forward(batch.tokens);
+        // The likeliest characters are those of the record as long as all before them were, so the
+        // record itself can be read instead of what would be written.
+        let likeliest = logits.argmax(2).squeeze_dim::<2>(2);
+        let hits = likeliest.equal(batch.targets).into_data_async().await?;
+        let hits: Vec<bool> = hits.iter::<bool>().collect();
+        for (hits, fields) in hits.chunks(seq).zip(batch.fields.chunks(seq)) {
+            let asked = fields.iter().rposition(|field| *field == Some(Field::Question));
+            let from = asked.map_or(0, |last| last + 1);
+            let told = fields[from..].iter().zip(&hits[from..]).filter(|(f, _)| f.is_some());
+            recalled.add(told.into_iter().all(|(_, hit)| *hit));
+        }
+    }
+    Ok(recalled)
+}
+
+/// Runs under way, one at a time.
+pub struct Sweep {
+    runs: VecDeque<RunConfig>,
+    current: Option<SweepRun>,
+    done: Vec<Outcome>,
+    device: Device,
+    limits: MemoryLimits,
+}
+
+impl Sweep {
+    /// # Errors
+    /// The first of `runs` that does not work on a device with `limits`, or is not of facts.
+    pub fn new(
+        runs: Vec<RunConfig>,
+        device: Device,
+        limits: MemoryLimits,
+    ) -> Result<Self, ConfigError> {
+        for run in &runs {
+            name(run)?;
+            Trainer::check(run, &limits)?;
+        }
+        Ok(Self { runs: runs.into(), current: None, done: Vec::new(), device, limits })
+    }
+
+    /// Trains one more step; `false` if all runs have ended.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub async fn next(&mut self) -> Result<bool, ExecutionError> {
+        if self.current.is_none()
+            && let Some(run) = self.runs.pop_front()
+        {
+            // All were checked at first: none is refused here.
+            self.current = SweepRun::new(run, self.device.clone(), &self.limits).ok();
+        }
+        if let Some(run) = &mut self.current
+            && let Some(outcome) = run.next().await?
+        {
+            self.done.push(outcome);
+            self.current = None;
+        }
+        Ok(self.current.is_some() || !self.runs.is_empty())
+    }
+
+    /// How it stands.
+    pub fn standing(&self) -> Sweeping {
+        let current = self.current.as_ref().map(|SweepRun { trainer, .. }| Current {
+            facts: trainer.config.task.facts.facts,
+            parameters: trainer.layout.len(),
+            seed: trainer.config.seed,
+            step: trainer.step,
+            steps: trainer.config.train.steps,
+        });
+        Sweeping { done: self.done.clone(), current, left: self.runs.len() }
+    }
+}

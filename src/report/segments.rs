@@ -1,0 +1,115 @@
+//! Attention averaged over records. They differ in length, so it is not positions that are
+//! averaged over but segments.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::task::{Field, Record};
+
+/// The characters of one field in one line of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// Line breaks before it.
+    pub line: usize,
+    /// `None` for all that there was no room for.
+    pub field: Option<Field>,
+}
+
+/// Most segments that are told apart. It bounds what is sent to the page: with 256 heads, 640 KB.
+const MAX_SEGMENTS: usize = 24;
+const OTHERS: Segment = Segment { line: usize::MAX, field: None };
+
+/// Every head's attention from segment to segment, summed over records. A query belongs to the
+/// segment of the character it is to predict, a key to its own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SegmentAttention {
+    /// As they were found.
+    pub segments: Vec<Segment>,
+    /// By segment: how many queries it had.
+    pub queries: Vec<u32>,
+    /// By the places in `segments` of query and key, and then by head: attention, summed over
+    /// queries. Pairs without any are left out, about half of them, as no query reads what
+    /// follows it.
+    pub sums: BTreeMap<(usize, usize), Vec<f32>>,
+}
+
+impl SegmentAttention {
+    /// The place in `segments` of each of the first `most` characters of `record`; new ones are
+    /// added.
+    pub fn place(&mut self, record: &Record, most: usize) -> Vec<usize> {
+        let mut line = 0;
+        let characters = record.text.chars().zip(&record.fields).take(most);
+        characters
+            .map(|(character, field)| {
+                let place = self.place_of(Segment { line, field: Some(*field) });
+                line += usize::from(character == '\n');
+                place
+            })
+            .collect()
+    }
+
+    fn place_of(&mut self, segment: Segment) -> usize {
+        let find = |segments: &[Segment], wanted| segments.iter().position(|s| *s == wanted);
+        if let Some(place) = find(&self.segments, segment) {
+            return place;
+        }
+        let segment = if self.segments.len() < MAX_SEGMENTS { segment } else { OTHERS };
+        find(&self.segments, segment).unwrap_or_else(|| {
+            self.segments.push(segment);
+            self.queries.push(0);
+            self.segments.len() - 1
+        })
+    }
+
+    /// Counts the queries of a record, each in its segment.
+    pub fn count(&mut self, queries: &[usize]) {
+        for query in queries {
+            self.queries[*query] += 1;
+        }
+    }
+
+    /// Adds one of `n_heads` heads' `pattern` of a record, `[query, key]`, given the segments of
+    /// its queries and keys. Queries past the last given are passed over.
+    pub fn add(
+        &mut self,
+        (head, n_heads): (usize, usize),
+        pattern: &[f32],
+        (queries, keys): (&[usize], &[usize]),
+    ) {
+        let count = self.segments.len();
+        let mut sums = vec![0.0; count * count];
+        for (query, weights) in queries.iter().zip(pattern.chunks(keys.len())) {
+            let row = &mut sums[query * count..][..count];
+            for (key, weight) in keys.iter().zip(weights) {
+                row[*key] += weight;
+            }
+        }
+        for (cell, sum) in sums.into_iter().enumerate().filter(|(_, sum)| *sum > 0.0) {
+            let heads = self.sums.entry((cell / count, cell % count));
+            heads.or_insert_with(|| vec![0.0; n_heads])[head] += sum;
+        }
+    }
+
+    /// Names of the segments, line by line, and a head's mean attention
+    /// `[query segment, key segment]`: each row adds up to 1, or to 0 if it had no query.
+    pub fn mean(&self, head: usize) -> (Vec<String>, Vec<f32>) {
+        let mut order: Vec<usize> = (0..self.segments.len()).collect();
+        order.sort_by_key(|place| self.segments[*place].line);
+        let mean = |query: usize, key: usize| {
+            let sum = self.sums.get(&(query, key)).and_then(|heads| heads.get(head));
+            sum.copied().unwrap_or(0.0) / self.queries[query].max(1) as f32
+        };
+        let cells = order.iter().flat_map(|query| order.iter().map(|key| mean(*query, *key)));
+        (order.iter().map(|place| self.name(self.segments[*place])).collect(), cells.collect())
+    }
+
+    /// `line 2 digit`, or `answer` where records are one line.
+    fn name(&self, Segment { line, field }: Segment) -> String {
+        match field {
+            None => "others".into(),
+            Some(field) if self.segments.iter().all(|s| s.line == 0) => field.name().into(),
+            Some(field) => format!("line {line} {}", field.name()),
+        }
+    }
+}

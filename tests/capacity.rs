@@ -1,0 +1,159 @@
+//! Sweeps: the grid, what is counted as recalled, and the file of outcomes.
+
+use burn::tensor::Device;
+use confab::capacity::{self, Grid, Outcome, mean_and_deviation, stored_bits};
+use confab::config::{ConfigError, MemoryLimits, Preset, RunConfig};
+use confab::eval::{Sweep, SweepRun};
+use confab::link;
+use confab::report::Score;
+use confab::task::{Field, Split, Task, TaskKind};
+use futures::executor::block_on;
+use proptest::prelude::*;
+
+const LIMITS: MemoryLimits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    let numbers = (10..5000usize, 1..1_000_000usize, 1..9u64, 0..5000usize);
+    let found = (0..100usize, 0..100usize, prop::option::of(0..72u32), 0..8_000_000u32);
+    (numbers, found, "[a-z0-9=&.]{0,40}").prop_map(
+        |((facts, parameters, seed, steps), (right, more, train_loss, bits), link)| {
+            let recalled = Score { right, of: right + more };
+            // Eighths are written and read without rounding.
+            let (train_loss, bits) = (train_loss.map(|n| n as f32 / 8.0), f64::from(bits) / 8.0);
+            Outcome { link, facts, parameters, seed, steps, recalled, train_loss, bits }
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn outcomes_are_read_as_they_were_written(outcomes in prop::collection::vec(outcome(), 0..8)) {
+        let mut text: String = outcomes.iter().map(capacity::write).collect();
+        prop_assert_eq!(capacity::read(text.as_bytes()).unwrap(), outcomes.clone());
+        // A line that was being written when the program was killed.
+        text.push_str("{\"link\":\"task.ki");
+        prop_assert_eq!(capacity::read(text.as_bytes()).unwrap(), outcomes);
+    }
+
+    #[test]
+    fn no_file_of_outcomes_panics(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = capacity::read(bytes.as_slice());
+    }
+
+    #[test]
+    fn no_more_bits_are_stored_than_the_answers_have(
+        facts in 1..5000usize, right in 0..100usize, wrong in 0..100usize,
+        answers in 1..900usize, share in 0.0..1.0f64,
+    ) {
+        let entropy = share * (answers as f64).log2();
+        let bits = stored_bits(facts, Score { right, of: right + wrong }, answers, entropy);
+        prop_assert!((0.0..=facts as f64 * entropy + 1e-6).contains(&bits));
+    }
+}
+
+#[test]
+fn bits_stored_are_fanos() {
+    let all = Score { right: 50, of: 50 };
+    assert!((stored_bits(100, all, 8, 3.0) - 300.0).abs() < 1e-9);
+    // Guessing tells nothing: one answer in eight is right by chance.
+    assert!(stored_bits(100, Score { right: 1, of: 8 }, 8, 3.0).abs() < 1e-9);
+    // Half of the answers out of two: 1 − h(1/2) = 0; three quarters: 1 − h(1/4).
+    let three_quarters = stored_bits(10, Score { right: 3, of: 4 }, 2, 1.0);
+    assert!((three_quarters - 10.0 * (1.0 - 0.811_278_124_459)).abs() < 1e-6);
+}
+
+#[test]
+fn a_deviation_is_that_of_a_sample() {
+    let (mean, deviation) = mean_and_deviation(&[1.0, 2.0, 3.0, 4.0]);
+    assert!((mean - 2.5).abs() < 1e-12 && (deviation - (5.0f64 / 3.0).sqrt()).abs() < 1e-12);
+    assert_eq!(mean_and_deviation(&[0.5]), (0.5, 0.0));
+}
+
+#[test]
+fn a_broken_line_is_named() {
+    let whole = "{\"link\":\"\",\"facts\":10,\"parameters\":5,\"seed\":1,\"steps\":9,\
+                 \"recalled\":{\"right\":1,\"of\":9},\"train_loss\":1.0,\"bits\":3.0}\n";
+    assert_eq!(capacity::read(whole.as_bytes()).unwrap().len(), 1);
+    let error = capacity::read(format!("{whole}\n{{}}\n").as_bytes()).unwrap_err().to_string();
+    assert!(error.contains("line 3"), "{error}");
+    let impossible = whole.replace("\"right\":1", "\"right\":10");
+    assert!(capacity::read(impossible.as_bytes()).is_err());
+}
+
+#[test]
+fn a_grid_is_every_size_with_every_number_of_facts_and_seed() {
+    let presets = ["1.7k", "30k"].map(|name| Preset::find(name).unwrap()).to_vec();
+    let grid = Grid { facts: vec![10, 20, 30], presets, seeds: 2 };
+    let settings = |preset: &'static Preset| {
+        let mut config = RunConfig::default();
+        preset.apply(&mut config);
+        Ok::<_, ()>(config)
+    };
+    let runs = grid.runs(settings).unwrap();
+    assert_eq!(runs.len(), 12);
+    let names: std::collections::HashSet<_> =
+        runs.iter().map(|run| Outcome::name(run).unwrap()).collect();
+    assert_eq!(names.len(), 12);
+    for run in &runs {
+        assert_eq!(run.task.kind, TaskKind::Facts);
+        assert_eq!(link::decode(&Outcome::name(run).unwrap()).unwrap().config, *run);
+    }
+}
+
+fn small(steps: usize) -> RunConfig {
+    let mut config = RunConfig::default();
+    config.task.kind = TaskKind::Facts;
+    config.task.facts.facts = 10;
+    config.model.d_model = 32;
+    config.train.steps = steps;
+    config.train.val_every = 20;
+    config.train.val_batches = 1;
+    config
+}
+
+#[test]
+fn only_facts_are_swept() {
+    let refused = Sweep::new(vec![RunConfig::default()], Device::flex(), LIMITS).err();
+    assert!(matches!(refused, Some(ConfigError::Task(_))));
+}
+
+#[test]
+fn a_sweep_stops_at_full_recall_and_what_it_counts_is_what_the_model_writes() {
+    let mut run = SweepRun::new(small(2000), Device::flex(), &LIMITS).unwrap();
+    let outcome = loop {
+        if let Some(outcome) = block_on(run.next()).unwrap() {
+            break outcome;
+        }
+    };
+    assert_eq!(outcome.recalled, Score { right: 9, of: 9 });
+    assert!(outcome.steps < 2000, "{outcome:?}");
+    let Task::Facts(facts) = &run.trainer().task else { unreachable!() };
+    let (_, entropy) = facts.answers();
+    assert!((outcome.bits - 9.0 * entropy).abs() < 1e-9);
+    // Every record is what greedy writing makes of its question.
+    for record in facts.records(Split::Train) {
+        let prompt = format!("{{B}}{}", record.part(Field::Question));
+        let options = confab::protocol::SampleOptions {
+            prompt,
+            temperature: 0.0,
+            ..confab::protocol::SampleOptions::default()
+        };
+        let mut sampler = confab::sample::Sampler::new(run.trainer(), options).unwrap();
+        while block_on(sampler.next(&run.trainer().task)).unwrap().is_some() {}
+        assert_eq!(sampler.text().trim_end(), record.text.trim_end());
+    }
+}
+
+#[test]
+fn a_sweep_goes_through_its_runs_and_an_untrained_model_recalls_nothing() {
+    let mut other = small(2);
+    other.seed = 7;
+    let mut sweep = Sweep::new(vec![small(2), other], Device::flex(), LIMITS).unwrap();
+    assert_eq!(sweep.standing().left, 2);
+    while block_on(sweep.next()).unwrap() {}
+    let standing = sweep.standing();
+    assert!(standing.current.is_none() && standing.left == 0);
+    let seeds: Vec<u64> = standing.done.iter().map(|outcome| outcome.seed).collect();
+    assert_eq!(seeds, [RunConfig::default().seed, 7]);
+    assert!(standing.done.iter().all(|outcome| outcome.recalled == Score { right: 0, of: 9 }));
+}

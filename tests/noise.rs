@@ -1,0 +1,121 @@
+//! Noise on what is read: what is to be predicted stays clean.
+
+use burn::tensor::Device;
+use confab::batch::Batch;
+use confab::config::{MemoryLimits, NoiseConfig, RunConfig};
+use confab::noise::{Reading, noise_rng, read};
+use confab::task::{Split, Task};
+use confab::tokenizer::Tokenizer;
+use confab::trainer::Trainer;
+use futures::executor::block_on;
+use proptest::prelude::*;
+
+const TEXT: &str = "{B}\nAnn Lee: 212-345-6789 \n=========\nAnn Lee: 212-345-6789 \n{E}\n";
+
+fn tokenizer() -> Tokenizer {
+    Task::new(&RunConfig::default().task).unwrap().tokenizer()
+}
+
+fn written(readings: &[Reading]) -> String {
+    readings.iter().map(|reading| reading.character).collect()
+}
+
+fn read_text(noise: NoiseConfig, text: &str) -> Vec<Reading> {
+    read(&noise, text, &tokenizer(), &mut noise_rng(1, 0))
+}
+
+proptest! {
+    #[test]
+    fn what_is_predicted_is_the_clean_text_in_its_order(
+        shares in proptest::array::uniform8(prop_oneof![Just(0.0), 0.0..1.0f64]),
+        stream in any::<u64>(),
+        text in "[A-Za-z0-9 :\n-]{1,80}",
+    ) {
+        let [forget, swap, drop, insert, double, neighbour, homoglyph, space] = shares;
+        let noise = NoiseConfig { forget, swap, drop, insert, double, neighbour, homoglyph, space };
+        let tokenizer = tokenizer();
+        let readings = read(&noise, &text, &tokenizer, &mut noise_rng(1, stream));
+        let clean: Vec<char> = text.chars().collect();
+        prop_assert_eq!(readings[0].character, clean[0]);
+        prop_assert!(!readings[0].is_forgotten);
+        prop_assert!(tokenizer.encode(&written(&readings)).is_ok());
+        let predicted: Vec<usize> = readings.iter().filter_map(|reading| reading.predicts).collect();
+        prop_assert!(predicted.iter().all(|place| (1..clean.len()).contains(place)));
+        prop_assert!(predicted.is_sorted());
+        if swap == 0.0 && drop == 0.0 && space == 0.0 {
+            let mut distinct = predicted;
+            distinct.dedup();
+            prop_assert_eq!(distinct, (1..clean.len()).collect::<Vec<_>>());
+        }
+    }
+}
+
+#[test]
+fn each_kind_does_what_it_is_named_for() {
+    let all = |kind: fn(&mut NoiseConfig)| {
+        let mut noise = NoiseConfig::default();
+        kind(&mut noise);
+        written(&read_text(noise, "abcdef 1"))
+    };
+    assert_eq!(all(|_| ()), "abcdef 1");
+    assert_eq!(all(|noise| noise.swap = 1.0), "acbed f1");
+    assert_eq!(all(|noise| noise.drop = 1.0), "a");
+    assert_eq!(all(|noise| noise.double = 1.0), "abbccddeeff  11");
+    assert_eq!(all(|noise| noise.insert = 1.0).len(), 15);
+    assert!("lI".contains(all(|noise| noise.homoglyph = 1.0).pop().unwrap()));
+    let keys = all(|noise| noise.neighbour = 1.0);
+    assert!("vghn".contains(keys.chars().nth(1).unwrap()), "{keys}");
+    let spaced = all(|noise| noise.space = 1.0);
+    assert!(spaced.starts_with("a b c d e f"), "{spaced}");
+}
+
+#[test]
+fn the_same_seed_makes_the_same_noise_and_leaves_the_records_alone() {
+    let noise = NoiseConfig { swap: 0.1, insert: 0.1, forget: 0.5, ..NoiseConfig::default() };
+    assert_eq!(read_text(noise.clone(), TEXT), read_text(noise.clone(), TEXT));
+    let task = Task::new(&RunConfig::default().task).unwrap();
+    let batch = |noise: &NoiseConfig| {
+        let device = Device::flex();
+        Batch::draw(&task, &tokenizer(), Split::Train, noise, (4, 256), (1, 3), &device)
+    };
+    let (clean, noisy) = (batch(&NoiseConfig::default()), batch(&noise));
+    // The first characters of a row are those of its record, with noise and without.
+    let first = |batch: &Batch| batch.tokens.clone().narrow(1, 0, 1).into_data();
+    assert_eq!(first(&clean), first(&noisy));
+    assert!(clean.forgotten.is_none() && noisy.forgotten.is_some());
+    assert!(noisy.counted < clean.counted + 200 && noisy.counted > clean.counted - 200);
+}
+
+#[test]
+fn a_forgotten_token_changes_nothing_after_it() {
+    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
+    let device = Device::flex();
+    let model = Trainer::new(RunConfig::default(), device.clone(), &limits).unwrap().model();
+    let logits = |third: i32, is_forgotten: bool| {
+        let tokens = burn::tensor::Tensor::from_data([[1, 2, third, 4, 5]], &device);
+        let forgotten =
+            burn::tensor::Tensor::from_data([[false, false, is_forgotten, false, false]], &device);
+        let (logits, _) = model.forward_training(tokens, Some(forgotten), 0.0);
+        logits.narrow(1, 3, 2).into_data().iter::<f32>().collect::<Vec<_>>()
+    };
+    let far = |a: Vec<f32>, b: Vec<f32>| {
+        a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0f32, f32::max)
+    };
+    assert_eq!(far(logits(3, true), logits(9, true)), 0.0);
+    assert!(far(logits(3, false), logits(9, false)) > 1e-6);
+}
+
+#[test]
+fn validation_stays_clean() {
+    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
+    let losses = |swap: f64| {
+        let mut config = RunConfig::default();
+        config.noise.swap = swap;
+        let trainer = Trainer::new(config, Device::flex(), &limits).unwrap();
+        let of = |split| block_on(trainer.losses(split, 1)).unwrap().mean();
+        (of(Split::Train), of(Split::Validation))
+    };
+    let (clean, noisy) = (losses(0.0), losses(0.3));
+    assert_eq!(clean.1, noisy.1);
+    assert!(clean.0 != noisy.0);
+}

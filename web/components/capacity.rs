@@ -1,0 +1,294 @@
+use confab::capacity::{self, Grid, MAX_FILE_BYTES, Outcome, mean_and_deviation};
+use confab::config::{Knob, PRESETS, Preset};
+use leptos::html;
+use leptos::prelude::*;
+
+use crate::actions::use_actions;
+use crate::browser;
+use crate::components::{Dark, InputEvent};
+use crate::heatmap::css_color;
+use crate::runs::group_digits;
+use crate::state::{State, use_state};
+
+const HEIGHT: u32 = 460;
+const MOST_SEEDS: u64 = 20;
+
+/// How many facts models of each size recall: sweeps, and what they came to.
+#[component]
+pub fn Capacity() -> impl IntoView {
+    let state = use_state();
+    view! {
+        <p class="hint">
+            "Trains each size on each number of facts, and counts the facts that it then writes to \
+             the letter after their question. The other settings of Training are the presets’."
+        </p>
+        <Plan/>
+        {move || progress(state)}
+        <Files/>
+        {move || match state.outcomes.list.with(Vec::is_empty) {
+            true => {
+                view! {
+                    <p class="nothing">
+                        "Run a sweep here, or load the outcomes of "<code>"confab sweep"</code>"."
+                    </p>
+                }
+                    .into_any()
+            }
+            false => view! { <Diagram/> <Curves/> }.into_any(),
+        }}
+    }
+}
+
+/// What is to be swept.
+#[component]
+fn Plan() -> impl IntoView {
+    let (state, actions) = (use_state(), use_actions());
+    let facts = RwSignal::new("10, 30, 100".to_owned());
+    let (steps, seeds) = (RwSignal::new("300".to_owned()), RwSignal::new("1".to_owned()));
+    let sizes = RwSignal::new(vec![PRESETS[0].name]);
+    let is_sweeping = move || state.outcomes.sweeping.with(Option::is_some);
+    let run = move || match read_plan(
+        &facts.get_untracked(),
+        &seeds.get_untracked(),
+        &sizes.get_untracked(),
+    ) {
+        Ok(grid) => actions.sweep_capacity(&grid, &steps.get_untracked()),
+        Err(reason) => state.notify(reason),
+    };
+    let field =
+        |id: &'static str, label: &'static str, title: &'static str, value: RwSignal<String>| {
+            view! {
+                <div class="field">
+                    <label for=id>{label}</label>
+                    <input
+                        id=id
+                        type="text"
+                        autocomplete="off"
+                        size="10"
+                        title=title
+                        prop:value=move || value.get()
+                        on:change:target=move |event: InputEvent| value.set(event.target().value())
+                    />
+                </div>
+            }
+        };
+    let choices = PRESETS.iter().map(|preset| {
+        let name = preset.name;
+        let is_chosen = move || sizes.with(|sizes| sizes.contains(&name));
+        let toggle = move |event: InputEvent| {
+            sizes.update(|sizes| {
+                sizes.retain(|other| *other != name);
+                if event.target().checked() {
+                    sizes.push(name);
+                }
+            });
+        };
+        view! {
+            <label class="switch">
+                <input type="checkbox" prop:checked=is_chosen on:change:target=toggle/>
+                {name}
+            </label>
+        }
+    });
+    view! {
+        <div class="controls">
+            {field("sweep-facts", "Facts to sweep", "numbers of facts, 10 to 5000, with commas", facts)}
+            <fieldset class="sizes">
+                <legend>"Sizes"</legend>
+                {choices.collect_view()}
+            </fieldset>
+            {field("sweep-steps", "Steps of a run", "a run ends sooner if all is recalled", steps)}
+            {field("sweep-seeds", "Seeds", "runs of each, for error bars", seeds)}
+            <button class="primary" disabled=is_sweeping on:click=move |_| run()>
+                "Run sweep"
+            </button>
+            <button disabled=move || !is_sweeping() on:click=move |_| actions.stop_job()>
+                "Stop sweep"
+            </button>
+        </div>
+    }
+}
+
+fn read_plan(facts: &str, seeds: &str, sizes: &[&str]) -> Result<Grid, String> {
+    let knob = Knob::find("task.facts.facts").ok_or("there is no such knob")?;
+    let mut config = confab::config::RunConfig::default();
+    let mut numbers = Vec::new();
+    for number in facts.split([',', ' ']).filter(|number| !number.is_empty()) {
+        knob.set(&mut config, number).map_err(|error| format!("{error}."))?;
+        numbers.push(config.task.facts.facts);
+    }
+    let seeds = seeds.trim().parse().ok().filter(|seeds| (1..=MOST_SEEDS).contains(seeds));
+    let seeds = seeds.ok_or(format!("Seeds takes a whole number from 1 to {MOST_SEEDS}."))?;
+    let presets: Vec<&Preset> = PRESETS.iter().filter(|p| sizes.contains(&p.name)).collect();
+    if numbers.is_empty() || presets.is_empty() {
+        return Err("A sweep needs a number of facts and a size.".into());
+    }
+    Ok(Grid { facts: numbers, presets, seeds })
+}
+
+fn progress(state: State) -> Option<impl IntoView> {
+    let sweeping = state.outcomes.sweeping.get()?;
+    let ended = sweeping.done.len();
+    let all = ended + sweeping.left + usize::from(sweeping.current.is_some());
+    let now = sweeping.current.map(|run| {
+        format!(
+            ": {} parameters on {} facts, seed {}, step {} of {}",
+            group_digits(run.parameters),
+            group_digits(run.facts),
+            run.seed,
+            group_digits(run.step),
+            group_digits(run.steps),
+        )
+    });
+    Some(view! {
+        <p class="hint" data-testid="sweep-runs">
+            {format!("Run {} of {all}", (ended + 1).min(all))} {now}
+        </p>
+    })
+}
+
+/// Outcomes from and to files.
+#[component]
+fn Files() -> impl IntoView {
+    let (state, actions) = (use_state(), use_actions());
+    let file = NodeRef::<html::Input>::new();
+    let load = move |event: InputEvent| {
+        let input = event.target();
+        if let Some(file) = input.files().and_then(|files| files.get(0)) {
+            actions.load_outcomes(file);
+        }
+        // So that the same file can be chosen again.
+        input.set_value("");
+    };
+    let save = move |_| {
+        let bytes = state.outcomes.jsonl().into_bytes();
+        if let Err(reason) = browser::download("sweep.jsonl", "application/jsonl", &bytes) {
+            state.notify(format!("sweep.jsonl could not be saved: {reason}."));
+        }
+    };
+    let is_empty = move || state.outcomes.list.with(Vec::is_empty);
+    view! {
+        <div class="controls">
+            <button
+                class="small"
+                title=format!("JSON lines of confab sweep, at most {} MiB", MAX_FILE_BYTES >> 20)
+                on:click=move |_| {
+                    if let Some(file) = file.get() {
+                        file.click();
+                    }
+                }
+            >
+                "Load outcomes"
+            </button>
+            <input
+                type="file"
+                hidden
+                accept=".jsonl,.json,application/jsonl"
+                aria-label="Outcomes file"
+                node_ref=file
+                on:change:target=load
+            />
+            <button class="small" disabled=is_empty on:click=save>
+                "Save outcomes"
+            </button>
+            <button class="small" disabled=is_empty on:click=move |_| state.outcomes.clear()>
+                "Clear"
+            </button>
+        </div>
+    }
+}
+
+/// Recall as colour: a row a size, a column a number of facts.
+#[component]
+fn Diagram() -> impl IntoView {
+    let state = use_state();
+    let table = move || {
+        state.outcomes.list.with(|outcomes| {
+            let cells = capacity::cells(outcomes);
+            let mut sizes: Vec<usize> = cells.keys().map(|(size, _)| *size).collect();
+            sizes.dedup();
+            let mut facts: Vec<usize> = cells.keys().map(|(_, facts)| *facts).collect();
+            facts.sort_unstable();
+            facts.dedup();
+            let headings =
+                facts.iter().map(|count| view! { <th scope="col">{group_digits(*count)}</th> });
+            let rows = sizes.iter().rev().map(|size| {
+                let row = facts.iter().map(|facts| show_cell(outcomes, *size, *facts));
+                view! {
+                    <tr>
+                        <th scope="row">{group_digits(*size)}</th>
+                        {row.collect_view()}
+                    </tr>
+                }
+            });
+            view! {
+                <div class="shares-box">
+                    <table class="shares" aria-label="Recall by size and facts">
+                        <thead>
+                            <tr>
+                                <th scope="col">"parameters \\ facts"</th>
+                                {headings.collect_view()}
+                            </tr>
+                        </thead>
+                        <tbody>{rows.collect_view()}</tbody>
+                    </table>
+                </div>
+            }
+        })
+    };
+    view! {
+        <h3>"Recalled, by size and number of facts"</h3>
+        {table}
+    }
+}
+
+/// Mean recall of a cell, which leads to one of its runs.
+fn show_cell(outcomes: &[Outcome], parameters: usize, facts: usize) -> AnyView {
+    let of_cell: Vec<&Outcome> = outcomes
+        .iter()
+        .filter(|outcome| (outcome.parameters, outcome.facts) == (parameters, facts))
+        .collect();
+    let Some(first) = of_cell.first() else { return view! { <td></td> }.into_any() };
+    let shares: Vec<f64> =
+        of_cell.iter().map(|outcome| outcome.recalled.share().unwrap_or(0.0)).collect();
+    let (mean, deviation) = mean_and_deviation(&shares);
+    let style = format!("background:{}", css_color(mean as f32));
+    let spread = (of_cell.len() > 1).then(|| format!(" ± {:.0}", 100.0 * deviation));
+    let title = format!(
+        "{} runs; {:.4} bits a parameter at least in the first; opens its settings",
+        of_cell.len(),
+        first.bits_per_parameter()
+    );
+    view! {
+        <td>
+            <i style=style></i>
+            <a href=format!("#{}", first.link) title=title>
+                {format!("{:.0}%", 100.0 * mean)}
+            </a>
+            {spread}
+        </td>
+    }
+    .into_any()
+}
+
+/// Recall and bits stored against the number of facts.
+#[component]
+fn Curves() -> impl IntoView {
+    let state = use_state();
+    let Dark(is_dark) = expect_context();
+    let holder = NodeRef::<html::Div>::new();
+    let svg = move || {
+        let holder = holder.get()?;
+        let width = browser::chart_width(&holder);
+        let drawn = state
+            .outcomes
+            .list
+            .with(|outcomes| capacity::plot(outcomes, (width, HEIGHT), is_dark.get()));
+        drawn.map_err(|why| state.notify(format!("The curves could not be drawn: {why}."))).ok()
+    };
+    view! {
+        <div node_ref=holder>
+            <div role="img" aria-label="Recall and bits stored by facts" inner_html=svg></div>
+        </div>
+    }
+}
