@@ -6,7 +6,7 @@
 #![cfg_attr(
     feature = "compute",
     doc = "- what computes: [`batch`], [`model`], [`loss`], [`schedule`], [`optimizer`], [`trainer`]
-- what a trained model shows: [`sample`], [`trace`], [`analysis`], [`eval`]
+- what a trained model shows: [`decode`], [`sample`], [`trace`], [`analysis`], [`eval`]
 - around it: [`checkpoint`], [`session`], [`platform`], [`selfcheck`]"
 )]
 
@@ -27,6 +27,8 @@ pub mod analysis;
 pub mod batch;
 #[cfg(feature = "compute")]
 pub mod checkpoint;
+#[cfg(feature = "compute")]
+pub mod decode;
 #[cfg(feature = "compute")]
 pub mod eval;
 #[cfg(feature = "compute")]

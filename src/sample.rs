@@ -4,13 +4,12 @@ use burn::tensor::{Device, ExecutionError, Int, Tensor, TensorData};
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 
-use crate::model::Gpt;
-use crate::model::gpt::Caches;
+use crate::decode::Decoder;
 use crate::protocol::{ALTERNATIVES, Alternative, CharacterReport, Cost, SampleOptions};
 use crate::task::floor::Oracle;
 use crate::task::{Task, record_rng};
 use crate::tokenizer::{Tokenizer, UnknownCharacter};
-use crate::trainer::{Trainer, floats};
+use crate::trainer::Trainer;
 
 /// The mark after which a sample ends.
 const END: &str = "{E}";
@@ -19,11 +18,9 @@ pub const MAX_SAMPLE_CHARS: usize = 4096;
 
 /// A sample under way. It keeps the weights it began with, whatever training does meanwhile.
 pub struct Sampler {
-    model: Gpt,
-    caches: Caches,
+    decoder: Decoder,
     tokenizer: Tokenizer,
     context: usize,
-    device: Device,
     options: SampleOptions,
     rng: ChaCha8Rng,
     /// The prompt and what was drawn.
@@ -38,19 +35,13 @@ impl Sampler {
     /// # Errors
     /// A character of the prompt that the model does not know.
     pub fn new(trainer: &Trainer, options: SampleOptions) -> Result<Self, UnknownCharacter> {
-        let model = trainer.model();
-        let mut ids = trainer.tokenizer.encode(&options.prompt)?;
-        if ids.is_empty() {
-            ids.extend(trainer.tokenizer.encode("\n").or_else(|_| Ok(vec![0]))?);
-        }
+        let ids = encode_prompt(&trainer.tokenizer, &options.prompt)?;
         let mut oracle = Oracle::new();
         oracle.read_all(&trainer.task, &options.prompt);
         Ok(Self {
-            caches: model.caches(),
-            model,
+            decoder: Decoder::new(trainer),
             tokenizer: trainer.tokenizer.clone(),
             context: trainer.config.model.context,
-            device: trainer.parameters.device(),
             rng: record_rng(options.seed, 0),
             text: options.prompt.clone(),
             oracle,
@@ -91,17 +82,27 @@ impl Sampler {
     /// Logits after the last token. Beyond the context only its last tokens are seen, as in
     /// nanoGPT; every token then has a new position, so the cache is filled anew.
     async fn logits(&mut self) -> Result<Vec<f32>, ExecutionError> {
-        if self.caches.len() >= self.context {
-            self.caches = self.model.caches();
+        if self.decoder.len() >= self.context {
+            self.decoder.restart();
         }
-        let seen = if self.caches.is_empty() {
+        let seen = if self.decoder.is_empty() {
             self.ids.len().saturating_sub(self.context)
         } else {
             self.ids.len() - 1
         };
-        let tokens = to_tensor(&self.ids[seen..], &self.device);
-        let logits = self.model.forward_cached(tokens, &mut self.caches);
-        Ok(floats(logits.into_data_async().await?))
+        self.decoder.decode(&self.ids[seen..]).await
+    }
+}
+
+/// The ids of `prompt`; of a line break in the place of an empty one, for a model needs something
+/// to write on from.
+pub(crate) fn encode_prompt(
+    tokenizer: &Tokenizer,
+    prompt: &str,
+) -> Result<Vec<u32>, UnknownCharacter> {
+    match prompt {
+        "" => Ok(tokenizer.encode("\n").unwrap_or_else(|_| vec![0])),
+        prompt => tokenizer.encode(prompt),
     }
 }
 

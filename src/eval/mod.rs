@@ -8,13 +8,13 @@ mod sweep;
 use burn::tensor::ExecutionError;
 use rand_chacha::ChaCha8Rng;
 
-use crate::model::Gpt;
+use crate::decode::Decoder;
 use crate::protocol::Evaluated;
 use crate::report::{EvalOptions, MAX_RECORDS, Report};
-use crate::sample::{entropy, pick, surprisal, to_tensor};
+use crate::sample::{encode_prompt, entropy, pick, surprisal};
 use crate::task::{Task, record_rng};
 use crate::tokenizer::Tokenizer;
-use crate::trainer::{Trainer, floats};
+use crate::trainer::Trainer;
 
 pub use probe::Probing;
 pub use sweep::{Sweep, SweepRun};
@@ -95,10 +95,9 @@ struct Written {
 
 /// Writes on from prompts.
 struct Writer {
-    model: Gpt,
+    decoder: Decoder,
     tokenizer: Tokenizer,
     context: usize,
-    device: burn::tensor::Device,
     temperature: f64,
     rng: ChaCha8Rng,
 }
@@ -106,10 +105,9 @@ struct Writer {
 impl Writer {
     fn new(trainer: &Trainer, options: EvalOptions) -> Self {
         Self {
-            model: trainer.model(),
+            decoder: Decoder::new(trainer),
             tokenizer: trainer.tokenizer.clone(),
             context: trainer.config.model.context,
-            device: trainer.parameters.device(),
             temperature: options.temperature,
             rng: record_rng(options.seed, WRITER_STREAM),
         }
@@ -123,13 +121,12 @@ impl Writer {
         stop: &str,
         most: usize,
     ) -> Result<Written, ExecutionError> {
-        let mut ids = self.tokenizer.encode(prompt).unwrap_or_default();
-        let mut caches = self.model.caches();
+        let mut ids = encode_prompt(&self.tokenizer, prompt).unwrap_or_else(|_| vec![0]);
+        self.decoder.restart();
         let mut written = Written::default();
         let room = self.context.saturating_sub(ids.len());
         while written.confidences.len() < most.min(room) && !written.text.ends_with(stop) {
-            let logits = self.model.forward_cached(to_tensor(&ids, &self.device), &mut caches);
-            let logits = floats(logits.into_data_async().await?);
+            let logits = self.decoder.decode(&ids).await?;
             let id = pick(&logits, self.temperature, 0, &mut self.rng);
             written.confidences.push(f64::from(-surprisal(&logits, id)).exp());
             written.entropies.push(entropy(&logits));

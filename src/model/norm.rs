@@ -6,7 +6,7 @@ use burn::tensor::module::layer_norm;
 use super::Weights;
 
 /// GPT-2's guard against a variance of 0.
-const EPSILON: f64 = 1e-5;
+pub const EPSILON: f64 = 1e-5;
 
 #[derive(Clone, Debug)]
 pub struct Norm {

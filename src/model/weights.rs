@@ -95,6 +95,11 @@ impl Layout {
         &self.parameters
     }
 
+    /// The parameter `name`, if the model has it.
+    pub fn find(&self, name: &str) -> Option<&Parameter> {
+        self.index.get(name).map(|place| &self.parameters[*place])
+    }
+
     /// Length of the flat vector: the number of trained values.
     pub fn len(&self) -> usize {
         self.parameters.last().map_or(0, |last| last.range.end)
