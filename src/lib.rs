@@ -7,7 +7,7 @@
     feature = "compute",
     doc = "- what computes: [`batch`], [`model`], [`loss`], [`schedule`], [`optimizer`], [`trainer`]
 - what a trained model shows: [`decode`], [`sample`], [`trace`], [`analysis`], [`eval`]
-- around it: [`checkpoint`], [`session`], [`platform`], [`selfcheck`]"
+- around it: [`checkpoint`], [`session`], [`platform`], [`selfcheck`], [`bench`]"
 )]
 
 pub mod capacity;
@@ -25,6 +25,8 @@ pub mod tokenizer;
 pub mod analysis;
 #[cfg(feature = "compute")]
 pub mod batch;
+#[cfg(feature = "compute")]
+pub mod bench;
 #[cfg(feature = "compute")]
 pub mod checkpoint;
 #[cfg(feature = "compute")]

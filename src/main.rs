@@ -1,4 +1,4 @@
-//! The terminal: `confab train | sample | inspect | eval | probe | data | floor | sweep`.
+//! The terminal: `confab train | sample | inspect | eval | probe | data | floor | sweep | bench`.
 
 mod cli;
 

@@ -1,5 +1,6 @@
 //! One file per subcommand; the flags of a run are made from [`KNOBS`](confab::config::KNOBS).
 
+mod bench;
 mod data;
 mod eval;
 mod floor;
@@ -42,6 +43,7 @@ pub fn run() -> Result<()> {
             probe::command(),
             floor::command(),
             sweep::command(),
+            bench::command(),
         ]);
     let matches = command.get_matches();
     match matches.subcommand() {
@@ -53,6 +55,7 @@ pub fn run() -> Result<()> {
         Some(("probe", matches)) => probe::run(matches),
         Some(("floor", matches)) => floor::run(matches),
         Some(("sweep", matches)) => sweep::run(matches),
+        Some(("bench", matches)) => bench::run(matches),
         _ => bail!("no such command"),
     }
 }

@@ -262,7 +262,7 @@ fn show_cell(outcomes: &[Outcome], parameters: usize, facts: usize) -> AnyView {
     view! {
         <td>
             <i style=style></i>
-            <a href=format!("#{}", first.link) title=title>
+            <a href=format!("#{}&tab=capacity", first.link) title=title>
                 {format!("{:.0}%", 100.0 * mean)}
             </a>
             {spread}
