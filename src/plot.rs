@@ -149,7 +149,11 @@ fn draw_lines<'a>(
     if axes.has_legend && !lines.is_empty() {
         chart
             .configure_series_labels()
-            .position(SeriesLabelPosition::UpperRight)
+            .position(if axes.y_is_share {
+                SeriesLabelPosition::LowerLeft
+            } else {
+                SeriesLabelPosition::UpperLeft
+            })
             .margin(8)
             .legend_area_size(20)
             .background_style(theme.paper.mix(0.85))
