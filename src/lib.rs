@@ -3,7 +3,7 @@
 //!
 //! - no Burn in it, and all that the page's `app` uses: [`config`], [`task`], [`tokenizer`],
 //!   [`link`], [`protocol`], [`report`], [`color`]
-//! - what computes: [`batch`], [`model`], [`loss`], [`schedule`], [`optimizer`], [`trainer`]
+//! - what computes: [`batch`], [`kernel`], [`model`], [`loss`], [`schedule`], [`optimizer`], [`trainer`]
 //! - what a trained model shows: [`sample`], [`trace`], [`analysis`], [`eval`]
 //! - around it: [`checkpoint`], [`session`], [`platform`], [`selfcheck`]
 
@@ -13,6 +13,7 @@ pub mod checkpoint;
 pub mod color;
 pub mod config;
 pub mod eval;
+pub mod kernel;
 pub mod link;
 pub mod loss;
 pub mod model;

@@ -3,11 +3,12 @@
 use burn::tensor::module::{embedding, linear};
 use burn::tensor::{Int, Tensor};
 
-use super::attention::{Cache, causal_mask};
+use super::attention::{Cache, Pattern};
 use super::block::Block;
 use super::norm::Norm;
 use super::{Weights, dropout};
 use crate::config::ModelConfig;
+use crate::kernel::attention::Mask;
 
 #[derive(Clone, Debug)]
 pub struct Gpt {
@@ -37,10 +38,9 @@ impl Gpt {
     /// the share of activations to drop: 0 but in training.
     ///
     /// # Shapes
-    /// `tokens`: `[batch, seq]`, at most `context` long; logits: `[batch, seq, vocab]`; patterns:
-    /// per layer `[batch, head, query, key]`
-    pub fn forward(&self, tokens: Tensor<2, Int>, p: f64) -> (Tensor<3>, Vec<Tensor<4>>) {
-        let mask = causal_mask(tokens.dims()[1], &tokens.device());
+    /// `tokens`: `[batch, seq]`, at most `context` long; logits: `[batch, seq, vocab]`
+    pub fn forward(&self, tokens: Tensor<2, Int>, p: f64) -> (Tensor<3>, Vec<Pattern>) {
+        let mask = Mask::causal(tokens.dims()[1], None, &tokens.device());
         let mut patterns = Vec::with_capacity(self.blocks.len());
         let mut resid = dropout(self.embed(tokens, 0), p);
         for block in &self.blocks {
@@ -57,7 +57,7 @@ impl Gpt {
     /// `tokens`: `[1, seq]`, one token unless the caches are empty; logits: `[1, 1, vocab]`
     pub fn forward_cached(&self, tokens: Tensor<2, Int>, caches: &mut Caches) -> Tensor<3> {
         let [_, seq] = tokens.dims();
-        let mask = (seq > 1).then(|| causal_mask(seq, &tokens.device()));
+        let mask = (seq > 1).then(|| Mask::causal(seq, None, &tokens.device()));
         let mut resid = self.embed(tokens, caches.len());
         for (block, cache) in self.blocks.iter().zip(&mut caches.layers) {
             (resid, _) = block.forward(resid, mask.as_ref(), 0.0, Some(cache));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use burn::tensor::wgpu::WgpuBackend;
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
 use super::Candidate;
 use crate::checkpoint::Checkpoint;
@@ -17,6 +18,11 @@ pub const AUTO: DeviceChoice = DeviceChoice::Webgpu;
 
 /// Nothing else runs on a session's thread.
 pub async fn yield_now() {}
+
+/// Calls `work` with the place of every item and the item, on all cores.
+pub fn for_each<T: Send>(items: Vec<T>, work: impl Fn(usize, T) + Send + Sync) {
+    items.into_par_iter().enumerate().for_each(|(place, item)| work(place, item));
+}
 
 /// The CPU's memory, as far as the system tells.
 pub fn cpu_limits() -> MemoryLimits {
