@@ -1,8 +1,9 @@
 //! Fused operations against the same in plain tensor operations, forward and every gradient.
 
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use confab::config::{MemoryLimits, RunConfig};
 use confab::kernel::attention::{self, Mask};
+use confab::kernel::{cross_entropy, gelu, layer_norm};
 use confab::platform;
 use confab::protocol::DeviceChoice;
 use confab::trainer::Trainer;
@@ -93,6 +94,45 @@ fn check_attention(device: &Device) {
 #[test]
 fn fused_attention_is_the_reference_on_the_cpu() {
     check_attention(&Device::flex());
+}
+
+#[test]
+fn fused_gelu_is_the_reference_on_the_cpu() {
+    let x = leaf([3, 7, 129], 1, &Device::flex()).mul_scalar(6.0);
+    let x = Tensor::from_inner(x.inner()).require_grad();
+    let of = |f: fn(Tensor<3>) -> Tensor<3>| move |[x]: [Tensor<3>; 1]| f(x);
+    same(&[x], [&of(gelu::gelu), &of(gelu::reference)], "gelu");
+}
+
+#[test]
+fn fused_layer_norm_is_the_reference_on_the_cpu() {
+    let device = Device::flex();
+    for (tokens, width) in [(1, 1), (7, 3), (65, 4), (300, 16), (33, 70)] {
+        let shape = [2, tokens, width];
+        let (x, w) = (leaf(shape, 1, &device), leaf([1, 1, width], 2, &device));
+        let of = |f: fn(Tensor<3>, Tensor<1>) -> Tensor<3>| {
+            move |[x, w]: [Tensor<3>; 2]| f(x.mul_scalar(5.0).add_scalar(2.0), w.reshape([-1]))
+        };
+        let what = format!("{shape:?}");
+        same(&[x, w], [&of(layer_norm::normalize), &of(layer_norm::reference)], &what);
+    }
+}
+
+#[test]
+fn fused_cross_entropy_is_the_reference_on_the_cpu() {
+    let device = Device::flex();
+    for (seq, vocab) in [(1, 2), (7, 5), (65, 81), (150, 16)] {
+        let logits = leaf([3, seq, vocab], 1, &device);
+        let ids: Vec<i32> = (0..3 * seq).map(|at| (at * 7 % vocab) as i32).collect();
+        let ids =
+            Tensor::<2, Int>::from_data(TensorData::new(ids, [3, seq]), &device.clone().autodiff());
+        let of = |f: fn(Tensor<3>, Tensor<2, Int>) -> Tensor<2>| {
+            let ids = ids.clone();
+            move |[x]: [Tensor<3>; 1]| f(x.mul_scalar(9.0), ids.clone()).unsqueeze::<3>()
+        };
+        let what = format!("{seq} tokens of {vocab}");
+        same(&[logits], [&of(cross_entropy::token_losses), &of(cross_entropy::reference)], &what);
+    }
 }
 
 #[test]

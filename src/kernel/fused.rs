@@ -30,6 +30,9 @@ pub trait Fused<const N: usize>: Clone + Debug + Send + 'static {
     ) -> [FlexTensor; N];
 }
 
+/// Numbers that are worth a thread's while.
+pub const PART: usize = 1 << 14;
+
 /// Whether [`apply`] works on tensors of `device`.
 pub fn runs_on(device: &Device) -> bool {
     matches!(device.clone().inner().as_dispatch(), DispatchDevice::Flex(_))

@@ -4,5 +4,8 @@
 //! CPU, and elsewhere the reference. Tests hold the two together.
 
 pub mod attention;
+pub mod cross_entropy;
 mod fused;
+pub mod gelu;
 mod lanes;
+pub mod layer_norm;
