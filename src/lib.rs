@@ -5,7 +5,7 @@
 //!   [`tokenizer`], [`noise`], [`link`], [`protocol`], [`report`], [`capacity`], [`color`], [`plot`]
 #![cfg_attr(
     feature = "compute",
-    doc = "- what computes: [`batch`], [`model`], [`loss`], [`schedule`], [`optimizer`], [`trainer`]
+    doc = "- what computes: [`batch`], [`kernel`], [`model`], [`loss`], [`schedule`], [`optimizer`], [`trainer`]
 - what a trained model shows: [`decode`], [`sample`], [`trace`], [`analysis`], [`eval`]
 - around it: [`checkpoint`], [`session`], [`platform`], [`selfcheck`], [`bench`]"
 )]
@@ -33,6 +33,8 @@ pub mod checkpoint;
 pub mod decode;
 #[cfg(feature = "compute")]
 pub mod eval;
+#[cfg(feature = "compute")]
+pub mod kernel;
 #[cfg(feature = "compute")]
 pub mod loss;
 #[cfg(feature = "compute")]

@@ -2,20 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::activation::log_softmax;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 
+pub use crate::kernel::cross_entropy::token_losses;
 use crate::protocol::FieldLoss;
 use crate::task::Field;
-
-/// −ln p(target) of every token, in nats.
-///
-/// # Shapes
-/// `logits`: `[batch, seq, vocab]`; `targets` and the result: `[batch, seq]`
-pub fn token_losses(logits: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<2> {
-    let log_p = log_softmax(logits, 2);
-    log_p.gather(2, targets.unsqueeze_dim::<3>(2)).squeeze_dim::<2>(2).neg() // [batch, seq]
-}
 
 /// Weighted mean of `losses`, in nats per character.
 ///

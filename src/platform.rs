@@ -17,8 +17,8 @@ use native as target;
 use wasm as target;
 
 #[cfg(not(target_family = "wasm"))]
-pub use native::replace_file;
-pub use target::{Store, yield_now};
+pub use native::{keep_freed_memory, replace_file};
+pub use target::{Store, for_each, yield_now};
 
 /// A device that has shown itself to compute rightly.
 #[derive(Clone, Debug)]

@@ -42,8 +42,9 @@ pub async fn trace(trainer: &Trainer, prompt: &str) -> Result<Trace, TraceError>
     }
     let model = trainer.model();
     let (logits, patterns) = model.forward(to_tensor(&ids, &trainer.parameters.device()));
-    let read =
-        patterns.into_iter().fold(Transaction::default(), |all, pattern| all.register(pattern));
+    let read = patterns
+        .into_iter()
+        .fold(Transaction::default(), |all, pattern| all.register(pattern.compute()));
     let mut read = read.register(logits).execute_async().await?;
     let logits = read.pop().map(floats).unwrap_or_default();
     let rows: Vec<&[f32]> = logits.chunks(trainer.tokenizer.vocab_size().max(1)).collect();

@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use confab::config::{ModelConfig, TrainConfig};
 use confab::loss::{mean_loss, token_losses};
+use confab::model::attention::Pattern;
 use confab::model::{Gpt, Layout, Weights};
 use confab::optimizer::AdamW;
 use confab::platform;
@@ -55,11 +56,7 @@ impl Reference {
     }
 
     /// Logits, patterns and loss of the dump's batch.
-    fn forward(
-        &self,
-        weights: &Weights,
-        device: &Device,
-    ) -> (Tensor<3>, Vec<Tensor<4>>, Tensor<1>) {
+    fn forward(&self, weights: &Weights, device: &Device) -> (Tensor<3>, Vec<Pattern>, Tensor<1>) {
         let device = device.clone().autodiff();
         let model = Gpt::new(&self.config, weights);
         let (logits, patterns) = model.forward(self.ids("tokens", &device));
@@ -75,7 +72,7 @@ impl Reference {
         let expected = self.floats("patterns");
         let of_layer = expected.chunks(expected.len() / 2);
         for (pattern, expected) in patterns.into_iter().zip(of_layer) {
-            close(&read(pattern.inner()), expected, "patterns");
+            close(&read(pattern.compute().inner()), expected, "patterns");
         }
         close(&read(logits.inner()), &self.floats("logits"), "logits");
         close(&read(loss.clone().inner()), &self.floats("loss"), "loss");

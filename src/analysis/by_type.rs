@@ -65,7 +65,9 @@ impl Averaging {
         let record = self.task.draw(Split::Validation, self.context, &mut rng);
         let row = Row::new(&record, &self.tokenizer, self.context);
         let (_, patterns) = self.model.forward(to_tensor(&row.ids, &self.device));
-        let read = patterns.into_iter().fold(Transaction::default(), |all, one| all.register(one));
+        let read = patterns
+            .into_iter()
+            .fold(Transaction::default(), |all, one| all.register(one.compute()));
         let patterns = read.execute_async().await?;
         let seq = row.ids.len();
         let groups = group_queries(&record, seq);

@@ -2,8 +2,8 @@
 //! shapes are those of [`model`](crate::model), for one token.
 
 use crate::config::ModelConfig;
+use crate::kernel::layer_norm::EPSILON;
 use crate::model::Layout;
-use crate::model::norm::EPSILON;
 
 pub struct Plain {
     d_model: usize,
@@ -131,7 +131,7 @@ impl Norm {
         let count = x.len() as f32;
         let mean = x.iter().sum::<f32>() / count;
         let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / count;
-        let scale = (variance + EPSILON as f32).sqrt().recip();
+        let scale = (variance + EPSILON).sqrt().recip();
         let mut out: Vec<f32> =
             x.iter().zip(&self.w).map(|(x, w)| (x - mean) * scale * w).collect();
         if let Some(b) = &self.b {

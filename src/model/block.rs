@@ -2,10 +2,11 @@
 
 use burn::tensor::Tensor;
 
-use super::attention::{Attention, Cache};
+use super::attention::{Attention, Cache, Pattern};
 use super::mlp::Mlp;
 use super::norm::Norm;
 use super::{Weights, dropout};
+use crate::kernel::attention::Mask;
 
 #[derive(Clone, Debug)]
 pub struct Block {
@@ -29,15 +30,14 @@ impl Block {
     /// `cache` as for [`Attention::forward`].
     ///
     /// # Shapes
-    /// `resid_pre` and the stream returned: `[batch, seq, d_model]`; the pattern:
-    /// `[batch, head, query, key]`
+    /// `resid_pre` and the stream returned: `[batch, seq, d_model]`
     pub fn forward(
         &self,
         resid_pre: Tensor<3>,
-        mask: Option<&Tensor<4>>,
+        mask: Option<&Mask>,
         p: f64,
         cache: Option<&mut Cache>,
-    ) -> (Tensor<3>, Tensor<4>) {
+    ) -> (Tensor<3>, Pattern) {
         let normed = self.ln1.forward(resid_pre.clone());
         let (attn_out, pattern) = self.attn.forward(normed, mask, p, cache);
         let resid_mid = resid_pre + dropout(attn_out, p);

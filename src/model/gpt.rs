@@ -3,11 +3,12 @@
 use burn::tensor::module::{embedding, linear};
 use burn::tensor::{Bool, Int, Tensor};
 
-use super::attention::{Cache, causal_mask, hide_keys};
+use super::attention::{Cache, Pattern};
 use super::block::Block;
 use super::norm::Norm;
 use super::{Weights, dropout};
 use crate::config::ModelConfig;
+use crate::kernel::attention::Mask;
 
 #[derive(Clone, Debug)]
 pub struct Gpt {
@@ -36,9 +37,8 @@ impl Gpt {
     /// Logits of the token that follows each token, and each layer's attention pattern.
     ///
     /// # Shapes
-    /// `tokens`: `[batch, seq]`, at most `context` long; logits: `[batch, seq, vocab]`; patterns:
-    /// per layer `[batch, head, query, key]`
-    pub fn forward(&self, tokens: Tensor<2, Int>) -> (Tensor<3>, Vec<Tensor<4>>) {
+    /// `tokens`: `[batch, seq]`, at most `context` long; logits: `[batch, seq, vocab]`
+    pub fn forward(&self, tokens: Tensor<2, Int>) -> (Tensor<3>, Vec<Pattern>) {
         self.forward_training(tokens, None, 0.0)
     }
 
@@ -52,11 +52,8 @@ impl Gpt {
         tokens: Tensor<2, Int>,
         forgotten: Option<Tensor<2, Bool>>,
         p: f64,
-    ) -> (Tensor<3>, Vec<Tensor<4>>) {
-        let mut mask = causal_mask(tokens.dims()[1], &tokens.device());
-        if let Some(forgotten) = forgotten {
-            mask = mask + hide_keys(forgotten);
-        }
+    ) -> (Tensor<3>, Vec<Pattern>) {
+        let mask = Mask::causal(tokens.dims()[1], forgotten, &tokens.device());
         let mut patterns = Vec::with_capacity(self.blocks.len());
         let mut resid = dropout(self.embed(tokens, 0), p);
         for block in &self.blocks {
@@ -73,7 +70,7 @@ impl Gpt {
     /// `tokens`: `[1, seq]`, one token unless the caches are empty; logits: `[1, 1, vocab]`
     pub fn forward_cached(&self, tokens: Tensor<2, Int>, caches: &mut Caches) -> Tensor<3> {
         let [_, seq] = tokens.dims();
-        let mask = (seq > 1).then(|| causal_mask(seq, &tokens.device()));
+        let mask = (seq > 1).then(|| Mask::causal(seq, None, &tokens.device()));
         let mut resid = self.embed(tokens, caches.len());
         for (block, cache) in self.blocks.iter().zip(&mut caches.layers) {
             (resid, _) = block.forward(resid, mask.as_ref(), 0.0, Some(cache));

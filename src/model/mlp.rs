@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 use burn::tensor::module::linear;
 
 use super::Weights;
+use crate::kernel::gelu::gelu;
 
 #[derive(Clone, Debug)]
 pub struct Mlp {
@@ -29,11 +30,4 @@ impl Mlp {
         let hidden = gelu(linear(x, self.w_in.clone(), self.b_in.clone())); // [batch, seq, d_mlp]
         linear(hidden, self.w_out.clone(), self.b_out.clone())
     }
-}
-
-/// `x Φ(x)` (Hendrycks & Gimpel 2016), whose gradient is exact by autodiff. Burn's own takes the
-/// gradient of the tanh approximation on a GPU, which is off by 6e-4 of its norm.
-fn gelu(x: Tensor<3>) -> Tensor<3> {
-    let twice_phi = x.clone().mul_scalar(std::f64::consts::FRAC_1_SQRT_2).erf().add_scalar(1.0);
-    x.mul_scalar(0.5) * twice_phi
 }

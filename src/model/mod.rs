@@ -14,7 +14,7 @@ pub use weights::{Layout, Weights};
 use burn::tensor::{Distribution, Tensor};
 
 /// Sets a share `p` of `x` to zero and scales the rest by `1 / (1 - p)`.
-fn dropout<const D: usize>(x: Tensor<D>, p: f64) -> Tensor<D> {
+pub(crate) fn dropout<const D: usize>(x: Tensor<D>, p: f64) -> Tensor<D> {
     if p == 0.0 {
         return x;
     }

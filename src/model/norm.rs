@@ -1,12 +1,9 @@
 //! LayerNorm (Ba et al. 2016).
 
 use burn::tensor::Tensor;
-use burn::tensor::module::layer_norm;
 
 use super::Weights;
-
-/// GPT-2's guard against a variance of 0.
-pub const EPSILON: f64 = 1e-5;
+use crate::kernel::layer_norm::normalize;
 
 #[derive(Clone, Debug)]
 pub struct Norm {
@@ -23,6 +20,10 @@ impl Norm {
     /// # Shapes
     /// `x` and the result: `[batch, seq, d_model]`
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        layer_norm(x, self.w.clone(), self.b.clone(), EPSILON)
+        let normed = normalize(x, self.w.clone());
+        match &self.b {
+            Some(b) => normed + b.clone().unsqueeze(),
+            None => normed,
+        }
     }
 }

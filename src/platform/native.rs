@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use burn::tensor::wgpu::WgpuBackend;
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
 use super::Candidate;
 use crate::checkpoint::Checkpoint;
@@ -17,6 +18,27 @@ pub const AUTO: DeviceChoice = DeviceChoice::Webgpu;
 
 /// Nothing else runs on a session's thread.
 pub async fn yield_now() {}
+
+/// Calls `work` with the place of every item and the item, on all cores.
+pub fn for_each<T: Send>(items: Vec<T>, work: impl Fn(usize, T) + Send + Sync) {
+    if items.len() < 2 {
+        // Waking another thread costs more than it could save.
+        return items.into_iter().for_each(|item| work(0, item));
+    }
+    items.into_par_iter().enumerate().for_each(|(place, item)| work(place, item));
+}
+
+/// Has memory that was freed kept for the next tensor. The C library of Linux gives large pieces
+/// back at once, and every step then waits for the same pages to be mapped anew: a third of its
+/// time.
+pub fn keep_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it sets numbers, and no other thread runs yet.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 30);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
+    }
+}
 
 /// The CPU's memory, as far as the system tells.
 pub fn cpu_limits() -> MemoryLimits {

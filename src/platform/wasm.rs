@@ -27,6 +27,11 @@ pub async fn yield_now() {
     gloo_timers::future::TimeoutFuture::new(0).await;
 }
 
+/// Calls `work` with the place of every item and the item: the page has no threads of its own.
+pub fn for_each<T: Send>(items: Vec<T>, work: impl Fn(usize, T) + Send + Sync) {
+    items.into_iter().enumerate().for_each(|(place, item)| work(place, item));
+}
+
 /// A WASM program addresses 4 GiB; some of it is its own.
 pub fn cpu_limits() -> MemoryLimits {
     MemoryLimits { total: 3 << 30, buffer: 1 << 30 }
