@@ -90,7 +90,9 @@ impl Outcome {
 /// different ones, of `entropy` bits, and recalling one with error probability e tells at least
 /// `entropy − h(e) − e·log2(answers − 1)` of it.
 pub fn stored_bits(facts: usize, recalled: Score, answers: usize, entropy: f64) -> f64 {
-    let error = 1.0 - recalled.share().unwrap_or(0.0);
+    // Fewer hits than guessing would have are no knowledge.
+    let chance = 1.0 / answers.max(1) as f64;
+    let error = 1.0 - recalled.share().unwrap_or(0.0).max(chance);
     let part = |p: f64| if p > 0.0 { -p * p.log2() } else { 0.0 };
     let others = (answers.max(2) - 1) as f64;
     let each = entropy - part(error) - part(1.0 - error) - error * others.log2();

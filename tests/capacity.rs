@@ -57,6 +57,7 @@ fn bits_stored_are_fanos() {
     assert!((stored_bits(100, all, 8, 3.0) - 300.0).abs() < 1e-9);
     // Guessing tells nothing: one answer in eight is right by chance.
     assert!(stored_bits(100, Score { right: 1, of: 8 }, 8, 3.0).abs() < 1e-9);
+    assert_eq!(stored_bits(100, Score { right: 0, of: 8 }, 8, 3.0), 0.0);
     // Half of the answers out of two: 1 − h(1/2) = 0; three quarters: 1 − h(1/4).
     let three_quarters = stored_bits(10, Score { right: 3, of: 4 }, 2, 1.0);
     assert!((three_quarters - 10.0 * (1.0 - 0.811_278_124_459)).abs() < 1e-6);

@@ -13,6 +13,7 @@ const FAST = 'train.batch=4&train.val_batches=1'
 async function plan(confab, facts, steps, seeds) {
   const { page } = confab
   await confab.tab('Capacity').click()
+  await page.getByRole('checkbox', { name: '30k' }).uncheck()
   await page.getByRole('textbox', { name: 'Facts to sweep' }).fill(facts)
   await page.getByRole('textbox', { name: 'Steps of a run' }).fill(String(steps))
   await page.getByRole('textbox', { name: 'Seeds' }).fill(String(seeds))

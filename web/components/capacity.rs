@@ -43,9 +43,9 @@ pub fn Capacity() -> impl IntoView {
 #[component]
 fn Plan() -> impl IntoView {
     let (state, actions) = (use_state(), use_actions());
-    let facts = RwSignal::new("10, 30, 100".to_owned());
-    let (steps, seeds) = (RwSignal::new("300".to_owned()), RwSignal::new("1".to_owned()));
-    let sizes = RwSignal::new(vec![PRESETS[0].name]);
+    let facts = RwSignal::new("10, 30".to_owned());
+    let (steps, seeds) = (RwSignal::new("1000".to_owned()), RwSignal::new("1".to_owned()));
+    let sizes = RwSignal::new(vec![PRESETS[0].name, PRESETS[1].name]);
     let is_sweeping = move || state.outcomes.sweeping.with(Option::is_some);
     let run = move || match read_plan(
         &facts.get_untracked(),
