@@ -112,5 +112,10 @@ fn describe(
     let limits = setup.device.limits();
     let buffer = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
     let name = if info.name.is_empty() { api.into() } else { format!("{api}: {}", info.name) };
-    Candidate { device, name, software, limits: MemoryLimits { total, buffer } }
+    Candidate {
+        device,
+        name,
+        software,
+        limits: MemoryLimits { total, buffer, keeps_patterns: true },
+    }
 }

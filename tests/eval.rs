@@ -10,7 +10,8 @@ use confab::trainer::Trainer;
 use futures::executor::block_on;
 use proptest::prelude::*;
 
-const LIMITS: MemoryLimits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
+const LIMITS: MemoryLimits =
+    MemoryLimits { total: u64::MAX, buffer: u64::MAX, keeps_patterns: true };
 
 fn trainer(change: impl FnOnce(&mut RunConfig)) -> Trainer {
     let mut config = RunConfig::default();

@@ -145,7 +145,7 @@ fn thirty_steps_on_the_cpu_lose_as_in_plain_operations() {
     config.train.batch = 3;
     config.train.steps = 30;
     config.train.warmup = 2;
-    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
+    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX, keeps_patterns: true };
     let losses = |device| {
         let mut trainer = Trainer::new(config.clone(), device, &limits).unwrap();
         let step = |_| block_on(trainer.step()).unwrap().loss.train_loss;

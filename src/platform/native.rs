@@ -47,7 +47,7 @@ pub fn cpu_limits() -> MemoryLimits {
         let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
         Some(kib << 10)
     });
-    MemoryLimits { total: total.unwrap_or(u64::MAX), buffer: u64::MAX }
+    MemoryLimits { total: total.unwrap_or(u64::MAX), buffer: u64::MAX, keeps_patterns: false }
 }
 
 pub async fn find_gpu(choice: DeviceChoice) -> Result<Candidate, String> {
@@ -69,7 +69,7 @@ pub async fn find_gpu(choice: DeviceChoice) -> Result<Candidate, String> {
 
 #[cfg(feature = "cuda")]
 fn cuda() -> Result<Candidate, String> {
-    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
+    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX, keeps_patterns: true };
     Ok(Candidate { device: Device::cuda(0), name: "CUDA".into(), software: false, limits })
 }
 

@@ -34,7 +34,7 @@ pub fn for_each<T: Send>(items: Vec<T>, work: impl Fn(usize, T) + Send + Sync) {
 
 /// A WASM program addresses 4 GiB; some of it is its own.
 pub fn cpu_limits() -> MemoryLimits {
-    MemoryLimits { total: 3 << 30, buffer: 1 << 30 }
+    MemoryLimits { total: 3 << 30, buffer: 1 << 30, keeps_patterns: false }
 }
 
 pub async fn find_gpu(choice: DeviceChoice) -> Result<Candidate, String> {

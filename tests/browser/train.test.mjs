@@ -118,3 +118,15 @@ test('a run that cannot be run is refused by a sentence that names the knob', as
     })
   }
 })
+
+test('the presets up to 207k train on the CPU with their own batch', async () => {
+  await withPage({ fragment: 'task.kind=facts&train.val_batches=1' }, async confab => {
+    for (const preset of ['30k', '207k']) {
+      await confab.combobox('Preset').selectOption(preset)
+      await confab.click('Reset')
+      await eventually(async () => await confab.step() === 0, 'a new run')
+      await confab.click('Step')
+      await confab.untilStep(1)
+    }
+  })
+})

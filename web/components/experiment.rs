@@ -153,11 +153,18 @@ fn Summary() -> impl IntoView {
     let state = use_state();
     let size = Memo::new(move |_| {
         let vocab_size = state.task_facts.with(|facts| facts.tokenizer.vocab_size());
+        let is_cpu = match state.device_choice.get() {
+            DeviceChoice::Auto => {
+                state.device.with(|device| device.as_ref().is_some_and(|d| d.kind == "cpu"))
+            }
+            choice => choice == DeviceChoice::Cpu,
+        };
         state.knobs.with(|knobs| {
             let model = &knobs.model;
             let is_possible = vocab_size > 0 && state.problem.get().is_none();
             is_possible.then(|| {
-                (model.parameters(vocab_size), model.training_bytes(vocab_size, knobs.train.batch))
+                let bytes = model.training_bytes(vocab_size, knobs.train.batch, !is_cpu);
+                (model.parameters(vocab_size), bytes)
             })
         })
     });
