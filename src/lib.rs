@@ -7,7 +7,7 @@
     feature = "compute",
     doc = "- what computes: [`batch`], [`kernel`], [`model`], [`loss`], [`schedule`], [`optimizer`], [`trainer`]
 - what a trained model shows: [`decode`], [`sample`], [`trace`], [`analysis`], [`eval`]
-- around it: [`checkpoint`], [`session`], [`platform`], [`selfcheck`], [`bench`]"
+- around it: [`checkpoint`], [`session`], [`platform`], [`selfcheck`], [mod@bench]"
 )]
 
 pub mod capacity;

@@ -277,9 +277,14 @@ fn Curves() -> impl IntoView {
     let state = use_state();
     let Dark(is_dark) = expect_context();
     let holder = NodeRef::<html::Div>::new();
+    let width = RwSignal::new(None);
+    Effect::new(move |_| {
+        let Some(holder) = holder.get() else { return };
+        // It has no width before it has been laid out.
+        request_animation_frame(move || width.set(Some(browser::chart_width(&holder))));
+    });
     let svg = move || {
-        let holder = holder.get()?;
-        let width = browser::chart_width(&holder);
+        let width = width.get()?;
         let drawn = state
             .outcomes
             .list
