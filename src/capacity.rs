@@ -1,6 +1,6 @@
 //! How many facts a model holds: a grid of runs, and what each of them recalled in the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
 
 use serde::{Deserialize, Serialize};
@@ -23,8 +23,10 @@ pub struct Grid {
 /// Most runs of a grid.
 pub const MAX_RUNS: usize = 1000;
 /// Most outcomes read from a file, and its most bytes.
-const MAX_OUTCOMES: usize = 100_000;
+const MAX_OUTCOMES: usize = 10_000;
 pub const MAX_FILE_BYTES: u64 = 64 << 20;
+/// Most sizes, and most numbers of facts, that are drawn of what a file may hold.
+pub const MOST_DRAWN: usize = 40;
 
 impl Grid {
     /// The runs, small models and few facts first. `settings` gives each size its run, whose task,
@@ -118,6 +120,14 @@ pub fn cells(outcomes: &[Outcome]) -> BTreeMap<(usize, usize), Cell> {
     out
 }
 
+/// The sizes and the numbers of facts of `cells`, in their order, at most [`MOST_DRAWN`] of each.
+pub fn sides(cells: &BTreeMap<(usize, usize), Cell>) -> (Vec<usize>, Vec<usize>) {
+    let drawn = |all: BTreeSet<usize>| all.into_iter().take(MOST_DRAWN).collect();
+    let sizes = cells.keys().map(|(parameters, _)| *parameters).collect();
+    let facts = cells.keys().map(|(_, facts)| *facts).collect();
+    (drawn(sizes), drawn(facts))
+}
+
 /// Mean, and the standard deviation of a sample; that of one value is 0.
 pub fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
     let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
@@ -131,8 +141,7 @@ pub fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
 /// What plotters says, which it should not.
 pub fn plot(outcomes: &[Outcome], size: (u32, u32), is_dark: bool) -> Result<String, String> {
     let cells = cells(outcomes);
-    let mut sizes: Vec<usize> = cells.keys().map(|(parameters, _)| *parameters).collect();
-    sizes.dedup();
+    let (sizes, _) = sides(&cells);
     let lines = |values: fn(&Cell) -> &[f64]| -> Vec<Line> {
         let line = |parameters: &usize| {
             let of_size = cells.range((*parameters, 0)..=(*parameters, usize::MAX));

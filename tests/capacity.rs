@@ -114,6 +114,26 @@ fn small(steps: usize) -> RunConfig {
 }
 
 #[test]
+fn what_is_drawn_of_a_hostile_file_is_bounded() {
+    let outcome = |n: usize| Outcome {
+        link: n.to_string(),
+        facts: n,
+        parameters: n,
+        seed: 1,
+        steps: 1,
+        recalled: Score { right: 0, of: 1 },
+        train_loss: None,
+        bits: 0.0,
+    };
+    let outcomes: Vec<Outcome> = (1..2000).map(outcome).collect();
+    let (sizes, facts) = capacity::sides(&capacity::cells(&outcomes));
+    assert_eq!((sizes.len(), facts.len()), (capacity::MOST_DRAWN, capacity::MOST_DRAWN));
+    assert!(capacity::plot(&outcomes, (300, 300), false).unwrap().len() < 1 << 20);
+    let lines: String = (0..10_001).map(|n| capacity::write(&outcome(n + 1))).collect();
+    assert!(capacity::read(lines.as_bytes()).is_err());
+}
+
+#[test]
 fn only_facts_are_swept() {
     let refused = Sweep::new(vec![RunConfig::default()], Device::flex(), LIMITS).err();
     assert!(matches!(refused, Some(ConfigError::Task(_))));

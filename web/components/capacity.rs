@@ -204,12 +204,7 @@ fn Diagram() -> impl IntoView {
     let state = use_state();
     let table = move || {
         state.outcomes.list.with(|outcomes| {
-            let cells = capacity::cells(outcomes);
-            let mut sizes: Vec<usize> = cells.keys().map(|(size, _)| *size).collect();
-            sizes.dedup();
-            let mut facts: Vec<usize> = cells.keys().map(|(_, facts)| *facts).collect();
-            facts.sort_unstable();
-            facts.dedup();
+            let (sizes, facts) = capacity::sides(&capacity::cells(outcomes));
             let headings =
                 facts.iter().map(|count| view! { <th scope="col">{group_digits(*count)}</th> });
             let rows = sizes.iter().rev().map(|size| {
