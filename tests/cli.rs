@@ -353,3 +353,35 @@ fn eval_tells_how_well_a_model_abstains() {
         confab(folder.path(), &["eval", "a.safetensors", "--records", "4", "--device", "cpu"]);
     assert!(ok(&eval).contains("asked for an unlisted name: ?"));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_sweep_that_is_stopped_keeps_the_run_under_way() {
+    use std::io::{BufRead, BufReader};
+    let folder = tempfile::tempdir().unwrap();
+    let sweep = ["sweep", "--facts", "10", "--preset", "1.7k,30k", "--seeds", "1", "--steps", "60"];
+    let args =
+        [&sweep[..], &["--val-batches", "1", "--device", "cpu", "--out", "s.jsonl"]].concat();
+    let part = folder.path().join("s.jsonl.part");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_confab"))
+        .args(&args)
+        .current_dir(folder.path())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The first run has ended, so the second is under way.
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    lines.by_ref().find(|line| line.as_ref().unwrap().contains("recalled after")).unwrap().unwrap();
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{rest:?}");
+    assert!(rest.last().unwrap().contains("goes on from here"), "{rest:?}");
+    let eval = ["eval", "s.jsonl.part", "--device", "cpu", "--records", "1"];
+    ok(&confab(folder.path(), &eval)); // it is a whole checkpoint
+
+    assert_eq!(ok(&confab(folder.path(), &args)).lines().count(), 3);
+    let outcomes = std::fs::read_to_string(folder.path().join("s.jsonl")).unwrap();
+    assert_eq!(outcomes.lines().count(), 2);
+    assert!(!part.exists(), "a run that has ended needs no file of its own");
+}
