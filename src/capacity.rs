@@ -104,6 +104,8 @@ pub fn stored_bits(facts: usize, recalled: Score, answers: usize, entropy: f64) 
 /// Outcomes of one size and number of facts, over seeds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cell {
+    /// Its first run, as the fragment of a link.
+    pub link: String,
     /// Share recalled and bits per parameter, one a seed.
     pub recalled: Vec<f64>,
     pub bits_per_parameter: Vec<f64>,
@@ -113,7 +115,9 @@ pub struct Cell {
 pub fn cells(outcomes: &[Outcome]) -> BTreeMap<(usize, usize), Cell> {
     let mut out: BTreeMap<(usize, usize), Cell> = BTreeMap::new();
     for outcome in outcomes {
-        let cell = out.entry((outcome.parameters, outcome.facts)).or_default();
+        let cell = out
+            .entry((outcome.parameters, outcome.facts))
+            .or_insert_with(|| Cell { link: outcome.link.clone(), ..Cell::default() });
         cell.recalled.push(outcome.recalled.share().unwrap_or(0.0));
         cell.bits_per_parameter.push(outcome.bits_per_parameter());
     }

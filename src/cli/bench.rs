@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use confab::bench::{Bench, Shape, StepTime};
-use confab::config::{PRESETS, Preset, RunConfig};
-use confab::platform::{self, OpenDevice};
+use confab::config::{Preset, RunConfig};
+use confab::platform::OpenDevice;
 use confab::protocol::DeviceChoice;
 use futures::executor::block_on;
 use indicatif::ProgressBar;
@@ -21,15 +21,7 @@ const NANOGPT: &str = include_str!("bench/nanogpt.py");
 pub fn command() -> Command {
     Command::new("bench")
         .about("Measures steps and characters a second, beside PyTorch if python3 has it")
-        .arg(
-            Arg::new("preset")
-                .long("preset")
-                .value_name("PRESET,…")
-                .value_parser(PossibleValuesParser::new(PRESETS.iter().map(|p| p.name)))
-                .value_delimiter(',')
-                .default_value("1.7k,30k,207k")
-                .help("sizes"),
-        )
+        .arg(super::presets_arg())
         .arg(
             Arg::new("device")
                 .long("device")
@@ -78,19 +70,11 @@ struct Row {
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
     let rounds = matches.get_one::<u32>("rounds").map_or(7, |rounds| *rounds as usize);
-    let presets: Vec<&Preset> = matches
-        .get_many::<String>("preset")
-        .into_iter()
-        .flatten()
-        .filter_map(|name| Preset::find(name))
-        .collect();
+    let presets = super::presets(matches);
     let mut rows = Vec::new();
     for name in matches.get_many::<String>("device").into_iter().flatten() {
         let choice = DeviceChoice::parse(name).unwrap_or_default();
-        let (device, notice) = block_on(platform::open(choice)).map_err(anyhow::Error::msg)?;
-        if let Some(notice) = notice {
-            super::tell(notice);
-        }
+        let device = super::open(choice)?;
         for preset in &presets {
             measure(preset, &device, rounds, &mut rows)
                 .with_context(|| format!("measuring {} on {}", preset.name, device.report.name))?;

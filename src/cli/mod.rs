@@ -16,8 +16,10 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use confab::checkpoint::Checkpoint;
+use confab::config::{PRESETS, Preset};
 use confab::platform::{self, OpenDevice};
 use confab::protocol::DeviceChoice;
 use confab::trainer::Trainer;
@@ -65,7 +67,7 @@ fn device_arg() -> Arg {
     Arg::new("device")
         .long("device")
         .value_name("DEVICE")
-        .value_parser(clap::builder::PossibleValuesParser::new(DeviceChoice::NAMES))
+        .value_parser(PossibleValuesParser::new(DeviceChoice::NAMES))
         .default_value("auto")
         .help("where to compute")
 }
@@ -77,12 +79,32 @@ fn device(matches: &ArgMatches) -> DeviceChoice {
 
 /// Opens the device, saying on standard error what the user should know.
 fn open_device(matches: &ArgMatches) -> Result<OpenDevice> {
-    let opened = futures::executor::block_on(platform::open(device(matches)));
+    open(device(matches))
+}
+
+fn open(choice: DeviceChoice) -> Result<OpenDevice> {
+    let opened = futures::executor::block_on(platform::open(choice));
     let (device, notice) = opened.map_err(anyhow::Error::msg)?;
     if let Some(notice) = notice {
         tell(notice);
     }
     Ok(device)
+}
+
+/// `--preset` of a command that takes several.
+fn presets_arg() -> Arg {
+    Arg::new("preset")
+        .long("preset")
+        .value_name("PRESET,…")
+        .value_parser(PossibleValuesParser::new(PRESETS.iter().map(|preset| preset.name)))
+        .value_delimiter(',')
+        .default_value("1.7k,30k,207k")
+        .help("sizes, with their training settings")
+}
+
+fn presets(matches: &ArgMatches) -> Vec<&'static Preset> {
+    let names = matches.get_many::<String>("preset").into_iter().flatten();
+    names.filter_map(|name| Preset::find(name)).collect()
 }
 
 fn temperature_arg() -> Arg {

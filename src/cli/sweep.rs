@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use confab::capacity::{self, Grid, MAX_FILE_BYTES, MAX_RUNS, Outcome, mean_and_deviation};
 use confab::checkpoint::Checkpoint;
-use confab::config::{PRESETS, Preset, RunConfig};
+use confab::config::{Preset, RunConfig};
 use confab::eval::{Sweep, SweepRun};
 use confab::platform::{OpenDevice, replace_file};
 use confab::task::TaskKind;
@@ -48,15 +48,7 @@ pub fn command() -> Command {
                 .default_value("10,30,100,300,1000")
                 .help("distinct facts to learn, of which a tenth is held out"),
         )
-        .arg(
-            Arg::new("preset")
-                .long("preset")
-                .value_name("PRESET,…")
-                .value_parser(clap::builder::PossibleValuesParser::new(PRESETS.iter().map(|p| p.name)))
-                .value_delimiter(',')
-                .default_value("1.7k,30k,207k")
-                .help("sizes, with their training settings"),
-        )
+        .arg(super::presets_arg())
         .arg(
             Arg::new("seeds")
                 .long("seeds")
@@ -97,16 +89,10 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let screen = Screen::new(&runs);
     for run in &runs {
         let name = Outcome::name(run)?;
-        let outcome = match outcomes.iter().find(|outcome| outcome.link == name) {
-            Some(_) => None,
-            None => {
-                let Some(outcome) = train(run, &device, &part(&out), &is_stopped, &screen)? else {
-                    bail!("stopped; the same command goes on from here");
-                };
-                Some(outcome)
-            }
-        };
-        if let Some(outcome) = outcome {
+        if outcomes.iter().all(|outcome| outcome.link != name) {
+            let Some(outcome) = train(run, &device, &part(&out), &is_stopped, &screen)? else {
+                bail!("stopped; the same command goes on from here");
+            };
             let line = capacity::write(&outcome);
             let write = file.write_all(line.as_bytes()).and_then(|()| file.sync_data());
             write.with_context(|| format!("writing {}", out.display()))?;
@@ -130,7 +116,6 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
 }
 
 fn runs(matches: &ArgMatches) -> Result<Vec<RunConfig>> {
-    let names = matches.get_many::<String>("preset").into_iter().flatten();
     let grid = Grid {
         facts: matches
             .get_many::<u64>("facts")
@@ -138,7 +123,7 @@ fn runs(matches: &ArgMatches) -> Result<Vec<RunConfig>> {
             .flatten()
             .map(|n| *n as usize)
             .collect(),
-        presets: names.filter_map(|name| Preset::find(name)).collect(),
+        presets: super::presets(matches),
         seeds: matches.get_one("seeds").copied().unwrap_or(1),
     };
     let count = grid.facts.len() * grid.presets.len() * grid.seeds as usize;

@@ -71,9 +71,12 @@ impl SweepRun {
         let recalled = recall(&self.trainer, facts).await?;
         let is_over =
             self.trainer.finished() || train_loss.is_none() || recalled.right == recalled.of;
+        if !is_over {
+            return Ok(None);
+        }
         let (answers, entropy) = facts.answers();
         let RunConfig { task, seed, .. } = &self.trainer.config;
-        Ok(is_over.then(|| Outcome {
+        Ok(Some(Outcome {
             link: self.link.clone(),
             facts: task.facts.facts,
             parameters: self.trainer.layout.len(),

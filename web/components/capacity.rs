@@ -1,4 +1,4 @@
-use confab::capacity::{self, Grid, MAX_FILE_BYTES, Outcome, mean_and_deviation};
+use confab::capacity::{self, Cell, Grid, MAX_FILE_BYTES, mean_and_deviation};
 use confab::config::{Knob, PRESETS, Preset};
 use leptos::html;
 use leptos::prelude::*;
@@ -204,11 +204,12 @@ fn Diagram() -> impl IntoView {
     let state = use_state();
     let table = move || {
         state.outcomes.list.with(|outcomes| {
-            let (sizes, facts) = capacity::sides(&capacity::cells(outcomes));
+            let cells = capacity::cells(outcomes);
+            let (sizes, facts) = capacity::sides(&cells);
             let headings =
                 facts.iter().map(|count| view! { <th scope="col">{group_digits(*count)}</th> });
             let rows = sizes.iter().rev().map(|size| {
-                let row = facts.iter().map(|facts| show_cell(outcomes, *size, *facts));
+                let row = facts.iter().map(|facts| show_cell(cells.get(&(*size, *facts))));
                 view! {
                     <tr>
                         <th scope="row">{group_digits(*size)}</th>
@@ -238,26 +239,20 @@ fn Diagram() -> impl IntoView {
 }
 
 /// Mean recall of a cell, which leads to one of its runs.
-fn show_cell(outcomes: &[Outcome], parameters: usize, facts: usize) -> AnyView {
-    let of_cell: Vec<&Outcome> = outcomes
-        .iter()
-        .filter(|outcome| (outcome.parameters, outcome.facts) == (parameters, facts))
-        .collect();
-    let Some(first) = of_cell.first() else { return view! { <td></td> }.into_any() };
-    let shares: Vec<f64> =
-        of_cell.iter().map(|outcome| outcome.recalled.share().unwrap_or(0.0)).collect();
-    let (mean, deviation) = mean_and_deviation(&shares);
+fn show_cell(cell: Option<&Cell>) -> AnyView {
+    let Some(cell) = cell else { return view! { <td></td> }.into_any() };
+    let runs = cell.recalled.len();
+    let (mean, deviation) = mean_and_deviation(&cell.recalled);
     let style = format!("background:{}", css_color(mean as f32));
-    let spread = (of_cell.len() > 1).then(|| format!(" ± {:.0}", 100.0 * deviation));
+    let spread = (runs > 1).then(|| format!(" ± {:.0}", 100.0 * deviation));
     let title = format!(
-        "{} runs; {:.4} bits a parameter at least in the first; opens its settings",
-        of_cell.len(),
-        first.bits_per_parameter()
+        "{runs} runs; {:.4} bits a parameter at least in the first; opens its settings",
+        cell.bits_per_parameter[0]
     );
     view! {
         <td>
             <i style=style></i>
-            <a href=format!("#{}&tab=capacity", first.link) title=title>
+            <a href=format!("#{}&tab=capacity", cell.link) title=title>
                 {format!("{:.0}%", 100.0 * mean)}
             </a>
             {spread}

@@ -1,17 +1,14 @@
 use confab::config::{KNOBS, Knob, NoiseConfig, PRESETS, Preset};
 use confab::noise::{self, Reading};
 use confab::protocol::DeviceChoice;
-use leptos::ev;
 use leptos::prelude::*;
-use web_sys::HtmlSelectElement;
 
 use crate::browser;
+use crate::components::SelectEvent;
 use crate::components::knob::KnobRow;
 use crate::fit::TaskFacts;
 use crate::runs::{format_bytes, group_digits, list_changes, name_device};
 use crate::state::{State, use_state};
-
-type SelectEvent = ev::Targeted<ev::Event, HtmlSelectElement>;
 
 #[component]
 pub fn Experiment() -> impl IntoView {

@@ -1,13 +1,12 @@
 use confab::config::{Knob, Range};
 use leptos::ev;
 use leptos::prelude::*;
-use web_sys::{HtmlInputElement, HtmlSelectElement, HtmlTextAreaElement};
+use web_sys::HtmlTextAreaElement;
 
 use crate::browser;
+use crate::components::{InputEvent, SelectEvent};
 use crate::state::{State, use_state};
 
-type InputEvent = ev::Targeted<ev::Event, HtmlInputElement>;
-type SelectEvent = ev::Targeted<ev::Event, HtmlSelectElement>;
 type TextEvent = ev::Targeted<ev::Event, HtmlTextAreaElement>;
 
 /// One knob: its name, its control, a way back to its default, and what is wrong with it.

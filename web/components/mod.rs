@@ -28,6 +28,7 @@ use crate::browser;
 use crate::state::{State, use_state};
 
 type InputEvent = ev::Targeted<ev::Event, web_sys::HtmlInputElement>;
+type SelectEvent = ev::Targeted<ev::Event, web_sys::HtmlSelectElement>;
 
 const INSPECT_DELAY: Duration = Duration::from_millis(250);
 

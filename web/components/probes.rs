@@ -2,15 +2,12 @@ use std::collections::BTreeMap;
 
 use confab::report::{ProbeReport, ProbeSample};
 use confab::task::Source;
-use leptos::ev;
 use leptos::prelude::*;
-use web_sys::HtmlSelectElement;
 
 use crate::actions::use_actions;
+use crate::components::SelectEvent;
 use crate::runs::{group_digits, show_character};
 use crate::state::{Inspected, use_state};
-
-type SelectEvent = ev::Targeted<ev::Event, HtmlSelectElement>;
 
 /// Prompts that ask for more than was trained, and what the model makes of the one above.
 #[component]

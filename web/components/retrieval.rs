@@ -2,16 +2,13 @@ use confab::protocol::Evaluated;
 use confab::report::{
     Answers, Calibration, EvalOptions, FactsReport, MAX_RECORDS, PhoneReport, Report, Score,
 };
-use leptos::ev;
 use leptos::prelude::*;
-use web_sys::HtmlInputElement;
 
 use crate::actions::use_actions;
+use crate::components::InputEvent;
 use crate::components::sweep::Sweep;
 use crate::runs::group_digits;
 use crate::state::use_state;
-
-type InputEvent = ev::Targeted<ev::Event, HtmlInputElement>;
 
 /// How well the model answers, on records it draws for the purpose.
 #[component]

@@ -1,12 +1,11 @@
 use leptos::ev;
 use leptos::prelude::*;
-use web_sys::{HtmlInputElement, HtmlTextAreaElement};
+use web_sys::HtmlTextAreaElement;
 
 use crate::actions::use_actions;
+use crate::components::InputEvent;
 use crate::components::probes::Probes;
 use crate::state::{Inspected, Tab, use_state};
-
-type InputEvent = ev::Targeted<ev::Event, HtmlInputElement>;
 
 #[component]
 pub fn Samples() -> impl IntoView {

@@ -5,13 +5,12 @@
 
 use std::f32::consts::LOG2_E;
 
+use super::HIDDEN;
 use super::backward::Backward;
 use super::forward::Forward;
 use crate::kernel::lanes::{LANES, Lanes};
 use crate::platform::for_each;
 
-/// What is added to the score of a key that is hidden: as in the reference.
-const HIDDEN: f32 = -1e9;
 /// The score of a key after its query. Below [`HIDDEN`], so that it is never the greatest.
 const MASKED: f32 = -1e30;
 
