@@ -113,16 +113,17 @@ impl Bench {
             Ok(())
         };
         let Trainer { config, layout, parameters, .. } = &mut self.trainer;
-        let weights = Weights::trainable(layout, parameters);
+        let train = &config.train;
+        let rates = self.optimizer.rates(train, round, train.lr);
+        let mut weights = Weights::trainable(layout, parameters);
         let batch = Batch::new(&rows, seq, &self.device.clone().autodiff());
         let (logits, _) =
             Gpt::new(&config.model, &weights).forward_training(batch.tokens, None, 0.0);
-        let loss = mean_loss(token_losses(logits, batch.targets), batch.weights);
+        let loss = mean_loss(token_losses(logits, batch.targets), batch.weights, 1.0);
         lap(0, &self.device)?;
-        let gradient = weights.gradient(&loss);
+        weights.backward(&loss);
         lap(1, &self.device)?;
-        let train = &config.train;
-        *parameters = self.optimizer.update(train, round, train.lr, parameters.clone(), gradient);
+        *parameters = self.optimizer.update(rates, parameters.clone(), weights.into_gradient());
         lap(2, &self.device)?;
         loss.inner().into_scalar_async::<f32>().await?;
         lap(3, &self.device)?;

@@ -2,20 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::Tensor;
-
-pub use crate::kernel::cross_entropy::token_losses;
+pub use crate::kernel::cross_entropy::{mean_loss, token_losses};
 use crate::protocol::FieldLoss;
 use crate::task::Field;
-
-/// Weighted mean of `losses`, in nats per character.
-///
-/// # Shapes
-/// `losses` and `weights`: `[batch, seq]`; the result: `[1]`
-pub fn mean_loss(losses: Tensor<2>, weights: Tensor<2>) -> Tensor<1> {
-    let total = weights.clone().sum();
-    (losses * weights).sum() / total
-}
 
 /// Losses added up by field.
 #[derive(Clone, Debug, Default)]

@@ -3,6 +3,8 @@
 use burn::tensor::{Device, Tensor};
 
 use crate::config::TrainConfig;
+use crate::kernel::adamw::{self, Constants};
+use crate::kernel::is_cpu;
 use crate::model::Layout;
 use crate::model::weights::to_device;
 
@@ -37,35 +39,72 @@ impl AdamW {
         }
     }
 
-    /// The parameters after one update; `step` counts from 0 and `lr` is its learning rate.
-    /// A gradient of a norm over `config.clip` is scaled down to it first.
+    /// The numbers of the update of `step`, which counts from 0 and has the learning rate `lr`.
+    /// To be had before anything of the step is given to a GPU: what is sent to one later waits.
+    pub fn rates(&self, config: &TrainConfig, step: usize, lr: f64) -> Rates {
+        let exponent = step as f64 + 1.0;
+        let TrainConfig { beta1, beta2, weight_decay, clip, .. } = *config;
+        let [bias1, bias2] = [beta1, beta2].map(|beta| 1.0 - beta.powf(exponent));
+        let by_first = lr / bias1;
+        let root2 = bias2.sqrt();
+        let decay = lr * weight_decay;
+        let device = self.first.device();
+        let on_gpu = (!is_cpu(&device)).then(|| {
+            let values: [f64; adamw::RATES] = [by_first, root2, decay, clip];
+            to_device(values.map(|value| value as f32).to_vec(), &device)
+        });
+        Rates { beta1, beta2, by_first, root2, decay, clip, on_gpu }
+    }
+
+    /// The parameters after one update. A gradient of a norm over the run's `clip` is scaled down
+    /// to it first.
     ///
     /// # Shapes
     /// `parameters` and `gradient`: `[parameters]`
     pub fn update(
         &mut self,
-        config: &TrainConfig,
-        step: usize,
-        lr: f64,
+        rates: Rates,
         parameters: Tensor<1>,
         gradient: Tensor<1>,
     ) -> Tensor<1> {
-        let gradient = if config.clip > 0.0 { clip(gradient, config.clip) } else { gradient };
-        let (beta1, beta2) = (config.beta1, config.beta2);
+        let Rates { beta1, beta2, .. } = rates;
+        if let Some(on_gpu) = rates.on_gpu {
+            let [beta1, beta2, epsilon] = [beta1, beta2, EPSILON].map(|value| value as f32);
+            let constants = Constants { beta1, beta2, epsilon };
+            let moments = [&self.first, &self.second];
+            return adamw::update(
+                constants,
+                on_gpu,
+                parameters,
+                gradient,
+                moments,
+                &self.decay_mask,
+            );
+        }
+        let gradient = if rates.clip > 0.0 { clip(gradient, rates.clip) } else { gradient };
         self.first =
             self.first.clone().mul_scalar(beta1) + gradient.clone().mul_scalar(1.0 - beta1);
         self.second =
             self.second.clone().mul_scalar(beta2) + gradient.square().mul_scalar(1.0 - beta2);
-
-        let exponent = step as f64 + 1.0;
-        let bias1 = 1.0 - beta1.powf(exponent);
-        let bias2 = 1.0 - beta2.powf(exponent);
-        let denominator = self.second.clone().sqrt().div_scalar(bias2.sqrt()).add_scalar(EPSILON);
-        let change = self.first.clone().mul_scalar(lr / bias1) / denominator;
-        let decay =
-            parameters.clone() * self.decay_mask.clone().mul_scalar(lr * config.weight_decay);
+        let denominator = self.second.clone().sqrt().div_scalar(rates.root2).add_scalar(EPSILON);
+        let change = self.first.clone().mul_scalar(rates.by_first) / denominator;
+        let decay = parameters.clone() * self.decay_mask.clone().mul_scalar(rates.decay);
         parameters - decay - change
     }
+}
+
+/// What AdamW multiplies by in one step.
+#[derive(Clone, Debug)]
+pub struct Rates {
+    beta1: f64,
+    beta2: f64,
+    /// Learning rate over the first moment's bias.
+    by_first: f64,
+    /// Root of the second moment's bias.
+    root2: f64,
+    decay: f64,
+    clip: f64,
+    on_gpu: Option<Tensor<1>>,
 }
 
 /// Scales `gradient` to norm `most` if its norm is larger, without reading it back; with

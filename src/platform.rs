@@ -49,6 +49,10 @@ fn name(choice: DeviceChoice) -> &'static str {
     DeviceChoice::NAMES[choice as usize]
 }
 
+/// Operations that are given to a GPU at once: a step of four layers, and short enough for the
+/// watchdogs that end what keeps a screen waiting.
+const MOST_TASKS: usize = 128;
+
 /// A GPU before it has been checked.
 struct Candidate {
     device: Device,
@@ -112,10 +116,5 @@ fn describe(
     let limits = setup.device.limits();
     let buffer = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
     let name = if info.name.is_empty() { api.into() } else { format!("{api}: {}", info.name) };
-    Candidate {
-        device,
-        name,
-        software,
-        limits: MemoryLimits { total, buffer, keeps_patterns: true },
-    }
+    Candidate { device, name, software, limits: MemoryLimits { total, buffer } }
 }

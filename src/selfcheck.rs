@@ -40,7 +40,7 @@ async fn loss_and_gradient(device: &Device) -> Result<Vec<f32>, ExecutionError> 
         ModelConfig { n_layers: 1, n_heads: 2, d_model: 8, context: 16, ..Default::default() };
     let layout = Layout::new(&config, 13);
     let flat = layout.init(7).into_iter().map(|w| 5.0 * w).collect();
-    let weights = Weights::trainable(&layout, &to_device(flat, device));
+    let mut weights = Weights::trainable(&layout, &to_device(flat, device));
     let rows: Vec<Row> = (0..3)
         .map(|row| Row {
             ids: (0..17).map(|i| (i * i + 5 * row + i * row) % 13).collect(),
@@ -49,8 +49,9 @@ async fn loss_and_gradient(device: &Device) -> Result<Vec<f32>, ExecutionError> 
         .collect();
     let batch = Batch::new(&rows, config.context, &device.clone().autodiff());
     let (logits, _) = Gpt::new(&config, &weights).forward(batch.tokens);
-    let loss = mean_loss(token_losses(logits, batch.targets), batch.weights);
-    let gradient = weights.gradient(&loss);
+    let loss = mean_loss(token_losses(logits, batch.targets), batch.weights, 1.0);
+    weights.backward(&loss);
+    let gradient = weights.into_gradient();
     let read =
         Transaction::default().register(loss.inner()).register(gradient).execute_async().await?;
     Ok(read.into_iter().flat_map(floats).collect())

@@ -103,11 +103,13 @@ impl Trainer {
         if dropout > 0.0 {
             self.device.seed(self.config.seed ^ ((self.step as u64) << 20));
         }
-        let weights = Weights::trainable(&self.layout, &self.parameters);
-        let share = 1.0 / train.accumulation as f64;
-        let mut sums: Option<(Tensor<1>, Tensor<1>)> = None; // gradient and loss
-        let mut tokens = 0;
+        let lr = learning_rate(&train, self.step);
+        let rates = self.optimizer.rates(&train, self.step, lr);
         let validates = self.validates_after(self.step + 1);
+        let share = 1.0 / train.accumulation as f64;
+        let mut weights = Weights::trainable(&self.layout, &self.parameters);
+        let mut sum: Option<Tensor<1>> = None;
+        let mut tokens = 0;
         let mut by_token = Vec::new();
         for micro in 0..train.accumulation {
             let stream = (self.step * train.accumulation + micro) as u64;
@@ -121,20 +123,19 @@ impl Trainer {
             if validates {
                 by_token.push((losses.clone().inner(), batch.fields));
             }
-            let loss = mean_loss(losses, batch.weights).mul_scalar(share);
-            let gradient = weights.gradient(&loss);
+            let loss = mean_loss(losses, batch.weights, share);
+            weights.backward(&loss);
             let loss = loss.inner();
-            sums = Some(match sums {
-                Some((g, l)) => (g + gradient, l + loss),
-                None => (gradient, loss),
+            sum = Some(match sum {
+                Some(sum) => sum + loss,
+                None => loss,
             });
         }
-        let Some((gradient, loss)) = sums else {
+        let Some(loss) = sum else {
             unreachable!("accumulation is at least 1");
         };
-        let lr = learning_rate(&train, self.step);
-        self.parameters =
-            self.optimizer.update(&train, self.step, lr, self.parameters.clone(), gradient);
+        let gradient = weights.into_gradient();
+        self.parameters = self.optimizer.update(rates, self.parameters.clone(), gradient);
         let train_loss = loss.into_scalar_async::<f32>().await?; // the step's one readback
         self.step += 1;
         let mut loss = LossPoint { step: self.step, train_loss, val_loss: None };

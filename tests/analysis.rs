@@ -14,7 +14,7 @@ use futures::executor::block_on;
 fn trainer(change: impl Fn(&mut RunConfig)) -> Trainer {
     let mut config = RunConfig::default();
     change(&mut config);
-    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX, keeps_patterns: true };
+    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
     Trainer::new(config, Device::flex(), &limits).unwrap()
 }
 

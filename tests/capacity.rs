@@ -10,8 +10,7 @@ use confab::task::{Field, Split, Task, TaskKind};
 use futures::executor::block_on;
 use proptest::prelude::*;
 
-const LIMITS: MemoryLimits =
-    MemoryLimits { total: u64::MAX, buffer: u64::MAX, keeps_patterns: true };
+const LIMITS: MemoryLimits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
 
 fn outcome() -> impl Strategy<Value = Outcome> {
     let numbers = (10..5000usize, 1..1_000_000usize, 1..9u64, 0..5000usize);

@@ -196,7 +196,7 @@ proptest! {
         let mut config = RunConfig::default();
         PRESETS[preset].apply(&mut config);
         config.train.batch = batch;
-        let limits = MemoryLimits { total: 1 << total, buffer: 1 << buffer, keeps_patterns: true };
+        let limits = MemoryLimits { total: 1 << total, buffer: 1 << buffer };
         let Err(error) = config.validate_memory(VOCAB, &limits) else { return Ok(()) };
         let sentence = error.to_string();
         prop_assert!(sentence.contains("MiB") && sentence.contains("Batch (train.batch)"));

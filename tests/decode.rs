@@ -9,7 +9,7 @@ use futures::executor::block_on;
 use proptest::prelude::*;
 
 fn trainer(change: impl FnOnce(&mut RunConfig)) -> Trainer {
-    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX, keeps_patterns: true };
+    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
     let mut config = RunConfig::default();
     config.task.phone.lines = 1;
     config.model.context = 96;

@@ -10,8 +10,7 @@ use confab::trainer::Trainer;
 use futures::executor::block_on;
 use proptest::prelude::*;
 
-const LIMITS: MemoryLimits =
-    MemoryLimits { total: u64::MAX, buffer: u64::MAX, keeps_patterns: true };
+const LIMITS: MemoryLimits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
 
 fn trainer(change: impl FnOnce(&mut RunConfig)) -> Trainer {
     let mut config = RunConfig::default();

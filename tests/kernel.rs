@@ -1,9 +1,11 @@
 //! Fused operations against the same in plain tensor operations, forward and every gradient.
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
-use confab::config::{MemoryLimits, RunConfig};
+use confab::config::{MemoryLimits, ModelConfig, RunConfig};
 use confab::kernel::attention::{self, Mask};
-use confab::kernel::{cross_entropy, gelu, layer_norm};
+use confab::kernel::linear::{self, Linear};
+use confab::kernel::{cross_entropy, embedding, gelu, layer_norm};
+use confab::model::{Layout, Weights};
 use confab::platform;
 use confab::protocol::DeviceChoice;
 use confab::trainer::Trainer;
@@ -70,6 +72,12 @@ fn hidden(batch: usize, seq: usize, device: &Device) -> Tensor<2, Bool> {
     Tensor::from_data(TensorData::new(hidden, [batch, seq]), device)
 }
 
+/// A graphics card, and on a machine without one a software driver.
+fn webgpu() -> Device {
+    let opened = block_on(platform::open(DeviceChoice::Webgpu));
+    opened.expect("`./dev test` installs a software driver where there is no GPU").0.device
+}
+
 fn check_attention(device: &Device) {
     let batch = 3;
     for (n_heads, d_head) in [(3, 1), (16, 2), (2, 3), (4, 4), (1, 64)] {
@@ -77,52 +85,42 @@ fn check_attention(device: &Device) {
             for hides in [false, true] {
                 let what = format!("{n_heads} heads of {d_head}, {seq} tokens, hidden: {hides}");
                 let hidden = hides.then(|| hidden(batch, seq, device));
-                let mask = Mask::causal(seq, hidden, &device.clone().autodiff());
-                let input = |seed| leaf([batch, seq, n_heads * d_head], seed, device);
-                let attend = |[q, k, v]: [Tensor<3>; 3]| {
-                    attention::attend(q.mul_scalar(4.0), k, v, n_heads, Some(&mask), 0.0)
+                let mask = Mask::causal(hidden);
+                let qkv = leaf([batch, seq, 3 * n_heads * d_head], 1, device);
+                let attend =
+                    |[x]: [Tensor<3>; 1]| attention::attend(x.mul_scalar(2.0), n_heads, &mask, 0.0);
+                let reference = |[x]: [Tensor<3>; 1]| {
+                    let [q, k, v] = attention::split_qkv(x.mul_scalar(2.0));
+                    attention::reference(q, k, v, n_heads, Some(&mask), 0.0)
                 };
-                let reference = |[q, k, v]: [Tensor<3>; 3]| {
-                    attention::reference(q.mul_scalar(4.0), k, v, n_heads, Some(&mask), 0.0)
-                };
-                same(&[1, 2, 3].map(input), [&attend, &reference], &what);
+                same(&[qkv], [&attend, &reference], &what);
             }
         }
     }
 }
 
 #[test]
-fn fused_attention_is_the_reference_on_the_cpu() {
+fn attention_is_the_reference_on_the_cpu() {
     check_attention(&Device::flex());
 }
 
 #[test]
-fn fused_gelu_is_the_reference_on_the_cpu() {
+fn attention_is_the_reference_on_webgpu() {
+    check_attention(&webgpu());
+}
+
+#[test]
+fn gelu_is_the_reference_on_the_cpu() {
     let x = leaf([3, 7, 129], 1, &Device::flex()).mul_scalar(6.0);
     let x = Tensor::from_inner(x.inner()).require_grad();
     let of = |f: fn(Tensor<3>) -> Tensor<3>| move |[x]: [Tensor<3>; 1]| f(x);
     same(&[x], [&of(gelu::gelu), &of(gelu::reference)], "gelu");
 }
 
-#[test]
-fn fused_layer_norm_is_the_reference_on_the_cpu() {
-    let device = Device::flex();
-    for (tokens, width) in [(1, 1), (7, 3), (65, 4), (300, 16), (33, 70)] {
-        let shape = [2, tokens, width];
-        let (x, w) = (leaf(shape, 1, &device), leaf([1, 1, width], 2, &device));
-        let of = |f: fn(Tensor<3>, Tensor<1>) -> Tensor<3>| {
-            move |[x, w]: [Tensor<3>; 2]| f(x.mul_scalar(5.0).add_scalar(2.0), w.reshape([-1]))
-        };
-        let what = format!("{shape:?}");
-        same(&[x, w], [&of(layer_norm::normalize), &of(layer_norm::reference)], &what);
-    }
-}
-
-#[test]
-fn fused_cross_entropy_is_the_reference_on_the_cpu() {
-    let device = Device::flex();
+fn check_cross_entropy(device: &Device) {
     for (seq, vocab) in [(1, 2), (7, 5), (65, 81), (150, 16)] {
-        let logits = leaf([3, seq, vocab], 1, &device);
+        let what = format!("{seq} tokens of {vocab}");
+        let logits = leaf([3, seq, vocab], 1, device);
         let ids: Vec<i32> = (0..3 * seq).map(|at| (at * 7 % vocab) as i32).collect();
         let ids =
             Tensor::<2, Int>::from_data(TensorData::new(ids, [3, seq]), &device.clone().autodiff());
@@ -130,13 +128,164 @@ fn fused_cross_entropy_is_the_reference_on_the_cpu() {
             let ids = ids.clone();
             move |[x]: [Tensor<3>; 1]| f(x.mul_scalar(9.0), ids.clone()).unsqueeze::<3>()
         };
-        let what = format!("{seq} tokens of {vocab}");
         same(&[logits], [&of(cross_entropy::token_losses), &of(cross_entropy::reference)], &what);
+        let weights: Vec<f32> = (0..3 * seq).map(|at| f32::from(at % 3 != 1)).collect();
+        let weights = Tensor::<2>::from_data(TensorData::new(weights, [3, seq]), device);
+        let weights = Tensor::from_inner(weights);
+        let of = |f: fn(Tensor<2>, Tensor<2>, f64) -> Tensor<1>| {
+            let weights = weights.clone();
+            move |[x]: [Tensor<2>; 1]| f(x, weights.clone(), 0.25).unsqueeze::<2>()
+        };
+        let losses = leaf([3, seq], 2, device);
+        same(&[losses], [&of(cross_entropy::mean_loss), &of(cross_entropy::mean_reference)], &what);
     }
 }
 
 #[test]
-fn thirty_steps_on_the_cpu_lose_as_in_plain_operations() {
+fn cross_entropy_is_the_reference_on_the_cpu() {
+    check_cross_entropy(&Device::flex());
+}
+
+#[test]
+fn cross_entropy_is_the_reference_on_webgpu() {
+    check_cross_entropy(&webgpu());
+}
+
+/// Compares two functions of a model's parameters, and the gradients by every parameter.
+fn same_of_weights(
+    layout: &Layout,
+    device: &Device,
+    [fused, reference]: [&dyn Fn(&Weights) -> Tensor<3>; 2],
+    what: &str,
+) {
+    let flat = numbers(layout.len(), 3);
+    let flat = Tensor::from_data(TensorData::new(flat, [layout.len()]), device);
+    let [(got, got_by), (expected, expected_by)] = [fused, reference].map(|of| {
+        let mut weights = Weights::trainable(layout, &flat);
+        let output = of(&weights);
+        let factors = leaf(output.dims(), 99, &output.device().inner()).detach();
+        weights.backward(&(output.clone() * factors).sum());
+        (read(output.inner()), read(weights.into_gradient()))
+    });
+    close(&got, &expected, what);
+    for parameter in layout.parameters() {
+        let range = parameter.range.clone();
+        let what = format!("{what}, gradient by {}", parameter.name);
+        close(&got_by[range.clone()], &expected_by[range], &what);
+    }
+}
+
+/// Two rows of what stands for tokens, whose gradient is that of a parameter.
+fn tokens_of(weights: &Weights) -> Tensor<3> {
+    let w_pos = weights.matrix("pos_embed.W_pos");
+    let [tokens, d_model] = w_pos.shape();
+    w_pos.tensor().mul_scalar(3.0).add_scalar(0.5).reshape([2, tokens / 2, d_model])
+}
+
+/// LayerNorm, linear layers in all their uses, and embedding.
+fn check_layers(device: &Device) {
+    let shapes = [
+        (1, 2, 5, true),
+        (3, 14, 7, false),
+        (8, 64, 13, true),
+        (33, 6, 70, true),
+        (70, 130, 3, true),
+    ];
+    for (d_model, context, vocab, bias) in shapes {
+        let config = ModelConfig {
+            n_layers: 1,
+            n_heads: 1,
+            d_model,
+            context,
+            bias,
+            tied_head: true,
+            ..Default::default()
+        };
+        let layout = Layout::new(&config, vocab);
+        let shape = format!("{d_model} wide, {context} tokens, bias: {bias}");
+        macro_rules! compare {
+            ($of:literal, $fused:expr, $reference:expr $(,)?) => {
+                let what = format!("{}, {shape}", $of);
+                same_of_weights(&layout, device, [&$fused, &$reference], &what);
+            };
+        }
+
+        let norm = |weights: &Weights| {
+            let [w, b] = ["w", "b"].map(|of| weights.vector(&format!("blocks.0.ln1.{of}")));
+            (w.unwrap(), b)
+        };
+        compare!(
+            "LayerNorm",
+            |weights: &Weights| {
+                let (w, b) = norm(weights);
+                layer_norm::normalize(tokens_of(weights), &w, b.as_ref())
+            },
+            |weights: &Weights| {
+                let (w, b) = norm(weights);
+                let b = b.map(|b| b.tensor());
+                layer_norm::reference(tokens_of(weights), w.tensor(), b)
+            },
+        );
+
+        let qkv = |weights: &Weights| ["Q", "K", "V"].map(|of| weights.linear("blocks.0.attn", of));
+        compare!(
+            "queries, keys and values",
+            |weights: &Weights| Linear::side_by_side(qkv(weights).each_ref(), tokens_of(weights)),
+            |weights: &Weights| linear::reference(qkv(weights).each_ref(), tokens_of(weights)),
+        );
+
+        let mlp = |weights: &Weights| ["in", "out"].map(|of| weights.linear("blocks.0.mlp", of));
+        compare!(
+            "the feed-forward layer",
+            |weights: &Weights| {
+                let (x, [w_in, w_out]) = (tokens_of(weights), mlp(weights));
+                w_out.add(w_in.apply_gelu(x.clone()), x, 0.0)
+            },
+            |weights: &Weights| {
+                let (x, [w_in, w_out]) = (tokens_of(weights), mlp(weights));
+                let hidden = gelu::reference(linear::reference([&w_in], x.clone()));
+                x + linear::reference([&w_out], hidden)
+            },
+        );
+
+        let w_e = |weights: &Weights| weights.matrix("embed.W_E");
+        compare!(
+            "unembedding",
+            |weights: &Weights| Linear::unembed(&w_e(weights), tokens_of(weights)),
+            |weights: &Weights| {
+                let w_u = w_e(weights).tensor().transpose().unsqueeze::<3>();
+                tokens_of(weights).matmul(w_u.expand([2, d_model, vocab]))
+            },
+        );
+
+        let seq = context / 2;
+        let ids: Vec<i32> = (0..3 * seq).map(|at| (at * at % vocab) as i32).collect();
+        let ids =
+            Tensor::<2, Int>::from_data(TensorData::new(ids, [3, seq]), &device.clone().autodiff());
+        let w_pos = |weights: &Weights| weights.matrix("pos_embed.W_pos");
+        compare!(
+            "embedding",
+            |weights: &Weights| embedding::embed(ids.clone(), &w_e(weights), &w_pos(weights), 1),
+            |weights: &Weights| {
+                let (w_e, w_pos) = (w_e(weights).tensor(), w_pos(weights).tensor());
+                embedding::reference(ids.clone(), w_e, w_pos, 1)
+            },
+        );
+    }
+}
+
+#[test]
+fn layers_are_the_reference_on_the_cpu() {
+    check_layers(&Device::flex());
+}
+
+#[test]
+fn layers_are_the_reference_on_webgpu() {
+    check_layers(&webgpu());
+}
+
+#[test]
+fn thirty_steps_lose_the_same_on_the_cpu_and_on_webgpu() {
     let mut config = RunConfig::default();
     config.task.phone.lines = 1;
     config.model.context = 96;
@@ -145,21 +294,14 @@ fn thirty_steps_on_the_cpu_lose_as_in_plain_operations() {
     config.train.batch = 3;
     config.train.steps = 30;
     config.train.warmup = 2;
-    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX, keeps_patterns: true };
+    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
     let losses = |device| {
         let mut trainer = Trainer::new(config.clone(), device, &limits).unwrap();
         let step = |_| block_on(trainer.step()).unwrap().loss.train_loss;
         (0..30).map(step).collect::<Vec<f32>>()
     };
-    // A GPU has no fused operations.
-    let (fused, plain) = (losses(Device::flex()), losses(webgpu()));
-    for (step, (fused, plain)) in fused.iter().zip(&plain).enumerate() {
-        assert!((fused - plain).abs() < 1e-3, "step {step}: {fused} and {plain}");
+    let (cpu, gpu) = (losses(Device::flex()), losses(webgpu()));
+    for (step, (cpu, gpu)) in cpu.iter().zip(&gpu).enumerate() {
+        assert!((cpu - gpu).abs() < 1e-3, "step {step}: {cpu} and {gpu}");
     }
-}
-
-/// A GPU's kernels; on a machine without one, those of a software driver.
-fn webgpu() -> Device {
-    let opened = block_on(platform::open(DeviceChoice::Webgpu));
-    opened.expect("`./dev test` installs a software driver where there is no GPU").0.device
 }

@@ -88,7 +88,7 @@ fn the_same_seed_makes_the_same_noise_and_leaves_the_records_alone() {
 
 #[test]
 fn a_forgotten_token_changes_nothing_after_it() {
-    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX, keeps_patterns: true };
+    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
     let device = Device::flex();
     let model = Trainer::new(RunConfig::default(), device.clone(), &limits).unwrap().model();
     let logits = |third: i32, is_forgotten: bool| {
@@ -107,7 +107,7 @@ fn a_forgotten_token_changes_nothing_after_it() {
 
 #[test]
 fn validation_stays_clean() {
-    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX, keeps_patterns: true };
+    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
     let losses = |swap: f64| {
         let mut config = RunConfig::default();
         config.noise.swap = swap;

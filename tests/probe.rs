@@ -67,7 +67,7 @@ fn an_answer_is_from_the_prompt_from_training_or_made_up() {
 
 #[test]
 fn samples_of_a_probe_come_with_the_entropy_of_each_character() {
-    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX, keeps_patterns: true };
+    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
     let run = Trainer::new(RunConfig::default(), Device::flex(), &limits).unwrap();
     let options = EvalOptions { records: 5, temperature: 1.0, seed: 1 };
     let probe = || {

@@ -62,12 +62,13 @@ impl Reference {
         let (logits, patterns) = model.forward(self.ids("tokens", &device));
         let counts = TensorData::new(self.floats("weights"), [3, 7]);
         let counts = Tensor::from_data(counts, &device);
-        let loss = mean_loss(token_losses(logits.clone(), self.ids("targets", &device)), counts);
+        let loss =
+            mean_loss(token_losses(logits.clone(), self.ids("targets", &device)), counts, 1.0);
         (logits, patterns, loss)
     }
 
     fn check(&self, device: &Device) {
-        let weights = Weights::trainable(&self.layout, &tensor(self.flat(""), device));
+        let mut weights = Weights::trainable(&self.layout, &tensor(self.flat(""), device));
         let (logits, patterns, loss) = self.forward(&weights, device);
         let expected = self.floats("patterns");
         let of_layer = expected.chunks(expected.len() / 2);
@@ -77,7 +78,8 @@ impl Reference {
         close(&read(logits.inner()), &self.floats("logits"), "logits");
         close(&read(loss.clone().inner()), &self.floats("loss"), "loss");
 
-        let gradient = read(weights.gradient(&loss));
+        weights.backward(&loss);
+        let gradient = read(weights.into_gradient());
         for parameter in self.layout.parameters() {
             let expected = self.floats(&format!("grad.{}", parameter.name));
             let got = &gradient[parameter.range.clone()];
@@ -101,9 +103,11 @@ impl Reference {
         let mut optimizer = AdamW::new(&self.layout, device);
         let mut flat = tensor(self.flat(""), device);
         for step in 0..3 {
-            let weights = Weights::trainable(&self.layout, &flat);
+            let rates = optimizer.rates(&train, step, 1e-2);
+            let mut weights = Weights::trainable(&self.layout, &flat);
             let (_, _, loss) = self.forward(&weights, device);
-            flat = optimizer.update(&train, step, 1e-2, flat, weights.gradient(&loss));
+            weights.backward(&loss);
+            flat = optimizer.update(rates, flat, weights.into_gradient());
             let got = read(flat.clone());
             for parameter in self.layout.parameters() {
                 // AdamW makes whole steps of the rounding that is b_K's gradient.

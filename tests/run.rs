@@ -13,8 +13,7 @@ use confab::trainer::Trainer;
 use futures::executor::block_on;
 use proptest::prelude::*;
 
-const LIMITS: MemoryLimits =
-    MemoryLimits { total: u64::MAX, buffer: u64::MAX, keeps_patterns: true };
+const LIMITS: MemoryLimits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
 
 fn tiny() -> RunConfig {
     let mut config = RunConfig::default();
@@ -178,7 +177,7 @@ fn draws_follow_the_softmax_at_the_temperature() {
 fn what_does_not_fit_is_refused_with_a_batch_that_does() {
     let mut config = RunConfig::default();
     Preset::find("207k").unwrap().apply(&mut config);
-    let limits = MemoryLimits { total: 1 << 30, buffer: 128 << 20, keeps_patterns: true };
+    let limits = MemoryLimits { total: 1 << 30, buffer: 128 << 20 };
     config.train.batch = 4096;
     let error = Trainer::new(config.clone(), Device::flex(), &limits).err().unwrap().to_string();
     let batch = error.split("(train.batch) of ").nth(1).unwrap().split(' ').next().unwrap();

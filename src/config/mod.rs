@@ -129,12 +129,11 @@ impl ModelConfig {
 
     /// Estimated bytes while training with `batch` rows of `context` tokens: parameters,
     /// gradients and two moments, and what the backward pass keeps of each layer in 32-bit
-    /// floats: about 34 `d_model` vectors a token and, if the device `keeps_patterns` or
-    /// activations are dropped, 3 rows of every head's pattern.
-    pub fn training_bytes(&self, vocab_size: usize, batch: usize, keeps_patterns: bool) -> u64 {
+    /// floats: about 34 `d_model` vectors a token and, if activations are dropped, 3 rows of every
+    /// head's pattern.
+    pub fn training_bytes(&self, vocab_size: usize, batch: usize) -> u64 {
         let tokens = (batch * self.context) as u64;
-        let rows = if keeps_patterns || self.dropout > 0.0 { 3 * self.n_heads as u64 } else { 0 };
-        let kept = 34 * self.d_model as u64 + rows * self.context as u64;
+        let kept = 34 * self.d_model as u64 + 3 * self.pattern_row();
         let logits = 4 * tokens * vocab_size as u64;
         4 * (4 * self.parameters(vocab_size) as u64 + tokens * kept * self.n_layers as u64 + logits)
     }
@@ -143,12 +142,17 @@ impl ModelConfig {
     pub fn largest_tensor_bytes(&self, vocab_size: usize, batch: usize) -> u64 {
         let tokens = (batch * self.context) as u64;
         let widest = [
-            tokens * (self.n_heads * self.context) as u64,
+            tokens * self.pattern_row(),
             tokens * self.d_mlp() as u64,
             tokens * vocab_size as u64,
-            (self.d_model * self.d_mlp()) as u64,
+            self.parameters(vocab_size) as u64,
         ];
         4 * widest.into_iter().max().unwrap_or(0)
+    }
+
+    /// Numbers that a layer's patterns keep of a token: none, unless a share of them is dropped.
+    fn pattern_row(&self) -> u64 {
+        if self.dropout > 0.0 { (self.n_heads * self.context) as u64 } else { 0 }
     }
 }
 

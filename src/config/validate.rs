@@ -70,7 +70,7 @@ impl RunConfig {
         limits: &MemoryLimits,
     ) -> Result<(), ConfigError> {
         let over = |batch: usize| {
-            let total = self.model.training_bytes(vocab_size, batch, limits.keeps_patterns);
+            let total = self.model.training_bytes(vocab_size, batch);
             let single = self.model.largest_tensor_bytes(vocab_size, batch);
             if total > limits.total {
                 Some((total, limits.total, "this device is taken to have"))
@@ -86,11 +86,9 @@ impl RunConfig {
     }
 }
 
-/// What a device offers, in bytes, and what it needs memory for.
+/// What a device offers, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MemoryLimits {
     pub total: u64,
     pub buffer: u64,
-    /// Whether attention keeps its patterns for the backward pass.
-    pub keeps_patterns: bool,
 }

@@ -3,24 +3,29 @@
 mod backward;
 mod cpu;
 mod forward;
+mod gpu;
 
 use std::sync::Arc;
 
+use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::activation::softmax;
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
-use self::cpu::{Heads, Inputs, Outputs};
+use self::cpu::{Heads, Outputs};
 use super::fused::{self, Fused};
 use crate::model::dropout;
 
 /// Which keys a query sees: those up to its own place, but for hidden ones.
 #[derive(Clone, Debug)]
 pub struct Mask {
-    /// Added to the scores: 0, or at least [`HIDDEN`]; `[batch or 1, 1, query, key]`.
-    added: Tensor<4>,
-    /// `[batch, key]`, on the CPU alone.
-    hidden: Option<Arc<[bool]>>,
+    hidden: Option<Hidden>,
+}
+
+#[derive(Clone, Debug)]
+enum Hidden {
+    Cpu(Arc<[bool]>), // [batch, key]
+    Gpu(Tensor<2, Int>),
 }
 
 /// What is added to the score of a key that is not to be seen.
@@ -31,45 +36,73 @@ impl Mask {
     ///
     /// # Shapes
     /// `hidden`: `[batch, seq]`
-    pub fn causal(seq: usize, hidden: Option<Tensor<2, Bool>>, device: &Device) -> Self {
+    pub fn causal(hidden: Option<Tensor<2, Bool>>) -> Self {
+        let hidden = hidden.map(|hidden| match fused::is_cpu(&hidden.device()) {
+            true => Hidden::Cpu(hidden.into_data().iter::<bool>().collect()),
+            false => Hidden::Gpu(hidden.int()),
+        });
+        Self { hidden }
+    }
+
+    /// What is added to scores: 0, or at least [`HIDDEN`]; `[batch or 1, 1, query, key]`.
+    fn added(&self, seq: usize, device: &Device) -> Tensor<4> {
         let values = (0..seq)
             .flat_map(|query| (0..seq).map(move |key| if key <= query { 0.0 } else { HIDDEN }))
             .collect::<Vec<_>>();
-        let mut added = Tensor::from_data(TensorData::new(values, [1, 1, seq, seq]), device);
-        let Some(hidden) = hidden else {
-            return Self { added, hidden: None };
+        let added = Tensor::from_data(TensorData::new(values, [1, 1, seq, seq]), device);
+        let hidden = match &self.hidden {
+            None => return added,
+            Some(Hidden::Gpu(hidden)) => hidden.clone().float(),
+            Some(Hidden::Cpu(hidden)) => {
+                let values: Vec<f32> = hidden.iter().map(|hidden| f32::from(*hidden)).collect();
+                let batch = values.len() / seq;
+                Tensor::from_data(TensorData::new(values, [batch, seq]), device)
+            }
         };
         let [batch, _] = hidden.dims();
-        let on_host =
-            fused::runs_on(device).then(|| hidden.clone().into_data().iter::<bool>().collect());
-        added = added + hidden.float().mul_scalar(HIDDEN).reshape([batch, 1, 1, seq]);
-        Self { added, hidden: on_host }
+        added + hidden.mul_scalar(HIDDEN).reshape([batch, 1, 1, seq])
     }
 }
 
-/// `softmax(q kᵀ / sqrt(d_head)) v` of every head. Without a `mask` every query sees every key.
-/// A share `p` of the pattern is dropped.
+/// `softmax(q kᵀ / sqrt(d_head)) v` of every head. A share `p` of the pattern is dropped.
+///
+/// # Shapes
+/// `qkv`: `[batch, seq, 3 * d_model]`, queries, keys and values side by side; the result:
+/// `[batch, seq, d_model]`
+pub fn attend(qkv: Tensor<3>, n_heads: usize, mask: &Mask, p: f64) -> Tensor<3> {
+    let hidden = mask.hidden.clone();
+    let d_head = qkv.dims()[2] / (3 * n_heads);
+    if p == 0.0 && fused::is_cpu(&qkv.device()) {
+        let hidden = match hidden {
+            Some(Hidden::Cpu(hidden)) => Some(hidden),
+            _ => None,
+        };
+        fused::apply(Attend { n_heads, hidden }, [qkv.into_dispatch()])
+    } else if p == 0.0 && d_head <= gpu::MOST_D_HEAD {
+        let hidden = match hidden {
+            Some(Hidden::Gpu(hidden)) => Some(hidden),
+            _ => None,
+        };
+        fused::apply(gpu::Attend::new(n_heads, hidden), [qkv.into_dispatch()])
+    } else {
+        let [q, k, v] = split_qkv(qkv);
+        reference(q, k, v, n_heads, Some(mask), p)
+    }
+}
+
+/// Queries, keys and values apart.
+///
+/// # Shapes
+/// `qkv`: `[batch, seq, 3 * d_model]`; the results: `[batch, seq, d_model]`
+pub fn split_qkv(qkv: Tensor<3>) -> [Tensor<3>; 3] {
+    let d_model = qkv.dims()[2] / 3;
+    [0, 1, 2].map(|part| qkv.clone().narrow(2, part * d_model, d_model))
+}
+
+/// [`attend`] in plain tensor operations. Without a `mask` every query sees every key.
 ///
 /// # Shapes
 /// `q` and the result: `[batch, query, d_model]`; `k` and `v`: `[batch, key, d_model]`
-pub fn attend(
-    q: Tensor<3>,
-    k: Tensor<3>,
-    v: Tensor<3>,
-    n_heads: usize,
-    mask: Option<&Mask>,
-    p: f64,
-) -> Tensor<3> {
-    match mask {
-        Some(mask) if p == 0.0 && fused::runs_on(&q.device()) => {
-            let attend = Attend { n_heads, hidden: mask.hidden.clone() };
-            fused::apply(attend, [q, k, v].map(Tensor::into_dispatch))
-        }
-        _ => reference(q, k, v, n_heads, mask, p),
-    }
-}
-
-/// [`attend`] in plain tensor operations.
 pub fn reference(
     q: Tensor<3>,
     k: Tensor<3>,
@@ -86,13 +119,14 @@ pub fn reference(
 /// How much each query takes from each key, its rows adding up to 1.
 ///
 /// # Shapes
-/// As in [`attend`]; the result: `[batch, head, query, key]`
+/// `q`: `[batch, query, d_model]`; `k`: `[batch, key, d_model]`; the result:
+/// `[batch, head, query, key]`
 pub fn pattern(q: Tensor<3>, k: Tensor<3>, n_heads: usize, mask: Option<&Mask>) -> Tensor<4> {
     let (q, k) = (split(q, n_heads), split(k, n_heads));
     let d_head = q.dims()[3] as f64;
     let mut scores = q.div_scalar(d_head.sqrt()).matmul(k.swap_dims(2, 3)); // [batch, head, query, key]
     if let Some(mask) = mask {
-        scores = scores + mask.added.clone();
+        scores = scores.clone() + mask.added(scores.dims()[2], &scores.device());
     }
     softmax(scores, 3)
 }
@@ -102,7 +136,7 @@ fn split(x: Tensor<3>, n_heads: usize) -> Tensor<4> {
     x.reshape([batch, seq, n_heads, d_model / n_heads]).swap_dims(1, 2) // [batch, head, seq, d_head]
 }
 
-/// Attention of `q`, `k` and `v` of one length on the CPU.
+/// Attention on the CPU.
 #[derive(Clone, Debug)]
 struct Attend {
     n_heads: usize,
@@ -110,35 +144,33 @@ struct Attend {
 }
 
 impl Attend {
-    fn heads(&self, [_, seq, d_model]: [usize; 3]) -> Heads {
-        Heads { seq, n_heads: self.n_heads, d_head: d_model / self.n_heads }
+    fn heads(&self, [_, seq, width]: [usize; 3]) -> Heads {
+        Heads { seq, n_heads: self.n_heads, d_head: width / (3 * self.n_heads) }
     }
 }
 
-impl Fused<3> for Attend {
+impl Fused<Flex, 1> for Attend {
     /// The output, and its `log_sums`.
     type Saved = (FlexTensor, Vec<f32>);
 
-    fn forward(&self, inputs: &[FlexTensor; 3]) -> (FlexTensor, Self::Saved) {
-        let shape = fused::dims(&inputs[0]);
-        let [q, k, v] = inputs.each_ref().map(fused::values);
-        let hidden = self.hidden.as_deref();
-        let (z, log_sums) = cpu::forward(self.heads(shape), Inputs { q, k, v }, hidden);
-        let z = fused::tensor(z, shape);
+    fn forward(&self, [qkv]: &[FlexTensor; 1]) -> (FlexTensor, Self::Saved) {
+        let shape @ [batch, seq, width] = fused::dims(qkv);
+        let (z, log_sums) =
+            cpu::forward(self.heads(shape), fused::values(qkv), self.hidden.as_deref());
+        let z = fused::tensor(z, [batch, seq, width / 3]);
         (z.clone(), (z, log_sums))
     }
 
     fn backward(
         &self,
-        inputs: &[FlexTensor; 3],
+        [qkv]: &[FlexTensor; 1],
         (z, log_sums): &Self::Saved,
         dz: &FlexTensor,
-    ) -> [FlexTensor; 3] {
-        let shape = fused::dims(z);
-        let [q, k, v] = inputs.each_ref().map(fused::values);
+    ) -> [Option<FlexTensor>; 1] {
+        let shape: [usize; 3] = fused::dims(qkv);
         let outputs = Outputs { z: fused::values(z), dz: fused::values(dz), log_sums };
         let hidden = self.hidden.as_deref();
-        cpu::backward(self.heads(shape), Inputs { q, k, v }, hidden, outputs)
-            .map(|gradient| fused::tensor(gradient, shape))
+        let gradient = cpu::backward(self.heads(shape), fused::values(qkv), hidden, outputs);
+        [Some(fused::tensor(gradient, shape))]
     }
 }

@@ -1,8 +1,11 @@
-//! Cross-entropy of every token.
+//! Cross-entropy: of every token, and of a batch.
+
+mod gpu;
 
 use std::f32::consts::{LN_2, LOG2_E};
 use std::sync::Arc;
 
+use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
@@ -16,11 +19,13 @@ use crate::platform::for_each;
 /// # Shapes
 /// `logits`: `[batch, seq, vocab]`; `targets` and the result: `[batch, seq]`
 pub fn token_losses(logits: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<2> {
-    if fused::runs_on(&logits.device()) {
+    let logits_of = logits.device();
+    let logits = [logits.into_dispatch()];
+    if fused::is_cpu(&logits_of) {
         let targets = targets.into_data().iter::<u32>().map(|target| target as usize).collect();
-        fused::apply(CrossEntropy { targets }, [logits.into_dispatch()])
+        fused::apply(CrossEntropy { targets }, logits)
     } else {
-        reference(logits, targets)
+        fused::apply(gpu::CrossEntropy::new(targets), logits)
     }
 }
 
@@ -30,12 +35,30 @@ pub fn reference(logits: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<2> {
     log_p.gather(2, targets.unsqueeze_dim::<3>(2)).squeeze_dim::<2>(2).neg() // [batch, seq]
 }
 
+/// Weighted mean of `losses`, in nats per character, times `share`.
+///
+/// # Shapes
+/// `losses` and `weights`: `[batch, seq]`; the result: `[1]`
+pub fn mean_loss(losses: Tensor<2>, weights: Tensor<2>, share: f64) -> Tensor<1> {
+    if fused::is_cpu(&losses.device()) {
+        mean_reference(losses, weights, share)
+    } else {
+        fused::apply(gpu::Mean::new(weights, share), [losses.into_dispatch()])
+    }
+}
+
+/// [`mean_loss`] in plain tensor operations.
+pub fn mean_reference(losses: Tensor<2>, weights: Tensor<2>, share: f64) -> Tensor<1> {
+    let total = weights.clone().sum();
+    ((losses * weights).sum() / total).mul_scalar(share)
+}
+
 #[derive(Clone, Debug)]
 struct CrossEntropy {
     targets: Arc<[usize]>, // [batch * seq]
 }
 
-impl Fused<1> for CrossEntropy {
+impl Fused<Flex, 1> for CrossEntropy {
     /// To base 2, the logarithm of the sum of every token's `e^logit`: `[batch * seq]`.
     type Saved = Vec<f32>;
 
@@ -65,7 +88,7 @@ impl Fused<1> for CrossEntropy {
         [logits]: &[FlexTensor; 1],
         log_sums: &Vec<f32>,
         by_loss: &FlexTensor,
-    ) -> [FlexTensor; 1] {
+    ) -> [Option<FlexTensor>; 1] {
         let shape = fused::dims::<3>(logits);
         let [_, _, vocab] = shape;
         let part = PART.div_ceil(vocab);
@@ -82,7 +105,7 @@ impl Fused<1> for CrossEntropy {
                 by_logit[*target] -= by_loss;
             }
         });
-        [fused::tensor(by_logit, shape)]
+        [Some(fused::tensor(by_logit, shape))]
     }
 }
 

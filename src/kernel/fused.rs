@@ -1,4 +1,4 @@
-//! Operations on the CPU with a backward pass of their own, among Burn's.
+//! Operations with a backward pass of their own, among Burn's.
 
 use std::fmt::Debug;
 
@@ -9,32 +9,90 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{
-    Autodiff, BackendTensor, DispatchAutodiffContext, DispatchDevice, DispatchTensor,
-    DispatchTensorKind, Flex,
+    Autodiff, Backend, BackendTensor, Cube, DispatchAutodiffContext, DispatchDevice,
+    DispatchTensor, DispatchTensorKind, Flex,
 };
 use burn::tensor::{Device, Tensor, TensorData};
 
-/// A function of `N` float tensors, each contiguous, and its gradient.
-pub trait Fused<const N: usize>: Clone + Debug + Send + 'static {
+/// A function of `N` float tensors of a backend, each contiguous, and its gradient.
+pub trait Fused<B: Executor, const N: usize>: Clone + Debug + Send + 'static {
     /// What the backward pass needs besides the inputs.
     type Saved: Clone + Debug + Send + 'static;
 
-    fn forward(&self, inputs: &[FlexTensor; N]) -> (FlexTensor, Self::Saved);
+    fn forward(&self, inputs: &[FloatTensor<B>; N]) -> (FloatTensor<B>, Self::Saved);
 
-    /// The gradient by every input, from that by the output.
+    /// The gradient by every input, from that by the output; `None` where there is none to tell
+    /// Burn of.
     fn backward(
         &self,
-        inputs: &[FlexTensor; N],
+        inputs: &[FloatTensor<B>; N],
         saved: &Self::Saved,
-        gradient: &FlexTensor,
-    ) -> [FlexTensor; N];
+        gradient: &FloatTensor<B>,
+    ) -> [Option<FloatTensor<B>>; N];
+}
+
+/// A backend that fused operations are written for.
+pub trait Executor: Backend {
+    /// What of a tensor is this backend's.
+    ///
+    /// # Panics
+    /// If the tensor is another backend's.
+    fn own(kind: DispatchTensorKind) -> BackendTensor<Self>;
+
+    fn contiguous(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    fn tensor<const D: usize>(tensor: FloatTensor<Self>) -> Tensor<D>;
+
+    fn tracked<const D: usize>(tensor: FloatTensor<Autodiff<Self>>) -> Tensor<D>;
+}
+
+impl Executor for Flex {
+    fn own(kind: DispatchTensorKind) -> BackendTensor<Self> {
+        match kind {
+            DispatchTensorKind::Flex(tensor) => tensor,
+            other => unreachable!("this operation is the CPU's, not one of {other:?}"),
+        }
+    }
+
+    fn contiguous(tensor: FlexTensor) -> FlexTensor {
+        tensor.to_contiguous()
+    }
+
+    fn tensor<const D: usize>(tensor: FlexTensor) -> Tensor<D> {
+        Tensor::from_primitive::<Self>(tensor)
+    }
+
+    fn tracked<const D: usize>(tensor: FloatTensor<Autodiff<Self>>) -> Tensor<D> {
+        Tensor::from_primitive::<Autodiff<Self>>(tensor)
+    }
+}
+
+impl Executor for Cube {
+    fn own(kind: DispatchTensorKind) -> BackendTensor<Self> {
+        match kind {
+            DispatchTensorKind::Cube(tensor) => tensor,
+            other => unreachable!("this operation is a GPU's, not one of {other:?}"),
+        }
+    }
+
+    fn contiguous(tensor: FloatTensor<Cube>) -> FloatTensor<Cube> {
+        burn_cubecl::kernel::into_contiguous(tensor)
+    }
+
+    fn tensor<const D: usize>(tensor: FloatTensor<Cube>) -> Tensor<D> {
+        Tensor::from_primitive::<Self>(tensor)
+    }
+
+    fn tracked<const D: usize>(tensor: FloatTensor<Autodiff<Self>>) -> Tensor<D> {
+        Tensor::from_primitive::<Autodiff<Self>>(tensor)
+    }
 }
 
 /// Numbers that are worth a thread's while.
 pub const PART: usize = 1 << 14;
 
-/// Whether [`apply`] works on tensors of `device`.
-pub fn runs_on(device: &Device) -> bool {
+/// Whether `device` is the CPU.
+pub fn is_cpu(device: &Device) -> bool {
     matches!(device.clone().inner().as_dispatch(), DispatchDevice::Flex(_))
 }
 
@@ -51,61 +109,57 @@ pub fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor
     FlexTensor::from_data(TensorData::new(values, shape))
 }
 
-/// `operation` of `inputs`, which are on a device that it [`runs_on`].
+/// `operation` of `inputs`.
 ///
 /// # Panics
-/// If they are not.
-pub fn apply<O: Fused<N>, const N: usize, const D: usize>(
+/// If they are not tensors of the operation's backend.
+pub fn apply<B: Executor, O: Fused<B, N>, const N: usize, const D: usize>(
     operation: O,
     inputs: [DispatchTensor; N],
 ) -> Tensor<D> {
     let is_tracked = |input: &DispatchTensor| input.autodiff != DispatchAutodiffContext::Disabled;
     if !inputs.iter().any(is_tracked) {
-        let inputs = inputs.map(|input| match input.kind {
-            DispatchTensorKind::Flex(BackendTensor::Float(input)) => input.to_contiguous(),
-            other => unreachable!("fused operations are for floats on the CPU, not {other:?}"),
-        });
-        return Tensor::from_primitive::<Flex>(operation.forward(&inputs).0);
+        let inputs = inputs.map(|input| B::contiguous(B::own(input.kind).float()));
+        return B::tensor(operation.forward(&inputs).0);
     }
-    let inputs = inputs.map(tracked);
+    let inputs = inputs.map(tracked::<B>);
     let nodes = inputs.each_ref().map(|input| input.node());
-    let inputs = inputs.map(|input| input.into_primitive().to_contiguous());
+    let inputs = inputs.map(|input| B::contiguous(input.into_primitive()));
     let (output, saved) = operation.forward(&inputs);
     let state = State { operation, inputs, saved };
-    let step = Step::<O>(std::marker::PhantomData);
+    let step = Step::<B, O>(std::marker::PhantomData);
     let output = match step.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
         OpsKind::Tracked(prep) => prep.finish(state, output),
         OpsKind::UnTracked(prep) => prep.finish(output),
     };
-    Tensor::from_primitive::<Autodiff<Flex>>(output)
+    B::tracked(output)
+}
+
+/// The backend's tensor behind `tensor`, whether its gradient is taken or not.
+pub fn primitive<B: Executor>(tensor: DispatchTensor) -> FloatTensor<B> {
+    B::contiguous(tracked::<B>(tensor).into_primitive())
 }
 
 /// An input as Burn's autodiff knows it, a constant if it did not.
-fn tracked(input: DispatchTensor) -> FloatTensor<Autodiff<Flex>> {
+fn tracked<B: Executor>(input: DispatchTensor) -> FloatTensor<Autodiff<B>> {
     match input.kind {
-        DispatchTensorKind::Flex(BackendTensor::Float(input)) => {
-            <FloatTensor<Autodiff<Flex>>>::new(input)
-        }
-        DispatchTensorKind::Autodiff(input) => match *input {
-            DispatchTensorKind::Flex(input) => input.autodiff(),
-            other => unreachable!("fused operations are for floats on the CPU, not {other:?}"),
-        },
-        other => unreachable!("fused operations are for floats on the CPU, not {other:?}"),
+        DispatchTensorKind::Autodiff(input) => B::own(*input).autodiff(),
+        kind => <FloatTensor<Autodiff<B>>>::new(B::own(kind).float()),
     }
 }
 
 #[derive(Clone, Debug)]
-struct State<O, S, const N: usize> {
+struct State<O, S, T, const N: usize> {
     operation: O,
-    inputs: [FlexTensor; N],
+    inputs: [T; N],
     saved: S,
 }
 
 #[derive(Debug)]
-struct Step<O>(std::marker::PhantomData<O>);
+struct Step<B, O>(std::marker::PhantomData<(B, O)>);
 
-impl<O: Fused<N>, const N: usize> Backward<Flex, N> for Step<O> {
-    type State = State<O, O::Saved, N>;
+impl<B: Executor, O: Fused<B, N>, const N: usize> Backward<B, N> for Step<B, O> {
+    type State = State<O, O::Saved, FloatTensor<B>, N>;
 
     fn backward(
         self,
@@ -113,13 +167,16 @@ impl<O: Fused<N>, const N: usize> Backward<Flex, N> for Step<O> {
         gradients: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
-        let gradient = gradients.consume::<Flex>(&step.node).to_contiguous();
+        let gradient = B::contiguous(gradients.consume::<B>(&step.node));
         let State { operation, inputs, saved } = step.state;
         let by_input = operation.backward(&inputs, &saved, &gradient);
         for (parent, gradient) in step.parents.into_iter().zip(by_input) {
-            if let Some(parent) = parent {
-                gradients.register::<Flex>(parent.id, gradient);
+            if let (Some(parent), Some(gradient)) = (parent, gradient) {
+                gradients.register::<B>(parent.id, gradient);
             }
         }
     }
+}
+pub fn own_int(tensor: DispatchTensor) -> burn::backend::tensor::IntTensor<Cube> {
+    <Cube as Executor>::own(tensor.kind).int()
 }

@@ -1,7 +1,10 @@
 //! GELU: `x Φ(x)` (Hendrycks & Gimpel 2016).
 
+pub mod gpu;
+
 use std::f32::consts::{FRAC_1_SQRT_2, LOG2_E};
 
+use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
 
@@ -12,7 +15,7 @@ use crate::platform::for_each;
 /// # Shapes
 /// `x` and the result: `[batch, seq, d_mlp]`
 pub fn gelu(x: Tensor<3>) -> Tensor<3> {
-    if fused::runs_on(&x.device()) { fused::apply(Gelu, [x.into_dispatch()]) } else { reference(x) }
+    if fused::is_cpu(&x.device()) { fused::apply(Gelu, [x.into_dispatch()]) } else { reference(x) }
 }
 
 /// [`gelu`] in plain tensor operations, whose gradient is exact by autodiff. Burn's own takes the
@@ -25,7 +28,7 @@ pub fn reference(x: Tensor<3>) -> Tensor<3> {
 #[derive(Clone, Debug)]
 struct Gelu;
 
-impl Fused<1> for Gelu {
+impl Fused<Flex, 1> for Gelu {
     type Saved = ();
 
     fn forward(&self, [x]: &[FlexTensor; 1]) -> (FlexTensor, ()) {
@@ -36,12 +39,12 @@ impl Fused<1> for Gelu {
         (fused::tensor(y, fused::dims::<3>(x)), ())
     }
 
-    fn backward(&self, [x]: &[FlexTensor; 1], (): &(), dy: &FlexTensor) -> [FlexTensor; 1] {
+    fn backward(&self, [x]: &[FlexTensor; 1], (): &(), dy: &FlexTensor) -> [Option<FlexTensor>; 1] {
         let (values, dy) = (fused::values(x), fused::values(dy));
         let mut dx = vec![0.0; values.len()];
         let parts = dx.chunks_mut(PART).zip(values.chunks(PART)).zip(dy.chunks(PART));
         for_each(parts.collect(), |_, ((dx, x), dy)| backward(x, dy, dx));
-        [fused::tensor(dx, fused::dims::<3>(x))]
+        [Some(fused::tensor(dx, fused::dims::<3>(x)))]
     }
 }
 
@@ -62,14 +65,18 @@ wide! {
     }
 }
 
-/// `Φ(x)`, within 1e-7, and its derivative: Abramowitz & Stegun 7.1.26, of the tail that `x` is in.
+/// `1 / sqrt(2π)`.
+const PEAK: f32 = 0.398_942_3;
+/// Abramowitz & Stegun 7.1.26, highest power first.
+const SERIES: [f32; 5] = [1.061_405_4, -1.453_152, 1.421_413_7, -0.284_496_73, 0.254_829_6];
+/// The slope of what the series is a function of.
+const SLOPE: f32 = 0.327_591_1 * FRAC_1_SQRT_2;
+
+/// `Φ(x)`, within 1e-7, and its derivative, from the tail that `x` is in.
 #[inline(always)]
 fn normal<const FMA: bool>(x: f32) -> (f32, f32) {
-    /// `1 / sqrt(2π)`.
-    const PEAK: f32 = 0.398_942_3;
-    const SERIES: [f32; 5] = [1.061_405_4, -1.453_152, 1.421_413_7, -0.284_496_73, 0.254_829_6];
     let power = exp2::<FMA>(x * x * (-0.5 * LOG2_E)); // e^(-x²/2)
-    let t = 1.0 / mul_add::<FMA>(0.327_591_1 * FRAC_1_SQRT_2, x.abs(), 1.0);
+    let t = 1.0 / mul_add::<FMA>(SLOPE, x.abs(), 1.0);
     let mut series = SERIES[0];
     for coefficient in &SERIES[1..] {
         series = mul_add::<FMA>(series, t, *coefficient);

@@ -1,37 +1,52 @@
-//! LayerNorm (Ba et al. 2016) without its bias.
+//! LayerNorm (Ba et al. 2016).
 
+mod gpu;
+
+use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
 use burn::tensor::module::layer_norm;
 
 use super::fused::{self, Fused, PART};
 use super::lanes::{LANES, mul_add, total, wide};
+use super::param::Param;
 use crate::platform::for_each;
 
 /// GPT-2's guard against a variance of 0.
 pub const EPSILON: f32 = 1e-5;
 
-/// `x` of mean 0 and variance 1 in every token, times `w`.
+/// `x` of mean 0 and variance 1 in every token, times `w`, plus `b`.
 ///
 /// # Shapes
-/// `x` and the result: `[batch, seq, d_model]`; `w`: `[d_model]`
-pub fn normalize(x: Tensor<3>, w: Tensor<1>) -> Tensor<3> {
-    if fused::runs_on(&x.device()) {
-        fused::apply(LayerNorm, [x.into_dispatch(), w.into_dispatch()])
-    } else {
-        reference(x, w)
+/// `x` and the result: `[batch, seq, d_model]`; `w` and `b`: `[d_model]`
+pub fn normalize(x: Tensor<3>, w: &Param<1>, b: Option<&Param<1>>) -> Tensor<3> {
+    match (w, b) {
+        (Param::Part(w), None) => {
+            fused::apply(gpu::LayerNorm { w: w.clone(), b: None }, [x.into_dispatch()])
+        }
+        (Param::Part(w), Some(Param::Part(b))) => {
+            fused::apply(gpu::LayerNorm { w: w.clone(), b: Some(b.clone()) }, [x.into_dispatch()])
+        }
+        _ if fused::is_cpu(&x.device()) => {
+            let normed = fused::apply(LayerNorm, [x.into_dispatch(), w.tensor().into_dispatch()]);
+            match b {
+                Some(b) => normed + b.tensor().unsqueeze::<3>(),
+                None => normed,
+            }
+        }
+        _ => reference(x, w.tensor(), b.map(Param::tensor)),
     }
 }
 
 /// [`normalize`] in plain tensor operations.
-pub fn reference(x: Tensor<3>, w: Tensor<1>) -> Tensor<3> {
-    layer_norm(x, w, None, f64::from(EPSILON))
+pub fn reference(x: Tensor<3>, w: Tensor<1>, b: Option<Tensor<1>>) -> Tensor<3> {
+    layer_norm(x, w, b, f64::from(EPSILON))
 }
 
 #[derive(Clone, Debug)]
 struct LayerNorm;
 
-impl Fused<2> for LayerNorm {
+impl Fused<Flex, 2> for LayerNorm {
     type Saved = ();
 
     fn forward(&self, [x, w]: &[FlexTensor; 2]) -> (FlexTensor, ()) {
@@ -43,7 +58,12 @@ impl Fused<2> for LayerNorm {
         (fused::tensor(y, fused::dims::<3>(x)), ())
     }
 
-    fn backward(&self, [x, w]: &[FlexTensor; 2], (): &(), dy: &FlexTensor) -> [FlexTensor; 2] {
+    fn backward(
+        &self,
+        [x, w]: &[FlexTensor; 2],
+        (): &(),
+        dy: &FlexTensor,
+    ) -> [Option<FlexTensor>; 2] {
         let (values, dy, width) = (fused::values(x), fused::values(dy), fused::values(w).len());
         let size = PART.next_multiple_of(width);
         let mut dx = vec![0.0; values.len()];
@@ -57,7 +77,7 @@ impl Fused<2> for LayerNorm {
         for part in by_part.chunks(width) {
             dw.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
         }
-        [fused::tensor(dx, fused::dims::<3>(x)), fused::tensor(dw, [width])]
+        [Some(fused::tensor(dx, fused::dims::<3>(x))), Some(fused::tensor(dw, [width]))]
     }
 }
 

@@ -1,11 +1,18 @@
-//! What the plain tensor operations are too slow for, each beside its reference in them.
+//! What plain tensor operations are too slow for, each beside its reference in them.
 //!
-//! Every operation has one function that chooses: the fused one where it runs, which is on the
-//! CPU, and elsewhere the reference. Tests hold the two together.
+//! Every operation has one function that chooses: loops on the CPU, kernels on a GPU, and the
+//! reference where neither covers a case. Tests hold the three together.
 
+pub mod adamw;
 pub mod attention;
 pub mod cross_entropy;
+pub mod embedding;
 mod fused;
 pub mod gelu;
+mod gpu;
 mod lanes;
 pub mod layer_norm;
+pub mod linear;
+pub mod param;
+
+pub use fused::is_cpu;

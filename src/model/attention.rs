@@ -1,22 +1,18 @@
 //! Causal multi-head attention (Vaswani et al. 2017).
 
 use burn::tensor::Tensor;
-use burn::tensor::module::linear;
 
 use super::Weights;
-use crate::kernel::attention::{Mask, attend, pattern};
+use crate::kernel::attention::{Mask, attend, pattern, reference, split_qkv};
+use crate::kernel::linear::Linear;
 
 #[derive(Clone, Debug)]
 pub struct Attention {
     n_heads: usize,
-    w_q: Tensor<2>,         // [d_model, d_model]
-    w_k: Tensor<2>,         // [d_model, d_model]
-    w_v: Tensor<2>,         // [d_model, d_model]
-    w_o: Tensor<2>,         // [d_model, d_model]
-    b_q: Option<Tensor<1>>, // [d_model]
-    b_k: Option<Tensor<1>>, // [d_model]
-    b_v: Option<Tensor<1>>, // [d_model]
-    b_o: Option<Tensor<1>>, // [d_model]
+    q: Linear, // [d_model, d_model]
+    k: Linear, // [d_model, d_model]
+    v: Linear, // [d_model, d_model]
+    o: Linear, // [d_model, d_model]
 }
 
 /// Keys and values of the tokens so far, so that generation computes each token once.
@@ -48,52 +44,48 @@ impl Cache {
 
 impl Attention {
     pub fn new(n_heads: usize, weights: &Weights, name: &str) -> Self {
-        let matrix = |of: &str| weights.matrix(&format!("{name}.W_{of}"));
-        let vector = |of: &str| weights.vector(&format!("{name}.b_{of}"));
-        Self {
-            n_heads,
-            w_q: matrix("Q"),
-            w_k: matrix("K"),
-            w_v: matrix("V"),
-            w_o: matrix("O"),
-            b_q: vector("Q"),
-            b_k: vector("K"),
-            b_v: vector("V"),
-            b_o: vector("O"),
-        }
+        let [q, k, v, o] = ["Q", "K", "V", "O"].map(|of| weights.linear(name, of));
+        Self { n_heads, q, k, v, o }
     }
 
-    /// What attention writes into the residual stream, and the pattern it does so by. With a
-    /// `cache`, the tokens of `x` follow those in it, and join them. Without a `mask` every token
-    /// sees every key: right for one token alone after those in a cache.
+    /// The residual stream after attention has written into it, a share `p` of that dropped, and
+    /// the pattern it did so by. With a `cache`, the tokens of `x` follow those in it, and join
+    /// them. Without a `mask` every token sees every key: right for one token alone after those
+    /// in a cache.
     ///
     /// # Shapes
-    /// `x`: `[batch, seq, d_model]`, after LayerNorm; the result: `[batch, seq, d_model]`
+    /// `x`: `[batch, seq, d_model]`, after LayerNorm; `resid` and the result:
+    /// `[batch, seq, d_model]`
     pub fn forward(
         &self,
         x: Tensor<3>,
+        resid: Tensor<3>,
         mask: Option<&Mask>,
         p: f64,
         cache: Option<&mut Cache>,
     ) -> (Tensor<3>, Pattern) {
-        let q = linear(x.clone(), self.w_q.clone(), self.b_q.clone());
-        let mut k = linear(x.clone(), self.w_k.clone(), self.b_k.clone());
-        let mut v = linear(x, self.w_v.clone(), self.b_v.clone());
-        if let Some(cache) = cache {
-            (k, v) = cache.append(k, v);
-        }
-        let pattern =
-            Pattern { q: q.clone(), k: k.clone(), n_heads: self.n_heads, mask: mask.cloned() };
-        let z = attend(q, k, v, self.n_heads, mask, p);
-        (linear(z, self.w_o.clone(), self.b_o.clone()), pattern)
+        let n_heads = self.n_heads;
+        let qkv = Linear::side_by_side([&self.q, &self.k, &self.v], x);
+        let pattern = Pattern { qkv: qkv.clone(), n_heads, mask: mask.cloned() };
+        let z = match (mask, cache) {
+            (Some(mask), None) => attend(qkv, n_heads, mask, p),
+            (mask, cache) => {
+                let [q, mut k, mut v] = split_qkv(qkv);
+                if let Some(cache) = cache {
+                    (k, v) = cache.append(k, v);
+                }
+                reference(q, k, v, n_heads, mask, p)
+            }
+        };
+        (self.o.add(z, resid, p), pattern)
     }
 }
 
-/// A layer's attention pattern, which is only computed to be looked at.
+/// A layer's attention pattern among the tokens it was given, which is only computed to be looked
+/// at.
 #[derive(Clone, Debug)]
 pub struct Pattern {
-    q: Tensor<3>, // [batch, query, d_model]
-    k: Tensor<3>, // [batch, key, d_model]
+    qkv: Tensor<3>, // [batch, seq, 3 * d_model]
     n_heads: usize,
     mask: Option<Mask>,
 }
@@ -101,6 +93,7 @@ pub struct Pattern {
 impl Pattern {
     /// `[batch, head, query, key]`, whose rows sum to 1.
     pub fn compute(self) -> Tensor<4> {
-        pattern(self.q, self.k, self.n_heads, self.mask.as_ref())
+        let [q, k, _] = split_qkv(self.qkv);
+        pattern(q, k, self.n_heads, self.mask.as_ref())
     }
 }

@@ -2,10 +2,10 @@
 
 use burn::tensor::Tensor;
 
+use super::Weights;
 use super::attention::{Attention, Cache, Pattern};
 use super::mlp::Mlp;
 use super::norm::Norm;
-use super::{Weights, dropout};
 use crate::kernel::attention::Mask;
 
 #[derive(Clone, Debug)]
@@ -39,9 +39,8 @@ impl Block {
         cache: Option<&mut Cache>,
     ) -> (Tensor<3>, Pattern) {
         let normed = self.ln1.forward(resid_pre.clone());
-        let (attn_out, pattern) = self.attn.forward(normed, mask, p, cache);
-        let resid_mid = resid_pre + dropout(attn_out, p);
-        let mlp_out = self.mlp.forward(self.ln2.forward(resid_mid.clone()));
-        (resid_mid + dropout(mlp_out, p), pattern)
+        let (resid_mid, pattern) = self.attn.forward(normed, resid_pre, mask, p, cache);
+        let normed = self.ln2.forward(resid_mid.clone());
+        (self.mlp.forward(normed, resid_mid, p), pattern)
     }
 }

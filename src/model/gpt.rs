@@ -1,6 +1,5 @@
 //! The whole model: tokens to logits.
 
-use burn::tensor::module::{embedding, linear};
 use burn::tensor::{Bool, Int, Tensor};
 
 use super::attention::{Cache, Pattern};
@@ -9,28 +8,28 @@ use super::norm::Norm;
 use super::{Weights, dropout};
 use crate::config::ModelConfig;
 use crate::kernel::attention::Mask;
+use crate::kernel::embedding::embed;
+use crate::kernel::linear::Linear;
+use crate::kernel::param::Param;
 
 #[derive(Clone, Debug)]
 pub struct Gpt {
-    w_e: Tensor<2>,   // [vocab, d_model]
-    w_pos: Tensor<2>, // [context, d_model]
+    w_e: Param<2>,   // [vocab, d_model]
+    w_pos: Param<2>, // [context, d_model]
     blocks: Vec<Block>,
     ln_final: Norm,
-    w_u: Tensor<2>, // [d_model, vocab]
+    w_u: Option<Linear>, // [d_model, vocab], unless it is the transpose of `w_e`
 }
 
 impl Gpt {
     pub fn new(config: &ModelConfig, weights: &Weights) -> Self {
-        let w_e = weights.matrix("embed.W_E");
-        let w_u =
-            if config.tied_head { w_e.clone().transpose() } else { weights.matrix("unembed.W_U") };
         let block = |layer| Block::new(config.n_heads, weights, &format!("blocks.{layer}"));
         Self {
-            w_e,
+            w_e: weights.matrix("embed.W_E"),
             w_pos: weights.matrix("pos_embed.W_pos"),
             blocks: (0..config.n_layers).map(block).collect(),
             ln_final: Norm::new(weights, "ln_final"),
-            w_u,
+            w_u: (!config.tied_head).then(|| weights.linear("unembed", "U")),
         }
     }
 
@@ -53,9 +52,9 @@ impl Gpt {
         forgotten: Option<Tensor<2, Bool>>,
         p: f64,
     ) -> (Tensor<3>, Vec<Pattern>) {
-        let mask = Mask::causal(tokens.dims()[1], forgotten, &tokens.device());
+        let mask = Mask::causal(forgotten);
         let mut patterns = Vec::with_capacity(self.blocks.len());
-        let mut resid = dropout(self.embed(tokens, 0), p);
+        let mut resid = dropout(embed(tokens, &self.w_e, &self.w_pos, 0), p);
         for block in &self.blocks {
             let (resid_post, pattern) = block.forward(resid, Some(&mask), p, None);
             resid = resid_post;
@@ -70,8 +69,8 @@ impl Gpt {
     /// `tokens`: `[1, seq]`, one token unless the caches are empty; logits: `[1, 1, vocab]`
     pub fn forward_cached(&self, tokens: Tensor<2, Int>, caches: &mut Caches) -> Tensor<3> {
         let [_, seq] = tokens.dims();
-        let mask = (seq > 1).then(|| Mask::causal(seq, None, &tokens.device()));
-        let mut resid = self.embed(tokens, caches.len());
+        let mask = (seq > 1).then(|| Mask::causal(None));
+        let mut resid = embed(tokens, &self.w_e, &self.w_pos, caches.len());
         for (block, cache) in self.blocks.iter().zip(&mut caches.layers) {
             (resid, _) = block.forward(resid, mask.as_ref(), 0.0, Some(cache));
         }
@@ -84,14 +83,12 @@ impl Gpt {
         Caches { layers: vec![Cache::default(); self.blocks.len()] }
     }
 
-    fn embed(&self, tokens: Tensor<2, Int>, start: usize) -> Tensor<3> {
-        let [_, seq] = tokens.dims();
-        let positions = self.w_pos.clone().narrow(0, start, seq).unsqueeze::<3>(); // [1, seq, d_model]
-        embedding(self.w_e.clone(), tokens) + positions
-    }
-
     fn unembed(&self, resid: Tensor<3>) -> Tensor<3> {
-        linear(self.ln_final.forward(resid), self.w_u.clone(), None)
+        let normed = self.ln_final.forward(resid);
+        match &self.w_u {
+            Some(w_u) => w_u.apply(normed),
+            None => Linear::unembed(&self.w_e, normed),
+        }
     }
 }
 

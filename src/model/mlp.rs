@@ -1,33 +1,28 @@
 //! The feed-forward layer: `gelu(x W_in + b_in) W_out + b_out`.
 
 use burn::tensor::Tensor;
-use burn::tensor::module::linear;
 
 use super::Weights;
-use crate::kernel::gelu::gelu;
+use crate::kernel::linear::Linear;
 
 #[derive(Clone, Debug)]
 pub struct Mlp {
-    w_in: Tensor<2>,          // [d_model, d_mlp]
-    b_in: Option<Tensor<1>>,  // [d_mlp]
-    w_out: Tensor<2>,         // [d_mlp, d_model]
-    b_out: Option<Tensor<1>>, // [d_model]
+    w_in: Linear,  // [d_model, d_mlp]
+    w_out: Linear, // [d_mlp, d_model]
 }
 
 impl Mlp {
     pub fn new(weights: &Weights, name: &str) -> Self {
-        Self {
-            w_in: weights.matrix(&format!("{name}.W_in")),
-            b_in: weights.vector(&format!("{name}.b_in")),
-            w_out: weights.matrix(&format!("{name}.W_out")),
-            b_out: weights.vector(&format!("{name}.b_out")),
-        }
+        Self { w_in: weights.linear(name, "in"), w_out: weights.linear(name, "out") }
     }
 
+    /// The residual stream after this layer has written into it, a share `p` of that dropped.
+    ///
     /// # Shapes
-    /// `x` and the result: `[batch, seq, d_model]`
-    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let hidden = gelu(linear(x, self.w_in.clone(), self.b_in.clone())); // [batch, seq, d_mlp]
-        linear(hidden, self.w_out.clone(), self.b_out.clone())
+    /// `x`: `[batch, seq, d_model]`, after LayerNorm; `resid` and the result:
+    /// `[batch, seq, d_model]`
+    pub fn forward(&self, x: Tensor<3>, resid: Tensor<3>, p: f64) -> Tensor<3> {
+        let hidden = self.w_in.apply_gelu(x); // [batch, seq, d_mlp]
+        self.w_out.add(hidden, resid, p)
     }
 }

@@ -4,11 +4,12 @@ use burn::tensor::Tensor;
 
 use super::Weights;
 use crate::kernel::layer_norm::normalize;
+use crate::kernel::param::Param;
 
 #[derive(Clone, Debug)]
 pub struct Norm {
-    w: Tensor<1>,         // [d_model]
-    b: Option<Tensor<1>>, // [d_model]
+    w: Param<1>,         // [d_model]
+    b: Option<Param<1>>, // [d_model]
 }
 
 impl Norm {
@@ -20,10 +21,6 @@ impl Norm {
     /// # Shapes
     /// `x` and the result: `[batch, seq, d_model]`
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let normed = normalize(x, self.w.clone());
-        match &self.b {
-            Some(b) => normed + b.clone().unsqueeze(),
-            None => normed,
-        }
+        normalize(x, &self.w, self.b.as_ref())
     }
 }

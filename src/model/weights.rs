@@ -13,6 +13,9 @@ use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::config::ModelConfig;
+use crate::kernel::is_cpu;
+use crate::kernel::linear::Linear;
+use crate::kernel::param::{Memory, Param, Part};
 
 /// One named parameter.
 #[derive(Clone, Debug, PartialEq)]
@@ -141,62 +144,120 @@ fn draw(parameter: &Parameter, rng: &mut impl Rng) -> Vec<f32> {
         .collect()
 }
 
-/// The parameters as tensors: leaves of the gradient graph if they were cut for training.
+/// The parameters as operations take them.
 #[derive(Clone, Debug)]
 pub struct Weights<'a> {
     layout: &'a Layout,
-    leaves: Vec<Tensor<1>>,
+    values: Values,
+}
+
+#[derive(Clone, Debug)]
+enum Values {
+    /// A tensor a parameter, cut from the flat vector, and the gradient so far.
+    Cut(Vec<Tensor<1>>, Option<Tensor<1>>),
+    /// The flat vector as it is, on a GPU.
+    Whole(Memory),
 }
 
 impl<'a> Weights<'a> {
-    /// Cuts `flat` for inference.
+    /// Those of `flat`, for inference.
     ///
     /// # Shapes
     /// `flat`: `[layout.len()]`
     pub fn new(layout: &'a Layout, flat: &Tensor<1>) -> Self {
-        let leaves =
-            layout.parameters.iter().map(|p| flat.clone().slice(p.range.clone())).collect();
-        Self { layout, leaves }
+        let values = if is_cpu(&flat.device()) {
+            Values::Cut(cut(layout, flat).collect(), None)
+        } else {
+            Values::Whole(Memory::new(flat))
+        };
+        Self { layout, values }
     }
 
-    /// Cuts `flat` into leaves whose gradients can be taken.
+    /// Those of `flat`, whose gradients can be taken.
+    ///
+    /// # Shapes
+    /// `flat`: `[layout.len()]`
     pub fn trainable(layout: &'a Layout, flat: &Tensor<1>) -> Self {
-        let mut out = Self::new(layout, flat);
-        out.leaves = out.leaves.into_iter().map(|leaf| leaf.autodiff().require_grad()).collect();
-        out
+        let values = if is_cpu(&flat.device()) {
+            let leaf = |part: Tensor<1>| part.autodiff().require_grad();
+            Values::Cut(cut(layout, flat).map(leaf).collect(), None)
+        } else {
+            Values::Whole(Memory::trainable(flat))
+        };
+        Self { layout, values }
     }
 
-    /// Gradient of `loss` by every parameter: `[layout.len()]`, in the layout's order. A parameter
-    /// that the loss does not depend on has gradient 0.
-    pub fn gradient(&self, loss: &Tensor<1>) -> Tensor<1> {
-        let mut gradients = loss.backward();
-        let parts = self
-            .leaves
-            .iter()
-            .map(|leaf| {
-                leaf.grad_remove(&mut gradients)
-                    .unwrap_or_else(|| leaf.clone().inner().zeros_like())
-            })
-            .collect();
-        Tensor::cat(parts, 0)
+    /// Adds the gradient of `loss` to those taken before.
+    pub fn backward(&mut self, loss: &Tensor<1>) {
+        match &mut self.values {
+            Values::Cut(leaves, sum) => {
+                let mut gradients = loss.backward();
+                let of_leaf = |leaf: &Tensor<1>| {
+                    let gradient = leaf.grad_remove(&mut gradients);
+                    gradient.unwrap_or_else(|| leaf.clone().inner().zeros_like())
+                };
+                let gradient = Tensor::cat(leaves.iter().map(of_leaf).collect(), 0);
+                *sum = Some(match sum.take() {
+                    Some(sum) => sum + gradient,
+                    None => gradient,
+                });
+            }
+            Values::Whole(memory) => memory.backward(loss),
+        }
+    }
+
+    /// The gradients taken, in the layout's order: `[layout.len()]`. A parameter that no loss
+    /// depended on has gradient 0.
+    ///
+    /// # Panics
+    /// If no gradient was taken.
+    pub fn into_gradient(self) -> Tensor<1> {
+        match self.values {
+            Values::Cut(_, sum) => sum.expect("a gradient is taken before it is asked for"),
+            Values::Whole(memory) => memory.into_gradient(),
+        }
     }
 
     /// The matrix `name`: `[in, out]`.
     ///
     /// # Panics
     /// If the layout has no matrix of that name.
-    pub fn matrix(&self, name: &str) -> Tensor<2> {
+    pub fn matrix(&self, name: &str) -> Param<2> {
         let place = self.layout.index[name];
         let [rows, columns] = self.layout.parameters[place].shape[..] else {
             panic!("{name} is not a matrix");
         };
-        self.leaves[place].clone().reshape([rows, columns])
+        self.param(place, [rows, columns])
     }
 
     /// The vector `name`: `[d]`; `None` if the model has none, as without biases.
-    pub fn vector(&self, name: &str) -> Option<Tensor<1>> {
-        self.layout.index.get(name).map(|place| self.leaves[*place].clone())
+    pub fn vector(&self, name: &str) -> Option<Param<1>> {
+        let place = *self.layout.index.get(name)?;
+        Some(self.param(place, [self.layout.parameters[place].range.len()]))
     }
+
+    /// The matrix `{name}.W_{of}`, with the bias `{name}.b_{of}` if the model has it.
+    ///
+    /// # Panics
+    /// If the layout has no such matrix.
+    pub fn linear(&self, name: &str, of: &str) -> Linear {
+        let (w, b) = (format!("{name}.W_{of}"), format!("{name}.b_{of}"));
+        Linear { w: self.matrix(&w), b: self.vector(&b) }
+    }
+
+    fn param<const D: usize>(&self, place: usize, shape: [usize; D]) -> Param<D> {
+        match &self.values {
+            Values::Cut(leaves, _) => Param::Own(leaves[place].clone().reshape(shape)),
+            Values::Whole(memory) => {
+                let start = self.layout.parameters[place].range.start;
+                Param::Part(Part { memory: memory.clone(), start, shape })
+            }
+        }
+    }
+}
+
+fn cut<'a>(layout: &'a Layout, flat: &'a Tensor<1>) -> impl Iterator<Item = Tensor<1>> + 'a {
+    layout.parameters.iter().map(|p| flat.clone().slice(p.range.clone()))
 }
 
 /// A flat vector on the device: `[values.len()]`.

@@ -47,7 +47,7 @@ pub fn cpu_limits() -> MemoryLimits {
         let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
         Some(kib << 10)
     });
-    MemoryLimits { total: total.unwrap_or(u64::MAX), buffer: u64::MAX, keeps_patterns: false }
+    MemoryLimits { total: total.unwrap_or(u64::MAX), buffer: u64::MAX }
 }
 
 pub async fn find_gpu(choice: DeviceChoice) -> Result<Candidate, String> {
@@ -60,6 +60,7 @@ pub async fn find_gpu(choice: DeviceChoice) -> Result<Candidate, String> {
     };
     let (device, setup) = Device::wgpu_options()
         .graphics_api(api)
+        .tasks_max(super::MOST_TASKS)
         .init_with_setup_async()
         .await
         .map_err(|e| format!("no GPU was found ({})", first_line(&e.to_string())))?;
@@ -69,7 +70,7 @@ pub async fn find_gpu(choice: DeviceChoice) -> Result<Candidate, String> {
 
 #[cfg(feature = "cuda")]
 fn cuda() -> Result<Candidate, String> {
-    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX, keeps_patterns: true };
+    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
     Ok(Candidate { device: Device::cuda(0), name: "CUDA".into(), software: false, limits })
 }
 

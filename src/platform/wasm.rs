@@ -34,7 +34,7 @@ pub fn for_each<T: Send>(items: Vec<T>, work: impl Fn(usize, T) + Send + Sync) {
 
 /// A WASM program addresses 4 GiB; some of it is its own.
 pub fn cpu_limits() -> MemoryLimits {
-    MemoryLimits { total: 3 << 30, buffer: 1 << 30, keeps_patterns: false }
+    MemoryLimits { total: 3 << 30, buffer: 1 << 30 }
 }
 
 pub async fn find_gpu(choice: DeviceChoice) -> Result<Candidate, String> {
@@ -48,6 +48,7 @@ pub async fn find_gpu(choice: DeviceChoice) -> Result<Candidate, String> {
     }
     let (device, setup) = Device::wgpu_options()
         .graphics_api(WgpuBackend::WebGpu)
+        .tasks_max(super::MOST_TASKS)
         .init_with_setup_async()
         .await
         .map_err(|e| format!("no WebGPU adapter was had ({e})"))?;

@@ -201,11 +201,10 @@ impl<E: Fn(Event)> Session<E> {
             step: trainer.step,
             parameters: trainer.layout.len(),
             vocab_size: trainer.tokenizer.vocab_size(),
-            training_bytes: trainer.config.model.training_bytes(
-                trainer.tokenizer.vocab_size(),
-                trainer.config.train.batch,
-                device.limits.keeps_patterns,
-            ),
+            training_bytes: trainer
+                .config
+                .model
+                .training_bytes(trainer.tokenizer.vocab_size(), trainer.config.train.batch),
             history: trainer.history.clone(),
             example_prompt: trainer.task.example_prompt(trainer.config.seed),
             probes: trainer.task.probes(trainer.config.seed),

@@ -2,7 +2,7 @@
 
 use std::f32::consts::LN_2;
 
-use super::cpu::{Gradients, Heads, Inputs, Outputs, mask};
+use super::cpu::{Heads, Of, Outputs, mask};
 use crate::kernel::lanes::{LANES, Lanes, exp2, mul_add, total, wide};
 
 /// Queries at a time: each key, value and gradient by them is then loaded half as often.
@@ -40,18 +40,19 @@ impl Backward {
         Self { q, dz, dq, queries, k, v, dk, dv, by_rows }
     }
 
-    pub fn load(&mut self, heads: Heads, head: usize, inputs: Inputs, outputs: Outputs) {
-        heads.copy_rows(inputs.q, head, 1.0, &mut self.q);
-        heads.copy_rows(outputs.dz, head, 1.0, &mut self.dz);
+    pub fn load(&mut self, heads: Heads, head: usize, qkv: &[f32], outputs: Outputs) {
+        heads.copy_rows(qkv, heads.columns(Of::Queries, head), 1.0, &mut self.q);
+        heads.copy_rows(outputs.dz, heads.output(head), 1.0, &mut self.dz);
         let log_sums = &outputs.log_sums[head * heads.seq..];
-        let of_query = heads.rows(outputs.z, head).zip(self.dz.chunks_exact(heads.d_head));
+        let of_query =
+            heads.rows(outputs.z, heads.output(head)).zip(self.dz.chunks_exact(heads.d_head));
         for ((query, (z, dz)), log_sum) in self.queries.iter_mut().zip(of_query).zip(log_sums) {
             *query =
                 Query { log_sum: *log_sum, mean: z.iter().zip(dz).map(|(z, dz)| z * dz).sum() };
         }
-        let copies = [(&mut self.k, inputs.k, heads.scale()), (&mut self.v, inputs.v, 1.0)];
-        for (to, from, scale) in copies {
-            for (key, from) in heads.rows(from, head).enumerate() {
+        let copies = [(&mut self.k, Of::Keys, heads.scale()), (&mut self.v, Of::Values, 1.0)];
+        for (to, of, scale) in copies {
+            for (key, from) in heads.rows(qkv, heads.columns(of, head)).enumerate() {
                 let block = &mut to[key / LANES * heads.d_head..];
                 block.iter_mut().zip(from).for_each(|(to, from)| to[key % LANES] = from * scale);
             }
@@ -66,16 +67,14 @@ impl Backward {
         backward_head(heads, q, dz, queries, k, v, added, by_rows, dq, dk, dv);
     }
 
-    pub fn store(&self, heads: Heads, head: usize, gradients: &mut Gradients) {
-        let rows = heads.rows_mut(gradients.q, head).zip(self.dq.chunks_exact(heads.d_head));
+    pub fn store(&self, heads: Heads, head: usize, gradient: &mut [f32]) {
+        let queries = heads.rows_mut(gradient, heads.columns(Of::Queries, head));
+        let rows = queries.zip(self.dq.chunks_exact(heads.d_head));
         rows.for_each(|(to, from)| to.copy_from_slice(from));
         // The scale is that of the scores as powers of e.
-        let copies = [
-            (&self.dk, &mut *gradients.k, heads.scale() * LN_2),
-            (&self.dv, &mut *gradients.v, 1.0),
-        ];
-        for (from, to, scale) in copies {
-            for (key, to) in heads.rows_mut(to, head).enumerate() {
+        let copies = [(&self.dk, Of::Keys, heads.scale() * LN_2), (&self.dv, Of::Values, 1.0)];
+        for (from, of, scale) in copies {
+            for (key, to) in heads.rows_mut(gradient, heads.columns(of, head)).enumerate() {
                 let block = &from[key / LANES * heads.d_head..];
                 to.iter_mut().zip(block).for_each(|(to, from)| *to = from[key % LANES] * scale);
             }

@@ -14,7 +14,8 @@ use crate::platform::for_each;
 /// The score of a key after its query. Below [`HIDDEN`], so that it is never the greatest.
 const MASKED: f32 = -1e30;
 
-/// The shape of one row of a batch; what it attends with is `[seq, head, d_head]`.
+/// The shape of one row of a batch: queries, keys and values are `[seq, 3, head, d_head]`, what
+/// comes of them is `[seq, head, d_head]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Heads {
     pub seq: usize,
@@ -32,48 +33,63 @@ impl Heads {
         LOG2_E / (self.d_head as f32).sqrt()
     }
 
-    /// The rows of one head, `[seq, d_head]`.
-    pub fn rows(self, x: &[f32], head: usize) -> impl Iterator<Item = &[f32]> {
-        x.chunks_exact(self.d_model()).map(move |row| &row[head * self.d_head..][..self.d_head])
+    /// Values a token has of queries, keys and values.
+    pub fn width(self) -> usize {
+        3 * self.d_model()
     }
 
-    pub fn rows_mut(self, x: &mut [f32], head: usize) -> impl Iterator<Item = &mut [f32]> {
-        let columns = head * self.d_head..(head + 1) * self.d_head;
-        x.chunks_exact_mut(self.d_model()).map(move |row| &mut row[columns.clone()])
+    /// Where one head's queries, keys or values stand in a token.
+    pub fn columns(self, of: Of, head: usize) -> Columns {
+        Columns { width: self.width(), start: of as usize * self.d_model() + head * self.d_head }
     }
 
-    /// The rows of one head, scaled, one after the other.
-    pub fn copy_rows(self, x: &[f32], head: usize, scale: f32, to: &mut [f32]) {
-        for (to, from) in to.chunks_exact_mut(self.d_head).zip(self.rows(x, head)) {
+    /// Where one head's output stands in a token.
+    pub fn output(self, head: usize) -> Columns {
+        Columns { width: self.d_model(), start: head * self.d_head }
+    }
+
+    /// `[seq, d_head]` of `x`.
+    pub fn rows(self, x: &[f32], columns: Columns) -> impl Iterator<Item = &[f32]> {
+        x.chunks_exact(columns.width).map(move |row| &row[columns.start..][..self.d_head])
+    }
+
+    pub fn rows_mut(self, x: &mut [f32], columns: Columns) -> impl Iterator<Item = &mut [f32]> {
+        let range = columns.start..columns.start + self.d_head;
+        x.chunks_exact_mut(columns.width).map(move |row| &mut row[range.clone()])
+    }
+
+    /// `[seq, d_head]` of `x`, scaled, one row after the other.
+    pub fn copy_rows(self, x: &[f32], columns: Columns, scale: f32, to: &mut [f32]) {
+        for (to, from) in to.chunks_exact_mut(self.d_head).zip(self.rows(x, columns)) {
             to.iter_mut().zip(from).for_each(|(to, from)| *to = from * scale);
         }
     }
 }
 
-/// Queries, keys and values, `[seq, head, d_head]` of a batch or of a row of it.
-#[derive(Clone, Copy)]
-pub struct Inputs<'a> {
-    pub q: &'a [f32],
-    pub k: &'a [f32],
-    pub v: &'a [f32],
+/// What of a head.
+#[derive(Clone, Copy, Debug)]
+pub enum Of {
+    Queries,
+    Keys,
+    Values,
+}
+
+/// The columns of one head among all of a token.
+#[derive(Clone, Copy, Debug)]
+pub struct Columns {
+    width: usize,
+    start: usize,
 }
 
 /// What attention gave, and the gradient by it.
 #[derive(Clone, Copy)]
 pub struct Outputs<'a> {
-    /// Of the shape of the queries.
+    /// `[seq, head, d_head]`
     pub z: &'a [f32],
     /// As `z`.
     pub dz: &'a [f32],
     /// `[head, seq]`: to base 2, the logarithm of the sum of every query's `e^score`.
     pub log_sums: &'a [f32],
-}
-
-/// The gradient by [`Inputs`].
-pub struct Gradients<'a> {
-    pub q: &'a mut [f32],
-    pub k: &'a mut [f32],
-    pub v: &'a mut [f32],
 }
 
 /// What is added to the scores of every key: `[key]`, padded to whole lanes.
@@ -85,50 +101,44 @@ fn added(heads: Heads, hidden: Option<&[bool]>) -> Vec<Lanes> {
     added
 }
 
-/// `z` and the `log_sums` of a whole batch; `hidden`: `[batch, key]`.
-pub fn forward(heads: Heads, inputs: Inputs, hidden: Option<&[bool]>) -> (Vec<f32>, Vec<f32>) {
+/// `z` and the `log_sums` of a whole batch, from its queries, keys and values; `hidden`:
+/// `[batch, key]`.
+pub fn forward(heads: Heads, qkv: &[f32], hidden: Option<&[bool]>) -> (Vec<f32>, Vec<f32>) {
     let size = heads.seq * heads.d_model();
-    let mut z = vec![0.0; inputs.q.len()];
+    let mut z = vec![0.0; qkv.len() / 3];
     let mut log_sums = vec![0.0; z.len() / heads.d_head];
     let rows = z.chunks_exact_mut(size).zip(log_sums.chunks_exact_mut(size / heads.d_head));
     for_each(rows.collect(), |row, (z, log_sums)| {
-        let of_row = |x| part(x, row, size);
-        let inputs = Inputs { q: of_row(inputs.q), k: of_row(inputs.k), v: of_row(inputs.v) };
+        let qkv = part(qkv, row, 3 * size);
         let added = added(heads, hidden.map(|hidden| part(hidden, row, heads.seq)));
         let mut scratch = Forward::new(heads);
         for (head, log_sums) in log_sums.chunks_exact_mut(heads.seq).enumerate() {
-            scratch.load(heads, head, inputs);
-            scratch.compute(heads, head, inputs.q, &added, z, log_sums);
+            scratch.load(heads, head, qkv);
+            scratch.compute(heads, head, qkv, &added, z, log_sums);
         }
     });
     (z, log_sums)
 }
 
-/// The gradients by `q`, `k` and `v` of a whole batch, from that by `z`.
-pub fn backward(
-    heads: Heads,
-    inputs: Inputs,
-    hidden: Option<&[bool]>,
-    outputs: Outputs,
-) -> [Vec<f32>; 3] {
+/// The gradient by the queries, keys and values of a whole batch, from that by `z`.
+pub fn backward(heads: Heads, qkv: &[f32], hidden: Option<&[bool]>, outputs: Outputs) -> Vec<f32> {
     let size = heads.seq * heads.d_model();
-    let mut gradients = [(); 3].map(|()| vec![0.0; outputs.z.len()]);
-    let [q, k, v] = gradients.each_mut().map(|gradient| gradient.chunks_exact_mut(size));
-    for_each(q.zip(k).zip(v).collect(), |row, ((q, k), v)| {
-        let of_row = |x| part(x, row, size);
-        let inputs = Inputs { q: of_row(inputs.q), k: of_row(inputs.k), v: of_row(inputs.v) };
-        let log_sums = part(outputs.log_sums, row, size / heads.d_head);
-        let outputs = Outputs { z: of_row(outputs.z), dz: of_row(outputs.dz), log_sums };
+    let mut gradient = vec![0.0; qkv.len()];
+    for_each(gradient.chunks_exact_mut(3 * size).collect(), |row, gradient| {
+        let outputs = Outputs {
+            z: part(outputs.z, row, size),
+            dz: part(outputs.dz, row, size),
+            log_sums: part(outputs.log_sums, row, size / heads.d_head),
+        };
         let added = added(heads, hidden.map(|hidden| part(hidden, row, heads.seq)));
-        let mut gradients = Gradients { q, k, v };
         let mut scratch = Backward::new(heads);
         for head in 0..heads.n_heads {
-            scratch.load(heads, head, inputs, outputs);
+            scratch.load(heads, head, part(qkv, row, 3 * size), outputs);
             scratch.compute(heads, &added);
-            scratch.store(heads, head, &mut gradients);
+            scratch.store(heads, head, gradient);
         }
     });
-    gradients
+    gradient
 }
 
 /// Takes the scores out whose lane is of a key after its query.

@@ -1,6 +1,6 @@
 //! One head's output.
 
-use super::cpu::{Heads, Inputs, mask};
+use super::cpu::{Heads, Of, mask};
 use crate::kernel::lanes::{LANES, Lanes, exp2, mul_add, wide};
 
 /// One head's keys and values, and what a block of its queries comes to.
@@ -18,24 +18,24 @@ impl Forward {
         Self { k: zeros.clone(), v: zeros, q, scores }
     }
 
-    pub fn load(&mut self, heads: Heads, head: usize, inputs: Inputs) {
-        heads.copy_rows(inputs.k, head, heads.scale(), &mut self.k);
-        heads.copy_rows(inputs.v, head, 1.0, &mut self.v);
+    pub fn load(&mut self, heads: Heads, head: usize, qkv: &[f32]) {
+        heads.copy_rows(qkv, heads.columns(Of::Keys, head), heads.scale(), &mut self.k);
+        heads.copy_rows(qkv, heads.columns(Of::Values, head), 1.0, &mut self.v);
     }
 
-    /// `z` and the `log_sums` of what was loaded, from the queries `q` of every head.
+    /// `z` and the `log_sums` of what was loaded.
     pub fn compute(
         &mut self,
         heads: Heads,
         head: usize,
-        q: &[f32],
+        qkv: &[f32],
         added: &[Lanes],
         z: &mut [f32],
         log_sums: &mut [f32],
     ) {
         let Self { k, v, q: queries, scores } = self;
         let start = head * heads.d_head;
-        let (q, z, added) = (&q[start..], &mut z[start..], added.as_flattened());
+        let (q, z, added) = (&qkv[start..], &mut z[start..], added.as_flattened());
         forward_head(heads, q, k, v, added, queries, scores, z, log_sums);
     }
 }
@@ -84,7 +84,7 @@ fn forward_lanes<const FMA: bool>(
         let rows = LANES.min(seq - first);
         let keys = first + rows;
         for l in 0..rows {
-            let query = &q[(first + l) * d_model..][..d_head];
+            let query = &q[(first + l) * heads.width()..][..d_head];
             queries.iter_mut().zip(query).for_each(|(lanes, value)| lanes[l] = *value);
         }
         let mut greatest = [f32::NEG_INFINITY; LANES];

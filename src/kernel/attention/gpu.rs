@@ -1,0 +1,352 @@
+//! Attention on a GPU: one kernel forward, and one backward.
+//!
+//! A unit computes a query, or the gradients by a key, and stores no pattern; the others of its
+//! group share what it reads (Dao et al. 2022).
+
+use burn::backend::Cube;
+use burn::backend::tensor::IntTensor;
+use burn::tensor::{Int, Tensor};
+use burn_cubecl::cubecl;
+use cubecl::prelude::*;
+
+use crate::kernel::fused::Fused;
+use crate::kernel::gpu::{GpuTensor, arg, dims, empty, groups, ints};
+
+/// A unit keeps four vectors of a head.
+pub const MOST_D_HEAD: usize = 128;
+
+/// Units of a group: tokens of one head, one after the other.
+const BLOCK: usize = 64;
+
+#[derive(Clone, Debug)]
+pub struct Attend {
+    n_heads: usize,
+    hidden: Option<IntTensor<Cube>>, // [batch, key]
+}
+
+/// What does not change from launch to launch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Heads {
+    n_heads: usize,
+    d_head: usize,
+}
+
+impl Heads {
+    fn d_model(self) -> usize {
+        self.n_heads * self.d_head
+    }
+
+    /// Tokens that are in shared memory at a time: 4 KiB of each vector.
+    fn tile(self) -> usize {
+        (1024 / self.d_head).clamp(1, BLOCK)
+    }
+
+    fn scale(self) -> f32 {
+        (self.d_head as f32).sqrt().recip()
+    }
+}
+
+impl Attend {
+    pub fn new(n_heads: usize, hidden: Option<Tensor<2, Int>>) -> Self {
+        Self { n_heads, hidden: hidden.map(ints) }
+    }
+
+    fn heads(&self, width: usize) -> Heads {
+        Heads { n_heads: self.n_heads, d_head: width / (3 * self.n_heads) }
+    }
+
+    /// The hidden keys, or anything.
+    fn hidden_or(&self, other: &GpuTensor) -> BufferArg {
+        arg(self.hidden.as_ref().unwrap_or(other))
+    }
+}
+
+impl Fused<Cube, 1> for Attend {
+    /// The output, and the logarithm of the sum of every query's `e^score`: `[batch, head, seq]`.
+    type Saved = (GpuTensor, GpuTensor);
+
+    fn forward(&self, [qkv]: &[GpuTensor; 1]) -> (GpuTensor, Self::Saved) {
+        let [batch, seq, width] = dims(qkv);
+        let z = empty(qkv, [batch, seq, width / 3]);
+        let log_sums = empty(qkv, [batch, self.n_heads, seq]);
+        forward::launch(
+            &qkv.client,
+            groups(batch * self.n_heads * seq.div_ceil(BLOCK)),
+            CubeDim::new_1d(BLOCK as u32),
+            arg(qkv),
+            self.hidden_or(&z),
+            arg(&z),
+            arg(&log_sums),
+            batch,
+            seq,
+            self.heads(width),
+            self.hidden.is_some(),
+        );
+        (z.clone(), (z, log_sums))
+    }
+
+    fn backward(
+        &self,
+        [qkv]: &[GpuTensor; 1],
+        (z, log_sums): &Self::Saved,
+        dz: &GpuTensor,
+    ) -> [Option<GpuTensor>; 1] {
+        let shape @ [batch, seq, width] = dims(qkv);
+        let gradient = empty(qkv, shape);
+        backward::launch(
+            &qkv.client,
+            groups(2 * batch * self.n_heads * seq.div_ceil(BLOCK)),
+            CubeDim::new_1d(BLOCK as u32),
+            arg(qkv),
+            self.hidden_or(z),
+            arg(z),
+            arg(log_sums),
+            arg(dz),
+            arg(&gradient),
+            batch,
+            seq,
+            self.heads(width),
+            self.hidden.is_some(),
+        );
+        [Some(gradient)]
+    }
+}
+
+/// Copies a head's part of up to a tile of tokens to shared memory: `[token, d_head]`.
+#[cube]
+fn load(
+    from: &[f32],
+    to: &mut Shared<[f32]>,
+    start: usize,
+    width: usize,
+    count: usize,
+    #[comptime] heads: Heads,
+) {
+    for at in range_stepped(UNIT_POS as usize, comptime![heads.tile() * heads.d_head], BLOCK) {
+        let token = at / heads.d_head;
+        if token < count {
+            to[at] = from[start + token * width + at % heads.d_head];
+        }
+    }
+}
+
+#[cube]
+fn copy(from: &[f32], start: usize, #[comptime] heads: Heads) -> Array<f32> {
+    let mut to = Array::<f32>::new(heads.d_head);
+    for d in 0..heads.d_head {
+        to[d] = from[start + d];
+    }
+    to
+}
+
+#[cube]
+fn zeros(#[comptime] heads: Heads) -> Array<f32> {
+    let mut to = Array::<f32>::new(heads.d_head);
+    for d in 0..heads.d_head {
+        to[d] = 0.0;
+    }
+    to
+}
+
+/// The product of a vector and one in shared memory.
+#[cube]
+fn dot(a: &Array<f32>, b: &Shared<[f32]>, start: usize, #[comptime] heads: Heads) -> f32 {
+    let mut sum = 0.0f32;
+    for d in 0..heads.d_head {
+        sum += a[d] * b[start + d];
+    }
+    sum
+}
+
+#[cube]
+fn add(
+    to: &mut Array<f32>,
+    factor: f32,
+    from: &Shared<[f32]>,
+    start: usize,
+    #[comptime] heads: Heads,
+) {
+    for d in 0..heads.d_head {
+        to[d] += factor * from[start + d];
+    }
+}
+
+/// Whether the key at `place` of a batch is to be seen by any query.
+#[cube]
+fn is_seen(hidden: &[i32], place: usize, #[comptime] hides: bool) -> bool {
+    if hides { hidden[place] == 0 } else { true.runtime() }
+}
+
+#[cube(launch)]
+#[allow(clippy::too_many_arguments)]
+fn forward(
+    qkv: &[f32],
+    hidden: &[i32],
+    z: &mut [f32],
+    log_sums: &mut [f32],
+    batch: usize,
+    seq: usize,
+    #[comptime] heads: Heads,
+    #[comptime] hides: bool,
+) {
+    let mut keys = Shared::<[f32]>::new_slice(heads.tile() * heads.d_head);
+    let mut values = Shared::<[f32]>::new_slice(heads.tile() * heads.d_head);
+    let tile = comptime![heads.tile()];
+    let width = comptime![3 * heads.d_model()];
+    let blocks = seq.div_ceil(BLOCK);
+    let row = CUBE_POS / blocks / heads.n_heads;
+    let head = CUBE_POS / blocks % heads.n_heads;
+    if row < batch {
+        let first = CUBE_POS % blocks * BLOCK;
+        let query = first + UNIT_POS as usize;
+        let is_query = query < seq;
+        let own = row * seq * width + head * heads.d_head;
+        let q = copy(qkv, own + select(is_query, query, 0) * width, heads);
+        let mut sum_of_values = zeros(heads);
+        let mut greatest = f32::new(-1e30);
+        let mut sum = 0.0f32;
+        let end = (first + BLOCK).min(seq);
+        for start in range_stepped(0usize, end, tile) {
+            let count = tile.min(end - start);
+            let from = own + start * width;
+            sync_cube();
+            load(qkv, &mut keys, from + comptime![heads.d_model()], width, count, heads);
+            load(qkv, &mut values, from + comptime![2 * heads.d_model()], width, count, heads);
+            sync_cube();
+            for key in 0..count {
+                if start + key <= query && is_seen(hidden, row * seq + start + key, hides) {
+                    let score =
+                        dot(&q, &keys, key * heads.d_head, heads) * comptime![heads.scale()];
+                    if score > greatest {
+                        let shrunk = (greatest - score).exp();
+                        sum *= shrunk;
+                        for d in 0..heads.d_head {
+                            sum_of_values[d] *= shrunk;
+                        }
+                        greatest = score;
+                    }
+                    let weight = (score - greatest).exp();
+                    sum += weight;
+                    add(&mut sum_of_values, weight, &values, key * heads.d_head, heads);
+                }
+            }
+        }
+        if is_query {
+            let at = (row * seq + query) * comptime![heads.d_model()] + head * heads.d_head;
+            for d in 0..heads.d_head {
+                z[at + d] = sum_of_values[d] / sum;
+            }
+            log_sums[(row * heads.n_heads + head) * seq + query] = greatest + sum.ln();
+        }
+    }
+}
+
+/// The first half of the groups compute gradients by queries, the other half those by keys and
+/// values.
+#[cube(launch)]
+#[allow(clippy::too_many_arguments)]
+fn backward(
+    qkv: &[f32],
+    hidden: &[i32],
+    z: &[f32],
+    log_sums: &[f32],
+    dz: &[f32],
+    gradient: &mut [f32],
+    batch: usize,
+    seq: usize,
+    #[comptime] heads: Heads,
+    #[comptime] hides: bool,
+) {
+    let mut left = Shared::<[f32]>::new_slice(heads.tile() * heads.d_head);
+    let mut right = Shared::<[f32]>::new_slice(heads.tile() * heads.d_head);
+    let mut of_query = Shared::<[f32]>::new_slice(2 * heads.tile());
+    let tile = comptime![heads.tile()];
+    let d_model = comptime![heads.d_model()];
+    let width = comptime![3 * heads.d_model()];
+    let scale = comptime![heads.scale()];
+    let blocks = seq.div_ceil(BLOCK);
+    let half = batch * heads.n_heads * blocks;
+    let number = CUBE_POS % half;
+    let row = number / blocks / heads.n_heads;
+    let head = number / blocks % heads.n_heads;
+    let first = number % blocks * BLOCK;
+    let token = first + UNIT_POS as usize;
+    let is_token = token < seq;
+    let place = select(is_token, token, 0);
+    let own = row * seq * width + head * heads.d_head;
+    let own_output = row * seq * d_model + head * heads.d_head;
+    let own_sums = (row * heads.n_heads + head) * seq;
+    if CUBE_POS < half {
+        let q = copy(qkv, own + place * width, heads);
+        let at = own_output + place * d_model;
+        let by_output = copy(dz, at, heads);
+        let mut mean = 0.0f32;
+        for d in 0..heads.d_head {
+            mean += by_output[d] * z[at + d];
+        }
+        let log_sum = log_sums[own_sums + place];
+        let mut by_query = zeros(heads);
+        let end = (first + BLOCK).min(seq);
+        for start in range_stepped(0usize, end, tile) {
+            let count = tile.min(end - start);
+            let from = own + start * width;
+            sync_cube();
+            load(qkv, &mut left, from + d_model, width, count, heads);
+            load(qkv, &mut right, from + 2 * d_model, width, count, heads);
+            sync_cube();
+            for key in 0..count {
+                if start + key <= token && is_seen(hidden, row * seq + start + key, hides) {
+                    let at = key * heads.d_head;
+                    let weight = (dot(&q, &left, at, heads) * scale - log_sum).exp();
+                    let by_score = weight * (dot(&by_output, &right, at, heads) - mean) * scale;
+                    add(&mut by_query, by_score, &left, at, heads);
+                }
+            }
+        }
+        if is_token {
+            for d in 0..heads.d_head {
+                gradient[own + token * width + d] = by_query[d];
+            }
+        }
+    } else if CUBE_POS < 2 * half {
+        let k = copy(qkv, own + place * width + d_model, heads);
+        let v = copy(qkv, own + place * width + 2 * d_model, heads);
+        let mut by_key = zeros(heads);
+        let mut by_value = zeros(heads);
+        for start in range_stepped(first, seq, tile) {
+            let count = tile.min(seq - start);
+            sync_cube();
+            load(qkv, &mut left, own + start * width, width, count, heads);
+            load(dz, &mut right, own_output + start * d_model, d_model, count, heads);
+            if (UNIT_POS as usize) < count {
+                let query = start + UNIT_POS as usize;
+                let at = own_output + query * d_model;
+                let mut mean = 0.0f32;
+                for d in 0..heads.d_head {
+                    mean += dz[at + d] * z[at + d];
+                }
+                of_query[UNIT_POS as usize * 2] = mean;
+                of_query[UNIT_POS as usize * 2 + 1] = log_sums[own_sums + query];
+            }
+            sync_cube();
+            if is_token && is_seen(hidden, row * seq + place, hides) {
+                for query in 0..count {
+                    if start + query >= token {
+                        let at = query * heads.d_head;
+                        let score = dot(&k, &left, at, heads) * scale;
+                        let weight = (score - of_query[query * 2 + 1]).exp();
+                        let by_weight = dot(&v, &right, at, heads) - of_query[query * 2];
+                        add(&mut by_value, weight, &right, at, heads);
+                        add(&mut by_key, weight * by_weight * scale, &left, at, heads);
+                    }
+                }
+            }
+        }
+        if is_token {
+            for d in 0..heads.d_head {
+                gradient[own + token * width + d_model + d] = by_key[d];
+                gradient[own + token * width + 2 * d_model + d] = by_value[d];
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Embedding on a GPU: one kernel forward, and one backward.
+
+use burn::backend::Cube;
+use burn::backend::tensor::IntTensor;
+use burn::tensor::{Int, Tensor};
+use burn_cubecl::cubecl;
+use cubecl::prelude::*;
+
+use crate::kernel::fused::Fused;
+use crate::kernel::gpu::{GpuTensor, UNITS, arg, empty, groups, ints};
+use crate::kernel::param::Part;
+
+/// Units that add up one row's gradient.
+const ROW_UNITS: usize = 64;
+
+#[derive(Clone, Debug)]
+pub struct Embed {
+    tokens: IntTensor<Cube>, // [batch, seq]
+    shape: [usize; 2],
+    w_e: Part<2>,
+    w_pos: Part<2>,
+    start: usize,
+}
+
+impl Embed {
+    pub fn new(tokens: Tensor<2, Int>, w_e: Part<2>, w_pos: Part<2>, start: usize) -> Self {
+        let shape = tokens.dims();
+        Self { tokens: ints(tokens), shape, w_e, w_pos, start }
+    }
+
+    /// Where the first place's row begins.
+    fn pos_start(&self) -> usize {
+        self.w_pos.start + self.start * self.w_pos.shape[1]
+    }
+}
+
+impl Fused<Cube, 1> for Embed {
+    type Saved = ();
+
+    fn forward(&self, [parameters]: &[GpuTensor; 1]) -> (GpuTensor, ()) {
+        let ([batch, seq], [_, width]) = (self.shape, self.w_e.shape);
+        let y = empty(parameters, [batch, seq, width]);
+        let count = batch * seq * width;
+        forward::launch(
+            &parameters.client,
+            groups(count.div_ceil(UNITS)),
+            CubeDim::new_1d(UNITS as u32),
+            arg(&self.tokens),
+            arg(parameters),
+            arg(&y),
+            count,
+            seq,
+            self.w_e.start,
+            self.pos_start(),
+            width,
+        );
+        (y, ())
+    }
+
+    fn backward(&self, _: &[GpuTensor; 1], (): &(), dy: &GpuTensor) -> [Option<GpuTensor>; 1] {
+        let ([batch, seq], [vocab, width]) = (self.shape, self.w_e.shape);
+        backward::launch(
+            &dy.client,
+            groups(vocab + seq),
+            CubeDim::new_1d(ROW_UNITS as u32),
+            arg(&self.tokens),
+            arg(dy),
+            arg(self.w_e.memory.by_values()),
+            batch,
+            seq,
+            vocab,
+            self.w_e.start,
+            self.pos_start(),
+            width,
+        );
+        [None]
+    }
+}
+
+#[cube(launch)]
+fn forward(
+    tokens: &[i32],
+    parameters: &[f32],
+    y: &mut [f32],
+    count: usize,
+    seq: usize,
+    e_start: usize,
+    pos_start: usize,
+    #[comptime] width: usize,
+) {
+    let at = CUBE_POS * UNITS + UNIT_POS as usize;
+    if at < count {
+        let (token, column) = (at / width, at % width);
+        let id = usize::cast_from(tokens[token]);
+        y[at] = parameters[e_start + id * width + column]
+            + parameters[pos_start + token % seq * width + column];
+    }
+}
+
+/// A group of units adds up the gradient of one row: the first `vocab` groups those of `W_E`, by
+/// looking at every token; the others those of `W_pos`.
+#[cube(launch)]
+#[allow(clippy::too_many_arguments)]
+fn backward(
+    tokens: &[i32],
+    dy: &[f32],
+    by_parameters: &mut [f32],
+    batch: usize,
+    seq: usize,
+    vocab: usize,
+    e_start: usize,
+    pos_start: usize,
+    #[comptime] width: usize,
+) {
+    let group = CUBE_POS;
+    if group < vocab {
+        for column in range_stepped(UNIT_POS as usize, width, ROW_UNITS) {
+            let mut sum = 0.0f32;
+            for token in 0..batch * seq {
+                if tokens[token] == i32::cast_from(group) {
+                    sum += dy[token * width + column];
+                }
+            }
+            by_parameters[e_start + group * width + column] += sum;
+        }
+    } else if group < vocab + seq {
+        let place = group - vocab;
+        for column in range_stepped(UNIT_POS as usize, width, ROW_UNITS) {
+            let mut sum = 0.0f32;
+            for row in 0..batch {
+                sum += dy[(row * seq + place) * width + column];
+            }
+            by_parameters[pos_start + place * width + column] += sum;
+        }
+    }
+}

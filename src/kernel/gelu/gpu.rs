@@ -1,0 +1,31 @@
+//! GELU and its slope in a GPU's kernels.
+
+use burn_cubecl::cubecl;
+use cubecl::prelude::*;
+
+use super::{PEAK, SERIES, SLOPE};
+
+/// `Φ(x)`, within 1e-7, given `e^(-x²/2)`: from the tail that `x` is in.
+#[cube]
+fn below(x: f32, power: f32) -> f32 {
+    let t = 1.0 / (SLOPE * x.abs() + 1.0);
+    let mut series = comptime![SERIES[0]].runtime();
+    #[unroll]
+    for place in 1..5usize {
+        series = series * t + comptime![SERIES[place]];
+    }
+    let tail = 0.5 * series * t * power;
+    select(x < 0.0, tail, 1.0 - tail)
+}
+
+#[cube]
+pub fn gelu(x: f32) -> f32 {
+    x * below(x, (x * x * -0.5f32).exp())
+}
+
+/// The derivative of [`gelu`].
+#[cube]
+pub fn gelu_slope(x: f32) -> f32 {
+    let power = (x * x * -0.5f32).exp();
+    below(x, power) + x * PEAK * power
+}

@@ -1,0 +1,74 @@
+//! What kernels for GPUs share.
+//!
+//! They are written in CubeCL, which compiles them for WebGPU, Vulkan and CUDA as they are first
+//! used. None uses subgroup operations, which a browser may refuse.
+
+use burn::backend::Cube;
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::tensor::{DType, Int, Shape, Tensor};
+use burn_cubecl::cubecl;
+use cubecl::prelude::*;
+
+/// A float tensor on a GPU.
+pub type GpuTensor = FloatTensor<Cube>;
+
+/// Units that work together in most kernels: as many as every WebGPU device allows.
+pub const UNITS: usize = 256;
+
+/// A new tensor on the device of `like`, of any values.
+pub fn empty<const D: usize>(like: &GpuTensor, shape: [usize; D]) -> GpuTensor {
+    let client = like.client.clone();
+    let handle = client.empty(shape.iter().product::<usize>() * size_of::<f32>());
+    GpuTensor::new_contiguous(client, like.device.clone(), Shape::from(shape), handle, DType::F32)
+}
+
+/// A contiguous tensor as a kernel's argument.
+pub fn arg(tensor: &GpuTensor) -> BufferArg {
+    let length = tensor.meta.shape().num_elements();
+    // Safety: it is the tensor's own length.
+    unsafe { BufferArg::from_raw_parts(tensor.handle.clone(), length) }
+}
+
+pub fn dims<const D: usize>(tensor: &GpuTensor) -> [usize; D] {
+    tensor.meta.shape().dims()
+}
+
+/// Whole numbers, or none, as kernels read them.
+pub fn ints(tensor: Tensor<2, Int>) -> IntTensor<Cube> {
+    let tensor = tensor.cast(burn::tensor::IntDType::I32);
+    let dispatch = tensor.into_dispatch();
+    burn_cubecl::kernel::into_contiguous(super::fused::own_int(dispatch))
+}
+
+/// `count` groups of units, in as many dimensions as a device needs for them; a few may be too many.
+pub fn groups(count: usize) -> CubeCount {
+    const MOST: usize = 65_535;
+    let columns = count.clamp(1, MOST);
+    CubeCount::Static(columns as u32, count.div_ceil(columns).max(1) as u32, 1)
+}
+
+/// The sum of `value` over the `units` units that stand side by side with this one, a power of 2;
+/// `shared` has a place for each of the group. Every unit of the group must take part.
+#[cube]
+pub fn sum_of(value: f32, shared: &mut Shared<[f32]>, #[comptime] units: usize) -> f32 {
+    if comptime![units == 1] {
+        value
+    } else {
+        let at = UNIT_POS as usize;
+        let lane = at % units;
+        sync_cube();
+        shared[at] = value;
+        sync_cube();
+        let mut half = comptime![units / 2].runtime();
+        #[unroll]
+        for _ in 0..comptime![units.ilog2()] {
+            if lane < half {
+                let other = shared[at + half];
+                shared[at] += other;
+            }
+            sync_cube();
+            half /= 2;
+        }
+        shared[at - lane]
+    }
+}

@@ -1,0 +1,83 @@
+//! `x W + b`, and what follows it.
+
+mod gpu;
+
+use burn::tensor::Tensor;
+use burn::tensor::module::linear as matrix_product;
+
+use super::gelu::gelu;
+use super::param::Param;
+use crate::model::dropout;
+
+/// A matrix that is applied as `x W`, and a bias.
+#[derive(Clone, Debug)]
+pub struct Linear {
+    /// `[in, out]`
+    pub w: Param<2>,
+    /// `[out]`
+    pub b: Option<Param<1>>,
+}
+
+impl Linear {
+    /// `x W + b`
+    ///
+    /// # Shapes
+    /// `x`: `[batch, seq, in]`; the result: `[batch, seq, out]`
+    pub fn apply(&self, x: Tensor<3>) -> Tensor<3> {
+        Self::side_by_side([self], x)
+    }
+
+    /// `x W + b` of several, which lie at equal distances in memory, one after the other in each
+    /// token.
+    ///
+    /// # Shapes
+    /// `x`: `[batch, seq, in]`; the result: `[batch, seq, N * out]`
+    pub fn side_by_side<const N: usize>(linears: [&Self; N], x: Tensor<3>) -> Tensor<3> {
+        match gpu::Product::of(&linears) {
+            Some(product) => product.apply(x, gpu::Then::Nothing),
+            None => reference(linears, x),
+        }
+    }
+
+    /// `gelu(x W + b)`
+    ///
+    /// # Shapes
+    /// As in [`apply`](Self::apply).
+    pub fn apply_gelu(&self, x: Tensor<3>) -> Tensor<3> {
+        match gpu::Product::of(&[self]) {
+            Some(product) => product.apply(x, gpu::Then::Gelu),
+            None => gelu(reference([self], x)),
+        }
+    }
+
+    /// `to + x W + b`, of whose second part a share `p` is dropped.
+    ///
+    /// # Shapes
+    /// `x`: `[batch, seq, in]`; `to` and the result: `[batch, seq, out]`
+    pub fn add(&self, x: Tensor<3>, to: Tensor<3>, p: f64) -> Tensor<3> {
+        match gpu::Product::of(&[self]) {
+            Some(product) if p == 0.0 => product.add(x, to),
+            _ => to + dropout(reference([self], x), p),
+        }
+    }
+
+    /// `x W_Eᵀ`: logits by an embedding.
+    ///
+    /// # Shapes
+    /// `x`: `[batch, seq, d_model]`; `w_e`: `[vocab, d_model]`; the result: `[batch, seq, vocab]`
+    pub fn unembed(w_e: &Param<2>, x: Tensor<3>) -> Tensor<3> {
+        match w_e {
+            Param::Part(part) => gpu::Product::transposed(part).apply(x, gpu::Then::Nothing),
+            Param::Own(w_e) => matrix_product(x, w_e.clone().transpose(), None),
+        }
+    }
+}
+
+/// [`Linear::side_by_side`] in plain tensor operations.
+pub fn reference<const N: usize>(linears: [&Linear; N], x: Tensor<3>) -> Tensor<3> {
+    let join = |parts: Vec<_>| Tensor::cat(parts, 1);
+    let w = linears.iter().map(|linear| linear.w.tensor()).collect();
+    let b: Option<Vec<_>> =
+        linears.iter().map(|linear| linear.b.as_ref().map(Param::tensor)).collect();
+    matrix_product(x, join(w), b.map(|b| Tensor::cat(b, 0)))
+}

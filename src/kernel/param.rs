@@ -1,0 +1,102 @@
+//! A model's parameters, as operations take them.
+
+use burn::backend::Cube;
+use burn::tensor::Tensor;
+
+use super::fused;
+use super::gpu::GpuTensor;
+
+/// One parameter of `D` dimensions.
+#[derive(Clone, Debug)]
+pub enum Param<const D: usize> {
+    /// A tensor of its own, by which Burn takes the gradient.
+    Own(Tensor<D>),
+    /// A part of a GPU's memory, which kernels read as it lies and leave the gradient beside.
+    Part(Part<D>),
+}
+
+/// A parameter that lies in a [`Memory`].
+#[derive(Clone, Debug)]
+pub struct Part<const D: usize> {
+    pub memory: Memory,
+    /// Place of its first value.
+    pub start: usize,
+    pub shape: [usize; D],
+}
+
+/// All parameters of a model on a GPU, in one vector.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    /// A leaf of the gradient graph if it is trained.
+    leaf: Tensor<1>,
+    /// `[parameters]`
+    pub values: GpuTensor,
+    /// `[parameters]`, to which the backward pass of every kernel adds.
+    pub gradient: Option<GpuTensor>,
+}
+
+impl<const D: usize> Param<D> {
+    pub fn shape(&self) -> [usize; D] {
+        match self {
+            Self::Own(tensor) => tensor.dims(),
+            Self::Part(part) => part.shape,
+        }
+    }
+
+    /// The parameter alone, for plain operations: on a GPU, a copy.
+    pub fn tensor(&self) -> Tensor<D> {
+        match self {
+            Self::Own(tensor) => tensor.clone(),
+            Self::Part(Part { memory, start, shape }) => {
+                let end = start + shape.iter().product::<usize>();
+                memory.leaf.clone().slice(*start..end).reshape(*shape)
+            }
+        }
+    }
+}
+
+impl Memory {
+    /// `flat`, which is on a GPU, to be read.
+    ///
+    /// # Shapes
+    /// `flat`: `[parameters]`
+    pub fn new(flat: &Tensor<1>) -> Self {
+        let values = fused::primitive::<Cube>(flat.clone().into_dispatch());
+        Self { leaf: flat.clone(), values, gradient: None }
+    }
+
+    /// As [`new`](Self::new), to be trained: with gradients of 0.
+    pub fn trainable(flat: &Tensor<1>) -> Self {
+        let leaf = flat.clone().autodiff().require_grad();
+        let gradient = fused::primitive::<Cube>(flat.zeros_like().into_dispatch());
+        Self { leaf, gradient: Some(gradient), ..Self::new(flat) }
+    }
+
+    /// What keeps a graph of operations together that otherwise only read parameters.
+    pub(super) fn leaf(&self) -> &Tensor<1> {
+        &self.leaf
+    }
+
+    /// The gradient that kernels were to add to.
+    ///
+    /// # Panics
+    /// If nothing is trained here.
+    pub(super) fn by_values(&self) -> &GpuTensor {
+        self.gradient.as_ref().expect("only a model that is trained has a backward pass")
+    }
+
+    /// Adds the gradients of `loss`.
+    pub fn backward(&mut self, loss: &Tensor<1>) {
+        let mut gradients = loss.backward();
+        // Of what plain operations took from it.
+        if let Some(by_copies) = self.leaf.grad_remove(&mut gradients) {
+            let by_kernels = Tensor::<1>::from_primitive::<Cube>(self.by_values().clone());
+            let sum = by_kernels + by_copies;
+            self.gradient = Some(fused::primitive::<Cube>(sum.into_dispatch()));
+        }
+    }
+
+    pub fn into_gradient(self) -> Tensor<1> {
+        Tensor::from_primitive::<Cube>(self.by_values().clone())
+    }
+}
