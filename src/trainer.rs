@@ -107,14 +107,18 @@ impl Trainer {
         let rates = self.optimizer.rates(&train, self.step, lr);
         let validates = self.validates_after(self.step + 1);
         let share = 1.0 / train.accumulation as f64;
+        // All drawn first: what is sent to a GPU later waits for what it was given before.
+        let batches: Vec<Batch> = (0..train.accumulation)
+            .map(|micro| {
+                let stream = (self.step * train.accumulation + micro) as u64;
+                self.draw(Split::Train, stream, &self.device.clone().autodiff())
+            })
+            .collect();
         let mut weights = Weights::trainable(&self.layout, &self.parameters);
         let mut sum: Option<Tensor<1>> = None;
         let mut tokens = 0;
         let mut by_token = Vec::new();
-        for micro in 0..train.accumulation {
-            let stream = (self.step * train.accumulation + micro) as u64;
-            let device = self.device.clone().autodiff();
-            let batch = self.draw(Split::Train, stream, &device);
+        for batch in batches {
             tokens += batch.counted;
             // Made anew, for a backward pass uses up the graph behind every tensor but the leaves.
             let model = Gpt::new(&self.config.model, &weights);

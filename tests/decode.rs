@@ -3,21 +3,38 @@
 use burn::tensor::Device;
 use confab::config::{MemoryLimits, RunConfig};
 use confab::decode::Decoder;
+use confab::platform;
+use confab::protocol::DeviceChoice;
 use confab::sample::surprisal;
 use confab::trainer::Trainer;
 use futures::executor::block_on;
 use proptest::prelude::*;
 
-fn trainer(change: impl FnOnce(&mut RunConfig)) -> Trainer {
+fn trainer(device: Device, change: impl FnOnce(&mut RunConfig)) -> Trainer {
     let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
     let mut config = RunConfig::default();
     config.task.phone.lines = 1;
     config.model.context = 96;
     change(&mut config);
-    let mut trainer = Trainer::new(config, Device::flex(), &limits).unwrap();
+    let mut trainer = Trainer::new(config, device, &limits).unwrap();
     // Larger weights, so that patterns are far from even and every part tells.
     trainer.parameters = trainer.parameters.mul_scalar(4.0).add_scalar(0.05);
     trainer
+}
+
+/// Decodes `prompt`, and then what follows a token at a time, in loops and by tensor operations.
+fn check(trainer: &Trainer, prompt: &[u32], more: &[u32]) -> Result<(), TestCaseError> {
+    let (mut plain, mut tensors) = (Decoder::of_small(trainer), Decoder::on_device(trainer));
+    for ids in std::iter::once(prompt).chain(more.chunks(1)) {
+        let [a, b] = [&mut plain, &mut tensors].map(|d| block_on(d.decode(ids)).unwrap());
+        let largest = b.iter().fold(1.0f32, |most, x| most.max(x.abs()));
+        for (a, b) in a.iter().zip(&b) {
+            prop_assert!((a - b).abs() < 1e-4 * largest, "{} and {}", a, b);
+        }
+        prop_assert_eq!(a.len(), trainer.tokenizer.vocab_size());
+        prop_assert_eq!(plain.len(), tensors.len());
+    }
+    Ok(())
 }
 
 proptest! {
@@ -28,29 +45,35 @@ proptest! {
         tied_head in any::<bool>(), bias in any::<bool>(),
         prompt in prop::collection::vec(0..60u32, 1..40), more in prop::collection::vec(0..60u32, 0..6),
     ) {
-        let trainer = trainer(|config| {
+        let trainer = trainer(Device::flex(), |config| {
             let d_model = n_heads * d_head;
             config.model = confab::config::ModelConfig {
                 n_layers, n_heads, d_model, tied_head, bias, ..config.model.clone()
             };
         });
-        let (mut plain, mut tensors) = (Decoder::of_small(&trainer), Decoder::on_device(&trainer));
-        let steps = std::iter::once(prompt.as_slice()).chain(more.chunks(1));
-        for ids in steps {
-            let [a, b] = [&mut plain, &mut tensors].map(|d| block_on(d.decode(ids)).unwrap());
-            let largest = b.iter().fold(1.0f32, |most, x| most.max(x.abs()));
-            for (a, b) in a.iter().zip(&b) {
-                prop_assert!((a - b).abs() < 1e-4 * largest, "{a} and {b}");
-            }
-            prop_assert_eq!(a.len(), trainer.tokenizer.vocab_size());
-            prop_assert_eq!(plain.len(), tensors.len());
-        }
+        check(&trainer, &prompt, &more)?;
+    }
+}
+
+#[test]
+fn plain_loops_give_the_logits_of_a_gpu() {
+    let opened = block_on(platform::open(DeviceChoice::Webgpu));
+    let device = opened.expect("`./dev test` installs a software driver").0.device;
+    for (n_heads, d_head, prompt) in [(3, 5, 1), (1, 70, 9), (2, 4, 80)] {
+        let trainer = trainer(device.clone(), |config| {
+            config.model.n_heads = n_heads;
+            config.model.d_model = n_heads * d_head;
+        });
+        let prompt: Vec<u32> = (0..prompt).map(|at| at * 7 % 60).collect();
+        check(&trainer, &prompt, &[3, 1, 4, 1, 5]).unwrap();
+        // Anew, after others.
+        check(&trainer, &prompt[..1], &[9, 2]).unwrap();
     }
 }
 
 #[test]
 fn a_decoder_keeps_its_weights_and_starts_anew() {
-    let mut trainer = trainer(|_| ());
+    let mut trainer = trainer(Device::flex(), |_| ());
     let mut decoder = Decoder::new(&trainer);
     for _ in 0..3 {
         block_on(trainer.step()).unwrap();

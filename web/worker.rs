@@ -8,7 +8,15 @@ use futures::channel::mpsc;
 use wasm_bindgen::prelude::*;
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
+unsafe extern "C" {
+    /// Runs the constructors by which CubeCL registers its operations. A linker that finds no call
+    /// of this puts one into every exported function, and the browser calls thousands a step.
+    fn __wasm_call_ctors();
+}
+
 fn main() {
+    // SAFETY: it is called once, before anything that was to be constructed is used.
+    unsafe { __wasm_call_ctors() };
     std::panic::set_hook(Box::new(|info| {
         console_error_panic_hook::hook(info);
         post_last_words(&info.to_string());

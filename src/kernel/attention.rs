@@ -1,9 +1,13 @@
 //! Causal attention of every head, from queries, keys and values.
 
 mod backward;
+mod cache;
 mod cpu;
+mod decode;
 mod forward;
 mod gpu;
+
+pub use cache::Cache;
 
 use std::sync::Arc;
 
@@ -71,14 +75,14 @@ impl Mask {
 /// `[batch, seq, d_model]`
 pub fn attend(qkv: Tensor<3>, n_heads: usize, mask: &Mask, p: f64) -> Tensor<3> {
     let hidden = mask.hidden.clone();
-    let d_head = qkv.dims()[2] / (3 * n_heads);
-    if p == 0.0 && fused::is_cpu(&qkv.device()) {
+    let is_fused = p == 0.0 && is_fused(&qkv, n_heads);
+    if is_fused && fused::is_cpu(&qkv.device()) {
         let hidden = match hidden {
             Some(Hidden::Cpu(hidden)) => Some(hidden),
             _ => None,
         };
         fused::apply(Attend { n_heads, hidden }, [qkv.into_dispatch()])
-    } else if p == 0.0 && d_head <= gpu::MOST_D_HEAD {
+    } else if is_fused {
         let hidden = match hidden {
             Some(Hidden::Gpu(hidden)) => Some(hidden),
             _ => None,
@@ -88,6 +92,11 @@ pub fn attend(qkv: Tensor<3>, n_heads: usize, mask: &Mask, p: f64) -> Tensor<3> 
         let [q, k, v] = split_qkv(qkv);
         reference(q, k, v, n_heads, Some(mask), p)
     }
+}
+
+/// Whether loops or a kernel take heads of this width.
+fn is_fused(qkv: &Tensor<3>, n_heads: usize) -> bool {
+    fused::is_cpu(&qkv.device()) || qkv.dims()[2] / (3 * n_heads) <= gpu::MOST_D_HEAD
 }
 
 /// Queries, keys and values apart.

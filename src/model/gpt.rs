@@ -2,12 +2,12 @@
 
 use burn::tensor::{Bool, Int, Tensor};
 
-use super::attention::{Cache, Pattern};
+use super::attention::Pattern;
 use super::block::Block;
 use super::norm::Norm;
 use super::{Weights, dropout};
 use crate::config::ModelConfig;
-use crate::kernel::attention::Mask;
+use crate::kernel::attention::{Cache, Mask};
 use crate::kernel::embedding::embed;
 use crate::kernel::linear::Linear;
 use crate::kernel::param::Param;
@@ -56,7 +56,7 @@ impl Gpt {
         let mut patterns = Vec::with_capacity(self.blocks.len());
         let mut resid = dropout(embed(tokens, &self.w_e, &self.w_pos, 0), p);
         for block in &self.blocks {
-            let (resid_post, pattern) = block.forward(resid, Some(&mask), p, None);
+            let (resid_post, pattern) = block.forward(resid, &mask, p);
             resid = resid_post;
             patterns.push(pattern);
         }
@@ -69,10 +69,9 @@ impl Gpt {
     /// `tokens`: `[1, seq]`, one token unless the caches are empty; logits: `[1, 1, vocab]`
     pub fn forward_cached(&self, tokens: Tensor<2, Int>, caches: &mut Caches) -> Tensor<3> {
         let [_, seq] = tokens.dims();
-        let mask = (seq > 1).then(|| Mask::causal(None));
         let mut resid = embed(tokens, &self.w_e, &self.w_pos, caches.len());
         for (block, cache) in self.blocks.iter().zip(&mut caches.layers) {
-            (resid, _) = block.forward(resid, mask.as_ref(), 0.0, Some(cache));
+            resid = block.forward_cached(resid, cache);
         }
         let last = resid.narrow(1, seq - 1, 1);
         self.unembed(last)
@@ -80,7 +79,8 @@ impl Gpt {
 
     /// Empty caches for [`forward_cached`](Self::forward_cached).
     pub fn caches(&self) -> Caches {
-        Caches { layers: vec![Cache::default(); self.blocks.len()] }
+        let [context, _] = self.w_pos.shape();
+        Caches { layers: self.blocks.iter().map(|_| Cache::new(context)).collect() }
     }
 
     fn unembed(&self, resid: Tensor<3>) -> Tensor<3> {
@@ -93,7 +93,7 @@ impl Gpt {
 }
 
 /// A [`Cache`] a layer.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Caches {
     layers: Vec<Cache>,
 }

@@ -150,17 +150,11 @@ fn Summary() -> impl IntoView {
     let state = use_state();
     let size = Memo::new(move |_| {
         let vocab_size = state.task_facts.with(|facts| facts.tokenizer.vocab_size());
-        let is_cpu = match state.device_choice.get() {
-            DeviceChoice::Auto => {
-                state.device.with(|device| device.as_ref().is_some_and(|d| d.kind == "cpu"))
-            }
-            choice => choice == DeviceChoice::Cpu,
-        };
         state.knobs.with(|knobs| {
             let model = &knobs.model;
             let is_possible = vocab_size > 0 && state.problem.get().is_none();
             is_possible.then(|| {
-                let bytes = model.training_bytes(vocab_size, knobs.train.batch, !is_cpu);
+                let bytes = model.training_bytes(vocab_size, knobs.train.batch);
                 (model.parameters(vocab_size), bytes)
             })
         })

@@ -16,7 +16,7 @@ use crate::kernel::gpu::{GpuTensor, arg, dims, empty, groups, ints};
 pub const MOST_D_HEAD: usize = 128;
 
 /// Units of a group: tokens of one head, one after the other.
-const BLOCK: usize = 64;
+pub const BLOCK: usize = 64;
 
 #[derive(Clone, Debug)]
 pub struct Attend {
@@ -24,24 +24,19 @@ pub struct Attend {
     hidden: Option<IntTensor<Cube>>, // [batch, key]
 }
 
-/// What does not change from launch to launch.
+/// The width of a head, by which a kernel is compiled: a unit keeps vectors of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Heads {
-    n_heads: usize,
-    d_head: usize,
+pub struct Head {
+    pub d_head: usize,
 }
 
-impl Heads {
-    fn d_model(self) -> usize {
-        self.n_heads * self.d_head
-    }
-
+impl Head {
     /// Tokens that are in shared memory at a time: 4 KiB of each vector.
     fn tile(self) -> usize {
         (1024 / self.d_head).clamp(1, BLOCK)
     }
 
-    fn scale(self) -> f32 {
+    pub fn scale(self) -> f32 {
         (self.d_head as f32).sqrt().recip()
     }
 }
@@ -51,11 +46,11 @@ impl Attend {
         Self { n_heads, hidden: hidden.map(ints) }
     }
 
-    fn heads(&self, width: usize) -> Heads {
-        Heads { n_heads: self.n_heads, d_head: width / (3 * self.n_heads) }
+    pub fn head(&self, width: usize) -> Head {
+        Head { d_head: width / (3 * self.n_heads) }
     }
 
-    /// The hidden keys, or anything.
+    /// The hidden keys, or anything: not what the kernel writes, which must not be read as well.
     fn hidden_or(&self, other: &GpuTensor) -> BufferArg {
         arg(self.hidden.as_ref().unwrap_or(other))
     }
@@ -74,12 +69,13 @@ impl Fused<Cube, 1> for Attend {
             groups(batch * self.n_heads * seq.div_ceil(BLOCK)),
             CubeDim::new_1d(BLOCK as u32),
             arg(qkv),
-            self.hidden_or(&z),
+            self.hidden_or(qkv),
             arg(&z),
             arg(&log_sums),
             batch,
             seq,
-            self.heads(width),
+            self.n_heads,
+            self.head(width),
             self.hidden.is_some(),
         );
         (z.clone(), (z, log_sums))
@@ -105,7 +101,8 @@ impl Fused<Cube, 1> for Attend {
             arg(&gradient),
             batch,
             seq,
-            self.heads(width),
+            self.n_heads,
+            self.head(width),
             self.hidden.is_some(),
         );
         [Some(gradient)]
@@ -120,29 +117,29 @@ fn load(
     start: usize,
     width: usize,
     count: usize,
-    #[comptime] heads: Heads,
+    #[comptime] head: Head,
 ) {
-    for at in range_stepped(UNIT_POS as usize, comptime![heads.tile() * heads.d_head], BLOCK) {
-        let token = at / heads.d_head;
+    for at in range_stepped(UNIT_POS as usize, comptime![head.tile() * head.d_head], BLOCK) {
+        let token = at / head.d_head;
         if token < count {
-            to[at] = from[start + token * width + at % heads.d_head];
+            to[at] = from[start + token * width + at % head.d_head];
         }
     }
 }
 
 #[cube]
-fn copy(from: &[f32], start: usize, #[comptime] heads: Heads) -> Array<f32> {
-    let mut to = Array::<f32>::new(heads.d_head);
-    for d in 0..heads.d_head {
+fn copy(from: &[f32], start: usize, #[comptime] head: Head) -> Array<f32> {
+    let mut to = Array::<f32>::new(head.d_head);
+    for d in 0..head.d_head {
         to[d] = from[start + d];
     }
     to
 }
 
 #[cube]
-fn zeros(#[comptime] heads: Heads) -> Array<f32> {
-    let mut to = Array::<f32>::new(heads.d_head);
-    for d in 0..heads.d_head {
+fn zeros(#[comptime] head: Head) -> Array<f32> {
+    let mut to = Array::<f32>::new(head.d_head);
+    for d in 0..head.d_head {
         to[d] = 0.0;
     }
     to
@@ -150,9 +147,9 @@ fn zeros(#[comptime] heads: Heads) -> Array<f32> {
 
 /// The product of a vector and one in shared memory.
 #[cube]
-fn dot(a: &Array<f32>, b: &Shared<[f32]>, start: usize, #[comptime] heads: Heads) -> f32 {
+fn dot(a: &Array<f32>, b: &Shared<[f32]>, start: usize, #[comptime] head: Head) -> f32 {
     let mut sum = 0.0f32;
-    for d in 0..heads.d_head {
+    for d in 0..head.d_head {
         sum += a[d] * b[start + d];
     }
     sum
@@ -164,9 +161,9 @@ fn add(
     factor: f32,
     from: &Shared<[f32]>,
     start: usize,
-    #[comptime] heads: Heads,
+    #[comptime] head: Head,
 ) {
-    for d in 0..heads.d_head {
+    for d in 0..head.d_head {
         to[d] += factor * from[start + d];
     }
 }
@@ -186,23 +183,25 @@ fn forward(
     log_sums: &mut [f32],
     batch: usize,
     seq: usize,
-    #[comptime] heads: Heads,
+    n_heads: usize,
+    #[comptime] head: Head,
     #[comptime] hides: bool,
 ) {
-    let mut keys = Shared::<[f32]>::new_slice(heads.tile() * heads.d_head);
-    let mut values = Shared::<[f32]>::new_slice(heads.tile() * heads.d_head);
-    let tile = comptime![heads.tile()];
-    let width = comptime![3 * heads.d_model()];
+    let mut keys = Shared::<[f32]>::new_slice(head.tile() * head.d_head);
+    let mut values = Shared::<[f32]>::new_slice(head.tile() * head.d_head);
+    let tile = comptime![head.tile()];
+    let d_model = n_heads * head.d_head;
+    let width = 3 * d_model;
     let blocks = seq.div_ceil(BLOCK);
-    let row = CUBE_POS / blocks / heads.n_heads;
-    let head = CUBE_POS / blocks % heads.n_heads;
+    let row = CUBE_POS / blocks / n_heads;
+    let which = CUBE_POS / blocks % n_heads;
     if row < batch {
         let first = CUBE_POS % blocks * BLOCK;
         let query = first + UNIT_POS as usize;
         let is_query = query < seq;
-        let own = row * seq * width + head * heads.d_head;
-        let q = copy(qkv, own + select(is_query, query, 0) * width, heads);
-        let mut sum_of_values = zeros(heads);
+        let own = row * seq * width + which * head.d_head;
+        let q = copy(qkv, own + select(is_query, query, 0) * width, head);
+        let mut sum_of_values = zeros(head);
         let mut greatest = f32::new(-1e30);
         let mut sum = 0.0f32;
         let end = (first + BLOCK).min(seq);
@@ -210,33 +209,32 @@ fn forward(
             let count = tile.min(end - start);
             let from = own + start * width;
             sync_cube();
-            load(qkv, &mut keys, from + comptime![heads.d_model()], width, count, heads);
-            load(qkv, &mut values, from + comptime![2 * heads.d_model()], width, count, heads);
+            load(qkv, &mut keys, from + d_model, width, count, head);
+            load(qkv, &mut values, from + 2 * d_model, width, count, head);
             sync_cube();
             for key in 0..count {
                 if start + key <= query && is_seen(hidden, row * seq + start + key, hides) {
-                    let score =
-                        dot(&q, &keys, key * heads.d_head, heads) * comptime![heads.scale()];
+                    let score = dot(&q, &keys, key * head.d_head, head) * comptime![head.scale()];
                     if score > greatest {
                         let shrunk = (greatest - score).exp();
                         sum *= shrunk;
-                        for d in 0..heads.d_head {
+                        for d in 0..head.d_head {
                             sum_of_values[d] *= shrunk;
                         }
                         greatest = score;
                     }
                     let weight = (score - greatest).exp();
                     sum += weight;
-                    add(&mut sum_of_values, weight, &values, key * heads.d_head, heads);
+                    add(&mut sum_of_values, weight, &values, key * head.d_head, head);
                 }
             }
         }
         if is_query {
-            let at = (row * seq + query) * comptime![heads.d_model()] + head * heads.d_head;
-            for d in 0..heads.d_head {
+            let at = (row * seq + query) * d_model + which * head.d_head;
+            for d in 0..head.d_head {
                 z[at + d] = sum_of_values[d] / sum;
             }
-            log_sums[(row * heads.n_heads + head) * seq + query] = greatest + sum.ln();
+            log_sums[(row * n_heads + which) * seq + query] = greatest + sum.ln();
         }
     }
 }
@@ -254,75 +252,76 @@ fn backward(
     gradient: &mut [f32],
     batch: usize,
     seq: usize,
-    #[comptime] heads: Heads,
+    n_heads: usize,
+    #[comptime] head: Head,
     #[comptime] hides: bool,
 ) {
-    let mut left = Shared::<[f32]>::new_slice(heads.tile() * heads.d_head);
-    let mut right = Shared::<[f32]>::new_slice(heads.tile() * heads.d_head);
-    let mut of_query = Shared::<[f32]>::new_slice(2 * heads.tile());
-    let tile = comptime![heads.tile()];
-    let d_model = comptime![heads.d_model()];
-    let width = comptime![3 * heads.d_model()];
-    let scale = comptime![heads.scale()];
+    let mut left = Shared::<[f32]>::new_slice(head.tile() * head.d_head);
+    let mut right = Shared::<[f32]>::new_slice(head.tile() * head.d_head);
+    let mut of_query = Shared::<[f32]>::new_slice(2 * head.tile());
+    let tile = comptime![head.tile()];
+    let d_model = n_heads * head.d_head;
+    let width = 3 * d_model;
+    let scale = comptime![head.scale()];
     let blocks = seq.div_ceil(BLOCK);
-    let half = batch * heads.n_heads * blocks;
+    let half = batch * n_heads * blocks;
     let number = CUBE_POS % half;
-    let row = number / blocks / heads.n_heads;
-    let head = number / blocks % heads.n_heads;
+    let row = number / blocks / n_heads;
+    let which = number / blocks % n_heads;
     let first = number % blocks * BLOCK;
     let token = first + UNIT_POS as usize;
     let is_token = token < seq;
     let place = select(is_token, token, 0);
-    let own = row * seq * width + head * heads.d_head;
-    let own_output = row * seq * d_model + head * heads.d_head;
-    let own_sums = (row * heads.n_heads + head) * seq;
+    let own = row * seq * width + which * head.d_head;
+    let own_output = row * seq * d_model + which * head.d_head;
+    let own_sums = (row * n_heads + which) * seq;
     if CUBE_POS < half {
-        let q = copy(qkv, own + place * width, heads);
+        let q = copy(qkv, own + place * width, head);
         let at = own_output + place * d_model;
-        let by_output = copy(dz, at, heads);
+        let by_output = copy(dz, at, head);
         let mut mean = 0.0f32;
-        for d in 0..heads.d_head {
+        for d in 0..head.d_head {
             mean += by_output[d] * z[at + d];
         }
         let log_sum = log_sums[own_sums + place];
-        let mut by_query = zeros(heads);
+        let mut by_query = zeros(head);
         let end = (first + BLOCK).min(seq);
         for start in range_stepped(0usize, end, tile) {
             let count = tile.min(end - start);
             let from = own + start * width;
             sync_cube();
-            load(qkv, &mut left, from + d_model, width, count, heads);
-            load(qkv, &mut right, from + 2 * d_model, width, count, heads);
+            load(qkv, &mut left, from + d_model, width, count, head);
+            load(qkv, &mut right, from + 2 * d_model, width, count, head);
             sync_cube();
             for key in 0..count {
                 if start + key <= token && is_seen(hidden, row * seq + start + key, hides) {
-                    let at = key * heads.d_head;
-                    let weight = (dot(&q, &left, at, heads) * scale - log_sum).exp();
-                    let by_score = weight * (dot(&by_output, &right, at, heads) - mean) * scale;
-                    add(&mut by_query, by_score, &left, at, heads);
+                    let at = key * head.d_head;
+                    let weight = (dot(&q, &left, at, head) * scale - log_sum).exp();
+                    let by_score = weight * (dot(&by_output, &right, at, head) - mean) * scale;
+                    add(&mut by_query, by_score, &left, at, head);
                 }
             }
         }
         if is_token {
-            for d in 0..heads.d_head {
+            for d in 0..head.d_head {
                 gradient[own + token * width + d] = by_query[d];
             }
         }
     } else if CUBE_POS < 2 * half {
-        let k = copy(qkv, own + place * width + d_model, heads);
-        let v = copy(qkv, own + place * width + 2 * d_model, heads);
-        let mut by_key = zeros(heads);
-        let mut by_value = zeros(heads);
+        let k = copy(qkv, own + place * width + d_model, head);
+        let v = copy(qkv, own + place * width + 2 * d_model, head);
+        let mut by_key = zeros(head);
+        let mut by_value = zeros(head);
         for start in range_stepped(first, seq, tile) {
             let count = tile.min(seq - start);
             sync_cube();
-            load(qkv, &mut left, own + start * width, width, count, heads);
-            load(dz, &mut right, own_output + start * d_model, d_model, count, heads);
+            load(qkv, &mut left, own + start * width, width, count, head);
+            load(dz, &mut right, own_output + start * d_model, d_model, count, head);
             if (UNIT_POS as usize) < count {
                 let query = start + UNIT_POS as usize;
                 let at = own_output + query * d_model;
                 let mut mean = 0.0f32;
-                for d in 0..heads.d_head {
+                for d in 0..head.d_head {
                     mean += dz[at + d] * z[at + d];
                 }
                 of_query[UNIT_POS as usize * 2] = mean;
@@ -332,18 +331,18 @@ fn backward(
             if is_token && is_seen(hidden, row * seq + place, hides) {
                 for query in 0..count {
                     if start + query >= token {
-                        let at = query * heads.d_head;
-                        let score = dot(&k, &left, at, heads) * scale;
+                        let at = query * head.d_head;
+                        let score = dot(&k, &left, at, head) * scale;
                         let weight = (score - of_query[query * 2 + 1]).exp();
-                        let by_weight = dot(&v, &right, at, heads) - of_query[query * 2];
-                        add(&mut by_value, weight, &right, at, heads);
-                        add(&mut by_key, weight * by_weight * scale, &left, at, heads);
+                        let by_weight = dot(&v, &right, at, head) - of_query[query * 2];
+                        add(&mut by_value, weight, &right, at, head);
+                        add(&mut by_key, weight * by_weight * scale, &left, at, head);
                     }
                 }
             }
         }
         if is_token {
-            for d in 0..heads.d_head {
+            for d in 0..head.d_head {
                 gradient[own + token * width + d_model + d] = by_key[d];
                 gradient[own + token * width + 2 * d_model + d] = by_value[d];
             }

@@ -77,7 +77,7 @@ fn forward(
     losses: &mut [f32],
     log_sums: &mut [f32],
     tokens: usize,
-    #[comptime] vocab: usize,
+    vocab: usize,
 ) {
     let mut shared = Shared::<[f32]>::new_slice(UNITS);
     let lane = UNIT_POS as usize % TOKEN_UNITS;
@@ -107,7 +107,7 @@ fn backward(
     by_loss: &[f32],
     by_logit: &mut [f32],
     count: usize,
-    #[comptime] vocab: usize,
+    vocab: usize,
 ) {
     let at = CUBE_POS * UNITS + UNIT_POS as usize;
     if at < count {

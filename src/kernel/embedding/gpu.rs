@@ -86,7 +86,7 @@ fn forward(
     seq: usize,
     e_start: usize,
     pos_start: usize,
-    #[comptime] width: usize,
+    width: usize,
 ) {
     let at = CUBE_POS * UNITS + UNIT_POS as usize;
     if at < count {
@@ -110,7 +110,7 @@ fn backward(
     vocab: usize,
     e_start: usize,
     pos_start: usize,
-    #[comptime] width: usize,
+    width: usize,
 ) {
     let group = CUBE_POS;
     if group < vocab {

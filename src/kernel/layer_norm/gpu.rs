@@ -102,7 +102,7 @@ fn forward(
     rows: usize,
     w_start: usize,
     b_start: usize,
-    #[comptime] width: usize,
+    width: usize,
     #[comptime] units: usize,
     #[comptime] has_bias: bool,
 ) {
@@ -115,13 +115,13 @@ fn forward(
     for at in range_stepped(lane, width, units) {
         sum += x[start + at];
     }
-    let mean = sum_of(sum, &mut shared, units) / comptime![width as f32];
+    let mean = sum_of(sum, &mut shared, units) / f32::cast_from(width);
     let mut squares = 0.0f32;
     for at in range_stepped(lane, width, units) {
         let apart = x[start + at] - mean;
         squares += apart * apart;
     }
-    let variance = sum_of(squares, &mut shared, units) / comptime![width as f32];
+    let variance = sum_of(squares, &mut shared, units) / f32::cast_from(width);
     let scale = 1.0 / (variance + EPSILON).sqrt();
     if is_row {
         for at in range_stepped(lane, width, units) {
@@ -152,7 +152,7 @@ fn backward(
     of_rows: usize,
     w_start: usize,
     b_start: usize,
-    #[comptime] width: usize,
+    width: usize,
     #[comptime] units: usize,
     #[comptime] columns: usize,
     #[comptime] has_bias: bool,
@@ -174,8 +174,8 @@ fn backward(
             by_mean += by_normed;
             by_scale += by_normed * (x[start + at] - mean) * scale;
         }
-        let by_mean = sum_of(by_mean, &mut shared, units) / comptime![width as f32];
-        let by_scale = sum_of(by_scale, &mut shared, units) / comptime![width as f32];
+        let by_mean = sum_of(by_mean, &mut shared, units) / f32::cast_from(width);
+        let by_scale = sum_of(by_scale, &mut shared, units) / f32::cast_from(width);
         if is_row {
             for at in range_stepped(lane, width, units) {
                 let by_normed = dy[start + at] * parameters[w_start + at];

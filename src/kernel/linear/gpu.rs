@@ -90,7 +90,7 @@ impl Product {
             by_column,
             self.rows,
             self.columns,
-            self.matrices,
+            self.width(),
         )
     }
 
@@ -223,8 +223,7 @@ fn forward(
     #[comptime] then: Then,
     #[comptime] has_bias: bool,
 ) {
-    let width = weights.width();
-    tile::product(x, parameters, to, y, before, tokens, width, &weights, tile, then, has_bias);
+    tile::product(x, parameters, to, y, before, tokens, &weights, tile, then, has_bias);
 }
 
 /// The first `of_tokens` groups compute tiles of `dx`, the others of the gradient by the weights.
@@ -245,10 +244,17 @@ fn backward(
     #[comptime] is_gelu: bool,
     #[comptime] has_bias: bool,
 ) {
+    let strip = comptime![of_tokens.strip().max(of_weights.strip())];
+    let mut left = Shared::<[f32]>::new_slice(strip);
+    let mut right = Shared::<[f32]>::new_slice(strip);
     if CUBE_POS < first {
-        tile::by_tokens(parameters, before, dy, dx, tokens, &weights, of_tokens, is_gelu);
+        tile::by_tokens(
+            &mut left, &mut right, parameters, before, dy, dx, tokens, &weights, of_tokens, is_gelu,
+        );
     } else {
         tile::by_weights(
+            &mut left,
+            &mut right,
             x,
             before,
             dy,

@@ -10,46 +10,38 @@ use crate::kernel::gpu::UNITS;
 /// Units along each side of a tile.
 const SIDE: usize = 16;
 
-/// What a unit computes: `down` rows of a tile by `across` columns.
+/// Terms of each sum that are in shared memory at a time.
+const TERMS: usize = 16;
+
+/// What a unit computes of a tile: as many rows and columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tile {
-    down: usize,
-    across: usize,
+    own: usize,
 }
 
 impl Tile {
-    /// For a product `[rows, columns]`: as large as leaves a GPU with enough of them.
+    /// For a product `[rows, columns]`: as large as leaves a GPU with enough of them. There are
+    /// three, for every one is a kernel to compile.
     pub fn of(rows: usize, columns: usize) -> Self {
         /// Tiles that keep a large GPU busy.
         const ENOUGH: usize = 64;
-        let side = |length: usize| match length {
-            0..=16 => 1,
-            17..=32 => 2,
-            _ => 4,
-        };
-        let mut tile = Self { down: side(rows), across: side(columns) };
-        while tile.count(rows, columns) < ENOUGH && tile.down.max(tile.across) > 1 {
-            if tile.down >= tile.across { tile.down /= 2 } else { tile.across /= 2 }
-        }
-        tile
+        let is_fit =
+            |tile: &Self| tile.side() <= rows.min(columns) && tile.count(rows, columns) >= ENOUGH;
+        [4, 2].map(|own| Self { own }).into_iter().find(is_fit).unwrap_or(Self { own: 1 })
     }
 
     /// Tiles of a product `[rows, columns]`.
     pub fn count(self, rows: usize, columns: usize) -> usize {
-        rows.div_ceil(self.rows()) * columns.div_ceil(self.columns())
+        rows.div_ceil(self.side()) * columns.div_ceil(self.side())
     }
 
-    fn rows(self) -> usize {
-        self.down * SIDE
+    fn side(self) -> usize {
+        self.own * SIDE
     }
 
-    fn columns(self) -> usize {
-        self.across * SIDE
-    }
-
-    /// Terms of each sum that are in shared memory at a time: 4 KiB of the longer factor.
-    fn terms(self) -> usize {
-        1024 / self.rows().max(self.columns())
+    /// Numbers of each factor that are in shared memory at a time.
+    pub fn strip(self) -> usize {
+        TERMS * self.side()
     }
 }
 
@@ -57,24 +49,19 @@ impl Tile {
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
 pub struct Weights {
     start: usize,
+    /// From one matrix's first value to the next one's.
     apart: usize,
     b_start: usize,
     by_row: usize,
     by_column: usize,
-    #[cube(comptime)]
     rows: usize,
-    #[cube(comptime)]
+    /// Of one matrix, and of all.
     columns: usize,
-    #[cube(comptime)]
-    matrices: usize,
+    width: usize,
 }
 
 #[cube]
 impl Weights {
-    pub fn width(&self) -> usize {
-        comptime![self.columns * self.matrices].runtime()
-    }
-
     /// Place of what multiplies value `row` of a token in column `column` of its product.
     fn place(&self, row: usize, column: usize) -> usize {
         let matrix = column / self.columns;
@@ -93,38 +80,51 @@ fn by_product(before: &[f32], dy: &[f32], at: usize, #[comptime] is_gelu: bool) 
     if is_gelu { dy[at] * gelu_slope(before[at]) } else { dy[at] }
 }
 
+/// First row that this unit computes, or its first column.
+#[cube]
+fn own_row(first: usize, #[comptime] tile: Tile) -> usize {
+    first + UNIT_POS as usize / SIDE * tile.own
+}
+
+#[cube]
+fn own_column(first: usize, #[comptime] tile: Tile) -> usize {
+    first + UNIT_POS as usize % SIDE * tile.own
+}
+
 /// Adds the products of the strips that are in shared memory: `[term, row]` by `[term, column]`.
 #[cube]
 fn add_products(
-    left: &Shared<[f32]>,
-    right: &Shared<[f32]>,
+    left: &mut Shared<[f32]>,
+    right: &mut Shared<[f32]>,
     sums: &mut Array<f32>,
     #[comptime] tile: Tile,
 ) {
-    let down = UNIT_POS as usize / SIDE * tile.down;
-    let across = UNIT_POS as usize % SIDE * tile.across;
-    let mut factors = Array::<f32>::new(tile.across);
-    for term in 0..comptime![tile.terms()] {
+    sync_cube();
+    let row = own_row(0, tile);
+    let column = own_column(0, tile);
+    let mut factors = Array::<f32>::new(tile.own);
+    for term in 0..TERMS {
         #[unroll]
-        for j in 0..tile.across {
-            factors[j] = right[term * comptime![tile.columns()] + across + j];
+        for j in 0..tile.own {
+            factors[j] = right[term * comptime![tile.side()] + column + j];
         }
         #[unroll]
-        for i in 0..tile.down {
-            let factor = left[term * comptime![tile.rows()] + down + i];
+        for i in 0..tile.own {
+            let factor = left[term * comptime![tile.side()] + row + i];
             #[unroll]
-            for j in 0..tile.across {
-                sums[i * tile.across + j] += factor * factors[j];
+            for j in 0..tile.own {
+                sums[i * tile.own + j] += factor * factors[j];
             }
         }
     }
+    sync_cube();
 }
 
 #[cube]
 fn zeros(#[comptime] tile: Tile) -> Array<f32> {
-    let mut sums = Array::<f32>::new(tile.down * tile.across);
+    let mut sums = Array::<f32>::new(tile.own * tile.own);
     #[unroll]
-    for i in 0..tile.down * tile.across {
+    for i in 0..tile.own * tile.own {
         sums[i] = 0.0;
     }
     sums
@@ -140,53 +140,46 @@ pub fn product(
     y: &mut [f32],
     before: &mut [f32],
     tokens: usize,
-    width: usize,
     weights: &Weights,
     #[comptime] tile: Tile,
     #[comptime] then: Then,
     #[comptime] has_bias: bool,
 ) {
-    let mut left = Shared::<[f32]>::new_slice(tile.terms() * tile.rows());
-    let mut right = Shared::<[f32]>::new_slice(tile.terms() * tile.columns());
-    let across = comptime![(weights.columns * weights.matrices).div_ceil(tile.columns())];
-    let first_row = CUBE_POS / across * comptime![tile.rows()];
-    let first_column = CUBE_POS % across * comptime![tile.columns()];
-    let terms = comptime![tile.terms()];
+    let mut left = Shared::<[f32]>::new_slice(tile.strip());
+    let mut right = Shared::<[f32]>::new_slice(tile.strip());
+    let side = comptime![tile.side()];
+    let across = weights.width.div_ceil(side);
+    let first_row = CUBE_POS / across * side;
+    let first_column = CUBE_POS % across * side;
     let mut sums = zeros(tile);
-    for strip in 0..comptime![weights.rows.div_ceil(tile.terms())] {
-        let first = strip * terms;
-        for at in range_stepped(UNIT_POS as usize, comptime![tile.terms() * tile.rows()], UNITS) {
-            let (row, term) = (at / terms, at % terms);
-            let is_there = first_row + row < tokens && first + term < weights.rows;
+    for first in range_stepped(0usize, weights.rows, TERMS) {
+        for at in range_stepped(UNIT_POS as usize, comptime![tile.strip()], UNITS) {
+            let row = first_row + at / TERMS;
+            let term = first + at % TERMS;
             let mut value = 0.0f32;
-            if is_there {
-                value = x[(first_row + row) * weights.rows + first + term];
+            if row < tokens && term < weights.rows {
+                value = x[row * weights.rows + term];
             }
-            left[term * comptime![tile.rows()] + row] = value;
-        }
-        for at in range_stepped(UNIT_POS as usize, comptime![tile.terms() * tile.columns()], UNITS)
-        {
-            let (term, column) = (at / comptime![tile.columns()], at % comptime![tile.columns()]);
-            let is_there = first + term < weights.rows && first_column + column < width;
+            left[at % TERMS * side + at / TERMS] = value;
+            let term = first + at / side;
+            let column = first_column + at % side;
             let mut value = 0.0f32;
-            if is_there {
-                value = parameters[weights.place(first + term, first_column + column)];
+            if term < weights.rows && column < weights.width {
+                value = parameters[weights.place(term, column)];
             }
             right[at] = value;
         }
-        sync_cube();
-        add_products(&left, &right, &mut sums, tile);
-        sync_cube();
+        add_products(&mut left, &mut right, &mut sums, tile);
     }
-    let row = first_row + UNIT_POS as usize / SIDE * tile.down;
-    let column = first_column + UNIT_POS as usize % SIDE * tile.across;
+    let row = own_row(first_row, tile);
+    let column = own_column(first_column, tile);
     #[unroll]
-    for i in 0..tile.down {
+    for i in 0..tile.own {
         #[unroll]
-        for j in 0..tile.across {
-            if row + i < tokens && column + j < width {
-                let at = (row + i) * width + column + j;
-                let mut value = sums[i * tile.across + j];
+        for j in 0..tile.own {
+            if row + i < tokens && column + j < weights.width {
+                let at = (row + i) * weights.width + column + j;
+                let mut value = sums[i * tile.own + j];
                 if has_bias {
                     value += parameters[weights.bias(column + j)];
                 }
@@ -207,6 +200,8 @@ pub fn product(
 #[cube]
 #[allow(clippy::too_many_arguments)]
 pub fn by_tokens(
+    left: &mut Shared<[f32]>,
+    right: &mut Shared<[f32]>,
     parameters: &[f32],
     before: &[f32],
     dy: &[f32],
@@ -216,54 +211,49 @@ pub fn by_tokens(
     #[comptime] tile: Tile,
     #[comptime] is_gelu: bool,
 ) {
-    let width = comptime![weights.columns * weights.matrices];
-    let mut left = Shared::<[f32]>::new_slice(tile.terms() * tile.rows());
-    let mut right = Shared::<[f32]>::new_slice(tile.terms() * tile.columns());
-    let across = comptime![weights.rows.div_ceil(tile.columns())];
-    let first_row = CUBE_POS / across * comptime![tile.rows()];
-    let first_column = CUBE_POS % across * comptime![tile.columns()];
-    let terms = comptime![tile.terms()];
+    let side = comptime![tile.side()];
+    let across = weights.rows.div_ceil(side);
+    let first_row = CUBE_POS / across * side;
+    let first_column = CUBE_POS % across * side;
     let mut sums = zeros(tile);
-    for strip in 0..comptime![width.div_ceil(tile.terms())] {
-        let first = strip * terms;
-        for at in range_stepped(UNIT_POS as usize, comptime![tile.terms() * tile.rows()], UNITS) {
-            let (row, term) = (at / terms, at % terms);
+    for first in range_stepped(0usize, weights.width, TERMS) {
+        for at in range_stepped(UNIT_POS as usize, comptime![tile.strip()], UNITS) {
+            let term = first + at % TERMS;
+            let place = at % TERMS * side + at / TERMS;
+            let row = first_row + at / TERMS;
             let mut value = 0.0f32;
-            if first_row + row < tokens && first + term < width {
-                value = by_product(before, dy, (first_row + row) * width + first + term, is_gelu);
+            if row < tokens && term < weights.width {
+                value = by_product(before, dy, row * weights.width + term, is_gelu);
             }
-            left[term * comptime![tile.rows()] + row] = value;
-        }
-        for at in range_stepped(UNIT_POS as usize, comptime![tile.terms() * tile.columns()], UNITS)
-        {
-            let (column, term) = (at / terms, at % terms);
+            left[place] = value;
+            let column = first_column + at / TERMS;
             let mut value = 0.0f32;
-            if first + term < width && first_column + column < weights.rows {
-                value = parameters[weights.place(first_column + column, first + term)];
+            if term < weights.width && column < weights.rows {
+                value = parameters[weights.place(column, term)];
             }
-            right[term * comptime![tile.columns()] + column] = value;
+            right[place] = value;
         }
-        sync_cube();
-        add_products(&left, &right, &mut sums, tile);
-        sync_cube();
+        add_products(left, right, &mut sums, tile);
     }
-    let row = first_row + UNIT_POS as usize / SIDE * tile.down;
-    let column = first_column + UNIT_POS as usize % SIDE * tile.across;
+    let row = own_row(first_row, tile);
+    let column = own_column(first_column, tile);
     #[unroll]
-    for i in 0..tile.down {
+    for i in 0..tile.own {
         #[unroll]
-        for j in 0..tile.across {
+        for j in 0..tile.own {
             if row + i < tokens && column + j < weights.rows {
-                dx[(row + i) * weights.rows + column + j] = sums[i * tile.across + j];
+                dx[(row + i) * weights.rows + column + j] = sums[i * tile.own + j];
             }
         }
     }
 }
 
-/// A tile of the gradient by the weights: `xᵀ dy`, and below it the bias's.
+/// Tile `number` of the gradient by the weights: `xᵀ dy`, and below it the bias's.
 #[cube]
 #[allow(clippy::too_many_arguments)]
 pub fn by_weights(
+    left: &mut Shared<[f32]>,
+    right: &mut Shared<[f32]>,
     x: &[f32],
     before: &[f32],
     dy: &[f32],
@@ -275,54 +265,45 @@ pub fn by_weights(
     #[comptime] is_gelu: bool,
     #[comptime] has_bias: bool,
 ) {
-    let width = comptime![weights.columns * weights.matrices];
-    let rows = comptime![if has_bias { weights.rows + 1 } else { weights.rows }];
-    let mut left = Shared::<[f32]>::new_slice(tile.terms() * tile.rows());
-    let mut right = Shared::<[f32]>::new_slice(tile.terms() * tile.columns());
-    let across = comptime![width.div_ceil(tile.columns())];
-    let first_row = number / across * comptime![tile.rows()];
-    let first_column = number % across * comptime![tile.columns()];
-    let terms = comptime![tile.terms()];
+    let side = comptime![tile.side()];
+    let across = weights.width.div_ceil(side);
+    let first_row = number / across * side;
+    let first_column = number % across * side;
     let mut sums = zeros(tile);
-    for strip in 0..tokens.div_ceil(terms) {
-        let first = strip * terms;
-        for at in range_stepped(UNIT_POS as usize, comptime![tile.terms() * tile.rows()], UNITS) {
-            let (term, row) = (at / comptime![tile.rows()], at % comptime![tile.rows()]);
+    for first in range_stepped(0usize, tokens, TERMS) {
+        for at in range_stepped(UNIT_POS as usize, comptime![tile.strip()], UNITS) {
+            let term = first + at / side;
+            let row = first_row + at % side;
             let mut value = 0.0f32;
-            if first + term < tokens {
-                if first_row + row < weights.rows {
-                    value = x[(first + term) * weights.rows + first_row + row];
+            if term < tokens {
+                if row < weights.rows {
+                    value = x[term * weights.rows + row];
                 } else if has_bias {
                     value = 1.0f32;
                 }
             }
             left[at] = value;
-        }
-        for at in range_stepped(UNIT_POS as usize, comptime![tile.terms() * tile.columns()], UNITS)
-        {
-            let (term, column) = (at / comptime![tile.columns()], at % comptime![tile.columns()]);
+            let column = first_column + at % side;
             let mut value = 0.0f32;
-            if first + term < tokens && first_column + column < width {
-                value =
-                    by_product(before, dy, (first + term) * width + first_column + column, is_gelu);
+            if term < tokens && column < weights.width {
+                value = by_product(before, dy, term * weights.width + column, is_gelu);
             }
             right[at] = value;
         }
-        sync_cube();
-        add_products(&left, &right, &mut sums, tile);
-        sync_cube();
+        add_products(left, right, &mut sums, tile);
     }
-    let row = first_row + UNIT_POS as usize / SIDE * tile.down;
-    let column = first_column + UNIT_POS as usize % SIDE * tile.across;
+    let row = own_row(first_row, tile);
+    let column = own_column(first_column, tile);
     #[unroll]
-    for i in 0..tile.down {
+    for i in 0..tile.own {
         #[unroll]
-        for j in 0..tile.across {
-            if row + i < rows && column + j < width {
-                if has_bias && row + i == weights.rows {
-                    by_parameters[weights.bias(column + j)] += sums[i * tile.across + j];
-                } else {
-                    by_parameters[weights.place(row + i, column + j)] += sums[i * tile.across + j];
+        for j in 0..tile.own {
+            if column + j < weights.width {
+                let sum = sums[i * tile.own + j];
+                if row + i < weights.rows {
+                    by_parameters[weights.place(row + i, column + j)] += sum;
+                } else if has_bias && row + i == weights.rows {
+                    by_parameters[weights.bias(column + j)] += sum;
                 }
             }
         }
