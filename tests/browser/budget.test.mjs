@@ -1,50 +1,92 @@
-// What a training step may ask of a GPU. Small models are bound by the number of dispatches, not by arithmetic.
+// What a model may ask of a GPU: small ones are bound by the number of dispatches, not by arithmetic.
 
 import assert from 'node:assert/strict'
-import { readFileSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { test } from 'node:test'
-import { gzipSync } from 'node:zlib'
-import { DIST, TINY, eventually, withPage } from './harness.mjs'
+import { TINY, eventually, withPage } from './harness.mjs'
 
-// Counts what is asked of the GPU from one read to the next: a step ends with its only read, that of its loss.
+const SLOW = 300_000
+
+// Counts what is asked of the GPU from one read to the next: a step ends with its only read, of one number.
 const COUNT_CALLS = `
-  self.intervals = []
-  self.buffers = { count: 0, bytes: 0 }
-  const zero = () => ({ dispatches: 0, submits: 0, buffers: 0, bytesRead: 0 })
+  self.reads = []
+  self.memory = 0
+  const zero = () => ({ dispatches: 0, submits: 0, buffers: 0, copied: 0 })
   let now = zero()
   const before = (type, method, count) => {
     const original = type.prototype[method]
     type.prototype[method] = function (...options) {
-      count.apply(this, options)
+      count(...options)
       return original.apply(this, options)
     }
   }
   before(GPUComputePassEncoder, 'dispatchWorkgroups', () => { now.dispatches++ })
   before(GPUComputePassEncoder, 'dispatchWorkgroupsIndirect', () => { now.dispatches++ })
   before(GPUQueue, 'submit', () => { now.submits++ })
-  before(GPUDevice, 'createBuffer', ({ size }) => { now.buffers++; self.buffers.count++; self.buffers.bytes += size })
-  before(GPUBuffer, 'destroy', function () { self.buffers.count--; self.buffers.bytes -= this.size })
-  before(GPUBuffer, 'mapAsync', function () {
-    self.intervals.push({ ...now, bytesRead: this.size, memory: self.buffers.bytes })
+  before(GPUDevice, 'createBuffer', ({ size, usage }) => {
+    now.buffers++
+    if (!(usage & GPUBufferUsage.MAP_READ)) self.memory += size
+  })
+  before(GPUCommandEncoder, 'copyBufferToBuffer', (...options) => { now.copied += options.at(-1) })
+  before(GPUBuffer, 'mapAsync', () => {
+    self.reads.push({ ...now, memory: self.memory })
     now = zero()
   });`
 
-const QUIET = `${TINY}&train.val_every=100000&train.steps=100000`
+const QUIET = 'train.val_every=1000000&train.steps=1000000'
 
-/** The intervals from read to read in \`steps\` steps after the first \`warm\`. */
-async function intervals(fragment, warm, steps) {
-  let taken
-  await withPage({ fragment, device: 'webgpu', worker: COUNT_CALLS }, async confab => {
+/** What each of the first `count` steps asked for. */
+async function steps(fragment, count, timeout = SLOW) {
+  let reads
+  await withPage({ fragment: `${TINY}&${fragment}&${QUIET}`, device: 'webgpu', worker: COUNT_CALLS }, async confab => {
     await confab.click('Train')
-    await confab.untilStep(warm + steps, 600_000)
+    await confab.untilStep(count, timeout)
     await confab.untilDevice(/WebGPU/)
-    taken = await confab.page.workers()[0].evaluate(() => self.intervals)
+    reads = await confab.page.workers()[0].evaluate(() => self.reads)
   })
-  return taken.slice(warm)
+  return reads.filter(read => read.copied === 4).slice(0, count)
 }
 
-test('probe', async () => {
-  const all = await intervals(QUIET, 0, 60)
-  for (const [i, x] of all.entries()) console.log(i, JSON.stringify(x))
+const only = values => {
+  const different = [...new Set(values)]
+  assert.equal(different.length, 1, `not the same each time: ${different}`)
+  return different[0]
+}
+
+test('a training step keeps to its budget of dispatches, submits, buffers and reads', async () => {
+  const [two, three] = [await steps('model.n_layers=2', 40), await steps('model.n_layers=3', 40)]
+  for (const taken of [two, three]) {
+    assert.equal(taken.length, 40, 'reads of one number in 40 steps')
+    const warm = taken.slice(20)
+    assert(Math.max(...warm.map(step => step.submits)) <= 2, JSON.stringify(warm))
+    assert.deepEqual(warm.map(step => step.buffers), Array(20).fill(0), 'buffers created')
+  }
+  const [of_two, of_three] = [two, three].map(taken => only(taken.slice(20).map(step => step.dispatches)))
+  assert(of_two <= 60, `${of_two} dispatches with two layers`)
+  assert(of_three - of_two <= 22, `${of_three - of_two} more with a third`)
+})
+
+test('a character that is written after others keeps to its budget', async () => {
+  // Too large to be read back and written with in plain loops.
+  const large = 'model.n_layers=2&model.d_model=640&model.n_heads=10&train.batch=1'
+  const options = { fragment: `${TINY}&${large}&${QUIET}`, device: 'webgpu', worker: COUNT_CALLS }
+  await withPage(options, async confab => {
+    await confab.click('Reset')
+    await confab.untilDevice(/WebGPU/, SLOW)
+    const worker = confab.page.workers()[0]
+    await worker.evaluate(() => { self.reads.length = 0 })
+    await confab.click('Sample')
+    const reads = async () => (await worker.evaluate(() => self.reads)).filter(read => read.dispatches > 0)
+    await eventually(async () => (await reads()).length > 30, 'characters', SLOW, () => confab.describe())
+    const later = (await reads()).slice(2) // after the prompt
+    const dispatches = only(later.map(read => read.dispatches))
+    assert(dispatches <= 20, `${dispatches} dispatches a character`)
+    // One read each, of the logits that are shown as probabilities.
+    const logits = only(later.map(read => read.copied))
+    assert(logits % 4 === 0 && logits < 4 * 128, `${logits} bytes read a character`)
+  })
+})
+
+test('memory is the same after 5,000 steps as after 100', async () => {
+  const taken = await steps('model.n_layers=1&model.d_model=4&model.n_heads=1&train.batch=1', 5000, 900_000)
+  assert.equal(taken.at(-1).memory, taken[99].memory)
 })

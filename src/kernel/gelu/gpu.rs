@@ -1,4 +1,4 @@
-//! GELU and its slope in a GPU's kernels.
+//! GELU in a GPU's kernels.
 
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
@@ -18,14 +18,10 @@ fn below(x: f32, power: f32) -> f32 {
     select(x < 0.0, tail, 1.0 - tail)
 }
 
+/// GELU of `x`, and its derivative there.
 #[cube]
-pub fn gelu(x: f32) -> f32 {
-    x * below(x, (x * x * -0.5f32).exp())
-}
-
-/// The derivative of [`gelu`].
-#[cube]
-pub fn gelu_slope(x: f32) -> f32 {
+pub fn gelu(x: f32) -> (f32, f32) {
     let power = (x * x * -0.5f32).exp();
-    below(x, power) + x * PEAK * power
+    let below = below(x, power);
+    (x * below, below + x * PEAK * power)
 }

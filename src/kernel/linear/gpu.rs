@@ -1,16 +1,16 @@
 //! Linear layers on a GPU: one kernel forward, and one backward.
-//!
-//! A group of units computes a tile of a product, from strips of the two factors that it holds in
-//! shared memory (Volkov & Demmel 2008).
 
+mod slim;
 mod tile;
+mod weights;
 
 use burn::backend::Cube;
 use burn::tensor::Tensor;
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
-use self::tile::{Tile, WeightsLaunch};
+use self::tile::Tile;
+use self::weights::{Weights, WeightsLaunch};
 use super::Linear;
 use crate::kernel::fused::{self, Fused};
 use crate::kernel::gpu::{GpuTensor, UNITS, arg, dims, empty, groups};
@@ -79,6 +79,14 @@ impl Product {
         self.columns * self.matrices
     }
 
+    /// Whether sums are of so few terms, or of so few tokens, that sharing what they are made of is
+    /// not worth while.
+    fn is_slim(&self, tokens: usize) -> bool {
+        const MANY_TERMS: usize = 128;
+        const MANY_TOKENS: usize = 8;
+        self.rows.max(self.width()) <= MANY_TERMS || tokens <= MANY_TOKENS
+    }
+
     fn weights(&self) -> WeightsLaunch {
         let (by_row, by_column) =
             if self.is_transposed { (1, self.rows) } else { (self.columns, 1) };
@@ -106,7 +114,7 @@ impl Product {
         fused::apply(Add { product: self }, [x, to].map(Tensor::into_dispatch))
     }
 
-    /// The product, and what [`Then::Gelu`] was given.
+    /// What became of the product, and the slopes of [`Then::Gelu`].
     fn forward(
         &self,
         x: &GpuTensor,
@@ -116,53 +124,63 @@ impl Product {
         let [batch, seq, _] = dims(x);
         let (tokens, width) = (batch * seq, self.width());
         let y = empty(x, [batch, seq, width]);
-        let before = (then == Then::Gelu).then(|| empty(x, [batch, seq, width]));
-        let tile = Tile::of(tokens, width);
+        let slopes = (then == Then::Gelu).then(|| empty(x, [batch, seq, width]));
+        let tile = (!self.is_slim(tokens)).then(|| Tile::of(tokens, width));
+        let count = match tile {
+            None => (tokens * width).div_ceil(UNITS),
+            Some(tile) => tile.count(tokens, width),
+        };
         forward::launch(
             &x.client,
-            groups(tile.count(tokens, width)),
+            groups(count),
             CubeDim::new_1d(UNITS as u32),
             arg(x),
             arg(&self.memory.values),
             arg(to.unwrap_or(x)),
             arg(&y),
-            before.as_ref().map_or_else(|| BufferArg::alias(3, 1), arg),
+            slopes.as_ref().map_or_else(|| BufferArg::alias(3, 1), arg),
             tokens,
             self.weights(),
             tile,
             then,
             self.b_start.is_some(),
         );
-        (y, before)
+        (y, slopes)
     }
 
     /// The gradient by `x` from that by the product, and those by the weights, which are added
     /// where they belong.
-    fn backward(&self, x: &GpuTensor, before: Option<&GpuTensor>, dy: &GpuTensor) -> GpuTensor {
+    fn backward(&self, x: &GpuTensor, slopes: Option<&GpuTensor>, dy: &GpuTensor) -> GpuTensor {
         let shape @ [batch, seq, rows] = dims(x);
         let (tokens, width) = (batch * seq, self.width());
         let dx = empty(x, shape);
         // With a row of ones below the tokens' own, whose product with the gradient is the bias's.
         let weight_rows = rows + usize::from(self.b_start.is_some());
-        let of_tokens = Tile::of(tokens, rows);
-        let of_weights = Tile::of(weight_rows, width);
-        let first = of_tokens.count(tokens, rows);
+        let tiles =
+            (!self.is_slim(tokens)).then(|| [Tile::of(tokens, rows), Tile::of(weight_rows, width)]);
+        let (first, others) = match tiles {
+            None => {
+                ((tokens * rows).div_ceil(UNITS), (weight_rows * width).div_ceil(slim::BY_GROUP))
+            }
+            Some([of_tokens, of_weights]) => {
+                (of_tokens.count(tokens, rows), of_weights.count(weight_rows, width))
+            }
+        };
         backward::launch(
             &x.client,
-            groups(first + of_weights.count(weight_rows, width)),
+            groups(first + others),
             CubeDim::new_1d(UNITS as u32),
             arg(x),
             arg(&self.memory.values),
-            arg(before.unwrap_or(dy)),
+            arg(slopes.unwrap_or(dy)),
             arg(dy),
             arg(&dx),
             arg(self.memory.by_values()),
             tokens,
             first,
             self.weights(),
-            of_tokens,
-            of_weights,
-            before.is_some(),
+            tiles,
+            slopes.is_some(),
             self.b_start.is_some(),
         );
         dx
@@ -185,10 +203,10 @@ impl Fused<Cube, 1> for Apply {
     fn backward(
         &self,
         [x]: &[GpuTensor; 1],
-        before: &Self::Saved,
+        slopes: &Self::Saved,
         dy: &GpuTensor,
     ) -> [Option<GpuTensor>; 1] {
-        [Some(self.product.backward(x, before.as_ref(), dy))]
+        [Some(self.product.backward(x, slopes.as_ref(), dy))]
     }
 }
 
@@ -216,55 +234,84 @@ fn forward(
     parameters: &[f32],
     to: &[f32],
     y: &mut [f32],
-    before: &mut [f32],
+    slopes: &mut [f32],
     tokens: usize,
-    weights: tile::Weights,
-    #[comptime] tile: Tile,
+    weights: Weights,
+    #[comptime] tile: Option<Tile>,
     #[comptime] then: Then,
     #[comptime] has_bias: bool,
 ) {
-    tile::product(x, parameters, to, y, before, tokens, &weights, tile, then, has_bias);
+    match tile {
+        None => slim::product(x, parameters, to, y, slopes, tokens, &weights, then, has_bias),
+        Some(tile) => {
+            tile::product(x, parameters, to, y, slopes, tokens, &weights, tile, then, has_bias);
+        }
+    }
 }
 
-/// The first `of_tokens` groups compute tiles of `dx`, the others of the gradient by the weights.
+/// The `first` groups compute `dx`, the others the gradient by the weights.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
 fn backward(
     x: &[f32],
     parameters: &[f32],
-    before: &[f32],
+    slopes: &[f32],
     dy: &[f32],
     dx: &mut [f32],
     by_parameters: &mut [f32],
     tokens: usize,
     first: usize,
-    weights: tile::Weights,
-    #[comptime] of_tokens: Tile,
-    #[comptime] of_weights: Tile,
+    weights: Weights,
+    #[comptime] tiles: Option<[Tile; 2]>,
     #[comptime] is_gelu: bool,
     #[comptime] has_bias: bool,
 ) {
-    let strip = comptime![of_tokens.strip().max(of_weights.strip())];
-    let mut left = Shared::<[f32]>::new_slice(strip);
-    let mut right = Shared::<[f32]>::new_slice(strip);
-    if CUBE_POS < first {
-        tile::by_tokens(
-            &mut left, &mut right, parameters, before, dy, dx, tokens, &weights, of_tokens, is_gelu,
-        );
-    } else {
-        tile::by_weights(
-            &mut left,
-            &mut right,
-            x,
-            before,
-            dy,
-            by_parameters,
-            tokens,
-            CUBE_POS - first,
-            &weights,
-            of_weights,
-            is_gelu,
-            has_bias,
-        );
+    let number = CUBE_POS - first;
+    match tiles {
+        None => {
+            if CUBE_POS < first {
+                slim::by_tokens(parameters, slopes, dy, dx, tokens, &weights, is_gelu);
+            } else {
+                let mut shared = Shared::<[f32]>::new_slice(UNITS);
+                slim::by_weights(
+                    &mut shared,
+                    x,
+                    slopes,
+                    dy,
+                    by_parameters,
+                    tokens,
+                    number,
+                    &weights,
+                    is_gelu,
+                    has_bias,
+                );
+            }
+        }
+        Some([of_tokens, of_weights]) => {
+            let strip = comptime![of_tokens.strip().max(of_weights.strip())];
+            let mut left = Shared::<[f32]>::new_slice(strip);
+            let mut right = Shared::<[f32]>::new_slice(strip);
+            if CUBE_POS < first {
+                tile::by_tokens(
+                    &mut left, &mut right, parameters, slopes, dy, dx, tokens, &weights, of_tokens,
+                    is_gelu,
+                );
+            } else {
+                tile::by_weights(
+                    &mut left,
+                    &mut right,
+                    x,
+                    slopes,
+                    dy,
+                    by_parameters,
+                    tokens,
+                    number,
+                    &weights,
+                    of_weights,
+                    is_gelu,
+                    has_bias,
+                );
+            }
+        }
     }
 }

@@ -1,10 +1,11 @@
-//! One tile of a product.
+//! Large products, in tiles: a group of units computes one, from strips of the two factors that it
+//! holds in shared memory (Volkov & Demmel 2008).
 
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
 use super::Then;
-use crate::kernel::gelu::gpu::{gelu, gelu_slope};
+use super::weights::{Weights, by_product, put};
 use crate::kernel::gpu::UNITS;
 
 /// Units along each side of a tile.
@@ -43,41 +44,6 @@ impl Tile {
     pub fn strip(self) -> usize {
         TERMS * self.side()
     }
-}
-
-/// Where weights lie.
-#[derive(CubeType, CubeLaunch, Clone, Copy)]
-pub struct Weights {
-    start: usize,
-    /// From one matrix's first value to the next one's.
-    apart: usize,
-    b_start: usize,
-    by_row: usize,
-    by_column: usize,
-    rows: usize,
-    /// Of one matrix, and of all.
-    columns: usize,
-    width: usize,
-}
-
-#[cube]
-impl Weights {
-    /// Place of what multiplies value `row` of a token in column `column` of its product.
-    fn place(&self, row: usize, column: usize) -> usize {
-        let matrix = column / self.columns;
-        let column = column % self.columns;
-        self.start + matrix * self.apart + row * self.by_row + column * self.by_column
-    }
-
-    fn bias(&self, column: usize) -> usize {
-        self.b_start + column / self.columns * self.apart + column % self.columns
-    }
-}
-
-/// The gradient by a product, from that by what became of it.
-#[cube]
-fn by_product(before: &[f32], dy: &[f32], at: usize, #[comptime] is_gelu: bool) -> f32 {
-    if is_gelu { dy[at] * gelu_slope(before[at]) } else { dy[at] }
 }
 
 /// First row that this unit computes, or its first column.
@@ -138,7 +104,7 @@ pub fn product(
     parameters: &[f32],
     to: &[f32],
     y: &mut [f32],
-    before: &mut [f32],
+    slopes: &mut [f32],
     tokens: usize,
     weights: &Weights,
     #[comptime] tile: Tile,
@@ -178,19 +144,8 @@ pub fn product(
         #[unroll]
         for j in 0..tile.own {
             if row + i < tokens && column + j < weights.width {
-                let at = (row + i) * weights.width + column + j;
-                let mut value = sums[i * tile.own + j];
-                if has_bias {
-                    value += parameters[weights.bias(column + j)];
-                }
-                match then {
-                    Then::Nothing => y[at] = value,
-                    Then::Add => y[at] = to[at] + value,
-                    Then::Gelu => {
-                        before[at] = value;
-                        y[at] = gelu(value);
-                    }
-                }
+                let value = sums[i * tile.own + j];
+                put(parameters, to, y, slopes, row + i, column + j, value, weights, then, has_bias);
             }
         }
     }
@@ -203,7 +158,7 @@ pub fn by_tokens(
     left: &mut Shared<[f32]>,
     right: &mut Shared<[f32]>,
     parameters: &[f32],
-    before: &[f32],
+    slopes: &[f32],
     dy: &[f32],
     dx: &mut [f32],
     tokens: usize,
@@ -223,7 +178,7 @@ pub fn by_tokens(
             let row = first_row + at / TERMS;
             let mut value = 0.0f32;
             if row < tokens && term < weights.width {
-                value = by_product(before, dy, row * weights.width + term, is_gelu);
+                value = by_product(slopes, dy, row * weights.width + term, is_gelu);
             }
             left[place] = value;
             let column = first_column + at / TERMS;
@@ -255,7 +210,7 @@ pub fn by_weights(
     left: &mut Shared<[f32]>,
     right: &mut Shared<[f32]>,
     x: &[f32],
-    before: &[f32],
+    slopes: &[f32],
     dy: &[f32],
     by_parameters: &mut [f32],
     tokens: usize,
@@ -286,7 +241,7 @@ pub fn by_weights(
             let column = first_column + at % side;
             let mut value = 0.0f32;
             if term < tokens && column < weights.width {
-                value = by_product(before, dy, term * weights.width + column, is_gelu);
+                value = by_product(slopes, dy, term * weights.width + column, is_gelu);
             }
             right[at] = value;
         }
