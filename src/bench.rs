@@ -117,8 +117,7 @@ impl Bench {
         let rates = self.optimizer.rates(train, round, train.lr);
         let mut weights = Weights::trainable(layout, parameters);
         let batch = Batch::new(&rows, seq, &self.device.clone().autodiff());
-        let (logits, _) =
-            Gpt::new(&config.model, &weights).forward_training(batch.tokens, None, 0.0);
+        let (logits, _) = Gpt::new(&config.model, &weights).forward(batch.tokens);
         let loss = mean_loss(token_losses(logits, batch.targets), batch.weights, 1.0);
         lap(0, &self.device)?;
         weights.backward(&loss);

@@ -1,13 +1,14 @@
 //! Writing on, token by token: the logits after each.
 //!
-//! A token of a small model is less work than giving one operation to a device, so a small model
-//! is read back once and decoded in plain loops; a large one is decoded where it is.
+//! A token of a small model is less work than giving one operation to a GPU, so a small model is
+//! read back once and decoded in plain loops; a large one is decoded where it is.
 
 mod plain;
 
 use burn::tensor::{Device, ExecutionError, Tensor};
 
 use crate::config::ModelConfig;
+use crate::kernel::is_cpu;
 use crate::model::gpt::Caches;
 use crate::model::{Gpt, Layout};
 use crate::sample::to_tensor;
@@ -26,10 +27,10 @@ pub struct Decoder {
 }
 
 enum Model {
-    /// Small, and not read back yet.
+    /// To be decoded in loops, and not read back yet.
     Unread(Box<(ModelConfig, Layout, Tensor<1>)>),
     Plain(Plain),
-    Tensors {
+    OnGpu {
         model: Box<Gpt>,
         caches: Caches,
         device: Device,
@@ -39,23 +40,24 @@ enum Model {
 impl Decoder {
     pub fn new(trainer: &Trainer) -> Self {
         let is_small = trainer.layout.len() <= MOST_PARAMETERS;
-        if is_small { Self::of_small(trainer) } else { Self::on_device(trainer) }
+        let is_near = is_small || is_cpu(&trainer.parameters.device());
+        if is_near { Self::in_loops(trainer) } else { Self::on_gpu(trainer) }
     }
 
     /// In plain loops.
-    pub fn of_small(trainer: &Trainer) -> Self {
+    pub fn in_loops(trainer: &Trainer) -> Self {
         let config = trainer.config.model.clone();
         let context = config.context;
         let unread = Box::new((config, trainer.layout.clone(), trainer.parameters.clone()));
         Self { model: Model::Unread(unread), len: 0, context }
     }
 
-    /// By tensor operations on the run's device.
-    pub fn on_device(trainer: &Trainer) -> Self {
+    /// On the run's device, which is a GPU.
+    pub fn on_gpu(trainer: &Trainer) -> Self {
         let model = Box::new(trainer.model());
         let (caches, device) = (model.caches(), trainer.parameters.device());
         let context = trainer.config.model.context;
-        Self { model: Model::Tensors { model, caches, device }, len: 0, context }
+        Self { model: Model::OnGpu { model, caches, device }, len: 0, context }
     }
 
     /// Tokens decoded since the last [`restart`](Self::restart).
@@ -73,7 +75,7 @@ impl Decoder {
         match &mut self.model {
             Model::Unread(_) => {}
             Model::Plain(plain) => plain.restart(),
-            Model::Tensors { model, caches, .. } => *caches = model.caches(),
+            Model::OnGpu { model, caches, .. } => *caches = model.caches(),
         }
     }
 
@@ -97,7 +99,7 @@ impl Decoder {
         match &mut self.model {
             Model::Unread(_) => unreachable!("it has just been read"),
             Model::Plain(plain) => Ok(plain.decode(ids)),
-            Model::Tensors { model, caches, device } => {
+            Model::OnGpu { model, caches, device } => {
                 let logits = model.forward_cached(to_tensor(ids, device), caches);
                 Ok(floats(logits.into_data_async().await?))
             }

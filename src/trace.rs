@@ -42,9 +42,8 @@ pub async fn trace(trainer: &Trainer, prompt: &str) -> Result<Trace, TraceError>
     }
     let model = trainer.model();
     let (logits, patterns) = model.forward(to_tensor(&ids, &trainer.parameters.device()));
-    let read = patterns
-        .into_iter()
-        .fold(Transaction::default(), |all, pattern| all.register(pattern.compute()));
+    let read =
+        patterns.iter().fold(Transaction::default(), |all, pattern| all.register(pattern.source()));
     let mut read = read.register(logits).execute_async().await?;
     let logits = read.pop().map(floats).unwrap_or_default();
     let rows: Vec<&[f32]> = logits.chunks(trainer.tokenizer.vocab_size().max(1)).collect();
@@ -61,7 +60,7 @@ pub async fn trace(trainer: &Trainer, prompt: &str) -> Result<Trace, TraceError>
         prompt_len,
         n_layers: trainer.config.model.n_layers,
         n_heads: trainer.config.model.n_heads,
-        patterns: read.into_iter().flat_map(floats).collect(),
+        patterns: patterns.iter().zip(read).flat_map(|(p, read)| p.read(&floats(read))).collect(),
         next: rows.iter().map(|row| alternatives(row, &trainer.tokenizer)).collect(),
         costs: costs.map(cost).collect(),
     })

@@ -5,6 +5,7 @@ use burn::tensor::{Device, ExecutionError, Tensor, TensorData, Transaction};
 use crate::batch::Batch;
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::config::{ConfigError, MemoryLimits, NoiseConfig, RunConfig};
+use crate::kernel::dropout::Dropout;
 use crate::loss::{LossSums, mean_loss, token_losses};
 use crate::model::weights::to_device;
 use crate::model::{Gpt, Layout, Weights};
@@ -99,10 +100,6 @@ impl Trainer {
     /// If the device failed; the run is then to be resumed from its last checkpoint.
     pub async fn step(&mut self) -> Result<StepOutcome, ExecutionError> {
         let train = self.config.train.clone();
-        let dropout = self.config.model.dropout;
-        if dropout > 0.0 {
-            self.device.seed(self.config.seed ^ ((self.step as u64) << 20));
-        }
         let lr = learning_rate(&train, self.step);
         let rates = self.optimizer.rates(&train, self.step, lr);
         let validates = self.validates_after(self.step + 1);
@@ -118,8 +115,10 @@ impl Trainer {
         let mut sum: Option<Tensor<1>> = None;
         let mut tokens = 0;
         let mut by_token = Vec::new();
-        for batch in batches {
+        for (micro, batch) in batches.into_iter().enumerate() {
             tokens += batch.counted;
+            let stream = (self.step * train.accumulation + micro) as u64;
+            let dropout = Dropout::new(self.config.model.dropout, self.config.seed ^ stream << 20);
             // Made anew, for a backward pass uses up the graph behind every tensor but the leaves.
             let model = Gpt::new(&self.config.model, &weights);
             let (logits, _) = model.forward_training(batch.tokens, batch.forgotten, dropout);

@@ -3,6 +3,7 @@
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use confab::config::{MemoryLimits, ModelConfig, RunConfig};
 use confab::kernel::attention::{self, Mask};
+use confab::kernel::dropout::Dropout;
 use confab::kernel::linear::{self, Linear};
 use confab::kernel::{cross_entropy, embedding, gelu, layer_norm};
 use confab::model::{Layout, Weights};
@@ -82,20 +83,51 @@ fn check_attention(device: &Device) {
     let batch = 3;
     for (n_heads, d_head) in [(3, 1), (16, 2), (2, 3), (4, 4), (1, 64)] {
         for seq in [1, 7, 16, 65] {
-            for hides in [false, true] {
-                let what = format!("{n_heads} heads of {d_head}, {seq} tokens, hidden: {hides}");
+            for (hides, p) in [(false, 0.0), (true, 0.0), (true, 0.3)] {
+                let what = format!("{n_heads} of {d_head}, {seq} tokens, hidden: {hides}, p {p}");
                 let hidden = hides.then(|| hidden(batch, seq, device));
                 let mask = Mask::causal(hidden);
+                let dropout = Dropout::new(p, 17).site(3);
                 let qkv = leaf([batch, seq, 3 * n_heads * d_head], 1, device);
-                let attend =
-                    |[x]: [Tensor<3>; 1]| attention::attend(x.mul_scalar(2.0), n_heads, &mask, 0.0);
-                let reference = |[x]: [Tensor<3>; 1]| {
-                    let [q, k, v] = attention::split_qkv(x.mul_scalar(2.0));
-                    attention::reference(q, k, v, n_heads, Some(&mask), 0.0)
+                let of = |f: fn(Tensor<3>, usize, &Mask, Dropout) -> Tensor<3>| {
+                    let mask = mask.clone();
+                    move |[x]: [Tensor<3>; 1]| f(x.mul_scalar(2.0), n_heads, &mask, dropout)
                 };
-                same(&[qkv], [&attend, &reference], &what);
+                same(&[qkv], [&of(attention::attend), &of(attention::reference)], &what);
             }
         }
+    }
+}
+
+#[test]
+fn a_pattern_is_that_of_the_reference() {
+    let (n_heads, d_model, seq) = (3, 12, 9);
+    let qkv = leaf([1, seq, 3 * d_model], 4, &Device::flex());
+    let values = numbers(seq * 3 * d_model, 4);
+    let pattern = attention::pattern(&values, d_model, n_heads);
+    let z = read(attention::reference(qkv, n_heads, &Mask::causal(None), Dropout::NONE).inner());
+    for (row, weights) in pattern.chunks(seq).enumerate() {
+        let (head, query) = (row / seq, row % seq);
+        assert!(weights[query + 1..].iter().all(|weight| *weight == 0.0));
+        for d in head * 4..head * 4 + 4 {
+            let values = values.chunks(3 * d_model).map(|token| token[2 * d_model + d]);
+            let mean: f32 = weights.iter().zip(values).map(|(weight, value)| weight * value).sum();
+            assert!((mean - z[query * d_model + d]).abs() < 1e-5, "head {head}, query {query}");
+        }
+    }
+}
+
+#[test]
+fn the_share_that_is_dropped_is_set_to_0_and_the_mean_kept() {
+    let of = |seed| Dropout::new(0.25, seed);
+    let factors: Vec<f32> = (0..100_000).map(|place| of(1).factor(place)).collect();
+    let dropped = factors.iter().filter(|factor| **factor == 0.0).count();
+    assert!((24_500..25_500).contains(&dropped), "{dropped} of 100,000 with p = 0.25");
+    assert!(factors.iter().all(|factor| [0.0, 4.0 / 3.0].contains(factor)));
+    for other in [of(2), of(1).site(1)] {
+        let same = (0..100_000).filter(|place| other.factor(*place) == factors[*place as usize]);
+        let expected = 100_000.0 * (0.25f64.powi(2) + 0.75f64.powi(2));
+        assert!((same.count() as f64 - expected).abs() < 1000.0, "as if drawn anew");
     }
 }
 
@@ -239,7 +271,7 @@ fn check_layers(device: &Device) {
             "the feed-forward layer",
             |weights: &Weights| {
                 let (x, [w_in, w_out]) = (tokens_of(weights), mlp(weights));
-                w_out.add(w_in.apply_gelu(x.clone()), x, 0.0)
+                w_out.add(w_in.apply_gelu(x.clone()), x, Dropout::NONE)
             },
             |weights: &Weights| {
                 let (x, [w_in, w_out]) = (tokens_of(weights), mlp(weights));
@@ -284,13 +316,13 @@ fn layers_are_the_reference_on_webgpu() {
     check_layers(&webgpu());
 }
 
-#[test]
-fn thirty_steps_lose_the_same_on_the_cpu_and_on_webgpu() {
+fn thirty_steps(dropout: f64) {
     let mut config = RunConfig::default();
     config.task.phone.lines = 1;
     config.model.context = 96;
     config.model.d_model = 6;
     config.model.bias = true;
+    config.model.dropout = dropout;
     config.train.batch = 3;
     config.train.steps = 30;
     config.train.warmup = 2;
@@ -304,4 +336,14 @@ fn thirty_steps_lose_the_same_on_the_cpu_and_on_webgpu() {
     for (step, (cpu, gpu)) in cpu.iter().zip(&gpu).enumerate() {
         assert!((cpu - gpu).abs() < 1e-3, "step {step}: {cpu} and {gpu}");
     }
+}
+
+#[test]
+fn thirty_steps_lose_the_same_on_the_cpu_and_on_webgpu() {
+    thirty_steps(0.0);
+}
+
+#[test]
+fn with_dropout_too() {
+    thirty_steps(0.2);
 }

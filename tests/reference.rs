@@ -73,7 +73,8 @@ impl Reference {
         let expected = self.floats("patterns");
         let of_layer = expected.chunks(expected.len() / 2);
         for (pattern, expected) in patterns.into_iter().zip(of_layer) {
-            close(&read(pattern.compute().inner()), expected, "patterns");
+            let source = read(pattern.source().inner());
+            close(&pattern.read(&source), expected, "patterns");
         }
         close(&read(logits.inner()), &self.floats("logits"), "logits");
         close(&read(loss.clone().inner()), &self.floats("loss"), "loss");

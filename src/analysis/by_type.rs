@@ -65,10 +65,9 @@ impl Averaging {
         let record = self.task.draw(Split::Validation, self.context, &mut rng);
         let row = Row::new(&record, &self.tokenizer, self.context);
         let (_, patterns) = self.model.forward(to_tensor(&row.ids, &self.device));
-        let read = patterns
-            .into_iter()
-            .fold(Transaction::default(), |all, one| all.register(one.compute()));
-        let patterns = read.execute_async().await?;
+        let read =
+            patterns.iter().fold(Transaction::default(), |all, one| all.register(one.source()));
+        let read = read.execute_async().await?;
         let seq = row.ids.len();
         let groups = group_queries(&record, seq);
         let all_heads = self.report.n_layers * self.report.n_heads;
@@ -76,8 +75,8 @@ impl Averaging {
         // A record's last query has nothing to predict.
         let (queries, keys) = (&segments[1..], &segments[..seq]);
         self.report.by_segment.count(queries);
-        for (layer, pattern) in patterns.into_iter().enumerate() {
-            let heads = floats(pattern); // [head, query, key]
+        for (layer, (pattern, read)) in patterns.iter().zip(read).enumerate() {
+            let heads = pattern.read(&floats(read)); // [head, query, key]
             for (head, rows) in heads.chunks(seq * seq).enumerate() {
                 let place = layer * self.report.n_heads + head;
                 self.report.by_segment.add((place, all_heads), rows, (queries, keys));

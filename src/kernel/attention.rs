@@ -1,13 +1,12 @@
 //! Causal attention of every head, from queries, keys and values.
 
 mod backward;
-mod cache;
 mod cpu;
 mod decode;
 mod forward;
 mod gpu;
 
-pub use cache::Cache;
+pub use decode::KeyValues;
 
 use std::sync::Arc;
 
@@ -17,8 +16,8 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
 use self::cpu::{Heads, Outputs};
+use super::dropout::Dropout;
 use super::fused::{self, Fused};
-use crate::model::dropout;
 
 /// Which keys a query sees: those up to its own place, but for hidden ones.
 #[derive(Clone, Debug)]
@@ -68,81 +67,70 @@ impl Mask {
     }
 }
 
-/// `softmax(q kᵀ / sqrt(d_head)) v` of every head. A share `p` of the pattern is dropped.
+/// `softmax(q kᵀ / sqrt(d_head)) v` of every head, with `dropout` of the pattern.
 ///
 /// # Shapes
 /// `qkv`: `[batch, seq, 3 * d_model]`, queries, keys and values side by side; the result:
 /// `[batch, seq, d_model]`
-pub fn attend(qkv: Tensor<3>, n_heads: usize, mask: &Mask, p: f64) -> Tensor<3> {
-    let hidden = mask.hidden.clone();
-    let is_fused = p == 0.0 && is_fused(&qkv, n_heads);
-    if is_fused && fused::is_cpu(&qkv.device()) {
-        let hidden = match hidden {
-            Some(Hidden::Cpu(hidden)) => Some(hidden),
+pub fn attend(qkv: Tensor<3>, n_heads: usize, mask: &Mask, dropout: Dropout) -> Tensor<3> {
+    let is_cpu = fused::is_cpu(&qkv.device());
+    let qkv = [qkv.into_dispatch()];
+    if is_cpu {
+        let hidden = match &mask.hidden {
+            Some(Hidden::Cpu(hidden)) => Some(hidden.clone()),
             _ => None,
         };
-        fused::apply(Attend { n_heads, hidden }, [qkv.into_dispatch()])
-    } else if is_fused {
-        let hidden = match hidden {
-            Some(Hidden::Gpu(hidden)) => Some(hidden),
-            _ => None,
-        };
-        fused::apply(gpu::Attend::new(n_heads, hidden), [qkv.into_dispatch()])
+        fused::apply(Attend { n_heads, hidden, dropout }, qkv)
     } else {
-        let [q, k, v] = split_qkv(qkv);
-        reference(q, k, v, n_heads, Some(mask), p)
+        let hidden = match &mask.hidden {
+            Some(Hidden::Gpu(hidden)) => Some(hidden.clone()),
+            _ => None,
+        };
+        fused::apply(gpu::Attend::new(n_heads, hidden, dropout), qkv)
     }
 }
 
-/// Whether loops or a kernel take heads of this width.
-fn is_fused(qkv: &Tensor<3>, n_heads: usize) -> bool {
-    fused::is_cpu(&qkv.device()) || qkv.dims()[2] / (3 * n_heads) <= gpu::MOST_D_HEAD
+/// [`attend`] in plain tensor operations.
+pub fn reference(qkv: Tensor<3>, n_heads: usize, mask: &Mask, dropout: Dropout) -> Tensor<3> {
+    let [batch, seq, width] = qkv.dims();
+    let d_model = width / 3;
+    let d_head = d_model / n_heads;
+    let [q, k, v] = [0, 1, 2].map(|part| {
+        let part = qkv.clone().narrow(2, part * d_model, d_model);
+        part.reshape([batch, seq, n_heads, d_head]).swap_dims(1, 2) // [batch, head, seq, d_head]
+    });
+    let scores = q.div_scalar((d_head as f64).sqrt()).matmul(k.swap_dims(2, 3)); // [batch, head, query, key]
+    let scores = scores + mask.added(seq, &qkv.device());
+    let pattern = dropout.apply(softmax(scores, 3));
+    pattern.matmul(v).swap_dims(1, 2).reshape([batch, seq, d_model])
 }
 
-/// Queries, keys and values apart.
+/// How much each query of one row takes from each key up to its own: `[head, query, key]`, whose
+/// rows sum to 1.
 ///
 /// # Shapes
-/// `qkv`: `[batch, seq, 3 * d_model]`; the results: `[batch, seq, d_model]`
-pub fn split_qkv(qkv: Tensor<3>) -> [Tensor<3>; 3] {
-    let d_model = qkv.dims()[2] / 3;
-    [0, 1, 2].map(|part| qkv.clone().narrow(2, part * d_model, d_model))
-}
-
-/// [`attend`] in plain tensor operations. Without a `mask` every query sees every key.
-///
-/// # Shapes
-/// `q` and the result: `[batch, query, d_model]`; `k` and `v`: `[batch, key, d_model]`
-pub fn reference(
-    q: Tensor<3>,
-    k: Tensor<3>,
-    v: Tensor<3>,
-    n_heads: usize,
-    mask: Option<&Mask>,
-    p: f64,
-) -> Tensor<3> {
-    let shape = q.dims();
-    let pattern = dropout(pattern(q, k, n_heads, mask), p);
-    pattern.matmul(split(v, n_heads)).swap_dims(1, 2).reshape(shape)
-}
-
-/// How much each query takes from each key, its rows adding up to 1.
-///
-/// # Shapes
-/// `q`: `[batch, query, d_model]`; `k`: `[batch, key, d_model]`; the result:
-/// `[batch, head, query, key]`
-pub fn pattern(q: Tensor<3>, k: Tensor<3>, n_heads: usize, mask: Option<&Mask>) -> Tensor<4> {
-    let (q, k) = (split(q, n_heads), split(k, n_heads));
-    let d_head = q.dims()[3] as f64;
-    let mut scores = q.div_scalar(d_head.sqrt()).matmul(k.swap_dims(2, 3)); // [batch, head, query, key]
-    if let Some(mask) = mask {
-        scores = scores.clone() + mask.added(scores.dims()[2], &scores.device());
+/// `qkv`: `[seq, 3 * d_model]`
+pub fn pattern(qkv: &[f32], d_model: usize, n_heads: usize) -> Vec<f32> {
+    let (width, d_head) = (3 * d_model, d_model / n_heads);
+    let seq = qkv.len() / width;
+    let scale = (d_head as f32).sqrt().recip();
+    let mut pattern = vec![0.0; n_heads * seq * seq];
+    for (row, weights) in pattern.chunks_mut(seq).enumerate() {
+        let (head, query) = (row / seq, row % seq);
+        let weights = &mut weights[..=query];
+        let own = |token: usize, part: usize| {
+            &qkv[token * width + part * d_model + head * d_head..][..d_head]
+        };
+        for (key, weight) in weights.iter_mut().enumerate() {
+            let products = own(query, 0).iter().zip(own(key, 1)).map(|(q, k)| q * k);
+            *weight = products.sum::<f32>() * scale;
+        }
+        let greatest = weights.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        weights.iter_mut().for_each(|weight| *weight = (*weight - greatest).exp());
+        let sum: f32 = weights.iter().sum();
+        weights.iter_mut().for_each(|weight| *weight /= sum);
     }
-    softmax(scores, 3)
-}
-
-fn split(x: Tensor<3>, n_heads: usize) -> Tensor<4> {
-    let [batch, seq, d_model] = x.dims();
-    x.reshape([batch, seq, n_heads, d_model / n_heads]).swap_dims(1, 2) // [batch, head, seq, d_head]
+    pattern
 }
 
 /// Attention on the CPU.
@@ -150,6 +138,7 @@ fn split(x: Tensor<3>, n_heads: usize) -> Tensor<4> {
 struct Attend {
     n_heads: usize,
     hidden: Option<Arc<[bool]>>, // [batch, key]
+    dropout: Dropout,
 }
 
 impl Attend {
@@ -164,8 +153,12 @@ impl Fused<Flex, 1> for Attend {
 
     fn forward(&self, [qkv]: &[FlexTensor; 1]) -> (FlexTensor, Self::Saved) {
         let shape @ [batch, seq, width] = fused::dims(qkv);
-        let (z, log_sums) =
-            cpu::forward(self.heads(shape), fused::values(qkv), self.hidden.as_deref());
+        let (z, log_sums) = cpu::forward(
+            self.heads(shape),
+            fused::values(qkv),
+            self.hidden.as_deref(),
+            self.dropout,
+        );
         let z = fused::tensor(z, [batch, seq, width / 3]);
         (z.clone(), (z, log_sums))
     }
@@ -179,7 +172,8 @@ impl Fused<Flex, 1> for Attend {
         let shape: [usize; 3] = fused::dims(qkv);
         let outputs = Outputs { z: fused::values(z), dz: fused::values(dz), log_sums };
         let hidden = self.hidden.as_deref();
-        let gradient = cpu::backward(self.heads(shape), fused::values(qkv), hidden, outputs);
+        let qkv = fused::values(qkv);
+        let gradient = cpu::backward(self.heads(shape), qkv, hidden, self.dropout, outputs);
         [Some(fused::tensor(gradient, shape))]
     }
 }

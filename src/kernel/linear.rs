@@ -1,13 +1,15 @@
 //! `x W + b`, and what follows it.
 
+mod cpu;
 mod gpu;
 
 use burn::tensor::Tensor;
 use burn::tensor::module::linear as matrix_product;
 
+use super::dropout::Dropout;
+use super::fused;
 use super::gelu::gelu;
 use super::param::Param;
-use crate::model::dropout;
 
 /// A matrix that is applied as `x W`, and a bias.
 #[derive(Clone, Debug)]
@@ -35,7 +37,7 @@ impl Linear {
     pub fn side_by_side<const N: usize>(linears: [&Self; N], x: Tensor<3>) -> Tensor<3> {
         match gpu::Product::of(&linears) {
             Some(product) => product.apply(x, gpu::Then::Nothing),
-            None => reference(linears, x),
+            None => on_cpu(linears, x),
         }
     }
 
@@ -46,18 +48,18 @@ impl Linear {
     pub fn apply_gelu(&self, x: Tensor<3>) -> Tensor<3> {
         match gpu::Product::of(&[self]) {
             Some(product) => product.apply(x, gpu::Then::Gelu),
-            None => gelu(reference([self], x)),
+            None => gelu(self.apply(x)),
         }
     }
 
-    /// `to + x W + b`, of whose second part a share `p` is dropped.
+    /// `to + x W + b`, with `dropout` of the second part.
     ///
     /// # Shapes
     /// `x`: `[batch, seq, in]`; `to` and the result: `[batch, seq, out]`
-    pub fn add(&self, x: Tensor<3>, to: Tensor<3>, p: f64) -> Tensor<3> {
+    pub fn add(&self, x: Tensor<3>, to: Tensor<3>, dropout: Dropout) -> Tensor<3> {
         match gpu::Product::of(&[self]) {
-            Some(product) if p == 0.0 => product.add(x, to),
-            _ => to + dropout(reference([self], x), p),
+            Some(product) if dropout.is_none() => product.add(x, to),
+            _ => to + dropout.apply(self.apply(x)),
         }
     }
 
@@ -68,16 +70,37 @@ impl Linear {
     pub fn unembed(w_e: &Param<2>, x: Tensor<3>) -> Tensor<3> {
         match w_e {
             Param::Part(part) => gpu::Product::transposed(part).apply(x, gpu::Then::Nothing),
-            Param::Own(w_e) => matrix_product(x, w_e.clone().transpose(), None),
+            Param::Own(w_e) => product_on_cpu(x, w_e.clone().transpose()),
         }
     }
 }
 
+fn on_cpu<const N: usize>(linears: [&Linear; N], x: Tensor<3>) -> Tensor<3> {
+    let (w, b) = join(linears);
+    let y = product_on_cpu(x, w);
+    match b {
+        Some(b) => y + b.unsqueeze::<3>(),
+        None => y,
+    }
+}
+
+fn product_on_cpu(x: Tensor<3>, w: Tensor<2>) -> Tensor<3> {
+    fused::apply(cpu::Product, [x.into_dispatch(), w.into_dispatch()])
+}
+
 /// [`Linear::side_by_side`] in plain tensor operations.
 pub fn reference<const N: usize>(linears: [&Linear; N], x: Tensor<3>) -> Tensor<3> {
-    let join = |parts: Vec<_>| Tensor::cat(parts, 1);
+    let (w, b) = join(linears);
+    matrix_product(x, w, b)
+}
+
+/// The matrices side by side, `[in, N * out]`, and the biases, `[N * out]`.
+fn join<const N: usize>(linears: [&Linear; N]) -> (Tensor<2>, Option<Tensor<1>>) {
+    if let [linear] = linears[..] {
+        return (linear.w.tensor(), linear.b.as_ref().map(Param::tensor));
+    }
     let w = linears.iter().map(|linear| linear.w.tensor()).collect();
     let b: Option<Vec<_>> =
         linears.iter().map(|linear| linear.b.as_ref().map(Param::tensor)).collect();
-    matrix_product(x, join(w), b.map(|b| Tensor::cat(b, 0)))
+    (Tensor::cat(w, 1), b.map(|b| Tensor::cat(b, 0)))
 }

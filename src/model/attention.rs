@@ -3,7 +3,8 @@
 use burn::tensor::Tensor;
 
 use super::Weights;
-use crate::kernel::attention::{Cache, Mask, attend, pattern, split_qkv};
+use crate::kernel::attention::{KeyValues, Mask, attend, pattern};
+use crate::kernel::dropout::Dropout;
 use crate::kernel::linear::Linear;
 
 #[derive(Clone, Debug)]
@@ -21,8 +22,7 @@ impl Attention {
         Self { n_heads, q, k, v, o }
     }
 
-    /// The residual stream after attention has written into it, a share `p` of that dropped, and
-    /// the pattern it did so by.
+    /// The residual stream after attention has written into it, and the pattern it did so by.
     ///
     /// # Shapes
     /// `x`: `[batch, seq, d_model]`, after LayerNorm; `resid` and the result:
@@ -32,21 +32,31 @@ impl Attention {
         x: Tensor<3>,
         resid: Tensor<3>,
         mask: &Mask,
-        p: f64,
+        dropout: Dropout,
     ) -> (Tensor<3>, Pattern) {
         let qkv = self.project(x);
-        let z = attend(qkv.clone(), self.n_heads, mask, p);
-        let pattern = Pattern { qkv, n_heads: self.n_heads, mask: mask.clone() };
-        (self.o.add(z, resid, p), pattern)
+        let z = attend(qkv.clone(), self.n_heads, mask, dropout.site(1));
+        let pattern = Pattern { qkv, n_heads: self.n_heads };
+        (self.o.add(z, resid, dropout.site(2)), pattern)
+    }
+
+    /// Room for the keys and values of `context` tokens.
+    pub fn cache(&self, context: usize) -> KeyValues {
+        KeyValues::new(self.n_heads, context)
     }
 
     /// As [`forward`](Self::forward), of tokens that follow those in `cache`, and join them.
     ///
     /// # Shapes
     /// As there, with a batch of 1.
-    pub fn forward_cached(&self, x: Tensor<3>, resid: Tensor<3>, cache: &mut Cache) -> Tensor<3> {
-        let z = cache.attend(self.project(x), self.n_heads);
-        self.o.add(z, resid, 0.0)
+    pub fn forward_cached(
+        &self,
+        x: Tensor<3>,
+        resid: Tensor<3>,
+        cache: &mut KeyValues,
+    ) -> Tensor<3> {
+        let z = cache.attend(self.project(x));
+        self.o.add(z, resid, Dropout::NONE)
     }
 
     fn project(&self, x: Tensor<3>) -> Tensor<3> {
@@ -54,19 +64,24 @@ impl Attention {
     }
 }
 
-/// A layer's attention pattern among the tokens it was given, which is only computed to be looked
-/// at.
+/// A layer's attention pattern, which is only computed to be looked at.
 #[derive(Clone, Debug)]
 pub struct Pattern {
     qkv: Tensor<3>, // [batch, seq, 3 * d_model]
     n_heads: usize,
-    mask: Mask,
 }
 
 impl Pattern {
-    /// `[batch, head, query, key]`, whose rows sum to 1.
-    pub fn compute(self) -> Tensor<4> {
-        let [q, k, _] = split_qkv(self.qkv);
-        pattern(q, k, self.n_heads, Some(&self.mask))
+    /// What [`read`](Self::read) is to be given.
+    pub fn source(&self) -> Tensor<3> {
+        self.qkv.clone()
+    }
+
+    /// `[batch, head, query, key]`, whose rows sum to 1, from what was read back of
+    /// [`source`](Self::source). What is forgotten in training is seen.
+    pub fn read(&self, source: &[f32]) -> Vec<f32> {
+        let [_, seq, width] = self.qkv.dims();
+        let of_row = |row| pattern(row, width / 3, self.n_heads);
+        source.chunks(seq * width).flat_map(of_row).collect()
     }
 }

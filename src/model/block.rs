@@ -6,7 +6,8 @@ use super::Weights;
 use super::attention::{Attention, Pattern};
 use super::mlp::Mlp;
 use super::norm::Norm;
-use crate::kernel::attention::{Cache, Mask};
+use crate::kernel::attention::{KeyValues, Mask};
+use crate::kernel::dropout::Dropout;
 
 #[derive(Clone, Debug)]
 pub struct Block {
@@ -30,24 +31,34 @@ impl Block {
     ///
     /// # Shapes
     /// `resid_pre` and the stream returned: `[batch, seq, d_model]`
-    pub fn forward(&self, resid_pre: Tensor<3>, mask: &Mask, p: f64) -> (Tensor<3>, Pattern) {
+    pub fn forward(
+        &self,
+        resid_pre: Tensor<3>,
+        mask: &Mask,
+        dropout: Dropout,
+    ) -> (Tensor<3>, Pattern) {
         let normed = self.ln1.forward(resid_pre.clone());
-        let (resid_mid, pattern) = self.attn.forward(normed, resid_pre, mask, p);
-        (self.feed_forward(resid_mid, p), pattern)
+        let (resid_mid, pattern) = self.attn.forward(normed, resid_pre, mask, dropout);
+        (self.feed_forward(resid_mid, dropout), pattern)
+    }
+
+    /// Room for the keys and values of `context` tokens.
+    pub fn cache(&self, context: usize) -> KeyValues {
+        self.attn.cache(context)
     }
 
     /// The residual stream after this block, of tokens that follow those in `cache`, and join them.
     ///
     /// # Shapes
     /// `resid_pre` and the result: `[1, seq, d_model]`
-    pub fn forward_cached(&self, resid_pre: Tensor<3>, cache: &mut Cache) -> Tensor<3> {
+    pub fn forward_cached(&self, resid_pre: Tensor<3>, cache: &mut KeyValues) -> Tensor<3> {
         let normed = self.ln1.forward(resid_pre.clone());
         let resid_mid = self.attn.forward_cached(normed, resid_pre, cache);
-        self.feed_forward(resid_mid, 0.0)
+        self.feed_forward(resid_mid, Dropout::NONE)
     }
 
-    fn feed_forward(&self, resid_mid: Tensor<3>, p: f64) -> Tensor<3> {
+    fn feed_forward(&self, resid_mid: Tensor<3>, dropout: Dropout) -> Tensor<3> {
         let normed = self.ln2.forward(resid_mid.clone());
-        self.mlp.forward(normed, resid_mid, p)
+        self.mlp.forward(normed, resid_mid, dropout)
     }
 }

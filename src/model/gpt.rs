@@ -2,12 +2,13 @@
 
 use burn::tensor::{Bool, Int, Tensor};
 
+use super::Weights;
 use super::attention::Pattern;
 use super::block::Block;
 use super::norm::Norm;
-use super::{Weights, dropout};
 use crate::config::ModelConfig;
-use crate::kernel::attention::{Cache, Mask};
+use crate::kernel::attention::{KeyValues, Mask};
+use crate::kernel::dropout::Dropout;
 use crate::kernel::embedding::embed;
 use crate::kernel::linear::Linear;
 use crate::kernel::param::Param;
@@ -38,11 +39,11 @@ impl Gpt {
     /// # Shapes
     /// `tokens`: `[batch, seq]`, at most `context` long; logits: `[batch, seq, vocab]`
     pub fn forward(&self, tokens: Tensor<2, Int>) -> (Tensor<3>, Vec<Pattern>) {
-        self.forward_training(tokens, None, 0.0)
+        self.forward_training(tokens, None, Dropout::NONE)
     }
 
-    /// As [`forward`](Self::forward), with what training takes away: a share `p` of activations,
-    /// and the sight of `forgotten` tokens, which must not be first in their row.
+    /// As [`forward`](Self::forward), with what training takes away: some activations, and the
+    /// sight of `forgotten` tokens, which must not be first in their row.
     ///
     /// # Shapes
     /// `forgotten`: `[batch, seq]`
@@ -50,20 +51,20 @@ impl Gpt {
         &self,
         tokens: Tensor<2, Int>,
         forgotten: Option<Tensor<2, Bool>>,
-        p: f64,
+        dropout: Dropout,
     ) -> (Tensor<3>, Vec<Pattern>) {
         let mask = Mask::causal(forgotten);
         let mut patterns = Vec::with_capacity(self.blocks.len());
-        let mut resid = dropout(embed(tokens, &self.w_e, &self.w_pos, 0), p);
-        for block in &self.blocks {
-            let (resid_post, pattern) = block.forward(resid, &mask, p);
+        let mut resid = dropout.apply(embed(tokens, &self.w_e, &self.w_pos, 0));
+        for (block, number) in self.blocks.iter().zip(1..) {
+            let (resid_post, pattern) = block.forward(resid, &mask, dropout.site(number << 2));
             resid = resid_post;
             patterns.push(pattern);
         }
         (self.unembed(resid), patterns)
     }
 
-    /// Logits after the last of `tokens`, which follow those in `caches`.
+    /// Logits after the last of `tokens`, which follow those in `caches`; of a model on a GPU.
     ///
     /// # Shapes
     /// `tokens`: `[1, seq]`, one token unless the caches are empty; logits: `[1, 1, vocab]`
@@ -80,7 +81,7 @@ impl Gpt {
     /// Empty caches for [`forward_cached`](Self::forward_cached).
     pub fn caches(&self) -> Caches {
         let [context, _] = self.w_pos.shape();
-        Caches { layers: self.blocks.iter().map(|_| Cache::new(context)).collect() }
+        Caches { layers: self.blocks.iter().map(|block| block.cache(context)).collect() }
     }
 
     fn unembed(&self, resid: Tensor<3>) -> Tensor<3> {
@@ -92,16 +93,16 @@ impl Gpt {
     }
 }
 
-/// A [`Cache`] a layer.
+/// The keys and values of every layer.
 #[derive(Debug)]
 pub struct Caches {
-    layers: Vec<Cache>,
+    layers: Vec<KeyValues>,
 }
 
 impl Caches {
     /// Tokens held.
     pub fn len(&self) -> usize {
-        self.layers.first().map_or(0, Cache::len)
+        self.layers.first().map_or(0, KeyValues::len)
     }
 
     pub fn is_empty(&self) -> bool {

@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::Weights;
+use crate::kernel::dropout::Dropout;
 use crate::kernel::linear::Linear;
 
 #[derive(Clone, Debug)]
@@ -16,13 +17,13 @@ impl Mlp {
         Self { w_in: weights.linear(name, "in"), w_out: weights.linear(name, "out") }
     }
 
-    /// The residual stream after this layer has written into it, a share `p` of that dropped.
+    /// The residual stream after this layer has written into it.
     ///
     /// # Shapes
     /// `x`: `[batch, seq, d_model]`, after LayerNorm; `resid` and the result:
     /// `[batch, seq, d_model]`
-    pub fn forward(&self, x: Tensor<3>, resid: Tensor<3>, p: f64) -> Tensor<3> {
+    pub fn forward(&self, x: Tensor<3>, resid: Tensor<3>, dropout: Dropout) -> Tensor<3> {
         let hidden = self.w_in.apply_gelu(x); // [batch, seq, d_mlp]
-        self.w_out.add(hidden, resid, p)
+        self.w_out.add(hidden, resid, dropout.site(3))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::f32::consts::LN_2;
 
-use super::cpu::{Heads, Of, Outputs, mask};
+use super::cpu::{Dropped, Heads, Of, Outputs, mask};
 use crate::kernel::lanes::{LANES, Lanes, exp2, mul_add, total, wide};
 
 /// Queries at a time: each key, value and gradient by them is then loaded half as often.
@@ -62,9 +62,9 @@ impl Backward {
     }
 
     /// The gradients by what was loaded.
-    pub fn compute(&mut self, heads: Heads, added: &[Lanes]) {
+    pub fn compute(&mut self, heads: Heads, added: &[Lanes], dropped: Option<Dropped>) {
         let Self { q, dz, dq, queries, k, v, dk, dv, by_rows } = self;
-        backward_head(heads, q, dz, queries, k, v, added, by_rows, dq, dk, dv);
+        backward_head(heads, q, dz, queries, k, v, added, dropped, by_rows, dq, dk, dv);
     }
 
     pub fn store(&self, heads: Heads, head: usize, gradient: &mut [f32]) {
@@ -92,6 +92,7 @@ wide! {
         k: &[Lanes],
         v: &[Lanes],
         added: &[Lanes],
+        dropped: Option<Dropped>,
         by_rows: &mut [[Lanes; ROWS]],
         dq: &mut [f32],
         dk: &mut [Lanes],
@@ -100,10 +101,10 @@ wide! {
         let width = |d_head| Heads { d_head, ..heads };
         // The small widths apart, so that their loops are unrolled.
         match heads.d_head {
-            1 => backward_lanes::<FMA>(width(1), q, dz, queries, k, v, added, by_rows, dq, dk, dv),
-            2 => backward_lanes::<FMA>(width(2), q, dz, queries, k, v, added, by_rows, dq, dk, dv),
-            4 => backward_lanes::<FMA>(width(4), q, dz, queries, k, v, added, by_rows, dq, dk, dv),
-            _ => backward_lanes::<FMA>(heads, q, dz, queries, k, v, added, by_rows, dq, dk, dv),
+            1 => backward_lanes::<FMA>(width(1), q, dz, queries, k, v, added, dropped, by_rows, dq, dk, dv),
+            2 => backward_lanes::<FMA>(width(2), q, dz, queries, k, v, added, dropped, by_rows, dq, dk, dv),
+            4 => backward_lanes::<FMA>(width(4), q, dz, queries, k, v, added, dropped, by_rows, dq, dk, dv),
+            _ => backward_lanes::<FMA>(heads, q, dz, queries, k, v, added, dropped, by_rows, dq, dk, dv),
         }
     }
 }
@@ -120,6 +121,7 @@ fn backward_lanes<const FMA: bool>(
     k: &[Lanes],
     v: &[Lanes],
     added: &[Lanes],
+    dropped: Option<Dropped>,
     by_rows: &mut [[Lanes; ROWS]],
     dq: &mut [f32],
     dk: &mut [Lanes],
@@ -152,12 +154,18 @@ fn backward_lanes<const FMA: bool>(
                     mask(weights, |l| block * LANES + l > first + row);
                 }
             }
+            let factors = dropped.map(|dropped| {
+                let factor = |row, l| dropped.factor(first + row, block * LANES + l);
+                std::array::from_fn(|row| std::array::from_fn(|l| factor(row, l)))
+            });
+            multiply(&mut ds, &factors);
             for row in 0..ROWS {
                 for l in 0..LANES {
                     weights[row][l] = exp2::<FMA>(weights[row][l] - queries[row].log_sum);
                     ds[row][l] = weights[row][l] * (ds[row][l] - queries[row].mean);
                 }
             }
+            multiply(&mut weights, &factors);
             for d in 0..d_head {
                 for row in 0..ROWS {
                     let at = row * d_head + d;
@@ -175,5 +183,13 @@ fn backward_lanes<const FMA: bool>(
                 dq[(first + row) * d_head + d] = total(*sums) * LN_2;
             }
         }
+    }
+}
+
+#[inline(always)]
+fn multiply(values: &mut [Lanes; ROWS], factors: &Option<[Lanes; ROWS]>) {
+    if let Some(factors) = factors {
+        let pairs = values.as_flattened_mut().iter_mut().zip(factors.as_flattened());
+        pairs.for_each(|(value, factor)| *value *= factor);
     }
 }

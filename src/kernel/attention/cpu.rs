@@ -8,6 +8,7 @@ use std::f32::consts::LOG2_E;
 use super::HIDDEN;
 use super::backward::Backward;
 use super::forward::Forward;
+use crate::kernel::dropout::Dropout;
 use crate::kernel::lanes::{LANES, Lanes};
 use crate::platform::for_each;
 
@@ -103,7 +104,12 @@ fn added(heads: Heads, hidden: Option<&[bool]>) -> Vec<Lanes> {
 
 /// `z` and the `log_sums` of a whole batch, from its queries, keys and values; `hidden`:
 /// `[batch, key]`.
-pub fn forward(heads: Heads, qkv: &[f32], hidden: Option<&[bool]>) -> (Vec<f32>, Vec<f32>) {
+pub fn forward(
+    heads: Heads,
+    qkv: &[f32],
+    hidden: Option<&[bool]>,
+    dropout: Dropout,
+) -> (Vec<f32>, Vec<f32>) {
     let size = heads.seq * heads.d_model();
     let mut z = vec![0.0; qkv.len() / 3];
     let mut log_sums = vec![0.0; z.len() / heads.d_head];
@@ -113,15 +119,22 @@ pub fn forward(heads: Heads, qkv: &[f32], hidden: Option<&[bool]>) -> (Vec<f32>,
         let added = added(heads, hidden.map(|hidden| part(hidden, row, heads.seq)));
         let mut scratch = Forward::new(heads);
         for (head, log_sums) in log_sums.chunks_exact_mut(heads.seq).enumerate() {
+            let dropped = Dropped::new(dropout, heads, row * heads.n_heads + head);
             scratch.load(heads, head, qkv);
-            scratch.compute(heads, head, qkv, &added, z, log_sums);
+            scratch.compute(heads, head, qkv, &added, dropped, z, log_sums);
         }
     });
     (z, log_sums)
 }
 
 /// The gradient by the queries, keys and values of a whole batch, from that by `z`.
-pub fn backward(heads: Heads, qkv: &[f32], hidden: Option<&[bool]>, outputs: Outputs) -> Vec<f32> {
+pub fn backward(
+    heads: Heads,
+    qkv: &[f32],
+    hidden: Option<&[bool]>,
+    dropout: Dropout,
+    outputs: Outputs,
+) -> Vec<f32> {
     let size = heads.seq * heads.d_model();
     let mut gradient = vec![0.0; qkv.len()];
     for_each(gradient.chunks_exact_mut(3 * size).collect(), |row, gradient| {
@@ -134,11 +147,32 @@ pub fn backward(heads: Heads, qkv: &[f32], hidden: Option<&[bool]>, outputs: Out
         let mut scratch = Backward::new(heads);
         for head in 0..heads.n_heads {
             scratch.load(heads, head, part(qkv, row, 3 * size), outputs);
-            scratch.compute(heads, &added);
+            let dropped = Dropped::new(dropout, heads, row * heads.n_heads + head);
+            scratch.compute(heads, &added, dropped);
             scratch.store(heads, head, gradient);
         }
     });
     gradient
+}
+
+/// What is dropped of one head's pattern.
+#[derive(Clone, Copy)]
+pub struct Dropped {
+    dropout: Dropout,
+    first: usize,
+    seq: usize,
+}
+
+impl Dropped {
+    /// `None` if nothing is; `number` counts the heads of all rows.
+    fn new(dropout: Dropout, heads: Heads, number: usize) -> Option<Self> {
+        let seq = heads.seq;
+        (!dropout.is_none()).then_some(Self { dropout, first: number * seq * seq, seq })
+    }
+
+    pub fn factor(self, query: usize, key: usize) -> f32 {
+        self.dropout.factor((self.first + query * self.seq + key) as u32)
+    }
 }
 
 /// Takes the scores out whose lane is of a key after its query.

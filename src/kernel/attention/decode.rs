@@ -5,69 +5,83 @@ use burn::tensor::Tensor;
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
-use super::gpu::{Attend, BLOCK, Head};
+use super::Mask;
+use super::gpu::{BLOCK, Head};
+use crate::kernel::dropout::Dropout;
 use crate::kernel::fused::primitive;
-use crate::kernel::gpu::{GpuTensor, UNITS, arg, dims, empty, groups, sum_of};
+use crate::kernel::gpu::{GpuTensor, UNITS, arg, empty, groups, sum_of};
 
-/// Keys and values of one layer, in memory for a whole context.
+/// Keys and values of one layer's tokens so far, in memory for a whole context.
 #[derive(Debug)]
 pub struct KeyValues {
+    context: usize,
+    n_heads: usize,
+    len: usize,
+    held: Option<Held>,
+}
+
+#[derive(Clone, Debug)]
+struct Held {
     kv: GpuTensor,     // [context, 2 * d_model]
     scores: GpuTensor, // [head, context], of the present token
-    n_heads: usize,
 }
 
 impl KeyValues {
-    /// # Shapes
-    /// `qkv`: `[1, seq, 3 * d_model]`, of which only the width counts.
-    pub fn new(qkv: &Tensor<3>, n_heads: usize, context: usize) -> Self {
-        let qkv = primitive::<Cube>(qkv.clone().into_dispatch());
-        let [_, _, width] = dims(&qkv);
-        let kv = empty(&qkv, [context, width / 3 * 2]);
-        let scores = empty(&qkv, [n_heads, context]);
-        Self { kv, scores, n_heads }
+    /// Without tokens, and with room for `context` of them.
+    pub fn new(n_heads: usize, context: usize) -> Self {
+        Self { context, n_heads, len: 0, held: None }
     }
 
-    /// Takes the first tokens' keys and values.
-    ///
-    /// # Shapes
-    /// `qkv`: `[1, seq, 3 * d_model]`
-    pub fn store(&self, qkv: &Tensor<3>) {
-        let qkv = primitive::<Cube>(qkv.clone().into_dispatch());
-        let [_, seq, width] = dims(&qkv);
-        let count = seq * width / 3 * 2;
-        store::launch(
-            &qkv.client,
-            groups(count.div_ceil(UNITS)),
-            CubeDim::new_1d(UNITS as u32),
-            arg(&qkv),
-            arg(&self.kv),
-            count,
-            width / 3,
-        );
+    /// Tokens held.
+    pub fn len(&self) -> usize {
+        self.len
     }
 
-    /// Attention of the token that follows `before` others, whose keys and values join theirs.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Attention of tokens that follow those held, and join them: one, or any number after none.
     ///
     /// # Shapes
-    /// `qkv`: `[1, 1, 3 * d_model]`; the result: `[1, 1, d_model]`
-    pub fn attend(&self, qkv: Tensor<3>, before: usize) -> Tensor<3> {
-        let qkv = primitive::<Cube>(qkv.into_dispatch());
-        let [_, _, width] = dims(&qkv);
-        let z = empty(&qkv, [1, 1, width / 3]);
-        let [_, context] = dims(&self.scores);
+    /// `qkv`: `[1, seq, 3 * d_model]`, on a GPU; the result: `[1, seq, d_model]`
+    ///
+    /// # Panics
+    /// If there are several tokens after others, or more than there is room for.
+    pub fn attend(&mut self, qkv: Tensor<3>) -> Tensor<3> {
+        let [_, seq, width] = qkv.dims();
+        let before = self.len;
+        assert!(before == 0 || seq == 1, "several tokens after {before} others");
+        assert!(before + seq <= self.context, "no room for {seq} tokens after {before}");
+        self.len += seq;
+        let x = primitive::<Cube>(qkv.clone().into_dispatch());
+        let Held { kv, scores } = self
+            .held
+            .get_or_insert_with(|| Held {
+                kv: empty(&x, [self.context, width / 3 * 2]),
+                scores: empty(&x, [self.n_heads, self.context]),
+            })
+            .clone();
+        if seq > 1 {
+            let count = seq * width / 3 * 2;
+            let units = CubeDim::new_1d(UNITS as u32);
+            let groups = groups(count.div_ceil(UNITS));
+            store::launch(&x.client, groups, units, arg(&x), arg(&kv), count, width / 3);
+            return super::attend(qkv, self.n_heads, &Mask::causal(None), Dropout::NONE);
+        }
+        let z = empty(&x, [1, 1, width / 3]);
         attend::launch(
-            &qkv.client,
+            &x.client,
             groups(self.n_heads),
             CubeDim::new_1d(BLOCK as u32),
-            arg(&qkv),
-            arg(&self.kv),
-            arg(&self.scores),
+            arg(&x),
+            arg(&kv),
+            arg(&scores),
             arg(&z),
             before,
-            context,
+            self.context,
             width / 3,
-            Attend::new(self.n_heads, None).head(width),
+            Head { d_head: width / (3 * self.n_heads) },
         );
         Tensor::from_primitive::<Cube>(z)
     }

@@ -1,6 +1,6 @@
 //! One head's output.
 
-use super::cpu::{Heads, Of, mask};
+use super::cpu::{Dropped, Heads, Of, mask};
 use crate::kernel::lanes::{LANES, Lanes, exp2, mul_add, wide};
 
 /// One head's keys and values, and what a block of its queries comes to.
@@ -30,13 +30,14 @@ impl Forward {
         head: usize,
         qkv: &[f32],
         added: &[Lanes],
+        dropped: Option<Dropped>,
         z: &mut [f32],
         log_sums: &mut [f32],
     ) {
         let Self { k, v, q: queries, scores } = self;
         let start = head * heads.d_head;
         let (q, z, added) = (&qkv[start..], &mut z[start..], added.as_flattened());
-        forward_head(heads, q, k, v, added, queries, scores, z, log_sums);
+        forward_head(heads, q, k, v, added, dropped, queries, scores, z, log_sums);
     }
 }
 
@@ -48,6 +49,7 @@ wide! {
         k: &[f32],
         v: &[f32],
         added: &[f32],
+        dropped: Option<Dropped>,
         queries: &mut [Lanes],
         scores: &mut [Lanes],
         z: &mut [f32],
@@ -56,10 +58,10 @@ wide! {
         let width = |d_head| Heads { d_head, ..heads };
         // The small widths apart, so that their loops are unrolled.
         match heads.d_head {
-            1 => forward_lanes::<FMA>(width(1), q, k, v, added, queries, scores, z, log_sums),
-            2 => forward_lanes::<FMA>(width(2), q, k, v, added, queries, scores, z, log_sums),
-            4 => forward_lanes::<FMA>(width(4), q, k, v, added, queries, scores, z, log_sums),
-            _ => forward_lanes::<FMA>(heads, q, k, v, added, queries, scores, z, log_sums),
+            1 => forward_lanes::<FMA>(width(1), q, k, v, added, dropped, queries, scores, z, log_sums),
+            2 => forward_lanes::<FMA>(width(2), q, k, v, added, dropped, queries, scores, z, log_sums),
+            4 => forward_lanes::<FMA>(width(4), q, k, v, added, dropped, queries, scores, z, log_sums),
+            _ => forward_lanes::<FMA>(heads, q, k, v, added, dropped, queries, scores, z, log_sums),
         }
     }
 }
@@ -73,6 +75,7 @@ fn forward_lanes<const FMA: bool>(
     k: &[f32],
     v: &[f32],
     added: &[f32],
+    dropped: Option<Dropped>,
     queries: &mut [Lanes],
     scores: &mut [Lanes],
     z: &mut [f32],
@@ -108,6 +111,13 @@ fn forward_lanes<const FMA: bool>(
             for l in 0..LANES {
                 score[l] = exp2::<FMA>(score[l] - greatest[l]);
                 sums[l] += score[l];
+            }
+        }
+        if let Some(dropped) = dropped {
+            for (key, score) in scores[..keys].iter_mut().enumerate() {
+                for (l, score) in score.iter_mut().enumerate() {
+                    *score *= dropped.factor(first + l, key);
+                }
             }
         }
         for d in 0..d_head {

@@ -9,11 +9,9 @@ use burn::tensor::{Int, Tensor};
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
+use crate::kernel::dropout::{Dropout, factor};
 use crate::kernel::fused::Fused;
 use crate::kernel::gpu::{GpuTensor, arg, dims, empty, groups, ints};
-
-/// A unit keeps four vectors of a head.
-pub const MOST_D_HEAD: usize = 128;
 
 /// Units of a group: tokens of one head, one after the other.
 pub const BLOCK: usize = 64;
@@ -22,6 +20,7 @@ pub const BLOCK: usize = 64;
 pub struct Attend {
     n_heads: usize,
     hidden: Option<IntTensor<Cube>>, // [batch, key]
+    dropout: Dropout,
 }
 
 /// The width of a head, by which a kernel is compiled: a unit keeps vectors of it.
@@ -42,12 +41,17 @@ impl Head {
 }
 
 impl Attend {
-    pub fn new(n_heads: usize, hidden: Option<Tensor<2, Int>>) -> Self {
-        Self { n_heads, hidden: hidden.map(ints) }
+    pub fn new(n_heads: usize, hidden: Option<Tensor<2, Int>>, dropout: Dropout) -> Self {
+        Self { n_heads, hidden: hidden.map(ints), dropout }
     }
 
-    pub fn head(&self, width: usize) -> Head {
+    fn head(&self, width: usize) -> Head {
         Head { d_head: width / (3 * self.n_heads) }
+    }
+
+    fn dropped(&self) -> DroppedLaunch {
+        let dropout = self.dropout;
+        DroppedLaunch::new(dropout.seed(), dropout.threshold(), dropout.scale())
     }
 
     /// The hidden keys, or anything: not what the kernel writes, which must not be read as well.
@@ -75,8 +79,10 @@ impl Fused<Cube, 1> for Attend {
             batch,
             seq,
             self.n_heads,
+            self.dropped(),
             self.head(width),
             self.hidden.is_some(),
+            !self.dropout.is_none(),
         );
         (z.clone(), (z, log_sums))
     }
@@ -102,8 +108,10 @@ impl Fused<Cube, 1> for Attend {
             batch,
             seq,
             self.n_heads,
+            self.dropped(),
             self.head(width),
             self.hidden.is_some(),
+            !self.dropout.is_none(),
         );
         [Some(gradient)]
     }
@@ -168,6 +176,24 @@ fn add(
     }
 }
 
+/// What is dropped of patterns.
+#[derive(CubeType, CubeLaunch, Clone, Copy)]
+struct Dropped {
+    seed: u32,
+    threshold: u32,
+    scale: f32,
+}
+
+/// What the weight at `place` among all of a batch is multiplied by.
+#[cube]
+fn dropped_factor(place: usize, dropped: &Dropped, #[comptime] drops: bool) -> f32 {
+    if drops {
+        factor(u32::cast_from(place), dropped.seed, dropped.threshold, dropped.scale)
+    } else {
+        1.0f32.runtime()
+    }
+}
+
 /// Whether the key at `place` of a batch is to be seen by any query.
 #[cube]
 fn is_seen(hidden: &[i32], place: usize, #[comptime] hides: bool) -> bool {
@@ -184,8 +210,10 @@ fn forward(
     batch: usize,
     seq: usize,
     n_heads: usize,
+    dropped: Dropped,
     #[comptime] head: Head,
     #[comptime] hides: bool,
+    #[comptime] drops: bool,
 ) {
     let mut keys = Shared::<[f32]>::new_slice(head.tile() * head.d_head);
     let mut values = Shared::<[f32]>::new_slice(head.tile() * head.d_head);
@@ -225,7 +253,9 @@ fn forward(
                     }
                     let weight = (score - greatest).exp();
                     sum += weight;
-                    add(&mut sum_of_values, weight, &values, key * head.d_head, head);
+                    let place = ((row * n_heads + which) * seq + query) * seq + start + key;
+                    let kept = weight * dropped_factor(place, &dropped, drops);
+                    add(&mut sum_of_values, kept, &values, key * head.d_head, head);
                 }
             }
         }
@@ -253,8 +283,10 @@ fn backward(
     batch: usize,
     seq: usize,
     n_heads: usize,
+    dropped: Dropped,
     #[comptime] head: Head,
     #[comptime] hides: bool,
+    #[comptime] drops: bool,
 ) {
     let mut left = Shared::<[f32]>::new_slice(head.tile() * head.d_head);
     let mut right = Shared::<[f32]>::new_slice(head.tile() * head.d_head);
@@ -297,7 +329,10 @@ fn backward(
                 if start + key <= token && is_seen(hidden, row * seq + start + key, hides) {
                     let at = key * head.d_head;
                     let weight = (dot(&q, &left, at, head) * scale - log_sum).exp();
-                    let by_score = weight * (dot(&by_output, &right, at, head) - mean) * scale;
+                    let place = (own_sums + token) * seq + start + key;
+                    let by_weight =
+                        dot(&by_output, &right, at, head) * dropped_factor(place, &dropped, drops);
+                    let by_score = weight * (by_weight - mean) * scale;
                     add(&mut by_query, by_score, &left, at, head);
                 }
             }
@@ -334,8 +369,10 @@ fn backward(
                         let at = query * head.d_head;
                         let score = dot(&k, &left, at, head) * scale;
                         let weight = (score - of_query[query * 2 + 1]).exp();
-                        let by_weight = dot(&v, &right, at, head) - of_query[query * 2];
-                        add(&mut by_value, weight, &right, at, head);
+                        let place = (own_sums + start + query) * seq + token;
+                        let kept = dropped_factor(place, &dropped, drops);
+                        let by_weight = dot(&v, &right, at, head) * kept - of_query[query * 2];
+                        add(&mut by_value, weight * kept, &right, at, head);
                         add(&mut by_key, weight * by_weight * scale, &left, at, head);
                     }
                 }
