@@ -28,7 +28,7 @@ pub struct Mask {
 #[derive(Clone, Debug)]
 enum Hidden {
     Cpu(Arc<[bool]>), // [batch, key]
-    Gpu(Tensor<2, Int>),
+    Gpu(Box<Tensor<2, Int>>),
 }
 
 /// What is added to the score of a key that is not to be seen.
@@ -42,7 +42,7 @@ impl Mask {
     pub fn causal(hidden: Option<Tensor<2, Bool>>) -> Self {
         let hidden = hidden.map(|hidden| match fused::is_cpu(&hidden.device()) {
             true => Hidden::Cpu(hidden.into_data().iter::<bool>().collect()),
-            false => Hidden::Gpu(hidden.int()),
+            false => Hidden::Gpu(Box::new(hidden.int())),
         });
         Self { hidden }
     }
@@ -55,7 +55,7 @@ impl Mask {
         let added = Tensor::from_data(TensorData::new(values, [1, 1, seq, seq]), device);
         let hidden = match &self.hidden {
             None => return added,
-            Some(Hidden::Gpu(hidden)) => hidden.clone().float(),
+            Some(Hidden::Gpu(hidden)) => (**hidden).clone().float(),
             Some(Hidden::Cpu(hidden)) => {
                 let values: Vec<f32> = hidden.iter().map(|hidden| f32::from(*hidden)).collect();
                 let batch = values.len() / seq;
@@ -83,7 +83,7 @@ pub fn attend(qkv: Tensor<3>, n_heads: usize, mask: &Mask, dropout: Dropout) -> 
         fused::apply(Attend { n_heads, hidden, dropout }, qkv)
     } else {
         let hidden = match &mask.hidden {
-            Some(Hidden::Gpu(hidden)) => Some(hidden.clone()),
+            Some(Hidden::Gpu(hidden)) => Some((**hidden).clone()),
             _ => None,
         };
         fused::apply(gpu::Attend::new(n_heads, hidden, dropout), qkv)

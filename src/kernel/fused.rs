@@ -7,7 +7,7 @@ use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
-use burn::backend::tensor::FloatTensor;
+use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{
     Autodiff, Backend, BackendTensor, Cube, DispatchAutodiffContext, DispatchDevice,
     DispatchTensor, DispatchTensorKind, Flex,
@@ -140,6 +140,11 @@ pub fn primitive<B: Executor>(tensor: DispatchTensor) -> FloatTensor<B> {
     B::contiguous(tracked::<B>(tensor).into_primitive())
 }
 
+/// A GPU's tensor of whole numbers.
+pub fn int_primitive(tensor: DispatchTensor) -> IntTensor<Cube> {
+    burn_cubecl::kernel::into_contiguous(Cube::own(tensor.kind).int())
+}
+
 /// An input as Burn's autodiff knows it, a constant if it did not.
 fn tracked<B: Executor>(input: DispatchTensor) -> FloatTensor<Autodiff<B>> {
     match input.kind {
@@ -176,7 +181,4 @@ impl<B: Executor, O: Fused<B, N>, const N: usize> Backward<B, N> for Step<B, O> 
             }
         }
     }
-}
-pub fn own_int(tensor: DispatchTensor) -> burn::backend::tensor::IntTensor<Cube> {
-    <Cube as Executor>::own(tensor.kind).int()
 }

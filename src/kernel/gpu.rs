@@ -5,9 +5,11 @@
 
 use burn::backend::Cube;
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::tensor::{DType, Int, Shape, Tensor};
+use burn::tensor::{DType, Int, IntDType, Shape, Tensor};
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
+
+use super::fused::int_primitive;
 
 /// A float tensor on a GPU.
 pub type GpuTensor = FloatTensor<Cube>;
@@ -25,7 +27,7 @@ pub fn empty<const D: usize>(like: &GpuTensor, shape: [usize; D]) -> GpuTensor {
 /// A contiguous tensor as a kernel's argument.
 pub fn arg(tensor: &GpuTensor) -> BufferArg {
     let length = tensor.meta.shape().num_elements();
-    // Safety: it is the tensor's own length.
+    // SAFETY: it is the tensor's own length.
     unsafe { BufferArg::from_raw_parts(tensor.handle.clone(), length) }
 }
 
@@ -33,11 +35,9 @@ pub fn dims<const D: usize>(tensor: &GpuTensor) -> [usize; D] {
     tensor.meta.shape().dims()
 }
 
-/// Whole numbers, or none, as kernels read them.
+/// Whole numbers as kernels read them.
 pub fn ints(tensor: Tensor<2, Int>) -> IntTensor<Cube> {
-    let tensor = tensor.cast(burn::tensor::IntDType::I32);
-    let dispatch = tensor.into_dispatch();
-    burn_cubecl::kernel::into_contiguous(super::fused::own_int(dispatch))
+    int_primitive(tensor.cast(IntDType::I32).into_dispatch())
 }
 
 /// `count` groups of units, in as many dimensions as a device needs for them; a few may be too many.

@@ -70,7 +70,7 @@ impl Linear {
     pub fn unembed(w_e: &Param<2>, x: Tensor<3>) -> Tensor<3> {
         match w_e {
             Param::Part(part) => gpu::Product::transposed(part).apply(x, gpu::Then::Nothing),
-            Param::Own(w_e) => product_on_cpu(x, w_e.clone().transpose()),
+            Param::Own(w_e) => product_on_cpu(x, (**w_e).clone().transpose()),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! A model's parameters, as operations take them.
 
+use std::sync::Arc;
+
 use burn::backend::Cube;
 use burn::tensor::Tensor;
 
@@ -10,7 +12,7 @@ use super::gpu::GpuTensor;
 #[derive(Clone, Debug)]
 pub enum Param<const D: usize> {
     /// A tensor of its own, by which Burn takes the gradient.
-    Own(Tensor<D>),
+    Own(Box<Tensor<D>>),
     /// A part of a GPU's memory, which kernels read as it lies and leave the gradient beside.
     Part(Part<D>),
 }
@@ -18,7 +20,7 @@ pub enum Param<const D: usize> {
 /// A parameter that lies in a [`Memory`].
 #[derive(Clone, Debug)]
 pub struct Part<const D: usize> {
-    pub memory: Memory,
+    pub memory: Arc<Memory>,
     /// Place of its first value.
     pub start: usize,
     pub shape: [usize; D],
@@ -46,7 +48,7 @@ impl<const D: usize> Param<D> {
     /// The parameter alone, for plain operations: on a GPU, a copy.
     pub fn tensor(&self) -> Tensor<D> {
         match self {
-            Self::Own(tensor) => tensor.clone(),
+            Self::Own(tensor) => (**tensor).clone(),
             Self::Part(Part { memory, start, shape }) => {
                 let end = start + shape.iter().product::<usize>();
                 memory.leaf.clone().slice(*start..end).reshape(*shape)
@@ -96,7 +98,8 @@ impl Memory {
         }
     }
 
-    pub fn into_gradient(self) -> Tensor<1> {
+    /// The gradients so far: `[parameters]`.
+    pub fn gradient(&self) -> Tensor<1> {
         Tensor::from_primitive::<Cube>(self.by_values().clone())
     }
 }

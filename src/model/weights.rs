@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
@@ -154,9 +155,9 @@ pub struct Weights<'a> {
 #[derive(Clone, Debug)]
 enum Values {
     /// A tensor a parameter, cut from the flat vector, and the gradient so far.
-    Cut(Vec<Tensor<1>>, Option<Tensor<1>>),
+    Cut(Vec<Tensor<1>>, Option<Box<Tensor<1>>>),
     /// The flat vector as it is, on a GPU.
-    Whole(Memory),
+    Whole(Arc<Memory>),
 }
 
 impl<'a> Weights<'a> {
@@ -168,7 +169,7 @@ impl<'a> Weights<'a> {
         let values = if is_cpu(&flat.device()) {
             Values::Cut(cut(layout, flat).collect(), None)
         } else {
-            Values::Whole(Memory::new(flat))
+            Values::Whole(Arc::new(Memory::new(flat)))
         };
         Self { layout, values }
     }
@@ -182,7 +183,7 @@ impl<'a> Weights<'a> {
             let leaf = |part: Tensor<1>| part.autodiff().require_grad();
             Values::Cut(cut(layout, flat).map(leaf).collect(), None)
         } else {
-            Values::Whole(Memory::trainable(flat))
+            Values::Whole(Arc::new(Memory::trainable(flat)))
         };
         Self { layout, values }
     }
@@ -197,12 +198,12 @@ impl<'a> Weights<'a> {
                     gradient.unwrap_or_else(|| leaf.clone().inner().zeros_like())
                 };
                 let gradient = Tensor::cat(leaves.iter().map(of_leaf).collect(), 0);
-                *sum = Some(match sum.take() {
-                    Some(sum) => sum + gradient,
+                *sum = Some(Box::new(match sum.take() {
+                    Some(sum) => *sum + gradient,
                     None => gradient,
-                });
+                }));
             }
-            Values::Whole(memory) => memory.backward(loss),
+            Values::Whole(memory) => Arc::make_mut(memory).backward(loss),
         }
     }
 
@@ -213,8 +214,8 @@ impl<'a> Weights<'a> {
     /// If no gradient was taken.
     pub fn into_gradient(self) -> Tensor<1> {
         match self.values {
-            Values::Cut(_, sum) => sum.expect("a gradient is taken before it is asked for"),
-            Values::Whole(memory) => memory.into_gradient(),
+            Values::Cut(_, sum) => *sum.expect("a gradient is taken before it is asked for"),
+            Values::Whole(memory) => memory.gradient(),
         }
     }
 
@@ -247,7 +248,7 @@ impl<'a> Weights<'a> {
 
     fn param<const D: usize>(&self, place: usize, shape: [usize; D]) -> Param<D> {
         match &self.values {
-            Values::Cut(leaves, _) => Param::Own(leaves[place].clone().reshape(shape)),
+            Values::Cut(leaves, _) => Param::Own(Box::new(leaves[place].clone().reshape(shape))),
             Values::Whole(memory) => {
                 let start = self.layout.parameters[place].range.start;
                 Param::Part(Part { memory: memory.clone(), start, shape })

@@ -87,6 +87,6 @@ test('a character that is written after others keeps to its budget', async () =>
 })
 
 test('memory is the same after 5,000 steps as after 100', async () => {
-  const taken = await steps('model.n_layers=1&model.d_model=4&model.n_heads=1&train.batch=1', 5000, 900_000)
+  const taken = await steps('task.phone.names=2&model.n_layers=1&model.d_model=4&model.n_heads=1&train.batch=1', 5000, 900_000)
   assert.equal(taken.at(-1).memory, taken[99].memory)
 })

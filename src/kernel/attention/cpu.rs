@@ -120,8 +120,8 @@ pub fn forward(
         let mut scratch = Forward::new(heads);
         for (head, log_sums) in log_sums.chunks_exact_mut(heads.seq).enumerate() {
             let dropped = Dropped::new(dropout, heads, row * heads.n_heads + head);
-            scratch.load(heads, head, qkv);
-            scratch.compute(heads, head, qkv, &added, dropped, z, log_sums);
+            scratch.load(heads, head, qkv, dropped);
+            scratch.compute(heads, head, qkv, &added, z, log_sums);
         }
     });
     (z, log_sums)

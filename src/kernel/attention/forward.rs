@@ -9,16 +9,18 @@ pub struct Forward {
     v: Vec<f32>,        // [seq, d_head]
     q: Vec<Lanes>,      // [d_head], a query a lane
     scores: Vec<Lanes>, // [key], a query a lane
+    dropped: Option<Dropped>,
 }
 
 impl Forward {
     pub fn new(heads: Heads) -> Self {
         let zeros = vec![0.0; heads.seq * heads.d_head];
         let (q, scores) = (vec![[0.0; LANES]; heads.d_head], vec![[0.0; LANES]; heads.seq]);
-        Self { k: zeros.clone(), v: zeros, q, scores }
+        Self { k: zeros.clone(), v: zeros, q, scores, dropped: None }
     }
 
-    pub fn load(&mut self, heads: Heads, head: usize, qkv: &[f32]) {
+    pub fn load(&mut self, heads: Heads, head: usize, qkv: &[f32], dropped: Option<Dropped>) {
+        self.dropped = dropped;
         heads.copy_rows(qkv, heads.columns(Of::Keys, head), heads.scale(), &mut self.k);
         heads.copy_rows(qkv, heads.columns(Of::Values, head), 1.0, &mut self.v);
     }
@@ -30,14 +32,13 @@ impl Forward {
         head: usize,
         qkv: &[f32],
         added: &[Lanes],
-        dropped: Option<Dropped>,
         z: &mut [f32],
         log_sums: &mut [f32],
     ) {
-        let Self { k, v, q: queries, scores } = self;
+        let Self { k, v, q: queries, scores, dropped } = self;
         let start = head * heads.d_head;
         let (q, z, added) = (&qkv[start..], &mut z[start..], added.as_flattened());
-        forward_head(heads, q, k, v, added, dropped, queries, scores, z, log_sums);
+        forward_head(heads, q, k, v, added, *dropped, queries, scores, z, log_sums);
     }
 }
 

@@ -9,11 +9,8 @@ use super::{PEAK, SERIES, SLOPE};
 #[cube]
 fn below(x: f32, power: f32) -> f32 {
     let t = 1.0 / (SLOPE * x.abs() + 1.0);
-    let mut series = comptime![SERIES[0]].runtime();
-    #[unroll]
-    for place in 1..5usize {
-        series = series * t + comptime![SERIES[place]];
-    }
+    let [a, b, c, d, e] = comptime![SERIES];
+    let series = (((a.runtime() * t + b) * t + c) * t + d) * t + e;
     let tail = 0.5 * series * t * power;
     select(x < 0.0, tail, 1.0 - tail)
 }

@@ -1,16 +1,18 @@
 //! Linear layers on a GPU: one kernel forward, and one backward.
 
+mod kernels;
 mod slim;
 mod tile;
 mod weights;
 
+use std::sync::Arc;
+
 use burn::backend::Cube;
 use burn::tensor::Tensor;
-use burn_cubecl::cubecl;
-use cubecl::prelude::*;
+use burn_cubecl::cubecl::prelude::*;
 
 use self::tile::Tile;
-use self::weights::{Weights, WeightsLaunch};
+use self::weights::WeightsLaunch;
 use super::Linear;
 use crate::kernel::fused::{self, Fused};
 use crate::kernel::gpu::{GpuTensor, UNITS, arg, dims, empty, groups};
@@ -19,7 +21,7 @@ use crate::kernel::param::{Memory, Param, Part};
 /// Matrices side by side that multiply the same tokens.
 #[derive(Clone, Debug)]
 pub struct Product {
-    memory: Memory,
+    memory: Arc<Memory>,
     rows: usize,
     /// Columns of one matrix.
     columns: usize,
@@ -130,7 +132,7 @@ impl Product {
             None => (tokens * width).div_ceil(UNITS),
             Some(tile) => tile.count(tokens, width),
         };
-        forward::launch(
+        kernels::forward::launch(
             &x.client,
             groups(count),
             CubeDim::new_1d(UNITS as u32),
@@ -166,7 +168,7 @@ impl Product {
                 (of_tokens.count(tokens, rows), of_weights.count(weight_rows, width))
             }
         };
-        backward::launch(
+        kernels::backward::launch(
             &x.client,
             groups(first + others),
             CubeDim::new_1d(UNITS as u32),
@@ -224,94 +226,5 @@ impl Fused<Cube, 2> for Add {
 
     fn backward(&self, [x, _]: &[GpuTensor; 2], (): &(), dy: &GpuTensor) -> [Option<GpuTensor>; 2] {
         [Some(self.product.backward(x, None, dy)), Some(dy.clone())]
-    }
-}
-
-#[cube(launch)]
-#[allow(clippy::too_many_arguments)]
-fn forward(
-    x: &[f32],
-    parameters: &[f32],
-    to: &[f32],
-    y: &mut [f32],
-    slopes: &mut [f32],
-    tokens: usize,
-    weights: Weights,
-    #[comptime] tile: Option<Tile>,
-    #[comptime] then: Then,
-    #[comptime] has_bias: bool,
-) {
-    match tile {
-        None => slim::product(x, parameters, to, y, slopes, tokens, &weights, then, has_bias),
-        Some(tile) => {
-            tile::product(x, parameters, to, y, slopes, tokens, &weights, tile, then, has_bias);
-        }
-    }
-}
-
-/// The `first` groups compute `dx`, the others the gradient by the weights.
-#[cube(launch)]
-#[allow(clippy::too_many_arguments)]
-fn backward(
-    x: &[f32],
-    parameters: &[f32],
-    slopes: &[f32],
-    dy: &[f32],
-    dx: &mut [f32],
-    by_parameters: &mut [f32],
-    tokens: usize,
-    first: usize,
-    weights: Weights,
-    #[comptime] tiles: Option<[Tile; 2]>,
-    #[comptime] is_gelu: bool,
-    #[comptime] has_bias: bool,
-) {
-    let number = CUBE_POS - first;
-    match tiles {
-        None => {
-            if CUBE_POS < first {
-                slim::by_tokens(parameters, slopes, dy, dx, tokens, &weights, is_gelu);
-            } else {
-                let mut shared = Shared::<[f32]>::new_slice(UNITS);
-                slim::by_weights(
-                    &mut shared,
-                    x,
-                    slopes,
-                    dy,
-                    by_parameters,
-                    tokens,
-                    number,
-                    &weights,
-                    is_gelu,
-                    has_bias,
-                );
-            }
-        }
-        Some([of_tokens, of_weights]) => {
-            let strip = comptime![of_tokens.strip().max(of_weights.strip())];
-            let mut left = Shared::<[f32]>::new_slice(strip);
-            let mut right = Shared::<[f32]>::new_slice(strip);
-            if CUBE_POS < first {
-                tile::by_tokens(
-                    &mut left, &mut right, parameters, slopes, dy, dx, tokens, &weights, of_tokens,
-                    is_gelu,
-                );
-            } else {
-                tile::by_weights(
-                    &mut left,
-                    &mut right,
-                    x,
-                    slopes,
-                    dy,
-                    by_parameters,
-                    tokens,
-                    number,
-                    &weights,
-                    of_weights,
-                    is_gelu,
-                    has_bias,
-                );
-            }
-        }
     }
 }
