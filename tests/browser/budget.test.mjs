@@ -1,8 +1,11 @@
 // What a model may ask of a GPU: small ones are bound by the number of dispatches, not by arithmetic.
 
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import { TINY, eventually, withPage } from './harness.mjs'
+import { gzipSync } from 'node:zlib'
+import { DIST, TINY, eventually, withPage } from './harness.mjs'
 
 const SLOW = 300_000
 
@@ -89,4 +92,9 @@ test('a character that is written after others keeps to its budget', async () =>
 test('memory is the same after 5,000 steps as after 100', async () => {
   const taken = await steps('task.phone.names=2&model.n_layers=1&model.d_model=4&model.n_heads=1&train.batch=1', 5000, 900_000)
   assert.equal(taken.at(-1).memory, taken[99].memory)
+})
+
+test('the worker is at most 3 MB to load', () => {
+  const gzipped = gzipSync(readFileSync(join(DIST, 'worker_bg.wasm')), { level: 9 }).length
+  assert(gzipped <= 3_000_000, `${gzipped} bytes gzipped`)
 })
