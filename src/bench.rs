@@ -1,7 +1,8 @@
 //! How fast a model trains and writes, and what a step spends its time on.
 
-use burn::tensor::{Device, ExecutionError};
-use serde::{Deserialize, Serialize};
+mod suite;
+
+use burn::tensor::{Device, ExecutionError, Tensor};
 use web_time::{Duration, Instant};
 
 use crate::batch::{Batch, Row};
@@ -10,40 +11,40 @@ use crate::decode::Decoder;
 use crate::loss::{mean_loss, token_losses};
 use crate::model::{Gpt, Weights};
 use crate::optimizer::AdamW;
+use crate::report::{Shape, StepTime};
 use crate::task::Field;
 use crate::trainer::Trainer;
+
+pub use suite::Suite;
 
 /// Steps whose times are not counted: kernels are compiled and memory is taken in them.
 const WARM_UP: usize = 3;
 /// Characters written before the time of the others is taken, and the most written.
 const FIRST_CHARS: usize = 8;
 const MOST_CHARS: usize = 128;
-
-/// The shape of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shape {
-    pub batch: usize,
-    /// Tokens a row.
-    pub seq: usize,
-}
-
-/// Medians over steps, in seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct StepTime {
-    /// A whole step, as in training, with its one readback.
-    pub step: f64,
-    /// Its parts, each waited for on its own.
-    pub forward: f64,
-    pub backward: f64,
-    pub update: f64,
-    pub readback: f64,
-}
+/// Times that they are written.
+const PASSES: usize = 5;
 
 /// A model that is measured: its weights are new, its tokens any.
 pub struct Bench {
     trainer: Trainer,
     optimizer: AdamW,
     device: Device,
+}
+
+/// The times of one shape's steps, taken round by round.
+#[derive(Debug, Default)]
+struct Rounds {
+    done: usize,
+    whole: Vec<f64>,
+    parts: [Vec<f64>; 4],
+}
+
+impl Rounds {
+    fn median(self) -> StepTime {
+        let [forward, backward, update, readback] = self.parts.map(median);
+        StepTime { step: median(self.whole), forward, backward, update, readback }
+    }
 }
 
 impl Bench {
@@ -59,37 +60,16 @@ impl Bench {
         Ok(Self { trainer, optimizer, device })
     }
 
-    pub fn parameters(&self) -> usize {
-        self.trainer.layout.len()
-    }
-
-    pub fn vocab_size(&self) -> usize {
-        self.trainer.tokenizer.vocab_size()
-    }
-
-    /// The shape of the run's own steps.
-    pub fn own_shape(&self) -> Shape {
-        let RunConfig { train, model, .. } = &self.trainer.config;
-        Shape { batch: train.batch, seq: model.context }
-    }
-
-    /// Times `rounds` training steps of `shape`, after some that are not counted.
-    ///
-    /// # Errors
-    /// If the device failed.
-    pub async fn train(&mut self, shape: Shape, rounds: usize) -> Result<StepTime, ExecutionError> {
-        let mut whole = Vec::new();
-        let mut parts: [Vec<f64>; 4] = Default::default();
-        for round in 0..WARM_UP + rounds {
-            let times = self.step(shape, round, false).await?;
-            let apart = self.step(shape, round, true).await?;
-            if round >= WARM_UP {
-                whole.push(times.iter().sum());
-                parts.iter_mut().zip(apart).for_each(|(part, time)| part.push(time));
-            }
+    /// Times one more step of `shape`, whole and part by part.
+    async fn round(&mut self, shape: Shape, rounds: &mut Rounds) -> Result<(), ExecutionError> {
+        let times = self.step(shape, rounds.done, false).await?;
+        let apart = self.step(shape, rounds.done, true).await?;
+        if rounds.done >= WARM_UP {
+            rounds.whole.push(times.iter().sum());
+            rounds.parts.iter_mut().zip(apart).for_each(|(part, time)| part.push(time));
         }
-        let [forward, backward, update, readback] = parts.map(median);
-        Ok(StepTime { step: median(whole), forward, backward, update, readback })
+        rounds.done += 1;
+        Ok(())
     }
 
     /// Seconds of forward, backward, update and readback of one step; if they are not waited for
@@ -101,17 +81,7 @@ impl Bench {
         is_apart: bool,
     ) -> Result<[f64; 4], ExecutionError> {
         let rows: Vec<Row> = (0..batch).map(|row| self.row(row + batch * round, seq + 1)).collect();
-        let mut times = [0.0; 4];
-        let mut start = Instant::now();
-        let mut lap = |place: usize, device: &Device| -> Result<(), ExecutionError> {
-            if is_apart {
-                device.sync()?;
-            }
-            let end = Instant::now();
-            times[place] = seconds(end - start);
-            start = end;
-            Ok(())
-        };
+        let mut laps = Laps::new(is_apart.then_some(&self.device));
         let Trainer { config, layout, parameters, .. } = &mut self.trainer;
         let train = &config.train;
         let rates = self.optimizer.rates(train, round, train.lr);
@@ -119,30 +89,34 @@ impl Bench {
         let batch = Batch::new(&rows, seq, &self.device.clone().autodiff());
         let (logits, _) = Gpt::new(&config.model, &weights).forward(batch.tokens);
         let loss = mean_loss(token_losses(logits, batch.targets), batch.weights, 1.0);
-        lap(0, &self.device)?;
+        laps.end().await?;
         weights.backward(&loss);
-        lap(1, &self.device)?;
+        laps.end().await?;
         *parameters = self.optimizer.update(rates, parameters.clone(), weights.into_gradient());
-        lap(2, &self.device)?;
+        laps.end().await?;
         loss.inner().into_scalar_async::<f32>().await?;
-        lap(3, &self.device)?;
-        Ok(times)
+        laps.end().await?;
+        Ok(laps.times)
     }
 
-    /// Seconds a character takes that is written after others: a median.
-    ///
-    /// # Errors
-    /// If the device failed.
-    pub async fn write(&self) -> Result<f64, ExecutionError> {
-        let mut decoder = Decoder::new(&self.trainer);
+    /// Seconds a character takes that is written after others: a median over passes, for clocks
+    /// of browsers do not tell one character from the next.
+    async fn write(&self) -> Result<f64, ExecutionError> {
+        let count = MOST_CHARS.min(self.trainer.config.model.context);
+        let first = FIRST_CHARS.min(count - 1);
         let mut times = Vec::new();
-        for place in 0..MOST_CHARS.min(self.trainer.config.model.context) {
-            let start = Instant::now();
-            let id = (place * 7 % self.vocab_size()) as u32;
-            decoder.decode(&[id]).await?;
-            times.push(seconds(start.elapsed()));
+        for _ in 0..PASSES {
+            let mut decoder = Decoder::new(&self.trainer);
+            let mut start = Instant::now();
+            for place in 0..count {
+                if place == first {
+                    start = Instant::now();
+                }
+                let id = (place * 7 % self.vocab_size()) as u32;
+                decoder.decode(&[id]).await?;
+            }
+            times.push(seconds(start.elapsed()) / (count - first) as f64);
         }
-        times.drain(..FIRST_CHARS.min(times.len() - 1));
         Ok(median(times))
     }
 
@@ -151,6 +125,37 @@ impl Bench {
         let id =
             |place: usize| ((place * place + 31 * number + 7 * place) % self.vocab_size()) as u32;
         Row { ids: (0..length).map(id).collect(), fields: vec![Field::Text; length] }
+    }
+
+    fn vocab_size(&self) -> usize {
+        self.trainer.tokenizer.vocab_size()
+    }
+}
+
+/// Splits a time into four.
+struct Laps {
+    /// Is read at the end of a lap, which waits for all that its device was given before: Burn
+    /// has no other wait that a browser allows. `None` waits for nothing.
+    mark: Option<Tensor<1>>,
+    start: Instant,
+    times: [f64; 4],
+    ended: usize,
+}
+
+impl Laps {
+    fn new(waits_for: Option<&Device>) -> Self {
+        let mark = waits_for.map(|device| Tensor::zeros([1], device));
+        Self { mark, start: Instant::now(), times: [0.0; 4], ended: 0 }
+    }
+
+    async fn end(&mut self) -> Result<(), ExecutionError> {
+        if let Some(mark) = &self.mark {
+            mark.clone().into_scalar_async::<f32>().await?;
+        }
+        let end = Instant::now();
+        self.times[self.ended] = seconds(end - self.start);
+        (self.start, self.ended) = (end, self.ended + 1);
+        Ok(())
     }
 }
 

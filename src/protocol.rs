@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capacity::Sweeping;
 use crate::config::RunConfig;
-use crate::report::{AttentionByType, EvalOptions, ProbeReport, Report};
+use crate::report::{AttentionByType, BenchReport, EvalOptions, ProbeReport, Report};
 use crate::task::{Field, Floor, Probe};
 
 /// Where a session computes.
@@ -86,7 +86,10 @@ pub enum Command {
     /// Trains these runs one after the other and tells what each recalls, in place of any other job
     /// under way: [`Event::Sweeping`], again and again until all have ended.
     Sweep { runs: Vec<RunConfig>, device: DeviceChoice },
-    /// Gives up the job under way. A sweep that is given up is told of once more.
+    /// Measures how fast models of these runs' sizes train and write, in place of any other job
+    /// under way: [`Event::Benched`], again and again until all are measured.
+    Bench { runs: Vec<RunConfig>, device: DeviceChoice },
+    /// Gives up the job under way. A sweep or benchmark that is given up is told of once more.
     StopJob,
     /// Asks for the run as a checkpoint file: [`Event::CheckpointFile`].
     SaveCheckpoint,
@@ -133,6 +136,7 @@ pub enum Event {
     Probed(ProbeReport),
     AttentionByType(Box<AttentionByType>),
     Sweeping(Box<Sweeping>),
+    Benched(BenchReport),
     CheckpointFile {
         name: String,
         bytes: Vec<u8>,

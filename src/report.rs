@@ -1,5 +1,6 @@
-//! What an evaluation found: how well a model answers.
+//! What an evaluation found: how well a model answers; and how fast it is.
 
+mod bench;
 mod segments;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::task::{Field, Source};
 
+pub use bench::{BenchCurrent, BenchReport, BenchRow, Shape, StepTime};
 pub use segments::{Segment, SegmentAttention};
 
 /// How often something was right.

@@ -101,6 +101,12 @@ pub fn read_fragment() -> String {
     window().location().hash().unwrap_or_default()
 }
 
+/// Whether the page's address asks for `?name`.
+pub fn has_query(name: &str) -> bool {
+    let search = window().location().search().unwrap_or_default();
+    search.trim_start_matches('?').split('&').any(|key| key == name)
+}
+
 /// Puts `fragment` into the address without a `hashchange`, and gives the whole address.
 pub fn write_fragment(fragment: &str) -> String {
     let href = window().location().href().unwrap_or_default();

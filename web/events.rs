@@ -75,6 +75,10 @@ pub fn receive(actions: Actions, event: Event) {
                 );
             }
         }
+        Event::Benched(report) => {
+            state.is_measuring.set(report.current.is_some());
+            state.bench.set(report);
+        }
         Event::CheckpointFile { name, bytes } => {
             if let Err(reason) = browser::download(&name, "application/octet-stream", &bytes) {
                 state.notify(format!("{name} could not be saved: {reason}."));
@@ -88,7 +92,7 @@ pub fn receive(actions: Actions, event: Event) {
 /// The session is there: with nothing else to show, shows the shipped example.
 fn open(actions: Actions) {
     let has_link = browser::read_fragment().len() > 1;
-    if !has_link {
+    if !has_link && !browser::has_query("bench") {
         set_timeout(move || actions.load_example(), RESUMABLE_WAIT);
     }
 }

@@ -9,7 +9,7 @@ use confab::protocol::{
     CharacterReport, DeviceChoice, DeviceReport, Evaluated, FieldLoss, LossPoint, RunState,
     SampleOptions, Trace,
 };
-use confab::report::{AttentionByType, ProbeReport};
+use confab::report::{AttentionByType, BenchReport, ProbeReport};
 use confab::task::{Floor, Probe, TaskKind};
 use leptos::prelude::*;
 
@@ -56,6 +56,9 @@ pub struct State {
     pub probed: RwSignal<Option<ProbeReport>>,
     pub by_type: RwSignal<Option<AttentionByType>>,
     pub outcomes: Outcomes,
+    pub bench: RwSignal<BenchReport>,
+    /// Whether a benchmark is under way.
+    pub is_measuring: RwSignal<bool>,
     pub resumable: RwSignal<Option<(RunConfig, usize)>>,
     pub notices: RwSignal<Vec<Notice>>,
     notices_so_far: StoredValue<usize>,
@@ -189,6 +192,8 @@ impl State {
             probed: RwSignal::new(None),
             by_type: RwSignal::new(None),
             outcomes: Outcomes::kept(),
+            bench: RwSignal::new(BenchReport::default()),
+            is_measuring: RwSignal::new(false),
             resumable: RwSignal::new(None),
             notices: RwSignal::new(Vec::new()),
             notices_so_far: StoredValue::new(0),

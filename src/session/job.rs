@@ -4,18 +4,23 @@ use burn::tensor::ExecutionError;
 
 use super::Session;
 use crate::analysis::Averaging;
+use crate::bench::Suite;
 use crate::capacity::Sweeping;
 use crate::config::RunConfig;
 use crate::eval::{Evaluation, Probing, Sweep};
 use crate::platform::OpenDevice;
 use crate::protocol::{DeviceChoice, Event};
-use crate::report::{EvalOptions, MAX_RECORDS};
+use crate::report::{BenchReport, EvalOptions, MAX_RECORDS};
+
+/// Steps whose median a benchmark takes.
+const BENCH_ROUNDS: usize = 7;
 
 pub(super) enum Job {
     Evaluation(Box<Evaluation>),
     Probing(Box<Probing>),
     Averaging(Box<Averaging>),
     Sweep(Box<Sweep>),
+    Bench(Box<Suite>),
 }
 
 impl Job {
@@ -26,6 +31,7 @@ impl Job {
             Job::Probing(job) => job.next().await,
             Job::Averaging(job) => job.next().await,
             Job::Sweep(job) => job.next().await,
+            Job::Bench(job) => job.next().await,
         }
     }
 
@@ -36,6 +42,7 @@ impl Job {
             Job::Probing(job) => Event::Probed(job.report().clone()),
             Job::Averaging(job) => Event::AttentionByType(Box::new(job.report().clone())),
             Job::Sweep(job) => Event::Sweeping(Box::new(job.standing())),
+            Job::Bench(job) => Event::Benched(job.standing()),
         }
     }
 }
@@ -91,11 +98,37 @@ impl<E: Fn(Event)> Session<E> {
         }
     }
 
-    /// Gives up the job; the end of a sweep is told, for its outcomes are kept.
+    pub(super) async fn start_bench(&mut self, runs: Vec<RunConfig>, choice: DeviceChoice) {
+        let suite = match self.find_device(choice).await {
+            Ok((device, notice)) => {
+                if let Some(text) = notice {
+                    self.notice(text);
+                }
+                Suite::new(runs, device, BENCH_ROUNDS).map_err(|error| format!("{error}."))
+            }
+            Err(reason) => Err(reason),
+        };
+        match suite {
+            Ok(suite) => self.start_job(Job::Bench(Box::new(suite))),
+            Err(reason) => {
+                self.notice(format!("The benchmark was not begun: {reason}"));
+                (self.emit)(Event::Benched(BenchReport::default()));
+            }
+        }
+    }
+
+    /// Gives up the job; the end of a sweep or benchmark is told, for what it found is kept.
     pub(super) fn stop_job(&mut self) {
-        if let Some(Job::Sweep(sweep)) = self.job.take() {
-            let done = sweep.standing().done;
-            (self.emit)(Event::Sweeping(Box::new(Sweeping { done, current: None, left: 0 })));
+        match self.job.take() {
+            Some(Job::Sweep(sweep)) => {
+                let done = sweep.standing().done;
+                (self.emit)(Event::Sweeping(Box::new(Sweeping { done, current: None, left: 0 })));
+            }
+            Some(Job::Bench(suite)) => {
+                let rows = suite.standing().rows;
+                (self.emit)(Event::Benched(BenchReport { rows, current: None }));
+            }
+            _ => {}
         }
     }
 }

@@ -119,6 +119,7 @@ impl<E: Fn(Event)> Session<E> {
             Command::AverageAttention { records } => self.start_averaging(records),
             Command::Probe { prompt, options } => self.start_probing(prompt, options),
             Command::Sweep { runs, device } => self.start_sweep(runs, device).await,
+            Command::Bench { runs, device } => self.start_bench(runs, device).await,
             Command::StopJob => self.stop_job(),
             Command::SaveCheckpoint => self.export().await,
             Command::LoadCheckpoint { bytes, device } => self.load(&bytes, device).await,

@@ -3,6 +3,7 @@
 use web_time::{Duration, Instant};
 
 use super::Session;
+use super::job::Job;
 use crate::protocol::*;
 use crate::trace;
 
@@ -79,8 +80,17 @@ impl<E: Fn(Event)> Session<E> {
                     self.job = more.then_some(job);
                 }
                 Err(error) => {
+                    // The run may be on another device than the one that was measured.
+                    let is_bench = matches!(job, Job::Bench(_));
                     self.job = Some(job); // to be given up in order
-                    self.recover(error).await;
+                    if is_bench {
+                        self.stop_job();
+                        self.notice(format!(
+                            "The benchmark ended early: {error}. Choose a smaller size or `cpu`."
+                        ));
+                    } else {
+                        self.recover(error).await;
+                    }
                 }
             }
         }

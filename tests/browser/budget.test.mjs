@@ -5,35 +5,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { DIST, TINY, eventually, withPage } from './harness.mjs'
+import { COUNT_CALLS, DIST, TINY, eventually, withPage } from './harness.mjs'
 
 const SLOW = 300_000
-
-// Counts what is asked of the GPU from one read to the next: a step ends with its only read, of one number.
-const COUNT_CALLS = `
-  self.reads = []
-  self.memory = 0
-  const zero = () => ({ dispatches: 0, submits: 0, buffers: 0, copied: 0 })
-  let now = zero()
-  const before = (type, method, count) => {
-    const original = type.prototype[method]
-    type.prototype[method] = function (...options) {
-      count(...options)
-      return original.apply(this, options)
-    }
-  }
-  before(GPUComputePassEncoder, 'dispatchWorkgroups', () => { now.dispatches++ })
-  before(GPUComputePassEncoder, 'dispatchWorkgroupsIndirect', () => { now.dispatches++ })
-  before(GPUQueue, 'submit', () => { now.submits++ })
-  before(GPUDevice, 'createBuffer', ({ size, usage }) => {
-    now.buffers++
-    if (!(usage & GPUBufferUsage.MAP_READ)) self.memory += size
-  })
-  before(GPUCommandEncoder, 'copyBufferToBuffer', (...options) => { now.copied += options.at(-1) })
-  before(GPUBuffer, 'mapAsync', () => {
-    self.reads.push({ ...now, memory: self.memory })
-    now = zero()
-  });`
 
 const QUIET = 'train.val_every=1000000&train.steps=1000000'
 

@@ -26,12 +26,38 @@ const MIME_TYPES = {
 /** A phone book of one line: a step of it takes milliseconds. */
 export const TINY = 'task.phone.lines=1&task.phone.names=8&model.context=96&train.batch=4&train.val_every=5&train.val_batches=1'
 
-/** Serves dist/ on a free port of this machine. */
-export async function serve() {
-  assert(existsSync(join(DIST, 'index.html')), 'dist/ holds no page: run ./dev build')
+// Counts what is asked of the GPU from one read to the next: a step ends with its only read, of one number.
+export const COUNT_CALLS = `
+  self.reads = []
+  self.memory = 0
+  const zero = () => ({ dispatches: 0, submits: 0, buffers: 0, copied: 0 })
+  let now = zero()
+  const before = (type, method, count) => {
+    const original = type.prototype[method]
+    type.prototype[method] = function (...options) {
+      count(...options)
+      return original.apply(this, options)
+    }
+  }
+  before(GPUComputePassEncoder, 'dispatchWorkgroups', () => { now.dispatches++ })
+  before(GPUComputePassEncoder, 'dispatchWorkgroupsIndirect', () => { now.dispatches++ })
+  before(GPUQueue, 'submit', () => { now.submits++ })
+  before(GPUDevice, 'createBuffer', ({ size, usage }) => {
+    now.buffers++
+    if (!(usage & GPUBufferUsage.MAP_READ)) self.memory += size
+  })
+  before(GPUCommandEncoder, 'copyBufferToBuffer', (...options) => { now.copied += options.at(-1) })
+  before(GPUBuffer, 'mapAsync', () => {
+    self.reads.push({ ...now, memory: self.memory })
+    now = zero()
+  });`
+
+/** Serves dist/, or another folder, on a free port of this machine. */
+export async function serve(folder = DIST) {
+  assert(existsSync(join(folder, 'index.html')), `${folder} holds no page: run ./dev build`)
   const server = createServer((request, response) => {
     const path = normalize(new URL(request.url, 'http://page').pathname)
-    const file = join(DIST, path.endsWith('/') ? 'index.html' : path)
+    const file = join(folder, path.endsWith('/') ? 'index.html' : path)
     if (!existsSync(file)) return response.writeHead(404).end()
     response.writeHead(200, { 'content-type': MIME_TYPES[extname(file)] ?? 'application/octet-stream' })
     createReadStream(file).pipe(response)

@@ -3,7 +3,7 @@
 use confab::capacity::{self, Grid, MAX_FILE_BYTES, MAX_RUNS, Outcome, Sweeping};
 use confab::config::{Knob, Preset, RunConfig, TextConfig};
 use confab::protocol::{Command, Evaluated, SampleOptions};
-use confab::report::EvalOptions;
+use confab::report::{BenchReport, EvalOptions};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -115,6 +115,26 @@ impl Actions {
         let device = state.device_choice.get_untracked();
         state.outcomes.sweeping.set(Some(Sweeping { left: runs.len(), ..Sweeping::default() }));
         self.send(Command::Sweep { runs, device });
+    }
+
+    /// Measures the presets of these names; any other name is the size on the knobs.
+    pub fn run_bench(&self, sizes: &[&str]) {
+        let state = self.state;
+        if sizes.is_empty() {
+            return state.notify("A benchmark needs a size.");
+        }
+        let runs = sizes.iter().map(|name| match Preset::find(name) {
+            Some(preset) => {
+                let mut config = RunConfig::default();
+                preset.apply(&mut config);
+                config
+            }
+            None => untrack(|| state.config()),
+        });
+        let device = state.device_choice.get_untracked();
+        state.bench.set(BenchReport::default());
+        state.is_measuring.set(true);
+        self.send(Command::Bench { runs: runs.collect(), device });
     }
 
     pub fn stop_job(&self) {

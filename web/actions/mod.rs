@@ -250,6 +250,7 @@ impl Actions {
         state.speed.set(None);
         state.sample.update(|sample| sample.is_running = false);
         state.outcomes.sweeping.set(None);
+        state.is_measuring.set(false);
         let reason = reason.lines().rfind(|line| !line.is_empty()).unwrap_or_default();
         // Should it have been the prompt, it must not be sent again.
         state.prompt_is_own.set(false);

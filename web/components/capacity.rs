@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use crate::actions::use_actions;
 use crate::browser;
+use crate::components::sizes::Sizes;
 use crate::components::{Dark, InputEvent};
 use crate::heatmap::css_color;
 use crate::runs::group_digits;
@@ -72,31 +73,11 @@ fn Plan() -> impl IntoView {
                 </div>
             }
         };
-    let choices = PRESETS.iter().map(|preset| {
-        let name = preset.name;
-        let is_chosen = move || sizes.with(|sizes| sizes.contains(&name));
-        let toggle = move |event: InputEvent| {
-            sizes.update(|sizes| {
-                sizes.retain(|other| *other != name);
-                if event.target().checked() {
-                    sizes.push(name);
-                }
-            });
-        };
-        view! {
-            <label class="switch">
-                <input type="checkbox" prop:checked=is_chosen on:change:target=toggle/>
-                {name}
-            </label>
-        }
-    });
+    let names: Vec<_> = PRESETS.iter().map(|preset| preset.name).collect();
     view! {
         <div class="controls">
             {field("sweep-facts", "Facts to sweep", "numbers of facts, 10 to 5000, with commas", facts)}
-            <fieldset class="sizes">
-                <legend>"Sizes"</legend>
-                {choices.collect_view()}
-            </fieldset>
+            <Sizes names chosen=sizes/>
             {field("sweep-steps", "Steps of a run", "a run ends sooner if all is recalled", steps)}
             {field("sweep-seeds", "Seeds", "runs of each, for error bars", seeds)}
             <button class="primary" disabled=is_sweeping on:click=move |_| run()>

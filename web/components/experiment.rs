@@ -90,7 +90,7 @@ fn choose_preset(state: State) -> impl IntoView {
     }
 }
 
-fn choose_device(state: State) -> impl IntoView {
+pub(super) fn choose_device(state: State) -> impl IntoView {
     let options = DeviceChoice::BROWSER
         .iter()
         .map(|name| {

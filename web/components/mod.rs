@@ -1,6 +1,7 @@
 //! What is on the page, one component a file.
 
 mod attention;
+mod bench;
 mod by_type;
 mod capacity;
 mod experiment;
@@ -14,6 +15,7 @@ mod probabilities;
 mod probes;
 mod retrieval;
 mod samples;
+mod sizes;
 mod status;
 mod sweep;
 mod toolbar;
@@ -49,8 +51,11 @@ pub fn Page() -> impl IntoView {
         actions.follow_link();
     });
     on_cleanup(move || on_hash.remove());
-    keys::listen(actions);
-    inspect_prompt();
+    let is_bench = browser::has_query("bench");
+    if !is_bench {
+        keys::listen(actions);
+        inspect_prompt();
+    }
 
     view! {
         <header class="top">
@@ -60,6 +65,18 @@ pub fn Page() -> impl IntoView {
                 "remember, forget and make things up."
             </p>
         </header>
+        {if is_bench {
+            view! { <bench::Bench/> }.into_any()
+        } else {
+            view! { <Work/> }.into_any()
+        }}
+        <status::StatusBar/>
+    }
+}
+
+#[component]
+fn Work() -> impl IntoView {
+    view! {
         <toolbar::Toolbar/>
         <status::ResumeBanner/>
         <main class="columns">
@@ -70,7 +87,6 @@ pub fn Page() -> impl IntoView {
             </div>
             <inspector::Inspector/>
         </main>
-        <status::StatusBar/>
         <keys::Keys/>
     }
 }

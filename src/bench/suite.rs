@@ -1,0 +1,113 @@
+//! Several sizes at several shapes, measured one piece after another.
+
+use std::collections::VecDeque;
+
+use burn::tensor::ExecutionError;
+
+use super::{Bench, Rounds, WARM_UP};
+use crate::config::{ConfigError, Preset, RunConfig};
+use crate::platform::OpenDevice;
+use crate::report::{BenchCurrent, BenchReport, BenchRow, Shape};
+use crate::trainer::Trainer;
+
+/// The shape at which all sizes are compared.
+const COMMON: Shape = Shape { batch: 32, seq: 64 };
+
+/// Each run's size, at the common shape and at its own.
+pub struct Suite {
+    runs: VecDeque<RunConfig>,
+    current: Option<Current>,
+    rows: Vec<BenchRow>,
+    device: OpenDevice,
+    /// Steps whose median is taken.
+    rounds: usize,
+}
+
+struct Current {
+    size: String,
+    bench: Bench,
+    /// Shapes still to be measured, the one under way first.
+    shapes: VecDeque<Shape>,
+    taken: Rounds,
+    characters_per_s: Option<f64>,
+}
+
+impl Suite {
+    /// # Errors
+    /// The first of `runs` that does not work on `device`.
+    pub fn new(
+        runs: Vec<RunConfig>,
+        device: OpenDevice,
+        rounds: usize,
+    ) -> Result<Self, ConfigError> {
+        for run in &runs {
+            Trainer::check(run, &device.limits)?;
+        }
+        let (runs, rows) = (runs.into(), Vec::new());
+        let mut suite = Self { runs, current: None, rows, device, rounds };
+        suite.begin_next();
+        Ok(suite)
+    }
+
+    /// Measures one more piece; `false` if all are done.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub async fn next(&mut self) -> Result<bool, ExecutionError> {
+        let Some(current) = &mut self.current else { return Ok(false) };
+        let Some(characters_per_s) = current.characters_per_s else {
+            current.characters_per_s = Some(1.0 / current.bench.write().await?);
+            return Ok(true);
+        };
+        if let Some(shape) = current.shapes.front().copied() {
+            current.bench.round(shape, &mut current.taken).await?;
+            if current.taken.done == WARM_UP + self.rounds {
+                let time = std::mem::take(&mut current.taken).median();
+                current.shapes.pop_front();
+                self.rows.push(BenchRow {
+                    size: current.size.clone(),
+                    parameters: current.bench.trainer.layout.len(),
+                    vocab_size: current.bench.vocab_size(),
+                    kind: self.device.report.kind.clone(),
+                    device: self.device.report.name.clone(),
+                    shape,
+                    time,
+                    tokens_per_s: (shape.batch * shape.seq) as f64 / time.step,
+                    characters_per_s,
+                });
+            }
+        }
+        if current.shapes.is_empty() {
+            self.begin_next();
+        }
+        Ok(self.current.is_some())
+    }
+
+    fn begin_next(&mut self) {
+        let run = self.runs.pop_front();
+        self.current = run.and_then(|run| self.begin(run));
+    }
+
+    /// All were checked at first: none is refused here.
+    fn begin(&self, run: RunConfig) -> Option<Current> {
+        let size = Preset::of(&run.model).map_or("custom", |preset| preset.name).to_owned();
+        let mut shapes = VecDeque::from([COMMON]);
+        let own = Shape { batch: run.train.batch, seq: run.model.context };
+        if own != COMMON {
+            shapes.push_back(own);
+        }
+        let bench = Bench::new(run, self.device.device.clone(), &self.device.limits).ok()?;
+        Some(Current { size, bench, shapes, taken: Rounds::default(), characters_per_s: None })
+    }
+
+    /// How it stands.
+    pub fn standing(&self) -> BenchReport {
+        let current = self.current.as_ref().map(|current| BenchCurrent {
+            size: current.size.clone(),
+            shape: current.characters_per_s.and_then(|_| current.shapes.front().copied()),
+            done: current.taken.done,
+            of: WARM_UP + self.rounds,
+        });
+        BenchReport { rows: self.rows.clone(), current }
+    }
+}
