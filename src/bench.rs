@@ -85,8 +85,8 @@ impl Bench {
         let Trainer { config, layout, parameters, .. } = &mut self.trainer;
         let train = &config.train;
         let rates = self.optimizer.rates(train, round, train.lr);
-        let mut weights = Weights::trainable(layout, parameters);
         let batch = Batch::new(&rows, seq, &self.device.clone().autodiff());
+        let mut weights = Weights::trainable(layout, parameters);
         let (logits, _) = Gpt::new(&config.model, &weights).forward(batch.tokens);
         let loss = mean_loss(token_losses(logits, batch.targets), batch.weights, 1.0);
         laps.end().await?;

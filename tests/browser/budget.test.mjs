@@ -35,7 +35,9 @@ test('a training step keeps to its budget of dispatches, submits, buffers and re
     assert.equal(taken.length, 40, 'reads of one number in 40 steps')
     const warm = taken.slice(20)
     assert(Math.max(...warm.map(step => step.submits)) <= 2, JSON.stringify(warm))
-    assert.deepEqual(warm.map(step => step.buffers), Array(20).fill(0), 'buffers created')
+    // None, unless the run is saved meanwhile: what is saved is kept beside what the step makes.
+    const created = warm.reduce((sum, step) => sum + step.buffers, 0)
+    assert(created <= 1, `${created} buffers created in 20 steps`)
   }
   const [of_two, of_three] = [two, three].map(taken => only(taken.slice(20).map(step => step.dispatches)))
   assert(of_two <= 60, `${of_two} dispatches with two layers`)
@@ -63,9 +65,12 @@ test('a character that is written after others keeps to its budget', async () =>
   })
 })
 
-test('memory is the same after 5,000 steps as after 100', async () => {
-  const taken = await steps('task.phone.names=2&model.n_layers=1&model.d_model=4&model.n_heads=1&train.batch=1', 5000, 900_000)
-  assert.equal(taken.at(-1).memory, taken[99].memory)
+test('memory is the same after 5,000 steps as when the run had first been saved', async () => {
+  const small = 'task.phone.names=2&model.n_layers=1&model.d_model=4&model.n_heads=1&train.batch=1'
+  const taken = await steps(small, 5000, 900_000)
+  const [early, saved, late] = [taken[99], taken[999], taken.at(-1)].map(step => step.memory)
+  assert.equal(late, saved)
+  assert(late < 1.05 * early, `${early} bytes after 100 steps, ${late} after 5,000`)
 })
 
 test('the worker is at most 3 MB to load', () => {
