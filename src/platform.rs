@@ -54,6 +54,7 @@ fn name(choice: DeviceChoice) -> &'static str {
 const MOST_TASKS: usize = 128;
 
 /// A GPU before it has been checked.
+#[derive(Clone)]
 struct Candidate {
     device: Device,
     name: String,

@@ -1,5 +1,6 @@
 //! WebGPU and the CPU in a worker; runs are kept in the browser's private file system (OPFS).
 
+use std::cell::RefCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use burn::tensor::Device;
@@ -37,6 +38,11 @@ pub fn cpu_limits() -> MemoryLimits {
     MemoryLimits { total: 3 << 30, buffer: 1 << 30 }
 }
 
+thread_local! {
+    /// The GPU, once it has been opened: Burn does not open it again.
+    static OPENED: RefCell<Option<Candidate>> = const { RefCell::new(None) };
+}
+
 pub async fn find_gpu(choice: DeviceChoice) -> Result<Candidate, String> {
     if choice != DeviceChoice::Webgpu {
         return Err("a browser offers no such device".into());
@@ -46,6 +52,9 @@ pub async fn find_gpu(choice: DeviceChoice) -> Result<Candidate, String> {
     if gpu.is_undefined() || gpu.is_null() {
         return Err("this browser offers no WebGPU".into());
     }
+    if let Some(opened) = OPENED.with_borrow(Clone::clone) {
+        return Ok(opened);
+    }
     let (device, setup) = Device::wgpu_options()
         .graphics_api(WgpuBackend::WebGpu)
         .tasks_max(super::MOST_TASKS)
@@ -53,7 +62,9 @@ pub async fn find_gpu(choice: DeviceChoice) -> Result<Candidate, String> {
         .await
         .map_err(|e| format!("no WebGPU adapter was had ({e})"))?;
     // Browsers do not tell how much memory a GPU has; a page is seldom granted more than this.
-    Ok(super::describe(device, &setup, "WebGPU", 8 << 30))
+    let candidate = super::describe(device, &setup, "WebGPU", 8 << 30);
+    OPENED.set(Some(candidate.clone()));
+    Ok(candidate)
 }
 
 /// # Errors

@@ -55,6 +55,16 @@ test('does not choose a software adapter by itself', async () => {
   })
 })
 
+test('WebGPU is chosen again after the CPU', async () => {
+  await withPage({ fragment: TINY, device: null }, async confab => {
+    for (const [device, name] of [['webgpu', /WebGPU/], ['cpu', /^CPU/], ['webgpu', /WebGPU/]]) {
+      await confab.combobox('Device').selectOption(device)
+      await confab.click('Reset')
+      await confab.untilDevice(name, SLOW)
+    }
+  })
+})
+
 test('a GPU that is lost ends in a notice, and the run goes on on the CPU', async () => {
   const keepDevices = `
     self.devices = []
