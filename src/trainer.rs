@@ -104,21 +104,19 @@ impl Trainer {
         let rates = self.optimizer.rates(&train, self.step, lr);
         let validates = self.validates_after(self.step + 1);
         let share = 1.0 / train.accumulation as f64;
-        // All drawn first: what is sent to a GPU later waits for what it was given before.
-        let batches: Vec<Batch> = (0..train.accumulation)
-            .map(|micro| {
-                let stream = (self.step * train.accumulation + micro) as u64;
-                self.draw(Split::Train, stream, &self.device.clone().autodiff())
-            })
-            .collect();
+        let stream = |micro: usize| (self.step * train.accumulation + micro) as u64;
+        let draw = |micro| self.draw(Split::Train, stream(micro), &self.device.clone().autodiff());
+        // Drawn before anything else: what is sent to a GPU later waits for what it was given.
+        let mut first = Some(draw(0));
         let mut weights = Weights::trainable(&self.layout, &self.parameters);
         let mut sum: Option<Tensor<1>> = None;
         let mut tokens = 0;
         let mut by_token = Vec::new();
-        for (micro, batch) in batches.into_iter().enumerate() {
+        for micro in 0..train.accumulation {
+            let batch = first.take().unwrap_or_else(|| draw(micro));
             tokens += batch.counted;
-            let stream = (self.step * train.accumulation + micro) as u64;
-            let dropout = Dropout::new(self.config.model.dropout, self.config.seed ^ stream << 20);
+            let seed = self.config.seed ^ stream(micro) << 20;
+            let dropout = Dropout::new(self.config.model.dropout, seed);
             // Made anew, for a backward pass uses up the graph behind every tensor but the leaves.
             let model = Gpt::new(&self.config.model, &weights);
             let (logits, _) = model.forward_training(batch.tokens, batch.forgotten, dropout);
