@@ -138,6 +138,13 @@ impl ModelConfig {
         4 * (4 * self.parameters(vocab_size) as u64 + tokens * kept * self.n_layers as u64 + logits)
     }
 
+    /// Floating-point operations of training on a token, the last of `seq`: `6 N + 12 L d T`, of `N`
+    /// parameters but for those of positions (Chowdhery et al. 2022, "PaLM", appendix B).
+    pub fn operations(&self, vocab_size: usize, seq: usize) -> f64 {
+        let multiplied = self.parameters(vocab_size) - self.context * self.d_model;
+        (6 * multiplied + 12 * self.n_layers * self.d_model * seq) as f64
+    }
+
     /// Bytes of the largest single tensor while training, which a WebGPU buffer must hold.
     pub fn largest_tensor_bytes(&self, vocab_size: usize, batch: usize) -> u64 {
         let tokens = (batch * self.context) as u64;
