@@ -50,6 +50,14 @@ pub enum TaskKind {
 impl TaskKind {
     pub const NAMES: &'static [&'static str] = &["phone", "facts", "text"];
 
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Phone => "phone",
+            Self::Facts => "facts",
+            Self::Text => "text",
+        }
+    }
+
     pub fn parse(name: &str) -> Option<Self> {
         match name {
             "phone" => Some(Self::Phone),
@@ -73,6 +81,21 @@ pub enum RecallRule {
 
 impl RecallRule {
     pub const NAMES: &'static [&'static str] = &["true", "as_published"];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::True => "true",
+            Self::AsPublished => "as_published",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "true" => Some(Self::True),
+            "as_published" => Some(Self::AsPublished),
+            _ => None,
+        }
+    }
 }
 
 /// What a character of a record is part of.
