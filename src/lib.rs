@@ -1,11 +1,12 @@
 //! Confab trains small transformers on synthetic memory tasks, in the browser and at the terminal,
 //! and shows what they compute. The modules in reading order:
 //!
-//! - no Burn in it, and all that the page's `app` is built with: [`config`], [`task`],
-//!   [`tokenizer`], [`noise`], [`link`], [`protocol`], [`report`], [`capacity`], [`color`], [`plot`]
+//! - no Burn in it, and all that the page's `app` is built with: [`config`], [`task`] but for what
+//!   draws records, [`link`], [`protocol`], [`report`], [`capacity`], [`color`], [`plot`]
 #![cfg_attr(
     feature = "compute",
-    doc = "- what computes: [`batch`], [`kernel`], [`model`], [`loss`], [`schedule`], [`optimizer`], [`trainer`]
+    doc = "- what a model reads: [`tokenizer`], [`noise`]
+- what computes: [`batch`], [`kernel`], [`model`], [`loss`], [`schedule`], [`optimizer`], [`trainer`]
 - what a trained model shows: [`decode`], [`sample`], [`trace`], [`analysis`], [`eval`]
 - around it: [`checkpoint`], [`session`], [`platform`], [`selfcheck`], [mod@bench]"
 )]
@@ -14,12 +15,10 @@ pub mod capacity;
 pub mod color;
 pub mod config;
 pub mod link;
-pub mod noise;
 pub mod plot;
 pub mod protocol;
 pub mod report;
 pub mod task;
-pub mod tokenizer;
 
 #[cfg(feature = "compute")]
 pub mod analysis;
@@ -40,6 +39,8 @@ pub mod loss;
 #[cfg(feature = "compute")]
 pub mod model;
 #[cfg(feature = "compute")]
+pub mod noise;
+#[cfg(feature = "compute")]
 pub mod optimizer;
 #[cfg(feature = "compute")]
 pub mod platform;
@@ -51,6 +52,8 @@ pub mod schedule;
 pub mod selfcheck;
 #[cfg(feature = "compute")]
 pub mod session;
+#[cfg(feature = "compute")]
+pub mod tokenizer;
 #[cfg(feature = "compute")]
 pub mod trace;
 #[cfg(feature = "compute")]

@@ -63,6 +63,9 @@ pub enum Command {
     /// Makes a new, untrained model on the device, in place of any there is.
     /// Answered with [`Event::Built`] and [`Event::State`], or [`Event::Refused`].
     Build { config: Box<RunConfig>, device: DeviceChoice },
+    /// Asks for what of the task of `config` a model must fit: [`Event::TaskDescribed`] with the same
+    /// `number`.
+    DescribeTask { number: usize, config: Box<RunConfig> },
     /// Trains until paused or until the run's last step.
     Train,
     /// Stops after the step under way.
@@ -109,6 +112,11 @@ pub enum Event {
         config: Box<RunConfig>,
         step: usize,
     },
+    /// Why the task cannot be made is told in place of its facts.
+    TaskDescribed {
+        number: usize,
+        facts: Result<TaskFacts, String>,
+    },
     /// The device in use.
     Device(DeviceReport),
     /// A model is there, new or loaded.
@@ -149,6 +157,17 @@ pub enum Event {
     Notice {
         text: String,
     },
+}
+
+/// What of a task a model must fit, and a look at it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskFacts {
+    pub vocab_size: usize,
+    /// Length of the longest record, in characters; 2 for plain text, which is cut to any window.
+    pub longest: usize,
+    /// The beginning of a training record as the noise has it read, in stretches, each with whether
+    /// it is noise; nothing without noise.
+    pub reading: Vec<(bool, String)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

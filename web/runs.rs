@@ -29,15 +29,7 @@ pub fn name_experiment(config: &RunConfig, parameters: usize) -> String {
         Some(preset) => preset.name.to_owned(),
         None => abbreviate(parameters as f64),
     };
-    format!("{} {size}", name_task(config.task.kind))
-}
-
-pub fn name_task(kind: TaskKind) -> &'static str {
-    match kind {
-        TaskKind::Phone => "phone",
-        TaskKind::Facts => "facts",
-        TaskKind::Text => "text",
-    }
+    format!("{} {size}", config.task.kind.name())
 }
 
 pub fn name_device(device: DeviceChoice) -> &'static str {

@@ -3,6 +3,7 @@
 
 mod knobs;
 mod presets;
+mod setting;
 mod validate;
 
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,7 @@
 //! The loop between a user and a run: [`Command`]s in, [`Event`]s out. The page's worker and the
 //! terminal both run it.
 
+mod describe;
 mod job;
 mod keep;
 mod work;
@@ -107,6 +108,10 @@ impl<E: Fn(Event)> Session<E> {
     async fn obey(&mut self, command: Command) {
         match command {
             Command::Build { config, device } => self.build(*config, device).await,
+            Command::DescribeTask { number, config } => {
+                let facts = describe::describe(&config).map_err(|error| error.to_string());
+                (self.emit)(Event::TaskDescribed { number, facts });
+            }
             Command::Train => self.start(),
             Command::Pause => self.pause().await,
             Command::Step => self.step_once().await,
