@@ -2,17 +2,19 @@
 //! and shows what they compute. The modules in reading order:
 //!
 //! - no Burn in it, and all that the page's `app` is built with: [`config`], [`task`],
-//!   [`tokenizer`], [`noise`], [`link`], [`protocol`], [`report`], [`capacity`], [`color`], [`plot`]
+//!   [`tokenizer`], [`noise`], [`edit`], [`link`], [`protocol`], [`report`], [`capacity`], [`color`],
+//!   [`plot`]
 #![cfg_attr(
     feature = "compute",
     doc = "- what computes: [`batch`], [`kernel`], [`model`], [`loss`], [`schedule`], [`optimizer`], [`trainer`]
-- what a trained model shows: [`decode`], [`sample`], [`trace`], [`analysis`], [`eval`]
+- what a trained model shows: [`plain`], [`decode`], [`sample`], [`trace`], [`analysis`], [`eval`]
 - around it: [`checkpoint`], [`session`], [`platform`], [`selfcheck`], [mod@bench]"
 )]
 
 pub mod capacity;
 pub mod color;
 pub mod config;
+pub mod edit;
 pub mod link;
 pub mod noise;
 pub mod plot;
@@ -41,6 +43,8 @@ pub mod loss;
 pub mod model;
 #[cfg(feature = "compute")]
 pub mod optimizer;
+#[cfg(feature = "compute")]
+pub mod plain;
 #[cfg(feature = "compute")]
 pub mod platform;
 #[cfg(feature = "compute")]
