@@ -11,7 +11,7 @@ pub mod embedding;
 mod fused;
 pub mod gelu;
 pub mod gpu;
-mod lanes;
+pub(crate) mod lanes;
 pub mod layer_norm;
 pub mod linear;
 pub mod param;
