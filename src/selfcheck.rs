@@ -60,6 +60,7 @@ async fn loss_and_gradient(
         .map(|row: u32| Row {
             ids: (0..=context as u32).map(|i| (i * i + 5 * row + i * row) % 13).collect(),
             fields: vec![Field::Text; context + 1],
+            given: 1,
         })
         .collect();
     let batch = Batch::new(&rows, config.context, &device.clone().autodiff());
