@@ -2,12 +2,13 @@
 //! and shows what they compute. The modules in reading order:
 //!
 //! - no Burn in it, and all that the page's `app` is built with: [`config`], [`task`] but for what
-//!   draws records, [`edit`], [`link`], [`protocol`], [`report`], [`capacity`], [`color`], [`plot`]
+//!   draws records, [`edit`],
+//!   [`figure`], [`look`], [`link`], [`protocol`], [`report`], [`capacity`], [`color`], [`plot`]
 #![cfg_attr(
     feature = "compute",
     doc = "- what a model reads: [`tokenizer`], [`noise`]
 - what computes: [`batch`], [`kernel`], [`model`], [`loss`], [`schedule`], [`optimizer`], [`trainer`]
-- what a trained model shows: [`plain`], [`decode`], [`sample`], [`trace`], [`analysis`], [`eval`]
+- what a trained model shows: [`plain`], [`decode`], [`sample`], [`trace`], [`analysis`], [`lab`], [`eval`]
 - around it: [`checkpoint`], [`session`], [`platform`], [`selfcheck`], [mod@bench]"
 )]
 
@@ -15,7 +16,9 @@ pub mod capacity;
 pub mod color;
 pub mod config;
 pub mod edit;
+pub mod figure;
 pub mod link;
+pub mod look;
 pub mod plot;
 pub mod protocol;
 pub mod report;
@@ -35,6 +38,8 @@ pub mod decode;
 pub mod eval;
 #[cfg(feature = "compute")]
 pub mod kernel;
+#[cfg(feature = "compute")]
+pub mod lab;
 #[cfg(feature = "compute")]
 pub mod loss;
 #[cfg(feature = "compute")]

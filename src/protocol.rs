@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capacity::Sweeping;
 use crate::config::RunConfig;
+use crate::look::{Look, Looked};
 use crate::report::{AttentionByType, BenchReport, EvalOptions, ProbeReport, Report};
 use crate::task::{Field, Floor, Probe};
 
@@ -77,6 +78,9 @@ pub enum Command {
     /// Traces `prompt` now, and again while training: [`Event::Trace`]; nothing, if it is empty.
     /// Characters that the model does not know are answered with a notice.
     Inspect { prompt: String },
+    /// Looks at this now, and again while training: [`Event::Looked`], again and again until all is
+    /// found; `None` looks at nothing.
+    Look(Option<Box<Look>>),
     /// Has the model answer, in place of any other job under way: [`Event::Evaluated`], again and
     /// again until all records are done.
     Evaluate(EvalOptions),
@@ -140,6 +144,7 @@ pub enum Event {
         text: String,
     },
     Trace(Trace),
+    Looked(Box<Looked>),
     Evaluated(Box<Evaluated>),
     Probed(ProbeReport),
     AttentionByType(Box<AttentionByType>),

@@ -124,14 +124,3 @@ pub fn show_loss(loss: f64, places: usize) -> String {
         loss => format!("{loss:.places$}"),
     }
 }
-
-/// Control characters and spaces as something to see.
-pub fn show_character(character: char) -> char {
-    match character {
-        '\n' => '⏎',
-        ' ' => '·',
-        '\t' => '⇥',
-        '\r' => '␍',
-        other => other,
-    }
-}
