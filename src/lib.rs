@@ -12,6 +12,9 @@
 - around it: [`checkpoint`], [`session`], [`platform`], [`selfcheck`], [mod@bench]"
 )]
 
+#[macro_use]
+mod names;
+
 pub mod capacity;
 pub mod color;
 pub mod config;

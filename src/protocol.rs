@@ -22,21 +22,18 @@ pub enum DeviceChoice {
     Cuda,
 }
 
+impl_names! {
+    DeviceChoice:
+    Auto = "auto",
+    Cpu = "cpu",
+    Webgpu = "webgpu",
+    Vulkan = "vulkan",
+    Cuda = "cuda",
+}
+
 impl DeviceChoice {
-    pub const NAMES: &'static [&'static str] = &["auto", "cpu", "webgpu", "vulkan", "cuda"];
     /// What a browser offers.
     pub const BROWSER: &'static [&'static str] = &["auto", "cpu", "webgpu"];
-
-    pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "auto" => Some(Self::Auto),
-            "cpu" => Some(Self::Cpu),
-            "webgpu" => Some(Self::Webgpu),
-            "vulkan" => Some(Self::Vulkan),
-            "cuda" => Some(Self::Cuda),
-            _ => None,
-        }
-    }
 }
 
 /// How characters are drawn from the model's probabilities.

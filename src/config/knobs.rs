@@ -1,7 +1,7 @@
 //! Everything that can be set, in one table.
 
 use super::setting::{Place, at};
-use super::{ConfigError, MAX_TEXT_BYTES, RunConfig};
+use super::{ConfigError, MAX_TEXT_BYTES, MlpKind, NormKind, Positions, RunConfig};
 use crate::task::{RecallRule, TaskKind};
 
 /// One thing a user can set.
@@ -88,7 +88,13 @@ pub const KNOBS: &[Knob] = &[
         "share of all sums that are trained on; the others are held out",
     ),
     int(at!(model.n_layers), "Layers", 1, 48, "transformer blocks"),
-    int(at!(model.n_heads), "Heads", 1, 64, "attention heads a layer; must divide the width"),
+    int(
+        at!(model.n_heads),
+        "Heads",
+        1,
+        64,
+        "attention heads a layer; must divide the width, unless theirs is set",
+    ),
     int(
         at!(model.d_model),
         "Width",
@@ -105,6 +111,59 @@ pub const KNOBS: &[Knob] = &[
         "the output matrix is the embedding transposed",
     ),
     knob(at!(model.bias), "Biases", Range::Bool, "linear layers and LayerNorms have biases"),
+    knob(
+        at!(model.norm),
+        "Norm",
+        Range::Choice(NormKind::NAMES),
+        "LayerNorm, RMSNorm or nothing before each layer reads",
+    ),
+    float(
+        at!(model.norm_eps),
+        "Norm epsilon",
+        1e-12,
+        0.1,
+        "added to what a norm takes the root of",
+    ),
+    knob(
+        at!(model.mlp),
+        "MLP",
+        Range::Choice(MlpKind::NAMES),
+        "what follows the first matrix of the feed-forward layer; none leaves attention alone",
+    ),
+    int(
+        at!(model.d_mlp),
+        "MLP width",
+        0,
+        4 * MAX_D_MODEL as u64,
+        "hidden numbers of the feed-forward layer; 0 is four times the width",
+    ),
+    knob(
+        at!(model.positions),
+        "Positions",
+        Range::Choice(Positions::NAMES),
+        "a learned vector a place, queries and keys that turn with it, or nothing",
+    ),
+    float(at!(model.rope_base), "Rotary base", 1.0, 1e9, "how slow the slowest rotary turn is"),
+    int(
+        at!(model.kv_heads),
+        "Key heads",
+        0,
+        64,
+        "heads of keys and values, shared by those of queries, which they must divide; 0 is one each",
+    ),
+    int(
+        at!(model.d_head),
+        "Head width",
+        0,
+        MAX_D_MODEL as u64,
+        "numbers a head; 0 is the width divided by the heads",
+    ),
+    knob(
+        at!(model.qk_norm),
+        "QK norm",
+        Range::Bool,
+        "each head's queries and keys go through an RMSNorm",
+    ),
     int(at!(train.steps), "Steps", 1, 10_000_000, "length of the run"),
     int(at!(train.batch), "Batch", 1, 4096, "records a micro-batch"),
     int(at!(train.accumulation), "Accumulation", 1, 1024, "micro-batches a step"),
@@ -117,6 +176,13 @@ pub const KNOBS: &[Knob] = &[
     float(at!(train.clip), "Clip", 0.0, 1e6, "largest gradient norm; 0 is off"),
     int(at!(train.val_every), "Validate every", 1, 1_000_000, "steps between validations"),
     int(at!(train.val_batches), "Validation batches", 1, 1000, "batches a validation"),
+    float(
+        at!(train.output_l1),
+        "Output L1",
+        0.0,
+        1e3,
+        "added to the loss: this times the mean size of what is unembedded; 0 is off",
+    ),
     noise(at!(noise.forget), "Forget", "largest share of characters hidden from later ones"),
     noise(at!(noise.swap), "Swap", "share of characters that trade places with the next"),
     noise(at!(noise.drop), "Drop", "share of characters left out"),
@@ -134,6 +200,8 @@ pub const KNOBS: &[Knob] = &[
 
 const MAX_SEED: u64 = (1 << 53) - 1;
 pub(super) const MAX_D_MODEL: usize = 2048;
+/// Widest that all heads of a layer may be together, for any model's size to fit 32 bits.
+pub(super) const MAX_HEADS_WIDTH: usize = 2 * MAX_D_MODEL;
 
 impl Knob {
     pub fn find(key: &str) -> Option<&'static Knob> {

@@ -1,6 +1,6 @@
 //! Where in a run a knob's value lies, and how it is written and read.
 
-use super::RunConfig;
+use super::{MlpKind, NormKind, Positions, RunConfig};
 use crate::task::{RecallRule, TaskKind};
 
 /// A field of [`RunConfig`]: made with [`at!`].
@@ -53,6 +53,14 @@ impl_setting! {
     // With `?`, very small and very large ones have an exponent, and whole ones a point.
     f64: |value| format!("{value:?}"), |text: &str| text.trim().parse().ok();
     String: String::clone, |text: &str| Some(text.to_owned());
-    TaskKind: |kind: &TaskKind| kind.name().to_owned(), |text: &str| TaskKind::parse(text.trim());
-    RecallRule: |rule: &RecallRule| rule.name().to_owned(), |text: &str| RecallRule::parse(text.trim());
 }
+
+macro_rules! impl_choice {
+    ($($type:ty)+) => {
+        impl_setting! {
+            $($type: |value: &$type| value.name().to_owned(), |text: &str| <$type>::parse(text.trim());)+
+        }
+    };
+}
+
+impl_choice!(TaskKind RecallRule NormKind MlpKind Positions);

@@ -57,29 +57,13 @@ pub enum TaskKind {
     Modular,
 }
 
-impl TaskKind {
-    pub const NAMES: &'static [&'static str] = &["phone", "facts", "text", "induction", "modular"];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Phone => "phone",
-            Self::Facts => "facts",
-            Self::Text => "text",
-            Self::Induction => "induction",
-            Self::Modular => "modular",
-        }
-    }
-
-    pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "phone" => Some(Self::Phone),
-            "facts" => Some(Self::Facts),
-            "text" => Some(Self::Text),
-            "induction" => Some(Self::Induction),
-            "modular" => Some(Self::Modular),
-            _ => None,
-        }
-    }
+impl_names! {
+    TaskKind:
+    Phone = "phone",
+    Facts = "facts",
+    Text = "text",
+    Induction = "induction",
+    Modular = "modular",
 }
 
 /// What the line after the separator of a `phone` record repeats.
@@ -93,24 +77,7 @@ pub enum RecallRule {
     AsPublished,
 }
 
-impl RecallRule {
-    pub const NAMES: &'static [&'static str] = &["true", "as_published"];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::True => "true",
-            Self::AsPublished => "as_published",
-        }
-    }
-
-    pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "true" => Some(Self::True),
-            "as_published" => Some(Self::AsPublished),
-            _ => None,
-        }
-    }
-}
+impl_names!(RecallRule: True = "true", AsPublished = "as_published");
 
 /// What a character of a record is part of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
