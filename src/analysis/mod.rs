@@ -1,5 +1,25 @@
-//! What is derived from traces.
+//! What is derived from weights and forward passes. From weights: [`circuits`], [`composition`],
+//! [`vocabulary`]; from a recorded forward pass: [`heads`], [`attention`], [`lens`],
+//! [`attribution`], [`expansion`], [`output`]; from changed ones: [`patching`]. All read weights
+//! through a [`View`] and return plain numbers.
 
+pub mod attention;
+pub mod attribution;
 mod by_type;
+pub mod circuits;
+pub mod composition;
+mod error;
+pub mod expansion;
+pub mod heads;
+pub mod lens;
+mod linear;
+pub mod output;
+pub mod patching;
+mod unembed;
+mod view;
+pub mod vocabulary;
 
 pub use by_type::Averaging;
+pub use error::{AnalysisError, MAX_CELLS, MAX_D_HEAD};
+pub use linear::{FactoredMatrix, Matrix, SingularValues, eigenvalues};
+pub use view::{Head, View};

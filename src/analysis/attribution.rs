@@ -1,0 +1,143 @@
+//! Direct logit attribution: what each part of the model adds to a logit difference by itself.
+//!
+//! Source: Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits";
+//! TransformerLens' `logit_attrs`, with the scale of the final norm frozen as it was.
+
+use serde::{Deserialize, Serialize};
+
+use super::unembed::dot;
+use super::{AnalysisError, Head, View};
+use crate::plain::Recording;
+
+/// A difference of logits at one position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogitDifference {
+    pub position: usize,
+    pub token: u32,
+    pub against: Against,
+}
+
+/// What a token's logit is held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Against {
+    Token(u32),
+    /// The mean over the vocabulary.
+    Mean,
+}
+
+impl LogitDifference {
+    /// # Errors
+    /// If the model lacks a token or a prompt of `seq` tokens the position.
+    pub fn check(&self, view: &View, seq: usize) -> Result<(), AnalysisError> {
+        let position = self.position;
+        if position >= seq {
+            return Err(AnalysisError::NoPosition { position, seq });
+        }
+        match self.against {
+            Against::Token(other) => view.check_tokens(&[self.token, other]),
+            Against::Mean => view.check_tokens(&[self.token]),
+        }
+    }
+
+    /// The difference that a checked recording has.
+    pub fn of(&self, recording: &Recording) -> f32 {
+        let logits =
+            &recording.logits[self.position * recording.vocab_size..][..recording.vocab_size];
+        let against = match self.against {
+            Against::Token(other) => logits[other as usize],
+            Against::Mean => logits.iter().sum::<f32>() / logits.len() as f32,
+        };
+        logits[self.token as usize] - against
+    }
+
+    /// The same difference of the columns of `W_U`: `[d_model]`.
+    fn direction(&self, view: &View) -> Vec<f32> {
+        let of = |component: usize| {
+            let row = view.unembedding_row(component);
+            let against = match self.against {
+                Against::Token(other) => row[other as usize],
+                Against::Mean => row.iter().sum::<f32>() / row.len() as f32,
+            };
+            row[self.token as usize] - against
+        };
+        (0..view.d_model()).map(of).collect()
+    }
+}
+
+/// A part that writes into the residual stream, or into what is unembedded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Component {
+    Embedding,
+    Position,
+    Head(Head),
+    /// With its output bias.
+    Mlp {
+        layer: usize,
+    },
+    /// `b_O` of a layer's attention.
+    AttentionBias {
+        layer: usize,
+    },
+    /// The bias of the final norm.
+    FinalBias,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Contribution {
+    pub component: Component,
+    /// In logits.
+    pub value: f32,
+}
+
+/// A logit difference, part by part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attribution {
+    pub of: LogitDifference,
+    /// As the model has it. The contributions add up to it, unless the residual stream was edited.
+    pub total: f32,
+    pub contributions: Vec<Contribution>,
+}
+
+/// Attributes a logit difference: a part's vector in the residual stream, through the final norm
+/// with its scale frozen, onto the difference of the unembedding's columns.
+///
+/// # Errors
+/// If the model lacks a token, or the prompt the position.
+pub fn attribute(
+    view: &View,
+    recording: &Recording,
+    of: LogitDifference,
+) -> Result<Attribution, AnalysisError> {
+    of.check(view, recording.seq)?;
+    let d_model = recording.d_model;
+    let unembedded = of.direction(view);
+    let direction = view.through_final_norm(&unembedded);
+    let scale = recording.final_scale[of.position];
+    // `None` of what the model does not have.
+    let part = |component, values: &[f32], row: usize| {
+        let values = values.get(row * d_model..(row + 1) * d_model)?;
+        Some(Contribution { component, value: dot(values, &direction) / scale })
+    };
+    let mut contributions = Vec::new();
+    contributions.extend(part(Component::Embedding, &recording.embed, of.position));
+    contributions.extend(part(Component::Position, &recording.pos_embed, of.position));
+    for (layer, recorded) in recording.layers.iter().enumerate() {
+        for head in 0..recording.n_heads {
+            let row = head * recording.seq + of.position;
+            contributions.extend(part(
+                Component::Head(Head { layer, head }),
+                &recorded.head_out,
+                row,
+            ));
+        }
+        if let Some(b_o) = view.parameter(&format!("blocks.{layer}.attn.b_O")) {
+            contributions.extend(part(Component::AttentionBias { layer }, b_o, 0));
+        }
+        contributions.extend(part(Component::Mlp { layer }, &recorded.mlp_out, of.position));
+    }
+    if let Some(bias) = view.parameter("ln_final.b") {
+        let value = dot(bias, &unembedded);
+        contributions.push(Contribution { component: Component::FinalBias, value });
+    }
+    Ok(Attribution { of, total: of.of(recording), contributions })
+}
