@@ -7,6 +7,7 @@ use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::config::{ConfigError, MemoryLimits, NoiseConfig, RunConfig};
 use crate::kernel::dropout::Dropout;
 use crate::loss::{LossSums, mean_loss, token_losses};
+use crate::model::gpt::Output;
 use crate::model::weights::to_device;
 use crate::model::{Gpt, Layout, Weights};
 use crate::optimizer::AdamW;
@@ -119,13 +120,20 @@ impl Trainer {
             let dropout = Dropout::new(self.config.model.dropout, seed);
             // Made anew, for a backward pass uses up the graph behind every tensor but the leaves.
             let model = Gpt::new(&self.config.model, &weights);
-            let (logits, _) = model.forward_training(batch.tokens, batch.forgotten, dropout);
+            let Output { logits, normed, .. } =
+                model.forward_training(batch.tokens, batch.forgotten, dropout);
             let losses = token_losses(logits, batch.targets);
             if validates {
                 by_token.push((losses.clone().inner(), batch.fields));
             }
-            let loss = mean_loss(losses, batch.weights, share);
-            weights.backward(&loss);
+            let loss = mean_loss(losses.clone(), batch.weights.clone(), share);
+            if train.output_l1 > 0.0 {
+                let sizes = normed.abs().mean_dim(2).squeeze_dim::<2>(2); // [batch, seq]
+                let losses = losses + sizes.mul_scalar(train.output_l1);
+                weights.backward(&mean_loss(losses, batch.weights, share));
+            } else {
+                weights.backward(&loss);
+            }
             let loss = loss.inner();
             sum = Some(match sum {
                 Some(sum) => sum + loss,

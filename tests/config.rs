@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use confab::config::{
-    ConfigError, KNOBS, Knob, MemoryLimits, ModelConfig, PRESETS, Preset, Range, RunConfig,
+    ConfigError, KNOBS, Knob, MemoryLimits, MlpKind, ModelConfig, PRESETS, Positions, Preset,
+    Range, RunConfig,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -59,6 +60,30 @@ fn options_add_their_parameters() {
     // A layer: q, k, v 3d; attention output d; MLP 4d and d; two LayerNorms 2d. One last LayerNorm.
     let biased = ModelConfig { bias: true, ..model };
     assert_eq!(biased.parameters(VOCAB) - base, 2 * (9 + 2) * 8 + 8);
+}
+
+#[test]
+fn a_model_with_other_parts_is_no_preset() {
+    for (key, value) in [("model.norm", "rms"), ("model.mlp", "swiglu"), ("model.d_head", "8")] {
+        let mut config = RunConfig::default();
+        Knob::find(key).unwrap().set(&mut config, value).unwrap();
+        assert_eq!(Preset::of(&config.model), None);
+    }
+    let model = ModelConfig { context: 100, bias: true, ..ModelConfig::default() };
+    assert_eq!(Preset::of(&model), Some(&PRESETS[0]));
+}
+
+#[test]
+fn what_was_saved_before_there_were_variants_means_the_same() {
+    let old = r#"{"model":{"n_layers":3,"n_heads":2,"d_model":8,"context":64,"dropout":0.1,
+        "tied_head":false,"bias":true},"train":{"steps":7,"lr":0.5}}"#;
+    let config: RunConfig = serde_json::from_str(old).unwrap();
+    let ModelConfig { norm, mlp, positions, qk_norm, norm_eps, .. } = config.model;
+    assert_eq!((norm, mlp, positions), Default::default());
+    assert_eq!((qk_norm, norm_eps, config.train.output_l1), (false, 1e-5, 0.0));
+    let sizes = [config.model.d_head(), config.model.d_mlp(), config.model.kv_heads()];
+    assert_eq!(sizes, [4, 32, 2]);
+    assert_eq!(config.validate(), Ok(()));
 }
 
 #[test]
@@ -184,6 +209,32 @@ proptest! {
                 prop_assert_eq!(config.validate(), Ok(()));
             }
         }
+    }
+
+    #[test]
+    fn heads_that_do_not_fit_are_refused_with_what_works(
+        d_model in 1..=2048usize, n_heads in 1..=64usize, kv_heads in 0..=64usize,
+        d_head in 0..=2048usize, rotary in any::<bool>(),
+    ) {
+        let mut config = RunConfig::default();
+        let positions = if rotary { Positions::Rotary } else { Positions::None };
+        config.model = ModelConfig { d_model, n_heads, kv_heads, d_head, positions, ..config.model };
+        // Each refusal names what would work, so that following them ends.
+        for _ in 0..5 {
+            let Err(error) = config.validate() else { break };
+            prop_assert!(error.to_string().contains("model."));
+            match error {
+                ConfigError::Heads { works, .. } => config.model.n_heads = works,
+                ConfigError::KeyHeads { works, .. } => config.model.kv_heads = works,
+                ConfigError::HeadWidth { works, .. } => config.model.d_head = works,
+                ConfigError::Rotary { works, .. } => config.model.d_head = works,
+                other => return Err(TestCaseError::fail(other.to_string())),
+            }
+        }
+        prop_assert_eq!(config.validate(), Ok(()));
+        // The page counts in 32 bits.
+        let largest = ModelConfig { n_layers: 48, mlp: MlpKind::Swiglu, d_mlp: 8192, ..config.model };
+        prop_assert!(largest.parameters(4096) < u32::MAX as usize);
     }
 
     #[test]

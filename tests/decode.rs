@@ -1,7 +1,7 @@
 //! Writing a token at a time against the model's forward pass over all of them.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use confab::config::{MemoryLimits, RunConfig};
+use confab::config::{MemoryLimits, MlpKind, NormKind, Positions, RunConfig};
 use confab::decode::Decoder;
 use confab::platform;
 use confab::protocol::DeviceChoice;
@@ -71,10 +71,20 @@ proptest! {
 fn a_gpu_gives_the_logits_of_the_model() {
     let opened = block_on(platform::open(DeviceChoice::Webgpu));
     let device = opened.expect("`./dev test` installs a software driver").0.device;
-    for (n_heads, d_head, prompt) in [(3, 5, 1), (1, 70, 9), (2, 4, 80)] {
+    for (n_heads, d_head, is_llama, prompt) in
+        [(3, 5, false, 1), (1, 70, false, 9), (2, 4, false, 80), (4, 2, true, 9)]
+    {
         let trainer = trainer(device.clone(), |config| {
             config.model.n_heads = n_heads;
             config.model.d_model = n_heads * d_head;
+            if is_llama {
+                config.model.norm = NormKind::Rms;
+                config.model.mlp = MlpKind::Swiglu;
+                config.model.positions = Positions::Rotary;
+                config.model.kv_heads = 2;
+                config.model.d_head = 6;
+                config.model.qk_norm = true;
+            }
         });
         let prompt: Vec<u32> = (0..prompt).map(|at| at * 7 % 60).collect();
         check(&trainer, Decoder::on_gpu(&trainer), &prompt, &[3, 1, 4, 1, 5]).unwrap();

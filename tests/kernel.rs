@@ -4,6 +4,7 @@ use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use confab::config::{MemoryLimits, ModelConfig, RunConfig};
 use confab::kernel::attention::{self, Mask};
 use confab::kernel::dropout::Dropout;
+use confab::kernel::layer_norm::Scaling;
 use confab::kernel::linear::{self, Linear};
 use confab::kernel::{cross_entropy, embedding, gelu, layer_norm};
 use confab::model::{Layout, Weights};
@@ -246,18 +247,21 @@ fn check_layers(device: &Device) {
             let [w, b] = ["w", "b"].map(|of| weights.vector(&format!("blocks.0.ln1.{of}")));
             (w.unwrap(), b)
         };
-        compare!(
-            "LayerNorm",
-            |weights: &Weights| {
-                let (w, b) = norm(weights);
-                layer_norm::normalize(tokens_of(weights), &w, b.as_ref())
-            },
-            |weights: &Weights| {
-                let (w, b) = norm(weights);
-                let b = b.map(|b| b.tensor());
-                layer_norm::reference(tokens_of(weights), w.tensor(), b)
-            },
-        );
+        for (is_centred, epsilon) in [(true, 1e-5), (false, 1e-3)] {
+            let scaling = Scaling { is_centred, epsilon };
+            compare!(
+                "a norm",
+                |weights: &Weights| {
+                    let (w, b) = norm(weights);
+                    layer_norm::normalize(tokens_of(weights), &w, b.as_ref(), scaling)
+                },
+                |weights: &Weights| {
+                    let (w, b) = norm(weights);
+                    let b = b.map(|b| b.tensor());
+                    layer_norm::reference(tokens_of(weights), w.tensor(), b, scaling)
+                },
+            );
+        }
 
         let qkv = |weights: &Weights| ["Q", "K", "V"].map(|of| weights.linear("blocks.0.attn", of));
         compare!(
@@ -294,15 +298,19 @@ fn check_layers(device: &Device) {
         let ids: Vec<i32> = (0..3 * seq).map(|at| (at * at % vocab) as i32).collect();
         let ids =
             Tensor::<2, Int>::from_data(TensorData::new(ids, [3, seq]), &device.clone().autodiff());
-        let w_pos = |weights: &Weights| weights.matrix("pos_embed.W_pos");
-        compare!(
-            "embedding",
-            |weights: &Weights| embedding::embed(ids.clone(), &w_e(weights), &w_pos(weights), 1),
-            |weights: &Weights| {
-                let (w_e, w_pos) = (w_e(weights).tensor(), w_pos(weights).tensor());
-                embedding::reference(ids.clone(), w_e, w_pos, 1)
-            },
-        );
+        for has_places in [true, false] {
+            let w_pos = |weights: &Weights| has_places.then(|| weights.matrix("pos_embed.W_pos"));
+            compare!(
+                "embedding",
+                |weights: &Weights| {
+                    embedding::embed(ids.clone(), &w_e(weights), w_pos(weights).as_ref(), 1)
+                },
+                |weights: &Weights| {
+                    let w_pos = w_pos(weights).map(|w_pos| w_pos.tensor());
+                    embedding::reference(ids.clone(), w_e(weights).tensor(), w_pos, 1)
+                },
+            );
+        }
     }
 }
 

@@ -16,7 +16,8 @@ fn value(knob: &Knob) -> BoxedStrategy<String> {
     }
 }
 
-/// Valid configurations; heads are taken from the divisors of the width.
+/// Valid configurations; heads are taken from the divisors of the width, and key heads from those of
+/// the heads.
 fn config() -> impl Strategy<Value = RunConfig> {
     let values: Vec<_> = KNOBS.iter().map(value).collect();
     let set = prop::collection::vec(any::<bool>(), KNOBS.len());
@@ -27,7 +28,13 @@ fn config() -> impl Strategy<Value = RunConfig> {
         }
         let width = config.model.d_model;
         let divisors: Vec<usize> = (1..=64).filter(|heads| width % heads == 0).collect();
-        config.model.n_heads = *heads.get(&divisors);
+        let n_heads = *heads.get(&divisors);
+        config.model.n_heads = n_heads;
+        let divisors: Vec<usize> = (0..=n_heads).filter(|of| n_heads.is_multiple_of(*of)).collect();
+        config.model.kv_heads = *heads.get(&divisors);
+        if config.validate().is_err() {
+            config.model.d_head = 2; // narrow enough for any number of heads, and even
+        }
         config
     })
 }

@@ -96,7 +96,7 @@ fn a_forgotten_token_changes_nothing_after_it() {
         let tokens = burn::tensor::Tensor::from_data([[1, 2, third, 4, 5]], &device);
         let forgotten =
             burn::tensor::Tensor::from_data([[false, false, is_forgotten, false, false]], &device);
-        let (logits, _) = model.forward_training(tokens, Some(forgotten), Dropout::NONE);
+        let logits = model.forward_training(tokens, Some(forgotten), Dropout::NONE).logits;
         logits.narrow(1, 3, 2).into_data().iter::<f32>().collect::<Vec<_>>()
     };
     let far = |a: Vec<f32>, b: Vec<f32>| {

@@ -83,6 +83,8 @@ fn find_knob(error: &ConfigError) -> &'static str {
     match error {
         ConfigError::Range { key, .. } => key,
         ConfigError::Heads { .. } => "model.n_heads",
+        ConfigError::KeyHeads { .. } => "model.kv_heads",
+        ConfigError::HeadWidth { .. } | ConfigError::Rotary { .. } => "model.d_head",
         ConfigError::Context { .. } => "model.context",
         ConfigError::Memory { .. } => "train.batch",
         ConfigError::Task(_) => "task.text.text",

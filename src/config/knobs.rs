@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{ConfigError, MAX_TEXT_BYTES, RunConfig};
+use super::{ConfigError, MAX_TEXT_BYTES, MlpKind, NormKind, Positions, RunConfig};
 use crate::task::{RecallRule, TaskKind};
 
 /// One thing a user can set.
@@ -98,12 +98,60 @@ pub const KNOBS: &[Knob] = &[
         range: Range::Text { max_bytes: MAX_TEXT_BYTES },
     },
     int("model.n_layers", "Layers", 1, 48, "transformer blocks"),
-    int("model.n_heads", "Heads", 1, 64, "attention heads a layer; must divide the width"),
+    int(
+        "model.n_heads",
+        "Heads",
+        1,
+        64,
+        "attention heads a layer; must divide the width, unless theirs is set",
+    ),
     int("model.d_model", "Width", 1, MAX_D_MODEL as u64, "numbers a token in the residual stream"),
     int("model.context", "Context", 8, 2048, "longest sequence, in characters"),
     float("model.dropout", "Dropout", 0.0, 0.9, "share of activations dropped while training"),
     flag("model.tied_head", "Tied head", "the output matrix is the embedding transposed"),
     flag("model.bias", "Biases", "linear layers and LayerNorms have biases"),
+    choice(
+        "model.norm",
+        "Norm",
+        NormKind::NAMES,
+        "LayerNorm, RMSNorm or nothing before each layer reads",
+    ),
+    float("model.norm_eps", "Norm epsilon", 1e-12, 0.1, "added to what a norm takes the root of"),
+    choice(
+        "model.mlp",
+        "MLP",
+        MlpKind::NAMES,
+        "what follows the first matrix of the feed-forward layer; none leaves attention alone",
+    ),
+    int(
+        "model.d_mlp",
+        "MLP width",
+        0,
+        4 * MAX_D_MODEL as u64,
+        "hidden numbers of the feed-forward layer; 0 is four times the width",
+    ),
+    choice(
+        "model.positions",
+        "Positions",
+        Positions::NAMES,
+        "a learned vector a place, queries and keys that turn with it, or nothing",
+    ),
+    float("model.rope_base", "Rotary base", 1.0, 1e9, "how slow the slowest rotary turn is"),
+    int(
+        "model.kv_heads",
+        "Key heads",
+        0,
+        64,
+        "heads of keys and values, shared by those of queries, which they must divide; 0 is one each",
+    ),
+    int(
+        "model.d_head",
+        "Head width",
+        0,
+        MAX_D_MODEL as u64,
+        "numbers a head; 0 is the width divided by the heads",
+    ),
+    flag("model.qk_norm", "QK norm", "each head's queries and keys go through an RMSNorm"),
     int("train.steps", "Steps", 1, 10_000_000, "length of the run"),
     int("train.batch", "Batch", 1, 4096, "records a micro-batch"),
     int("train.accumulation", "Accumulation", 1, 1024, "micro-batches a step"),
@@ -116,6 +164,13 @@ pub const KNOBS: &[Knob] = &[
     float("train.clip", "Clip", 0.0, 1e6, "largest gradient norm; 0 is off"),
     int("train.val_every", "Validate every", 1, 1_000_000, "steps between validations"),
     int("train.val_batches", "Validation batches", 1, 1000, "batches a validation"),
+    float(
+        "train.output_l1",
+        "Output L1",
+        0.0,
+        1e3,
+        "added to the loss: this times the mean size of what is unembedded; 0 is off",
+    ),
     noise("noise.forget", "Forget", "largest share of characters hidden from later ones"),
     noise("noise.swap", "Swap", "share of characters that trade places with the next"),
     noise("noise.drop", "Drop", "share of characters left out"),
@@ -129,6 +184,8 @@ pub const KNOBS: &[Knob] = &[
 
 const MAX_SEED: u64 = (1 << 53) - 1;
 pub(super) const MAX_D_MODEL: usize = 2048;
+/// Widest that all heads of a layer may be together, for any model's size to fit 32 bits.
+pub(super) const MAX_HEADS_WIDTH: usize = 2 * MAX_D_MODEL;
 
 impl Knob {
     pub fn find(key: &str) -> Option<&'static Knob> {

@@ -4,6 +4,7 @@
 mod knobs;
 mod presets;
 mod validate;
+mod variants;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,7 @@ use crate::task::{RecallRule, TaskKind};
 pub use knobs::{KNOBS, Knob, Range};
 pub use presets::{PRESETS, Preset};
 pub use validate::{ConfigError, MemoryLimits};
+pub use variants::{MlpKind, NormKind, Positions};
 
 /// Everything that decides what a run computes. Two runs with equal `RunConfig`s on the same
 /// device see the same batches and the same losses.
@@ -82,7 +84,7 @@ pub struct TextConfig {
 /// The largest text a run takes in; it travels in the checkpoint.
 pub const MAX_TEXT_BYTES: usize = 4 << 20;
 
-/// nanoGPT's GPT.
+/// nanoGPT's GPT, and what may differ from it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelConfig {
@@ -98,6 +100,21 @@ pub struct ModelConfig {
     pub tied_head: bool,
     /// Whether linear layers and LayerNorms have biases.
     pub bias: bool,
+    pub norm: NormKind,
+    /// Added to what a norm takes the root of.
+    pub norm_eps: f64,
+    pub mlp: MlpKind,
+    /// Width of the hidden layer of the MLP; 0 for four times `d_model`.
+    pub d_mlp: usize,
+    pub positions: Positions,
+    /// Rotary positions: the slowest turn takes about `2π · rope_base` tokens.
+    pub rope_base: f64,
+    /// Heads of keys and values, each read by as many heads of queries; 0 for one each.
+    pub kv_heads: usize,
+    /// Width of one head; 0 for `d_model / n_heads`.
+    pub d_head: usize,
+    /// Whether each head's queries and keys go through an RMSNorm of their own.
+    pub qk_norm: bool,
 }
 
 impl Default for ModelConfig {
@@ -107,33 +124,59 @@ impl Default for ModelConfig {
 }
 
 impl ModelConfig {
-    /// Width of one head: `d_model / n_heads`.
+    /// Width of one head.
     pub fn d_head(&self) -> usize {
-        self.d_model / self.n_heads
+        if self.d_head > 0 { self.d_head } else { self.d_model / self.n_heads }
     }
 
-    /// Width of the hidden layer of the MLP: four times `d_model`.
+    /// Heads of keys and values.
+    pub fn kv_heads(&self) -> usize {
+        if self.kv_heads > 0 { self.kv_heads } else { self.n_heads }
+    }
+
+    /// Width of the hidden layer of the MLP.
     pub fn d_mlp(&self) -> usize {
-        4 * self.d_model
+        if self.d_mlp > 0 { self.d_mlp } else { 4 * self.d_model }
     }
 
-    /// Number of trained values with a vocabulary of `vocab_size` characters: the matrices
-    /// `12·L·d² + V·d + context·d` (and another `V·d` for an untied head), LayerNorm gains
-    /// `(2·L + 1)·d`, and biases if there are any.
+    /// Number of trained values with a vocabulary of `vocab_size` characters. By default, the
+    /// matrices are `12·L·d² + V·d + context·d` (and another `V·d` for an untied head), the gains of
+    /// LayerNorms `(2·L + 1)·d`.
     pub fn parameters(&self, vocab_size: usize) -> usize {
-        let (l, d) = (self.n_layers, self.d_model);
-        let heads = if self.tied_head { 1 } else { 2 };
-        let biases = if self.bias { l * 9 * d + (2 * l + 1) * d } else { 0 };
-        12 * l * d * d + heads * vocab_size * d + self.context * d + (2 * l + 1) * d + biases
+        let (d, d_head, d_mlp) = (self.d_model, self.d_head(), self.d_mlp());
+        let (read, kept) = (self.n_heads * d_head, self.kv_heads() * d_head);
+        let matrices = self.mlp.matrices();
+        let of_norm = match self.norm {
+            NormKind::Layer => d + if self.bias { d } else { 0 },
+            NormKind::Rms => d,
+            NormKind::None => 0,
+        };
+        let norms = if matrices > 0 { 2 } else { 1 };
+        let turned = if self.qk_norm { 2 * d_head } else { 0 };
+        let of_mlp = if matrices > 0 { (matrices - 1) * d_mlp + d } else { 0 };
+        let biases = if self.bias { read + 2 * kept + d + of_mlp } else { 0 };
+        let layer =
+            2 * d * (read + kept) + matrices * d * d_mlp + norms * of_norm + turned + biases;
+        let embeddings = if self.tied_head { 1 } else { 2 } * vocab_size * d;
+        embeddings + self.position_parameters() + self.n_layers * layer + of_norm
+    }
+
+    /// Trained values of places, which no token is multiplied by.
+    pub fn position_parameters(&self) -> usize {
+        if self.positions == Positions::Learned { self.context * self.d_model } else { 0 }
     }
 
     /// Estimated bytes while training with `batch` rows of `context` tokens: parameters,
     /// gradients and two moments, and what the backward pass keeps of each layer in 32-bit
-    /// floats: about 34 `d_model` vectors a token and, if activations are dropped, 3 rows of every
-    /// head's pattern.
+    /// floats: of each token about 8 vectors as wide as the residual stream, 10 as all heads and 2
+    /// as the hidden layer for each of the MLP's matrices; if activations are dropped, 3 rows of
+    /// every head's pattern.
     pub fn training_bytes(&self, vocab_size: usize, batch: usize) -> u64 {
         let tokens = (batch * self.context) as u64;
-        let kept = 34 * self.d_model as u64 + 3 * self.pattern_row();
+        let vectors = 8 * self.d_model
+            + 10 * self.n_heads * self.d_head()
+            + 2 * self.mlp.matrices() * self.d_mlp();
+        let kept = vectors as u64 + 3 * self.pattern_row();
         let logits = 4 * tokens * vocab_size as u64;
         4 * (4 * self.parameters(vocab_size) as u64 + tokens * kept * self.n_layers as u64 + logits)
     }
@@ -144,6 +187,7 @@ impl ModelConfig {
         let widest = [
             tokens * self.pattern_row(),
             tokens * self.d_mlp() as u64,
+            tokens * 3 * (self.n_heads * self.d_head()) as u64,
             tokens * vocab_size as u64,
             self.parameters(vocab_size) as u64,
         ];
@@ -205,6 +249,8 @@ pub struct TrainConfig {
     pub val_every: usize,
     /// Batches a validation.
     pub val_batches: usize,
+    /// What is added to the loss for the mean size of what is unembedded; 0 for nothing.
+    pub output_l1: f64,
 }
 
 impl Default for TrainConfig {

@@ -1,6 +1,6 @@
 //! Named sizes.
 
-use super::{ModelConfig, RunConfig, TrainConfig};
+use super::{MlpKind, ModelConfig, NormKind, Positions, RunConfig, TrainConfig};
 
 /// A named size, with the batch and learning rate that train it well.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,11 +44,12 @@ impl Preset {
         PRESETS.iter().find(|preset| preset.name == name)
     }
 
-    /// The preset whose layers, heads and width `model` has.
+    /// The preset whose layers, heads and width `model` has, and its parts.
     pub fn of(model: &ModelConfig) -> Option<&'static Preset> {
-        PRESETS.iter().find(|p| {
-            (p.n_layers, p.n_heads, p.d_model) == (model.n_layers, model.n_heads, model.d_model)
-        })
+        let ModelConfig { context, dropout, tied_head, bias, .. } = *model;
+        PRESETS
+            .iter()
+            .find(|p| ModelConfig { context, dropout, tied_head, bias, ..p.model() } == *model)
     }
 
     pub const fn model(&self) -> ModelConfig {
@@ -60,6 +61,15 @@ impl Preset {
             dropout: 0.0,
             tied_head: true,
             bias: false,
+            norm: NormKind::Layer,
+            norm_eps: 1e-5,
+            mlp: MlpKind::Gelu,
+            d_mlp: 0,
+            positions: Positions::Learned,
+            rope_base: 1e4,
+            kv_heads: 0,
+            d_head: 0,
+            qk_norm: false,
         }
     }
 
@@ -77,6 +87,7 @@ impl Preset {
             clip: 1.0,
             val_every: 100,
             val_batches: 4,
+            output_l1: 0.0,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What must hold before a run begins.
 
-use super::knobs::MAX_D_MODEL;
-use super::{KNOBS, ModelConfig, RunConfig};
+use super::knobs::{MAX_D_MODEL, MAX_HEADS_WIDTH};
+use super::{KNOBS, ModelConfig, Positions, RunConfig};
 
 /// Why a configuration is refused before anything runs.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -15,6 +15,21 @@ pub enum ConfigError {
          {works} heads or a width of {width} would work"
     )]
     Heads { d_model: usize, n_heads: usize, works: usize, width: usize },
+    #[error(
+        "{n_heads} Heads (model.n_heads) cannot share {kv_heads} Key heads (model.kv_heads) evenly; \
+         {works} would work"
+    )]
+    KeyHeads { n_heads: usize, kv_heads: usize, works: usize },
+    #[error(
+        "Head width (model.d_head) {d_head}, of {n_heads} heads, is more than {MAX_HEADS_WIDTH} in \
+         all; {works} would work"
+    )]
+    HeadWidth { n_heads: usize, d_head: usize, works: usize },
+    #[error(
+        "rotary Positions (model.positions) turn pairs of numbers, but heads are {d_head} wide; \
+         a Head width (model.d_head) of {works} would work"
+    )]
+    Rotary { d_head: usize, works: usize },
     #[error(
         "Context (model.context) is {context} tokens, shorter than the longest record of the task \
          ({longest}); set it to {longest} or more"
@@ -47,14 +62,7 @@ impl RunConfig {
         for knob in KNOBS {
             knob.accept(&knob.read(&json))?;
         }
-        let ModelConfig { d_model, n_heads, .. } = self.model;
-        if d_model % n_heads != 0 {
-            let works = (1..=n_heads).rev().find(|h| d_model % h == 0).unwrap_or(1);
-            let wider = d_model.next_multiple_of(n_heads);
-            let width = if wider > MAX_D_MODEL { wider - n_heads } else { wider };
-            return Err(ConfigError::Heads { d_model, n_heads, works, width });
-        }
-        Ok(())
+        self.model.validate_heads()
     }
 
     /// Checks that sequences fit: `longest` is the task's longest record, in tokens.
@@ -83,6 +91,35 @@ impl RunConfig {
         let Some((needs, has, what)) = over(self.train.batch) else { return Ok(()) };
         let works = (1..self.train.batch).rev().find(|batch| over(*batch).is_none());
         Err(ConfigError::Memory { needs: needs >> 20, has: has >> 20, what, works })
+    }
+}
+
+impl ModelConfig {
+    fn validate_heads(&self) -> Result<(), ConfigError> {
+        let (d_model, n_heads, kv_heads) = (self.d_model, self.n_heads, self.kv_heads());
+        let largest_divisor = |of: usize, most: usize| {
+            (1..=most).rev().find(|divisor| of.is_multiple_of(*divisor)).unwrap_or(1)
+        };
+        if self.d_head == 0 && !d_model.is_multiple_of(n_heads) {
+            let works = largest_divisor(d_model, n_heads);
+            let wider = d_model.next_multiple_of(n_heads);
+            let width = if wider > MAX_D_MODEL { wider - n_heads } else { wider };
+            return Err(ConfigError::Heads { d_model, n_heads, works, width });
+        }
+        if !n_heads.is_multiple_of(kv_heads) {
+            let works = largest_divisor(n_heads, kv_heads);
+            return Err(ConfigError::KeyHeads { n_heads, kv_heads, works });
+        }
+        let d_head = self.d_head();
+        if n_heads * d_head > MAX_HEADS_WIDTH {
+            let works = MAX_HEADS_WIDTH / n_heads;
+            return Err(ConfigError::HeadWidth { n_heads, d_head, works });
+        }
+        if self.positions == Positions::Rotary && !d_head.is_multiple_of(2) {
+            let works = (d_head - 1).max(2);
+            return Err(ConfigError::Rotary { d_head, works });
+        }
+        Ok(())
     }
 }
 

@@ -1,8 +1,11 @@
-//! Causal multi-head attention (Vaswani et al. 2017).
+//! Causal multi-head attention (Vaswani et al. 2017), and what may turn or share its heads.
 
 use burn::tensor::Tensor;
 
 use super::Weights;
+use super::norm::Norm;
+use super::rotary::Rotation;
+use crate::config::ModelConfig;
 use crate::kernel::attention::{KeyValues, Mask, attend, pattern};
 use crate::kernel::dropout::Dropout;
 use crate::kernel::linear::Linear;
@@ -10,31 +13,41 @@ use crate::kernel::linear::Linear;
 #[derive(Clone, Debug)]
 pub struct Attention {
     n_heads: usize,
-    q: Linear, // [d_model, d_model]
-    k: Linear, // [d_model, d_model]
-    v: Linear, // [d_model, d_model]
-    o: Linear, // [d_model, d_model]
+    d_head: usize,
+    q: Linear, // [d_model, n_heads * d_head]
+    k: Linear, // [d_model, kv_heads * d_head]
+    v: Linear, // [d_model, kv_heads * d_head]
+    o: Linear, // [n_heads * d_head, d_model]
+    /// Whether every head has keys of its own, used as they are but for a rotation.
+    is_simple: bool,
+    q_norm: Norm, // [d_head]
+    k_norm: Norm, // [d_head]
 }
 
 impl Attention {
-    pub fn new(n_heads: usize, weights: &Weights, name: &str) -> Self {
+    pub fn new(config: &ModelConfig, weights: &Weights, name: &str) -> Self {
         let [q, k, v, o] = ["Q", "K", "V", "O"].map(|of| weights.linear(name, of));
-        Self { n_heads, q, k, v, o }
+        let [q_norm, k_norm] = ["q_norm", "k_norm"]
+            .map(|norm| Norm::of_heads(config, weights, &format!("{name}.{norm}")));
+        let (n_heads, d_head) = (config.n_heads, config.d_head());
+        let is_simple = config.kv_heads() == n_heads && !config.qk_norm;
+        Self { n_heads, d_head, q, k, v, o, is_simple, q_norm, k_norm }
     }
 
     /// The residual stream after attention has written into it, and the pattern it did so by.
     ///
     /// # Shapes
-    /// `x`: `[batch, seq, d_model]`, after LayerNorm; `resid` and the result:
+    /// `x`: `[batch, seq, d_model]`, after the norm; `resid` and the result:
     /// `[batch, seq, d_model]`
     pub fn forward(
         &self,
         x: Tensor<3>,
         resid: Tensor<3>,
+        rotation: Option<&Rotation>,
         mask: &Mask,
         dropout: Dropout,
     ) -> (Tensor<3>, Pattern) {
-        let qkv = self.project(x);
+        let qkv = self.project(x, rotation);
         let z = attend(qkv.clone(), self.n_heads, mask, dropout.site(1));
         let pattern = Pattern { qkv, n_heads: self.n_heads };
         (self.o.add(z, resid, dropout.site(2)), pattern)
@@ -53,21 +66,49 @@ impl Attention {
         &self,
         x: Tensor<3>,
         resid: Tensor<3>,
+        rotation: Option<&Rotation>,
         cache: &mut KeyValues,
     ) -> Tensor<3> {
-        let z = cache.attend(self.project(x));
+        let z = cache.attend(self.project(x, rotation));
         self.o.add(z, resid, Dropout::NONE)
     }
 
-    fn project(&self, x: Tensor<3>) -> Tensor<3> {
-        Linear::side_by_side([&self.q, &self.k, &self.v], x) // [batch, seq, 3 * d_model]
+    /// Queries, keys and values side by side, those of each head as it uses them:
+    /// `[batch, seq, 3 * n_heads * d_head]`.
+    fn project(&self, x: Tensor<3>, rotation: Option<&Rotation>) -> Tensor<3> {
+        if self.is_simple && rotation.is_none() {
+            return Linear::side_by_side([&self.q, &self.k, &self.v], x);
+        }
+        let q = self.turn(self.q.apply(x.clone()), &self.q_norm, rotation);
+        let k = self.turn(self.k.apply(x.clone()), &self.k_norm, rotation);
+        let v = self.v.apply(x);
+        Tensor::cat(vec![q, self.share(k), self.share(v)], 2)
+    }
+
+    /// Queries or keys through the norm and the rotation of each head.
+    fn turn(&self, x: Tensor<3>, norm: &Norm, rotation: Option<&Rotation>) -> Tensor<3> {
+        let [batch, seq, width] = x.dims();
+        let heads = width / self.d_head;
+        let x = norm.forward(x.reshape([batch, seq * heads, self.d_head]));
+        let Some(rotation) = rotation else { return x.reshape([batch, seq, width]) };
+        let x = rotation.apply(x.reshape([batch, seq, heads, self.d_head]));
+        x.reshape([batch, seq, width])
+    }
+
+    /// Keys or values once for each head that reads them (Ainslie et al. 2023).
+    fn share(&self, x: Tensor<3>) -> Tensor<3> {
+        let [batch, seq, width] = x.dims();
+        let heads = width / self.d_head;
+        let each = x.reshape([batch, seq, heads, self.d_head]);
+        let readers = vec![each; self.n_heads / heads];
+        Tensor::cat(readers, 3).reshape([batch, seq, self.n_heads * self.d_head])
     }
 }
 
 /// A layer's attention pattern, which is only computed to be looked at.
 #[derive(Clone, Debug)]
 pub struct Pattern {
-    qkv: Tensor<3>, // [batch, seq, 3 * d_model]
+    qkv: Tensor<3>, // [batch, seq, 3 * n_heads * d_head]
     n_heads: usize,
 }
 

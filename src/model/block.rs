@@ -1,4 +1,4 @@
-//! One pre-LayerNorm transformer block.
+//! One transformer block, which reads through norms.
 
 use burn::tensor::Tensor;
 
@@ -6,6 +6,8 @@ use super::Weights;
 use super::attention::{Attention, Pattern};
 use super::mlp::Mlp;
 use super::norm::Norm;
+use super::rotary::Rotation;
+use crate::config::ModelConfig;
 use crate::kernel::attention::{KeyValues, Mask};
 use crate::kernel::dropout::Dropout;
 
@@ -14,16 +16,16 @@ pub struct Block {
     ln1: Norm,
     attn: Attention,
     ln2: Norm,
-    mlp: Mlp,
+    mlp: Option<Mlp>,
 }
 
 impl Block {
-    pub fn new(n_heads: usize, weights: &Weights, name: &str) -> Self {
+    pub fn new(config: &ModelConfig, weights: &Weights, name: &str) -> Self {
         Self {
-            ln1: Norm::new(weights, &format!("{name}.ln1")),
-            attn: Attention::new(n_heads, weights, &format!("{name}.attn")),
-            ln2: Norm::new(weights, &format!("{name}.ln2")),
-            mlp: Mlp::new(weights, &format!("{name}.mlp")),
+            ln1: Norm::new(config, weights, &format!("{name}.ln1")),
+            attn: Attention::new(config, weights, &format!("{name}.attn")),
+            ln2: Norm::new(config, weights, &format!("{name}.ln2")),
+            mlp: Mlp::new(config.mlp, weights, &format!("{name}.mlp")),
         }
     }
 
@@ -34,11 +36,12 @@ impl Block {
     pub fn forward(
         &self,
         resid_pre: Tensor<3>,
+        rotation: Option<&Rotation>,
         mask: &Mask,
         dropout: Dropout,
     ) -> (Tensor<3>, Pattern) {
         let normed = self.ln1.forward(resid_pre.clone());
-        let (resid_mid, pattern) = self.attn.forward(normed, resid_pre, mask, dropout);
+        let (resid_mid, pattern) = self.attn.forward(normed, resid_pre, rotation, mask, dropout);
         (self.feed_forward(resid_mid, dropout), pattern)
     }
 
@@ -51,14 +54,20 @@ impl Block {
     ///
     /// # Shapes
     /// `resid_pre` and the result: `[1, seq, d_model]`
-    pub fn forward_cached(&self, resid_pre: Tensor<3>, cache: &mut KeyValues) -> Tensor<3> {
+    pub fn forward_cached(
+        &self,
+        resid_pre: Tensor<3>,
+        rotation: Option<&Rotation>,
+        cache: &mut KeyValues,
+    ) -> Tensor<3> {
         let normed = self.ln1.forward(resid_pre.clone());
-        let resid_mid = self.attn.forward_cached(normed, resid_pre, cache);
+        let resid_mid = self.attn.forward_cached(normed, resid_pre, rotation, cache);
         self.feed_forward(resid_mid, Dropout::NONE)
     }
 
     fn feed_forward(&self, resid_mid: Tensor<3>, dropout: Dropout) -> Tensor<3> {
+        let Some(mlp) = &self.mlp else { return resid_mid };
         let normed = self.ln2.forward(resid_mid.clone());
-        self.mlp.forward(normed, resid_mid, dropout)
+        mlp.forward(normed, resid_mid, dropout)
     }
 }

@@ -1,12 +1,13 @@
 //! The whole model: tokens to logits.
 
-use burn::tensor::{Bool, Int, Tensor};
+use burn::tensor::{Bool, Device, Int, Tensor};
 
 use super::Weights;
 use super::attention::Pattern;
 use super::block::Block;
 use super::norm::Norm;
-use crate::config::ModelConfig;
+use super::rotary::Rotation;
+use crate::config::{ModelConfig, Positions};
 use crate::kernel::attention::{KeyValues, Mask};
 use crate::kernel::dropout::Dropout;
 use crate::kernel::embedding::embed;
@@ -15,22 +16,40 @@ use crate::kernel::param::Param;
 
 #[derive(Clone, Debug)]
 pub struct Gpt {
-    w_e: Param<2>,   // [vocab, d_model]
-    w_pos: Param<2>, // [context, d_model]
+    w_e: Param<2>,           // [vocab, d_model]
+    w_pos: Option<Param<2>>, // [context, d_model], of learned positions
     blocks: Vec<Block>,
     ln_final: Norm,
     w_u: Option<Linear>, // [d_model, vocab], unless it is the transpose of `w_e`
+    context: usize,
+    /// Width of a head and base of its angles, of rotary positions.
+    rotary: Option<(usize, f64)>,
+}
+
+/// What a forward pass over a batch computes.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Of the token that follows each: `[batch, seq, vocab]`.
+    pub logits: Tensor<3>,
+    /// What is unembedded: `[batch, seq, d_model]`.
+    pub normed: Tensor<3>,
+    /// Of each layer.
+    pub patterns: Vec<Pattern>,
 }
 
 impl Gpt {
     pub fn new(config: &ModelConfig, weights: &Weights) -> Self {
-        let block = |layer| Block::new(config.n_heads, weights, &format!("blocks.{layer}"));
+        let block = |layer| Block::new(config, weights, &format!("blocks.{layer}"));
+        let is_learned = config.positions == Positions::Learned;
+        let is_rotary = config.positions == Positions::Rotary;
         Self {
             w_e: weights.matrix("embed.W_E"),
-            w_pos: weights.matrix("pos_embed.W_pos"),
+            w_pos: is_learned.then(|| weights.matrix("pos_embed.W_pos")),
             blocks: (0..config.n_layers).map(block).collect(),
-            ln_final: Norm::new(weights, "ln_final"),
+            ln_final: Norm::new(config, weights, "ln_final"),
             w_u: (!config.tied_head).then(|| weights.linear("unembed", "U")),
+            context: config.context,
+            rotary: is_rotary.then(|| (config.d_head(), config.rope_base)),
         }
     }
 
@@ -39,7 +58,8 @@ impl Gpt {
     /// # Shapes
     /// `tokens`: `[batch, seq]`, at most `context` long; logits: `[batch, seq, vocab]`
     pub fn forward(&self, tokens: Tensor<2, Int>) -> (Tensor<3>, Vec<Pattern>) {
-        self.forward_training(tokens, None, Dropout::NONE)
+        let Output { logits, patterns, .. } = self.forward_training(tokens, None, Dropout::NONE);
+        (logits, patterns)
     }
 
     /// As [`forward`](Self::forward), with what training takes away: some activations, and the
@@ -52,16 +72,19 @@ impl Gpt {
         tokens: Tensor<2, Int>,
         forgotten: Option<Tensor<2, Bool>>,
         dropout: Dropout,
-    ) -> (Tensor<3>, Vec<Pattern>) {
+    ) -> Output {
+        let rotation = self.rotation(0, tokens.dims()[1], &tokens.device());
         let mask = Mask::causal(forgotten);
         let mut patterns = Vec::with_capacity(self.blocks.len());
-        let mut resid = dropout.apply(embed(tokens, &self.w_e, &self.w_pos, 0));
+        let mut resid = dropout.apply(embed(tokens, &self.w_e, self.w_pos.as_ref(), 0));
         for (block, number) in self.blocks.iter().zip(1..) {
-            let (resid_post, pattern) = block.forward(resid, &mask, dropout.site(number << 2));
+            let dropout = dropout.site(number << 2);
+            let (resid_post, pattern) = block.forward(resid, rotation.as_ref(), &mask, dropout);
             resid = resid_post;
             patterns.push(pattern);
         }
-        (self.unembed(resid), patterns)
+        let normed = self.ln_final.forward(resid);
+        Output { logits: self.unembed(normed.clone()), normed, patterns }
     }
 
     /// Logits after the last of `tokens`, which follow those in `caches`; of a model on a GPU.
@@ -70,22 +93,27 @@ impl Gpt {
     /// `tokens`: `[1, seq]`, one token unless the caches are empty; logits: `[1, 1, vocab]`
     pub fn forward_cached(&self, tokens: Tensor<2, Int>, caches: &mut Caches) -> Tensor<3> {
         let [_, seq] = tokens.dims();
-        let mut resid = embed(tokens, &self.w_e, &self.w_pos, caches.len());
+        let start = caches.len();
+        let rotation = self.rotation(start, seq, &tokens.device());
+        let mut resid = embed(tokens, &self.w_e, self.w_pos.as_ref(), start);
         for (block, cache) in self.blocks.iter().zip(&mut caches.layers) {
-            resid = block.forward_cached(resid, cache);
+            resid = block.forward_cached(resid, rotation.as_ref(), cache);
         }
         let last = resid.narrow(1, seq - 1, 1);
-        self.unembed(last)
+        self.unembed(self.ln_final.forward(last))
     }
 
     /// Empty caches for [`forward_cached`](Self::forward_cached).
     pub fn caches(&self) -> Caches {
-        let [context, _] = self.w_pos.shape();
-        Caches { layers: self.blocks.iter().map(|block| block.cache(context)).collect() }
+        Caches { layers: self.blocks.iter().map(|block| block.cache(self.context)).collect() }
     }
 
-    fn unembed(&self, resid: Tensor<3>) -> Tensor<3> {
-        let normed = self.ln_final.forward(resid);
+    fn rotation(&self, start: usize, seq: usize, device: &Device) -> Option<Rotation> {
+        let (d_head, base) = self.rotary?;
+        Some(Rotation::new(start, seq, d_head, base, device))
+    }
+
+    fn unembed(&self, normed: Tensor<3>) -> Tensor<3> {
         match &self.w_u {
             Some(w_u) => w_u.apply(normed),
             None => Linear::unembed(&self.w_e, normed),

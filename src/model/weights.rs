@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 
-use crate::config::ModelConfig;
+use crate::config::{MlpKind, ModelConfig, NormKind, Positions};
 use crate::kernel::is_cpu;
 use crate::kernel::linear::Linear;
 use crate::kernel::param::{Memory, Param, Part};
@@ -51,41 +51,62 @@ const STD: f64 = 0.02;
 
 impl Layout {
     pub fn new(config: &ModelConfig, vocab_size: usize) -> Self {
-        let (d, d_mlp) = (config.d_model, config.d_mlp());
+        let (d, d_head, d_mlp) = (config.d_model, config.d_head(), config.d_mlp());
+        let (read, kept) = (config.n_heads * d_head, config.kv_heads() * d_head);
         let scaled = STD / (2.0 * config.n_layers as f64).sqrt();
         let mut out = Layout { parameters: Vec::new(), index: HashMap::new() };
         out.push("embed.W_E", &[vocab_size, d], Init::Normal(STD));
-        out.push("pos_embed.W_pos", &[config.context, d], Init::Normal(STD));
+        if config.positions == Positions::Learned {
+            out.push("pos_embed.W_pos", &[config.context, d], Init::Normal(STD));
+        }
         for layer in 0..config.n_layers {
-            let mut push = |name: &str, shape: &[usize], init| {
-                let is_bias = name.contains(".b");
-                if config.bias || !is_bias {
-                    out.push(&format!("blocks.{layer}.{name}"), shape, init);
-                }
-            };
-            push("ln1.w", &[d], Init::Ones);
-            push("ln1.b", &[d], Init::Zeros);
-            for head in ["Q", "K", "V"] {
-                push(&format!("attn.W_{head}"), &[d, d], Init::Normal(STD));
-                push(&format!("attn.b_{head}"), &[d], Init::Zeros);
+            let name = |part: &str| format!("blocks.{layer}.{part}");
+            out.push_norm(config, &name("ln1"));
+            for (of, width) in [("Q", read), ("K", kept), ("V", kept)] {
+                out.push_linear(config, &name("attn"), of, [d, width], STD);
             }
-            push("attn.W_O", &[d, d], Init::Normal(scaled));
-            push("attn.b_O", &[d], Init::Zeros);
-            push("ln2.w", &[d], Init::Ones);
-            push("ln2.b", &[d], Init::Zeros);
-            push("mlp.W_in", &[d, d_mlp], Init::Normal(STD));
-            push("mlp.b_in", &[d_mlp], Init::Zeros);
-            push("mlp.W_out", &[d_mlp, d], Init::Normal(scaled));
-            push("mlp.b_out", &[d], Init::Zeros);
+            if config.qk_norm {
+                out.push(&name("attn.q_norm.w"), &[d_head], Init::Ones);
+                out.push(&name("attn.k_norm.w"), &[d_head], Init::Ones);
+            }
+            out.push_linear(config, &name("attn"), "O", [read, d], scaled);
+            if config.mlp != MlpKind::None {
+                out.push_norm(config, &name("ln2"));
+                if config.mlp == MlpKind::Swiglu {
+                    out.push_linear(config, &name("mlp"), "gate", [d, d_mlp], STD);
+                }
+                out.push_linear(config, &name("mlp"), "in", [d, d_mlp], STD);
+                out.push_linear(config, &name("mlp"), "out", [d_mlp, d], scaled);
+            }
         }
-        out.push("ln_final.w", &[d], Init::Ones);
-        if config.bias {
-            out.push("ln_final.b", &[d], Init::Zeros);
-        }
+        out.push_norm(config, "ln_final");
         if !config.tied_head {
             out.push("unembed.W_U", &[d, vocab_size], Init::Normal(STD));
         }
         out
+    }
+
+    fn push_norm(&mut self, config: &ModelConfig, name: &str) {
+        if config.norm != NormKind::None {
+            self.push(&format!("{name}.w"), &[config.d_model], Init::Ones);
+        }
+        if config.norm == NormKind::Layer && config.bias {
+            self.push(&format!("{name}.b"), &[config.d_model], Init::Zeros);
+        }
+    }
+
+    fn push_linear(
+        &mut self,
+        config: &ModelConfig,
+        name: &str,
+        of: &str,
+        shape: [usize; 2],
+        std: f64,
+    ) {
+        self.push(&format!("{name}.W_{of}"), &shape, Init::Normal(std));
+        if config.bias {
+            self.push(&format!("{name}.b_{of}"), &shape[1..], Init::Zeros);
+        }
     }
 
     fn push(&mut self, name: &str, shape: &[usize], init: Init) {

@@ -6,20 +6,28 @@ use std::ops::Range;
 use super::edit::Edits;
 use super::linear::{Linear, Parameters};
 use super::matrix::Matrix;
-use crate::config::ModelConfig;
+use super::norm::Norm;
+use crate::config::{ModelConfig, Positions};
 use crate::edit::Site;
 use crate::kernel::lanes::{exp2, wide};
+use crate::kernel::layer_norm::Scaling;
+use crate::model::rotary::angle;
 
 pub struct Attention {
     n_heads: usize,
+    kv_heads: usize,
     d_head: usize,
-    q: Linear, // [d_model, n_heads * d_head]
-    k: Linear,
-    v: Linear,
+    q: Linear,     // [d_model, n_heads * d_head]
+    k: Linear,     // [d_model, kv_heads * d_head]
+    v: Linear,     // [d_model, kv_heads * d_head]
     pub o: Linear, // [n_heads * d_head, d_model]
+    q_norm: Norm,  // [d_head]
+    k_norm: Norm,  // [d_head]
+    /// Of rotary positions.
+    rope_base: Option<f64>,
 }
 
-/// Keys and values of the tokens so far, `[token, n_heads * d_head]`.
+/// Keys and values of the tokens so far, `[token, kv_heads * d_head]`.
 #[derive(Clone, Debug, Default)]
 pub struct KeyValues {
     pub k: Vec<f32>,
@@ -36,7 +44,12 @@ pub struct Read {
 impl Attention {
     pub fn new(config: &ModelConfig, parameters: Parameters, name: &str) -> Self {
         let [q, k, v, o] = ["Q", "K", "V", "O"].map(|of| parameters.linear(name, of));
-        Self { n_heads: config.n_heads, d_head: config.d_head(), q, k, v, o }
+        let scaling = Scaling { is_centred: false, ..Scaling::of(config) };
+        let [q_norm, k_norm] = ["q_norm", "k_norm"]
+            .map(|norm| Norm::new(scaling, parameters, &format!("{name}.{norm}")));
+        let (n_heads, kv_heads, d_head) = (config.n_heads, config.kv_heads(), config.d_head());
+        let rope_base = (config.positions == Positions::Rotary).then_some(config.rope_base);
+        Self { n_heads, kv_heads, d_head, q, k, v, o, q_norm, k_norm, rope_base }
     }
 
     /// What tokens read from those in `cache` and each other; they join the cache.
@@ -44,17 +57,20 @@ impl Attention {
     /// # Shapes
     /// `x`: `[seq, d_model]`
     pub fn read(&self, x: &[f32], cache: &mut KeyValues, edits: Edits) -> Read {
-        let width = self.n_heads * self.d_head;
-        let q = self.q.forward(x);
-        cache.k.extend(self.k.forward(x));
+        let (width, kv_width) = (self.n_heads * self.d_head, self.kv_heads * self.d_head);
+        let before = cache.k.len() / kv_width;
+        let q = self.turn(self.q.forward(x), &self.q_norm, width, before);
+        cache.k.extend(self.turn(self.k.forward(x), &self.k_norm, kv_width, before));
         cache.v.extend(self.v.forward(x));
-        let (seq, tokens) = (q.len() / width, cache.k.len() / width);
-        let before = tokens - seq;
+        let seq = q.len() / width;
+        let tokens = before + seq;
         let mut pattern = vec![0.0; self.n_heads * seq * tokens];
         let mut z = vec![0.0; q.len()];
         for (head, pattern) in pattern.chunks_mut((seq * tokens).max(1)).enumerate() {
-            let [q, k, v] =
-                [&q, &cache.k, &cache.v].map(|of| Matrix::new(of, width).columns(self.own(head)));
+            let q = Matrix::new(&q, width).columns(self.own(head));
+            let shared = self.own(head / self.readers());
+            let [k, v] =
+                [&cache.k, &cache.v].map(|of| Matrix::new(of, kv_width).columns(shared.clone()));
             q.add_product(k.transposed(), pattern, tokens);
             for (query, row) in pattern.chunks_mut(tokens).enumerate() {
                 let (seen, later) = row.split_at_mut(before + query + 1);
@@ -82,6 +98,37 @@ impl Attention {
             z.columns(own.clone()).add_product(self.o.matrix().rows(own), out, d_model);
         }
         out
+    }
+
+    /// Keys or values, `[seq, kv_heads * d_head]`, once for each head that reads them:
+    /// `[seq, n_heads * d_head]`.
+    pub fn of_all_heads(&self, x: &[f32]) -> Vec<f32> {
+        x.chunks(self.d_head).flat_map(|head| head.repeat(self.readers())).collect()
+    }
+
+    /// Heads that read the same keys and values.
+    fn readers(&self) -> usize {
+        self.n_heads / self.kv_heads
+    }
+
+    /// Queries or keys, `[seq, width]`, through the norm and the rotation of each head, at places
+    /// from `start`.
+    fn turn(&self, x: Vec<f32>, norm: &Norm, width: usize, start: usize) -> Vec<f32> {
+        let mut x = norm.forward(&x);
+        let Some(base) = self.rope_base else { return x };
+        let half = self.d_head / 2;
+        for (row, place) in x.chunks_mut(width).zip(start..) {
+            for pair in 0..half {
+                let (sin, cos) = angle(place, pair, self.d_head, base).sin_cos();
+                let (sin, cos) = (sin as f32, cos as f32);
+                for head in row.chunks_mut(self.d_head) {
+                    let (a, b) = (head[pair], head[pair + half]);
+                    head[pair] = a * cos - b * sin;
+                    head[pair + half] = b * cos + a * sin;
+                }
+            }
+        }
+        x
     }
 
     /// Where a head's values lie among a token's.

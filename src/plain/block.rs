@@ -9,21 +9,23 @@ use super::recording::LayerRecording;
 use super::{add, sum};
 use crate::config::ModelConfig;
 use crate::edit::Site;
+use crate::kernel::layer_norm::Scaling;
 
 pub struct Block {
     ln1: Norm,
     attn: Attention,
     ln2: Norm,
-    mlp: Mlp,
+    mlp: Option<Mlp>,
 }
 
 impl Block {
     pub fn new(config: &ModelConfig, parameters: Parameters, name: &str) -> Self {
+        let scaling = Scaling::of(config);
         Self {
-            ln1: Norm::new(parameters, &format!("{name}.ln1")),
+            ln1: Norm::new(scaling, parameters, &format!("{name}.ln1")),
             attn: Attention::new(config, parameters, &format!("{name}.attn")),
-            ln2: Norm::new(parameters, &format!("{name}.ln2")),
-            mlp: Mlp::new(parameters, &format!("{name}.mlp")),
+            ln2: Norm::new(scaling, parameters, &format!("{name}.ln2")),
+            mlp: Mlp::new(config.mlp, parameters, &format!("{name}.mlp")),
         }
     }
 
@@ -35,7 +37,9 @@ impl Block {
     pub fn forward(&self, resid: &mut [f32], cache: &mut KeyValues) {
         let read = self.attn.read(&self.ln1.forward(resid), cache, Edits::NONE);
         add(resid, &self.attn.o.forward(&read.z));
-        add(resid, &self.mlp.forward(&self.ln2.forward(resid)).1);
+        if let Some(mlp) = &self.mlp {
+            add(resid, &mlp.forward(&self.ln2.forward(resid)).1);
+        }
     }
 
     /// What this block computes of a whole prompt.
@@ -48,15 +52,18 @@ impl Block {
         let read = self.attn.read(&self.ln1.forward(&resid_pre), &mut cache, edits);
         let attn_out = self.attn.o.forward(&read.z);
         let resid_mid = sum(&resid_pre, &attn_out);
-        let (mlp_post, mut mlp_out) = self.mlp.forward(&self.ln2.forward(&resid_mid));
+        let (mlp_post, mut mlp_out) = match &self.mlp {
+            Some(mlp) => mlp.forward(&self.ln2.forward(&resid_mid)),
+            None => (Vec::new(), vec![0.0; resid_mid.len()]),
+        };
         edits.apply(|layer| Site::Mlp { layer }, &mut mlp_out, d_model, d_model);
         LayerRecording {
             head_out: self.attn.by_head(&read.z, d_model),
             resid_post: sum(&resid_mid, &mlp_out),
             resid_pre,
             q: read.q,
-            k: cache.k,
-            v: cache.v,
+            k: self.attn.of_all_heads(&cache.k),
+            v: self.attn.of_all_heads(&cache.v),
             pattern: read.pattern,
             z: read.z,
             attn_out,

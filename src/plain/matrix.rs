@@ -64,11 +64,9 @@ impl<'a> Matrix<'a> {
             );
         }
         if is_row && other.by_row == 1 {
-            for (to, column) in
-                to[..other.columns].iter_mut().zip(other.values.chunks(other.by_column))
-            {
-                *to +=
-                    self.values.iter().zip(&column[..other.rows]).map(|(a, b)| a * b).sum::<f32>();
+            for (place, to) in to[..other.columns].iter_mut().enumerate() {
+                let column = &other.values[place * other.by_column..][..other.rows];
+                *to += self.values.iter().zip(column).map(|(a, b)| a * b).sum::<f32>();
             }
             return;
         }
@@ -123,8 +121,8 @@ fn extent(rows: usize, columns: usize, by_row: usize, by_column: usize) -> usize
 wide! {
     /// Adds to `y` the rows of `w`, which begin `by_row` apart, each times its `x`.
     fn combine(x: &[f32], w: &[f32], by_row: usize, y: &mut [f32]) {
-        for (x, row) in x.iter().zip(w.chunks(by_row)) {
-            for (y, w) in y.iter_mut().zip(row) {
+        for (place, x) in x.iter().enumerate() {
+            for (y, w) in y.iter_mut().zip(&w[place * by_row..]) {
                 *y = mul_add::<FMA>(*x, *w, *y);
             }
         }

@@ -1,15 +1,30 @@
 //! The feed-forward layer.
 
 use super::linear::{Linear, Parameters};
+use crate::config::MlpKind;
+use crate::model::mlp::{GELU_CUBE, GELU_SLOPE};
 
 pub struct Mlp {
-    w_in: Linear,  // [d_model, d_mlp]
+    w_in: Linear,         // [d_model, d_mlp]
+    gate: Option<Linear>, // [d_model, d_mlp]
+    activate: fn(f32) -> f32,
     w_out: Linear, // [d_mlp, d_model]
 }
 
 impl Mlp {
-    pub fn new(parameters: Parameters, name: &str) -> Self {
-        Self { w_in: parameters.linear(name, "in"), w_out: parameters.linear(name, "out") }
+    /// `None` of a model without feed-forward layers.
+    pub fn new(kind: MlpKind, parameters: Parameters, name: &str) -> Option<Self> {
+        let activate = match kind {
+            MlpKind::Gelu => gelu,
+            MlpKind::GeluTanh => gelu_tanh,
+            MlpKind::Relu => |x: f32| x.max(0.0),
+            MlpKind::Relu2 => |x: f32| x.max(0.0).powi(2),
+            MlpKind::Swiglu => silu,
+            MlpKind::None => return None,
+        };
+        let gate = (kind == MlpKind::Swiglu).then(|| parameters.linear(name, "gate"));
+        let [w_in, w_out] = ["in", "out"].map(|of| parameters.linear(name, of));
+        Some(Self { w_in, gate, activate, w_out })
     }
 
     /// The hidden layer, after its nonlinearity, and what it writes into the residual stream.
@@ -17,8 +32,11 @@ impl Mlp {
     /// # Shapes
     /// `x`: `[seq, d_model]`; the result: `[seq, d_mlp]` and `[seq, d_model]`
     pub fn forward(&self, x: &[f32]) -> (Vec<f32>, Vec<f32>) {
-        let mut hidden = self.w_in.forward(x);
-        hidden.iter_mut().for_each(|x| *x = gelu(*x));
+        let mut hidden = self.gate.as_ref().unwrap_or(&self.w_in).forward(x);
+        hidden.iter_mut().for_each(|x| *x = (self.activate)(*x));
+        if self.gate.is_some() {
+            hidden.iter_mut().zip(self.w_in.forward(x)).for_each(|(gate, x)| *gate *= x);
+        }
         let out = self.w_out.forward(&hidden);
         (hidden, out)
     }
@@ -27,4 +45,16 @@ impl Mlp {
 /// `x Φ(x)`.
 fn gelu(x: f32) -> f32 {
     0.5 * x * (1.0 + libm::erff(x * std::f32::consts::FRAC_1_SQRT_2))
+}
+
+fn gelu_tanh(x: f32) -> f32 {
+    x * sigmoid(GELU_SLOPE * (x + GELU_CUBE * x * x * x))
+}
+
+fn silu(x: f32) -> f32 {
+    x * sigmoid(x)
+}
+
+fn sigmoid(x: f32) -> f32 {
+    (1.0 + (-x).exp()).recip()
 }

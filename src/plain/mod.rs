@@ -16,6 +16,7 @@ pub use matrix::Matrix;
 pub use recording::{LayerRecording, Recording};
 
 use crate::config::ModelConfig;
+use crate::kernel::layer_norm::Scaling;
 use crate::model::Layout;
 use attention::KeyValues;
 use block::Block;
@@ -28,7 +29,7 @@ pub struct Plain {
     d_head: usize,
     d_model: usize,
     w_e: Vec<f32>,   // [vocab, d_model]
-    w_pos: Vec<f32>, // [context, d_model]
+    w_pos: Vec<f32>, // [context, d_model], empty unless positions are learned
     blocks: Vec<Block>,
     ln_final: Norm,
     unembed: Linear,
@@ -67,7 +68,7 @@ impl Plain {
             w_e,
             w_pos: get("pos_embed.W_pos"),
             blocks: (0..config.n_layers).map(block).collect(),
-            ln_final: Norm::new(parameters, "ln_final"),
+            ln_final: Norm::new(Scaling::of(config), parameters, "ln_final"),
             vocab_size,
         }
     }
@@ -117,7 +118,7 @@ impl Plain {
             embed,
             pos_embed,
             layers,
-            final_scale: self.ln_final.scales(&resid),
+            final_scale: self.ln_final.scales(&resid, self.d_model),
             logits: self.unembed.forward(&normed),
             normed,
         }
@@ -130,6 +131,9 @@ impl Plain {
 
     /// Of `seq` places from `start`.
     fn pos_embed(&self, start: usize, seq: usize) -> Vec<f32> {
+        if self.w_pos.is_empty() {
+            return vec![0.0; seq * self.d_model];
+        }
         self.w_pos[start * self.d_model..][..seq * self.d_model].to_vec()
     }
 }

@@ -1,47 +1,53 @@
-//! LayerNorm.
+//! LayerNorm, RMSNorm or nothing.
 
+use super::add;
 use super::linear::Parameters;
-use crate::kernel::layer_norm::EPSILON;
+use crate::kernel::layer_norm::Scaling;
 
 pub struct Norm {
-    w: Vec<f32>,         // [d_model]
-    b: Option<Vec<f32>>, // [d_model]
+    /// `None` without a norm.
+    w: Option<Vec<f32>>, // [width]
+    b: Option<Vec<f32>>, // [width]
+    scaling: Scaling,
 }
 
 impl Norm {
-    pub fn new(parameters: Parameters, name: &str) -> Self {
-        let w = parameters.get(&format!("{name}.w")).expect("every LayerNorm has a gain");
-        Self { w, b: parameters.get(&format!("{name}.b")) }
+    /// The norm `name`, if the model has it.
+    pub fn new(scaling: Scaling, parameters: Parameters, name: &str) -> Self {
+        let [w, b] = ["w", "b"].map(|part| parameters.get(&format!("{name}.{part}")));
+        Self { w, b, scaling }
     }
 
     /// # Shapes
-    /// `x` and the result: `[seq, d_model]`
+    /// `x`: rows of the norm's width, and so is the result
     pub fn forward(&self, x: &[f32]) -> Vec<f32> {
+        let Some(w) = &self.w else { return x.to_vec() };
         let mut y = Vec::with_capacity(x.len());
-        for x in x.chunks(self.w.len()) {
-            let (mean, scale) = moments(x);
+        for x in x.chunks(w.len()) {
+            let (mean, scale) = self.moments(x);
             let share = scale.recip();
-            y.extend(x.iter().zip(&self.w).map(|(x, w)| (x - mean) * share * w));
+            y.extend(x.iter().zip(w).map(|(x, w)| (x - mean) * share * w));
         }
         if let Some(b) = &self.b {
-            y.chunks_mut(b.len()).for_each(|y| super::add(y, b));
+            y.chunks_mut(b.len()).for_each(|y| add(y, b));
         }
         y
     }
 
-    /// What each token is divided by: `[seq]`.
+    /// What each row is divided by; 1 without a norm.
     ///
     /// # Shapes
-    /// `x`: `[seq, d_model]`
-    pub fn scales(&self, x: &[f32]) -> Vec<f32> {
-        x.chunks(self.w.len()).map(|x| moments(x).1).collect()
+    /// `x`: `[seq, width]`; the result: `[seq]`
+    pub fn scales(&self, x: &[f32], width: usize) -> Vec<f32> {
+        let scale = |x| if self.w.is_some() { self.moments(x).1 } else { 1.0 };
+        x.chunks(width).map(scale).collect()
     }
-}
 
-/// The mean of `x`, and its standard deviation.
-fn moments(x: &[f32]) -> (f32, f32) {
-    let count = x.len() as f32;
-    let mean = x.iter().sum::<f32>() / count;
-    let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / count;
-    (mean, (variance + EPSILON).sqrt())
+    /// What is taken off `x`, its mean or nothing, and what it is then divided by.
+    fn moments(&self, x: &[f32]) -> (f32, f32) {
+        let count = x.len() as f32;
+        let mean = if self.scaling.is_centred { x.iter().sum::<f32>() / count } else { 0.0 };
+        let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / count;
+        (mean, (variance + self.scaling.epsilon).sqrt())
+    }
 }

@@ -3,9 +3,11 @@
     python3 -m venv venv && venv/bin/pip install torch numpy safetensors
     venv/bin/python tests/reference/make.py
 
-Writes tied.safetensors and untied_bias.safetensors beside this file. The model is nanoGPT's GPT
-(Karpathy, https://github.com/karpathy/nanoGPT) in plain tensor operations; gradients are autograd's
-and the updates are torch.optim.AdamW's, so nothing here shares code or a formula with the crate.
+Writes the dumps of DUMPS beside this file. The model is nanoGPT's GPT (Karpathy,
+https://github.com/karpathy/nanoGPT) in plain tensor operations, with Llama's parts where a dump has them
+(Touvron et al., https://github.com/meta-llama/llama; rotations in the order of Hugging Face's port);
+gradients are autograd's and the updates are torch.optim.AdamW's, so nothing here shares code or a formula
+with the crate.
 
 Every matrix is `[in, out]` and applied as `x @ W`. Head h is columns h*d_head..(h+1)*d_head of W_Q, W_K and
 W_V, and the same rows of W_O. A dump holds
@@ -16,13 +18,14 @@ W_V, and the same rows of W_O. A dump holds
     logits              [batch, seq, vocab]
     loss                [1]: sum(weight * cross-entropy) / sum(weight)
     patterns            [layer, batch, head, query, key]
-    adamw.<k>.<name>    the weight after k = 1, 2, 3 steps of AdamW on this one batch
+    adamw.<k>.<name>    the weight after k = 1, 2, 3 steps of AdamW on this one batch, in the first two dumps
 
 A key bias adds the same to every score of a row, so the loss does not depend on b_K: its gradient here is
 rounding (1e-8), which AdamW still turns into steps. Compare `grad.*.b_K` absolutely, `adamw.*.b_K` not at all.
 """
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -31,15 +34,41 @@ from safetensors.torch import save_file
 
 VOCAB, CONTEXT, D_MODEL, N_HEADS, N_LAYERS = 11, 8, 8, 2, 2
 BATCH, SEQ = 3, 7
-D_HEAD = D_MODEL // N_HEADS
-LN_EPS = 1e-5
 # So large a learning rate, over so few steps, lets a wrong bias correction or decay show.
 ADAMW = dict(lr=1e-2, betas=(0.9, 0.95), eps=1e-8)
 WEIGHT_DECAY = 0.1  # on matrices only, embeddings among them
 CLIP_NORM = 1.0
 
 
-def init_weights(tied, bias):
+@dataclass
+class Shape:
+    tied: bool = True
+    bias: bool = False
+    norm: str = "layer"  # or rms, none
+    eps: float = 1e-5
+    mlp: str = "gelu"  # or gelu-tanh, relu, relu2, swiglu, none
+    d_mlp: int = 4 * D_MODEL
+    positions: str = "learned"  # or rotary, none
+    rope_base: float = 10000.0
+    kv_heads: int = N_HEADS
+    d_head: int = D_MODEL // N_HEADS
+    qk_norm: bool = False
+
+
+DUMPS = {
+    "tied": Shape(),
+    "untied_bias": Shape(tied=False, bias=True),
+    "llama": Shape(tied=False, norm="rms", eps=1e-3, mlp="swiglu", d_mlp=12, positions="rotary", rope_base=50.0,
+                   kv_heads=1, d_head=6, qk_norm=True),
+    "swiglu_bias": Shape(bias=True, norm="rms", mlp="swiglu", d_mlp=5, positions="rotary", d_head=2, kv_heads=1),
+    "gpt2": Shape(bias=True, eps=0.1, mlp="gelu-tanh", d_head=3, qk_norm=True),
+    "relu": Shape(mlp="relu", d_mlp=16, positions="rotary"),
+    "relu2": Shape(norm="none", mlp="relu2", positions="none", kv_heads=1),
+    "attention_only": Shape(tied=False, bias=True, norm="none", mlp="none", positions="none", d_head=2),
+}
+
+
+def init_weights(shape):
     """Random weights by name; larger than a real initialisation, so that every term matters."""
     weights = {}
 
@@ -47,60 +76,99 @@ def init_weights(tied, bias):
         weights[name] = 0.3 * torch.randn(*shape)
 
     def vector(name, size):
-        if bias:
+        if shape.bias:
             weights[name] = 0.3 * torch.randn(size)
 
     def norm(name):
-        weights[f"{name}.w"] = 1 + 0.1 * torch.randn(D_MODEL)
-        vector(f"{name}.b", D_MODEL)
+        if shape.norm != "none":
+            weights[f"{name}.w"] = 1 + 0.1 * torch.randn(D_MODEL)
+        if shape.norm == "layer":
+            vector(f"{name}.b", D_MODEL)
+
+    def linear(name, of, rows, columns):
+        matrix(f"{name}.W_{of}", rows, columns)
+        vector(f"{name}.b_{of}", columns)
 
     matrix("embed.W_E", VOCAB, D_MODEL)
-    matrix("pos_embed.W_pos", CONTEXT, D_MODEL)
+    if shape.positions == "learned":
+        matrix("pos_embed.W_pos", CONTEXT, D_MODEL)
+    read, kept = N_HEADS * shape.d_head, shape.kv_heads * shape.d_head
     for layer in range(N_LAYERS):
         block = f"blocks.{layer}"
         norm(f"{block}.ln1")
-        for x in "QKVO":
-            matrix(f"{block}.attn.W_{x}", D_MODEL, D_MODEL)
-            vector(f"{block}.attn.b_{x}", D_MODEL)
-        norm(f"{block}.ln2")
-        matrix(f"{block}.mlp.W_in", D_MODEL, 4 * D_MODEL)
-        vector(f"{block}.mlp.b_in", 4 * D_MODEL)
-        matrix(f"{block}.mlp.W_out", 4 * D_MODEL, D_MODEL)
-        vector(f"{block}.mlp.b_out", D_MODEL)
+        for x, width in [("Q", read), ("K", kept), ("V", kept)]:
+            linear(f"{block}.attn", x, D_MODEL, width)
+        linear(f"{block}.attn", "O", read, D_MODEL)
+        if shape.qk_norm:
+            for x in "qk":
+                weights[f"{block}.attn.{x}_norm.w"] = 1 + 0.1 * torch.randn(shape.d_head)
+        if shape.mlp != "none":
+            norm(f"{block}.ln2")
+            if shape.mlp == "swiglu":
+                linear(f"{block}.mlp", "gate", D_MODEL, shape.d_mlp)
+            linear(f"{block}.mlp", "in", D_MODEL, shape.d_mlp)
+            linear(f"{block}.mlp", "out", shape.d_mlp, D_MODEL)
     norm("ln_final")
-    if not tied:
+    if not shape.tied:
         matrix("unembed.W_U", D_MODEL, VOCAB)
     return {name: weight.requires_grad_() for name, weight in weights.items()}
 
 
-def forward(weights, tokens):
+def forward(shape, weights, tokens):
     """Logits [batch, seq, vocab] and attention patterns [layer, batch, head, query, key]."""
     batch, seq = tokens.shape
 
+    def rms(x, name):
+        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + shape.eps) * weights[f"{name}.w"]
+
     def norm(x, name):
-        return F.layer_norm(x, (D_MODEL,), weights[f"{name}.w"], weights.get(f"{name}.b"), LN_EPS)
+        if shape.norm == "layer":
+            return F.layer_norm(x, (D_MODEL,), weights[f"{name}.w"], weights.get(f"{name}.b"), shape.eps)
+        return rms(x, name) if shape.norm == "rms" else x
 
     def linear(x, matrix, bias):
         y = x @ weights[matrix]
         return y + weights[bias] if bias in weights else y
 
     def split_heads(x):
-        return x.view(batch, seq, N_HEADS, D_HEAD).transpose(1, 2)  # [batch, head, seq, d_head]
+        return x.view(batch, seq, -1, shape.d_head).transpose(1, 2)  # [batch, head, seq, d_head]
+
+    def turn(x, name):
+        if shape.qk_norm:
+            x = rms(x, name)
+        if shape.positions != "rotary":
+            return x
+        frequencies = shape.rope_base ** (-torch.arange(0, shape.d_head, 2) / shape.d_head)
+        angles = torch.outer(torch.arange(seq), frequencies).repeat(1, 2)  # [seq, d_head]
+        a, b = x.chunk(2, dim=-1)
+        return x * angles.cos() + torch.cat([-b, a], dim=-1) * angles.sin()
+
+    def hidden(x, mlp):
+        y = linear(x, f"{mlp}.W_in", f"{mlp}.b_in")
+        if shape.mlp == "swiglu":
+            return F.silu(linear(x, f"{mlp}.W_gate", f"{mlp}.b_gate")) * y
+        if shape.mlp.startswith("gelu"):
+            return F.gelu(y, approximate="tanh" if shape.mlp == "gelu-tanh" else "none")
+        return F.relu(y) if shape.mlp == "relu" else F.relu(y) ** 2
 
     future = torch.ones(seq, seq, dtype=torch.bool).triu(1)
     patterns = []
-    x = weights["embed.W_E"][tokens] + weights["pos_embed.W_pos"][:seq]
+    x = weights["embed.W_E"][tokens]
+    if shape.positions == "learned":
+        x = x + weights["pos_embed.W_pos"][:seq]
     for layer in range(N_LAYERS):
         attn, mlp = f"blocks.{layer}.attn", f"blocks.{layer}.mlp"
         h = norm(x, f"blocks.{layer}.ln1")
         q, k, v = (split_heads(linear(h, f"{attn}.W_{n}", f"{attn}.b_{n}")) for n in "QKV")
-        scores = q @ k.transpose(-2, -1) / math.sqrt(D_HEAD)
+        q, k = turn(q, f"{attn}.q_norm"), turn(k, f"{attn}.k_norm")
+        k, v = (t.repeat_interleave(N_HEADS // shape.kv_heads, dim=1) for t in (k, v))
+        scores = q @ k.transpose(-2, -1) / math.sqrt(shape.d_head)
         pattern = scores.masked_fill(future, -math.inf).softmax(-1)
-        z = (pattern @ v).transpose(1, 2).reshape(batch, seq, D_MODEL)
+        z = (pattern @ v).transpose(1, 2).reshape(batch, seq, -1)
         x = x + linear(z, f"{attn}.W_O", f"{attn}.b_O")
-        h = norm(x, f"blocks.{layer}.ln2")
-        h = F.gelu(linear(h, f"{mlp}.W_in", f"{mlp}.b_in"))  # the exact one, by erf
-        x = x + linear(h, f"{mlp}.W_out", f"{mlp}.b_out")
+        if shape.mlp != "none":
+            h = hidden(norm(x, f"blocks.{layer}.ln2"), mlp)
+            x = x + linear(h, f"{mlp}.W_out", f"{mlp}.b_out")
         patterns.append(pattern)
     x = norm(x, "ln_final")
     head = weights["unembed.W_U"] if "unembed.W_U" in weights else weights["embed.W_E"].T
@@ -112,7 +180,7 @@ def loss_of(logits, targets, target_weights):
     return (target_weights.flatten() * losses).sum() / target_weights.sum()
 
 
-def train(weights, batch, steps):
+def train(shape, weights, batch, steps):
     """Yields the weights after each step."""
     tokens, targets, target_weights = batch
     groups = [
@@ -122,25 +190,25 @@ def train(weights, batch, steps):
     optimizer = torch.optim.AdamW(groups, **ADAMW)
     for _ in range(steps):
         optimizer.zero_grad()
-        loss_of(forward(weights, tokens)[0], targets, target_weights).backward()
+        loss_of(forward(shape, weights, tokens)[0], targets, target_weights).backward()
         torch.nn.utils.clip_grad_norm_(weights.values(), CLIP_NORM)
         optimizer.step()
         yield {name: weight.detach().clone() for name, weight in weights.items()}
 
 
-def dump(path, tied, bias, seed):
+def dump(path, shape, seed, trains):
     torch.manual_seed(seed)
-    weights = init_weights(tied, bias)
+    weights = init_weights(shape)
     tokens = torch.randint(VOCAB, (BATCH, SEQ))
     targets = torch.randint(VOCAB, (BATCH, SEQ))
     target_weights = torch.tensor([0.0, 0.5, 1.0])[torch.randint(3, (BATCH, SEQ))]
     target_weights[0] = 1.0
 
-    logits, patterns = forward(weights, tokens)
+    logits, patterns = forward(shape, weights, tokens)
     loss = loss_of(logits, targets, target_weights)
     grads = torch.autograd.grad(loss, list(weights.values()))
     norm = torch.stack([grad.norm() for grad in grads]).norm()
-    assert norm > CLIP_NORM, f"a gradient norm of {norm:.2f} would leave the clipping untested"
+    assert norm > CLIP_NORM or not trains, f"a gradient norm of {norm:.2f} would leave the clipping untested"
 
     tensors = {
         "tokens": tokens.int(),
@@ -152,7 +220,8 @@ def dump(path, tied, bias, seed):
     }
     tensors |= {name: weight.detach().clone() for name, weight in weights.items()}
     tensors |= {f"grad.{name}": grad for name, grad in zip(weights, grads)}
-    for k, after in enumerate(train(weights, (tokens, targets, target_weights), 3), 1):
+    steps = 3 if trains else 0
+    for k, after in enumerate(train(shape, weights, (tokens, targets, target_weights), steps), 1):
         tensors |= {f"adamw.{k}.{name}": weight for name, weight in after.items()}
     tensors = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     save_file(tensors, path, metadata={"made_with": f"torch {torch.__version__}, seed {seed}"})
@@ -161,5 +230,5 @@ def dump(path, tied, bias, seed):
 
 if __name__ == "__main__":
     here = Path(__file__).parent
-    dump(here / "tied.safetensors", tied=True, bias=False, seed=1)
-    dump(here / "untied_bias.safetensors", tied=False, bias=True, seed=2)
+    for number, (name, shape) in enumerate(DUMPS.items()):
+        dump(here / f"{name}.safetensors", shape, seed=number + 1, trains=number < 2)

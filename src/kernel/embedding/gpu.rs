@@ -18,19 +18,14 @@ pub struct Embed {
     tokens: IntTensor<Cube>, // [batch, seq]
     shape: [usize; 2],
     w_e: Part<2>,
-    w_pos: Part<2>,
-    start: usize,
+    /// Where the first place's row begins, of those that are learned.
+    pos_start: Option<usize>,
 }
 
 impl Embed {
-    pub fn new(tokens: Tensor<2, Int>, w_e: Part<2>, w_pos: Part<2>, start: usize) -> Self {
+    pub fn new(tokens: Tensor<2, Int>, w_e: Part<2>, pos_start: Option<usize>) -> Self {
         let shape = tokens.dims();
-        Self { tokens: ints(tokens), shape, w_e, w_pos, start }
-    }
-
-    /// Where the first place's row begins.
-    fn pos_start(&self) -> usize {
-        self.w_pos.start + self.start * self.w_pos.shape[1]
+        Self { tokens: ints(tokens), shape, w_e, pos_start }
     }
 }
 
@@ -51,8 +46,9 @@ impl Fused<Cube, 1> for Embed {
             count,
             seq,
             self.w_e.start,
-            self.pos_start(),
+            self.pos_start.unwrap_or(0),
             width,
+            self.pos_start.is_some(),
         );
         (y, ())
     }
@@ -61,7 +57,7 @@ impl Fused<Cube, 1> for Embed {
         let ([batch, seq], [vocab, width]) = (self.shape, self.w_e.shape);
         backward::launch(
             &dy.client,
-            groups(vocab + seq),
+            groups(if self.pos_start.is_some() { vocab + seq } else { vocab }),
             CubeDim::new_1d(ROW_UNITS as u32),
             arg(&self.tokens),
             arg(dy),
@@ -70,14 +66,16 @@ impl Fused<Cube, 1> for Embed {
             seq,
             vocab,
             self.w_e.start,
-            self.pos_start(),
+            self.pos_start.unwrap_or(0),
             width,
+            self.pos_start.is_some(),
         );
         [None]
     }
 }
 
 #[cube(launch)]
+#[allow(clippy::too_many_arguments)]
 fn forward(
     tokens: &[i32],
     parameters: &[f32],
@@ -87,13 +85,17 @@ fn forward(
     e_start: usize,
     pos_start: usize,
     width: usize,
+    #[comptime] has_places: bool,
 ) {
     let at = CUBE_POS * UNITS + UNIT_POS as usize;
     if at < count {
         let (token, column) = (at / width, at % width);
         let id = usize::cast_from(tokens[token]);
-        y[at] = parameters[e_start + id * width + column]
-            + parameters[pos_start + token % seq * width + column];
+        let mut value = parameters[e_start + id * width + column];
+        if has_places {
+            value += parameters[pos_start + token % seq * width + column];
+        }
+        y[at] = value;
     }
 }
 
@@ -111,6 +113,7 @@ fn backward(
     e_start: usize,
     pos_start: usize,
     width: usize,
+    #[comptime] has_places: bool,
 ) {
     let group = CUBE_POS;
     if group < vocab {
@@ -123,7 +126,7 @@ fn backward(
             }
             by_parameters[e_start + group * width + column] += sum;
         }
-    } else if group < vocab + seq {
+    } else if has_places.runtime() && group < vocab + seq {
         let place = group - vocab;
         for column in range_stepped(UNIT_POS as usize, width, ROW_UNITS) {
             let mut sum = 0.0f32;

@@ -1,10 +1,10 @@
-//! LayerNorm on a GPU: one kernel forward, and one backward.
+//! LayerNorm and RMSNorm on a GPU: one kernel forward, and one backward.
 
 use burn::backend::Cube;
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
-use super::EPSILON;
+use super::Scaling;
 use crate::kernel::fused::Fused;
 use crate::kernel::gpu::{GpuTensor, UNITS, arg, dims, empty, groups, sum_of};
 use crate::kernel::param::Part;
@@ -20,6 +20,7 @@ const COLUMNS: usize = 32;
 pub struct LayerNorm {
     pub w: Part<1>,
     pub b: Option<Part<1>>,
+    pub scaling: Scaling,
 }
 
 fn units(width: usize) -> usize {
@@ -33,7 +34,7 @@ impl LayerNorm {
 }
 
 impl Fused<Cube, 1> for LayerNorm {
-    /// Mean and scale of every token: `[batch, seq, 2]`.
+    /// What was taken off every token, and what it was then multiplied by: `[batch, seq, 2]`.
     type Saved = GpuTensor;
 
     fn forward(&self, [x]: &[GpuTensor; 1]) -> (GpuTensor, GpuTensor) {
@@ -53,7 +54,9 @@ impl Fused<Cube, 1> for LayerNorm {
             self.w.start,
             self.b_start(),
             width,
+            self.scaling.epsilon,
             units(width),
+            self.scaling.is_centred,
             self.b.is_some(),
         );
         (y, moments)
@@ -87,6 +90,7 @@ impl Fused<Cube, 1> for LayerNorm {
             width,
             units(width),
             columns,
+            self.scaling.is_centred,
             self.b.is_some(),
         );
         [Some(dx)]
@@ -94,6 +98,7 @@ impl Fused<Cube, 1> for LayerNorm {
 }
 
 #[cube(launch)]
+#[allow(clippy::too_many_arguments)]
 fn forward(
     x: &[f32],
     parameters: &[f32],
@@ -103,7 +108,9 @@ fn forward(
     w_start: usize,
     b_start: usize,
     width: usize,
+    epsilon: f32,
     #[comptime] units: usize,
+    #[comptime] is_centred: bool,
     #[comptime] has_bias: bool,
 ) {
     let mut shared = Shared::<[f32]>::new_slice(UNITS);
@@ -111,18 +118,20 @@ fn forward(
     let row = CUBE_POS * comptime![UNITS / units] + UNIT_POS as usize / units;
     let is_row = row < rows;
     let start = select(is_row, row, 0) * width;
-    let mut sum = 0.0f32;
-    for at in range_stepped(lane, width, units) {
-        sum += x[start + at];
+    let mut mean = 0.0f32;
+    if is_centred {
+        for at in range_stepped(lane, width, units) {
+            mean += x[start + at];
+        }
+        mean = sum_of(mean, &mut shared, units) / f32::cast_from(width);
     }
-    let mean = sum_of(sum, &mut shared, units) / f32::cast_from(width);
     let mut squares = 0.0f32;
     for at in range_stepped(lane, width, units) {
         let apart = x[start + at] - mean;
         squares += apart * apart;
     }
     let variance = sum_of(squares, &mut shared, units) / f32::cast_from(width);
-    let scale = 1.0 / (variance + EPSILON).sqrt();
+    let scale = 1.0 / (variance + epsilon).sqrt();
     if is_row {
         for at in range_stepped(lane, width, units) {
             let mut value = (x[start + at] - mean) * scale * parameters[w_start + at];
@@ -155,6 +164,7 @@ fn backward(
     width: usize,
     #[comptime] units: usize,
     #[comptime] columns: usize,
+    #[comptime] is_centred: bool,
     #[comptime] has_bias: bool,
 ) {
     let mut shared = Shared::<[f32]>::new_slice(UNITS);
@@ -171,10 +181,14 @@ fn backward(
         let mut by_scale = 0.0f32;
         for at in range_stepped(lane, width, units) {
             let by_normed = dy[start + at] * parameters[w_start + at];
-            by_mean += by_normed;
+            if is_centred {
+                by_mean += by_normed;
+            }
             by_scale += by_normed * (x[start + at] - mean) * scale;
         }
-        let by_mean = sum_of(by_mean, &mut shared, units) / f32::cast_from(width);
+        if is_centred {
+            by_mean = sum_of(by_mean, &mut shared, units) / f32::cast_from(width);
+        }
         let by_scale = sum_of(by_scale, &mut shared, units) / f32::cast_from(width);
         if is_row {
             for at in range_stepped(lane, width, units) {

@@ -1,0 +1,69 @@
+//! What a model may be made of instead of GPT-2's parts.
+
+use serde::{Deserialize, Serialize};
+
+/// What each token is divided by before a layer reads it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NormKind {
+    /// Its standard deviation, the mean taken off before (Ba et al. 2016).
+    #[default]
+    Layer,
+    /// Its root mean square (Zhang & Sennrich 2019).
+    Rms,
+    /// Nothing: all but attention and the MLP is then linear.
+    None,
+}
+
+impl NormKind {
+    pub const NAMES: &'static [&'static str] = &["layer", "rms", "none"];
+}
+
+/// What follows the first matrix of the feed-forward layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MlpKind {
+    /// `x Φ(x)` (Hendrycks & Gimpel 2016).
+    #[default]
+    Gelu,
+    /// GPT-2's approximation of it.
+    GeluTanh,
+    Relu,
+    /// The square of ReLU (So et al. 2021).
+    Relu2,
+    /// `silu(x W_gate) · x W_in` (Shazeer 2020).
+    Swiglu,
+    /// There is no feed-forward layer.
+    None,
+}
+
+impl MlpKind {
+    pub const NAMES: &'static [&'static str] =
+        &["gelu", "gelu-tanh", "relu", "relu2", "swiglu", "none"];
+
+    /// Matrices of the feed-forward layer.
+    pub fn matrices(self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Swiglu => 3,
+            _ => 2,
+        }
+    }
+}
+
+/// How attention learns where a token is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Positions {
+    /// A learned vector a place, added to the token's.
+    #[default]
+    Learned,
+    /// Queries and keys turn with the place (Su et al. 2021).
+    Rotary,
+    /// From the causal mask alone (Haviv et al. 2022).
+    None,
+}
+
+impl Positions {
+    pub const NAMES: &'static [&'static str] = &["learned", "rotary", "none"];
+}
