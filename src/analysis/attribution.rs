@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::unembed::dot;
+use super::tokens::dot;
 use super::{AnalysisError, Head, View};
 use crate::plain::Recording;
 
@@ -113,27 +113,30 @@ pub fn attribute(
     let unembedded = of.direction(view);
     let direction = view.through_final_norm(&unembedded);
     let scale = recording.final_scale[of.position];
-    // `None` of what the model does not have.
     let part = |component, values: &[f32], row: usize| {
-        let values = values.get(row * d_model..(row + 1) * d_model)?;
-        Some(Contribution { component, value: dot(values, &direction) / scale })
+        let values = &values[row * d_model..][..d_model];
+        Contribution { component, value: dot(values, &direction) / scale }
     };
     let mut contributions = Vec::new();
-    contributions.extend(part(Component::Embedding, &recording.embed, of.position));
-    contributions.extend(part(Component::Position, &recording.pos_embed, of.position));
+    contributions.push(part(Component::Embedding, &recording.embed, of.position));
+    if view.has("pos_embed.W_pos") {
+        contributions.push(part(Component::Position, &recording.pos_embed, of.position));
+    }
     for (layer, recorded) in recording.layers.iter().enumerate() {
         for head in 0..recording.n_heads {
             let row = head * recording.seq + of.position;
-            contributions.extend(part(
+            contributions.push(part(
                 Component::Head(Head { layer, head }),
                 &recorded.head_out,
                 row,
             ));
         }
         if let Some(b_o) = view.parameter(&format!("blocks.{layer}.attn.b_O")) {
-            contributions.extend(part(Component::AttentionBias { layer }, b_o, 0));
+            contributions.push(part(Component::AttentionBias { layer }, b_o, 0));
         }
-        contributions.extend(part(Component::Mlp { layer }, &recorded.mlp_out, of.position));
+        if view.has_mlps() {
+            contributions.push(part(Component::Mlp { layer }, &recorded.mlp_out, of.position));
+        }
     }
     if let Some(bias) = view.parameter("ln_final.b") {
         let value = dot(bias, &unembedded);

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::linear::Matrix;
 use super::{AnalysisError, Head, View};
+use crate::config::NormKind;
 use crate::plain::Recording;
 
 /// What a term of the expansion passes through.
@@ -61,7 +62,6 @@ pub fn expand(
     // What every path has in the residual stream so far, at each token: `[seq, d_model]`.
     let mut paths = vec![(Path::Direct, embedded), (Path::Biases, Matrix::zeros(seq, d_model))];
     for (layer, recorded) in recording.layers.iter().enumerate() {
-        let name = |of: &str| format!("blocks.{layer}.attn.{of}");
         let mut written: Vec<(Path, Matrix)> = Vec::new();
         let mut biases = Matrix::zeros(seq, d_model);
         for head in (0..recording.n_heads).map(|head| Head { layer, head }) {
@@ -76,12 +76,11 @@ pub fn expand(
                     Path::Biases | Path::Heads(..) => biases += out,
                 }
             }
-            if let Some(b_v) = view.parameter(&name("b_V")) {
-                let b_v = &b_v[head.head * view.d_head()..][..view.d_head()];
+            if let Some(b_v) = view.value_bias(head) {
                 biases += &pattern * repeat(b_v, seq) * &ov.right;
             }
         }
-        if let Some(b_o) = view.parameter(&name("b_O")) {
+        if let Some(b_o) = view.parameter(&format!("blocks.{layer}.attn.b_O")) {
             biases += repeat(b_o, seq);
         }
         paths[1].1 += biases;
@@ -99,10 +98,10 @@ pub fn expand(
 /// What of the model is not a sum of paths through heads.
 pub fn check_expandable(view: &View) -> Result<(), AnalysisError> {
     let refuse = |what| Err(AnalysisError::NotExpandable(what));
-    if view.has("ln_final.w") || view.has("blocks.0.ln1.w") {
+    if view.config().norm != NormKind::None {
         return refuse("norms, whose scale depends on all paths at once");
     }
-    if view.has("blocks.0.mlp.W_in") {
+    if view.has_mlps() {
         return refuse("MLPs, which are not linear");
     }
     match view.n_layers() {

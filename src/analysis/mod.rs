@@ -15,7 +15,7 @@ pub mod lens;
 mod linear;
 pub mod output;
 pub mod patching;
-mod unembed;
+mod tokens;
 mod view;
 pub mod vocabulary;
 

@@ -140,7 +140,7 @@ impl Patching {
             Patch::HeadsAt { position } if position >= clean => {
                 return Err(AnalysisError::NoPosition { position, seq: clean });
             }
-            Patch::Mlp if !view.has("blocks.0.mlp.W_in") => return Err(AnalysisError::NoMlp),
+            Patch::Mlp if !view.has_mlps() => return Err(AnalysisError::NoMlp),
             _ => {}
         }
         let clean = plain.record(clean_ids, &[]);

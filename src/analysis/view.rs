@@ -1,12 +1,13 @@
 //! A model's weights as analyses read them: matrices of heads, embeddings of tokens.
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
 use super::AnalysisError;
 use super::linear::{FactoredMatrix, Matrix};
-use crate::config::ModelConfig;
+use crate::config::{MlpKind, ModelConfig, NormKind};
 use crate::model::Layout;
 
 /// A head, written `L0H3`.
@@ -31,11 +32,8 @@ pub struct View<'a> {
     flat: &'a [f32],
     vocab_size: usize,
     /// Mean over the vocabulary of each row of the unembedding, if norms are folded.
-    folded: Option<Vec<f64>>,
+    pub(super) folded: Option<Vec<f64>>,
 }
-
-/// Tokens whose embeddings are in double precision at once.
-const CHUNK: usize = 256;
 
 impl<'a> View<'a> {
     /// The raw weights.
@@ -74,6 +72,10 @@ impl<'a> View<'a> {
         self.folded.is_some()
     }
 
+    pub fn config(&self) -> &'a ModelConfig {
+        self.config
+    }
+
     pub fn n_layers(&self) -> usize {
         self.config.n_layers
     }
@@ -101,7 +103,11 @@ impl<'a> View<'a> {
             .flat_map(move |layer| (0..n_heads).map(move |head| Head { layer, head }))
     }
 
-    /// Whether the model has this parameter, as `blocks.0.mlp.W_in`.
+    pub fn has_mlps(&self) -> bool {
+        self.config.mlp != MlpKind::None
+    }
+
+    /// Whether the model has this parameter, as `pos_embed.W_pos`.
     pub fn has(&self, name: &str) -> bool {
         self.layout.find(name).is_some()
     }
@@ -169,7 +175,7 @@ impl<'a> View<'a> {
     }
 
     /// `W_Q W_Kᵀ`: what of the query and the key makes a head look; scores are this over
-    /// `√d_head`.
+    /// `√d_head`. Rotary positions turn it with the distance: it is what holds at distance 0.
     ///
     /// # Errors
     /// If the model has no such head.
@@ -182,16 +188,37 @@ impl<'a> View<'a> {
     fn reading(&self, head: Head, of: &str) -> Matrix {
         let at = format!("blocks.{}", head.layer);
         let weights = self.parameter(&format!("{at}.attn.W_{of}")).unwrap_or_default();
-        let (first, width) = (head.head * self.d_head(), self.n_heads() * self.d_head());
+        let width = weights.len() / self.d_model();
+        let own = &self.own(head, width);
         let mut out = Matrix::from_fn(self.d_model(), self.d_head(), |row, column| {
-            weights[row * width + first + column].into()
+            weights[row * width + own.start + column].into()
         });
+        let norm = format!("{at}.attn.{}_norm.w", of.to_lowercase());
+        if let Some(gain) = self.parameter(&norm).filter(|_| self.is_folded()) {
+            for (mut column, gain) in out.column_iter_mut().zip(gain) {
+                column *= f64::from(*gain);
+            }
+        }
         self.fold(&mut out, &format!("{at}.ln1"));
         out
     }
 
+    /// `b_V` of a head, if the model has biases.
+    pub fn value_bias(&self, head: Head) -> Option<&'a [f32]> {
+        let bias = self.parameter(&format!("blocks.{}.attn.b_V", head.layer))?;
+        Some(&bias[self.own(head, bias.len())])
+    }
+
+    /// Where a head's numbers lie in a row of `width`. Heads may share keys and values, in groups
+    /// of neighbours.
+    fn own(&self, head: Head, width: usize) -> Range<usize> {
+        let d_head = self.d_head();
+        let place = head.head * (width / d_head) / self.n_heads();
+        place * d_head..(place + 1) * d_head
+    }
+
     /// Multiplies the gain of `norm` into a matrix that reads what it normed.
-    fn fold(&self, reading: &mut Matrix, norm: &str) {
+    pub(super) fn fold(&self, reading: &mut Matrix, norm: &str) {
         let Some(gain) = self.parameter(&format!("{norm}.w")).filter(|_| self.is_folded()) else {
             return;
         };
@@ -207,77 +234,12 @@ impl<'a> View<'a> {
     }
 
     /// Whether writing weights are centred: if norms that take out a mean are folded.
-    fn centres(&self) -> bool {
-        self.is_folded() && self.has("ln_final.w")
-    }
-
-    /// Rows of `W_E`: `[ids, d_model]`. The ids must be in the vocabulary.
-    pub fn embedding(&self, ids: &[u32]) -> Matrix {
-        let (w_e, d_model) = (self.parameter("embed.W_E").unwrap_or_default(), self.d_model());
-        let mut out = Matrix::from_fn(ids.len(), d_model, |row, column| {
-            w_e[ids[row] as usize * d_model + column].into()
-        });
-        if self.centres() {
-            centre_rows(&mut out);
-        }
-        out
-    }
-
-    /// Columns of `W_U`: `[d_model, ids]`. The ids must be in the vocabulary.
-    pub fn unembedding(&self, ids: &[u32]) -> Matrix {
-        let of = |row: usize, id: u32| self.unembedding_weight(row, id as usize).into();
-        let mut out =
-            Matrix::from_fn(self.d_model(), ids.len(), |row, column| of(row, ids[column]));
-        self.fold(&mut out, "ln_final");
-        for (mut row, mean) in out.row_iter_mut().zip(self.folded.iter().flatten()) {
-            row.add_scalar_mut(-mean);
-        }
-        out
-    }
-
-    fn unembedding_weight(&self, component: usize, token: usize) -> f32 {
-        match self.parameter("unembed.W_U") {
-            Some(w_u) => w_u[component * self.vocab_size + token],
-            None => {
-                let w_e = self.parameter("embed.W_E").unwrap_or_default();
-                w_e[token * self.d_model() + component]
-            }
-        }
-    }
-
-    /// Raw `W_U` of one component for every token: `[vocab]`.
-    pub fn unembedding_row(&self, component: usize) -> Vec<f32> {
-        (0..self.vocab_size).map(|token| self.unembedding_weight(component, token)).collect()
-    }
-
-    /// `W_E @ reading`: `[vocab, columns]`.
-    pub fn read_by(&self, reading: &Matrix) -> Matrix {
-        let mut out = Matrix::zeros(self.vocab_size, reading.ncols());
-        self.in_chunks(|view, ids| {
-            let rows = view.embedding(ids) * reading;
-            out.rows_mut(ids[0] as usize, ids.len()).copy_from(&rows);
-        });
-        out
-    }
-
-    /// `writing @ W_U`: `[rows, vocab]`.
-    pub fn written_by(&self, writing: &Matrix) -> Matrix {
-        let mut out = Matrix::zeros(writing.nrows(), self.vocab_size);
-        self.in_chunks(|view, ids| {
-            let columns = writing * view.unembedding(ids);
-            out.columns_mut(ids[0] as usize, ids.len()).copy_from(&columns);
-        });
-        out
-    }
-
-    /// Does `each` with all ids, some at a time.
-    pub(crate) fn in_chunks(&self, mut each: impl FnMut(&Self, &[u32])) {
-        let ids: Vec<u32> = (0..self.vocab_size as u32).collect();
-        ids.chunks(CHUNK).for_each(|ids| each(self, ids));
+    pub(super) fn centres(&self) -> bool {
+        self.is_folded() && self.config.norm == NormKind::Layer
     }
 }
 
-fn centre_rows(matrix: &mut Matrix) {
+pub(super) fn centre_rows(matrix: &mut Matrix) {
     for mut row in matrix.row_iter_mut() {
         let mean = row.mean();
         row.add_scalar_mut(-mean);

@@ -3,8 +3,9 @@
 use confab::analysis::circuits::{Circuit, copying, spectrum, token_circuit};
 use confab::analysis::composition::{Composition, composition, random_composition};
 use confab::analysis::{AnalysisError, Head, Matrix};
+use confab::config::{NormKind, Positions};
 
-use crate::model::{Model, assert_near, induction_pair, vocabulary};
+use crate::model::{Model, VARIANTS, assert_near, induction_pair, vocabulary};
 
 const HEAD: Head = Head { layer: 1, head: 2 };
 
@@ -22,15 +23,23 @@ fn unembedding(model: &Model, vocab_size: usize) -> Matrix {
 fn products(model: &Model, head: Head) -> [Matrix; 2] {
     let d_head = model.config.d_head();
     let of = |name: &str| whole(model, &format!("blocks.{}.attn.W_{name}", head.layer));
-    let columns = |name: &str| of(name).columns(head.head * d_head, d_head).into_owned();
+    let columns = |name: &str| {
+        let all = of(name);
+        // Heads may share keys and values.
+        let place = head.head * (all.ncols() / d_head) / model.config.n_heads;
+        all.columns(place * d_head, d_head).into_owned()
+    };
     let rows = |name: &str| of(name).rows(head.head * d_head, d_head).into_owned();
     [columns("V") * rows("O"), columns("Q") * columns("K").transpose()]
 }
 
 #[test]
 fn circuits_between_tokens_are_the_products_of_their_weights() {
-    for tied in [true, false] {
-        let model = Model::random(300, 3, |config| config.tied_head = tied);
+    for (place, change) in VARIANTS.into_iter().enumerate() {
+        let model = Model::random(300, 3, |config| {
+            change(config);
+            config.tied_head = place % 2 == 0;
+        });
         let (w_e, w_u) = (whole(&model, "embed.W_E"), unembedding(&model, 300));
         let [ov, qk] = products(&model, HEAD);
         for (circuit, wanted) in [
@@ -52,9 +61,21 @@ fn circuits_between_tokens_are_the_products_of_their_weights() {
 
 #[test]
 fn folded_circuits_are_what_the_model_computes() {
+    for norm in [NormKind::Layer, NormKind::Rms] {
+        check_folded(norm);
+    }
+}
+
+fn check_folded(norm: NormKind) {
     // Without places and biases, in the first layer, and for one token alone.
-    let mut model = Model::random(24, 5, |config| (config.n_layers, config.bias) = (1, false));
-    model.at("pos_embed.W_pos").fill(0.0);
+    let model = Model::random(24, 5, |config| {
+        (config.n_layers, config.bias, config.norm) = (1, false, norm);
+        config.positions = Positions::None;
+    });
+    let mean = |vector: &[f32]| match norm {
+        NormKind::Layer => vector.iter().sum::<f32>() / 16.0,
+        _ => 0.0,
+    };
     let head = Head { layer: 0, head: 1 };
     let (view, all) = (model.view().folded(), vocabulary(24));
     assert!(view.is_folded());
@@ -67,7 +88,7 @@ fn folded_circuits_are_what_the_model_computes() {
         values[token * 16 + d_head..][..d_head].iter().map(|x| f64::from(*x)).collect()
     };
     let deviation = |values: &[f32]| {
-        let mean = values.iter().sum::<f32>() / 16.0;
+        let mean = mean(values);
         f64::from(values.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / 16.0 + 1e-5).sqrt()
     };
     for (a, b) in [(0, 0), (3, 20), (17, 4)] {
@@ -80,7 +101,7 @@ fn folded_circuits_are_what_the_model_computes() {
         let alone = model.record(&[a as u32]);
         let added = |vector: &[f32]| {
             let gain = model.layout.find("ln_final.w").unwrap().range.clone();
-            let mean = vector.iter().sum::<f32>() / 16.0;
+            let mean = mean(vector);
             let seen = |row: usize| f64::from((vector[row] - mean) * model.flat[gain.start + row]);
             let logit = |token| (0..16).map(|row| seen(row) * model.w_u(row, token)).sum::<f64>();
             logit(b) - (0..24).map(logit).sum::<f64>() / 24.0

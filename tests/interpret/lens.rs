@@ -1,12 +1,14 @@
 //! The logit lens and direct logit attribution against the forward pass.
 
 use confab::analysis::attribution::{Against, Component, LogitDifference, attribute};
-use confab::analysis::expansion::expand;
+use confab::analysis::circuits::{Circuit, token_circuit};
+use confab::analysis::expansion::{Path, expand};
 use confab::analysis::lens::{Asked, Stage, lens_row, stages};
 use confab::analysis::{AnalysisError, Head};
+use confab::config::{MlpKind, ModelConfig, NormKind, Positions};
 use proptest::prelude::*;
 
-use crate::model::{Model, assert_near};
+use crate::model::{Model, VARIANTS, assert_near, vocabulary};
 
 const IDS: [u32; 6] = [3, 1, 4, 1, 5, 9];
 
@@ -18,8 +20,11 @@ fn softmax(logits: &[f32]) -> Vec<f64> {
 
 #[test]
 fn the_last_stage_is_what_the_model_predicts() {
-    for (tied, bias) in [(true, true), (false, false)] {
-        let model = Model::random(20, 1, |config| (config.tied_head, config.bias) = (tied, bias));
+    for (place, change) in VARIANTS.into_iter().enumerate() {
+        let model = Model::random(20, 1, |config| {
+            change(config);
+            (config.tied_head, config.bias) = (place % 2 == 0, place % 2 == 1);
+        });
         let recorded = model.record(&IDS);
         let row = lens_row(&model.view(), &recorded, Stage::Final, 0..6, Asked::Next(&IDS), 20);
         for (position, cell) in row.unwrap().cells.iter().enumerate() {
@@ -87,10 +92,12 @@ proptest! {
     #[test]
     fn contributions_add_up_to_the_logit_difference(
         seed in 0..1000u64, n_layers in 1..4usize, tied in any::<bool>(), bias in any::<bool>(),
+        variant in 0..VARIANTS.len(),
         ids in prop::collection::vec(0..20u32, 1..9), place in any::<prop::sample::Index>(),
         token in 0..20u32, other in prop::option::of(0..20u32),
     ) {
         let model = Model::random(20, seed, |config| {
+            VARIANTS[variant](config);
             (config.n_layers, config.tied_head, config.bias) = (n_layers, tied, bias);
         });
         let recorded = model.record(&ids);
@@ -102,9 +109,12 @@ proptest! {
         let got = attribute(&model.view(), &recorded, of).unwrap();
         let sum: f32 = got.contributions.iter().map(|part| part.value).sum();
         prop_assert!((sum - got.total).abs() < 1e-4 * got.total.abs().max(1.0), "{} {}", sum, got.total);
-        // Embedding, place, four heads and an MLP a layer, and biases.
-        let biases = if bias { n_layers + 1 } else { 0 };
-        prop_assert_eq!(got.contributions.len(), 2 + 5 * n_layers + biases);
+        // Embedding, place, four heads and an MLP a layer, and biases, as far as there are any.
+        let has = |name: &str| usize::from(model.layout.find(name).is_some());
+        let of_layer =
+            4 + has("blocks.0.mlp.W_in") + has("blocks.0.attn.b_O");
+        let ends = 1 + has("pos_embed.W_pos") + has("ln_final.b");
+        prop_assert_eq!(got.contributions.len(), of_layer * n_layers + ends);
     }
 }
 
@@ -153,9 +163,76 @@ fn attribution_refuses_what_is_not_there() {
     }
 }
 
+fn attention_only(n_layers: usize, seed: u64, change: impl Fn(&mut ModelConfig)) -> Model {
+    Model::random(20, seed, |config| {
+        (config.norm, config.mlp) = (NormKind::None, MlpKind::None);
+        config.n_layers = n_layers;
+        change(config);
+    })
+}
+
 #[test]
-fn paths_are_not_expanded_through_norms() {
-    let model = Model::random(20, 2, |_| {});
-    let refused = expand(&model.view(), &model.record(&IDS), 0, &[1]).unwrap_err();
-    assert!(refused.to_string().contains("norms"), "{refused}");
+fn paths_add_up_to_the_logits() {
+    let changes: [fn(&mut ModelConfig); 4] = [
+        |config| config.bias = true,
+        |config| (config.bias, config.tied_head) = (false, false),
+        |config| (config.kv_heads, config.bias, config.positions) = (2, true, Positions::Rotary),
+        |config| (config.d_head, config.positions, config.qk_norm) = (6, Positions::None, true),
+    ];
+    for (seed, change) in changes.into_iter().enumerate() {
+        for n_layers in [1, 2] {
+            let model = attention_only(n_layers, seed as u64, change);
+            let recorded = model.record(&IDS);
+            for position in 0..IDS.len() {
+                let tokens = vocabulary(20);
+                let got = expand(&model.view(), &recorded, position, &tokens).unwrap();
+                let heads = 4 * n_layers + if n_layers == 2 { 16 } else { 0 };
+                assert_eq!(got.terms.len(), 2 + heads);
+                for token in 0..20 {
+                    let sum: f32 = got.terms.iter().map(|term| term.logits[token]).sum();
+                    let wanted = recorded.logits[position * 20 + token];
+                    assert_near(sum.into(), wanted.into(), 1e-4);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_direct_path_is_the_bigram_table_and_a_head_its_ov_circuit() {
+    let model = attention_only(2, 7, |config| {
+        (config.bias, config.positions) = (false, Positions::None);
+    });
+    let table = |circuit, row: u32| {
+        token_circuit(&model.view(), circuit, &[row], &vocabulary(20)).unwrap().values
+    };
+    let head = Head { layer: 1, head: 3 };
+    // Of one token alone every pattern is 1.
+    let got = expand(&model.view(), &model.record(&[9]), 0, &vocabulary(20)).unwrap();
+    let of = |path| got.terms.iter().find(|term| term.path == path).unwrap().logits.clone();
+    assert_eq!(of(Path::Biases), [0.0; 20]);
+    for (path, circuit) in [(Path::Direct, Circuit::Direct), (Path::Head(head), Circuit::Ov(head))]
+    {
+        for (got, wanted) in of(path).into_iter().zip(table(circuit, 9)) {
+            assert_near(got.into(), wanted.into(), 1e-5);
+        }
+    }
+}
+
+#[test]
+fn only_what_is_a_sum_of_paths_is_expanded() {
+    let changes: [(fn(&mut ModelConfig), &str); 3] = [
+        (|config| config.norm = NormKind::Rms, "norms"),
+        (|config| config.mlp = MlpKind::Relu, "MLPs"),
+        (|config| config.n_layers = 3, "two layers"),
+    ];
+    for (change, why) in changes {
+        let model = attention_only(2, 1, change);
+        let refused = expand(&model.view(), &model.record(&IDS), 0, &[1]).unwrap_err();
+        assert!(refused.to_string().contains(why), "{refused}");
+    }
+    let model = attention_only(2, 1, |_| {});
+    let recorded = model.record(&IDS);
+    assert!(expand(&model.view(), &recorded, 6, &[1]).is_err());
+    assert!(expand(&model.view(), &recorded, 0, &[20]).is_err());
 }

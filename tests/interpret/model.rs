@@ -1,7 +1,7 @@
 //! Small models, random or built by hand.
 
 use confab::analysis::View;
-use confab::config::ModelConfig;
+use confab::config::{MlpKind, ModelConfig, NormKind, Positions};
 use confab::model::Layout;
 use confab::plain::{Plain, Recording};
 use rand::RngExt;
@@ -101,6 +101,26 @@ pub fn induction_pair(tokens: usize) -> Model {
     }
     model
 }
+
+/// Models of other parts than GPT-2's.
+pub const VARIANTS: [fn(&mut ModelConfig); 5] = [
+    |_| {},
+    |config| {
+        (config.norm, config.positions, config.mlp) =
+            (NormKind::Rms, Positions::Rotary, MlpKind::Swiglu);
+        config.kv_heads = 2;
+    },
+    |config| (config.norm, config.mlp) = (NormKind::None, MlpKind::None),
+    |config| {
+        (config.norm, config.positions, config.mlp) =
+            (NormKind::None, Positions::None, MlpKind::Relu);
+        config.d_head = 6;
+    },
+    |config| {
+        (config.mlp, config.qk_norm, config.norm_eps) = (MlpKind::None, true, 1e-3);
+        (config.kv_heads, config.d_head) = (1, 20);
+    },
+];
 
 /// All ids of a vocabulary.
 pub fn vocabulary(size: usize) -> Vec<u32> {

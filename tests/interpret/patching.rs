@@ -3,6 +3,7 @@
 use confab::analysis::attribution::{Against, Component, LogitDifference};
 use confab::analysis::patching::{Knockouts, Patch, PatchGrid, Patching};
 use confab::analysis::{AnalysisError, Head};
+use confab::config::{MlpKind, NormKind};
 
 use crate::model::{Model, assert_near, induction_pair};
 
@@ -119,6 +120,22 @@ fn a_part_knocked_out_is_a_part_whose_weights_are_zero() {
         let wanted = total - LAST.of(&without.record(&CLEAN));
         assert_near(effect.effect.into(), wanted.into(), 1e-4);
     }
+}
+
+#[test]
+fn in_a_linear_layer_the_effect_is_the_attribution() {
+    let model = Model::random(20, 3, |config| {
+        (config.norm, config.mlp, config.n_layers) = (NormKind::None, MlpKind::None, 1);
+    });
+    let plain = model.plain();
+    let mut knockouts = Knockouts::new(&model.view(), &plain, &CLEAN, LAST).unwrap();
+    while knockouts.next(&plain) {}
+    assert_eq!(knockouts.effects().len(), 4);
+    for effect in knockouts.effects() {
+        assert_near(effect.effect.into(), effect.attribution.into(), 1e-4);
+    }
+    let refused = Patching::new(&model.view(), &plain, &CLEAN, &CORRUPTED, Patch::Mlp, LAST);
+    assert_eq!(refused.unwrap_err(), AnalysisError::NoMlp);
 }
 
 #[test]
