@@ -1,18 +1,9 @@
 //! Patterns seen otherwise: weighted by what is read, averaged over heads, compared.
 
-use serde::{Deserialize, Serialize};
-
 use super::linear::Matrix;
 use super::{AnalysisError, Head, View};
 use crate::plain::Recording;
-
-/// A table from query to key.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Pattern {
-    pub seq: usize,
-    /// `[query, key]`
-    pub values: Vec<f32>,
-}
+pub use crate::report::forward::Pattern;
 
 /// A head's pattern times the length of what it would write, `pattern[q, k] · ‖v_k W_O‖`, in units
 /// of the residual stream: what a head looks at but takes nothing from vanishes (Kobayashi et al.

@@ -3,27 +3,10 @@
 //! Source: Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits";
 //! TransformerLens' `logit_attrs`, with the scale of the final norm frozen as it was.
 
-use serde::{Deserialize, Serialize};
-
 use super::tokens::dot;
 use super::{AnalysisError, Head, View};
 use crate::plain::Recording;
-
-/// A difference of logits at one position.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogitDifference {
-    pub position: usize,
-    pub token: u32,
-    pub against: Against,
-}
-
-/// What a token's logit is held against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Against {
-    Token(u32),
-    /// The mean over the vocabulary.
-    Mean,
-}
+pub use crate::report::forward::{Against, Attribution, Component, Contribution, LogitDifference};
 
 impl LogitDifference {
     /// # Errors
@@ -62,40 +45,6 @@ impl LogitDifference {
         };
         (0..view.d_model()).map(of).collect()
     }
-}
-
-/// A part that writes into the residual stream, or into what is unembedded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Component {
-    Embedding,
-    Position,
-    Head(Head),
-    /// With its output bias.
-    Mlp {
-        layer: usize,
-    },
-    /// `b_O` of a layer's attention.
-    AttentionBias {
-        layer: usize,
-    },
-    /// The bias of the final norm.
-    FinalBias,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Contribution {
-    pub component: Component,
-    /// In logits.
-    pub value: f32,
-}
-
-/// A logit difference, part by part.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Attribution {
-    pub of: LogitDifference,
-    /// As the model has it. The contributions add up to it, unless the residual stream was edited.
-    pub total: f32,
-    pub contributions: Vec<Contribution>,
 }
 
 /// Attributes a logit difference: a part's vector in the residual stream, through the final norm

@@ -4,35 +4,12 @@
 //! Source: Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits". Products are
 //! those of the [`View`]: raw weights, or with norms folded.
 
-use serde::{Deserialize, Serialize};
-
 use super::error::MAX_CELLS;
-use super::linear::Matrix;
+use super::linear::{Matrix, check_width, eigenvalues};
 use super::{AnalysisError, Head, View};
-
-/// A bilinear form of tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Circuit {
-    /// `W_E W_U`: what a token says of the next, past all layers: a bigram table.
-    Direct,
-    /// `W_E W_V W_O W_U`: what reading the row's token adds to the logit of the column's.
-    Ov(Head),
-    /// `W_E W_Q W_Kᵀ W_Eᵀ`: how much the row's token, the query, looks at the column's; scores are
-    /// this over `√d_head`.
-    Qk(Head),
-}
-
-/// A circuit between chosen tokens.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TokenCircuit {
-    pub circuit: Circuit,
-    /// Whether norms are folded into the weights.
-    pub folded: bool,
-    pub rows: Vec<u32>,
-    pub columns: Vec<u32>,
-    /// `[rows, columns]`, in logits; of QK, in scores times `√d_head`.
-    pub values: Vec<f32>,
-}
+pub use crate::report::circuits::{
+    Circuit, Copying, Extremes, SingularDirection, Spectrum, TokenCircuit, Weighted,
+};
 
 /// The circuit between tokens: `rows` are read, or query; `columns` are written, or keys.
 ///
@@ -72,17 +49,6 @@ pub fn token_circuit(
     })
 }
 
-/// Whether a head raises the logits of what it reads.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Copying {
-    pub head: Head,
-    /// `Re Σλ / Σ|λ|` over the eigenvalues of the OV circuit: 1 for a head that copies, −1 for one
-    /// that suppresses what it reads, near 0 by chance.
-    pub score: f32,
-    /// Those that are not 0 by rank, as `[real, imaginary]`.
-    pub eigenvalues: Vec<[f32; 2]>,
-}
-
 /// The eigenvalues of `W_E W_V W_O W_U`, over the whole vocabulary. All but `d_head` of them are
 /// 0; the others are those of `W_O W_U W_E W_V`, for `AB` and `BA` share theirs. It costs
 /// `4 · vocab · d_model · d_head` operations.
@@ -91,11 +57,12 @@ pub struct Copying {
 /// If the model lacks the head, or its weights cannot be decomposed.
 pub fn copying(view: &View, head: Head) -> Result<Copying, AnalysisError> {
     let ov = view.ov(head)?;
+    check_width(view.d_head())?;
     let mut round = Matrix::zeros(view.d_head(), view.d_head());
     view.in_chunks(|view, ids| {
         round += (&ov.right * view.unembedding(ids)) * (view.embedding(ids) * &ov.left);
     });
-    let eigenvalues = super::linear::eigenvalues(&round, &format!("the OV circuit of {head}"))?;
+    let eigenvalues = eigenvalues(&round, &format!("the OV circuit of {head}"))?;
     Ok(Copying {
         head,
         score: copying_score(&eigenvalues),
@@ -110,22 +77,6 @@ pub fn copying_score(eigenvalues: &[[f64; 2]]) -> f32 {
     if sizes > 0.0 { (sum / sizes) as f32 } else { 0.0 }
 }
 
-/// A token with its weight.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Weighted {
-    pub token: u32,
-    pub weight: f32,
-}
-
-/// The tokens that lie farthest along a direction, either way.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Extremes {
-    /// Greatest first.
-    pub most: Vec<Weighted>,
-    /// Least first.
-    pub least: Vec<Weighted>,
-}
-
 impl Extremes {
     /// The `count` greatest and least of one weight a token.
     pub fn of(weights: &[f32], count: usize) -> Self {
@@ -137,27 +88,6 @@ impl Extremes {
             least: order.iter().rev().take(count).map(weigh).collect(),
         }
     }
-}
-
-/// A singular value of a circuit, and the tokens along its directions.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SingularDirection {
-    pub value: f32,
-    /// By `W_E u`: what is read, or queries.
-    pub reads: Extremes,
-    /// Of OV by `v W_U`: what is written; of QK by `W_E v`: keys.
-    pub writes: Extremes,
-}
-
-/// The singular value decomposition of `W_V W_O` or `W_Q W_Kᵀ`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Spectrum {
-    pub circuit: Circuit,
-    pub folded: bool,
-    /// All `d_head`, greatest first.
-    pub values: Vec<f32>,
-    /// The leading ones. The sign of a pair `u`, `v` is free: `u`'s largest component is positive.
-    pub directions: Vec<SingularDirection>,
 }
 
 /// Singular values of a head's OV or QK, with the `top` tokens of the `count` leading directions

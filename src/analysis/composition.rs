@@ -3,49 +3,26 @@
 //! Source: Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits";
 //! TransformerLens' `all_composition_scores`.
 
+use super::linear::{FactoredMatrix, Matrix, check_width};
+use super::{AnalysisError, Head, View};
+pub use crate::report::circuits::{Baseline, Composition};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
-use serde::{Deserialize, Serialize};
-
-use super::linear::{FactoredMatrix, Matrix};
-use super::{AnalysisError, Head, View};
-
-/// Composition of an earlier head with a later one: `‖A B‖ / (‖A‖ ‖B‖)` in Frobenius norms, where
-/// `A` is the earlier head's OV and `B` what reads it, 0 to 1.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Composition {
-    pub from: Head,
-    pub to: Head,
-    /// `B = W_Q W_Kᵀ`: through the later head's queries.
-    pub q: f32,
-    /// `B = (W_Q W_Kᵀ)ᵀ`: through its keys.
-    pub k: f32,
-    /// `B = W_V W_O`: through its values.
-    pub v: f32,
-}
-
-/// What random heads of this size have, to be read beside [`Composition`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Baseline {
-    pub mean: f32,
-    /// Standard deviation.
-    pub sd: f32,
-    pub draws: usize,
-}
 
 /// Composition of every head of layer `from` with every head of the later layer `to`. Between all
 /// layers it costs `3 · heads² / 2` products of `d_head · d_model · d_head`, so it is asked for
 /// one pair of layers at a time.
 ///
 /// # Errors
-/// If the model lacks a layer, or a weight is not finite. Between a layer and one not after it
+/// If the model lacks a layer, its heads are too wide, or a weight is not finite. Between a layer and one not after it
 /// there is nothing: an empty list.
 pub fn composition(view: &View, from: usize, to: usize) -> Result<Vec<Composition>, AnalysisError> {
     let n_layers = view.n_layers();
     if let Some(layer) = [from, to].into_iter().find(|layer| *layer >= n_layers) {
         return Err(AnalysisError::NoLayer { layer, n_layers });
     }
+    check_width(view.d_head())?;
     if to <= from {
         return Ok(Vec::new());
     }

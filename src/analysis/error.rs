@@ -8,6 +8,9 @@ pub const MAX_CELLS: usize = 512 * 512;
 /// Widest head, in numbers, that is decomposed: the time grows with the cube, to seconds at 512.
 pub const MAX_D_HEAD: usize = 512;
 
+/// Most numbers of the patterns and outputs of all heads in one recording: 256 MiB.
+pub const MAX_RECORDED: usize = 64 << 20;
+
 /// Why an analysis was refused: what was asked for, what there is, and what would work.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum AnalysisError {
@@ -40,6 +43,11 @@ pub enum AnalysisError {
     NotFinite { what: String },
     #[error("{seq} tokens were to be read at once, but the model reads 1 to {context}")]
     Context { seq: usize, context: usize },
+    #[error(
+        "all that the model computes of {seq} tokens is too much to hold at once; \
+         take a prompt of at most {longest}"
+    )]
+    Recording { seq: usize, longest: usize },
     #[error(
         "the prompts must have equally many tokens for one to be patched into the other, but the \
          clean one has {clean} and the corrupted one {corrupted}"

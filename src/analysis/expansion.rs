@@ -5,41 +5,11 @@
 //! expansion: `W_E W_U + Σ A_h ⊗ W_E OV_h W_U + Σ (A_h A_g) ⊗ W_E OV_g OV_h W_U`, for the patterns
 //! `A` of one prompt.
 
-use serde::{Deserialize, Serialize};
-
 use super::linear::Matrix;
 use super::{AnalysisError, Head, View};
 use crate::config::NormKind;
 use crate::plain::Recording;
-
-/// What a term of the expansion passes through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Path {
-    /// From embeddings to logits past all heads.
-    Direct,
-    Head(Head),
-    /// A head of the second layer that reads what one of the first wrote: a virtual head.
-    Heads(Head, Head),
-    /// All that begins in a bias.
-    Biases,
-}
-
-/// What one path adds to logits.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Term {
-    pub path: Path,
-    /// `[tokens]`
-    pub logits: Vec<f32>,
-}
-
-/// The logits of chosen tokens at one position, path by path: each token's terms add up to its
-/// logit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Expansion {
-    pub position: usize,
-    pub tokens: Vec<u32>,
-    pub terms: Vec<Term>,
-}
+pub use crate::report::forward::{Expansion, Path, Term};
 
 /// Expands the logits of `tokens` at `position` of a recording that was made without edits, or
 /// with edits of patterns only.

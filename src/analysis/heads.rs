@@ -5,38 +5,12 @@
 //! those of TransformerLens' `head_detector.py`, the stripes those of its demos,
 //! `pattern.diagonal(offset)`.
 
+use super::{AnalysisError, Head, View};
+use crate::plain::{Plain, Recording};
+pub use crate::report::forward::{HeadScores, Match};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use serde::{Deserialize, Serialize};
-
-use super::{AnalysisError, Head, View};
-use crate::plain::{Plain, Recording};
-
-/// How far a head's pattern is that of a kind of head.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Match {
-    /// Mean of one diagonal of the pattern, 0 to 1.
-    pub stripe: f32,
-    /// Share of the attention that falls on the mask, 0 to 1: `Σ pattern · mask / Σ pattern`.
-    pub mul: f32,
-    /// −1 to 1: `1 − Σ |pattern − mask| / seq`.
-    pub abs: f32,
-}
-
-/// A head's scores in repeated random tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct HeadScores {
-    pub head: Head,
-    /// At `[q, q − 1]`.
-    pub previous_token: Match,
-    /// Where key and query are the same token; the stripe is `[q, q − block]`.
-    pub duplicate_token: Match,
-    /// Where the query's token stands before the key; the stripe is `[q, q − block + 1]`. Its
-    /// first query, the last of the first block, cannot know what will follow, so even a perfect
-    /// induction head may have only `block / (block + 1)`.
-    pub induction: Match,
-}
 
 /// `block` random tokens, twice. They are distinct as long as the vocabulary lasts, so that each
 /// has one earlier copy only.

@@ -5,57 +5,10 @@
 
 use std::ops::Range;
 
-use serde::{Deserialize, Serialize};
-
 use super::{AnalysisError, View};
 use crate::plain::Recording;
+pub use crate::report::forward::{LensCell, LensRow, Prediction, Stage, Target};
 use crate::sample::{descending, entropy, log_sum_exp, surprisal};
-
-/// A place between layers at which the residual stream is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Stage {
-    /// Before a layer.
-    Pre { layer: usize },
-    /// Between a layer's attention and its MLP.
-    Mid { layer: usize },
-    /// After the last layer: what the model predicts.
-    Final,
-}
-
-/// What is read at one stage.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LensRow {
-    pub stage: Stage,
-    /// A cell a position.
-    pub cells: Vec<LensCell>,
-}
-
-/// What is predicted at one stage and position.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LensCell {
-    /// The likeliest tokens, likeliest first.
-    pub top: Vec<Prediction>,
-    /// The token that was asked for; the last position has no next token.
-    pub target: Option<Target>,
-    /// Entropy of the prediction, in nats.
-    pub entropy: f32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Prediction {
-    pub token: u32,
-    /// 0 to 1.
-    pub probability: f32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Target {
-    pub token: u32,
-    /// Number of tokens that are likelier: 0 for the likeliest.
-    pub rank: usize,
-    /// 0 to 1.
-    pub probability: f32,
-}
 
 /// Which token's rank and probability are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -85,13 +85,16 @@ pub fn svd(matrix: &Matrix, what: &str) -> Result<SingularValues, AnalysisError>
 const LARGEST: f64 = 1e60;
 
 fn check(matrix: &Matrix, what: &str) -> Result<(), AnalysisError> {
-    let d_head = matrix.nrows().min(matrix.ncols());
-    if d_head > MAX_D_HEAD {
-        return Err(AnalysisError::TooWide { d_head });
-    }
+    check_width(matrix.nrows().min(matrix.ncols()))?;
     if matrix.iter().all(|x| x.abs() < LARGEST) {
         Ok(())
     } else {
         Err(AnalysisError::NotFinite { what: what.into() })
     }
+}
+
+/// # Errors
+/// If heads of `d_head` numbers are too wide to decompose.
+pub fn check_width(d_head: usize) -> Result<(), AnalysisError> {
+    if d_head > MAX_D_HEAD { Err(AnalysisError::TooWide { d_head }) } else { Ok(()) }
 }

@@ -1,30 +1,14 @@
 //! From the vector that is unembedded to the probability of a token: which of its components carry
 //! it, and what each component says by itself.
 
-use serde::{Deserialize, Serialize};
-
 use super::circuits::Extremes;
-use super::lens::{Prediction, predictions};
+use super::lens::predictions;
 use super::{AnalysisError, View};
 use crate::plain::Recording;
+pub use crate::report::forward::{ComponentView, Output, Spread, TopOfMind, Truncation};
 use crate::sample::{entropy, surprisal};
 
-/// Numbers, and how they are spread.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Spread {
-    /// In their own order.
-    pub values: Vec<f32>,
-    /// Greatest first.
-    pub sorted: Vec<f32>,
-    pub min: f32,
-    pub mean: f32,
-    pub max: f32,
-    /// Standard deviation.
-    pub sd: f32,
-    /// How many lie in each of [`BINS`] equal parts from `min` to `max`.
-    pub histogram: Vec<usize>,
-}
-
+/// Parts of a histogram.
 pub const BINS: usize = 40;
 
 impl Spread {
@@ -52,18 +36,6 @@ pub(super) fn moments(values: &[f32]) -> (f32, f32) {
     (mean as f32, variance.sqrt() as f32)
 }
 
-/// What the model says at one position.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Output {
-    pub position: usize,
-    /// What is unembedded, after the final norm: `[d_model]`.
-    pub hidden: Spread,
-    /// `[vocab]`
-    pub logits: Spread,
-    /// Entropy of the prediction, in nats.
-    pub entropy: f32,
-}
-
 /// # Errors
 /// If the prompt has no such position.
 pub fn output(recording: &Recording, position: usize) -> Result<Output, AnalysisError> {
@@ -84,21 +56,6 @@ fn hidden(recording: &Recording, position: usize) -> Result<&[f32], AnalysisErro
         return Err(AnalysisError::NoPosition { position, seq });
     }
     Ok(&recording.normed[position * d_model..][..d_model])
-}
-
-/// A token's probability by the components kept, those of greatest absolute value first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Truncation {
-    pub token: u32,
-    /// Components of the unembedded vector, in the order in which they are kept.
-    pub order: Vec<usize>,
-    /// The token's probability with the first 0, 1, … all of them: `[d_model + 1]`.
-    pub raw: Vec<f32>,
-    /// The same with what is kept scaled to the length of the whole vector.
-    pub rescaled: Vec<f32>,
-    /// The fewest components with 90 % of the full probability, and so for `rescaled`.
-    pub needed: usize,
-    pub needed_rescaled: usize,
 }
 
 /// Share of the full probability at which enough components are kept.
@@ -141,16 +98,6 @@ pub fn truncate(
     Ok(Truncation { token, order, raw, rescaled, needed, needed_rescaled })
 }
 
-/// What one component of the unembedded vector says: its row of `W_U`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ComponentView {
-    pub component: usize,
-    /// The ten tokens that it raises most and least, by weight.
-    pub tokens: Extremes,
-    /// Entropy of the softmax of its weights, in nats; `ln(vocab)` at most.
-    pub entropy: f32,
-}
-
 /// # Errors
 /// If the residual stream has no such component.
 pub fn component(view: &View, component: usize) -> Result<ComponentView, AnalysisError> {
@@ -160,17 +107,6 @@ pub fn component(view: &View, component: usize) -> Result<ComponentView, Analysi
     }
     let row = view.unembedding_row(component);
     Ok(ComponentView { component, tokens: Extremes::of(&row, 10), entropy: entropy(&row) as f32 })
-}
-
-/// What a model says with nothing in mind.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TopOfMind {
-    /// The likeliest tokens, likeliest first.
-    pub top: Vec<Prediction>,
-    /// In nats.
-    pub entropy: f32,
-    /// Whether the final norm has a bias. Without, all tokens are equally likely.
-    pub biased: bool,
 }
 
 /// The prediction of a residual stream that is zero: the softmax of the final norm's bias through

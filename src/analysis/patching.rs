@@ -4,22 +4,10 @@
 //!
 //! Source: Wang et al. 2022, "Interpretability in the Wild"; TransformerLens' `patching.py`.
 
-use serde::{Deserialize, Serialize};
-
 use super::attribution::{Attribution, Component, LogitDifference, attribute};
 use super::{AnalysisError, Head, View};
 use crate::plain::{Change, Edit, Plain, Recording, Site};
-
-/// A part's effect beside what it adds directly.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Effect {
-    pub component: Component,
-    /// The logit difference less that without the part, in logits: all that it does, through
-    /// later parts too.
-    pub effect: f32,
-    /// Its direct attribution, in logits. Of an MLP both are with its output bias.
-    pub attribution: f32,
-}
+pub use crate::report::forward::{Effect, Patch, PatchGrid};
 
 /// Knocks out every head and MLP in turn: scales what it writes to 0.
 #[derive(Clone, Debug)]
@@ -76,37 +64,6 @@ fn site(component: Component) -> Option<Site> {
         Component::Mlp { layer } => Some(Site::Mlp { layer }),
         _ => None,
     }
-}
-
-/// What is patched; a row of the grid is a layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Patch {
-    /// The residual stream before a layer; a column is a position.
-    Resid,
-    /// What an MLP writes; a column is a position.
-    Mlp,
-    /// A head's output at all positions; a column is a head.
-    Heads,
-    /// A head's output at one position; a column is a head.
-    HeadsAt { position: usize },
-    /// A head's pattern; a column is a head.
-    Patterns,
-}
-
-/// How far each patch restores the clean prompt's logit difference.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PatchGrid {
-    pub patch: Patch,
-    pub of: LogitDifference,
-    /// Logit difference of the clean prompt.
-    pub clean: f32,
-    /// Logit difference of the corrupted prompt.
-    pub corrupted: f32,
-    pub rows: usize,
-    pub columns: usize,
-    /// `[rows, columns]`, those done so far: `(patched − corrupted) / (clean − corrupted)`. 0 is no
-    /// change, 1 the clean prompt's difference.
-    pub values: Vec<f32>,
 }
 
 /// Patches activations of a clean prompt into the forward pass of a corrupted one, a cell a call.

@@ -1,27 +1,13 @@
 //! A model's weights as analyses read them: matrices of heads, embeddings of tokens.
 
-use std::fmt;
 use std::ops::Range;
 
-use serde::{Deserialize, Serialize};
-
 use super::AnalysisError;
+use super::error::MAX_RECORDED;
 use super::linear::{FactoredMatrix, Matrix};
 use crate::config::{MlpKind, ModelConfig, NormKind};
 use crate::model::Layout;
-
-/// A head, written `L0H3`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Head {
-    pub layer: usize,
-    pub head: usize,
-}
-
-impl fmt::Display for Head {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "L{}H{}", self.layer, self.head)
-    }
-}
+pub use crate::report::circuits::Head;
 
 /// The weights of a model. Matrices are cut from the flat vector when asked for, so that a view
 /// of a large model is as cheap as one of a small.
@@ -146,13 +132,20 @@ impl<'a> View<'a> {
     }
 
     /// # Errors
-    /// If the model does not read `seq` tokens at once.
+    /// If the model does not read `seq` tokens at once, or what it computes of them is more than
+    /// [`MAX_RECORDED`].
     pub fn check_length(&self, seq: usize) -> Result<(), AnalysisError> {
         let context = self.config.context;
         if seq == 0 || seq > context {
             return Err(AnalysisError::Context { seq, context });
         }
-        Ok(())
+        let heads = self.n_layers() * self.n_heads();
+        let fits = |seq: &usize| heads * seq * (seq + self.d_model()) <= MAX_RECORDED;
+        if fits(&seq) {
+            return Ok(());
+        }
+        let longest = (1..seq).rev().find(fits).unwrap_or(0);
+        Err(AnalysisError::Recording { seq, longest })
     }
 
     /// `W_V W_O`: what a head adds at the query, of what stands at the key.

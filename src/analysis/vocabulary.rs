@@ -1,22 +1,11 @@
 //! The output vectors, the columns of `W_U`, one a token: how far they lie apart, along which
 //! directions, and which lie aside.
 
-use serde::{Deserialize, Serialize};
-
 use super::error::MAX_CELLS;
 use super::linear::{Matrix, svd};
 use super::output::moments;
 use super::{AnalysisError, View};
-
-/// Distances between the output vectors of chosen tokens.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Distances {
-    pub tokens: Vec<u32>,
-    /// Euclidean: `[tokens, tokens]`.
-    pub euclidean: Vec<f32>,
-    /// `1 − cos`, 0 to 2: `[tokens, tokens]`. A vector of length 0 is at 1 from all others.
-    pub cosine: Vec<f32>,
-}
+pub use crate::report::circuits::{Distances, Outlier, Principal};
 
 /// # Errors
 /// If the model lacks a token, or there are more than [`MAX_CELLS`] pairs.
@@ -50,16 +39,6 @@ pub fn distances(view: &View, tokens: &[u32]) -> Result<Distances, AnalysisError
 
 /// Most numbers of the vectors that principal components are taken of: 64 MiB in double precision.
 const MAX_VECTORS: usize = 8 << 20;
-
-/// The two directions along which output vectors vary most.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Principal {
-    pub tokens: Vec<u32>,
-    /// Each token's place along both, from the mean of all.
-    pub places: Vec<[f32; 2]>,
-    /// Share of the variance along each, 0 to 1.
-    pub explained: [f32; 2],
-}
 
 /// Principal component analysis, by the eigenvectors of the covariance or, if tokens are fewer
 /// than components, of their inner products.
@@ -116,17 +95,6 @@ pub fn principal_components(view: &View, tokens: &[u32]) -> Result<Principal, An
         places: first.iter().zip(&second).map(|(a, b)| [*a as f32, *b as f32]).collect(),
         explained: [share(0), share(1)],
     })
-}
-
-/// A token whose output vector lies aside.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Outlier {
-    pub token: u32,
-    /// Standard deviations by which its length is above or below the mean length.
-    pub length_z: f32,
-    /// Standard deviations by which its distance from the mean vector is above or below the mean
-    /// distance.
-    pub distance_z: f32,
 }
 
 /// The tokens of the whole vocabulary whose output vector's length, or distance from the mean

@@ -1,7 +1,9 @@
 //! Output vectors against closed forms.
 
 use confab::analysis::AnalysisError;
-use confab::analysis::output::{BINS, Spread, component, output, top_of_mind, truncate};
+use confab::analysis::output::{
+    BINS, Output, Spread, Truncation, component, output, top_of_mind, truncate,
+};
 use confab::analysis::vocabulary::{distances, outliers, principal_components};
 
 use crate::model::{Model, assert_near, vocabulary};
@@ -179,4 +181,16 @@ fn top_of_mind_is_the_final_bias_unembedded() {
     let without = top_of_mind(&Model::random(20, 1, |config| config.bias = false).view(), 3);
     assert!(!without.biased);
     assert_near(without.entropy.into(), 20f64.ln(), 1e-5);
+}
+
+#[test]
+fn findings_are_read_back_as_they_were_written() {
+    let model = Model::random(30, 1, |_| {});
+    let recorded = model.record(&IDS);
+    let written = output(&recorded, 2).unwrap();
+    let read: Output = serde_json::from_str(&serde_json::to_string(&written).unwrap()).unwrap();
+    assert_eq!(read, written);
+    let written = truncate(&model.view(), &recorded, 3, 7).unwrap();
+    let bytes = postcard::to_stdvec(&written).unwrap();
+    assert_eq!(postcard::from_bytes::<Truncation>(&bytes).unwrap(), written);
 }

@@ -158,4 +158,12 @@ fn prompts_that_cannot_be_compared_are_refused() {
     assert!(refuse(&[1; 6], &[99; 6], Patch::Resid).to_string().contains("no token 99"));
     assert!(refuse(&[], &[], Patch::Resid).to_string().contains("0 tokens"));
     assert!(Knockouts::new(&view, &plain, &[99], LAST).is_err());
+    // 40 layers of 40 heads: of 200 tokens more than memory should hold.
+    let deep = Model::blank(20, |config| {
+        (config.n_layers, config.n_heads, config.d_model, config.context) = (40, 40, 40, 256);
+    });
+    let refused = deep.view().check_prompt(&[1; 200]).unwrap_err();
+    let AnalysisError::Recording { seq: 200, longest } = refused else { panic!("{refused}") };
+    assert_eq!(deep.view().check_prompt(&vec![1; longest]), Ok(()));
+    assert!(longest > 100 && deep.view().check_prompt(&vec![1; longest + 1]).is_err());
 }
