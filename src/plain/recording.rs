@@ -10,10 +10,10 @@ pub struct Recording {
     pub vocab_size: usize,
     /// `[seq, d_model]`
     pub embed: Vec<f32>,
-    /// `[seq, d_model]`
+    /// `[seq, d_model]`; zeros unless positions are learned.
     pub pos_embed: Vec<f32>,
     pub layers: Vec<LayerRecording>,
-    /// What the last LayerNorm divides by: `[seq]`.
+    /// What the last norm divides by: `[seq]`; 1 without a norm.
     pub final_scale: Vec<f32>,
     /// What is unembedded: `[seq, d_model]`.
     pub normed: Vec<f32>,
@@ -26,7 +26,8 @@ pub struct Recording {
 pub struct LayerRecording {
     /// `[seq, d_model]`
     pub resid_pre: Vec<f32>,
-    /// `[seq, n_heads * d_head]`, as attention uses them, and so are `k` and `v`.
+    /// `[seq, n_heads * d_head]`, as attention uses them: turned, and those that heads share once for
+    /// each. So are `k` and `v`.
     pub q: Vec<f32>,
     pub k: Vec<f32>,
     pub v: Vec<f32>,
@@ -40,9 +41,9 @@ pub struct LayerRecording {
     pub attn_out: Vec<f32>,
     /// `[seq, d_model]`
     pub resid_mid: Vec<f32>,
-    /// After the nonlinearity: `[seq, d_mlp]`.
+    /// After the nonlinearity: `[seq, d_mlp]`; empty without a feed-forward layer.
     pub mlp_post: Vec<f32>,
-    /// `[seq, d_model]`
+    /// `[seq, d_model]`; zeros without a feed-forward layer.
     pub mlp_out: Vec<f32>,
     /// `[seq, d_model]`
     pub resid_post: Vec<f32>,
