@@ -1,6 +1,9 @@
-//! What an evaluation found: how well a model answers; and how fast it is.
+//! What was found of a model: how well it answers, how fast it is, and what its weights
+//! ([`circuits`]) and its forward passes ([`forward`]) say.
 
 mod bench;
+pub mod circuits;
+pub mod forward;
 mod segments;
 
 use std::collections::BTreeMap;

@@ -135,7 +135,7 @@ pub fn pick(logits: &[f32], temperature: f64, top_k: usize, rng: &mut impl Rng) 
 }
 
 /// ln of the sum of e^logit, from which log-probabilities are counted.
-fn log_sum_exp(logits: &[f32]) -> f32 {
+pub(crate) fn log_sum_exp(logits: &[f32]) -> f32 {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     largest + logits.iter().map(|logit| (logit - largest).exp()).sum::<f32>().ln()
 }
@@ -171,7 +171,7 @@ pub fn alternatives(logits: &[f32], tokenizer: &Tokenizer) -> Vec<Alternative> {
         .collect()
 }
 
-fn descending(logits: &[f32]) -> Vec<usize> {
+pub(crate) fn descending(logits: &[f32]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..logits.len()).collect();
     order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
     order

@@ -1,0 +1,126 @@
+//! Between tokens and the residual stream: the embedding, the final norm and the unembedding.
+
+use super::View;
+use super::linear::Matrix;
+use super::view::centre_rows;
+use crate::kernel::layer_norm::Scaling;
+
+/// Tokens whose embeddings are in double precision at once.
+const CHUNK: usize = 256;
+
+impl View<'_> {
+    /// Rows of `W_E`: `[ids, d_model]`. The ids must be in the vocabulary.
+    pub fn embedding(&self, ids: &[u32]) -> Matrix {
+        let (w_e, d_model) = (self.parameter("embed.W_E").unwrap_or_default(), self.d_model());
+        let mut out = Matrix::from_fn(ids.len(), d_model, |row, column| {
+            w_e[ids[row] as usize * d_model + column].into()
+        });
+        if self.centres() {
+            centre_rows(&mut out);
+        }
+        out
+    }
+
+    /// Columns of `W_U`: `[d_model, ids]`. The ids must be in the vocabulary.
+    pub fn unembedding(&self, ids: &[u32]) -> Matrix {
+        let of = |row: usize, id: u32| self.unembedding_weight(row, id as usize).into();
+        let mut out =
+            Matrix::from_fn(self.d_model(), ids.len(), |row, column| of(row, ids[column]));
+        self.fold(&mut out, "ln_final");
+        for (mut row, mean) in out.row_iter_mut().zip(self.folded.iter().flatten()) {
+            row.add_scalar_mut(-mean);
+        }
+        out
+    }
+
+    fn unembedding_weight(&self, component: usize, token: usize) -> f32 {
+        match self.parameter("unembed.W_U") {
+            Some(w_u) => w_u[component * self.vocab_size() + token],
+            None => {
+                let w_e = self.parameter("embed.W_E").unwrap_or_default();
+                w_e[token * self.d_model() + component]
+            }
+        }
+    }
+
+    /// Raw `W_U` of one component for every token: `[vocab]`.
+    pub fn unembedding_row(&self, component: usize) -> Vec<f32> {
+        (0..self.vocab_size()).map(|token| self.unembedding_weight(component, token)).collect()
+    }
+
+    /// `W_E @ reading`: `[vocab, columns]`.
+    pub fn read_by(&self, reading: &Matrix) -> Matrix {
+        let mut out = Matrix::zeros(self.vocab_size(), reading.ncols());
+        self.in_chunks(|view, ids| {
+            let rows = view.embedding(ids) * reading;
+            out.rows_mut(ids[0] as usize, ids.len()).copy_from(&rows);
+        });
+        out
+    }
+
+    /// `writing @ W_U`: `[rows, vocab]`.
+    pub fn written_by(&self, writing: &Matrix) -> Matrix {
+        let mut out = Matrix::zeros(writing.nrows(), self.vocab_size());
+        self.in_chunks(|view, ids| {
+            let columns = writing * view.unembedding(ids);
+            out.columns_mut(ids[0] as usize, ids.len()).copy_from(&columns);
+        });
+        out
+    }
+
+    /// Does `each` with all ids, some at a time.
+    pub(crate) fn in_chunks(&self, mut each: impl FnMut(&Self, &[u32])) {
+        let ids: Vec<u32> = (0..self.vocab_size() as u32).collect();
+        ids.chunks(CHUNK).for_each(|ids| each(self, ids));
+    }
+
+    /// The final norm of one token's residual stream, by raw weights: `[d_model]`.
+    pub fn final_norm(&self, resid: &[f32]) -> Vec<f32> {
+        let Some(gain) = self.parameter("ln_final.w") else { return resid.to_vec() };
+        let Scaling { is_centred, epsilon } = Scaling::of(self.config());
+        let resid = if is_centred { centred(resid) } else { resid.to_vec() };
+        let square = resid.iter().map(|x| x * x).sum::<f32>() / resid.len() as f32;
+        let scale = (square + epsilon).sqrt();
+        let normed = resid.iter().zip(gain).map(|(x, gain)| x / scale * gain);
+        match self.parameter("ln_final.b") {
+            Some(bias) => normed.zip(bias).map(|(x, bias)| x + bias).collect(),
+            None => normed.collect(),
+        }
+    }
+
+    /// What a logit, or a difference of two, gains from a vector in the residual stream, for each
+    /// of its components: `direction`, a sum of columns of `W_U`, seen through the final norm but
+    /// for its scale and bias.
+    pub fn through_final_norm(&self, direction: &[f32]) -> Vec<f32> {
+        let Some(gain) = self.parameter("ln_final.w") else { return direction.to_vec() };
+        let scaled: Vec<f32> = direction.iter().zip(gain).map(|(x, gain)| x * gain).collect();
+        // To take the mean out of one factor of a dot product is to take it out of the other.
+        if Scaling::of(self.config()).is_centred { centred(&scaled) } else { scaled }
+    }
+
+    /// `normed @ W_U` by raw weights, for one token: `[vocab]`.
+    pub fn logits(&self, normed: &[f32]) -> Vec<f32> {
+        match self.parameter("unembed.W_U") {
+            Some(w_u) => {
+                let mut logits = vec![0.0; self.vocab_size()];
+                for (x, row) in normed.iter().zip(w_u.chunks(self.vocab_size().max(1))) {
+                    logits.iter_mut().zip(row).for_each(|(logit, w)| *logit += x * w);
+                }
+                logits
+            }
+            None => {
+                let w_e = self.parameter("embed.W_E").unwrap_or_default();
+                w_e.chunks(self.d_model()).map(|row| dot(row, normed)).collect()
+            }
+        }
+    }
+}
+
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+fn centred(x: &[f32]) -> Vec<f32> {
+    let mean = x.iter().sum::<f32>() / x.len() as f32;
+    x.iter().map(|x| x - mean).collect()
+}
