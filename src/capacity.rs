@@ -140,10 +140,7 @@ pub fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
 }
 
 /// Recall, and bits stored per parameter, against facts: a line a size, error bars over seeds.
-///
-/// # Errors
-/// What plotters says, which it should not.
-pub fn plot(outcomes: &[Outcome], size: (u32, u32), is_dark: bool) -> Result<String, String> {
+pub fn plot(outcomes: &[Outcome], size: (u32, u32), is_dark: bool) -> String {
     let cells = cells(outcomes);
     let (sizes, _) = sides(&cells);
     let lines = |values: fn(&Cell) -> &[f64]| -> Vec<Line> {

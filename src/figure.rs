@@ -4,6 +4,8 @@ mod svg;
 
 use serde::{Deserialize, Serialize};
 
+pub use svg::needs_white;
+
 /// A result, and how it is to be read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figure {

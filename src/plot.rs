@@ -1,50 +1,27 @@
-//! Quantities as lines in an SVG, drawn with plotters, and the colours of every chart.
+//! Quantities as lines in an SVG, and the colours of every chart.
+
+mod frame;
+mod svg;
 
 use std::ops::Range;
 
-use plotters::coord::Shift;
-use plotters::prelude::*;
-
-pub const FONT: &str = "system-ui, sans-serif";
+pub use frame::{Axis, Corner, Frame, Tick, list_log_ticks, list_ticks};
+pub use svg::{Anchor, Stroke, Svg};
 
 /// The colours of a chart's own parts.
 pub struct Theme {
-    pub paper: RGBColor,
-    pub text: RGBColor,
-    pub grid: RGBColor,
+    pub paper: &'static str,
+    pub text: &'static str,
+    pub grid: &'static str,
 }
 
-const LIGHT: Theme = Theme {
-    paper: RGBColor(255, 255, 255),
-    text: RGBColor(82, 88, 102),
-    grid: RGBColor(228, 231, 237),
-};
-const DARK: Theme = Theme {
-    paper: RGBColor(24, 27, 34),
-    text: RGBColor(163, 170, 184),
-    grid: RGBColor(49, 54, 66),
-};
+const LIGHT: Theme = Theme { paper: "#ffffff", text: "#525866", grid: "#e4e7ed" };
+const DARK: Theme = Theme { paper: "#181b22", text: "#a3aab8", grid: "#313642" };
 
 /// Okabe and Ito's colours, told apart by the colour-blind too; the first is the example's.
-const COLORS: [[RGBColor; 7]; 2] = [
-    [
-        RGBColor(120, 126, 140),
-        RGBColor(0, 114, 178),
-        RGBColor(213, 94, 0),
-        RGBColor(0, 140, 105),
-        RGBColor(190, 100, 150),
-        RGBColor(190, 135, 0),
-        RGBColor(40, 150, 200),
-    ],
-    [
-        RGBColor(150, 156, 170),
-        RGBColor(86, 180, 233),
-        RGBColor(240, 130, 50),
-        RGBColor(30, 190, 145),
-        RGBColor(220, 140, 185),
-        RGBColor(230, 180, 50),
-        RGBColor(120, 150, 250),
-    ],
+const COLORS: [[&str; 7]; 2] = [
+    ["#787e8c", "#0072b2", "#d55e00", "#008c69", "#be6496", "#be8700", "#2896c8"],
+    ["#969caa", "#56b4e9", "#f08232", "#1ebe91", "#dc8cb9", "#e6b432", "#7896fa"],
 ];
 
 pub fn theme(is_dark: bool) -> &'static Theme {
@@ -52,7 +29,7 @@ pub fn theme(is_dark: bool) -> &'static Theme {
 }
 
 /// The colour of line `number`, from 1 on; 0 is that of the example.
-pub fn pick_color(number: usize, is_dark: bool) -> RGBColor {
+pub fn pick_color(number: usize, is_dark: bool) -> &'static str {
     let colors = &COLORS[usize::from(is_dark)];
     if number == 0 { colors[0] } else { colors[1 + (number - 1) % (colors.len() - 1)] }
 }
@@ -90,87 +67,62 @@ pub struct Axes<'a> {
 }
 
 /// Draws charts below each other, each in an equal part of `size`, in pixels.
-///
-/// # Errors
-/// What plotters says, which it should not.
-pub fn draw(charts: &[(Axes, &[Line])], size: (u32, u32), is_dark: bool) -> Result<String, String> {
-    let mut svg = String::new();
-    let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-    let parts = root.split_evenly((charts.len().max(1), 1));
-    for ((axes, lines), part) in charts.iter().zip(&parts) {
-        draw_lines(part, *axes, lines, is_dark).map_err(|error| error.to_string())?;
+pub fn draw(charts: &[(Axes, &[Line])], size: (u32, u32), is_dark: bool) -> String {
+    let mut svg = Svg::new(size);
+    let (width, height) = size;
+    svg.rectangle((0, 0), (width as i32, height as i32), theme(is_dark).paper, 1.0);
+    let part = height / charts.len().max(1) as u32;
+    for (index, (axes, lines)) in (0..).zip(charts) {
+        draw_lines(&mut svg, (width, index * part..(index + 1) * part), *axes, lines, is_dark);
     }
-    root.present().map_err(|error| error.to_string())?;
-    drop(parts);
-    drop(root);
-    Ok(svg)
+    svg.finish()
 }
 
-fn draw_lines<'a>(
-    area: &DrawingArea<SVGBackend<'a>, Shift>,
-    axes: Axes,
-    lines: &[Line],
-    is_dark: bool,
-) -> Result<(), Box<dyn std::error::Error + 'a>> {
+fn draw_lines(svg: &mut Svg, area: (u32, Range<u32>), axes: Axes, lines: &[Line], is_dark: bool) {
     let theme = theme(is_dark);
-    let font = (FONT, 12).into_font().color(&theme.text);
-    area.fill(&theme.paper)?;
     let place = |x: f64| if axes.x_is_log { x.max(1e-9).log10() } else { x };
     let (across, up) = find_ranges(axes, lines, place);
-    let mut chart = ChartBuilder::on(area)
-        .margin_top(10)
-        .margin_right(14)
-        .x_label_area_size(38)
-        .y_label_area_size(if axes.y.is_empty() { 46 } else { 62 })
-        .build_cartesian_2d(across, up)?;
-    let name_x = |x: &f64| if axes.x_is_log { format!("{:.0}", 10f64.powf(*x)) } else { trim(*x) };
-    let name_y = |y: &f64| if axes.y_is_share { format!("{:.0}%", 100.0 * y) } else { trim(*y) };
-    chart
-        .configure_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(theme.grid)
-        .axis_style(theme.grid)
-        .x_desc(axes.x)
-        .y_desc(axes.y)
-        .y_labels(5)
-        .x_label_formatter(&name_x)
-        .y_label_formatter(&name_y)
-        .label_style(font.clone())
-        .axis_desc_style(font.clone())
-        .draw()?;
+    let tick = |value: f64| Tick { at: place(value), label: trim(value) };
+    let x_ticks = match axes.x_is_log {
+        true => list_log_ticks(&(10f64.powf(across.start)..10f64.powf(across.end)), 8),
+        false => list_ticks(&across, 10),
+    };
+    let name_y = |y: f64| if axes.y_is_share { format!("{:.0}%", 100.0 * y) } else { trim(y) };
+    let y_ticks = list_ticks(&up, 5);
+    let left = if axes.y.is_empty() { 46 } else { 62 };
+    let frame = Frame::new(area, left, across, up);
+    frame.draw_axes(
+        svg,
+        theme,
+        &Axis { name: axes.x, ticks: x_ticks.into_iter().map(tick).collect() },
+        &Axis {
+            name: axes.y,
+            ticks: y_ticks.into_iter().map(|y| Tick { at: y, label: name_y(y) }).collect(),
+        },
+    );
+    let mut legend = Vec::new();
     for (index, Line { name, points, labels }) in lines.iter().enumerate() {
-        let style = pick_color(index + 1, is_dark).stroke_width(2);
-        let at = |point: &Point| (place(point.x), point.y);
-        let bars = points.iter().filter(|point| point.spread > 0.0).map(|point| {
-            let (x, y) = at(point);
-            PathElement::new([(x, y - point.spread), (x, y + point.spread)], style)
-        });
-        chart.draw_series(bars)?;
-        let named = labels.iter().zip(points);
-        let named = named.map(|(label, point)| Text::new(label.clone(), at(point), font.clone()));
-        chart.draw_series(named)?;
-        let points = if labels.is_empty() { &points[..] } else { &[] };
-        let mark = if points.len() > MOST_MARKED { 0 } else { 3 };
-        chart
-            .draw_series(LineSeries::new(points.iter().map(at), style).point_size(mark))?
-            .label(name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 14, y)], style));
+        let stroke = Stroke::solid(pick_color(index + 1, is_dark), 2);
+        let at = |point: &Point, off: f64| frame.place((place(point.x), point.y + off));
+        for point in points.iter().filter(|point| point.spread > 0.0) {
+            svg.line(&[at(point, -point.spread), at(point, point.spread)], stroke);
+        }
+        let places: Vec<_> = points.iter().map(|point| at(point, 0.0)).collect();
+        for (place, label) in places.iter().zip(labels) {
+            svg.text(*place, Anchor::Middle, theme.text, label);
+        }
+        if labels.is_empty() {
+            svg.line(&places, stroke);
+        }
+        if labels.is_empty() && places.len() <= MOST_MARKED {
+            places.iter().for_each(|place| svg.dot(*place, 3, stroke.color, 1.0));
+        }
+        legend.push((name.as_str(), stroke));
     }
-    if axes.has_legend && !lines.is_empty() {
-        chart
-            .configure_series_labels()
-            .position(if axes.y_is_share {
-                SeriesLabelPosition::LowerLeft
-            } else {
-                SeriesLabelPosition::UpperLeft
-            })
-            .margin(8)
-            .legend_area_size(20)
-            .background_style(theme.paper.mix(0.85))
-            .label_font(font)
-            .draw()?;
+    if axes.has_legend {
+        let corner = if axes.y_is_share { Corner::LowerLeft } else { Corner::UpperLeft };
+        frame.draw_legend(svg, theme, corner, &legend);
     }
-    Ok(())
 }
 
 fn find_ranges(axes: Axes, lines: &[Line], place: impl Fn(f64) -> f64) -> (Range<f64>, Range<f64>) {
@@ -197,10 +149,4 @@ fn find_ranges(axes: Axes, lines: &[Line], place: impl Fn(f64) -> f64) -> (Range
 fn trim(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// The colour of the line of this index, for a style sheet.
-pub fn css_color(index: usize, is_dark: bool) -> String {
-    let RGBColor(red, green, blue) = pick_color(index + 1, is_dark);
-    format!("rgb({red},{green},{blue})")
 }

@@ -106,9 +106,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
 
     let names: Vec<String> = runs.iter().filter_map(|run| Outcome::name(run).ok()).collect();
     outcomes.retain(|outcome| names.contains(&outcome.link));
-    let svg = confab::capacity::plot(&outcomes, PLOT_SIZE, false)
-        .map_err(anyhow::Error::msg)
-        .context("drawing the curves")?;
+    let svg = confab::capacity::plot(&outcomes, PLOT_SIZE, false);
     replace_file(&plot, svg.as_bytes()).with_context(|| format!("writing {}", plot.display()))?;
     write_table(&mut std::io::stdout().lock(), &outcomes)?;
     super::tell(format_args!("Outcomes are in {}, curves in {}", out.display(), plot.display()));

@@ -132,8 +132,9 @@ impl ModelConfig {
     /// Floating-point operations of training on a token, the last of `seq`: `6 N + 12 L d T`, of `N`
     /// parameters but for those of positions (Chowdhery et al. 2022, "PaLM", appendix B).
     pub fn operations(&self, vocab_size: usize, seq: usize) -> f64 {
-        let multiplied = self.parameters(vocab_size) - self.context * self.d_model;
-        (6 * multiplied + 12 * self.n_layers * self.d_model * seq) as f64
+        let multiplied = self.parameters(vocab_size) - self.position_parameters();
+        let attended = 12 * self.n_layers * self.n_heads * self.d_head() * seq;
+        6.0 * multiplied as f64 + attended as f64
     }
 
     /// Bytes of the largest single tensor while training, which a WebGPU buffer must hold.

@@ -1,114 +1,93 @@
 //! Figures as SVG.
 
-use std::fmt::Write;
+use super::{Content, Figure, Grid, Plot, Series};
+use crate::plot::{self, Anchor, Axes, Line, Point, Svg};
 
-use super::{Content, Figure, Grid, Plot};
-use crate::plot::{self, Axes, Line, Point};
-
-/// Sides of a cell, in pixels, without and with text in it.
-const CELL: usize = 14;
-const WIDE: usize = 46;
-const CHARACTER: usize = 8;
+/// Height of a cell, its width with text in it, and about that of a character, in pixels.
+const CELL: i32 = 16;
+const WIDE: i32 = 46;
+const CHARACTER: i32 = 8;
+/// Above the cells, and around them.
+const TOP: i32 = 44;
+const GAP: i32 = 8;
+/// Of a plot.
 const SIZE: (u32, u32) = (640, 320);
+/// Most cells of a picture: a square of 512 by 512.
+const MOST_CELLS: usize = 1 << 18;
 
 impl Figure {
     /// # Errors
     /// If it is a table, or has more than fits in a picture.
     pub fn to_svg(&self, is_dark: bool) -> Result<String, String> {
         match &self.content {
-            Content::Grid(grid) => draw_grid(grid, &self.title),
-            Content::Plot(plot) => draw_plot(plot, SIZE, is_dark),
+            Content::Grid(grid) => draw_grid(grid, &self.title, is_dark),
+            Content::Plot(plot) => Ok(plot.to_svg(SIZE, is_dark)),
             Content::Table(_) => Err(format!("“{}” is a table, not a picture", self.title)),
         }
     }
 }
 
-/// Most cells of a picture: a square of 512 by 512.
-const MOST_CELLS: usize = 1 << 18;
-
-fn draw_grid(grid: &Grid, title: &str) -> Result<String, String> {
+fn draw_grid(grid: &Grid, title: &str, is_dark: bool) -> Result<String, String> {
     let (rows, columns) = (grid.rows.len(), grid.columns.len());
     if rows * columns > MOST_CELLS {
         return Err(format!("{rows} × {columns} cells are too many for a picture"));
     }
     let widest = |labels: &[String]| labels.iter().map(|label| label.chars().count()).max();
-    let left = CHARACTER * widest(&grid.rows.labels).unwrap_or(0) + 12;
-    let top = 44;
-    let width = if grid.texts.is_empty() { CELL } else { WIDE };
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{}\" font-family=\"{}\" \
-         font-size=\"11\"><rect width=\"100%\" height=\"100%\" fill=\"white\"/>\
-         <text x=\"4\" y=\"16\" font-size=\"13\">{}</text>",
-        left + columns * width + 8,
-        top + rows * CELL + 8,
-        plot::FONT,
-        escape(title)
-    );
-    // Writing to a string cannot fail.
-    for (column, label) in grid.columns.labels.iter().enumerate() {
-        let x = left + column * width + width / 2;
-        let _ = write!(
-            svg,
-            "<text x=\"{x}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
-            top - 6,
-            escape(label)
-        );
+    let left = CHARACTER * widest(&grid.rows.labels).unwrap_or(0) as i32 + 12;
+    let width = match grid.texts.is_empty() {
+        true => CELL.max(CHARACTER * widest(&grid.columns.labels).unwrap_or(0) as i32),
+        false => WIDE,
+    };
+    let size = (left + columns as i32 * width + GAP, TOP + rows as i32 * CELL + GAP);
+    let theme = plot::theme(is_dark);
+    let mut svg = Svg::new((size.0 as u32, size.1 as u32));
+    svg.rectangle((0, 0), size, theme.paper, 1.0);
+    svg.text((GAP, 12), Anchor::Start, theme.text, title);
+    for (column, label) in (0..).zip(&grid.columns.labels) {
+        let middle = left + column * width + width / 2;
+        svg.text((middle, TOP - 8), Anchor::Middle, theme.text, label);
     }
     for (row, label) in grid.rows.labels.iter().enumerate() {
-        let y = top + row * CELL;
-        let _ = write!(svg, "<text x=\"4\" y=\"{}\">{}</text>", y + 11, escape(label));
+        let y = TOP + row as i32 * CELL;
+        svg.text((left - 6, y + CELL / 2), Anchor::End, theme.text, label);
         for column in 0..columns {
             let value = grid.value(row, column).unwrap_or(f32::NAN);
-            let Some([red, green, blue]) = grid.color(value) else { continue };
-            let x = left + column * width;
-            let _ = write!(
-                svg,
-                "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{CELL}\" \
-                 fill=\"rgb({red},{green},{blue})\"/>"
-            );
+            let Some(color) = grid.color(value) else { continue };
+            let x = left + column as i32 * width;
+            let [red, green, blue] = color;
+            svg.rectangle((x, y), (width, CELL), &format!("rgb({red},{green},{blue})"), 1.0);
             let text = grid.text(row, column);
             if !text.is_empty() {
-                let ink = if is_dark([red, green, blue]) { "white" } else { "black" };
-                let _ = write!(
-                    svg,
-                    "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\" fill=\"{ink}\">{}</text>",
-                    x + width / 2,
-                    y + 11,
-                    escape(text)
-                );
+                let ink = if needs_white(color) { "white" } else { "black" };
+                svg.text((x + width / 2, y + CELL / 2), Anchor::Middle, ink, text);
             }
         }
     }
-    svg.push_str("</svg>");
-    Ok(svg)
+    Ok(svg.finish())
 }
 
 /// Whether white can be read on a colour better than black.
-pub(super) fn is_dark([red, green, blue]: [u8; 3]) -> bool {
+pub fn needs_white([red, green, blue]: [u8; 3]) -> bool {
     299 * u32::from(red) + 587 * u32::from(green) + 114 * u32::from(blue) < 140_000
 }
 
-pub(super) fn draw_plot(plot: &Plot, size: (u32, u32), is_dark: bool) -> Result<String, String> {
-    let point = |[x, y]: &[f32; 2]| Point { x: (*x).into(), y: (*y).into(), spread: 0.0 };
-    let lines: Vec<Line> = plot
-        .series
-        .iter()
-        .map(|series| Line {
+impl Plot {
+    /// Drawn in `size`, in pixels.
+    pub fn to_svg(&self, size: (u32, u32), is_dark: bool) -> String {
+        let point = |[x, y]: &[f32; 2]| Point { x: (*x).into(), y: (*y).into(), spread: 0.0 };
+        let line = |series: &Series| Line {
             name: series.name.clone(),
             points: series.points.iter().map(point).collect(),
             labels: series.labels.clone(),
-        })
-        .collect();
-    let axes = Axes {
-        x: &plot.x,
-        x_is_log: false,
-        y: &plot.y,
-        y_is_share: false,
-        has_legend: plot.series.len() > 1,
-    };
-    plot::draw(&[(axes, &lines)], size, is_dark)
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+        };
+        let lines: Vec<Line> = self.series.iter().map(line).collect();
+        let axes = Axes {
+            x: &self.x,
+            x_is_log: false,
+            y: &self.y,
+            y_is_share: false,
+            has_legend: lines.len() > 1,
+        };
+        plot::draw(&[(axes, &lines)], size, is_dark)
+    }
 }

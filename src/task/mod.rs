@@ -1,7 +1,7 @@
 //! What a model is trained on. A task draws **records** from a seeded generator, says which field
 //! each character belongs to, and keeps validation records apart by construction.
 //!
-//! What draws them is left out of the page, for its lists of words are a sixth of what it would weigh.
+//! What draws them is left out of the page, for its lists of words are an eighth of what it would weigh.
 
 pub mod floor;
 mod probe;

@@ -1,7 +1,7 @@
 // What a model may ask of a GPU: small ones are bound by the number of dispatches, not by arithmetic.
 
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
@@ -73,7 +73,14 @@ test('memory is the same after 5,000 steps as when the run had first been saved'
   assert(late < 1.05 * early, `${early} bytes after 100 steps, ${late} after 5,000`)
 })
 
+const gzipped = file => gzipSync(readFileSync(join(DIST, file)), { level: 9 }).length
+
 test('the worker is at most 3 MB to load', () => {
-  const gzipped = gzipSync(readFileSync(join(DIST, 'worker_bg.wasm')), { level: 9 }).length
-  assert(gzipped <= 3_000_000, `${gzipped} bytes gzipped`)
+  const bytes = gzipped('worker_bg.wasm')
+  assert(bytes <= 3_000_000, `${bytes} bytes gzipped`)
+})
+
+test('the page is at most 350 kB to load', () => {
+  const bytes = gzipped(readdirSync(DIST).find(file => /^app-.*_bg\.wasm$/.test(file)))
+  assert(bytes <= 350_000, `${bytes} bytes gzipped`)
 })

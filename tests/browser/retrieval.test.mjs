@@ -35,11 +35,11 @@ test('a model is evaluated while it trains on, and training tells in what it wri
     await confab.untilStep(step + 5)
     const [early] = await shares(confab, /Free/)
 
-    await confab.untilStep(300, 120_000)
+    await confab.untilStep(600, 120_000)
     await evaluate(confab, 9) // not 8 again, which is still on show
     const [late] = await shares(confab, /Free/)
     assert.equal(early, 0, 'at first no line has the form of one')
-    assert(late >= 50, `after 300 steps ${late}% of the lines have the form of one`)
+    assert(late >= 50, `after 600 steps ${late}% of the lines have the form of one`)
   })
 })
 

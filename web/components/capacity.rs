@@ -256,11 +256,8 @@ fn Curves() -> impl IntoView {
     });
     let svg = move || {
         let width = width.get()?;
-        let drawn = state
-            .outcomes
-            .list
-            .with(|outcomes| capacity::plot(outcomes, (width, HEIGHT), is_dark.get()));
-        drawn.map_err(|why| state.notify(format!("The curves could not be drawn: {why}."))).ok()
+        let outcomes = state.outcomes.list;
+        Some(outcomes.with(|outcomes| capacity::plot(outcomes, (width, HEIGHT), is_dark.get())))
     };
     view! {
         <div node_ref=holder>

@@ -32,10 +32,8 @@ pub fn Loss() -> impl IntoView {
     let draw = move || {
         let Some(holder) = holder.get_untracked() else { return };
         let width = browser::chart_width(&holder);
-        match untrack(|| chart::draw(&list_curves(state), find_level(state), options(width))) {
-            Ok(drawn) => chart.set(Some(drawn)),
-            Err(reason) => state.notify(format!("The chart could not be drawn: {reason}.")),
-        }
+        let drawn = untrack(|| chart::draw(&list_curves(state), find_level(state), options(width)));
+        chart.set(Some(drawn));
     };
     let redraw = limit_rate(draw);
     Effect::new({

@@ -27,13 +27,7 @@ pub fn Sweep() -> impl IntoView {
         if lines.is_empty() {
             return None;
         }
-        match plot::draw(&[(AXES, &lines)], (width, HEIGHT), is_dark.get()) {
-            Ok(svg) => Some(svg),
-            Err(reason) => {
-                state.notify(format!("The sweep could not be drawn: {reason}."));
-                None
-            }
-        }
+        Some(plot::draw(&[(AXES, &lines)], (width, HEIGHT), is_dark.get()))
     };
     let done = move || {
         let count = state.sweep.with(Vec::len);
@@ -43,7 +37,7 @@ pub fn Sweep() -> impl IntoView {
         let names = lines.get().into_iter().enumerate();
         names
             .map(|(index, line)| {
-                let style = format!("background:{}", plot::css_color(index, is_dark.get()));
+                let style = format!("background:{}", plot::pick_color(index + 1, is_dark.get()));
                 view! { <span><i class="key" style=style></i>" "{line.name}" "</span> }
             })
             .collect_view()
