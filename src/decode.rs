@@ -3,17 +3,15 @@
 //! A token of a small model is less work than giving one operation to a GPU, so a small model is
 //! read back once and decoded in plain loops; a large one is decoded where it is.
 
-mod plain;
-
 use burn::tensor::{Device, ExecutionError, Tensor};
 
 use crate::config::ModelConfig;
 use crate::kernel::is_cpu;
 use crate::model::gpt::Caches;
 use crate::model::{Gpt, Layout};
+use crate::plain::{Cache, Plain};
 use crate::sample::to_tensor;
 use crate::trainer::{Trainer, floats};
-use plain::Plain;
 
 /// The most parameters of a small model.
 const MOST_PARAMETERS: usize = 8 << 20;
@@ -29,7 +27,7 @@ pub struct Decoder {
 enum Model {
     /// To be decoded in loops, and not read back yet.
     Unread(Box<(ModelConfig, Layout, Tensor<1>)>),
-    Plain(Plain),
+    Plain(Plain, Cache),
     OnGpu {
         model: Box<Gpt>,
         caches: Caches,
@@ -74,7 +72,7 @@ impl Decoder {
         self.len = 0;
         match &mut self.model {
             Model::Unread(_) => {}
-            Model::Plain(plain) => plain.restart(),
+            Model::Plain(_, cache) => *cache = Cache::default(),
             Model::OnGpu { model, caches, .. } => *caches = model.caches(),
         }
     }
@@ -93,12 +91,12 @@ impl Decoder {
         if let Model::Unread(unread) = &self.model {
             let (config, layout, parameters) = &**unread;
             let values = floats(parameters.clone().into_data_async().await?);
-            self.model = Model::Plain(Plain::new(config, layout, &values));
+            self.model = Model::Plain(Plain::new(config, layout, &values), Cache::default());
         }
         self.len += ids.len();
         match &mut self.model {
             Model::Unread(_) => unreachable!("it has just been read"),
-            Model::Plain(plain) => Ok(plain.decode(ids)),
+            Model::Plain(plain, cache) => Ok(plain.decode(ids, cache)),
             Model::OnGpu { model, caches, device } => {
                 let logits = model.forward_cached(to_tensor(ids, device), caches);
                 Ok(floats(logits.into_data_async().await?))

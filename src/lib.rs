@@ -2,18 +2,19 @@
 //! and shows what they compute. The modules in reading order:
 //!
 //! - no Burn in it, and all that the page's `app` is built with: [`config`], [`task`] but for what
-//!   draws records, [`link`], [`protocol`], [`report`], [`capacity`], [`color`], [`plot`]
+//!   draws records, [`edit`], [`link`], [`protocol`], [`report`], [`capacity`], [`color`], [`plot`]
 #![cfg_attr(
     feature = "compute",
     doc = "- what a model reads: [`tokenizer`], [`noise`]
 - what computes: [`batch`], [`kernel`], [`model`], [`loss`], [`schedule`], [`optimizer`], [`trainer`]
-- what a trained model shows: [`decode`], [`sample`], [`trace`], [`analysis`], [`eval`]
+- what a trained model shows: [`plain`], [`decode`], [`sample`], [`trace`], [`analysis`], [`eval`]
 - around it: [`checkpoint`], [`session`], [`platform`], [`selfcheck`], [mod@bench]"
 )]
 
 pub mod capacity;
 pub mod color;
 pub mod config;
+pub mod edit;
 pub mod link;
 pub mod plot;
 pub mod protocol;
@@ -42,6 +43,8 @@ pub mod model;
 pub mod noise;
 #[cfg(feature = "compute")]
 pub mod optimizer;
+#[cfg(feature = "compute")]
+pub mod plain;
 #[cfg(feature = "compute")]
 pub mod platform;
 #[cfg(feature = "compute")]

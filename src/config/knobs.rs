@@ -76,6 +76,17 @@ pub const KNOBS: &[Knob] = &[
         Range::Text { max_bytes: MAX_TEXT_BYTES },
         "your own text, or JSONL with instruction/output or question/fact/answer",
     ),
+    int(at!(task.induction.characters), "Characters", 2, 62, "different characters to draw from"),
+    int(at!(task.induction.shortest), "Shortest", 1, 512, "fewest characters that are repeated"),
+    int(at!(task.induction.longest), "Longest", 1, 512, "most characters that are repeated"),
+    int(at!(task.modular.modulus), "Modulus", 2, 151, "what a sum is taken modulo"),
+    float(
+        at!(task.modular.share),
+        "Trained share",
+        0.0,
+        1.0,
+        "share of all sums that are trained on; the others are held out",
+    ),
     int(at!(model.n_layers), "Layers", 1, 48, "transformer blocks"),
     int(at!(model.n_heads), "Heads", 1, 64, "attention heads a layer; must divide the width"),
     int(

@@ -3,7 +3,9 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::{Facts, Field, Floor, Phone, Record, TaskKind, Text, facts};
+use super::{
+    Facts, Field, Floor, Induction, Modular, Phone, Record, TaskKind, Text, facts, modular,
+};
 use crate::config::{ConfigError, TaskConfig};
 use crate::tokenizer::Tokenizer;
 
@@ -20,6 +22,8 @@ pub enum Task {
     Phone(Phone),
     Facts(Facts),
     Text(Text),
+    Induction(Induction),
+    Modular(Modular),
 }
 
 impl Task {
@@ -32,6 +36,8 @@ impl Task {
             TaskKind::Phone => Task::Phone(Phone::new(&config.phone)),
             TaskKind::Facts => Task::Facts(Facts::new(&config.facts)),
             TaskKind::Text => Task::Text(Text::new(&config.text).map_err(ConfigError::Task)?),
+            TaskKind::Induction => Task::Induction(Induction::new(&config.induction)),
+            TaskKind::Modular => Task::Modular(Modular::new(&config.modular)),
         })
     }
 
@@ -42,6 +48,8 @@ impl Task {
             Task::Phone(task) => task.draw(split, rng),
             Task::Facts(task) => task.draw(split, rng),
             Task::Text(task) => task.draw(split, window, rng),
+            Task::Induction(task) => task.draw(split, rng),
+            Task::Modular(task) => task.draw(split, rng),
         }
     }
 
@@ -51,6 +59,8 @@ impl Task {
             Task::Phone(task) => task.longest(),
             Task::Facts(task) => task.longest(),
             Task::Text(task) => task.longest(),
+            Task::Induction(task) => task.longest(),
+            Task::Modular(_) => modular::RECORD_LEN,
         }
     }
 
@@ -65,6 +75,8 @@ impl Task {
             Task::Text(task) => {
                 Some(Floor::of_records(task.records(Split::Train)?, task.prefixes()?))
             }
+            Task::Induction(task) => Some(task.floor()),
+            Task::Modular(_) => Some(modular::floor()),
         }
     }
 
@@ -75,6 +87,8 @@ impl Task {
             Task::Phone(task) => task.next(prefix),
             Task::Facts(task) => task.prefixes().shares(prefix),
             Task::Text(task) => task.prefixes().map_or_else(Vec::new, |p| p.shares(prefix)),
+            Task::Induction(task) => task.next(prefix),
+            Task::Modular(task) => task.next(prefix),
         }
     }
 
@@ -82,8 +96,8 @@ impl Task {
     /// counting alone reaches.
     pub fn baseline(&self) -> Option<f64> {
         match self {
-            Task::Phone(_) | Task::Facts(_) => None,
             Task::Text(task) => task.baseline(),
+            _ => None,
         }
     }
 
@@ -93,6 +107,8 @@ impl Task {
             Task::Phone(task) => Tokenizer::new(&task.alphabet()),
             Task::Facts(_) => Tokenizer::new(facts::ALPHABET),
             Task::Text(task) => Tokenizer::new(task.alphabet()),
+            Task::Induction(task) => Tokenizer::new(&task.alphabet()),
+            Task::Modular(task) => Tokenizer::new(&task.alphabet()),
         }
     }
 

@@ -12,6 +12,10 @@ mod draw;
 #[cfg(feature = "compute")]
 mod facts;
 #[cfg(feature = "compute")]
+mod induction;
+#[cfg(feature = "compute")]
+mod modular;
+#[cfg(feature = "compute")]
 mod ngram;
 #[cfg(feature = "compute")]
 mod phone;
@@ -33,6 +37,10 @@ pub use draw::{Split, Task, record_rng};
 #[cfg(feature = "compute")]
 pub use facts::Facts;
 #[cfg(feature = "compute")]
+pub use induction::Induction;
+#[cfg(feature = "compute")]
+pub use modular::Modular;
+#[cfg(feature = "compute")]
 pub use phone::{Phone, UNKNOWN};
 #[cfg(feature = "compute")]
 pub use text::Text;
@@ -45,16 +53,20 @@ pub enum TaskKind {
     Phone,
     Facts,
     Text,
+    Induction,
+    Modular,
 }
 
 impl TaskKind {
-    pub const NAMES: &'static [&'static str] = &["phone", "facts", "text"];
+    pub const NAMES: &'static [&'static str] = &["phone", "facts", "text", "induction", "modular"];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Phone => "phone",
             Self::Facts => "facts",
             Self::Text => "text",
+            Self::Induction => "induction",
+            Self::Modular => "modular",
         }
     }
 
@@ -63,6 +75,8 @@ impl TaskKind {
             "phone" => Some(Self::Phone),
             "facts" => Some(Self::Facts),
             "text" => Some(Self::Text),
+            "induction" => Some(Self::Induction),
+            "modular" => Some(Self::Modular),
             _ => None,
         }
     }

@@ -8,6 +8,9 @@ pub struct Record {
     pub text: String,
     /// One field per character of `text`.
     pub fields: Vec<Field>,
+    /// Characters at the beginning that are given: a model learns to predict those after them. At
+    /// least the first is, for it is after nothing.
+    pub given: usize,
     /// `facts` only: the category of the question.
     pub category: Option<String>,
 }
@@ -15,7 +18,7 @@ pub struct Record {
 impl Record {
     /// An empty record, to be grown with [`Record::push`].
     pub fn new() -> Self {
-        Self { text: String::new(), fields: Vec::new(), category: None }
+        Self { text: String::new(), fields: Vec::new(), given: 1, category: None }
     }
 
     /// Appends `text`, all of whose characters belong to `field`.

@@ -13,7 +13,7 @@ impl Task {
         let probes = match self {
             Task::Phone(_) => phone_probes(&record.text, &other.text),
             Task::Facts(_) => facts_probes(&record),
-            Task::Text(_) => return Vec::new(),
+            Task::Text(_) | Task::Induction(_) | Task::Modular(_) => return Vec::new(),
         };
         let general = [("nothing but the beginning", "{B}"), ("empty prompt", "\n")];
         let general = general.map(|(name, prompt)| (name, prompt.to_owned()));
@@ -26,7 +26,7 @@ impl Task {
     pub fn source(&self, prompt: &str, written: &str) -> Source {
         let answer = match self {
             Task::Phone(_) => written.rsplit(": ").next().unwrap_or_default(),
-            Task::Facts(_) | Task::Text(_) => written,
+            _ => written,
         };
         let answer = answer.split("{E}").next().unwrap_or_default().trim();
         if answer.is_empty() {
@@ -38,6 +38,7 @@ impl Task {
             Task::Text(task) => {
                 task.records(Split::Train).is_some_and(|records| has_answer(records, answer))
             }
+            Task::Induction(_) | Task::Modular(_) => false,
         };
         match prompt.contains(answer) {
             true => Source::Context,

@@ -1,0 +1,149 @@
+//! The model in plain numbers and loops, for the CPU alone: it writes on a token at a time, and
+//! records a whole forward pass, changed by edits if there are any. The names and shapes are those
+//! of [`model`](crate::model), of one row.
+
+mod attention;
+mod block;
+mod edit;
+mod linear;
+mod matrix;
+mod mlp;
+mod norm;
+mod recording;
+
+pub use crate::edit::{Change, Edit, Site};
+pub use matrix::Matrix;
+pub use recording::{LayerRecording, Recording};
+
+use crate::config::ModelConfig;
+use crate::model::Layout;
+use attention::KeyValues;
+use block::Block;
+use edit::Edits;
+use linear::{Linear, Parameters};
+use norm::Norm;
+
+pub struct Plain {
+    n_heads: usize,
+    d_head: usize,
+    d_model: usize,
+    w_e: Vec<f32>,   // [vocab, d_model]
+    w_pos: Vec<f32>, // [context, d_model]
+    blocks: Vec<Block>,
+    ln_final: Norm,
+    unembed: Linear,
+    vocab_size: usize,
+}
+
+/// The keys and values of every layer, for [`Plain::decode`].
+#[derive(Clone, Debug, Default)]
+pub struct Cache {
+    layers: Vec<KeyValues>,
+    /// Tokens held.
+    len: usize,
+}
+
+/// Tokens of a prompt that are decoded at once, which bounds what their patterns take.
+const PROMPT_PART: usize = 64;
+
+impl Plain {
+    /// # Shapes
+    /// `flat`: `[layout.len()]`
+    ///
+    /// # Panics
+    /// If `layout` is not that of `config`, or `flat` is shorter.
+    pub fn new(config: &ModelConfig, layout: &Layout, flat: &[f32]) -> Self {
+        let parameters = Parameters { layout, flat };
+        let get = |name: &str| parameters.get(name).unwrap_or_default();
+        let block = |layer| Block::new(config, parameters, &format!("blocks.{layer}"));
+        let w_e = get("embed.W_E");
+        let vocab_size = w_e.len() / config.d_model;
+        let w_u = parameters.get("unembed.W_U").unwrap_or_else(|| transpose(&w_e, vocab_size));
+        Self {
+            n_heads: config.n_heads,
+            d_head: config.d_head(),
+            d_model: config.d_model,
+            unembed: Linear::new(w_u, vocab_size),
+            w_e,
+            w_pos: get("pos_embed.W_pos"),
+            blocks: (0..config.n_layers).map(block).collect(),
+            ln_final: Norm::new(parameters, "ln_final"),
+            vocab_size,
+        }
+    }
+
+    /// Logits after the last of `ids`, which follow those in `cache`, and join them: `[vocab]`.
+    ///
+    /// # Panics
+    /// If there are more tokens than the context holds, or one is not of the vocabulary.
+    pub fn decode(&self, ids: &[u32], cache: &mut Cache) -> Vec<f32> {
+        cache.layers.resize_with(self.blocks.len(), KeyValues::default);
+        let mut resid = Vec::new();
+        for ids in ids.chunks(PROMPT_PART) {
+            resid = self.embed(ids);
+            add(&mut resid, &self.pos_embed(cache.len, ids.len()));
+            for (block, cache) in self.blocks.iter().zip(&mut cache.layers) {
+                block.forward(&mut resid, cache);
+            }
+            cache.len += ids.len();
+        }
+        let last = &resid[resid.len().saturating_sub(self.d_model)..];
+        self.unembed.forward(&self.ln_final.forward(last))
+    }
+
+    /// The forward pass over `ids`, as `edits` change it, in their order; what does not fit the
+    /// model or the prompt is ignored. It takes memory for every pattern,
+    /// `n_layers * n_heads * seq²` numbers, and `n_layers * n_heads * seq * d_model` for what heads
+    /// write.
+    ///
+    /// # Panics
+    /// If there are more tokens than the context holds, or one is not of the vocabulary.
+    pub fn record(&self, ids: &[u32], edits: &[Edit]) -> Recording {
+        let (embed, pos_embed) = (self.embed(ids), self.pos_embed(0, ids.len()));
+        let mut resid = sum(&embed, &pos_embed);
+        let mut layers: Vec<LayerRecording> = Vec::with_capacity(self.blocks.len());
+        for (layer, block) in self.blocks.iter().enumerate() {
+            let recorded = block.record(resid, self.d_model, Edits { all: edits, layer });
+            resid = recorded.resid_post.clone();
+            layers.push(recorded);
+        }
+        let normed = self.ln_final.forward(&resid);
+        Recording {
+            seq: ids.len(),
+            d_model: self.d_model,
+            n_heads: self.n_heads,
+            d_head: self.d_head,
+            vocab_size: self.vocab_size,
+            embed,
+            pos_embed,
+            layers,
+            final_scale: self.ln_final.scales(&resid),
+            logits: self.unembed.forward(&normed),
+            normed,
+        }
+    }
+
+    fn embed(&self, ids: &[u32]) -> Vec<f32> {
+        let row = |id: &u32| &self.w_e[*id as usize * self.d_model..][..self.d_model];
+        ids.iter().flat_map(row).copied().collect()
+    }
+
+    /// Of `seq` places from `start`.
+    fn pos_embed(&self, start: usize, seq: usize) -> Vec<f32> {
+        self.w_pos[start * self.d_model..][..seq * self.d_model].to_vec()
+    }
+}
+
+fn add(to: &mut [f32], more: &[f32]) {
+    to.iter_mut().zip(more).for_each(|(to, more)| *to += more);
+}
+
+fn sum(a: &[f32], b: &[f32]) -> Vec<f32> {
+    a.iter().zip(b).map(|(a, b)| a + b).collect()
+}
+
+/// Rows to columns, of a matrix with `rows` rows.
+fn transpose(matrix: &[f32], rows: usize) -> Vec<f32> {
+    let columns = matrix.len() / rows;
+    (0..columns).flat_map(|column| matrix.iter().skip(column).step_by(columns).copied()).collect()
+}

@@ -1,0 +1,276 @@
+//! The model in plain numbers: what it records, and what edits change.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use confab::config::ModelConfig;
+use confab::model::{Gpt, Layout, Weights};
+use confab::plain::{Cache, Change, Edit, LayerRecording, Plain, Recording, Site};
+use proptest::prelude::*;
+
+const VOCAB: usize = 13;
+
+struct Model {
+    config: ModelConfig,
+    layout: Layout,
+    flat: Vec<f32>,
+}
+
+impl Model {
+    /// With weights so large that patterns are far from even and every part tells.
+    fn new(config: ModelConfig) -> Self {
+        let layout = Layout::new(&config, VOCAB);
+        let flat = layout.init(3).into_iter().map(|w| 4.0 * w + 0.01).collect();
+        Self { config, layout, flat }
+    }
+
+    fn small() -> Self {
+        Self::new(small())
+    }
+
+    fn plain(&self) -> Plain {
+        Plain::new(&self.config, &self.layout, &self.flat)
+    }
+
+    fn record(&self, edits: &[Edit]) -> Recording {
+        self.plain().record(&ids(SEQ), edits)
+    }
+
+    /// The logits of all tokens by the model that trains.
+    fn logits(&self, ids: &[u32]) -> Vec<f32> {
+        let device = Device::flex();
+        let flat =
+            Tensor::from_data(TensorData::new(self.flat.clone(), [self.flat.len()]), &device);
+        let model = Gpt::new(&self.config, &Weights::new(&self.layout, &flat));
+        let ids: Vec<i32> = ids.iter().map(|id| *id as i32).collect();
+        let shape = [1, ids.len()];
+        let (logits, _) = model.forward(Tensor::from_data(TensorData::new(ids, shape), &device));
+        logits.into_data().iter::<f32>().collect()
+    }
+
+    fn values(&self, name: &str) -> &[f32] {
+        self.layout.find(name).map_or(&[], |parameter| &self.flat[parameter.range.clone()])
+    }
+}
+
+const SEQ: usize = 11;
+
+fn small() -> ModelConfig {
+    let small = ModelConfig { n_layers: 2, n_heads: 3, d_model: 12, ..ModelConfig::default() };
+    ModelConfig { context: 80, bias: true, ..small }
+}
+
+fn ids(seq: usize) -> Vec<u32> {
+    (0..seq).map(|at| (at * at + 5 * at + 1) as u32 % VOCAB as u32).collect()
+}
+
+fn add(to: &mut [f32], more: &[f32]) {
+    assert_eq!(to.len(), more.len());
+    to.iter_mut().zip(more).for_each(|(to, more)| *to += more);
+}
+
+/// Largest difference, relative to the largest value.
+fn difference(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    let largest = b.iter().fold(1.0f32, |most, x| most.max(x.abs()));
+    a.iter().zip(b).fold(0.0f32, |most, (a, b)| most.max((a - b).abs())) / largest
+}
+
+fn edit(site: Site, positions: std::ops::Range<usize>, change: Change) -> Edit {
+    Edit { site, positions, change }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn logits_are_those_of_the_model_that_trains(
+        n_layers in 1..4usize, n_heads in 1..5usize, d_head in 1..9usize,
+        tied_head in any::<bool>(), bias in any::<bool>(), seq in 1..80usize,
+    ) {
+        let d_model = n_heads * d_head;
+        let shape = ModelConfig { n_layers, n_heads, d_model, tied_head, bias, ..small() };
+        let (model, ids) = (Model::new(shape), ids(seq));
+        let recorded = model.plain().record(&ids, &[]);
+        prop_assert!(difference(&recorded.logits, &model.logits(&ids)) < 1e-4);
+    }
+}
+
+#[test]
+fn the_residual_stream_is_the_sum_of_what_is_written_into_it() {
+    let recorded = Model::small().record(&[]);
+    let mut sum = recorded.embed.clone();
+    add(&mut sum, &recorded.pos_embed);
+    for layer in &recorded.layers {
+        assert!(difference(&sum, &layer.resid_pre) < 1e-5);
+        add(&mut sum, &layer.attn_out);
+        assert!(difference(&sum, &layer.resid_mid) < 1e-5);
+        add(&mut sum, &layer.mlp_out);
+    }
+    assert!(difference(&sum, &recorded.layers.last().unwrap().resid_post) < 1e-5);
+}
+
+#[test]
+fn what_attention_writes_is_the_sum_of_its_heads() {
+    let model = Model::small();
+    for (number, layer) in model.record(&[]).layers.iter().enumerate() {
+        let mut sum = model.values(&format!("blocks.{number}.attn.b_O")).repeat(SEQ);
+        layer.head_out.chunks(sum.len()).for_each(|head| add(&mut sum, head));
+        assert!(difference(&sum, &layer.attn_out) < 1e-5);
+    }
+}
+
+#[test]
+fn rows_of_patterns_sum_to_one_and_weigh_the_values() {
+    let recorded = Model::small().record(&[]);
+    let (heads, d_head) = (recorded.n_heads, recorded.d_head);
+    for layer in &recorded.layers {
+        assert_eq!(layer.pattern.len(), heads * SEQ * SEQ);
+        for (place, row) in layer.pattern.chunks(SEQ).enumerate() {
+            let (head, query) = (place / SEQ, place % SEQ);
+            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+            assert!(row[query + 1..].iter().all(|weight| *weight == 0.0));
+            for d in head * d_head..(head + 1) * d_head {
+                let weighted =
+                    |(key, weight): (usize, &f32)| weight * layer.v[key * heads * d_head + d];
+                let z: f32 = row.iter().enumerate().map(weighted).sum();
+                assert!((z - layer.z[query * heads * d_head + d]).abs() < 1e-5);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_unembedded_is_the_last_stream_over_its_scale() {
+    let model = Model::small();
+    let recorded = model.record(&[]);
+    let [w, b] = ["w", "b"].map(|part| model.values(&format!("ln_final.{part}")).to_vec());
+    let last = &recorded.layers.last().unwrap().resid_post;
+    let rows = last.chunks(12).zip(recorded.normed.chunks(12)).zip(&recorded.final_scale);
+    for ((resid, normed), scale) in rows {
+        let mean = resid.iter().sum::<f32>() / 12.0;
+        for d in 0..12 {
+            assert!(((resid[d] - mean) / scale * w[d] + b[d] - normed[d]).abs() < 1e-4);
+        }
+    }
+}
+
+/// Whether two recordings of a layer are the same before token `position`.
+fn same_before(a: &LayerRecording, b: &LayerRecording, position: usize) -> bool {
+    let until = position * 12;
+    a.resid_post[..until] == b.resid_post[..until] && a.q[..until] == b.q[..until]
+}
+
+#[test]
+fn a_head_knocked_out_at_a_token_changes_only_later_layers_and_tokens() {
+    let model = Model::small();
+    let whole = model.record(&[]);
+    let site = Site::Head { layer: 1, head: 2 };
+    let without = model.record(&[edit(site, 4..5, Change::Scale(0.0))]);
+    assert!(without.layers[0] == whole.layers[0]);
+    assert!(same_before(&without.layers[1], &whole.layers[1], 4));
+    assert!(without.layers[1].pattern == whole.layers[1].pattern);
+    let row = |of: &Recording, token: usize| of.logits[token * VOCAB..][..VOCAB].to_vec();
+    for token in 0..SEQ {
+        // The last layer moves nothing on to later tokens.
+        assert_eq!(row(&without, token) == row(&whole, token), token != 4, "token {token}");
+    }
+    let in_first = Site::Head { layer: 0, head: 2 };
+    let without = model.record(&[edit(in_first, 4..5, Change::Scale(0.0))]);
+    for token in 0..SEQ {
+        assert_eq!(row(&without, token) == row(&whole, token), token < 4, "token {token}");
+    }
+}
+
+#[test]
+fn a_head_knocked_out_everywhere_is_a_model_without_its_rows_of_the_output_matrix() {
+    let mut model = Model::small();
+    let site = Site::Head { layer: 0, head: 1 };
+    let without = model.record(&[edit(site, 0..SEQ, Change::Scale(0.0))]);
+    let start = model.layout.find("blocks.0.attn.W_O").unwrap().range.start;
+    model.flat[start + 4 * 12..start + 8 * 12].fill(0.0);
+    assert!(difference(&without.logits, &model.record(&[]).logits) < 1e-5);
+}
+
+#[test]
+fn a_stream_or_all_that_is_written_patched_from_another_prompt_gives_its_logits() {
+    let model = Model::small();
+    let mut others = ids(SEQ);
+    others.reverse();
+    let other = model.plain().record(&others, &[]);
+    let of = |site, values: &[f32]| edit(site, 0..SEQ, Change::Set(values.to_vec()));
+    for layer in 0..2 {
+        let patched = model.record(&[of(Site::Resid { layer }, &other.layers[layer].resid_pre)]);
+        assert!(patched.logits == other.logits);
+    }
+    let mut edits = vec![of(Site::Resid { layer: 0 }, &other.layers[0].resid_pre)];
+    for (layer, recorded) in other.layers.iter().enumerate() {
+        edits.push(of(Site::Mlp { layer }, &recorded.mlp_out));
+        for head in 0..3 {
+            let z =
+                recorded.z.chunks(4).skip(head).step_by(3).flatten().copied().collect::<Vec<_>>();
+            edits.push(of(Site::Head { layer, head }, &z));
+            let pattern = &recorded.pattern[head * SEQ * SEQ..][..SEQ * SEQ];
+            edits.push(of(Site::Pattern { layer, head }, pattern));
+        }
+    }
+    let patched = model.record(&edits);
+    assert!(patched.layers == other.layers && patched.logits == other.logits);
+}
+
+#[test]
+fn a_pattern_set_to_uniform_averages_the_values_seen() {
+    let model = Model::small();
+    let row = |query| {
+        (0..SEQ).map(move |key| if key <= query { 1.0 / (query as f32 + 1.0) } else { 0.0 })
+    };
+    let uniform = (3..SEQ).flat_map(row).collect();
+    let site = Site::Pattern { layer: 0, head: 0 };
+    let recorded = &model.record(&[edit(site, 3..SEQ, Change::Set(uniform))]).layers[0];
+    let width = 12;
+    for query in 3..SEQ {
+        for d in 0..4 {
+            let mean = (0..=query).map(|key| recorded.v[key * width + d]).sum::<f32>()
+                / (query as f32 + 1.0);
+            assert!((recorded.z[query * width + d] - mean).abs() < 1e-5);
+        }
+    }
+    assert_eq!(recorded.z[..3 * width], model.record(&[]).layers[0].z[..3 * width]);
+}
+
+#[test]
+fn edits_that_do_not_fit_change_nothing() {
+    let model = Model::small();
+    let whole = model.record(&[]);
+    let scale = Change::Scale(0.0);
+    #[allow(clippy::reversed_empty_ranges)]
+    let edits = [
+        edit(Site::Resid { layer: 2 }, 0..SEQ, scale.clone()),
+        edit(Site::Head { layer: 0, head: 3 }, 0..SEQ, scale.clone()),
+        edit(Site::Pattern { layer: usize::MAX, head: 0 }, 0..SEQ, scale.clone()),
+        edit(Site::Mlp { layer: 0 }, SEQ..usize::MAX, scale.clone()),
+        edit(Site::Mlp { layer: 0 }, 7..2, scale.clone()),
+        edit(Site::Mlp { layer: 0 }, 2..7, Change::Set(vec![1.0; 11])),
+    ];
+    assert!(model.record(&edits) == whole);
+    let clipped = model.record(&[edit(Site::Mlp { layer: 0 }, 9..usize::MAX, scale.clone())]);
+    assert!(clipped == model.record(&[edit(Site::Mlp { layer: 0 }, 9..SEQ, scale)]));
+    // Of rows set, only the first is whole.
+    let set = Change::Set(vec![2.0; 13]);
+    let recorded = model.record(&[edit(Site::Mlp { layer: 0 }, 5..7, set)]);
+    assert_eq!(recorded.layers[0].mlp_out[5 * 12..6 * 12], [2.0; 12]);
+    assert_eq!(recorded.layers[0].mlp_out[6 * 12..], whole.layers[0].mlp_out[6 * 12..]);
+    assert!(model.plain().record(&[], &edits).logits.is_empty());
+}
+
+#[test]
+fn writing_on_from_a_cache_gives_the_logits_recorded() {
+    let model = Model::small();
+    let (plain, ids) = (model.plain(), ids(80));
+    let recorded = plain.record(&ids, &[]);
+    let row = |token: usize| &recorded.logits[token * VOCAB..][..VOCAB];
+    for prompt in [1, 63, 64, 65, 75] {
+        let mut cache = Cache::default();
+        assert!(difference(&plain.decode(&ids[..prompt], &mut cache), row(prompt - 1)) < 1e-4);
+        for token in prompt..80 {
+            assert!(difference(&plain.decode(&ids[token..=token], &mut cache), row(token)) < 1e-4);
+        }
+    }
+}
