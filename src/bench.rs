@@ -1,6 +1,5 @@
 //! How fast a model trains and writes, and what a step spends its time on.
 
-mod peak;
 mod suite;
 
 use burn::tensor::{Device, ExecutionError, Tensor};

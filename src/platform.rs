@@ -8,6 +8,8 @@ use crate::selfcheck;
 
 #[cfg(not(target_family = "wasm"))]
 mod native;
+#[cfg(not(target_family = "wasm"))]
+mod peak;
 #[cfg(target_family = "wasm")]
 mod wasm;
 
@@ -18,7 +20,7 @@ use wasm as target;
 
 #[cfg(not(target_family = "wasm"))]
 pub use native::{keep_freed_memory, replace_file};
-pub use target::{HAS_MATRIX_UNITS, Store, for_each, memory_held, yield_now};
+pub use target::{Store, for_each, matmul_peak, memory_held, yield_now};
 
 /// A device that has shown itself to compute rightly.
 #[derive(Clone, Debug)]

@@ -12,7 +12,6 @@ use crate::kernel::linear::gpu::half::{Half, LARGE};
 use crate::loss::{mean_loss, token_losses};
 use crate::model::weights::to_device;
 use crate::model::{Gpt, Layout, Weights};
-use crate::platform::HAS_MATRIX_UNITS;
 use crate::task::Field;
 use crate::trainer::floats;
 
@@ -25,7 +24,7 @@ const TOLERANCE: f32 = 2e-2;
 /// A sentence on how the device differs or failed.
 pub async fn check(device: &Device) -> Result<(), String> {
     compare(device, 8, 16).await?;
-    if HAS_MATRIX_UNITS && Half::of(&client(device)).is_some() {
+    if Half::of(&client(device)).is_some() {
         compare(device, LARGE, LARGE).await?;
     }
     Ok(())

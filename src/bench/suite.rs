@@ -4,10 +4,9 @@ use std::collections::VecDeque;
 
 use burn::tensor::ExecutionError;
 
-use super::peak::matmul_peak;
 use super::{Bench, Rounds, WARM_UP};
 use crate::config::{ConfigError, Preset, RunConfig};
-use crate::platform::{OpenDevice, memory_held};
+use crate::platform::{OpenDevice, matmul_peak, memory_held};
 use crate::report::{BenchCurrent, BenchReport, BenchRow, Shape};
 use crate::trainer::Trainer;
 

@@ -8,6 +8,8 @@ use burn::tensor::wgpu::WgpuBackend;
 use burn_cubecl::cubecl::MemoryScope;
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
+pub use super::peak::matmul_peak;
+
 use super::Candidate;
 use crate::checkpoint::Checkpoint;
 use crate::config::MemoryLimits;
@@ -16,8 +18,6 @@ use crate::kernel::is_cpu;
 use crate::protocol::DeviceChoice;
 
 pub const CPU_NAME: &str = "CPU";
-/// Whether there are GPUs whose matrix units can be used.
-pub const HAS_MATRIX_UNITS: bool = true;
 /// What `auto` tries first.
 pub const AUTO: DeviceChoice = DeviceChoice::Webgpu;
 

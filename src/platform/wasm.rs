@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use burn::tensor::Device;
 use burn::tensor::wgpu::WgpuBackend;
+use burn::tensor::{Device, ExecutionError};
 use futures::future::{Either, select};
 use js_sys::{Array, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
@@ -14,14 +14,12 @@ use web_sys::{
     FileSystemGetFileOptions, FileSystemWritableFileStream, WorkerGlobalScope,
 };
 
-use super::Candidate;
+use super::{Candidate, OpenDevice};
 use crate::checkpoint::Checkpoint;
 use crate::config::MemoryLimits;
 use crate::protocol::DeviceChoice;
 
 pub const CPU_NAME: &str = "CPU (in the browser)";
-/// Browsers do not offer the matrix units of a GPU.
-pub const HAS_MATRIX_UNITS: bool = false;
 /// What `auto` tries first.
 pub const AUTO: DeviceChoice = DeviceChoice::Webgpu;
 
@@ -38,6 +36,14 @@ pub fn for_each<T: Send>(items: Vec<T>, work: impl Fn(usize, T) + Send + Sync) {
 /// A WASM program addresses 4 GiB; some of it is its own.
 pub fn cpu_limits() -> MemoryLimits {
     MemoryLimits { total: 3 << 30, buffer: 1 << 30 }
+}
+
+/// The page has no product so general.
+///
+/// # Errors
+/// None.
+pub async fn matmul_peak(_: &OpenDevice) -> Result<Option<f64>, ExecutionError> {
+    Ok(None)
 }
 
 /// A browser does not tell.

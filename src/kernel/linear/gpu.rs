@@ -1,6 +1,7 @@
 //! Linear layers on a GPU: one kernel forward, and one backward; large ones in half precision where
 //! that is what the GPU has matrix units for.
 
+#[cfg_attr(target_family = "wasm", path = "gpu/half/none.rs")]
 pub mod half;
 mod kernels;
 mod slim;
@@ -20,7 +21,6 @@ use super::Linear;
 use crate::kernel::fused::{self, Fused};
 use crate::kernel::gpu::{GpuTensor, UNITS, arg, dims, empty, groups};
 use crate::kernel::param::{Memory, Param, Part};
-use crate::platform::HAS_MATRIX_UNITS;
 
 /// Matrices side by side that multiply the same tokens.
 #[derive(Clone, Debug)]
@@ -114,7 +114,7 @@ impl Product {
     /// What the product is computed in if not in 32 bits.
     fn half(&self, tokens: usize) -> Option<Half> {
         let is_large = [self.rows, self.width(), tokens].into_iter().min() >= Some(half::LARGE);
-        self.half.filter(|_| is_large && HAS_MATRIX_UNITS)
+        self.half.filter(|_| is_large)
     }
 
     fn weights(&self) -> WeightsLaunch {

@@ -3,11 +3,10 @@
 use burn::tensor::{DType, ExecutionError, Tensor, TensorData};
 use web_time::Instant;
 
-use super::{median, seconds};
+use super::OpenDevice;
 use crate::kernel::gpu::client;
 use crate::kernel::is_cpu;
 use crate::kernel::linear::gpu::half::Half;
-use crate::platform::{HAS_MATRIX_UNITS, OpenDevice};
 
 /// Rows and columns: the first are doubled until a product takes [`LONG`], or there are the most.
 const FIRST: usize = 512;
@@ -17,14 +16,11 @@ const LONG: f64 = 0.02;
 const TIMES: usize = 5;
 
 /// Floating-point operations a second of a product of large square matrices, in whatever numbers
-/// the device multiplies fastest; `None` in a browser, whose page has no product so general.
+/// the device multiplies fastest.
 ///
 /// # Errors
 /// If the device failed.
 pub async fn matmul_peak(opened: &OpenDevice) -> Result<Option<f64>, ExecutionError> {
-    if !HAS_MATRIX_UNITS {
-        return Ok(None);
-    }
     let half = if is_cpu(&opened.device) { None } else { Half::of(&client(&opened.device)) };
     let mut peak = 0.0f64;
     for dtype in [Some(DType::F32), half.map(Half::dtype)].into_iter().flatten() {
@@ -49,9 +45,11 @@ async fn rate(
             let product = matrix.clone().matmul(matrix.clone());
             // To read one number of it is to wait for it.
             product.slice([0..1, 0..1]).into_scalar_async::<f32>().await?;
-            times.push(seconds(start.elapsed()));
+            times.push(start.elapsed().as_secs_f64());
         }
-        let time = median(times.split_off(1));
+        let mut times = times.split_off(1);
+        times.sort_by(f64::total_cmp);
+        let time = times[TIMES / 2];
         let next = 4 * (4 * size * size) as u64;
         if time > LONG || size == MOST || next > limits.buffer {
             return Ok(2.0 * (size as f64).powi(3) / time);
