@@ -31,6 +31,8 @@ pub struct Row {
     pub ids: Vec<u32>,
     /// One field per id.
     pub fields: Vec<Field>,
+    /// Ids at the beginning that are not predicted.
+    pub given: usize,
 }
 
 impl Row {
@@ -42,7 +44,7 @@ impl Row {
         let text: String = record.text.chars().take(most).collect();
         let ids = tokenizer.encode(&text).expect("a task's alphabet covers its records");
         let fields = record.fields.iter().take(most).copied().collect();
-        Self { ids, fields }
+        Self { ids, fields, given: record.given }
     }
 }
 
@@ -55,12 +57,19 @@ struct Token {
 }
 
 impl Row {
-    /// Each token predicts the next; the last is only predicted.
+    /// Each token predicts the next, if it is not given; the last is only predicted.
     fn tokens(&self) -> Vec<Token> {
-        let next = self.ids.iter().copied().zip(self.fields.iter().copied()).skip(1);
-        let token =
-            |(id, target): (&u32, _)| Token { id: *id, target: Some(target), is_forgotten: false };
-        self.ids.iter().zip(next).map(token).collect()
+        let token = |(place, id): (usize, &u32)| Token {
+            id: *id,
+            target: self.target(place + 1),
+            is_forgotten: false,
+        };
+        self.ids[..self.ids.len().saturating_sub(1)].iter().enumerate().map(token).collect()
+    }
+
+    /// What is to be predicted at `place`.
+    fn target(&self, place: usize) -> Option<(u32, Field)> {
+        (place >= self.given).then(|| (self.ids[place], self.fields[place]))
     }
 
     /// This row as it is read through `noise`.
@@ -79,7 +88,7 @@ impl Row {
         let ids = tokenizer.encode(&text).expect("noise only writes what the tokenizer knows");
         let token = |(id, reading): (u32, noise::Reading)| Token {
             id,
-            target: reading.predicts.map(|place| (self.ids[place], self.fields[place])),
+            target: reading.predicts.and_then(|place| self.target(place)),
             is_forgotten: reading.is_forgotten,
         };
         ids.into_iter().zip(readings).map(token).collect()

@@ -153,7 +153,11 @@ pub fn plot(outcomes: &[Outcome], size: (u32, u32), is_dark: bool) -> Result<Str
                 let (y, spread) = mean_and_deviation(values(cell));
                 Point { x: *facts as f64, y, spread }
             });
-            Line { name: format!("{parameters} parameters"), points: points.collect() }
+            Line {
+                name: format!("{parameters} parameters"),
+                points: points.collect(),
+                ..Line::default()
+            }
         };
         sizes.iter().map(line).collect()
     };

@@ -1,27 +1,31 @@
 //! Confab trains small transformers on synthetic memory tasks, in the browser and at the terminal,
 //! and shows what they compute. The modules in reading order:
 //!
-//! - no Burn in it, and all that the page's `app` is built with: [`config`], [`task`],
-//!   [`tokenizer`], [`noise`], [`edit`], [`link`], [`protocol`], [`report`], [`capacity`], [`color`],
-//!   [`plot`]
+//! - no Burn in it, and all that the page's `app` is built with: [`config`], [`task`] but for what
+//!   draws records, [`edit`],
+//!   [`figure`], [`look`], [`link`], [`protocol`], [`report`], [`capacity`], [`color`], [`plot`]
 #![cfg_attr(
     feature = "compute",
-    doc = "- what computes: [`batch`], [`kernel`], [`model`], [`loss`], [`schedule`], [`optimizer`], [`trainer`]
-- what a trained model shows: [`plain`], [`decode`], [`sample`], [`trace`], [`analysis`], [`eval`]
+    doc = "- what a model reads: [`tokenizer`], [`noise`]
+- what computes: [`batch`], [`kernel`], [`model`], [`loss`], [`schedule`], [`optimizer`], [`trainer`]
+- what a trained model shows: [`plain`], [`decode`], [`sample`], [`trace`], [`analysis`], [`lab`], [`eval`]
 - around it: [`checkpoint`], [`session`], [`platform`], [`selfcheck`], [mod@bench]"
 )]
+
+#[macro_use]
+mod names;
 
 pub mod capacity;
 pub mod color;
 pub mod config;
 pub mod edit;
+pub mod figure;
 pub mod link;
-pub mod noise;
+pub mod look;
 pub mod plot;
 pub mod protocol;
 pub mod report;
 pub mod task;
-pub mod tokenizer;
 
 #[cfg(feature = "compute")]
 pub mod analysis;
@@ -38,9 +42,13 @@ pub mod eval;
 #[cfg(feature = "compute")]
 pub mod kernel;
 #[cfg(feature = "compute")]
+pub mod lab;
+#[cfg(feature = "compute")]
 pub mod loss;
 #[cfg(feature = "compute")]
 pub mod model;
+#[cfg(feature = "compute")]
+pub mod noise;
 #[cfg(feature = "compute")]
 pub mod optimizer;
 #[cfg(feature = "compute")]
@@ -55,6 +63,8 @@ pub mod schedule;
 pub mod selfcheck;
 #[cfg(feature = "compute")]
 pub mod session;
+#[cfg(feature = "compute")]
+pub mod tokenizer;
 #[cfg(feature = "compute")]
 pub mod trace;
 #[cfg(feature = "compute")]

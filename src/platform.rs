@@ -18,7 +18,7 @@ use wasm as target;
 
 #[cfg(not(target_family = "wasm"))]
 pub use native::{keep_freed_memory, replace_file};
-pub use target::{Store, for_each, yield_now};
+pub use target::{HAS_MATRIX_UNITS, Store, for_each, memory_held, yield_now};
 
 /// A device that has shown itself to compute rightly.
 #[derive(Clone, Debug)]

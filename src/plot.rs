@@ -58,10 +58,12 @@ pub fn pick_color(number: usize, is_dark: bool) -> RGBColor {
 }
 
 /// One line: its name and its points.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Line {
     pub name: String,
     pub points: Vec<Point>,
+    /// A name for each point, which then are not joined; none for a line.
+    pub labels: Vec<String>,
 }
 
 /// A value at `x`, with an error bar of `spread` up and down; none if that is 0.
@@ -71,6 +73,9 @@ pub struct Point {
     pub y: f64,
     pub spread: f64,
 }
+
+/// A line of more points has no mark at each.
+const MOST_MARKED: usize = 60;
 
 /// What the axes stand for.
 #[derive(Clone, Copy, Debug)]
@@ -133,7 +138,7 @@ fn draw_lines<'a>(
         .label_style(font.clone())
         .axis_desc_style(font.clone())
         .draw()?;
-    for (index, Line { name, points }) in lines.iter().enumerate() {
+    for (index, Line { name, points, labels }) in lines.iter().enumerate() {
         let style = pick_color(index + 1, is_dark).stroke_width(2);
         let at = |point: &Point| (place(point.x), point.y);
         let bars = points.iter().filter(|point| point.spread > 0.0).map(|point| {
@@ -141,8 +146,13 @@ fn draw_lines<'a>(
             PathElement::new([(x, y - point.spread), (x, y + point.spread)], style)
         });
         chart.draw_series(bars)?;
+        let named = labels.iter().zip(points);
+        let named = named.map(|(label, point)| Text::new(label.clone(), at(point), font.clone()));
+        chart.draw_series(named)?;
+        let points = if labels.is_empty() { &points[..] } else { &[] };
+        let mark = if points.len() > MOST_MARKED { 0 } else { 3 };
         chart
-            .draw_series(LineSeries::new(points.iter().map(at), style).point_size(3))?
+            .draw_series(LineSeries::new(points.iter().map(at), style).point_size(mark))?
             .label(name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 14, y)], style));
     }
@@ -171,11 +181,15 @@ fn find_ranges(axes: Axes, lines: &[Line], place: impl Fn(f64) -> f64) -> (Range
         true if left < right => left..right,
         true if left.is_finite() => left - 0.5..left + 0.5,
         true => 0.0..1.0,
-        false => 0.0..right.max(0.1),
+        false => left.min(0.0)..right.max(0.1),
     };
     let most = points().map(|point| point.y + point.spread).fold(0.0, f64::max);
-    let up =
-        if axes.y_is_share { 0.0..1.0 } else { 0.0..if most > 0.0 { 1.05 * most } else { 1.0 } };
+    let least = points().map(|point| point.y - point.spread).fold(0.0, f64::min);
+    let up = match axes.y_is_share {
+        true => 0.0..1.0,
+        false if most == least => 0.0..1.0,
+        false => 1.05 * least..1.05 * most,
+    };
     (across, up)
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capacity::Sweeping;
 use crate::config::RunConfig;
+use crate::look::{Look, Looked};
 use crate::report::{AttentionByType, BenchReport, EvalOptions, ProbeReport, Report};
 use crate::task::{Field, Floor, Probe};
 
@@ -21,21 +22,18 @@ pub enum DeviceChoice {
     Cuda,
 }
 
+impl_names! {
+    DeviceChoice:
+    Auto = "auto",
+    Cpu = "cpu",
+    Webgpu = "webgpu",
+    Vulkan = "vulkan",
+    Cuda = "cuda",
+}
+
 impl DeviceChoice {
-    pub const NAMES: &'static [&'static str] = &["auto", "cpu", "webgpu", "vulkan", "cuda"];
     /// What a browser offers.
     pub const BROWSER: &'static [&'static str] = &["auto", "cpu", "webgpu"];
-
-    pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "auto" => Some(Self::Auto),
-            "cpu" => Some(Self::Cpu),
-            "webgpu" => Some(Self::Webgpu),
-            "vulkan" => Some(Self::Vulkan),
-            "cuda" => Some(Self::Cuda),
-            _ => None,
-        }
-    }
 }
 
 /// How characters are drawn from the model's probabilities.
@@ -63,6 +61,9 @@ pub enum Command {
     /// Makes a new, untrained model on the device, in place of any there is.
     /// Answered with [`Event::Built`] and [`Event::State`], or [`Event::Refused`].
     Build { config: Box<RunConfig>, device: DeviceChoice },
+    /// Asks for what of the task of `config` a model must fit: [`Event::TaskDescribed`] with the same
+    /// `number`.
+    DescribeTask { number: usize, config: Box<RunConfig> },
     /// Trains until paused or until the run's last step.
     Train,
     /// Stops after the step under way.
@@ -74,6 +75,9 @@ pub enum Command {
     /// Traces `prompt` now, and again while training: [`Event::Trace`]; nothing, if it is empty.
     /// Characters that the model does not know are answered with a notice.
     Inspect { prompt: String },
+    /// Looks at this now, and again while training: [`Event::Looked`], again and again until all is
+    /// found; `None` looks at nothing.
+    Look(Option<Box<Look>>),
     /// Has the model answer, in place of any other job under way: [`Event::Evaluated`], again and
     /// again until all records are done.
     Evaluate(EvalOptions),
@@ -109,6 +113,11 @@ pub enum Event {
         config: Box<RunConfig>,
         step: usize,
     },
+    /// Why the task cannot be made is told in place of its facts.
+    TaskDescribed {
+        number: usize,
+        facts: Result<TaskFacts, String>,
+    },
     /// The device in use.
     Device(DeviceReport),
     /// A model is there, new or loaded.
@@ -132,6 +141,7 @@ pub enum Event {
         text: String,
     },
     Trace(Trace),
+    Looked(Box<Looked>),
     Evaluated(Box<Evaluated>),
     Probed(ProbeReport),
     AttentionByType(Box<AttentionByType>),
@@ -149,6 +159,17 @@ pub enum Event {
     Notice {
         text: String,
     },
+}
+
+/// What of a task a model must fit, and a look at it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskFacts {
+    pub vocab_size: usize,
+    /// Length of the longest record, in characters; 2 for plain text, which is cut to any window.
+    pub longest: usize,
+    /// The beginning of a training record as the noise has it read, in stretches, each with whether
+    /// it is noise; nothing without noise.
+    pub reading: Vec<(bool, String)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,8 @@
 //! The entropy floor: against closed forms, and against what the best of predictors pays.
 
-use confab::config::{FactsConfig, PhoneConfig, TaskConfig, TextConfig};
+use confab::config::{
+    FactsConfig, InductionConfig, ModularConfig, PhoneConfig, TaskConfig, TextConfig,
+};
 use confab::task::floor::surprisals;
 use confab::task::{Field, RecallRule, Split, Task, TaskKind, record_rng};
 
@@ -17,6 +19,16 @@ fn facts(facts: usize) -> Task {
 fn text(text: String) -> Task {
     let text = TextConfig { text };
     Task::new(&TaskConfig { kind: TaskKind::Text, text, ..Default::default() }).unwrap()
+}
+
+fn induction(characters: usize, shortest: usize, longest: usize) -> Task {
+    let induction = InductionConfig { characters, shortest, longest };
+    Task::new(&TaskConfig { kind: TaskKind::Induction, induction, ..Default::default() }).unwrap()
+}
+
+fn modular(modulus: usize, share: f64) -> Task {
+    let modular = ModularConfig { modulus, share };
+    Task::new(&TaskConfig { kind: TaskKind::Modular, modular, ..Default::default() }).unwrap()
 }
 
 /// Entropy of a number: every digit evenly among those its rules allow.
@@ -64,7 +76,13 @@ fn a_fact_costs_the_choice_of_its_record() {
 
 #[test]
 fn the_best_predictor_pays_the_floor() {
-    for task in [phone(RecallRule::True), phone(RecallRule::AsPublished), facts(1000)] {
+    let tasks = [
+        phone(RecallRule::True),
+        phone(RecallRule::AsPublished),
+        facts(1000),
+        induction(52, 8, 24),
+    ];
+    for task in tasks {
         let floor = task.floor().unwrap();
         let mut rng = record_rng(1, 0);
         let (mut nats, mut chars) = (0.0, 0);
@@ -78,6 +96,31 @@ fn the_best_predictor_pays_the_floor() {
         let error = (paid - floor.nats_per_char).abs() / floor.nats_per_char;
         assert!(error < 0.01, "paid {paid}, the floor is {}", floor.nats_per_char);
     }
+}
+
+#[test]
+fn a_repeated_block_costs_its_characters_and_its_length_once() {
+    let floor = induction(10, 3, 7).floor().unwrap();
+    // Lengths 3 to 7 are 5 on average; the first character is not predicted.
+    assert!((floor.total_nats - 4.0 * 10f64.ln() - 5f64.ln()).abs() < 1e-9, "{floor:?}");
+    assert_eq!(floor.field(Field::Answer).unwrap().nats, 0.0);
+    assert!((floor.chars - (4.0 + 1.0 + 5.0 + 1.0)).abs() < 1e-9);
+    let one_length = induction(10, 4, 4).floor().unwrap();
+    assert!((one_length.total_nats - 3.0 * 10f64.ln()).abs() < 1e-9, "{one_length:?}");
+}
+
+#[test]
+fn a_sum_is_known_and_its_terms_are_not_asked_for() {
+    let task = modular(113, 0.3);
+    let floor = task.floor().unwrap();
+    assert_eq!((floor.total_nats, floor.chars), (0.0, 1.0));
+    let record = task.draw(Split::Train, 0, &mut record_rng(1, 0));
+    let costs = surprisals(&task, &record.text);
+    let evenly = 113f64.ln();
+    for (cost, expected) in costs.iter().zip([evenly, 0.0, evenly, 0.0, 0.0]) {
+        assert!((cost.unwrap() - expected).abs() < 1e-12, "{costs:?}");
+    }
+    assert_eq!(record.given, 4);
 }
 
 #[test]

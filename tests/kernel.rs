@@ -5,6 +5,8 @@ use confab::config::{MemoryLimits, ModelConfig, RunConfig};
 use confab::kernel::attention::{self, Mask};
 use confab::kernel::dropout::Dropout;
 use confab::kernel::layer_norm::Scaling;
+use confab::kernel::linear::gpu::half::Half;
+use confab::kernel::linear::gpu::{Product, Then};
 use confab::kernel::linear::{self, Linear};
 use confab::kernel::{cross_entropy, embedding, gelu, layer_norm};
 use confab::model::{Layout, Weights};
@@ -322,6 +324,45 @@ fn layers_are_the_reference_on_the_cpu() {
 #[test]
 fn layers_are_the_reference_on_webgpu() {
     check_layers(&webgpu());
+}
+
+/// Numbers of 16 bits have 11 that count (IEEE's) or 8 (bfloat16's).
+#[test]
+fn large_products_in_half_precision_differ_from_the_reference_by_their_rounding() {
+    let (device, d_model, tokens) = (webgpu(), 256, 300);
+    let config = ModelConfig {
+        n_layers: 1,
+        n_heads: 1,
+        d_model,
+        context: tokens,
+        bias: true,
+        ..Default::default()
+    };
+    let layout = Layout::new(&config, 5);
+    let flat = numbers(layout.len(), 3);
+    let flat = Tensor::from_data(TensorData::new(flat, [layout.len()]), &device);
+    // As a mean over many tokens has them: too small for IEEE's half.
+    let factors = leaf([2, tokens / 2, 4 * d_model], 99, &device).inner().mul_scalar(1e-7);
+    let outcome = |of: &dyn Fn(&Linear, Tensor<3>) -> Tensor<3>| {
+        let mut weights = Weights::trainable(&layout, &flat);
+        let hidden = of(&weights.linear("blocks.0.mlp", "in"), tokens_of(&weights));
+        let factors = Tensor::from_inner(factors.clone());
+        weights.backward(&(hidden.clone() * factors).sum());
+        (read(hidden.inner()), read(weights.into_gradient()))
+    };
+    let expected = outcome(&|linear, x| gelu::reference(linear::reference([linear], x)));
+    let got = outcome(&|linear, x| {
+        let product = Product::of(&[linear]).expect("it is on a GPU").in_half(Half::Ieee);
+        product.apply(x, Then::Gelu)
+    });
+    for (what, got, expected) in [("value", &got.0, &expected.0), ("gradient", &got.1, &expected.1)]
+    {
+        let norm =
+            |of: &mut dyn Iterator<Item = f32>| of.map(|x| f64::from(x).powi(2)).sum::<f64>();
+        let off = norm(&mut got.iter().zip(expected).map(|(a, b)| a - b));
+        let off = (off / norm(&mut expected.iter().copied())).sqrt();
+        assert!((1e-5..2e-3).contains(&off), "{what}: off by {off} of its norm");
+    }
 }
 
 fn thirty_steps(dropout: f64) {

@@ -2,8 +2,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use confab::config::{FactsConfig, PhoneConfig, TaskConfig};
-use confab::task::{Field, Phone, RecallRule, Split, Task, TaskKind, record_rng};
+use burn::tensor::Device;
+use confab::batch::Batch;
+use confab::config::{
+    FactsConfig, InductionConfig, ModularConfig, NoiseConfig, PhoneConfig, TaskConfig,
+};
+use confab::task::{
+    Field, Induction, Modular, Phone, RecallRule, Split, Task, TaskKind, record_rng,
+};
 use proptest::prelude::*;
 
 const SPLITS: [Split; 2] = [Split::Train, Split::Validation];
@@ -98,7 +104,7 @@ proptest! {
 
     #[test]
     fn same_seed_and_stream_same_record(seed in any::<u64>(), stream in 0..u64::MAX) {
-        for kind in [TaskKind::Phone, TaskKind::Facts] {
+        for kind in [TaskKind::Phone, TaskKind::Facts, TaskKind::Induction, TaskKind::Modular] {
             let task = Task::new(&TaskConfig { kind, ..TaskConfig::default() }).unwrap();
             let draw = |stream| task.draw(Split::Train, 64, &mut record_rng(seed, stream));
             prop_assert_eq!(draw(stream), draw(stream));
@@ -185,6 +191,71 @@ fn phone_lists_of_training_and_validation_are_disjoint() {
 }
 
 #[test]
+fn a_block_is_written_twice_at_every_length_and_held_out_or_not() {
+    let config = InductionConfig { characters: 5, shortest: 2, longest: 6 };
+    let task = Induction::new(&config);
+    let blocks = |split, seed| -> Vec<String> {
+        let mut rng = record_rng(seed, 0);
+        let block = |text: String| {
+            let (block, again) = text.strip_suffix('\n').unwrap().split_once('|').unwrap();
+            assert_eq!(block, again);
+            block.to_owned()
+        };
+        (0..3000).map(|_| block(task.draw(split, &mut rng).text)).collect()
+    };
+    let trained = blocks(Split::Train, 1);
+    for length in 2..=6 {
+        let count = trained.iter().filter(|block| block.len() == length).count();
+        assert!((500..700).contains(&count), "{count} of 3,000 blocks have length {length}");
+    }
+    let trained: HashSet<String> = trained.into_iter().collect();
+    for seed in [1, 2] {
+        assert!(trained.is_disjoint(&blocks(Split::Validation, seed).into_iter().collect()));
+    }
+}
+
+#[test]
+fn sums_are_right_and_those_held_out_are_not_trained_on() {
+    let task = Modular::new(&ModularConfig { modulus: 13, share: 0.3 });
+    let sums = |split| -> HashSet<String> {
+        let mut rng = record_rng(1, 0);
+        (0..5000).map(|_| task.draw(split, &mut rng).text).collect()
+    };
+    let (trained, held_out) = (sums(Split::Train), sums(Split::Validation));
+    assert_eq!((trained.len(), held_out.len()), (51, 118), "30% of 169, and the others");
+    assert!(trained.is_disjoint(&held_out));
+    let value = |text: &str, place| {
+        let character = text.chars().nth(place).unwrap();
+        task.alphabet().chars().position(|other| other == character).unwrap()
+    };
+    for text in trained.union(&held_out) {
+        assert_eq!((value(text, 0) + value(text, 2)) % 13, value(text, 4), "{text}");
+    }
+    // As many as there are characters for, each another.
+    let most = Modular::new(&ModularConfig { modulus: 151, share: 1.0 }).alphabet();
+    assert_eq!(most.chars().collect::<HashSet<_>>().len(), 153);
+}
+
+#[test]
+fn of_a_sum_only_the_answer_is_predicted() {
+    let task = Task::new(&TaskConfig { kind: TaskKind::Modular, ..TaskConfig::default() }).unwrap();
+    for noise in [NoiseConfig::default(), NoiseConfig { double: 0.5, ..NoiseConfig::default() }] {
+        let batch = Batch::draw(
+            &task,
+            &task.tokenizer(),
+            Split::Train,
+            &noise,
+            (20, 16),
+            (1, 1),
+            &Device::flex(),
+        );
+        // A sign read twice predicts twice what follows it.
+        assert!(batch.counted == 20 || noise.double > 0.0 && batch.counted > 20);
+        assert!(batch.fields.iter().flatten().all(|field| *field == Field::Answer));
+    }
+}
+
+#[test]
 fn records_are_the_same_in_every_version() {
     let task = phone(1, 2000, RecallRule::True);
     let record = task.draw(Split::Train, &mut record_rng(1, 2));
@@ -193,7 +264,7 @@ fn records_are_the_same_in_every_version() {
 
 #[test]
 fn tokenizers_know_every_character() {
-    for kind in [TaskKind::Phone, TaskKind::Facts, TaskKind::Text] {
+    for kind in TaskKind::NAMES.iter().map(|name| TaskKind::parse(name).unwrap()) {
         let mut config = TaskConfig { kind, ..TaskConfig::default() };
         config.facts = FactsConfig { facts: 5000, repetitions: 4 };
         config.text.text =

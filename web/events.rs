@@ -22,6 +22,7 @@ pub fn receive(actions: Actions, event: Event) {
             open(actions);
         }
         Event::Resumable { config, step } => state.resumable.set(Some((*config, step))),
+        Event::TaskDescribed { number, facts } => actions.take_description(number, facts),
         Event::Device(report) => state.device.set(Some(report)),
         Event::Built(built) => {
             let (origin, is_overtaken) = actions.settle();

@@ -1,62 +1,20 @@
 //! Whether what the knobs ask for can be run.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use confab::config::{ConfigError, RunConfig};
-use confab::task::{Split, Task, TaskKind, record_rng};
-use confab::tokenizer::Tokenizer;
+use confab::protocol::TaskFacts;
 use leptos::prelude::*;
 
 /// What was typed into knobs and is not a value of theirs, with the reason.
 pub type Drafts = BTreeMap<&'static str, (String, String)>;
 
-/// Characters shown of a training record.
-const EXAMPLE_CHARS: usize = 160;
-
-/// What of the chosen task decides whether a model fits it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TaskFacts {
-    pub tokenizer: Tokenizer,
-    pub longest: usize,
-    /// The beginning of a training record.
-    pub example: String,
-    pub error: Option<String>,
-}
-
-pub fn derive_task_facts(knobs: RwSignal<RunConfig>, text: RwSignal<Arc<str>>) -> Memo<TaskFacts> {
-    let task = Memo::new(move |_| knobs.with(|knobs| knobs.task.clone()));
-    Memo::new(move |_| {
-        let mut config = task.get();
-        if config.kind == TaskKind::Text {
-            config.text.text = text.get().to_string();
-        }
-        match Task::new(&config) {
-            Ok(task) => TaskFacts {
-                tokenizer: task.tokenizer(),
-                longest: task.longest(),
-                example: draw_example(&task),
-                error: None,
-            },
-            Err(error) => TaskFacts {
-                tokenizer: Tokenizer::new(""),
-                longest: 0,
-                example: String::new(),
-                error: Some(error.to_string()),
-            },
-        }
-    })
-}
-
-fn draw_example(task: &Task) -> String {
-    let record = task.draw(Split::Train, EXAMPLE_CHARS, &mut record_rng(0, 0));
-    record.text.chars().take(EXAMPLE_CHARS).collect()
-}
-
+/// The knob that does not work and why. While the task is not known, nothing is held against it:
+/// the session refuses what cannot be run.
 pub fn derive_problem(
     knobs: RwSignal<RunConfig>,
     drafts: RwSignal<Drafts>,
-    task_facts: Memo<TaskFacts>,
+    task: RwSignal<Option<Result<TaskFacts, String>>>,
 ) -> Memo<Option<(&'static str, String)>> {
     Memo::new(move |_| {
         let draft = drafts
@@ -64,14 +22,15 @@ pub fn derive_problem(
         if draft.is_some() {
             return draft;
         }
-        let facts = task_facts.get();
-        if let Some(error) = facts.error {
-            return Some(("task.text.text", error));
-        }
+        let longest = match task.get() {
+            Some(Err(error)) => return Some(("task.text.text", error)),
+            Some(Ok(facts)) => facts.longest,
+            None => 0,
+        };
         knobs.with(|knobs| {
             knobs
                 .validate()
-                .and_then(|()| knobs.validate_context(facts.longest))
+                .and_then(|()| knobs.validate_context(longest))
                 .err()
                 .map(|error| (find_knob(&error), error.to_string()))
         })

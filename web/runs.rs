@@ -29,15 +29,7 @@ pub fn name_experiment(config: &RunConfig, parameters: usize) -> String {
         Some(preset) => preset.name.to_owned(),
         None => abbreviate(parameters as f64),
     };
-    format!("{} {size}", name_task(config.task.kind))
-}
-
-pub fn name_task(kind: TaskKind) -> &'static str {
-    match kind {
-        TaskKind::Phone => "phone",
-        TaskKind::Facts => "facts",
-        TaskKind::Text => "text",
-    }
+    format!("{} {size}", config.task.kind.name())
 }
 
 pub fn name_device(device: DeviceChoice) -> &'static str {
@@ -130,16 +122,5 @@ pub fn show_loss(loss: f64, places: usize) -> String {
         loss if !loss.is_finite() => "not a number".into(),
         loss if loss >= 1e4 => format!("{loss:.3e}"),
         loss => format!("{loss:.places$}"),
-    }
-}
-
-/// Control characters and spaces as something to see.
-pub fn show_character(character: char) -> char {
-    match character {
-        '\n' => '⏎',
-        ' ' => '·',
-        '\t' => '⇥',
-        '\r' => '␍',
-        other => other,
     }
 }

@@ -7,13 +7,13 @@ use confab::config::{Knob, Preset, RunConfig};
 use confab::link::Link;
 use confab::protocol::{
     CharacterReport, DeviceChoice, DeviceReport, Evaluated, FieldLoss, LossPoint, RunState,
-    SampleOptions, Trace,
+    SampleOptions, TaskFacts, Trace,
 };
 use confab::report::{AttentionByType, BenchReport, ProbeReport};
 use confab::task::{Floor, Probe, TaskKind};
 use leptos::prelude::*;
 
-use crate::fit::{self, Drafts, TaskFacts};
+use crate::fit::{self, Drafts};
 use crate::outcomes::Outcomes;
 use crate::runs::Run;
 
@@ -65,7 +65,9 @@ pub struct State {
     pub inspected: RwSignal<Option<Inspected>>,
     pub keys_shown: RwSignal<bool>,
 
-    pub task_facts: Memo<TaskFacts>,
+    /// What the session has told of the task on the knobs: its facts, or why it cannot be made.
+    /// `None` until it has.
+    pub task: RwSignal<Option<Result<TaskFacts, String>>>,
     /// The knob that does not work and why, if one does not.
     pub problem: Memo<Option<(&'static str, String)>>,
 }
@@ -163,7 +165,7 @@ impl State {
         let knobs = RwSignal::new(RunConfig::default());
         let text = RwSignal::new(Arc::from(""));
         let drafts = RwSignal::new(Drafts::new());
-        let task_facts = fit::derive_task_facts(knobs, text);
+        let task = RwSignal::new(None);
         Self {
             knobs,
             text,
@@ -199,8 +201,8 @@ impl State {
             notices_so_far: StoredValue::new(0),
             inspected: RwSignal::new(None),
             keys_shown: RwSignal::new(false),
-            task_facts,
-            problem: fit::derive_problem(knobs, drafts, task_facts),
+            task,
+            problem: fit::derive_problem(knobs, drafts, task),
         }
     }
 

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use burn::tensor::ExecutionError;
 
+use super::peak::matmul_peak;
 use super::{Bench, Rounds, WARM_UP};
 use crate::config::{ConfigError, Preset, RunConfig};
-use crate::platform::OpenDevice;
+use crate::platform::{OpenDevice, memory_held};
 use crate::report::{BenchCurrent, BenchReport, BenchRow, Shape};
 use crate::trainer::Trainer;
 
@@ -19,6 +20,8 @@ pub struct Suite {
     current: Option<Current>,
     rows: Vec<BenchRow>,
     device: OpenDevice,
+    /// [`matmul_peak`], once it is measured.
+    peak: Option<Option<f64>>,
     /// Steps whose median is taken.
     rounds: usize,
 }
@@ -44,7 +47,7 @@ impl Suite {
             Trainer::check(run, &device.limits)?;
         }
         let (runs, rows) = (runs.into(), Vec::new());
-        let mut suite = Self { runs, current: None, rows, device, rounds };
+        let mut suite = Self { runs, current: None, rows, device, peak: None, rounds };
         suite.begin_next();
         Ok(suite)
     }
@@ -54,6 +57,10 @@ impl Suite {
     /// # Errors
     /// If the device failed.
     pub async fn next(&mut self) -> Result<bool, ExecutionError> {
+        if self.peak.is_none() {
+            self.peak = Some(matmul_peak(&self.device).await?);
+            return Ok(true);
+        }
         let Some(current) = &mut self.current else { return Ok(false) };
         let Some(characters_per_s) = current.characters_per_s else {
             current.characters_per_s = Some(1.0 / current.bench.write().await?);
@@ -63,6 +70,9 @@ impl Suite {
             current.bench.round(shape, &mut current.taken).await?;
             if current.taken.done == WARM_UP + self.rounds {
                 let time = std::mem::take(&mut current.taken).median();
+                let tokens_per_s = (shape.batch * shape.seq) as f64 / time.step;
+                let model = &current.bench.trainer.config.model;
+                let operations = model.operations(current.bench.vocab_size(), shape.seq);
                 current.shapes.pop_front();
                 self.rows.push(BenchRow {
                     size: current.size.clone(),
@@ -72,8 +82,10 @@ impl Suite {
                     device: self.device.report.name.clone(),
                     shape,
                     time,
-                    tokens_per_s: (shape.batch * shape.seq) as f64 / time.step,
+                    tokens_per_s,
                     characters_per_s,
+                    matmul_share: self.peak.flatten().map(|peak| tokens_per_s * operations / peak),
+                    memory: memory_held(&self.device.device),
                 });
             }
         }

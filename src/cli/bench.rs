@@ -138,7 +138,7 @@ fn write_table(out: &mut impl Write, rows: &[Compared]) -> Result<()> {
     writeln!(
         out,
         "size   device            batch × seq  ms a step  tokens/s  forward backward update readback  \
-         chars/s  × PyTorch"
+         chars/s  of matmul  memory  × PyTorch"
     )?;
     for Compared { row, against_pytorch } in rows {
         let [forward, backward, update, readback] =
@@ -146,10 +146,12 @@ fn write_table(out: &mut impl Write, rows: &[Compared]) -> Result<()> {
         let shape = format!("{} × {}", row.shape.batch, row.shape.seq);
         let device: String = row.device.chars().take(16).collect();
         let ratio = against_pytorch.map_or("-".into(), |ratio| format!("{ratio:.2}"));
+        let share = row.matmul_share.map_or("-".into(), |share| format!("{:.1}%", 100.0 * share));
+        let memory = row.memory.map_or("-".into(), |bytes| format!("{} MB", bytes / 1_000_000));
         writeln!(
             out,
             "{:<6} {device:<16} {shape:>12} {:>10.1} {:>9.0} {forward:>8} {backward:>8} {update:>6} \
-             {readback:>8} {:>8.0} {ratio:>10}",
+             {readback:>8} {:>8.0} {share:>10} {memory:>7} {ratio:>10}",
             row.size,
             1000.0 * row.time.step,
             row.tokens_per_s,

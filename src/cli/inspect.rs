@@ -1,4 +1,5 @@
-//! `confab inspect`: attention patterns and probabilities of a prompt, as a picture or JSON.
+//! `confab inspect`: attention patterns and probabilities of a prompt, as a picture or JSON, and
+//! every analysis.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ pub fn command() -> Command {
             Arg::new("attention")
                 .long("attention")
                 .value_name("FILE")
-                .required_unless_present("by-type")
+                .required_unless_present_any(["by-type", "what"])
                 .value_parser(value_parser!(PathBuf))
                 .help("out.png: every layer (rows) and head (columns); out.json: patterns and probabilities"),
         )
@@ -32,12 +33,24 @@ pub fn command() -> Command {
                 .conflicts_with_all(["attention", "prompt"])
                 .help("prints what each head reads by the type of what it is to predict, over N held-out records"),
         )
+        .args(super::look::args())
 }
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
-    match matches.get_one::<u32>("by-type") {
-        Some(records) => print_by_type(&super::load_run(matches)?, *records as usize),
-        None => write_attention(matches),
+    if let Some(records) = matches.get_one::<u32>("by-type") {
+        return print_by_type(&super::load_run(matches)?, *records as usize);
+    }
+    if matches.contains_id("attention") {
+        return write_attention(matches);
+    }
+    let trainer = super::load_run(matches)?;
+    super::look::run(matches, &trainer, prompt(matches, &trainer))
+}
+
+fn prompt(matches: &ArgMatches, trainer: &Trainer) -> String {
+    match matches.get_one::<String>("prompt") {
+        Some(prompt) => super::sample::unescape(prompt),
+        None => trainer.task.example_prompt(trainer.config.seed),
     }
 }
 
@@ -69,10 +82,7 @@ fn write_attention(matches: &ArgMatches) -> Result<()> {
             _ => bail!("writing {}: its name must end in .png or .json", file.display()),
         };
     let trainer = super::load_run(matches)?;
-    let prompt = match matches.get_one::<String>("prompt") {
-        Some(prompt) => super::sample::unescape(prompt),
-        None => trainer.task.example_prompt(trainer.config.seed),
-    };
+    let prompt = prompt(matches, &trainer);
     let traced = block_on(trace(&trainer, &prompt));
     let trace = traced.context("tracing the prompt")?;
     if trace.tokens.len() < trace.prompt_len {

@@ -6,6 +6,7 @@ mod eval;
 mod floor;
 mod inspect;
 mod knobs;
+mod look;
 mod picture;
 mod probe;
 mod sample;

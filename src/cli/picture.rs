@@ -1,9 +1,11 @@
-//! Attention patterns as a PNG: a grid of layers by heads, each with its tokens along its edges.
+//! Attention patterns as a PNG: a grid of layers by heads, each with its tokens along its edges; and
+//! grids of analyses.
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use confab::color::weight_color;
+use confab::figure::{Content, Figure};
 use confab::protocol::Trace;
 use font8x8::{BASIC_FONTS, LATIN_FONTS, UnicodeFonts};
 
@@ -20,6 +22,33 @@ struct Canvas {
 }
 
 impl Canvas {
+    /// White.
+    fn new(width: usize, height: usize) -> Result<Self> {
+        ensure!(
+            width * height <= MAX_PIXELS,
+            "the picture would be {width} by {height} pixels; use a shorter --prompt or JSON"
+        );
+        Ok(Self { width, pixels: vec![255; 3 * width * height] })
+    }
+
+    fn fill(&mut self, (x, y): (usize, usize), colour: [u8; 3]) {
+        for (row, column) in (0..GLYPH).flat_map(|row| (0..GLYPH).map(move |column| (row, column)))
+        {
+            self.set(x + column, y + row, colour);
+        }
+    }
+
+    fn save(&self, file: &Path) -> Result<()> {
+        let height = self.pixels.len() / (3 * self.width);
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, self.width as u32, height as u32);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_depth(png::BitDepth::Eight);
+        encoder.write_header()?.write_image_data(&self.pixels)?;
+        confab::platform::replace_file(file, &bytes)?;
+        Ok(())
+    }
+
     fn set(&mut self, x: usize, y: usize, colour: [u8; 3]) {
         let at = 3 * (y * self.width + x);
         self.pixels[at..at + 3].copy_from_slice(&colour);
@@ -42,11 +71,7 @@ pub fn write_png(file: &Path, trace: &Trace) -> Result<()> {
     let seq = trace.tokens.len();
     let tile = GLYPH * (seq + 2) + GAP;
     let (width, height) = (tile * trace.n_heads + GAP, (tile + GLYPH) * trace.n_layers + GAP);
-    ensure!(
-        width * height <= MAX_PIXELS,
-        "the picture would be {width} by {height} pixels; use a shorter --prompt or an output ending in .json"
-    );
-    let mut canvas = Canvas { width, pixels: vec![255; 3 * width * height] };
+    let mut canvas = Canvas::new(width, height)?;
     for layer in 0..trace.n_layers {
         for head in 0..trace.n_heads {
             let (x, y) = (GAP + head * tile, GAP + layer * (tile + GLYPH));
@@ -54,13 +79,35 @@ pub fn write_png(file: &Path, trace: &Trace) -> Result<()> {
             draw_head(&mut canvas, (x, y + GLYPH), trace, layer, head);
         }
     }
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, width as u32, height as u32);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.write_header()?.write_image_data(&canvas.pixels)?;
-    confab::platform::replace_file(file, &bytes)?;
-    Ok(())
+    canvas.save(file)
+}
+
+/// Writes a grid, a cell as high as a glyph and as wide as the longest label of a column.
+pub fn write_grid(file: &Path, figure: &Figure) -> Result<()> {
+    let Content::Grid(grid) = &figure.content else {
+        bail!("“{}” is no grid; use --svg", figure.title);
+    };
+    let (rows, columns) = (grid.rows.len(), grid.columns.len());
+    let longest = |labels: &[String]| labels.iter().map(|label| label.chars().count()).max();
+    let left = GAP + GLYPH * (1 + longest(&grid.rows.labels).unwrap_or(0));
+    let top = GAP + 2 * GLYPH;
+    let wide = GLYPH * longest(&grid.columns.labels).unwrap_or(1).max(1);
+    let mut canvas = Canvas::new(left + columns * wide + GAP, top + rows * GLYPH + GAP)?;
+    for (column, label) in grid.columns.labels.iter().enumerate() {
+        canvas.write(left + column * wide, GAP, label.chars());
+    }
+    for (row, label) in grid.rows.labels.iter().enumerate() {
+        let y = top + row * GLYPH;
+        canvas.write(GAP, y, label.chars());
+        for column in 0..columns {
+            let value = grid.value(row, column).unwrap_or(f32::NAN);
+            let Some(colour) = grid.color(value) else { continue };
+            for part in 0..wide / GLYPH {
+                canvas.fill((left + column * wide + part * GLYPH, y), colour);
+            }
+        }
+    }
+    canvas.save(file)
 }
 
 fn draw_head(
@@ -82,13 +129,6 @@ fn draw_head(
         if key > query {
             continue;
         }
-        for (row, column) in (0..GLYPH).flat_map(|row| (0..GLYPH).map(move |column| (row, column)))
-        {
-            canvas.set(
-                left + key * GLYPH + column,
-                top + query * GLYPH + row,
-                weight_color(*value),
-            );
-        }
+        canvas.fill((left + key * GLYPH, top + query * GLYPH), weight_color(*value));
     }
 }

@@ -3,15 +3,19 @@
 
 mod knobs;
 mod presets;
+mod setting;
+mod task;
 mod validate;
 mod variants;
 
 use serde::{Deserialize, Serialize};
 
-use crate::task::{RecallRule, TaskKind};
-
 pub use knobs::{KNOBS, Knob, Range};
 pub use presets::{PRESETS, Preset};
+pub use task::{
+    FactsConfig, InductionConfig, MAX_TEXT_BYTES, ModularConfig, PhoneConfig, TaskConfig,
+    TextConfig,
+};
 pub use validate::{ConfigError, MemoryLimits};
 pub use variants::{MlpKind, NormKind, Positions};
 
@@ -27,62 +31,6 @@ pub struct RunConfig {
     /// Seeds the weights, the batches and the dropout. Kept below 2^53 so that JSON readers keep it.
     pub seed: u64,
 }
-
-/// Which task, and the options of each.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TaskConfig {
-    pub kind: TaskKind,
-    pub phone: PhoneConfig,
-    pub facts: FactsConfig,
-    pub text: TextConfig,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PhoneConfig {
-    /// Lines listed before the separator, each a name and a number.
-    pub lines: usize,
-    /// First names to draw from: the first `names` of the list.
-    pub names: usize,
-    /// What the line after the separator repeats.
-    pub recall: RecallRule,
-    /// Share of records, 0 to 1, that ask for a name of the whole book; where no line has it, the
-    /// answer is `?`.
-    pub abstain: f64,
-}
-
-impl Default for PhoneConfig {
-    fn default() -> Self {
-        Self { lines: 5, names: 2000, recall: RecallRule::True, abstain: 0.0 }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct FactsConfig {
-    /// Distinct facts in the world, hand-written ones first, then generated ones.
-    pub facts: usize,
-    /// Differently worded records made of each generated fact.
-    pub repetitions: usize,
-}
-
-impl Default for FactsConfig {
-    fn default() -> Self {
-        Self { facts: 1000, repetitions: 1 }
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TextConfig {
-    /// The user's own text: plain, or JSONL with `instruction`/`output` or
-    /// `question`/`fact`/`answer`. At most [`MAX_TEXT_BYTES`].
-    pub text: String,
-}
-
-/// The largest text a run takes in; it travels in the checkpoint.
-pub const MAX_TEXT_BYTES: usize = 4 << 20;
 
 /// nanoGPT's GPT, and what may differ from it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -179,6 +127,13 @@ impl ModelConfig {
         let kept = vectors as u64 + 3 * self.pattern_row();
         let logits = 4 * tokens * vocab_size as u64;
         4 * (4 * self.parameters(vocab_size) as u64 + tokens * kept * self.n_layers as u64 + logits)
+    }
+
+    /// Floating-point operations of training on a token, the last of `seq`: `6 N + 12 L d T`, of `N`
+    /// parameters but for those of positions (Chowdhery et al. 2022, "PaLM", appendix B).
+    pub fn operations(&self, vocab_size: usize, seq: usize) -> f64 {
+        let multiplied = self.parameters(vocab_size) - self.context * self.d_model;
+        (6 * multiplied + 12 * self.n_layers * self.d_model * seq) as f64
     }
 
     /// Bytes of the largest single tensor while training, which a WebGPU buffer must hold.

@@ -58,9 +58,8 @@ impl RunConfig {
     /// # Errors
     /// The first knob that does not work, with a value that would.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let json = serde_json::to_value(self).unwrap_or_default();
         for knob in KNOBS {
-            knob.accept(&knob.read(&json))?;
+            knob.check(&knob.get(self))?;
         }
         self.model.validate_heads()
     }

@@ -15,9 +15,7 @@ pub enum NormKind {
     None,
 }
 
-impl NormKind {
-    pub const NAMES: &'static [&'static str] = &["layer", "rms", "none"];
-}
+impl_names!(NormKind: Layer = "layer", Rms = "rms", None = "none");
 
 /// What follows the first matrix of the feed-forward layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,10 +35,17 @@ pub enum MlpKind {
     None,
 }
 
-impl MlpKind {
-    pub const NAMES: &'static [&'static str] =
-        &["gelu", "gelu-tanh", "relu", "relu2", "swiglu", "none"];
+impl_names! {
+    MlpKind:
+    Gelu = "gelu",
+    GeluTanh = "gelu-tanh",
+    Relu = "relu",
+    Relu2 = "relu2",
+    Swiglu = "swiglu",
+    None = "none",
+}
 
+impl MlpKind {
     /// Matrices of the feed-forward layer.
     pub fn matrices(self) -> usize {
         match self {
@@ -64,6 +69,4 @@ pub enum Positions {
     None,
 }
 
-impl Positions {
-    pub const NAMES: &'static [&'static str] = &["learned", "rotary", "none"];
-}
+impl_names!(Positions: Learned = "learned", Rotary = "rotary", None = "none");

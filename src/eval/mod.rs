@@ -44,7 +44,7 @@ impl Evaluation {
         let report = match &trainer.task {
             Task::Phone(task) => Report::Phone(phone::empty(task)),
             Task::Facts(_) => Report::Facts(Default::default()),
-            Task::Text(_) => return Err(EvalError::Task),
+            _ => return Err(EvalError::Task),
         };
         options.records = options.records.clamp(1, MAX_RECORDS);
         let writer = Writer::new(trainer, options);

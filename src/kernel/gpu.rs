@@ -5,17 +5,22 @@
 
 use burn::backend::Cube;
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::tensor::{DType, Int, IntDType, Shape, Tensor};
+use burn::tensor::{DType, Device, Int, IntDType, Shape, Tensor};
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
-use super::fused::int_primitive;
+use super::fused::{int_primitive, primitive};
 
 /// A float tensor on a GPU.
 pub type GpuTensor = FloatTensor<Cube>;
 
 /// Units that work together in most kernels: as many as every WebGPU device allows.
 pub const UNITS: usize = 256;
+
+/// What gives work to `device`, a GPU.
+pub fn client(device: &Device) -> Client {
+    primitive::<Cube>(Tensor::<1>::empty([1], device).into_dispatch()).client
+}
 
 /// A new tensor on the device of `like`, of any values.
 pub fn empty<const D: usize>(like: &GpuTensor, shape: [usize; D]) -> GpuTensor {

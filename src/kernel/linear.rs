@@ -1,7 +1,7 @@
 //! `x W + b`, and what follows it.
 
 mod cpu;
-mod gpu;
+pub mod gpu;
 
 use burn::tensor::Tensor;
 use burn::tensor::module::linear as matrix_product;

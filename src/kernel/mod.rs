@@ -10,7 +10,7 @@ pub mod dropout;
 pub mod embedding;
 mod fused;
 pub mod gelu;
-mod gpu;
+pub mod gpu;
 pub(crate) mod lanes;
 pub mod layer_norm;
 pub mod linear;

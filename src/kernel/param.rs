@@ -7,6 +7,7 @@ use burn::tensor::Tensor;
 
 use super::fused;
 use super::gpu::GpuTensor;
+use super::linear::gpu::half::Half;
 
 /// One parameter of `D` dimensions.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub struct Memory {
     pub values: GpuTensor,
     /// `[parameters]`, to which the backward pass of every kernel adds.
     pub gradient: Option<GpuTensor>,
+    /// What the GPU's matrix units multiply.
+    pub half: Option<Half>,
 }
 
 impl<const D: usize> Param<D> {
@@ -64,7 +67,8 @@ impl Memory {
     /// `flat`: `[parameters]`
     pub fn new(flat: &Tensor<1>) -> Self {
         let values = fused::primitive::<Cube>(flat.clone().into_dispatch());
-        Self { leaf: flat.clone(), values, gradient: None }
+        let half = Half::of(&values.client);
+        Self { leaf: flat.clone(), values, gradient: None, half }
     }
 
     /// As [`new`](Self::new), to be trained: with gradients of 0.

@@ -5,14 +5,19 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use burn::tensor::wgpu::WgpuBackend;
+use burn_cubecl::cubecl::MemoryScope;
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
 use super::Candidate;
 use crate::checkpoint::Checkpoint;
 use crate::config::MemoryLimits;
+use crate::kernel::gpu::client;
+use crate::kernel::is_cpu;
 use crate::protocol::DeviceChoice;
 
 pub const CPU_NAME: &str = "CPU";
+/// Whether there are GPUs whose matrix units can be used.
+pub const HAS_MATRIX_UNITS: bool = true;
 /// What `auto` tries first.
 pub const AUTO: DeviceChoice = DeviceChoice::Webgpu;
 
@@ -42,12 +47,25 @@ pub fn keep_freed_memory() {
 
 /// The CPU's memory, as far as the system tells.
 pub fn cpu_limits() -> MemoryLimits {
-    let total = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
-        let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-        Some(kib << 10)
-    });
+    let told = std::fs::read_to_string("/proc/meminfo").ok();
+    let total = told.and_then(|text| kib(&text, "MemAvailable:"));
     MemoryLimits { total: total.unwrap_or(u64::MAX), buffer: u64::MAX }
+}
+
+/// Bytes that what was computed so far holds: of a GPU's memory, or for the CPU of the program's.
+pub fn memory_held(device: &Device) -> Option<u64> {
+    if !is_cpu(device) {
+        return Some(client(device).memory_report(MemoryScope::Device).usage().bytes_reserved);
+    }
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    kib(&text, "VmRSS:")
+}
+
+/// What the system tells of `name`, in bytes.
+fn kib(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib << 10)
 }
 
 pub async fn find_gpu(choice: DeviceChoice) -> Result<Candidate, String> {

@@ -20,6 +20,8 @@ use crate::config::MemoryLimits;
 use crate::protocol::DeviceChoice;
 
 pub const CPU_NAME: &str = "CPU (in the browser)";
+/// Browsers do not offer the matrix units of a GPU.
+pub const HAS_MATRIX_UNITS: bool = false;
 /// What `auto` tries first.
 pub const AUTO: DeviceChoice = DeviceChoice::Webgpu;
 
@@ -36,6 +38,11 @@ pub fn for_each<T: Send>(items: Vec<T>, work: impl Fn(usize, T) + Send + Sync) {
 /// A WASM program addresses 4 GiB; some of it is its own.
 pub fn cpu_limits() -> MemoryLimits {
     MemoryLimits { total: 3 << 30, buffer: 1 << 30 }
+}
+
+/// A browser does not tell.
+pub fn memory_held(_: &Device) -> Option<u64> {
+    None
 }
 
 thread_local! {

@@ -45,6 +45,11 @@ pub struct BenchRow {
     pub time: StepTime,
     pub tokens_per_s: f64,
     pub characters_per_s: f64,
+    /// Floating-point operations of the model a second, by those of the device's fastest matrix
+    /// product; `None` in a browser.
+    pub matmul_share: Option<f64>,
+    /// Bytes that training holds; `None` in a browser.
+    pub memory: Option<u64>,
 }
 
 /// How a benchmark stands.

@@ -1,8 +1,10 @@
 //! The loop between a user and a run: [`Command`]s in, [`Event`]s out. The page's worker and the
 //! terminal both run it.
 
+mod describe;
 mod job;
 mod keep;
+mod look;
 mod work;
 
 use futures::{FutureExt, Stream, StreamExt};
@@ -18,6 +20,7 @@ use crate::trainer::Trainer;
 
 use job::Job;
 use keep::Saved;
+use look::Sight;
 use work::{Pace, Traced};
 
 /// How long the loop may compute before commands are looked at.
@@ -61,6 +64,7 @@ struct Session<E: Fn(Event)> {
     prompt: String,
     pace: Pace,
     traced: Traced,
+    sight: Sight,
     /// When the job was last told of.
     told: Option<Instant>,
     saved: Saved,
@@ -79,6 +83,7 @@ impl<E: Fn(Event)> Session<E> {
             prompt: String::new(),
             pace: Pace::new(),
             traced: Traced::new(),
+            sight: Sight::new(),
             told: None,
             saved: Saved::at(0),
         }
@@ -107,6 +112,10 @@ impl<E: Fn(Event)> Session<E> {
     async fn obey(&mut self, command: Command) {
         match command {
             Command::Build { config, device } => self.build(*config, device).await,
+            Command::DescribeTask { number, config } => {
+                let facts = describe::describe(&config).map_err(|error| error.to_string());
+                (self.emit)(Event::TaskDescribed { number, facts });
+            }
             Command::Train => self.start(),
             Command::Pause => self.pause().await,
             Command::Step => self.step_once().await,
@@ -115,6 +124,7 @@ impl<E: Fn(Event)> Session<E> {
                 self.prompt = prompt;
                 self.trace().await;
             }
+            Command::Look(look) => self.sight.turn_to(look.map(|look| *look)),
             Command::Evaluate(options) => self.start_evaluation(options),
             Command::AverageAttention { records } => self.start_averaging(records),
             Command::Probe { prompt, options } => self.start_probing(prompt, options),
@@ -224,6 +234,7 @@ impl<E: Fn(Event)> Session<E> {
         (self.emit)(Event::State(state));
         self.device = Some(device);
         self.trainer = Some(trainer);
+        self.sight.forget_model();
     }
 
     fn start(&mut self) {
@@ -242,6 +253,7 @@ impl<E: Fn(Event)> Session<E> {
             self.running = false;
             (self.emit)(Event::State(RunState::Paused));
             self.trace().await;
+            self.sight.follow(false);
             self.save().await;
         }
     }
@@ -250,13 +262,14 @@ impl<E: Fn(Event)> Session<E> {
         self.running = false;
         self.train_step().await;
         self.trace().await;
+        self.sight.follow(false);
         if self.trainer.as_ref().is_some_and(|trainer| !trainer.finished()) {
             (self.emit)(Event::State(RunState::Paused));
         }
     }
 
     fn is_idle(&self) -> bool {
-        !self.running && self.sampler.is_none() && self.job.is_none()
+        !self.running && self.sampler.is_none() && self.job.is_none() && self.sight.is_idle()
     }
 
     /// Gives up what works with the model that there was.

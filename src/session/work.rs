@@ -12,7 +12,7 @@ const TRACE_SHARE: u32 = 20;
 /// Traces are not drawn more often than this.
 const TRACE_EVERY: Duration = Duration::from_millis(500);
 /// A job is not told of more often than this.
-const TELL_EVERY: Duration = Duration::from_millis(250);
+pub(super) const TELL_EVERY: Duration = Duration::from_millis(250);
 
 /// Steps and tokens since the last report of speed.
 pub(super) struct Pace {
@@ -51,8 +51,13 @@ impl Traced {
         Self { at: Instant::now(), took: Duration::ZERO }
     }
 
+    /// As of now, having taken so long.
+    pub(super) fn after(took: Duration) -> Self {
+        Self { at: Instant::now(), took }
+    }
+
     /// Whether the prompt may be traced again without slowing training.
-    fn is_due(&self) -> bool {
+    pub(super) fn is_due(&self) -> bool {
         self.at.elapsed() > TRACE_EVERY.max(self.took * TRACE_SHARE)
     }
 }
@@ -94,11 +99,13 @@ impl<E: Fn(Event)> Session<E> {
                 }
             }
         }
+        self.look().await;
         if self.running {
             self.train_step().await;
             if self.running && self.traced.is_due() {
                 self.trace().await;
             }
+            self.sight.follow(self.running);
             if self.saved.is_due() {
                 self.save().await;
             }
@@ -152,6 +159,6 @@ impl<E: Fn(Event)> Session<E> {
                 self.notice(format!("The prompt was not traced: {error}."));
             }
         }
-        self.traced = Traced { at: Instant::now(), took: start.elapsed() };
+        self.traced = Traced::after(start.elapsed());
     }
 }

@@ -102,7 +102,7 @@ impl Text {
                 Record {
                     text: record.text.chars().take(window).collect(),
                     fields: record.fields[..window].to_vec(),
-                    category: None,
+                    ..Record::new()
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! What the user can do, as commands to the session.
 
 mod ask;
+mod task;
 
 use std::collections::VecDeque;
 
@@ -40,6 +41,8 @@ pub struct Actions {
     /// The answers that are still to come, in their order.
     pending: StoredValue<VecDeque<Origin>>,
     wanted: StoredValue<Option<Wanted>>,
+    /// Descriptions of the task asked for so far.
+    descriptions: StoredValue<usize>,
     /// The temperatures that a sweep has still to evaluate.
     sweeping: StoredValue<Vec<f64>>,
 }
@@ -56,6 +59,7 @@ impl Actions {
             bridge: StoredValue::new_local(None),
             pending: StoredValue::new(VecDeque::new()),
             wanted: StoredValue::new(None),
+            descriptions: StoredValue::new(0),
             sweeping: StoredValue::new(Vec::new()),
         };
         let bridge = Bridge::open(move |report| match report {
@@ -258,6 +262,8 @@ impl Actions {
             let text = format!("The worker stopped again ({reason}). Reload the page to go on.");
             return state.notify(text);
         }
+        // The answer may have died with the worker.
+        self.describe_task();
         let model = state.model.get_untracked();
         if model.as_ref().is_some_and(|model| model.is_example) {
             state.model.set(None);

@@ -1,12 +1,10 @@
 use confab::config::{KNOBS, Knob, NoiseConfig, PRESETS, Preset};
-use confab::noise::{self, Reading};
 use confab::protocol::DeviceChoice;
 use leptos::prelude::*;
 
 use crate::browser;
 use crate::components::SelectEvent;
 use crate::components::knob::KnobRow;
-use crate::fit::TaskFacts;
 use crate::runs::{format_bytes, group_digits, list_changes, name_device};
 use crate::state::{State, use_state};
 
@@ -115,19 +113,9 @@ pub(super) fn choose_device(state: State) -> impl IntoView {
 #[component]
 fn Preview() -> impl IntoView {
     let state = use_state();
-    let readings = Memo::new(move |_| {
-        let (noise, seed) = state.knobs.with(|knobs| (knobs.noise.clone(), knobs.seed));
-        let read = |facts: &TaskFacts| {
-            noise::read(&noise, &facts.example, &facts.tokenizer, &mut noise::noise_rng(seed, 0))
-        };
-        if noise == NoiseConfig::default() { Vec::new() } else { state.task_facts.with(read) }
-    });
     let shown = move || {
-        let runs: Vec<_> = readings.with(|readings| {
-            let is_alike = |a: &Reading, b: &Reading| a.is_noise == b.is_noise;
-            let runs = readings.chunk_by(is_alike);
-            runs.map(|run| (run[0].is_noise, run.iter().map(Reading::shown).collect())).collect()
-        });
+        let facts = state.task.get().and_then(Result::ok);
+        let runs = facts.map_or(Vec::new(), |facts| facts.reading);
         let show = |(is_noise, text): (bool, String)| match is_noise {
             true => view! { <mark>{text}</mark> }.into_any(),
             false => text.into_any(),
@@ -144,19 +132,18 @@ fn Preview() -> impl IntoView {
     view! { {shown} }
 }
 
-/// What the knobs amount to, and what they change.
+/// What the knobs amount to, once the task is known, and what they change.
 #[component]
 fn Summary() -> impl IntoView {
     let state = use_state();
     let size = Memo::new(move |_| {
-        let vocab_size = state.task_facts.with(|facts| facts.tokenizer.vocab_size());
+        if state.problem.with(Option::is_some) {
+            return None;
+        }
+        let vocab_size = state.task.get()?.ok()?.vocab_size;
         state.knobs.with(|knobs| {
-            let model = &knobs.model;
-            let is_possible = vocab_size > 0 && state.problem.get().is_none();
-            is_possible.then(|| {
-                let bytes = model.training_bytes(vocab_size, knobs.train.batch);
-                (model.parameters(vocab_size), bytes)
-            })
+            let bytes = knobs.model.training_bytes(vocab_size, knobs.train.batch);
+            Some((knobs.model.parameters(vocab_size), bytes))
         })
     });
     let parameters = move || size.get().map_or("—".into(), |(count, _)| group_digits(count));

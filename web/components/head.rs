@@ -10,7 +10,7 @@ use crate::browser;
 use crate::components::Dark;
 use crate::components::inspector::Shown;
 use crate::heatmap;
-use crate::runs::show_character;
+use confab::figure::show_character;
 
 /// Width of an axis, and bounds of a cell's side, in pixels.
 const AXIS: usize = 20;

@@ -51,6 +51,7 @@ pub fn Page() -> impl IntoView {
         actions.follow_link();
     });
     on_cleanup(move || on_hash.remove());
+    actions.watch_task();
     let is_bench = browser::has_query("bench");
     if !is_bench {
         keys::listen(actions);

@@ -3,8 +3,8 @@ use leptos::ev;
 use leptos::prelude::*;
 
 use crate::components::inspector::{NoTrace, Shown};
-use crate::runs::show_character;
 use crate::state::{Inspected, use_state};
+use confab::figure::show_character;
 
 /// The cost of a full bar, that of one character in 150.
 const TALLEST_NATS: f32 = 5.0;

@@ -6,8 +6,9 @@ use leptos::prelude::*;
 
 use crate::actions::use_actions;
 use crate::components::SelectEvent;
-use crate::runs::{group_digits, show_character};
+use crate::runs::group_digits;
 use crate::state::{Inspected, use_state};
+use confab::figure::show_character;
 
 /// Prompts that ask for more than was trained, and what the model makes of the one above.
 #[component]

@@ -1,5 +1,7 @@
-//! Linear layers on a GPU: one kernel forward, and one backward.
+//! Linear layers on a GPU: one kernel forward, and one backward; large ones in half precision where
+//! that is what the GPU has matrix units for.
 
+pub mod half;
 mod kernels;
 mod slim;
 mod tile;
@@ -11,12 +13,14 @@ use burn::backend::Cube;
 use burn::tensor::Tensor;
 use burn_cubecl::cubecl::prelude::*;
 
+use self::half::Half;
 use self::tile::Tile;
 use self::weights::WeightsLaunch;
 use super::Linear;
 use crate::kernel::fused::{self, Fused};
 use crate::kernel::gpu::{GpuTensor, UNITS, arg, dims, empty, groups};
 use crate::kernel::param::{Memory, Param, Part};
+use crate::platform::HAS_MATRIX_UNITS;
 
 /// Matrices side by side that multiply the same tokens.
 #[derive(Clone, Debug)]
@@ -32,6 +36,7 @@ pub struct Product {
     is_transposed: bool,
     /// Where the first bias begins; the others follow as their matrices do.
     b_start: Option<usize>,
+    half: Option<Half>,
 }
 
 /// What is done to a product.
@@ -58,13 +63,29 @@ impl Product {
             Some(Param::Part(b)) => Some(b.start),
             _ => None,
         };
-        let matrices = parts.len();
-        Some(Self { memory, rows, columns, matrices, start, apart, is_transposed: false, b_start })
+        let (matrices, half) = (parts.len(), memory.half);
+        Some(Self {
+            memory,
+            rows,
+            columns,
+            matrices,
+            start,
+            apart,
+            is_transposed: false,
+            b_start,
+            half,
+        })
+    }
+
+    /// In half precision if it is large, whatever the GPU.
+    pub fn in_half(self, half: Half) -> Self {
+        Self { half: Some(half), ..self }
     }
 
     /// Of a matrix `[columns, rows]`.
     pub fn transposed(part: &Part<2>) -> Self {
         let Part { memory, start, shape: [columns, rows] } = part.clone();
+        let half = memory.half;
         Self {
             memory,
             rows,
@@ -74,6 +95,7 @@ impl Product {
             apart: 0,
             is_transposed: true,
             b_start: None,
+            half,
         }
     }
 
@@ -87,6 +109,12 @@ impl Product {
         const MANY_TERMS: usize = 128;
         const MANY_TOKENS: usize = 8;
         self.rows.max(self.width()) <= MANY_TERMS || tokens <= MANY_TOKENS
+    }
+
+    /// What the product is computed in if not in 32 bits.
+    fn half(&self, tokens: usize) -> Option<Half> {
+        let is_large = [self.rows, self.width(), tokens].into_iter().min() >= Some(half::LARGE);
+        self.half.filter(|_| is_large && HAS_MATRIX_UNITS)
     }
 
     fn weights(&self) -> WeightsLaunch {
@@ -127,6 +155,11 @@ impl Product {
         let (tokens, width) = (batch * seq, self.width());
         let y = empty(x, [batch, seq, width]);
         let slopes = (then == Then::Gelu).then(|| empty(x, [batch, seq, width]));
+        if let Some(half) = self.half(tokens)
+            && half.forward(self, x, then, to, &y, slopes.as_ref()).is_some()
+        {
+            return (y, slopes);
+        }
         let tile = (!self.is_slim(tokens)).then(|| Tile::of(tokens, width));
         let count = match tile {
             None => (tokens * width).div_ceil(UNITS),
@@ -155,6 +188,11 @@ impl Product {
     fn backward(&self, x: &GpuTensor, slopes: Option<&GpuTensor>, dy: &GpuTensor) -> GpuTensor {
         let shape @ [batch, seq, rows] = dims(x);
         let (tokens, width) = (batch * seq, self.width());
+        if let Some(half) = self.half(tokens)
+            && let Some(dx) = half.backward(self, x, slopes, dy)
+        {
+            return dx;
+        }
         let dx = empty(x, shape);
         // With a row of ones below the tokens' own, whose product with the gradient is the bias's.
         let weight_rows = rows + usize::from(self.b_start.is_some());

@@ -1,0 +1,246 @@
+//! `confab inspect --what …`: an analysis as text, JSON or pictures.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
+use confab::edit::{Change, Edit, Site};
+use confab::figure::{Content, Figure, Grid, Table, show};
+use confab::lab::{Looking, Model};
+use confab::look::{ANALYSES, Look, What};
+use confab::trainer::Trainer;
+use futures::executor::block_on;
+use indicatif::ProgressBar;
+
+/// A grid of more columns is not written out at the terminal; its greatest values are.
+const MOST_COLUMNS: usize = 24;
+const LISTED: usize = 12;
+
+pub fn args() -> Vec<Arg> {
+    let text = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).requires("what").help(help)
+    };
+    let number = |name: &'static str, help: &'static str| {
+        text(name, "N", help).value_parser(value_parser!(usize))
+    };
+    let character = |name: &'static str, help: &'static str| {
+        text(name, "C", help).value_parser(value_parser!(char))
+    };
+    let file = |name: &'static str, help: &'static str| {
+        text(name, "FILE", help).value_parser(value_parser!(PathBuf))
+    };
+    let names = ANALYSES
+        .iter()
+        .map(|analysis| clap::builder::PossibleValue::new(analysis.name).help(analysis.label));
+    vec![
+        Arg::new("what")
+            .long("what")
+            .value_name("ANALYSIS")
+            .value_parser(PossibleValuesParser::new(names))
+            .help("what to look at"),
+        text("other", "PROMPT", "a second prompt, as long as the first"),
+        number("position", "a place in the prompt, from 0; default: its last"),
+        character("character", "whose logit; default: the one that follows, or the likeliest"),
+        character("against", "what it is held against; default: the mean over all"),
+        text("head", "L0H0", "a head").value_parser(parse_head).default_value("L0H0"),
+        number("component", "of the output vector, from 0"),
+        Arg::new("folded")
+            .long("folded")
+            .action(ArgAction::SetTrue)
+            .requires("what")
+            .help("with the norms folded into the weights"),
+        text("change", "SITE=FACTOR,…", "scales a part: L0H3=0, L1MLP=0.5, L2@5=0 (the residual stream before layer 2, at 5), L0H3@2-7=0")
+            .value_delimiter(',')
+            .value_parser(parse_change),
+        Arg::new("json").long("json").action(ArgAction::SetTrue).requires("what").help("prints JSON"),
+        file("svg", "draws each grid and plot; the second is FILE-2.svg"),
+        file("png", "draws each grid"),
+    ]
+}
+
+/// `L0H3`
+fn parse_head(text: &str) -> Result<(usize, usize), String> {
+    let numbers = text.strip_prefix('L').and_then(|rest| rest.split_once('H'));
+    numbers
+        .and_then(|(layer, head)| Some((layer.parse().ok()?, head.parse().ok()?)))
+        .ok_or_else(|| "write it as L0H3".into())
+}
+
+/// `L0H3=0`, `L1MLP@4=0.5`, `L2@0-3=0`
+fn parse_change(text: &str) -> Result<Edit, String> {
+    let parse = || {
+        let (place, factor) = text.split_once('=')?;
+        let (site, positions) = match place.split_once('@') {
+            None => (place, 0..usize::MAX),
+            Some((site, positions)) => {
+                let (from, to) = positions.split_once('-').unwrap_or((positions, positions));
+                let to: usize = to.parse().ok()?;
+                (site, from.parse().ok()?..to.checked_add(1)?)
+            }
+        };
+        let site = if let Some(layer) = site.strip_suffix("MLP") {
+            Site::Mlp { layer: layer.strip_prefix('L')?.parse().ok()? }
+        } else if let Ok((layer, head)) = parse_head(site) {
+            Site::Head { layer, head }
+        } else {
+            Site::Resid { layer: site.strip_prefix('L')?.parse().ok()? }
+        };
+        let factor: f32 = factor.parse().ok().filter(|factor: &f32| factor.is_finite())?;
+        Some(Edit { site, positions, change: Change::Scale(factor) })
+    };
+    parse().ok_or_else(|| "write it as L0H3=0, L1MLP=0.5 or L2@5=0".into())
+}
+
+/// Looks at what the command line names, with this prompt.
+pub fn run(matches: &ArgMatches, trainer: &Trainer, prompt: String) -> Result<()> {
+    let get = |name: &str| matches.get_one::<String>(name).map(String::as_str);
+    let what = get("what").and_then(What::parse).context("no such analysis")?;
+    let (layer, head) = matches.get_one("head").copied().unwrap_or_default();
+    let look = Look {
+        what,
+        prompt,
+        other: get("other").map(super::sample::unescape).unwrap_or_default(),
+        position: matches.get_one("position").copied(),
+        character: matches.get_one("character").copied(),
+        against: matches.get_one("against").copied(),
+        layer,
+        head,
+        component: matches.get_one("component").copied().unwrap_or_default(),
+        is_folded: matches.get_flag("folded"),
+        edits: matches.get_many::<Edit>("change").into_iter().flatten().cloned().collect(),
+    };
+    let model = Arc::new(block_on(Model::read(trainer)).context("reading the weights")?);
+    let label = what.analysis().label;
+    let mut looking = Looking::new(model, look).with_context(|| format!("looking at “{label}”"))?;
+    let bar = ProgressBar::new_spinner().with_message(label);
+    while looking.next()? {
+        bar.tick();
+    }
+    bar.finish_and_clear();
+    let figures = looking.figures()?;
+    for (name, draw) in [
+        ("svg", write_svg as fn(&Path, &Figure) -> Result<()>),
+        ("png", super::picture::write_grid),
+    ] {
+        if let Some(file) = matches.get_one::<PathBuf>(name) {
+            write_pictures(file, &figures, draw)?;
+        }
+    }
+    let mut out = std::io::stdout().lock();
+    if matches.get_flag("json") {
+        writeln!(out, "{}", serde_json::to_string_pretty(&figures)?)?;
+    } else if !matches.contains_id("svg") && !matches.contains_id("png") {
+        for figure in &figures {
+            print(&mut out, figure)?;
+        }
+    }
+    Ok(())
+}
+
+/// Draws what can be drawn, each to a file of its own.
+fn write_pictures(
+    file: &Path,
+    figures: &[Figure],
+    draw: fn(&Path, &Figure) -> Result<()>,
+) -> Result<()> {
+    let is_picture = |figure: &&Figure| !matches!(figure.content, Content::Table(_));
+    let pictures: Vec<_> = figures.iter().filter(is_picture).collect();
+    ensure!(!pictures.is_empty(), "writing {}: there is no picture of a table", file.display());
+    for (number, figure) in pictures.into_iter().enumerate() {
+        let file = match number {
+            0 => file.to_owned(),
+            _ => {
+                let part = |part: Option<&std::ffi::OsStr>| {
+                    part.unwrap_or_default().to_string_lossy().into_owned()
+                };
+                let (stem, extension) = (part(file.file_stem()), part(file.extension()));
+                file.with_file_name(format!("{stem}-{}.{extension}", number + 1))
+            }
+        };
+        draw(&file, figure).with_context(|| format!("writing {}", file.display()))?;
+        super::tell(format_args!("Wrote {}: {}", file.display(), figure.title));
+    }
+    Ok(())
+}
+
+fn write_svg(file: &Path, figure: &Figure) -> Result<()> {
+    match figure.to_svg(false) {
+        Ok(svg) => Ok(confab::platform::replace_file(file, svg.as_bytes())?),
+        Err(reason) => bail!(reason),
+    }
+}
+
+fn print(out: &mut impl Write, figure: &Figure) -> Result<()> {
+    writeln!(out, "{}", figure.title)?;
+    if !figure.note.is_empty() {
+        writeln!(out, "  {}", figure.note)?;
+    }
+    match &figure.content {
+        Content::Grid(grid) => print_table(out, &tabulate(grid))?,
+        Content::Table(table) => print_table(out, table)?,
+        Content::Plot(plot) => {
+            for series in &plot.series {
+                let ends = [series.points.first(), series.points.last()];
+                let ends = ends.map(|point| {
+                    point.map_or(String::new(), |[x, y]| format!("({}, {})", show(*x), show(*y)))
+                });
+                let count = series.points.len();
+                writeln!(
+                    out,
+                    "  {}: {count} points from {} to {}; draw it with --svg",
+                    series.name, ends[0], ends[1]
+                )?;
+            }
+        }
+    }
+    writeln!(out)?;
+    Ok(())
+}
+
+/// A grid as a table, or the greatest of its values.
+fn tabulate(grid: &Grid) -> Table {
+    let (rows, columns) = (&grid.rows, &grid.columns);
+    let cell = |row: usize, column: usize| match grid.text(row, column) {
+        "" => show(grid.value(row, column).unwrap_or(f32::NAN)),
+        text => text.to_owned(),
+    };
+    if columns.len() <= MOST_COLUMNS {
+        let heading = [vec![rows.name.clone()], columns.labels.clone()].concat();
+        let row = |(row, label): (usize, &String)| {
+            let cells = (0..columns.len()).map(|column| cell(row, column));
+            [label.clone()].into_iter().chain(cells).collect()
+        };
+        return Table { columns: heading, rows: rows.labels.iter().enumerate().map(row).collect() };
+    }
+    let mut order: Vec<usize> =
+        (0..grid.values.len()).filter(|at| grid.values[*at].is_finite()).collect();
+    order.sort_by(|a, b| grid.values[*b].abs().total_cmp(&grid.values[*a].abs()));
+    let row = |at: &usize| {
+        let (row, column) = (at / columns.len(), at % columns.len());
+        vec![rows.labels[row].clone(), columns.labels[column].clone(), show(grid.values[*at])]
+    };
+    Table {
+        columns: vec![
+            rows.name.clone(),
+            columns.name.clone(),
+            format!("greatest of {}", order.len()),
+        ],
+        rows: order.iter().take(LISTED).map(row).collect(),
+    }
+}
+
+fn print_table(out: &mut impl Write, table: &Table) -> Result<()> {
+    let all = || [&table.columns].into_iter().chain(&table.rows);
+    let widths: Vec<usize> = (0..table.columns.len())
+        .map(|at| all().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max())
+        .map(Option::unwrap_or_default)
+        .collect();
+    for row in all() {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:>width$}"));
+        writeln!(out, "  {}", cells.collect::<Vec<_>>().join("  "))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! The options of each task.
+
+use serde::{Deserialize, Serialize};
+
+use crate::task::{RecallRule, TaskKind};
+
+/// Which task, and the options of each.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TaskConfig {
+    pub kind: TaskKind,
+    pub phone: PhoneConfig,
+    pub facts: FactsConfig,
+    pub text: TextConfig,
+    pub induction: InductionConfig,
+    pub modular: ModularConfig,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PhoneConfig {
+    /// Lines listed before the separator, each a name and a number.
+    pub lines: usize,
+    /// First names to draw from: the first `names` of the list.
+    pub names: usize,
+    /// What the line after the separator repeats.
+    pub recall: RecallRule,
+    /// Share of records, 0 to 1, that ask for a name of the whole book; where no line has it, the
+    /// answer is `?`.
+    pub abstain: f64,
+}
+
+impl Default for PhoneConfig {
+    fn default() -> Self {
+        Self { lines: 5, names: 2000, recall: RecallRule::True, abstain: 0.0 }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FactsConfig {
+    /// Distinct facts in the world, hand-written ones first, then generated ones.
+    pub facts: usize,
+    /// Differently worded records made of each generated fact.
+    pub repetitions: usize,
+}
+
+impl Default for FactsConfig {
+    fn default() -> Self {
+        Self { facts: 1000, repetitions: 1 }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TextConfig {
+    /// The user's own text: plain, or JSONL with `instruction`/`output` or
+    /// `question`/`fact`/`answer`. At most [`MAX_TEXT_BYTES`].
+    pub text: String,
+}
+
+/// The largest text a run takes in; it travels in the checkpoint.
+pub const MAX_TEXT_BYTES: usize = 4 << 20;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InductionConfig {
+    /// Different characters to draw from.
+    pub characters: usize,
+    /// The fewest characters that are repeated.
+    pub shortest: usize,
+    /// The most.
+    pub longest: usize,
+}
+
+impl Default for InductionConfig {
+    fn default() -> Self {
+        Self { characters: 52, shortest: 8, longest: 24 }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModularConfig {
+    /// What is added is taken modulo this.
+    pub modulus: usize,
+    /// Share of all pairs that are trained on, 0 to 1; the others are held out.
+    pub share: f64,
+}
+
+impl Default for ModularConfig {
+    /// As in Nanda et al. 2023.
+    fn default() -> Self {
+        Self { modulus: 113, share: 0.3 }
+    }
+}

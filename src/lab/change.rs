@@ -1,0 +1,116 @@
+//! What happens when something is changed.
+
+use super::residual::parts;
+use super::{LookError, On};
+use crate::analysis::attribution::Component;
+use crate::analysis::patching::{Effect, Knockouts, Patch, Patching};
+use crate::figure::{Axis, Content, Figure, Grid, Pick, Table};
+use crate::sample::surprisal;
+
+/// Characters listed.
+const LISTED: usize = 12;
+
+/// What is predicted with the edits, beside what is without.
+pub(super) fn edited(on: &On) -> Result<Vec<Figure>, LookError> {
+    let position = on.position()?;
+    let vocab_size = on.view.vocab_size();
+    let row = |logits: &[f32]| logits[position * vocab_size..][..vocab_size].to_vec();
+    let (before, after) =
+        (row(&on.model.plain.record(on.ids, &[]).logits), row(&on.record().logits));
+    let share = |logits: &[f32]| -> Vec<f32> {
+        (0..vocab_size).map(|token| (-surprisal(logits, token)).exp()).collect()
+    };
+    let shares = [share(&before), share(&after)];
+    let mut order: Vec<usize> = (0..vocab_size).collect();
+    let most = |token: usize| shares[0][token].max(shares[1][token]);
+    order.sort_by(|a, b| most(*b).total_cmp(&most(*a)));
+    let percent = |share: f32| format!("{:.1}%", 100.0 * share);
+    let rows = order.iter().take(LISTED).map(|token| {
+        vec![
+            on.model.name(*token as u32),
+            percent(shares[0][*token]),
+            percent(shares[1][*token]),
+            format!("{:+.2}", after[*token] - before[*token]),
+        ]
+    });
+    let count = on.look.edits.len();
+    Ok(vec![Figure {
+        title: format!(
+            "What follows “{}” at {position}, with {count} change{}",
+            on.model.name(on.ids[position]),
+            if count == 1 { "" } else { "s" }
+        ),
+        note: "Probabilities as the model is and with the changes made to its forward pass; the \
+               last column is the change of the logit. Make changes below."
+            .into(),
+        content: Content::Table(Table {
+            columns: ["character", "as it is", "changed", "logit"].map(String::from).into(),
+            rows: rows.collect(),
+        }),
+    }])
+}
+
+/// What each part adds directly, beside what changes without it.
+pub(super) fn knockouts(on: &On, knockouts: &Knockouts) -> Result<Vec<Figure>, LookError> {
+    let heads = on.view.n_heads();
+    let grid = |of: fn(&Effect) -> f32| {
+        let mut values = vec![f32::NAN; on.view.n_layers() * (heads + 1)];
+        for effect in knockouts.effects() {
+            let place = match effect.component {
+                Component::Head(head) => head.layer * (heads + 1) + head.head,
+                Component::Mlp { layer } => layer * (heads + 1) + heads,
+                _ => continue,
+            };
+            values[place] = of(effect);
+        }
+        Content::Grid(parts(on, values).written())
+    };
+    let of = on.describe(on.difference()?);
+    Ok(vec![
+        Figure {
+            title: format!("What the logit of {of} loses without each part"),
+            note:
+                "Effect, in logits: the difference less that of a forward pass in which the part \
+                   writes nothing. It counts what later parts make of it, too."
+                    .into(),
+            content: grid(|effect| effect.effect),
+        },
+        Figure {
+            title: "What each part adds directly".into(),
+            note:
+                "Attribution, in logits. Where it differs from the effect, other parts pass it on, \
+                   or make up for its loss."
+                    .into(),
+            content: grid(|effect| effect.attribution),
+        },
+    ])
+}
+
+/// How much of the first prompt's logit difference each patch brings back in the second.
+pub(super) fn patching(on: &On, patching: &Patching) -> Vec<Figure> {
+    let found = patching.grid();
+    let mut values = found.values.clone();
+    values.resize(found.rows * found.columns, f32::NAN);
+    let (what, columns) = match found.patch {
+        Patch::Resid => ("the residual stream before each layer", on.positions()),
+        Patch::Mlp => ("each MLP's output", on.positions()),
+        Patch::Heads | Patch::HeadsAt { .. } => ("each head's output", heads(on)),
+        Patch::Patterns => ("each head's pattern", heads(on)),
+    };
+    let rows = on.model.layers().picking(Pick::Layer);
+    let grid = Grid::new(rows, columns, values).within([-1.0, 1.0]);
+    vec![Figure {
+        title: format!("Patching {what}: {}", on.describe(found.of)),
+        note: format!(
+            "Taken from the prompt, put into the second prompt’s forward pass: 0 changes nothing, 1 \
+             brings back all of the prompt’s logit difference, {:.2} against {:.2} (Wang et al. 2022).",
+            found.clean, found.corrupted
+        ),
+        content: Content::Grid(if found.columns <= 32 { grid.written() } else { grid }),
+    }]
+}
+
+fn heads(on: &On) -> Axis {
+    let heads = (0..on.view.n_heads()).map(|head| format!("H{head}"));
+    Axis::new("head", heads.collect()).picking(Pick::Head)
+}

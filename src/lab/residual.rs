@@ -1,0 +1,122 @@
+//! The residual stream, layer by layer.
+
+use super::{LookError, On};
+use crate::analysis::attribution::{Component, attribute};
+use crate::analysis::lens::{Asked, LensRow, Stage, lens_row, stages};
+use crate::figure::{Axis, Content, Figure, Grid, Pick, Table, show};
+
+/// What would be predicted if the model stopped early: the likeliest character, and the
+/// probability and rank of the one that follows.
+pub(super) fn lens(on: &On) -> Result<Vec<Figure>, LookError> {
+    let recording = on.record();
+    let mut stages = stages(recording.layers.len(), true);
+    // The last one on top, as in the papers.
+    stages.reverse();
+    let row = |stage: &Stage| {
+        lens_row(on.view, &recording, *stage, 0..recording.seq, Asked::Next(on.ids), 1)
+    };
+    let rows: Vec<LensRow> = stages.iter().map(row).collect::<Result<_, _>>()?;
+    let cells = || rows.iter().flat_map(|row| &row.cells);
+    let name = |stage: &Stage| match stage {
+        Stage::Pre { layer: 0 } => "embedding".into(),
+        Stage::Pre { layer } => format!("after L{}", layer - 1),
+        Stage::Mid { layer } => format!("L{layer} attention"),
+        Stage::Final => "output".into(),
+    };
+    let axis = || Axis::new("stage", stages.iter().map(name).collect());
+    let top = cells().map(|cell| cell.top.first());
+    let likeliest = Grid {
+        texts: top
+            .clone()
+            .map(|top| top.map_or("".into(), |top| on.model.name(top.token)))
+            .collect(),
+        ..Grid::new(
+            axis(),
+            on.positions(),
+            top.map(|top| top.map_or(f32::NAN, |top| top.probability)).collect(),
+        )
+        .within([0.0, 1.0])
+    };
+    let target = cells().map(|cell| cell.target);
+    let next = Grid {
+        texts: target
+            .clone()
+            .map(|target| target.map_or(String::new(), |target| (target.rank + 1).to_string()))
+            .collect(),
+        ..Grid::new(
+            axis(),
+            on.positions(),
+            target.map(|target| target.map_or(f32::NAN, |target| target.probability)).collect(),
+        )
+        .within([0.0, 1.0])
+    };
+    let note = "What the residual stream says at each stage, through the final norm and the \
+                unembedding (nostalgebraist 2020).";
+    Ok(vec![
+        Figure {
+            title: "The likeliest next character at each stage".into(),
+            note: format!("{note} The colour is its probability."),
+            content: Content::Grid(likeliest),
+        },
+        Figure {
+            title: "The character that does follow".into(),
+            note: "Its probability as colour, its rank as number: 1 is the likeliest.".into(),
+            content: Content::Grid(next),
+        },
+    ])
+}
+
+/// What each part adds to a logit difference by itself.
+pub(super) fn attribution(on: &On) -> Result<Vec<Figure>, LookError> {
+    let recording = on.record();
+    let of = on.difference()?;
+    let attribution = attribute(on.view, &recording, of)?;
+    let (layers, heads) = (recording.layers.len(), recording.n_heads);
+    let mut values = vec![f32::NAN; layers * (heads + 1)];
+    let mut rest = Vec::new();
+    for part in &attribution.contributions {
+        match part.component {
+            Component::Head(head) => values[head.layer * (heads + 1) + head.head] = part.value,
+            Component::Mlp { layer } => values[layer * (heads + 1) + heads] = part.value,
+            other => rest.push((name(other), part.value)),
+        }
+    }
+    let sum: f32 = attribution.contributions.iter().map(|part| part.value).sum();
+    rest.push(("sum of all parts".into(), sum));
+    rest.push(("the model's logit difference".into(), attribution.total));
+    Ok(vec![
+        Figure {
+            title: format!("What heads and MLPs add to {}", on.describe(of)),
+            note: "In logits: what a part writes, through the final norm with its scale frozen, \
+                   onto the difference of the unembedding's columns (Elhage et al. 2021)."
+                .into(),
+            content: Content::Grid(parts(on, values).written()),
+        },
+        Figure {
+            title: "The other parts, and the sum".into(),
+            note: "The parts add up to the model's logit difference.".into(),
+            content: Content::Table(Table {
+                columns: vec!["part".into(), "logits".into()],
+                rows: rest.into_iter().map(|(name, value)| vec![name, show(value)]).collect(),
+            }),
+        },
+    ])
+}
+
+/// A layer's heads and its MLP in a row.
+pub(super) fn parts(on: &On, values: Vec<f32>) -> Grid {
+    let heads = (0..on.view.n_heads()).map(|head| format!("H{head}"));
+    let columns = Axis::new("head", heads.chain(["MLP".into()]).collect()).picking(Pick::Head);
+    Grid::new(on.model.layers().picking(Pick::Layer), columns, values)
+}
+
+fn name(component: Component) -> String {
+    match component {
+        Component::Embedding => "embedding".into(),
+        Component::Position => "position".into(),
+        Component::AttentionBias { layer } => format!("L{layer} attention's bias"),
+        Component::FinalBias => "final norm's bias".into(),
+        Component::Head(head) => head.to_string(),
+        Component::Mlp { layer } => format!("L{layer} MLP"),
+    }
+}

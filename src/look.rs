@@ -1,0 +1,214 @@
+//! What can be looked at in a model: every analysis, what it asks for, and what was asked.
+
+use serde::{Deserialize, Serialize};
+
+use crate::edit::Edit;
+use crate::figure::Figure;
+
+/// An analysis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum What {
+    #[default]
+    Lens,
+    Attribution,
+    Edited,
+    Knockouts,
+    PatchResid,
+    PatchHeads,
+    PatchPatterns,
+    PatchMlps,
+    Heads,
+    ValueWeighted,
+    Difference,
+    Ov,
+    Qk,
+    Copying,
+    Spectrum,
+    Composition,
+    Paths,
+    Output,
+    Truncation,
+    Component,
+    Distances,
+    Directions,
+    TopOfMind,
+}
+
+/// Analyses that stand together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    Residual,
+    Change,
+    Circuits,
+    Outputs,
+}
+
+/// What an analysis has to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    Prompt,
+    /// A second prompt.
+    Other,
+    Position,
+    /// A character, and one to hold it against.
+    Characters,
+    Head,
+    Component,
+    /// Whether norms are folded into the weights.
+    Folding,
+}
+
+/// What is known of an analysis before it is done.
+#[derive(Clone, Copy, Debug)]
+pub struct Analysis {
+    pub what: What,
+    /// At the terminal: `patch-heads`.
+    pub name: &'static str,
+    pub label: &'static str,
+    pub group: Group,
+    pub asks: &'static [Asks],
+}
+
+const fn analysis(
+    what: What,
+    name: &'static str,
+    label: &'static str,
+    group: Group,
+    asks: &'static [Asks],
+) -> Analysis {
+    Analysis { what, name, label, group, asks }
+}
+
+/// Every analysis, in the order in which they are shown.
+pub const ANALYSES: &[Analysis] = {
+    use Asks::*;
+    use Group::*;
+    &[
+        analysis(What::Lens, "lens", "Logit lens", Residual, &[Prompt]),
+        analysis(
+            What::Attribution,
+            "attribution",
+            "Direct logit attribution",
+            Residual,
+            &[Prompt, Position, Characters],
+        ),
+        analysis(What::Edited, "edited", "With the changes", Change, &[Prompt, Position]),
+        analysis(
+            What::Knockouts,
+            "knockouts",
+            "Knock out each part",
+            Change,
+            &[Prompt, Position, Characters],
+        ),
+        analysis(
+            What::PatchResid,
+            "patch-resid",
+            "Patch the residual stream",
+            Change,
+            &[Prompt, Other, Position, Characters],
+        ),
+        analysis(
+            What::PatchHeads,
+            "patch-heads",
+            "Patch heads",
+            Change,
+            &[Prompt, Other, Position, Characters],
+        ),
+        analysis(
+            What::PatchPatterns,
+            "patch-patterns",
+            "Patch patterns",
+            Change,
+            &[Prompt, Other, Position, Characters],
+        ),
+        analysis(
+            What::PatchMlps,
+            "patch-mlps",
+            "Patch MLPs",
+            Change,
+            &[Prompt, Other, Position, Characters],
+        ),
+        analysis(What::Heads, "heads", "Head scores", Circuits, &[]),
+        analysis(
+            What::ValueWeighted,
+            "value-weighted",
+            "Value-weighted attention",
+            Circuits,
+            &[Prompt, Head],
+        ),
+        analysis(
+            What::Difference,
+            "difference",
+            "Attention, two prompts",
+            Circuits,
+            &[Prompt, Other, Head],
+        ),
+        analysis(What::Ov, "ov", "OV circuit", Circuits, &[Head, Folding]),
+        analysis(What::Qk, "qk", "QK circuit", Circuits, &[Head, Folding]),
+        analysis(What::Copying, "copying", "Copying scores", Circuits, &[Folding]),
+        analysis(What::Spectrum, "spectrum", "Singular values", Circuits, &[Head, Folding]),
+        analysis(What::Composition, "composition", "Composition", Circuits, &[Folding]),
+        analysis(What::Paths, "paths", "Path expansion", Circuits, &[Prompt, Position]),
+        analysis(What::Output, "output", "Output vector", Outputs, &[Prompt, Position]),
+        analysis(
+            What::Truncation,
+            "truncation",
+            "Components kept",
+            Outputs,
+            &[Prompt, Position, Characters],
+        ),
+        analysis(What::Component, "component", "One component", Outputs, &[Component]),
+        analysis(What::Distances, "distances", "Distances", Outputs, &[]),
+        analysis(What::Directions, "directions", "Main directions", Outputs, &[]),
+        analysis(What::TopOfMind, "top-of-mind", "Top of mind", Outputs, &[]),
+    ]
+};
+
+impl What {
+    pub fn analysis(self) -> &'static Analysis {
+        // In the order of the enum, which a test holds.
+        &ANALYSES[self as usize]
+    }
+
+    pub fn asks_folding(self) -> bool {
+        self.analysis().asks.contains(&Asks::Folding)
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        ANALYSES.iter().find(|analysis| analysis.name == name).map(|analysis| analysis.what)
+    }
+}
+
+/// What is to be looked at. What the model lacks is refused; what the analysis does not ask for is
+/// passed over.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Look {
+    pub what: What,
+    pub prompt: String,
+    /// A second prompt: what is patched comes from the first, into this.
+    pub other: String,
+    /// In the prompt, from 0; `None` is its last character.
+    pub position: Option<usize>,
+    /// Whose logit is looked at; `None` is the prompt's next character or, at its end, the likeliest.
+    pub character: Option<char>,
+    /// What it is held against; `None` is the mean over all characters.
+    pub against: Option<char>,
+    pub layer: usize,
+    pub head: usize,
+    pub component: usize,
+    pub is_folded: bool,
+    /// Changes to every forward pass.
+    pub edits: Vec<Edit>,
+}
+
+/// An answer to a [`Look`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Looked {
+    pub what: What,
+    /// The model's step.
+    pub step: usize,
+    /// Whether there is more to come.
+    pub is_done: bool,
+    /// Those that are there, or why there are none.
+    pub figures: Result<Vec<Figure>, String>,
+}

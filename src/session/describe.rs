@@ -1,0 +1,27 @@
+//! What a task is like, told before a model of it is made.
+
+use crate::config::{ConfigError, NoiseConfig, RunConfig};
+use crate::noise::{self, Reading};
+use crate::protocol::TaskFacts;
+use crate::task::{Split, Task, record_rng};
+use crate::tokenizer::Tokenizer;
+
+/// Characters shown of a training record.
+const SHOWN: usize = 160;
+
+pub fn describe(config: &RunConfig) -> Result<TaskFacts, ConfigError> {
+    let task = Task::new(&config.task)?;
+    let tokenizer = task.tokenizer();
+    let is_noisy = config.noise != NoiseConfig::default();
+    let reading = if is_noisy { read(config, &task, &tokenizer) } else { Vec::new() };
+    Ok(TaskFacts { vocab_size: tokenizer.vocab_size(), longest: task.longest(), reading })
+}
+
+fn read(config: &RunConfig, task: &Task, tokenizer: &Tokenizer) -> Vec<(bool, String)> {
+    let record = task.draw(Split::Train, SHOWN, &mut record_rng(0, 0));
+    let text: String = record.text.chars().take(SHOWN).collect();
+    let mut rng = noise::noise_rng(config.seed, 0);
+    let readings = noise::read(&config.noise, &text, tokenizer, &mut rng);
+    let stretches = readings.chunk_by(|a, b| a.is_noise == b.is_noise);
+    stretches.map(|part| (part[0].is_noise, part.iter().map(Reading::shown).collect())).collect()
+}

@@ -1,0 +1,132 @@
+//! Tasks as they are set up, and the records that they draw.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use super::{
+    Facts, Field, Floor, Induction, Modular, Phone, Record, TaskKind, Text, facts, modular,
+};
+use crate::config::{ConfigError, TaskConfig};
+use crate::tokenizer::Tokenizer;
+
+/// Training records or held-out ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    Train,
+    Validation,
+}
+
+/// A task that has been set up from its [`TaskConfig`].
+#[derive(Clone, Debug)]
+pub enum Task {
+    Phone(Phone),
+    Facts(Facts),
+    Text(Text),
+    Induction(Induction),
+    Modular(Modular),
+}
+
+impl Task {
+    /// Sets up the task that `config` names.
+    ///
+    /// # Errors
+    /// If the task has nothing to train on, such as an empty text.
+    pub fn new(config: &TaskConfig) -> Result<Self, ConfigError> {
+        Ok(match config.kind {
+            TaskKind::Phone => Task::Phone(Phone::new(&config.phone)),
+            TaskKind::Facts => Task::Facts(Facts::new(&config.facts)),
+            TaskKind::Text => Task::Text(Text::new(&config.text).map_err(ConfigError::Task)?),
+            TaskKind::Induction => Task::Induction(Induction::new(&config.induction)),
+            TaskKind::Modular => Task::Modular(Modular::new(&config.modular)),
+        })
+    }
+
+    /// Draws one record of `split`. `window` is the longest wanted, in characters; it matters
+    /// to plain text only, of which a window is cut.
+    pub fn draw(&self, split: Split, window: usize, rng: &mut ChaCha8Rng) -> Record {
+        match self {
+            Task::Phone(task) => task.draw(split, rng),
+            Task::Facts(task) => task.draw(split, rng),
+            Task::Text(task) => task.draw(split, window, rng),
+            Task::Induction(task) => task.draw(split, rng),
+            Task::Modular(task) => task.draw(split, rng),
+        }
+    }
+
+    /// Length of the longest record, in characters; 2 for plain text, which is cut to any window.
+    pub fn longest(&self) -> usize {
+        match self {
+            Task::Phone(task) => task.longest(),
+            Task::Facts(task) => task.longest(),
+            Task::Text(task) => task.longest(),
+            Task::Induction(task) => task.longest(),
+            Task::Modular(_) => modular::RECORD_LEN,
+        }
+    }
+
+    /// The least loss that any model could reach on the records it trains on; `None` for plain
+    /// text, whose source is not known: see [`Task::baseline`].
+    pub fn floor(&self) -> Option<Floor> {
+        match self {
+            Task::Phone(task) => Some(task.floor()),
+            Task::Facts(task) => {
+                Some(Floor::of_records(task.records(Split::Train), task.prefixes()))
+            }
+            Task::Text(task) => {
+                Some(Floor::of_records(task.records(Split::Train)?, task.prefixes()?))
+            }
+            Task::Induction(task) => Some(task.floor()),
+            Task::Modular(_) => Some(modular::floor()),
+        }
+    }
+
+    /// What may follow `prefix`, a possible beginning of a training record, each with its
+    /// probability. Empty at a record's end, after what is no such beginning, and for plain text.
+    pub fn next(&self, prefix: &str) -> Vec<(char, f64)> {
+        match self {
+            Task::Phone(task) => task.next(prefix),
+            Task::Facts(task) => task.prefixes().shares(prefix),
+            Task::Text(task) => task.prefixes().map_or_else(Vec::new, |p| p.shares(prefix)),
+            Task::Induction(task) => task.next(prefix),
+            Task::Modular(task) => task.next(prefix),
+        }
+    }
+
+    /// For plain text, the validation loss of an n-gram model, in nats per character: what
+    /// counting alone reaches.
+    pub fn baseline(&self) -> Option<f64> {
+        match self {
+            Task::Text(task) => task.baseline(),
+            _ => None,
+        }
+    }
+
+    /// The characters that records are made of.
+    pub fn tokenizer(&self) -> Tokenizer {
+        match self {
+            Task::Phone(task) => Tokenizer::new(&task.alphabet()),
+            Task::Facts(_) => Tokenizer::new(facts::ALPHABET),
+            Task::Text(task) => Tokenizer::new(task.alphabet()),
+            Task::Induction(task) => Tokenizer::new(&task.alphabet()),
+            Task::Modular(task) => Tokenizer::new(&task.alphabet()),
+        }
+    }
+
+    /// A prompt to try: a validation record up to where its answer begins.
+    pub fn example_prompt(&self, seed: u64) -> String {
+        let record = self.draw(Split::Validation, 64, &mut record_rng(seed, EXAMPLE_STREAM));
+        let cut = record.fields.iter().position(|field| *field == Field::Answer);
+        let cut = cut.unwrap_or(record.len() / 2).max(1);
+        record.text.chars().take(cut).collect()
+    }
+}
+
+const EXAMPLE_STREAM: u64 = u64::MAX;
+
+/// The generator of micro-batch `stream` of a run with `seed`. Each batch has a stream of its
+/// own, so that a run resumed at any step draws what it would have drawn.
+pub fn record_rng(seed: u64, stream: u64) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(stream);
+    rng
+}

@@ -1,0 +1,132 @@
+//! Random characters, then the same again: what follows a character the second time is what
+//! followed it the first, and nothing else tells. It takes two heads, one of which reads what the
+//! other wrote (Olsson et al. 2022, "In-context Learning and Induction Heads").
+
+use rand_chacha::ChaCha8Rng;
+
+use super::floor::Sums;
+use super::split::{below, stable_hash};
+use super::{Field, Floor, Record, Split};
+use crate::config::InductionConfig;
+
+const CHARACTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+/// The longest block.
+const MOST: usize = 512;
+const SEPARATOR: char = '|';
+const END: char = '\n';
+/// One block in this many is held out for validation.
+const HELD_OUT: u64 = 16;
+/// More redraws than are ever needed, unless there are hardly any blocks.
+const MAX_DRAWS: usize = 10_000;
+
+/// `block|block`, the block of any length from the shortest to the longest: were it always the same,
+/// a head could find what to copy by its distance.
+#[derive(Clone, Debug)]
+pub struct Induction {
+    characters: Vec<char>,
+    shortest: usize,
+    longest: usize,
+}
+
+impl Induction {
+    /// Options outside their range are taken as the nearest that is in it.
+    pub fn new(config: &InductionConfig) -> Self {
+        let shortest = config.shortest.clamp(1, MOST);
+        Self {
+            characters: CHARACTERS.chars().take(config.characters.max(2)).collect(),
+            shortest,
+            longest: config.longest.clamp(shortest, MOST),
+        }
+    }
+
+    /// Draws a record. Which split it is in hangs on its block.
+    pub fn draw(&self, split: Split, rng: &mut ChaCha8Rng) -> Record {
+        let mut block = self.block(rng);
+        for _ in 0..MAX_DRAWS {
+            if split_of(&block) == split {
+                break;
+            }
+            block = self.block(rng);
+        }
+        let mut record = Record::new();
+        record.push(Field::Text, &block);
+        record.push(Field::Separator, &SEPARATOR.to_string());
+        record.push(Field::Answer, &block);
+        record.push(Field::Marker, &END.to_string());
+        record
+    }
+
+    fn block(&self, rng: &mut ChaCha8Rng) -> String {
+        let length = self.shortest + below(rng, self.lengths());
+        (0..length).map(|_| self.characters[below(rng, self.characters.len())]).collect()
+    }
+
+    /// How many lengths a block may have.
+    fn lengths(&self) -> usize {
+        self.longest - self.shortest + 1
+    }
+
+    /// Length of the longest record, in characters.
+    pub fn longest(&self) -> usize {
+        2 * self.longest + 2
+    }
+
+    /// The characters of its records.
+    pub fn alphabet(&self) -> String {
+        self.characters.iter().chain(&[SEPARATOR, END]).collect()
+    }
+
+    /// Probability that a block ends after `length` characters, if it has so many.
+    fn ends(&self, length: usize) -> f64 {
+        match length.checked_sub(self.shortest) {
+            Some(longer) if length <= self.longest => 1.0 / (self.lengths() - longer) as f64,
+            _ => 0.0,
+        }
+    }
+
+    /// A block costs its characters, but for the first, which nothing predicts, and its length;
+    /// what follows is known.
+    pub fn floor(&self) -> Floor {
+        let mut sums = Sums::default();
+        let by_character = (self.characters.len() as f64).ln();
+        let share = 1.0 / self.lengths() as f64;
+        for length in self.shortest..=self.longest {
+            for place in 1..length {
+                let goes_on = (1.0 - self.ends(place)).recip().ln();
+                sums.add(Field::Text, share, share * (by_character + goes_on));
+            }
+            sums.add(Field::Separator, share, share * self.ends(length).recip().ln());
+            sums.add(Field::Answer, share * length as f64, 0.0);
+            sums.add(Field::Marker, share, 0.0);
+        }
+        sums.floor()
+    }
+
+    /// See [`Task::next`](super::Task::next).
+    pub fn next(&self, prefix: &str) -> Vec<(char, f64)> {
+        let is_known = |text: &str| text.chars().all(|c| self.characters.contains(&c));
+        match prefix.split_once(SEPARATOR) {
+            None => {
+                let length = prefix.chars().count();
+                if !is_known(prefix) || length > self.longest {
+                    return Vec::new();
+                }
+                let ends = self.ends(length);
+                let each = (1.0 - ends) / self.characters.len() as f64;
+                let more = self.characters.iter().map(|c| (*c, each));
+                more.chain([(SEPARATOR, ends)]).filter(|(_, p)| *p > 0.0).collect()
+            }
+            Some((block, again)) => {
+                let is_block = is_known(block) && self.ends(block.chars().count()) > 0.0;
+                match block.strip_prefix(again) {
+                    Some(rest) if is_block => vec![(rest.chars().next().unwrap_or(END), 1.0)],
+                    _ => Vec::new(),
+                }
+            }
+        }
+    }
+}
+
+fn split_of(block: &str) -> Split {
+    if stable_hash(block).is_multiple_of(HELD_OUT) { Split::Validation } else { Split::Train }
+}
