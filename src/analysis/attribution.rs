@@ -35,13 +35,16 @@ impl LogitDifference {
 
     /// The same difference of the columns of `W_U`: `[d_model]`.
     fn direction(&self, view: &View) -> Vec<f32> {
+        let w_u = view.w_u();
         let of = |component: usize| {
-            let row = view.unembedding_row(component);
             let against = match self.against {
-                Against::Token(other) => row[other as usize],
-                Against::Mean => row.iter().sum::<f32>() / row.len() as f32,
+                Against::Token(other) => w_u(component, other as usize),
+                Against::Mean => {
+                    let row = view.unembedding_row(component);
+                    row.iter().sum::<f32>() / row.len() as f32
+                }
             };
-            row[self.token as usize] - against
+            w_u(component, self.token as usize) - against
         };
         (0..view.d_model()).map(of).collect()
     }

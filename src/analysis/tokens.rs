@@ -8,7 +8,7 @@ use crate::kernel::layer_norm::Scaling;
 /// Tokens whose embeddings are in double precision at once.
 const CHUNK: usize = 256;
 
-impl View<'_> {
+impl<'a> View<'a> {
     /// Rows of `W_E`: `[ids, d_model]`. The ids must be in the vocabulary.
     pub fn embedding(&self, ids: &[u32]) -> Matrix {
         let (w_e, d_model) = (self.parameter("embed.W_E").unwrap_or_default(), self.d_model());
@@ -23,9 +23,10 @@ impl View<'_> {
 
     /// Columns of `W_U`: `[d_model, ids]`. The ids must be in the vocabulary.
     pub fn unembedding(&self, ids: &[u32]) -> Matrix {
-        let of = |row: usize, id: u32| self.unembedding_weight(row, id as usize).into();
-        let mut out =
-            Matrix::from_fn(self.d_model(), ids.len(), |row, column| of(row, ids[column]));
+        let w_u = self.w_u();
+        let mut out = Matrix::from_fn(self.d_model(), ids.len(), |row, column| {
+            w_u(row, ids[column] as usize).into()
+        });
         self.fold(&mut out, "ln_final");
         for (mut row, mean) in out.row_iter_mut().zip(self.folded.iter().flatten()) {
             row.add_scalar_mut(-mean);
@@ -33,19 +34,19 @@ impl View<'_> {
         out
     }
 
-    fn unembedding_weight(&self, component: usize, token: usize) -> f32 {
-        match self.parameter("unembed.W_U") {
-            Some(w_u) => w_u[component * self.vocab_size() + token],
-            None => {
-                let w_e = self.parameter("embed.W_E").unwrap_or_default();
-                w_e[token * self.d_model() + component]
-            }
-        }
+    /// Raw `W_U`, by component and token.
+    pub fn w_u(&self) -> impl Fn(usize, usize) -> f32 + use<'a> {
+        let (weights, by_component, by_token) = match self.parameter("unembed.W_U") {
+            Some(w_u) => (w_u, self.vocab_size(), 1),
+            None => (self.parameter("embed.W_E").unwrap_or_default(), 1, self.d_model()),
+        };
+        move |component, token| weights[component * by_component + token * by_token]
     }
 
     /// Raw `W_U` of one component for every token: `[vocab]`.
     pub fn unembedding_row(&self, component: usize) -> Vec<f32> {
-        (0..self.vocab_size()).map(|token| self.unembedding_weight(component, token)).collect()
+        let w_u = self.w_u();
+        (0..self.vocab_size()).map(|token| w_u(component, token)).collect()
     }
 
     /// `W_E @ reading`: `[vocab, columns]`.

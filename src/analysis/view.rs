@@ -41,11 +41,10 @@ impl<'a> View<'a> {
         Ok(Self { config, layout, flat, vocab_size, folded: None })
     }
 
-    /// The same function in weights that are read without the norms: gains are multiplied into
-    /// the matrices that read what was normed, what writes into the residual stream has mean 0
-    /// there, as the norms take the mean out anyway, and so has each row of the unembedding over
-    /// the vocabulary, which changes no probability (TransformerLens' `fold_ln`,
-    /// `center_writing_weights`, `center_unembed`).
+    /// The weights as they act, but for what norms divide by: gains are multiplied into the
+    /// matrices that read what was normed; what LayerNorms take the mean of has mean 0 beforehand;
+    /// and so has each row of the unembedding over the vocabulary, which changes no probability
+    /// (TransformerLens' `fold_ln`, `center_writing_weights`, `center_unembed`).
     pub fn folded(mut self) -> Self {
         self.folded = Some(vec![0.0; self.d_model()]);
         let mut sums = Matrix::zeros(self.d_model(), 1);

@@ -8,7 +8,7 @@ use confab::analysis::{AnalysisError, Head};
 use confab::config::{MlpKind, ModelConfig, NormKind, Positions};
 use proptest::prelude::*;
 
-use crate::model::{Model, VARIANTS, assert_near, vocabulary};
+use crate::model::{Change, Model, VARIANTS, assert_near, vocabulary};
 
 const IDS: [u32; 6] = [3, 1, 4, 1, 5, 9];
 
@@ -173,7 +173,7 @@ fn attention_only(n_layers: usize, seed: u64, change: impl Fn(&mut ModelConfig))
 
 #[test]
 fn paths_add_up_to_the_logits() {
-    let changes: [fn(&mut ModelConfig); 4] = [
+    let changes: [Change; 4] = [
         |config| config.bias = true,
         |config| (config.bias, config.tied_head) = (false, false),
         |config| (config.kv_heads, config.bias, config.positions) = (2, true, Positions::Rotary),
@@ -221,7 +221,7 @@ fn the_direct_path_is_the_bigram_table_and_a_head_its_ov_circuit() {
 
 #[test]
 fn only_what_is_a_sum_of_paths_is_expanded() {
-    let changes: [(fn(&mut ModelConfig), &str); 3] = [
+    let changes: [(Change, &str); 3] = [
         (|config| config.norm = NormKind::Rms, "norms"),
         (|config| config.mlp = MlpKind::Relu, "MLPs"),
         (|config| config.n_layers = 3, "two layers"),

@@ -102,8 +102,10 @@ pub fn induction_pair(tokens: usize) -> Model {
     model
 }
 
+pub type Change = fn(&mut ModelConfig);
+
 /// Models of other parts than GPT-2's.
-pub const VARIANTS: [fn(&mut ModelConfig); 5] = [
+pub const VARIANTS: [Change; 5] = [
     |_| {},
     |config| {
         (config.norm, config.positions, config.mlp) =

@@ -16,7 +16,7 @@ fn patch(model: &Model, corrupted: &[u32], patch: Patch) -> PatchGrid {
     let plain = model.plain();
     let mut patching =
         Patching::new(&model.view(), &plain, &CLEAN, corrupted, patch, LAST).unwrap();
-    assert_eq!(patching.grid().values, []);
+    assert!(patching.grid().values.is_empty());
     while patching.next(&plain) {}
     let grid = patching.grid().clone();
     assert_eq!(grid.values.len(), grid.rows * grid.columns);
