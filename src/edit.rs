@@ -1,5 +1,6 @@
 //! Changes to a forward pass: what is scaled or set, where and at which tokens.
 
+use std::fmt;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,27 @@ pub enum Change {
 }
 
 impl Edit {
+    /// Scales a part by its name: `L0H3`, `L1MLP`, or `L2` for the residual stream before layer 2;
+    /// with `@4` or `@4-7` at these places only. `None` if it is no such name.
+    pub fn parse(part: &str, factor: f32) -> Option<Self> {
+        let (site, positions) = match part.split_once('@') {
+            None => (part, 0..usize::MAX),
+            Some((site, positions)) => {
+                let (from, to) = positions.split_once('-').unwrap_or((positions, positions));
+                (site, from.parse().ok()?..to.parse::<usize>().ok()?.checked_add(1)?)
+            }
+        };
+        let site = site.strip_prefix('L')?;
+        let site = match (site.strip_suffix("MLP"), site.split_once('H')) {
+            (Some(layer), _) => Site::Mlp { layer: layer.parse().ok()? },
+            (None, Some((layer, head))) => {
+                Site::Head { layer: layer.parse().ok()?, head: head.parse().ok()? }
+            }
+            (None, None) => Site::Resid { layer: site.parse().ok()? },
+        };
+        Some(Self { site, positions, change: Change::Scale(factor) })
+    }
+
     /// Changes `values`, whose rows of `width` begin `by_row` apart, one for each token.
     pub fn apply(&self, values: &mut [f32], width: usize, by_row: usize) {
         let rows = values.chunks_mut(by_row.max(1)).enumerate();
@@ -48,6 +70,28 @@ impl Edit {
                     }
                 }
             }
+        }
+    }
+}
+
+/// As [`Edit::parse`] reads it, with what is done: `L0H3@4 × 0`.
+impl fmt::Display for Edit {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self.site {
+            Site::Resid { layer } => write!(f, "L{layer}")?,
+            Site::Head { layer, head } => write!(f, "L{layer}H{head}")?,
+            Site::Pattern { layer, head } => write!(f, "L{layer}H{head} pattern")?,
+            Site::Mlp { layer } => write!(f, "L{layer}MLP")?,
+        }
+        let Range { start, end } = self.positions;
+        match end.saturating_sub(start) {
+            _ if end == usize::MAX => {}
+            1 => write!(f, "@{start}")?,
+            _ => write!(f, "@{start}-{}", end.saturating_sub(1))?,
+        }
+        match &self.change {
+            Change::Scale(factor) => write!(f, " × {factor}"),
+            Change::Set(_) => write!(f, " set"),
         }
     }
 }

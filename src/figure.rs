@@ -54,8 +54,6 @@ pub enum Pick {
     /// Any head: `layer · heads + head`.
     AnyHead,
     Position,
-    Token,
-    Component,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@
 //! written. Everything read is checked against its knob's range before it is used.
 
 use crate::config::{KNOBS, Knob, RunConfig};
+use crate::look::What;
 
 /// What a link restores.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -14,6 +15,10 @@ pub struct Link {
     pub prompt: String,
     /// The open inspector tab; empty for the first.
     pub tab: String,
+    /// The analysis shown in it, if it shows one.
+    pub look: Option<What>,
+    /// The second prompt of an analysis.
+    pub other: String,
 }
 
 /// The longest fragment that is read or written, in bytes; browsers and messengers cut longer ones.
@@ -55,9 +60,13 @@ pub fn encode(link: &Link) -> Result<String, LinkError> {
             out.append_pair(knob.key, &value);
         }
     }
-    for (key, value, most) in
-        [("prompt", &link.prompt, MAX_PROMPT_CHARS), ("tab", &link.tab, MAX_TAB_CHARS)]
-    {
+    let look = link.look.map_or("", |what| what.analysis().name);
+    for (key, value, most) in [
+        ("prompt", link.prompt.as_str(), MAX_PROMPT_CHARS),
+        ("tab", &link.tab, MAX_TAB_CHARS),
+        ("look", look, MAX_TAB_CHARS),
+        ("other", &link.other, MAX_PROMPT_CHARS),
+    ] {
         if !value.is_empty() {
             out.append_pair(key, &short(key, value, most)?);
         }
@@ -85,6 +94,11 @@ pub fn decode(link: &str) -> Result<Link, LinkError> {
         match &*key {
             "prompt" => out.prompt = short("prompt", &value, MAX_PROMPT_CHARS)?,
             "tab" => out.tab = short("tab", &value, MAX_TAB_CHARS)?,
+            "look" => {
+                let unknown = || LinkError::Unknown(value.chars().take(40).collect());
+                out.look = Some(What::parse(&value).ok_or_else(unknown)?);
+            }
+            "other" => out.other = short("other", &value, MAX_PROMPT_CHARS)?,
             key => {
                 let knob = Knob::find(key)
                     .ok_or_else(|| LinkError::Unknown(key.chars().take(40).collect()))?;

@@ -2,6 +2,7 @@
 
 use confab::config::{KNOBS, Knob, Range, RunConfig};
 use confab::link::{Link, MAX_LINK_BYTES, decode, encode};
+use confab::look::ANALYSES;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -83,8 +84,14 @@ fn check(input: &str) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
-    fn links_round_trip(config in config(), prompt in any::<String>(), tab in ".{0,32}") {
-        let link = Link { config, prompt, tab };
+    fn links_round_trip(
+        config in config(),
+        (prompt, other) in any::<(String, String)>(),
+        tab in ".{0,32}",
+        look in prop::option::of(any::<Index>()),
+    ) {
+        let look = look.map(|index| index.get(ANALYSES).what);
+        let link = Link { config, prompt, tab, look, other };
         let fragment = encode(&link).unwrap();
         prop_assert!(fragment.is_ascii() && !fragment.contains(['#', ' ', '\n']));
         for written in [fragment.clone(), format!("#{fragment}"), format!("https://a.example/confab/?x=1#{fragment}")] {
@@ -144,6 +151,7 @@ fn refusals_name_the_part() {
         ("model.n_layer=3", "`model.n_layer`"),
         ("n_layers=3", "`n_layers`"),
         ("model=3", "`model`"),
+        ("look=nothing", "`nothing`"),
         ("__proto__=1", "`__proto__`"),
         ("model.n_layers=many", "Layers (model.n_layers) was set to `many`"),
         ("model.n_layers=0", "from 1 to 48"),

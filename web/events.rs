@@ -63,6 +63,7 @@ pub fn receive(actions: Actions, event: Event) {
             true => state.trace.set(Some(Arc::new(trace))),
             false => state.notify("A trace of the worker was damaged and is not shown."),
         },
+        Event::Looked(looked) => state.looked.set(Some(Arc::from(looked))),
         Event::Evaluated(evaluated) => {
             actions.go_on_sweeping(&evaluated);
             state.evaluated.set(Some(*evaluated));
@@ -137,6 +138,7 @@ fn show_model(actions: Actions, mut built: Built, origin: Origin) {
     state.sweep.set(Vec::new());
     state.probed.set(None);
     state.by_type.set(None);
+    state.looked.set(None);
     state.inspected.set(None);
     state.sample.set(SampleView::default());
     if !state.prompt_is_own.get_untracked() {

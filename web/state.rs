@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use confab::config::{Knob, Preset, RunConfig};
 use confab::link::Link;
+use confab::look::{Group, Look, Looked};
 use confab::protocol::{
     CharacterReport, DeviceChoice, DeviceReport, Evaluated, FieldLoss, LossPoint, RunState,
     SampleOptions, TaskFacts, Trace,
@@ -50,6 +51,9 @@ pub struct State {
     pub saved_step: RwSignal<Option<usize>>,
     pub sample: RwSignal<SampleView>,
     pub trace: RwSignal<Option<Arc<Trace>>>,
+    /// What is asked of the open analysis, but for the prompt.
+    pub look: RwSignal<Look>,
+    pub looked: RwSignal<Option<Arc<Looked>>>,
     pub evaluated: RwSignal<Option<Evaluated>>,
     /// Evaluations at one temperature after another.
     pub sweep: RwSignal<Vec<Evaluated>>,
@@ -130,29 +134,52 @@ pub enum Tab {
     #[default]
     Attention,
     Probabilities,
+    Residual,
+    Change,
+    Circuits,
+    Outputs,
     Retrieval,
     Capacity,
 }
 
 impl Tab {
-    pub const ALL: [Tab; 4] = [Tab::Attention, Tab::Probabilities, Tab::Retrieval, Tab::Capacity];
+    pub const ALL: [Tab; 8] = [
+        Tab::Attention,
+        Tab::Probabilities,
+        Tab::Residual,
+        Tab::Change,
+        Tab::Circuits,
+        Tab::Outputs,
+        Tab::Retrieval,
+        Tab::Capacity,
+    ];
 
     pub fn label(self) -> &'static str {
         match self {
             Tab::Attention => "Attention",
             Tab::Probabilities => "Probabilities",
+            Tab::Residual => "Residual",
+            Tab::Change => "Change",
+            Tab::Circuits => "Circuits",
+            Tab::Outputs => "Outputs",
             Tab::Retrieval => "Retrieval",
             Tab::Capacity => "Capacity",
         }
     }
 
-    pub fn key(self) -> &'static str {
+    /// The analyses that it shows, if it shows any.
+    pub fn group(self) -> Option<Group> {
         match self {
-            Tab::Attention => "attention",
-            Tab::Probabilities => "probabilities",
-            Tab::Retrieval => "retrieval",
-            Tab::Capacity => "capacity",
+            Tab::Residual => Some(Group::Residual),
+            Tab::Change => Some(Group::Change),
+            Tab::Circuits => Some(Group::Circuits),
+            Tab::Outputs => Some(Group::Outputs),
+            _ => None,
         }
+    }
+
+    pub fn key(self) -> String {
+        self.label().to_lowercase()
     }
 
     pub fn find(key: &str) -> Option<Self> {
@@ -189,6 +216,8 @@ impl State {
             saved_step: RwSignal::new(None),
             sample: RwSignal::new(SampleView::default()),
             trace: RwSignal::new(None),
+            look: RwSignal::new(Look::default()),
+            looked: RwSignal::new(None),
             evaluated: RwSignal::new(None),
             sweep: RwSignal::new(Vec::new()),
             probed: RwSignal::new(None),
@@ -259,7 +288,12 @@ impl State {
             } else {
                 String::new()
             },
-            tab: if tab == Tab::default() { String::new() } else { tab.key().into() },
+            tab: if tab == Tab::default() { String::new() } else { tab.key() },
+            look: tab.group().map(|_| self.look.with_untracked(|look| look.what)),
+            other: match tab.group() {
+                Some(_) => self.look.with_untracked(|look| look.other.clone()),
+                None => String::new(),
+            },
         }
     }
 
@@ -269,6 +303,10 @@ impl State {
         if !link.prompt.is_empty() {
             self.prompt.set(link.prompt);
         }
+        self.look.update(|look| {
+            look.what = link.look.unwrap_or(look.what);
+            look.other = link.other;
+        });
         self.tab.set(Tab::find(&link.tab).unwrap_or_default());
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
-use confab::edit::{Change, Edit, Site};
+use confab::edit::Edit;
 use confab::figure::{Content, Figure, Grid, Table, show};
 use confab::lab::{Looking, Model};
 use confab::look::{ANALYSES, Look, What};
@@ -71,27 +71,10 @@ fn parse_head(text: &str) -> Result<(usize, usize), String> {
 
 /// `L0H3=0`, `L1MLP@4=0.5`, `L2@0-3=0`
 fn parse_change(text: &str) -> Result<Edit, String> {
-    let parse = || {
-        let (place, factor) = text.split_once('=')?;
-        let (site, positions) = match place.split_once('@') {
-            None => (place, 0..usize::MAX),
-            Some((site, positions)) => {
-                let (from, to) = positions.split_once('-').unwrap_or((positions, positions));
-                let to: usize = to.parse().ok()?;
-                (site, from.parse().ok()?..to.checked_add(1)?)
-            }
-        };
-        let site = if let Some(layer) = site.strip_suffix("MLP") {
-            Site::Mlp { layer: layer.strip_prefix('L')?.parse().ok()? }
-        } else if let Ok((layer, head)) = parse_head(site) {
-            Site::Head { layer, head }
-        } else {
-            Site::Resid { layer: site.strip_prefix('L')?.parse().ok()? }
-        };
-        let factor: f32 = factor.parse().ok().filter(|factor: &f32| factor.is_finite())?;
-        Some(Edit { site, positions, change: Change::Scale(factor) })
-    };
-    parse().ok_or_else(|| "write it as L0H3=0, L1MLP=0.5 or L2@5=0".into())
+    let (part, factor) = text.split_once('=').unwrap_or((text, ""));
+    let factor = factor.parse().ok().filter(|factor: &f32| factor.is_finite());
+    let edit = factor.and_then(|factor| Edit::parse(part, factor));
+    edit.ok_or_else(|| "write it as L0H3=0, L1MLP=0.5 or L2@5=0".into())
 }
 
 /// Looks at what the command line names, with this prompt.

@@ -2,6 +2,7 @@
 
 use confab::capacity::{self, Grid, MAX_FILE_BYTES, MAX_RUNS, Outcome, Sweeping};
 use confab::config::{Knob, Preset, RunConfig, TextConfig};
+use confab::look::Look;
 use confab::protocol::{Command, Evaluated, SampleOptions};
 use confab::report::{BenchReport, EvalOptions};
 use leptos::prelude::*;
@@ -174,6 +175,10 @@ impl Actions {
             seed: state.sample_seed.get_untracked(),
         };
         self.send(Command::Probe { prompt: state.prompt.get_untracked(), options });
+    }
+
+    pub fn look(&self, look: Option<Look>) {
+        self.send(Command::Look(look.map(Box::new)));
     }
 
     pub fn inspect(&self, prompt: String) {

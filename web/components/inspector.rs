@@ -6,6 +6,7 @@ use wasm_bindgen::JsCast;
 
 use crate::components::attention::Attention;
 use crate::components::capacity::Capacity;
+use crate::components::lab::Lab;
 use crate::components::probabilities::Probabilities;
 use crate::components::retrieval::Retrieval;
 use crate::runs::group_digits;
@@ -83,6 +84,7 @@ pub fn Inspector() -> impl IntoView {
                                     Tab::Probabilities => view! { <Probabilities/> }.into_any(),
                                     Tab::Retrieval => view! { <Retrieval/> }.into_any(),
                                     Tab::Capacity => view! { <Capacity/> }.into_any(),
+                                    _ => tab.group().map(|group| view! { <Lab group/> }).into_any(),
                                 }}
                             </Show>
                         </div>

@@ -1,0 +1,135 @@
+// The inspection lab: every analysis from the page, with the keyboard alone too, and live.
+
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { TINY, eventually, withPage } from './harness.mjs'
+
+const PROMPT = '{B}\nAda Moss: 212-'
+const OTHER = '{B}⏎Mia Ford: 998-'
+
+const GROUPS = {
+  Residual: ['Logit lens', 'Direct logit attribution'],
+  Change: ['With the changes', 'Knock out each part', 'Patch the residual stream', 'Patch heads', 'Patch patterns', 'Patch MLPs'],
+  Circuits: ['Head scores', 'Value-weighted attention', 'Attention, two prompts', 'OV circuit', 'QK circuit', 'Copying scores',
+    'Singular values', 'Composition'],
+  Outputs: ['Output vector', 'Components kept', 'One component', 'Distances', 'Main directions', 'Top of mind'],
+}
+
+async function openTrained(confab) {
+  await confab.page.getByRole('textbox', { name: 'Prompt', exact: true }).fill(PROMPT)
+  await confab.click('Train')
+  await confab.untilStep(20)
+  await confab.click('Pause')
+  await eventually(() => confab.button('Train').isEnabled(), 'the run to stop')
+}
+
+const figures = confab => confab.page.getByRole('figure')
+
+/** Waits for an analysis that is done. */
+async function untilFound(confab, what) {
+  const problem = async () => await confab.text('look-problem')
+  const step = async () => await confab.text('look-step')
+  await eventually(async () => /^step [\d,]+$/.test(await step()) && (await figures(confab).count() > 0 || await problem()),
+    what, 30_000, async () => `${await step()}; ${await problem()}`)
+  assert.equal(await problem(), '', what)
+}
+
+test('every analysis of every group is shown, of the model on screen', async () => {
+  await withPage({ fragment: TINY }, async confab => {
+    await openTrained(confab)
+    for (const [tab, analyses] of Object.entries(GROUPS)) {
+      await confab.tab(tab).click()
+      for (const analysis of analyses) {
+        await confab.combobox('Analysis').selectOption(analysis)
+        const other = confab.page.getByRole('textbox', { name: 'Second prompt' })
+        if (await other.count()) {
+          await other.fill(OTHER)
+          await other.press('Enter')
+        }
+        await untilFound(confab, `${tab}: ${analysis}`)
+        const titles = await figures(confab).getByRole('heading').allInnerTexts()
+        assert(titles.every(title => title.length > 3), `${analysis}: ${titles}`)
+      }
+    }
+  })
+})
+
+test('a cell is read and chosen with the keyboard alone', async () => {
+  await withPage({ fragment: TINY }, async confab => {
+    await openTrained(confab)
+    await confab.tab('Attention').focus()
+    for (let press = 0; press < 2; press++) await confab.page.keyboard.press('ArrowRight')
+    await confab.combobox('Analysis').focus()
+    await confab.page.keyboard.press('ArrowDown')
+    await untilFound(confab, 'attribution')
+    const grid = confab.page.getByRole('application', { name: /What heads and MLPs add/ })
+    await grid.focus()
+    await grid.press('ArrowDown')
+    await grid.press('ArrowRight')
+    await confab.page.getByText(/layer 1 “L1”, head 1 “H1”: -?\d/).waitFor()
+    await grid.press('Enter')
+    await confab.tab('Circuits').click()
+    await confab.combobox('Analysis').selectOption('OV circuit')
+    await untilFound(confab, 'the OV circuit')
+    await confab.page.getByRole('heading', { name: /^L1H1: what reading/ }).waitFor()
+  })
+})
+
+test('a change is made, seen and taken back; a part that there is not is refused', async () => {
+  await withPage({ fragment: TINY }, async confab => {
+    await openTrained(confab)
+    await confab.tab('Change').click()
+    await untilFound(confab, 'no changes')
+    const rows = async () => await confab.page.locator('figure tbody tr').allInnerTexts()
+    const unchanged = await rows()
+    assert(unchanged.every(row => row.trim().endsWith('+0.00')), unchanged.join('; '))
+    await confab.page.getByRole('textbox', { name: 'Part' }).fill('L1H0')
+    await confab.page.getByRole('textbox', { name: 'Times' }).fill('-50')
+    await confab.click('Add change')
+    await eventually(async () => (await rows()).some(row => !row.trim().endsWith('+0.00')), 'what the change does')
+    await confab.page.getByRole('heading', { name: /with 1 change$/ }).waitFor()
+    await confab.page.getByRole('textbox', { name: 'Part' }).fill('L1X')
+    await confab.click('Add change')
+    await confab.untilNotice(/The change was not added/)
+    await confab.click('Take back L1H0 × -50')
+    await eventually(async () => (await rows()).every(row => row.trim().endsWith('+0.00')), 'the model as it is')
+  })
+})
+
+test('what the model lacks is said in place of the figures', async () => {
+  await withPage({ fragment: TINY }, async confab => {
+    await openTrained(confab)
+    await confab.tab('Circuits').click()
+    await confab.combobox('Analysis').selectOption('Path expansion')
+    await eventually(async () => /norms/.test(await confab.text('look-problem')), 'the reason')
+    assert.equal(await figures(confab).count(), 0)
+    await confab.combobox('Analysis').selectOption('OV circuit')
+    await untilFound(confab, 'the OV circuit')
+    await confab.page.getByRole('textbox', { name: 'Head' }).fill('7')
+    await confab.page.getByRole('textbox', { name: 'Head' }).press('Enter')
+    await eventually(async () => /no head L0H7/.test(await confab.text('look-problem')), 'the reason')
+  })
+})
+
+test('an analysis follows the model while it trains, and is saved', async () => {
+  await withPage({ fragment: TINY + '&train.steps=100000&tab=residual' }, async confab => {
+    await confab.page.getByRole('textbox', { name: 'Prompt', exact: true }).fill(PROMPT)
+    await confab.click('Train')
+    const step = async () => await confab.number('look-step')
+    await eventually(async () => await step() > 0, 'a first look')
+    const first = await step()
+    await eventually(async () => await step() > first, 'a later look')
+    await confab.click('Pause')
+    await untilFound(confab, 'the last look')
+    const save = async name => {
+      const download = confab.page.waitForEvent('download')
+      await confab.button(name).first().click()
+      return readFileSync(await (await download).path())
+    }
+    const [json] = [JSON.parse(await save('Save JSON'))]
+    assert.equal(json[0].content.Grid.columns.labels.length, PROMPT.length)
+    assert.match((await save('SVG')).toString(), /^<svg/)
+    assert.deepEqual([...(await save('PNG')).subarray(1, 4)], [...Buffer.from('PNG')])
+  })
+})

@@ -1,0 +1,233 @@
+//! What can be looked at: every analysis answers, of every kind of model, or says why it does not.
+
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use confab::config::{MemoryLimits, MlpKind, NormKind, RunConfig};
+use confab::edit::{Change, Edit, Site};
+use confab::figure::{Content, Figure, Grid};
+use confab::lab::{Looking, Model};
+use confab::look::{ANALYSES, Look, What};
+use confab::trainer::Trainer;
+use futures::executor::block_on;
+
+const PROMPT: &str = "{B}\nAda Lee: 212-345-6789 \n";
+const OTHER: &str = "{B}\nMia Fox: 998-765-4321 \n";
+
+fn model(change: impl FnOnce(&mut RunConfig)) -> Arc<Model> {
+    let mut config = RunConfig::default();
+    config.task.phone.lines = 1;
+    config.model.context = 96;
+    config.model.d_model = 8;
+    change(&mut config);
+    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
+    let mut trainer = Trainer::new(config, Device::flex(), &limits).unwrap();
+    for _ in 0..3 {
+        block_on(trainer.step()).unwrap();
+    }
+    Arc::new(block_on(Model::read(&trainer)).unwrap())
+}
+
+fn ask(what: What) -> Look {
+    Look { what, prompt: PROMPT.into(), other: OTHER.into(), ..Look::default() }
+}
+
+fn see(model: &Arc<Model>, look: Look) -> Result<Vec<Figure>, String> {
+    let mut looking = Looking::new(model.clone(), look).map_err(|error| error.to_string())?;
+    while looking.next().map_err(|error| error.to_string())? {}
+    looking.figures().map_err(|error| error.to_string())
+}
+
+fn grid(figure: &Figure) -> &Grid {
+    match &figure.content {
+        Content::Grid(grid) => grid,
+        other => panic!("{} is no grid: {other:?}", figure.title),
+    }
+}
+
+/// A grid has a value, or nothing, for every row and column, and a text for all or none.
+fn check_shape(figure: &Figure) {
+    match &figure.content {
+        Content::Grid(grid) => {
+            let cells = grid.rows.len() * grid.columns.len();
+            assert_eq!(grid.values.len(), cells, "{}", figure.title);
+            assert!([0, cells].contains(&grid.texts.len()), "{}", figure.title);
+            assert!(grid.values.iter().any(|value| value.is_finite()), "{}", figure.title);
+        }
+        Content::Table(table) => {
+            assert!(table.rows.iter().all(|row| row.len() == table.columns.len()));
+        }
+        Content::Plot(plot) => {
+            for series in &plot.series {
+                assert!(!series.points.is_empty(), "{}", figure.title);
+                assert!([0, series.points.len()].contains(&series.labels.len()));
+            }
+        }
+    }
+    assert!(!figure.title.is_empty());
+}
+
+#[test]
+fn analyses_are_listed_in_the_order_of_their_names_in_code() {
+    for (place, analysis) in ANALYSES.iter().enumerate() {
+        assert_eq!(analysis.what as usize, place);
+        assert_eq!(What::parse(analysis.name), Some(analysis.what));
+        assert_eq!(analysis.what.analysis().label, analysis.label);
+    }
+}
+
+#[test]
+fn every_analysis_answers_of_every_kind_of_model() {
+    type Change = fn(&mut RunConfig);
+    let kinds: [(&str, Change); 4] = [
+        ("the default", |_| {}),
+        ("with biases and a head of its own", |config| {
+            config.model.bias = true;
+            config.model.tied_head = false;
+        }),
+        ("attention only, without norms", |config| {
+            config.model.mlp = MlpKind::None;
+            config.model.norm = NormKind::None;
+        }),
+        ("grouped heads and RMSNorm", |config| {
+            config.model.kv_heads = 1;
+            config.model.norm = NormKind::Rms;
+            config.model.mlp = MlpKind::Swiglu;
+        }),
+    ];
+    for (name, change) in kinds {
+        let model = model(change);
+        let is_linear = name.starts_with("attention only");
+        for analysis in ANALYSES {
+            let seen = see(&model, ask(analysis.what));
+            let is_refused = match analysis.what {
+                What::Paths => !is_linear,
+                What::PatchMlps => is_linear,
+                _ => false,
+            };
+            match seen {
+                Ok(figures) => {
+                    assert!(!is_refused, "{name}: {}", analysis.name);
+                    assert!(!figures.is_empty());
+                    figures.iter().for_each(check_shape);
+                }
+                Err(reason) => assert!(is_refused, "{name}: {}: {reason}", analysis.name),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_lens_ends_in_what_the_model_predicts() {
+    let model = model(|_| {});
+    let figures = see(&model, ask(What::Lens)).unwrap();
+    let (likeliest, next) = (grid(&figures[0]), grid(&figures[1]));
+    assert_eq!(likeliest.columns.len(), PROMPT.len());
+    // Two layers, each before, between and the output on top.
+    assert_eq!(likeliest.rows.labels.first().map(String::as_str), Some("output"));
+    assert_eq!(likeliest.rows.len(), 5);
+    // Where the likeliest character is the one that follows, it has rank 1 and the same probability.
+    for place in 0..likeliest.values.len() {
+        if next.texts[place] == "1" {
+            assert!((likeliest.values[place] - next.values[place]).abs() < 1e-6);
+        }
+    }
+    // The last place has no next character.
+    assert!(next.value(0, PROMPT.len() - 1).unwrap().is_nan());
+}
+
+#[test]
+fn a_patch_of_everything_before_the_first_layer_brings_all_back_at_its_place() {
+    let model = model(|_| {});
+    let mut look = ask(What::PatchResid);
+    look.character = Some('1');
+    look.against = Some('2');
+    let figures = see(&model, look).unwrap();
+    let grid = grid(&figures[0]);
+    // Only the names and numbers differ; the last place reads them by attention alone.
+    let same = PROMPT.chars().zip(OTHER.chars()).position(|(a, b)| a == b).unwrap();
+    assert_eq!(grid.value(0, same), Some(0.0), "what is the same in both changes nothing");
+    assert!(grid.values.iter().all(|value| value.is_finite()));
+}
+
+#[test]
+fn changes_are_told_beside_what_they_changed() {
+    let model = model(|_| {});
+    let table = |edits: Vec<Edit>| {
+        let figures = see(&model, Look { edits, ..ask(What::Edited) }).unwrap();
+        match figures.into_iter().next().unwrap().content {
+            Content::Table(table) => table,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(table(Vec::new()).rows.iter().all(|row| row[1] == row[2]));
+    let site = Site::Head { layer: 1, head: 0 };
+    let edits = vec![Edit { site, positions: 0..usize::MAX, change: Change::Scale(-40.0) }];
+    assert!(table(edits).rows.iter().any(|row| row[1] != row[2]));
+}
+
+#[test]
+fn what_a_model_lacks_is_refused_with_what_there_is() {
+    let model = model(|_| {});
+    let refused = |change: fn(&mut Look), what| {
+        let mut look = ask(what);
+        change(&mut look);
+        see(&model, look).unwrap_err()
+    };
+    let empty = refused(|look| look.prompt.clear(), What::Lens);
+    assert!(empty.contains("type at least one character"), "{empty}");
+    let long = refused(|look| look.prompt = "1".repeat(97), What::Lens);
+    assert!(long.contains("97 characters, and 96"), "{long}");
+    let unknown = refused(|look| look.prompt = "é".into(), What::Lens);
+    assert!(unknown.contains('é'), "{unknown}");
+    let place = refused(|look| look.position = Some(99), What::Output);
+    assert!(place.contains("no position 99"), "{place}");
+    let head = refused(|look| look.head = 9, What::Ov);
+    assert!(head.contains("L0H9"), "{head}");
+    let component = refused(|look| look.component = 8, What::Component);
+    assert!(component.contains("no component 8"), "{component}");
+    let character = refused(|look| look.character = Some('é'), What::Attribution);
+    assert!(character.contains("“é”"), "{character}");
+    let lengths = refused(|look| look.other = "{B}".into(), What::PatchHeads);
+    assert!(lengths.contains("equally many tokens"), "{lengths}");
+    let same = refused(|look| look.other = look.prompt.clone(), What::PatchHeads);
+    assert!(same.contains("same logit difference"), "{same}");
+}
+
+#[test]
+fn parts_are_read_as_they_are_written() {
+    let edit = |site, positions| Edit { site, positions, change: Change::Scale(0.5) };
+    let cases = [
+        ("L0H3", edit(Site::Head { layer: 0, head: 3 }, 0..usize::MAX)),
+        ("L12MLP", edit(Site::Mlp { layer: 12 }, 0..usize::MAX)),
+        ("L2@5", edit(Site::Resid { layer: 2 }, 5..6)),
+        ("L0H3@4-7", edit(Site::Head { layer: 0, head: 3 }, 4..8)),
+    ];
+    for (text, edit) in cases {
+        assert_eq!(Edit::parse(text, 0.5).as_ref(), Some(&edit));
+        assert_eq!(edit.to_string(), format!("{text} × 0.5"));
+    }
+    for text in ["", "L", "H1", "L0H", "LMLP", "L0@", "L0@5-", "L0@-1", "L0@18446744073709551615"] {
+        assert_eq!(Edit::parse(text, 0.0), None, "{text}");
+    }
+}
+
+#[test]
+fn pictures_are_well_formed_and_escape_what_is_in_them() {
+    let model = model(|_| {});
+    for what in [What::Lens, What::Output, What::Directions, What::Composition] {
+        for figure in see(&model, ask(what)).unwrap() {
+            let Ok(svg) = figure.to_svg(false) else {
+                assert!(matches!(figure.content, Content::Table(_)));
+                continue;
+            };
+            assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
+            let is_tag = |tag: &&str| {
+                ["svg", "/svg", "rect", "text", "/text", "poly", "circ"]
+                    .iter()
+                    .any(|name| tag.starts_with(name))
+            };
+            assert!(svg.split('<').skip(1).all(|tag| is_tag(&tag)), "{}", figure.title);
+        }
+    }
+}

@@ -1,0 +1,296 @@
+use std::sync::Arc;
+
+use confab::edit::{Change, Edit, Site};
+use confab::figure::{Pick, show_character};
+use confab::look::{ANALYSES, Asks, Group, Look, Looked};
+use leptos::prelude::*;
+
+use super::figure::FigureView;
+use super::{InputEvent, SelectEvent};
+use crate::actions::use_actions;
+use crate::browser;
+use crate::runs::group_digits;
+use crate::state::{State, use_state};
+
+/// A group of analyses: one is chosen, told what it asks for, and drawn.
+#[component]
+pub fn Lab(group: Group) -> impl IntoView {
+    let (state, actions) = (use_state(), use_actions());
+    state.look.update(|look| {
+        if look.what.analysis().group != group {
+            let first = ANALYSES.iter().find(|analysis| analysis.group == group);
+            look.what = first.map_or(look.what, |analysis| analysis.what);
+        }
+    });
+    let look = Memo::new(move |_| {
+        // A model that has come in the meantime is looked at in the same way.
+        state.model.with(|model| model.as_ref().map(|model| model.name.clone()))?;
+        Some(Look { prompt: state.prompt.get(), ..state.look.get() })
+    });
+    let send = debounce(super::INSPECT_DELAY, move |look| actions.look(Some(look)));
+    Effect::new(move |before: Option<Option<Look>>| {
+        let look = look.get();
+        let mut send = send.clone();
+        match (&look, before.flatten()) {
+            // What is typed is waited for, what is chosen is not.
+            (Some(look), Some(before))
+                if before.prompt != look.prompt || before.other != look.other =>
+            {
+                send(look.clone());
+            }
+            (Some(look), _) => actions.look(Some(look.clone())),
+            (None, _) => {}
+        }
+        look
+    });
+    on_cleanup(move || actions.look(None));
+
+    let asks = move |what: Asks| state.look.with(|look| look.what.analysis().asks.contains(&what));
+    let choose = move |event: SelectEvent| {
+        let name = event.target().value();
+        if let Some(analysis) = ANALYSES.iter().find(|analysis| analysis.name == name) {
+            state.look.update(|look| look.what = analysis.what);
+        }
+    };
+    let options = ANALYSES.iter().filter(|analysis| analysis.group == group).map(|analysis| {
+        let is_chosen = move || state.look.with(|look| look.what == analysis.what);
+        view! {
+            <option value=analysis.name prop:selected=is_chosen>{analysis.label}</option>
+        }
+    });
+    view! {
+        <div class="controls lab">
+            <label class="asked">
+                "Analysis"
+                <select on:change:target=choose>{options.collect_view()}</select>
+            </label>
+            <Show when=move || asks(Asks::Other)>
+                <Asked
+                    label="Second prompt"
+                    value=move |look| look.other.clone()
+                    set=|look, typed| look.other = typed.replace('⏎', "\n")
+                />
+            </Show>
+            <Show when=move || asks(Asks::Position)>
+                <Asked
+                    label="Position"
+                    value=|look| look.position.map_or(String::new(), |at| at.to_string())
+                    set=|look, typed| look.position = typed.trim().parse().ok()
+                />
+            </Show>
+            <Show when=move || asks(Asks::Characters)>
+                <Asked
+                    label="Character"
+                    value=|look| look.character.map_or(String::new(), String::from)
+                    set=|look, typed| look.character = typed.chars().next_back()
+                />
+                <Asked
+                    label="Against"
+                    value=|look| look.against.map_or(String::new(), String::from)
+                    set=|look, typed| look.against = typed.chars().next_back()
+                />
+            </Show>
+            <Show when=move || asks(Asks::Head)>
+                <Asked
+                    label="Layer"
+                    value=|look| look.layer.to_string()
+                    set=|look, typed| look.layer = typed.trim().parse().unwrap_or(0)
+                />
+                <Asked
+                    label="Head"
+                    value=|look| look.head.to_string()
+                    set=|look, typed| look.head = typed.trim().parse().unwrap_or(0)
+                />
+            </Show>
+            <Show when=move || asks(Asks::Component)>
+                <Asked
+                    label="Component"
+                    value=|look| look.component.to_string()
+                    set=|look, typed| look.component = typed.trim().parse().unwrap_or(0)
+                />
+            </Show>
+            <Show when=move || asks(Asks::Folding)>
+                <label class="switch">
+                    <input
+                        type="checkbox"
+                        prop:checked=move || state.look.with(|look| look.is_folded)
+                        on:change:target=move |event: InputEvent| {
+                            let is_folded = event.target().checked();
+                            state.look.update(|look| look.is_folded = is_folded);
+                        }
+                    />
+                    "Fold the norms in"
+                </label>
+            </Show>
+        </div>
+        <p class="hint">
+            {move || asks(Asks::Prompt).then_some("The prompt is the one under Samples. Empty boxes stand for the prompt’s last place, the character that follows or is likeliest, and the mean.")}
+        </p>
+        <Changes/>
+        <Found/>
+    }
+}
+
+/// A box for one thing that an analysis asks for.
+#[component]
+fn Asked(
+    label: &'static str,
+    value: fn(&Look) -> String,
+    set: fn(&mut Look, &str),
+) -> impl IntoView {
+    let state = use_state();
+    view! {
+        <label class="asked">
+            {label}
+            <input
+                type="text"
+                autocomplete="off"
+                spellcheck="false"
+                prop:value=move || state.look.with(value)
+                on:change:target=move |event: InputEvent| {
+                    state.look.update(|look| set(look, &event.target().value()));
+                }
+            />
+        </label>
+    }
+}
+
+/// What is scaled in every forward pass that is looked at, and a form to add more.
+#[component]
+fn Changes() -> impl IntoView {
+    let state = use_state();
+    let part = RwSignal::new(String::new());
+    let factor = RwSignal::new("0".to_owned());
+    let add = move |_| {
+        match parse_change(&part.get_untracked(), &factor.get_untracked()) {
+        Some(edit) => state.look.update(|look| look.edits.push(edit)),
+        None => state.notify(
+            "The change was not added: name a part as L0H3, L1MLP or L2 (the residual stream before \
+             layer 2), with @4 or @4-7 for some places only, and a number to scale it by.",
+        ),
+    }
+    };
+    let list = move || {
+        let edits = state.look.with(|look| look.edits.clone());
+        edits
+            .iter()
+            .enumerate()
+            .map(|(index, edit)| {
+                let name = edit.to_string();
+                view! {
+                    <button
+                        class="small"
+                        aria-label=format!("Take back {name}")
+                        on:click=move |_| {
+                            state.look.update(|look| {
+                                if index < look.edits.len() {
+                                    look.edits.remove(index);
+                                }
+                            });
+                        }
+                    >
+                        {name.clone()}" ✕"
+                    </button>
+                }
+            })
+            .collect_view()
+    };
+    let text =
+        move |signal: RwSignal<String>| move |event: InputEvent| signal.set(event.target().value());
+    let is_open = state.look.with_untracked(|look| {
+        look.what.analysis().group == Group::Change || !look.edits.is_empty()
+    });
+    view! {
+        <details class="changes" open=is_open>
+            <summary>"Changes to the forward pass"</summary>
+            <div class="controls">
+                {list}
+                <label class="asked">
+                    "Part"
+                    <input
+                        type="text"
+                        placeholder="L0H3, L1MLP, L2@4-7"
+                        prop:value=move || part.get()
+                        on:input:target=text(part)
+                    />
+                </label>
+                <label class="asked">
+                    "Times"
+                    <input type="text" prop:value=move || factor.get() on:input:target=text(factor)/>
+                </label>
+                <button class="small" on:click=add>"Add change"</button>
+            </div>
+        </details>
+    }
+}
+
+fn parse_change(part: &str, factor: &str) -> Option<Edit> {
+    let factor: f32 = factor.trim().parse().ok().filter(|factor: &f32| factor.is_finite())?;
+    Edit::parse(part.trim(), factor)
+}
+
+/// What the analysis has found.
+#[component]
+fn Found() -> impl IntoView {
+    let state = use_state();
+    let looked = Memo::new(move |_| {
+        let what = state.look.with(|look| look.what);
+        state.looked.get().filter(|looked| looked.what == what)
+    });
+    let places = move || {
+        let looked = looked.get()?;
+        let count = looked.figures.as_ref().map_or(0, Vec::len);
+        Some((0..count).map(|place| (looked.what as usize, place)).collect::<Vec<_>>())
+    };
+    let reason = move || looked.get()?.figures.as_ref().err().cloned();
+    let standing = move || {
+        looked.with(|looked| match looked {
+            Some(looked) => {
+                let more = if looked.is_done { "" } else { " · going on…" };
+                format!("step {}{more}", group_digits(looked.step))
+            }
+            None if state.model.with(Option::is_some) => "looking…".into(),
+            None => "Press Train or Step: from the first step on, this shows the model.".into(),
+        })
+    };
+    let save = move |_| {
+        let Some(looked) = looked.get_untracked() else { return };
+        if let Ok(figures) = &looked.figures {
+            let saved = serde_json::to_vec(figures)
+                .map_err(|error| error.to_string())
+                .and_then(|json| browser::download("figures.json", "application/json", &json));
+            if let Err(reason) = saved {
+                state.notify(format!("figures.json could not be saved: {reason}."));
+            }
+        }
+    };
+    view! {
+        <div class="heading">
+            <span class="hint" data-testid="look-step">{standing}</span>
+            <button class="small" on:click=save>"Save JSON"</button>
+        </div>
+        <p class="problem" data-testid="look-problem">{reason}</p>
+        <For each=move || places().unwrap_or_default() key=|key| *key let((_, place))>
+            <FigureView
+                figure=Memo::new(move |_| {
+                    looked.with(|looked| looked.as_ref()?.figures.as_ref().ok()?.get(place).cloned())
+                })
+                pick=move |pick, number| choose(state, pick, number)
+            />
+        </For>
+    }
+}
+
+/// Turns to what was picked in a figure.
+fn choose(state: State, pick: Pick, number: usize) {
+    let heads = state
+        .model
+        .with_untracked(|model| model.as_ref().map_or(1, |model| model.config.model.n_heads));
+    state.look.update(|look| match pick {
+        Pick::Layer => look.layer = number,
+        Pick::Head if number < heads => look.head = number,
+        Pick::Head => {}
+        Pick::AnyHead => (look.layer, look.head) = (number / heads, number % heads),
+        Pick::Position => look.position = Some(number),
+    });
+}
