@@ -83,6 +83,7 @@ fn against(pattern: &[f32], seq: usize, mask: &dyn Fn(usize, usize) -> bool) -> 
 pub struct Scoring {
     vocab_size: usize,
     block: usize,
+    separator: Option<u32>,
     seed: u64,
     draws: usize,
     done: usize,
@@ -99,7 +100,30 @@ impl Scoring {
             return Err(AnalysisError::TooFew { what: "a repeated block", least: 2, got: block });
         }
         view.check_length(block.saturating_mul(2))?;
-        Ok(Self { vocab_size: view.vocab_size(), block, seed, draws, done: 0, sums: Vec::new() })
+        Ok(Self {
+            vocab_size: view.vocab_size(),
+            block,
+            separator: None,
+            seed,
+            draws,
+            done: 0,
+            sums: Vec::new(),
+        })
+    }
+
+    /// Puts a token between the blocks, as a model may have learnt to repeat only after it: what
+    /// is repeated is then the block with `separator`.
+    ///
+    /// # Errors
+    /// If the vocabulary has it not, or nothing else, or the context has no room for it.
+    pub fn separated_by(self, view: &View, separator: u32) -> Result<Self, AnalysisError> {
+        view.check_tokens(&[separator])?;
+        if self.vocab_size < 2 {
+            let what = "blocks with a separator";
+            return Err(AnalysisError::TooFew { what, least: 2, got: self.vocab_size });
+        }
+        view.check_length(2 * self.block + 1)?;
+        Ok(Self { separator: Some(separator), ..self })
     }
 
     /// Scores one more draw; `false` if all are in. `plain` has the weights that the view had.
@@ -107,9 +131,8 @@ impl Scoring {
         if self.done == self.draws {
             return false;
         }
-        let ids =
-            repeated_random(self.vocab_size, self.block, self.seed.wrapping_add(self.done as u64));
-        let scores = score_heads(&plain.record(&ids, &[]), &ids, self.block);
+        let (ids, block) = self.draw();
+        let scores = score_heads(&plain.record(&ids, &[]), &ids, block);
         if self.sums.is_empty() {
             self.sums = scores;
         } else {
@@ -117,6 +140,19 @@ impl Scoring {
         }
         self.done += 1;
         true
+    }
+
+    /// The next draw, and the length of what it repeats.
+    fn draw(&self) -> (Vec<u32>, usize) {
+        let seed = self.seed.wrapping_add(self.done as u64);
+        let Some(separator) = self.separator else {
+            return (repeated_random(self.vocab_size, self.block, seed), self.block);
+        };
+        // Of all tokens but the separator.
+        let mut ids = repeated_random(self.vocab_size.saturating_sub(1), self.block, seed);
+        ids.iter_mut().filter(|id| **id >= separator).for_each(|id| *id += 1);
+        ids.insert(self.block, separator);
+        (ids, self.block + 1)
     }
 
     /// Draws scored so far.

@@ -95,6 +95,18 @@ fn a_previous_token_head_and_an_induction_head_are_found() {
 }
 
 #[test]
+fn blocks_may_have_a_token_between_them() {
+    let model = induction_pair(50);
+    let (view, plain) = (model.view(), model.plain());
+    let mut scoring = Scoring::new(&view, 40, 1, 5).unwrap().separated_by(&view, 7).unwrap();
+    while scoring.next(&plain) {}
+    let scores = scoring.scores();
+    assert_near(scores[0].previous_token.stripe.into(), 1.0, 1e-3);
+    // All of the second block but half of its first query; the separator, which is new, guesses.
+    assert_near(scores[1].induction.stripe.into(), (39.5 + 1.0 / 41.0) / 41.0, 1e-3);
+}
+
+#[test]
 fn averaging_is_over_draws() {
     let model = Model::random(20, 4, |_| {});
     let (plain, block) = (model.plain(), 8);
@@ -120,6 +132,10 @@ fn a_block_must_fit_twice() {
         AnalysisError::TooFew { least: 2, got: 1, .. }
     ));
     assert!(Scoring::new(&model.view(), usize::MAX, 1, 0).is_err());
+    let full = || Scoring::new(&model.view(), 15, 1, 0).unwrap();
+    let refused = full().separated_by(&model.view(), 3).unwrap_err();
+    assert_eq!(refused, AnalysisError::Context { seq: 31, context: 30 });
+    assert!(full().separated_by(&model.view(), 20).is_err());
 }
 
 #[test]

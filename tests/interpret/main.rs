@@ -7,3 +7,4 @@ mod linear;
 mod model;
 mod output;
 mod patching;
+mod training;
