@@ -36,8 +36,11 @@ pub enum Change {
 
 impl Edit {
     /// Scales a part by its name: `L0H3`, `L1MLP`, or `L2` for the residual stream before layer 2;
-    /// with `@4` or `@4-7` at these places only. `None` if it is no such name.
+    /// with `@4` or `@4-7` at these places only. `None` if it is no such name, or the factor not finite.
     pub fn parse(part: &str, factor: f32) -> Option<Self> {
+        if !factor.is_finite() {
+            return None;
+        }
         let (site, positions) = match part.split_once('@') {
             None => (part, 0..usize::MAX),
             Some((site, positions)) => {

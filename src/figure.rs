@@ -141,13 +141,13 @@ impl Grid {
     }
 }
 
-/// A number in few characters: two digits after the point, or all three that count.
+/// A number in few characters: about three digits that count.
 pub fn show(value: f32) -> String {
     let size = value.abs();
     match size {
         _ if value.is_nan() => String::new(),
         _ if size == 0.0 => "0".into(),
-        _ if size < 0.005 || size >= 10_000.0 => format!("{value:.0e}"),
+        _ if size < 0.005 => format!("{value:.4}"),
         _ if size >= 100.0 => format!("{value:.0}"),
         _ if size >= 10.0 => format!("{value:.1}"),
         _ => format!("{value:.2}"),

@@ -34,7 +34,7 @@ fn ask(what: What) -> Look {
 
 fn see(model: &Arc<Model>, look: Look) -> Result<Vec<Figure>, String> {
     let mut looking = Looking::new(model.clone(), look).map_err(|error| error.to_string())?;
-    while looking.next().map_err(|error| error.to_string())? {}
+    while looking.advance().map_err(|error| error.to_string())? {}
     looking.figures().map_err(|error| error.to_string())
 }
 

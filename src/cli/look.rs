@@ -72,8 +72,7 @@ fn parse_head(text: &str) -> Result<(usize, usize), String> {
 /// `L0H3=0`, `L1MLP@4=0.5`, `L2@0-3=0`
 fn parse_change(text: &str) -> Result<Edit, String> {
     let (part, factor) = text.split_once('=').unwrap_or((text, ""));
-    let factor = factor.parse().ok().filter(|factor: &f32| factor.is_finite());
-    let edit = factor.and_then(|factor| Edit::parse(part, factor));
+    let edit = factor.parse().ok().and_then(|factor| Edit::parse(part, factor));
     edit.ok_or_else(|| "write it as L0H3=0, L1MLP=0.5 or L2@5=0".into())
 }
 
@@ -99,7 +98,7 @@ pub fn run(matches: &ArgMatches, trainer: &Trainer, prompt: String) -> Result<()
     let label = what.analysis().label;
     let mut looking = Looking::new(model, look).with_context(|| format!("looking at “{label}”"))?;
     let bar = ProgressBar::new_spinner().with_message(label);
-    while looking.next()? {
+    while looking.advance()? {
         bar.tick();
     }
     bar.finish_and_clear();

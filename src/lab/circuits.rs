@@ -203,7 +203,8 @@ pub(super) fn spectrum(on: &On) -> Result<Vec<Figure>, LookError> {
 /// How much later heads read of what earlier ones write.
 pub(super) fn composition(on: &On, found: &[Composition], random: &Baseline) -> Vec<Figure> {
     let (heads, count) = (on.view.n_heads(), on.view.heads().count());
-    let forms: [(&str, &str, fn(&Composition) -> f32); 3] =
+    type Of = fn(&Composition) -> f32;
+    let forms: [(&str, &str, Of); 3] =
         [("Q", "queries", |one| one.q), ("K", "keys", |one| one.k), ("V", "values", |one| one.v)];
     let figures = forms.map(|(name, through, of)| {
         let mut values = vec![f32::NAN; count * count];

@@ -20,6 +20,7 @@ use crate::figure::{Axis, Figure, show_character};
 use crate::look::{Look, Looked, What};
 use crate::model::Layout;
 use crate::plain::{Plain, Recording};
+use crate::task::{SEPARATOR, Task};
 use crate::tokenizer::{Tokenizer, UnknownCharacter};
 use crate::trainer::{Trainer, floats};
 
@@ -55,6 +56,8 @@ pub struct Model {
     flat: Vec<f32>,
     tokenizer: Tokenizer,
     plain: Plain,
+    /// What its task writes between a block and the block again, if it does that.
+    separator: Option<u32>,
 }
 
 impl Model {
@@ -67,7 +70,12 @@ impl Model {
         let (config, layout) = (trainer.config.model.clone(), trainer.layout.clone());
         let plain = Plain::new(&config, &layout, &flat);
         let (step, tokenizer) = (trainer.step, trainer.tokenizer.clone());
-        Ok(Self { step, config, layout, flat, tokenizer, plain })
+        let separator = match trainer.task {
+            Task::Induction(_) => tokenizer.encode(SEPARATOR.encode_utf8(&mut [0; 4])).ok(),
+            _ => None,
+        };
+        let separator = separator.and_then(|ids| ids.first().copied());
+        Ok(Self { step, config, layout, flat, tokenizer, plain, separator })
     }
 
     fn view(&self) -> Result<View<'_>, AnalysisError> {
@@ -154,8 +162,12 @@ impl Looking {
         };
         let work = match look.what {
             What::Heads => {
-                let block = BLOCK.min(model.config.context / 2);
-                Work::Heads(Scoring::new(&view, block, DRAWS, SEED)?)
+                let block = BLOCK.min((model.config.context - 1) / 2);
+                let scoring = Scoring::new(&view, block, DRAWS, SEED)?;
+                Work::Heads(match model.separator {
+                    Some(separator) => scoring.separated_by(&view, separator)?,
+                    None => scoring,
+                })
             }
             What::Knockouts => {
                 let of = difference(&model, &look, &ids)?;
@@ -184,7 +196,7 @@ impl Looking {
     ///
     /// # Errors
     /// If the analysis cannot go on.
-    pub fn next(&mut self) -> Result<bool, LookError> {
+    pub fn advance(&mut self) -> Result<bool, LookError> {
         let plain = &self.model.plain;
         Ok(match &mut self.work {
             Work::Heads(scoring) => scoring.next(plain),

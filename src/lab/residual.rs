@@ -107,7 +107,9 @@ pub(super) fn attribution(on: &On) -> Result<Vec<Figure>, LookError> {
 pub(super) fn parts(on: &On, values: Vec<f32>) -> Grid {
     let heads = (0..on.view.n_heads()).map(|head| format!("H{head}"));
     let columns = Axis::new("head", heads.chain(["MLP".into()]).collect()).picking(Pick::Head);
-    Grid::new(on.model.layers().picking(Pick::Layer), columns, values)
+    let grid = Grid::new(on.model.layers().picking(Pick::Layer), columns, values);
+    let greatest = grid.range[1];
+    grid.within([-greatest, greatest])
 }
 
 fn name(component: Component) -> String {

@@ -94,8 +94,8 @@ impl SegmentAttention {
     /// Names of the segments, line by line, and a head's mean attention
     /// `[query segment, key segment]`: each row adds up to 1, or to 0 if it had no query.
     pub fn mean(&self, head: usize) -> (Vec<String>, Vec<f32>) {
-        let mut order: Vec<usize> = (0..self.segments.len()).collect();
-        order.sort_by_key(|place| self.segments[*place].line);
+        let by_line = |a: usize, b: usize| self.segments[a].line.cmp(&self.segments[b].line);
+        let order = super::order(self.segments.len(), &by_line);
         let mean = |query: usize, key: usize| {
             let sum = self.sums.get(&(query, key)).and_then(|heads| heads.get(head));
             sum.copied().unwrap_or(0.0) / self.queries[query].max(1) as f32

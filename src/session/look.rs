@@ -80,7 +80,7 @@ impl<E: Fn(Event)> Session<E> {
         let Some(mut looking) = self.sight.looking.take() else { return };
         let start = Instant::now();
         let is_done = loop {
-            match looking.next() {
+            match looking.advance() {
                 Ok(true) if start.elapsed() < AT_A_TIME => {}
                 Ok(more) => break !more,
                 Err(error) => return self.tell_refused(&looking.look, looking.step(), &error),

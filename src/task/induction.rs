@@ -12,7 +12,8 @@ use crate::config::InductionConfig;
 const CHARACTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 /// The longest block.
 const MOST: usize = 512;
-const SEPARATOR: char = '|';
+/// What stands between a block and the block again.
+pub const SEPARATOR: char = '|';
 const END: char = '\n';
 /// One block in this many is held out for validation.
 const HELD_OUT: u64 = 16;

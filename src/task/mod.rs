@@ -37,7 +37,7 @@ pub use draw::{Split, Task, record_rng};
 #[cfg(feature = "compute")]
 pub use facts::Facts;
 #[cfg(feature = "compute")]
-pub use induction::Induction;
+pub use induction::{Induction, SEPARATOR};
 #[cfg(feature = "compute")]
 pub use modular::Modular;
 #[cfg(feature = "compute")]

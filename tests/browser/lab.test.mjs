@@ -67,7 +67,7 @@ test('a cell is read and chosen with the keyboard alone', async () => {
     await grid.focus()
     await grid.press('ArrowDown')
     await grid.press('ArrowRight')
-    await confab.page.getByText(/layer 1 “L1”, head 1 “H1”: -?\d/).waitFor()
+    await confab.page.getByText(/^L1, H1: -?\d/).waitFor()
     await grid.press('Enter')
     await confab.tab('Circuits').click()
     await confab.combobox('Analysis').selectOption('OV circuit')
@@ -127,8 +127,6 @@ test('an analysis follows the model while it trains, and is saved', async () => 
       await confab.button(name).first().click()
       return readFileSync(await (await download).path())
     }
-    const [json] = [JSON.parse(await save('Save JSON'))]
-    assert.equal(json[0].content.Grid.columns.labels.length, PROMPT.length)
     assert.match((await save('SVG')).toString(), /^<svg/)
     assert.deepEqual([...(await save('PNG')).subarray(1, 4)], [...Buffer.from('PNG')])
   })

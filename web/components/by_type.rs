@@ -1,4 +1,4 @@
-use confab::report::AttentionByType;
+use confab::report::{AttentionByType, order};
 use confab::task::Field;
 use leptos::prelude::*;
 
@@ -17,7 +17,9 @@ pub fn ByType(chosen: RwSignal<Head>) -> impl IntoView {
         let report = state.by_type.get()?;
         let mut heads = report.ranking();
         if !is_ranked.get() {
-            heads.sort_by_key(|(layer, head, _)| (*layer, *head));
+            let place = |at: usize| (heads[at].0, heads[at].1);
+            let order = order(heads.len(), &|a, b| place(a).cmp(&place(b)));
+            heads = order.into_iter().map(|at| heads[at]).collect();
         }
         let head = chosen.get();
         let shown = (head.layer, head.head.unwrap_or(0));
@@ -80,9 +82,9 @@ pub fn ByType(chosen: RwSignal<Head>) -> impl IntoView {
 /// One head's shares: a row a type, a column a field.
 fn show_head(report: &AttentionByType, (layer, head): (usize, usize)) -> AnyView {
     let rows = report.shares(layer, head);
-    let mut fields: Vec<Field> =
-        rows.iter().flat_map(|(_, shares)| shares.keys().copied()).collect();
-    fields.sort_unstable();
+    let fields: Vec<Field> = rows.iter().flat_map(|(_, shares)| shares.keys().copied()).collect();
+    let order = order(fields.len(), &|a, b| fields[a].cmp(&fields[b]));
+    let mut fields: Vec<Field> = order.into_iter().map(|at| fields[at]).collect();
     fields.dedup();
     let headings = fields.iter().map(|field| view! { <th scope="col">{field.name()}</th> });
     let cell = |share: f64| {

@@ -1,4 +1,4 @@
-use confab::figure::{Axis, Content, Figure, Grid, Pick, Plot, Table, needs_white, show};
+use confab::figure::{Axis, Content, Figure, Grid, Pick, Table, needs_white, show};
 use leptos::ev;
 use leptos::html;
 use leptos::prelude::*;
@@ -6,7 +6,7 @@ use leptos::task::spawn_local;
 
 use super::Dark;
 use crate::browser;
-use crate::state::use_state;
+use crate::state::{State, use_state};
 
 /// Of a picture's letters and cells, in pixels.
 const LETTER: usize = 8;
@@ -15,13 +15,13 @@ const SMALLEST: usize = 9;
 /// With more columns than this, their labels stand upright.
 const FEW: usize = 12;
 const PLOT_HEIGHT: u32 = 240;
+/// Widest plot, and what a narrow page needs beside one, in pixels.
+const WIDEST: i32 = 500;
+const AROUND: i32 = 60;
 
 /// One figure: what it is called, what it shows and how that is to be read.
 #[component]
-pub fn FigureView(
-    figure: Memo<Option<Figure>>,
-    pick: impl Fn(Pick, usize) + Copy + 'static,
-) -> impl IntoView {
+pub fn FigureView(figure: Memo<Option<Figure>>, pick: fn(State, Pick, usize)) -> impl IntoView {
     let title = move || figure.with(|figure| figure.as_ref().map(|figure| figure.title.clone()));
     let note = move || figure.with(|figure| figure.as_ref().map(|figure| figure.note.clone()));
     let kind = Memo::new(move |_| {
@@ -106,15 +106,15 @@ fn escape(text: &str) -> String {
 #[component]
 fn Lines(figure: Memo<Option<Figure>>) -> impl IntoView {
     let Dark(is_dark) = expect_context();
-    let holder = NodeRef::<html::Div>::new();
     let svg = move || {
-        let width = browser::chart_width(&holder.get()?.into());
+        let body = document().body().map_or(0, |body| body.client_width());
+        let width = body.saturating_sub(AROUND).clamp(240, WIDEST) as u32;
         figure.with(|figure| match &figure.as_ref()?.content {
-            Content::Plot(plot) => Some(Plot::to_svg(plot, (width, PLOT_HEIGHT), is_dark.get())),
+            Content::Plot(plot) => Some(plot.to_svg((width, PLOT_HEIGHT), is_dark.get())),
             _ => None,
         })
     };
-    view! { <div class="plot" node_ref=holder inner_html=move || svg().unwrap_or_default()></div> }
+    view! { <div inner_html=move || svg().unwrap_or_default()></div> }
 }
 
 /// How a grid lies on its canvas.
@@ -164,10 +164,8 @@ impl Layout {
 /// A grid on a canvas, whose cells are read with the pointer or arrow keys and chosen with a click
 /// or Enter.
 #[component]
-fn Cells(
-    figure: Memo<Option<Figure>>,
-    pick: impl Fn(Pick, usize) + Copy + 'static,
-) -> impl IntoView {
+fn Cells(figure: Memo<Option<Figure>>, pick: fn(State, Pick, usize)) -> impl IntoView {
+    let state = use_state();
     let Dark(is_dark) = expect_context();
     let canvas = NodeRef::<html::Canvas>::new();
     let focus = RwSignal::new((0, 0));
@@ -188,7 +186,7 @@ fn Cells(
             with_grid(figure, |grid| [(grid.rows.picks, row), (grid.columns.picks, column)]);
         for (axis, number) in picks.into_iter().flatten() {
             if let Some(axis) = axis {
-                pick(axis, number);
+                pick(state, axis, number);
             }
         }
     };
@@ -212,19 +210,20 @@ fn Cells(
     let readout = move || {
         let (row, column) = focus.get();
         with_grid(figure, |grid| {
-            let name = |axis: &Axis, at: usize| {
-                let label = axis.labels.get(at).cloned().unwrap_or_default();
-                format!("{} {at} “{label}”", axis.name)
+            let name = |axis: &Axis, at: usize| match axis.labels.get(at) {
+                Some(label) if label.chars().count() == 1 => {
+                    format!("{} {at} “{label}”", axis.name)
+                }
+                label => label.cloned().unwrap_or_default(),
             };
             let value = grid.value(row, column).filter(|value| value.is_finite());
-            let value =
-                value.map_or("nothing".into(), |value| format!("{value:.4} ({})", show(value)));
-            format!(
-                "{}, {}: {value} {}",
-                name(&grid.rows, row),
-                name(&grid.columns, column),
-                grid.text(row, column)
-            )
+            let text = grid.text(row, column);
+            let value = match value {
+                Some(value) if text == show(value) => format!("{value:.4}"),
+                Some(value) => format!("{value:.4} {text}"),
+                None => "nothing".into(),
+            };
+            format!("{}, {}: {value}", name(&grid.rows, row), name(&grid.columns, column))
         })
     };
     let label = move || {

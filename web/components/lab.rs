@@ -1,14 +1,11 @@
-use std::sync::Arc;
-
-use confab::edit::{Change, Edit, Site};
-use confab::figure::{Pick, show_character};
-use confab::look::{ANALYSES, Asks, Group, Look, Looked};
+use confab::edit::Edit;
+use confab::figure::Pick;
+use confab::look::{ANALYSES, Asks, Group, Look};
 use leptos::prelude::*;
 
 use super::figure::FigureView;
 use super::{InputEvent, SelectEvent};
 use crate::actions::use_actions;
-use crate::browser;
 use crate::runs::group_digits;
 use crate::state::{State, use_state};
 
@@ -27,10 +24,9 @@ pub fn Lab(group: Group) -> impl IntoView {
         state.model.with(|model| model.as_ref().map(|model| model.name.clone()))?;
         Some(Look { prompt: state.prompt.get(), ..state.look.get() })
     });
-    let send = debounce(super::INSPECT_DELAY, move |look| actions.look(Some(look)));
+    let mut send = debounce(super::INSPECT_DELAY, move |look| actions.look(Some(look)));
     Effect::new(move |before: Option<Option<Look>>| {
         let look = look.get();
-        let mut send = send.clone();
         match (&look, before.flatten()) {
             // What is typed is waited for, what is chosen is not.
             (Some(look), Some(before))
@@ -45,7 +41,8 @@ pub fn Lab(group: Group) -> impl IntoView {
     });
     on_cleanup(move || actions.look(None));
 
-    let asks = move |what: Asks| state.look.with(|look| look.what.analysis().asks.contains(&what));
+    let what = Memo::new(move |_| state.look.with(|look| look.what as usize));
+    let asks = move |asked: Asks| ANALYSES[what.get()].asks.contains(&asked);
     let choose = move |event: SelectEvent| {
         let name = event.target().value();
         if let Some(analysis) = ANALYSES.iter().find(|analysis| analysis.name == name) {
@@ -58,57 +55,17 @@ pub fn Lab(group: Group) -> impl IntoView {
             <option value=analysis.name prop:selected=is_chosen>{analysis.label}</option>
         }
     });
+    let asked = move || {
+        let asked = QUESTIONS.iter().filter(|question| asks(question.of));
+        asked.map(|question| view! { <Ask question/> }).collect_view()
+    };
     view! {
         <div class="controls lab">
             <label class="asked">
                 "Analysis"
                 <select on:change:target=choose>{options.collect_view()}</select>
             </label>
-            <Show when=move || asks(Asks::Other)>
-                <Asked
-                    label="Second prompt"
-                    value=move |look| look.other.clone()
-                    set=|look, typed| look.other = typed.replace('⏎', "\n")
-                />
-            </Show>
-            <Show when=move || asks(Asks::Position)>
-                <Asked
-                    label="Position"
-                    value=|look| look.position.map_or(String::new(), |at| at.to_string())
-                    set=|look, typed| look.position = typed.trim().parse().ok()
-                />
-            </Show>
-            <Show when=move || asks(Asks::Characters)>
-                <Asked
-                    label="Character"
-                    value=|look| look.character.map_or(String::new(), String::from)
-                    set=|look, typed| look.character = typed.chars().next_back()
-                />
-                <Asked
-                    label="Against"
-                    value=|look| look.against.map_or(String::new(), String::from)
-                    set=|look, typed| look.against = typed.chars().next_back()
-                />
-            </Show>
-            <Show when=move || asks(Asks::Head)>
-                <Asked
-                    label="Layer"
-                    value=|look| look.layer.to_string()
-                    set=|look, typed| look.layer = typed.trim().parse().unwrap_or(0)
-                />
-                <Asked
-                    label="Head"
-                    value=|look| look.head.to_string()
-                    set=|look, typed| look.head = typed.trim().parse().unwrap_or(0)
-                />
-            </Show>
-            <Show when=move || asks(Asks::Component)>
-                <Asked
-                    label="Component"
-                    value=|look| look.component.to_string()
-                    set=|look, typed| look.component = typed.trim().parse().unwrap_or(0)
-                />
-            </Show>
+            {asked}
             <Show when=move || asks(Asks::Folding)>
                 <label class="switch">
                     <input
@@ -131,24 +88,72 @@ pub fn Lab(group: Group) -> impl IntoView {
     }
 }
 
-/// A box for one thing that an analysis asks for.
-#[component]
-fn Asked(
+/// A box for something that analyses ask for.
+struct Question {
+    of: Asks,
     label: &'static str,
-    value: fn(&Look) -> String,
-    set: fn(&mut Look, &str),
-) -> impl IntoView {
+    show: fn(&Look) -> String,
+    take: fn(&mut Look, &str),
+}
+
+const QUESTIONS: &[Question] = &[
+    Question {
+        of: Asks::Other,
+        label: "Second prompt",
+        show: |look| look.other.replace('\n', "⏎"),
+        take: |look, typed| look.other = typed.replace('⏎', "\n"),
+    },
+    Question {
+        of: Asks::Position,
+        label: "Position",
+        show: |look| look.position.map_or(String::new(), |at| at.to_string()),
+        take: |look, typed| look.position = typed.trim().parse().ok(),
+    },
+    Question {
+        of: Asks::Characters,
+        label: "Character",
+        show: |look| look.character.map_or(String::new(), String::from),
+        take: |look, typed| look.character = typed.chars().next_back(),
+    },
+    Question {
+        of: Asks::Characters,
+        label: "Against",
+        show: |look| look.against.map_or(String::new(), String::from),
+        take: |look, typed| look.against = typed.chars().next_back(),
+    },
+    Question {
+        of: Asks::Head,
+        label: "Layer",
+        show: |look| look.layer.to_string(),
+        take: |look, typed| look.layer = typed.trim().parse().unwrap_or(0),
+    },
+    Question {
+        of: Asks::Head,
+        label: "Head",
+        show: |look| look.head.to_string(),
+        take: |look, typed| look.head = typed.trim().parse().unwrap_or(0),
+    },
+    Question {
+        of: Asks::Component,
+        label: "Component",
+        show: |look| look.component.to_string(),
+        take: |look, typed| look.component = typed.trim().parse().unwrap_or(0),
+    },
+];
+
+#[component]
+fn Ask(question: &'static Question) -> impl IntoView {
     let state = use_state();
     view! {
         <label class="asked">
-            {label}
+            {question.label}
             <input
                 type="text"
                 autocomplete="off"
                 spellcheck="false"
-                prop:value=move || state.look.with(value)
+                prop:value=move || state.look.with(question.show)
                 on:change:target=move |event: InputEvent| {
-                    state.look.update(|look| set(look, &event.target().value()));
+                    state.look.update(|look| (question.take)(look, &event.target().value()));
                 }
             />
         </label>
@@ -225,8 +230,8 @@ fn Changes() -> impl IntoView {
 }
 
 fn parse_change(part: &str, factor: &str) -> Option<Edit> {
-    let factor: f32 = factor.trim().parse().ok().filter(|factor: &f32| factor.is_finite())?;
-    Edit::parse(part.trim(), factor)
+    let factor: f64 = factor.trim().parse().ok()?;
+    Edit::parse(part.trim(), factor as f32)
 }
 
 /// What the analysis has found.
@@ -253,29 +258,15 @@ fn Found() -> impl IntoView {
             None => "Press Train or Step: from the first step on, this shows the model.".into(),
         })
     };
-    let save = move |_| {
-        let Some(looked) = looked.get_untracked() else { return };
-        if let Ok(figures) = &looked.figures {
-            let saved = serde_json::to_vec(figures)
-                .map_err(|error| error.to_string())
-                .and_then(|json| browser::download("figures.json", "application/json", &json));
-            if let Err(reason) = saved {
-                state.notify(format!("figures.json could not be saved: {reason}."));
-            }
-        }
-    };
     view! {
-        <div class="heading">
-            <span class="hint" data-testid="look-step">{standing}</span>
-            <button class="small" on:click=save>"Save JSON"</button>
-        </div>
+        <p class="hint" data-testid="look-step">{standing}</p>
         <p class="problem" data-testid="look-problem">{reason}</p>
         <For each=move || places().unwrap_or_default() key=|key| *key let((_, place))>
             <FigureView
                 figure=Memo::new(move |_| {
                     looked.with(|looked| looked.as_ref()?.figures.as_ref().ok()?.get(place).cloned())
                 })
-                pick=move |pick, number| choose(state, pick, number)
+                pick=choose
             />
         </For>
     }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use confab::report::{ProbeReport, ProbeSample};
+use confab::report::{ProbeReport, ProbeSample, order};
 use confab::task::Source;
 use leptos::prelude::*;
 
@@ -81,11 +81,12 @@ fn show(report: &ProbeReport) -> AnyView {
     for ProbeSample { text, source } in &report.samples {
         counts.entry(text).or_insert((0, *source)).0 += 1;
     }
-    let mut rows: Vec<_> = counts.into_iter().collect();
-    rows.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
-    let rows = rows
+    let counts: Vec<_> = counts.into_iter().collect();
+    let by_count = |a: usize, b: usize| counts[b].1.0.cmp(&counts[a].1.0);
+    let rows = order(counts.len(), &by_count)
         .into_iter()
-        .map(|(text, (count, source))| {
+        .map(|place| {
+            let (text, (count, source)) = counts[place];
             let source = match source {
                 Source::Context => "prompt",
                 Source::Training => "training",

@@ -72,7 +72,7 @@ fn list_lines(sweep: &[Evaluated]) -> Vec<Line> {
                 let (_, score) = scores.into_iter().find(|(other, _)| *other == name)?;
                 Some(Point { x: evaluated.options.temperature, y: score.share()?, spread: 0.0 })
             });
-            Line { name: name.into(), points: points.collect() }
+            Line { name: name.into(), points: points.collect(), ..Line::default() }
         })
         .collect()
 }
