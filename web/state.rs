@@ -179,7 +179,7 @@ impl Tab {
     }
 
     pub fn key(self) -> String {
-        self.label().to_lowercase()
+        self.label().to_ascii_lowercase()
     }
 
     pub fn find(key: &str) -> Option<Self> {
