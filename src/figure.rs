@@ -147,6 +147,8 @@ pub fn show(value: f32) -> String {
     match size {
         _ if value.is_nan() => String::new(),
         _ if size == 0.0 => "0".into(),
+        // In double precision, as all else that is written with an exponent: one routine less.
+        _ if size < 0.0005 => format!("{:.0e}", f64::from(value)),
         _ if size < 0.005 => format!("{value:.4}"),
         _ if size >= 100.0 => format!("{value:.0}"),
         _ if size >= 10.0 => format!("{value:.1}"),

@@ -385,3 +385,41 @@ fn a_sweep_that_is_stopped_keeps_the_run_under_way() {
     assert_eq!(outcomes.lines().count(), 2);
     assert!(!part.exists(), "a run that has ended needs no file of its own");
 }
+
+#[test]
+fn inspect_prints_draws_and_refuses_analyses() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    ok(&train(at, &["--steps", "2", "--out", "run.safetensors"]));
+    let look = |more: &[&str]| {
+        confab(at, &[&["inspect", "run.safetensors", "--device", "cpu", "--what"], more].concat())
+    };
+    let printed = ok(&look(&["heads"]));
+    assert!(printed.contains("L1H1") && printed.contains("induction"), "{printed}");
+    let figures = ok(&look(&["lens", "--prompt", "{B}\\nAda", "--json"]));
+    let figures: serde_json::Value = serde_json::from_str(&figures).unwrap();
+    let labels = figures[0]["content"]["Grid"]["columns"]["labels"].as_array().unwrap();
+    assert_eq!(labels.len(), 7);
+
+    ok(&look(&["distances", "--svg", "d.svg", "--png", "d.png"]));
+    for file in ["d.svg", "d-2.svg"] {
+        assert!(std::fs::read_to_string(at.join(file)).unwrap().starts_with("<svg"), "{file}");
+    }
+    let png = png::Decoder::new(std::io::BufReader::new(
+        std::fs::File::open(at.join("d-2.png")).unwrap(),
+    ));
+    assert!(png.read_info().unwrap().info().width > 500);
+
+    let changed = |change| ok(&look(&["edited", "--change", change]));
+    assert!(changed("L0H0=-30,L1MLP@0-99=2").contains("with 2 changes"));
+    for (more, reason) in [
+        (&["ov", "--head", "L7H0"][..], "there is no head L7H0"),
+        (&["patch-heads", "--other", "x"], "equally many tokens"),
+        (&["output", "--png", "o.png"], "use --svg"),
+        (&["paths"], "norms"),
+    ] {
+        let refused = look(more);
+        let errors = String::from_utf8_lossy(&refused.stderr);
+        assert!(!refused.status.success() && errors.contains(reason), "{errors}");
+    }
+}

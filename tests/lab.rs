@@ -188,6 +188,8 @@ fn what_a_model_lacks_is_refused_with_what_there_is() {
     assert!(component.contains("no component 8"), "{component}");
     let character = refused(|look| look.character = Some('é'), What::Attribution);
     assert!(character.contains("“é”"), "{character}");
+    let other = refused(|look| look.other.clear(), What::Difference);
+    assert!(other.contains("second prompt is empty"), "{other}");
     let lengths = refused(|look| look.other = "{B}".into(), What::PatchHeads);
     assert!(lengths.contains("equally many tokens"), "{lengths}");
     let same = refused(|look| look.other = look.prompt.clone(), What::PatchHeads);

@@ -34,7 +34,7 @@ pub fn normalize(x: Tensor<3>, w: &Param<1>, b: Option<&Param<1>>, scaling: Scal
             let norm = gpu::LayerNorm { w: w.clone(), b: Some(b.clone()), scaling };
             fused::apply(norm, [x.into_dispatch()])
         }
-        _ if fused::is_cpu(&x.device()) => {
+        _ => {
             let inputs = [x.into_dispatch(), w.tensor().into_dispatch()];
             let normed = fused::apply(LayerNorm { scaling }, inputs);
             match b {
@@ -42,7 +42,6 @@ pub fn normalize(x: Tensor<3>, w: &Param<1>, b: Option<&Param<1>>, scaling: Scal
                 None => normed,
             }
         }
-        _ => reference(x, w.tensor(), b.map(Param::tensor), scaling),
     }
 }
 

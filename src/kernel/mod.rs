@@ -1,7 +1,7 @@
 //! What plain tensor operations are too slow for, each beside its reference in them.
 //!
-//! Every operation has one function that chooses: loops on the CPU, kernels on a GPU, and the
-//! reference where neither covers a case. Tests hold the three together.
+//! Every operation has one function that chooses: on the CPU loops, or the reference where that is as
+//! fast; kernels on a GPU. Tests hold the three together.
 
 pub mod adamw;
 pub mod attention;

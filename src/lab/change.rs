@@ -41,7 +41,8 @@ pub(super) fn edited(on: &On) -> Result<Vec<Figure>, LookError> {
             if count == 1 { "" } else { "s" }
         ),
         note: "Probabilities as the model is and with the changes made to its forward pass; the \
-               last column is the change of the logit. Make changes below."
+               last column is the change of the logit. Parts are scaled by their names: L0H3, L1MLP, \
+               or L2@4, the residual stream before layer 2 at place 4."
             .into(),
         content: Content::Table(Table {
             columns: ["character", "as it is", "changed", "logit"].map(String::from).into(),

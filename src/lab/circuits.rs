@@ -71,7 +71,7 @@ pub(super) fn value_weighted(on: &On) -> Result<Vec<Figure>, LookError> {
 }
 
 pub(super) fn difference(on: &On) -> Result<Vec<Figure>, LookError> {
-    let other = on.model.encode(&on.look.other)?;
+    let other = on.model.encode_other(on.look)?;
     let other = on.model.plain.record(&other, &on.look.edits);
     let difference = attention::difference(on.view, &on.record(), &other, on.head())?;
     Ok(vec![Figure {

@@ -38,6 +38,8 @@ const SEED: u64 = 1;
 pub enum LookError {
     #[error("the prompt is empty; type at least one character")]
     Empty,
+    #[error("the second prompt is empty; type one with as many characters as the first")]
+    EmptyOther,
     #[error(transparent)]
     Unknown(#[from] UnknownCharacter),
     #[error("the character “{0}” is not one that this model knows; choose another")]
@@ -101,6 +103,11 @@ impl Model {
         }
     }
 
+    /// The second prompt.
+    fn encode_other(&self, look: &Look) -> Result<Vec<u32>, LookError> {
+        if look.other.is_empty() { Err(LookError::EmptyOther) } else { self.encode(&look.other) }
+    }
+
     /// A token as it is shown.
     fn name(&self, token: u32) -> String {
         let character = self.tokenizer.character(token).unwrap_or('�');
@@ -155,7 +162,7 @@ impl Looking {
             view.check_head(Head { layer: look.layer, head: look.head })?;
         }
         let patch = |patch| -> Result<Work, LookError> {
-            let other = model.encode(&look.other)?;
+            let other = model.encode_other(&look)?;
             let of = difference(&model, &look, &ids)?;
             let patching = Patching::new(&view, &model.plain, &ids, &other, patch, of)?;
             Ok(Work::Patching(patching))
