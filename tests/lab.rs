@@ -163,7 +163,11 @@ fn changes_are_told_beside_what_they_changed() {
     assert!(table(Vec::new()).rows.iter().all(|row| row[1] == row[2]));
     let site = Site::Head { layer: 1, head: 0 };
     let edits = vec![Edit { site, positions: 0..usize::MAX, change: Change::Scale(-40.0) }];
-    assert!(table(edits).rows.iter().any(|row| row[1] != row[2]));
+    assert!(table(edits.clone()).rows.iter().any(|row| row[1] != row[2]));
+    // What has no effect any more is not lost a second time.
+    let without = vec![Edit { change: Change::Scale(0.0), ..edits[0].clone() }];
+    let figures = see(&model, Look { edits: without, ..ask(What::Knockouts) }).unwrap();
+    assert_eq!(grid(&figures[0]).value(1, 0), Some(0.0));
 }
 
 #[test]

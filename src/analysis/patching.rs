@@ -13,6 +13,8 @@ pub use crate::report::forward::{Effect, Patch, PatchGrid};
 #[derive(Clone, Debug)]
 pub struct Knockouts {
     ids: Vec<u32>,
+    /// Made to every forward pass.
+    edits: Vec<Edit>,
     attribution: Attribution,
     effects: Vec<Effect>,
 }
@@ -24,12 +26,13 @@ impl Knockouts {
         view: &View,
         plain: &Plain,
         ids: &[u32],
+        edits: &[Edit],
         of: LogitDifference,
     ) -> Result<Self, AnalysisError> {
         view.check_prompt(ids)?;
-        let mut attribution = attribute(view, &plain.record(ids, &[]), of)?;
+        let mut attribution = attribute(view, &plain.record(ids, edits), of)?;
         attribution.contributions.retain(|part| site(part.component).is_some());
-        Ok(Self { ids: ids.into(), attribution, effects: Vec::new() })
+        Ok(Self { ids: ids.into(), edits: edits.into(), attribution, effects: Vec::new() })
     }
 
     /// Knocks out one more part; `false` if all are done. `plain` is that given to `new`.
@@ -37,12 +40,13 @@ impl Knockouts {
         let Some(part) = self.attribution.contributions.get(self.effects.len()) else {
             return false;
         };
-        let edits = site(part.component).map(|site| Edit {
+        let knock_out = site(part.component).map(|site| Edit {
             site,
             positions: 0..self.ids.len(),
             change: Change::Scale(0.0),
         });
-        let without = self.attribution.of.of(&plain.record(&self.ids, edits.as_slice()));
+        let edits: Vec<Edit> = self.edits.iter().cloned().chain(knock_out).collect();
+        let without = self.attribution.of.of(&plain.record(&self.ids, &edits));
         self.effects.push(Effect {
             component: part.component,
             effect: self.attribution.total - without,
@@ -71,6 +75,8 @@ fn site(component: Component) -> Option<Site> {
 pub struct Patching {
     clean: Recording,
     corrupted_ids: Vec<u32>,
+    /// Made to every forward pass, before the patch.
+    edits: Vec<Edit>,
     grid: PatchGrid,
 }
 
@@ -83,6 +89,7 @@ impl Patching {
         plain: &Plain,
         clean_ids: &[u32],
         corrupted_ids: &[u32],
+        edits: &[Edit],
         patch: Patch,
         of: LogitDifference,
     ) -> Result<Self, AnalysisError> {
@@ -100,8 +107,8 @@ impl Patching {
             Patch::Mlp if !view.has_mlps() => return Err(AnalysisError::NoMlp),
             _ => {}
         }
-        let clean = plain.record(clean_ids, &[]);
-        let corrupted = of.of(&plain.record(corrupted_ids, &[]));
+        let clean = plain.record(clean_ids, edits);
+        let corrupted = of.of(&plain.record(corrupted_ids, edits));
         let grid = PatchGrid {
             patch,
             of,
@@ -117,7 +124,7 @@ impl Patching {
         if grid.clean == grid.corrupted {
             return Err(AnalysisError::SameDifference { difference: grid.clean });
         }
-        Ok(Self { clean, corrupted_ids: corrupted_ids.into(), grid })
+        Ok(Self { clean, corrupted_ids: corrupted_ids.into(), edits: edits.into(), grid })
     }
 
     /// Patches one more cell; `false` if all are done. `plain` is that given to `new`.
@@ -128,7 +135,8 @@ impl Patching {
             return false;
         }
         let edit = self.edit(cell / columns, cell % columns);
-        let patched = self.grid.of.of(&plain.record(&self.corrupted_ids, &[edit]));
+        let edits: Vec<Edit> = self.edits.iter().cloned().chain([edit]).collect();
+        let patched = self.grid.of.of(&plain.record(&self.corrupted_ids, &edits));
         self.grid.values.push((patched - corrupted) / (clean - corrupted));
         true
     }

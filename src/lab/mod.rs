@@ -11,13 +11,13 @@ use std::sync::Arc;
 use burn::tensor::ExecutionError;
 
 use crate::analysis::attribution::{Against, LogitDifference};
-use crate::analysis::composition::{Baseline, Composition};
+use crate::analysis::composition::{Baseline, Composition, composition, random_composition};
 use crate::analysis::heads::Scoring;
 use crate::analysis::patching::{Knockouts, Patch, Patching};
 use crate::analysis::{AnalysisError, Head, View};
 use crate::config::ModelConfig;
 use crate::figure::{Axis, Figure, show_character};
-use crate::look::{Look, Looked, What};
+use crate::look::{Asks, Look, Looked, What};
 use crate::model::Layout;
 use crate::plain::{Plain, Recording};
 use crate::task::{SEPARATOR, Task};
@@ -154,7 +154,6 @@ impl Looking {
     /// # Errors
     /// If the model lacks what is to be looked at.
     pub fn new(model: Arc<Model>, look: Look) -> Result<Self, LookError> {
-        use crate::look::Asks;
         let asks = |what| look.what.analysis().asks.contains(&what);
         let ids = if asks(Asks::Prompt) { model.encode(&look.prompt)? } else { Vec::new() };
         let view = model.view()?;
@@ -164,7 +163,8 @@ impl Looking {
         let patch = |patch| -> Result<Work, LookError> {
             let other = model.encode_other(&look)?;
             let of = difference(&model, &look, &ids)?;
-            let patching = Patching::new(&view, &model.plain, &ids, &other, patch, of)?;
+            let (plain, edits) = (&model.plain, &look.edits);
+            let patching = Patching::new(&view, plain, &ids, &other, edits, patch, of)?;
             Ok(Work::Patching(patching))
         };
         let work = match look.what {
@@ -178,19 +178,14 @@ impl Looking {
             }
             What::Knockouts => {
                 let of = difference(&model, &look, &ids)?;
-                Work::Knockouts(Knockouts::new(&view, &model.plain, &ids, of)?)
+                Work::Knockouts(Knockouts::new(&view, &model.plain, &ids, &look.edits, of)?)
             }
             What::PatchResid => patch(Patch::Resid)?,
             What::PatchHeads => patch(Patch::Heads)?,
             What::PatchPatterns => patch(Patch::Patterns)?,
             What::PatchMlps => patch(Patch::Mlp)?,
             What::Composition => {
-                let random = crate::analysis::composition::random_composition(
-                    view.d_model(),
-                    view.d_head(),
-                    RANDOM_PAIRS,
-                    SEED,
-                );
+                let random = random_composition(view.d_model(), view.d_head(), RANDOM_PAIRS, SEED);
                 Work::Composition { found: Vec::new(), random, next: (0, 1) }
             }
             _ => Work::Whole,
@@ -215,7 +210,7 @@ impl Looking {
                     return Ok(false);
                 }
                 let view = folded(self.model.view()?, self.look.is_folded);
-                found.extend(crate::analysis::composition::composition(&view, *from, *to)?);
+                found.extend(composition(&view, *from, *to)?);
                 (*from, *to) =
                     if *to + 1 < n_layers { (*from, *to + 1) } else { (*from + 1, *from + 2) };
                 true

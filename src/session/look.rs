@@ -83,7 +83,10 @@ impl<E: Fn(Event)> Session<E> {
             match looking.advance() {
                 Ok(true) if start.elapsed() < AT_A_TIME => {}
                 Ok(more) => break !more,
-                Err(error) => return self.tell_refused(&looking.look, looking.step(), &error),
+                Err(error) => {
+                    self.sight.spent += start.elapsed();
+                    return self.refuse_look(&looking.look, looking.step(), &error);
+                }
             }
         };
         if is_done || self.sight.told.elapsed() > TELL_EVERY {
@@ -119,7 +122,8 @@ impl<E: Fn(Event)> Session<E> {
         match Looking::new(model, look.clone()) {
             Ok(looking) => self.sight.looking = Some(looking),
             Err(error) => {
-                self.tell_refused(&look, step, &error);
+                self.sight.spent += start.elapsed();
+                self.refuse_look(&look, step, &error);
                 return false;
             }
         }
@@ -127,8 +131,9 @@ impl<E: Fn(Event)> Session<E> {
         true
     }
 
-    fn tell_refused(&self, look: &Look, step: usize, error: &LookError) {
-        let figures = Err(format!("This cannot be shown: {error}."));
+    fn refuse_look(&mut self, look: &Look, step: usize, error: &LookError) {
+        self.sight.paced = Traced::after(self.sight.spent);
+        let figures = Err(error.to_string());
         let looked = Looked { what: look.what, step, is_done: true, figures };
         (self.emit)(Event::Looked(Box::new(looked)));
     }

@@ -15,7 +15,7 @@ const LAST: LogitDifference = LogitDifference { position: 5, token: 2, against: 
 fn patch(model: &Model, corrupted: &[u32], patch: Patch) -> PatchGrid {
     let plain = model.plain();
     let mut patching =
-        Patching::new(&model.view(), &plain, &CLEAN, corrupted, patch, LAST).unwrap();
+        Patching::new(&model.view(), &plain, &CLEAN, corrupted, &[], patch, LAST).unwrap();
     assert!(patching.grid().values.is_empty());
     while patching.next(&plain) {}
     let grid = patching.grid().clone();
@@ -75,13 +75,14 @@ fn an_induction_head_is_what_tells_prompts_apart() {
     let corrupted = [1, 3, 5, 6, 7, 1];
     let of = LogitDifference { position: 5, token: 2, against: Against::Token(3) };
     let (view, plain) = (a.view(), a.plain());
-    let mut patching = Patching::new(&view, &plain, &clean, &corrupted, Patch::Heads, of).unwrap();
+    let mut patching =
+        Patching::new(&view, &plain, &clean, &corrupted, &[], Patch::Heads, of).unwrap();
     while patching.next(&plain) {}
     let grid = patching.grid();
     assert!(grid.clean > 0.1 && grid.corrupted < -0.1);
     assert_near(grid.values[0].into(), 0.0, 0.02);
     assert_near(grid.values[1].into(), 1.0, 0.02);
-    let mut knockouts = Knockouts::new(&view, &plain, &clean, of).unwrap();
+    let mut knockouts = Knockouts::new(&view, &plain, &clean, &[], of).unwrap();
     while knockouts.next(&plain) {}
     let effect = |head: Head| {
         let find = |e: &&confab::analysis::patching::Effect| e.component == Component::Head(head);
@@ -99,7 +100,7 @@ fn an_induction_head_is_what_tells_prompts_apart() {
 fn a_part_knocked_out_is_a_part_whose_weights_are_zero() {
     let model = Model::random(20, 3, |config| config.bias = true);
     let plain = model.plain();
-    let mut knockouts = Knockouts::new(&model.view(), &plain, &CLEAN, LAST).unwrap();
+    let mut knockouts = Knockouts::new(&model.view(), &plain, &CLEAN, &[], LAST).unwrap();
     while knockouts.next(&plain) {}
     let effects = knockouts.effects();
     assert_eq!(effects.len(), 10);
@@ -128,13 +129,13 @@ fn in_a_linear_layer_the_effect_is_the_attribution() {
         (config.norm, config.mlp, config.n_layers) = (NormKind::None, MlpKind::None, 1);
     });
     let plain = model.plain();
-    let mut knockouts = Knockouts::new(&model.view(), &plain, &CLEAN, LAST).unwrap();
+    let mut knockouts = Knockouts::new(&model.view(), &plain, &CLEAN, &[], LAST).unwrap();
     while knockouts.next(&plain) {}
     assert_eq!(knockouts.effects().len(), 4);
     for effect in knockouts.effects() {
         assert_near(effect.effect.into(), effect.attribution.into(), 1e-4);
     }
-    let refused = Patching::new(&model.view(), &plain, &CLEAN, &CORRUPTED, Patch::Mlp, LAST);
+    let refused = Patching::new(&model.view(), &plain, &CLEAN, &CORRUPTED, &[], Patch::Mlp, LAST);
     assert_eq!(refused.unwrap_err(), AnalysisError::NoMlp);
 }
 
@@ -143,7 +144,7 @@ fn prompts_that_cannot_be_compared_are_refused() {
     let model = Model::random(20, 3, |_| {});
     let (view, plain) = (model.view(), model.plain());
     let refuse = |clean: &[u32], corrupted: &[u32], patch| {
-        Patching::new(&view, &plain, clean, corrupted, patch, LAST).unwrap_err()
+        Patching::new(&view, &plain, clean, corrupted, &[], patch, LAST).unwrap_err()
     };
     let refused = refuse(&CLEAN, &CORRUPTED[..5], Patch::Resid);
     assert_eq!(refused, AnalysisError::Lengths { clean: 6, corrupted: 5 });
@@ -157,7 +158,7 @@ fn prompts_that_cannot_be_compared_are_refused() {
     assert_eq!(refused, AnalysisError::Context { seq: 33, context: 32 });
     assert!(refuse(&[1; 6], &[99; 6], Patch::Resid).to_string().contains("no token 99"));
     assert!(refuse(&[], &[], Patch::Resid).to_string().contains("0 tokens"));
-    assert!(Knockouts::new(&view, &plain, &[99], LAST).is_err());
+    assert!(Knockouts::new(&view, &plain, &[99], &[], LAST).is_err());
     // 40 layers of 40 heads: of 200 tokens more than memory should hold.
     let deep = Model::blank(20, |config| {
         (config.n_layers, config.n_heads, config.d_model, config.context) = (40, 40, 40, 256);

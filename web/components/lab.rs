@@ -247,7 +247,10 @@ fn Found() -> impl IntoView {
         let count = looked.figures.as_ref().map_or(0, Vec::len);
         Some((0..count).map(|place| (looked.what as usize, place)).collect::<Vec<_>>())
     };
-    let reason = move || looked.get()?.figures.as_ref().err().cloned();
+    let reason = move || {
+        let looked = looked.get()?;
+        looked.figures.as_ref().err().map(|reason| format!("This cannot be shown: {reason}."))
+    };
     let standing = move || {
         looked.with(|looked| match looked {
             Some(looked) => {

@@ -27,7 +27,7 @@ pub enum Half {
     /// bfloat16, with the range of 32 bits.
     Brain,
     /// IEEE's, from 6e-8 to 65,504: gradients are multiplied by their number of tokens, by which the
-    /// mean over the tokens has divided them, and by [`HEADROOM`].
+    /// mean over the tokens has divided them, and by some more.
     Ieee,
 }
 
