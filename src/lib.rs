@@ -3,7 +3,7 @@
 //!
 //! - no Burn in it, and all that the page's `app` is built with: [`config`], [`task`] but for what
 //!   draws records, [`edit`],
-//!   [`figure`], [`look`], [`link`], [`protocol`], [`report`], [`capacity`], [`color`], [`plot`]
+//!   [`figure`], [`look`], [`link`], [`gallery`], [`protocol`], [`report`], [`capacity`], [`color`], [`plot`]
 #![cfg_attr(
     feature = "compute",
     doc = "- what a model reads: [`tokenizer`], [`noise`]
@@ -20,6 +20,7 @@ pub mod color;
 pub mod config;
 pub mod edit;
 pub mod figure;
+pub mod gallery;
 pub mod link;
 pub mod look;
 pub mod plot;

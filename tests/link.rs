@@ -1,8 +1,10 @@
 //! A link restores an experiment, or is refused with a sentence.
 
-use confab::config::{KNOBS, Knob, Range, RunConfig};
+use confab::config::{KNOBS, Knob, MemoryLimits, Range, RunConfig};
+use confab::gallery::{Exhibit, GALLERY};
 use confab::link::{Link, MAX_LINK_BYTES, decode, encode};
 use confab::look::ANALYSES;
+use confab::trainer::Trainer;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -188,4 +190,17 @@ fn long_links_are_refused() {
     let mut pasted = Link::default();
     pasted.config.task.text.text = "b".repeat(MAX_LINK_BYTES);
     assert!(encode(&pasted).unwrap_err().to_string().contains("bytes long"));
+}
+
+#[test]
+fn every_link_of_the_gallery_is_followed_and_can_be_run() {
+    let none = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
+    for Exhibit { title, fragment, .. } in GALLERY {
+        let link = decode(fragment).unwrap_or_else(|error| panic!("{title}: {error}"));
+        Trainer::check(&link.config, &none).unwrap_or_else(|error| panic!("{title}: {error}"));
+        if let Some(what) = link.look {
+            let group = format!("{:?}", what.analysis().group).to_lowercase();
+            assert_eq!(link.tab, group, "{title}");
+        }
+    }
 }

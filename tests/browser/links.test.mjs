@@ -91,3 +91,18 @@ test('a link whose prompt the model cannot read is said so', async () => {
     await confab.untilStep(1)
   })
 })
+
+test('a link of the gallery opens its experiment, ready to train', async () => {
+  await withPage({}, async confab => {
+    await confab.page.getByText('Gallery', { exact: true }).click()
+    const links = confab.page.locator('.gallery').getByRole('link')
+    assert(await links.count() >= 8)
+    await links.filter({ hasText: 'Induction heads' }).click()
+    await eventually(async () => await confab.combobox('Task').inputValue() === 'induction', 'the task')
+    assert.equal(await confab.tab('Circuits').getAttribute('aria-selected'), 'true')
+    await confab.combobox('Device').selectOption('cpu')
+    await confab.click('Step')
+    await confab.untilStep(1)
+    await confab.page.getByRole('heading', { name: /What heads look for/ }).waitFor()
+  })
+})

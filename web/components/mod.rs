@@ -24,6 +24,7 @@ mod toolbar;
 
 use std::time::Duration;
 
+use confab::gallery::{Exhibit, GALLERY};
 use leptos::ev;
 use leptos::prelude::*;
 
@@ -68,12 +69,29 @@ pub fn Page() -> impl IntoView {
                 "remember, forget and make things up."
             </p>
         </header>
+        <Gallery/>
         {if is_bench {
             view! { <bench::Bench/> }.into_any()
         } else {
             view! { <Work/> }.into_any()
         }}
         <status::StatusBar/>
+    }
+}
+
+/// Experiments worth a look.
+#[component]
+fn Gallery() -> impl IntoView {
+    let list = |exhibit: &Exhibit| {
+        let Exhibit { title, text, fragment } = exhibit;
+        format!("<li><a href=\"#{fragment}\">{title}</a><p>{text}</p></li>")
+    };
+    let exhibits: String = GALLERY.iter().map(list).collect();
+    view! {
+        <details class="gallery">
+            <summary>"Gallery"</summary>
+            <ul inner_html=exhibits></ul>
+        </details>
     }
 }
 
