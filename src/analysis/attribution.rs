@@ -24,8 +24,7 @@ impl LogitDifference {
 
     /// The difference that a checked recording has.
     pub fn of(&self, recording: &Recording) -> f32 {
-        let logits =
-            &recording.logits[self.position * recording.vocab_size..][..recording.vocab_size];
+        let logits = recording.logits_at(self.position);
         let against = match self.against {
             Against::Token(other) => logits[other as usize],
             Against::Mean => logits.iter().sum::<f32>() / logits.len() as f32,

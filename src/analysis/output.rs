@@ -40,8 +40,7 @@ pub(super) fn moments(values: &[f32]) -> (f32, f32) {
 /// If the prompt has no such position.
 pub fn output(recording: &Recording, position: usize) -> Result<Output, AnalysisError> {
     let hidden = hidden(recording, position)?;
-    let vocab_size = recording.vocab_size;
-    let logits = &recording.logits[position * vocab_size..][..vocab_size];
+    let logits = recording.logits_at(position);
     Ok(Output {
         position,
         hidden: Spread::of(hidden),

@@ -4,8 +4,8 @@ use super::residual::parts;
 use super::{LookError, On};
 use crate::analysis::attribution::Component;
 use crate::analysis::patching::{Effect, Knockouts, Patch, Patching};
-use crate::figure::{Axis, Content, Figure, Grid, Pick, Table};
-use crate::sample::surprisal;
+use crate::figure::{Content, Figure, Grid, Table};
+use crate::sample::log_sum_exp;
 
 /// Characters listed.
 const LISTED: usize = 12;
@@ -13,15 +13,14 @@ const LISTED: usize = 12;
 /// What is predicted with the edits, beside what is without.
 pub(super) fn edited(on: &On) -> Result<Vec<Figure>, LookError> {
     let position = on.position()?;
-    let vocab_size = on.view.vocab_size();
-    let row = |logits: &[f32]| logits[position * vocab_size..][..vocab_size].to_vec();
-    let (before, after) =
-        (row(&on.model.plain.record(on.ids, &[]).logits), row(&on.record().logits));
+    let recordings = [on.model.plain.record(on.ids, &[]), on.record()];
+    let [before, after] = recordings.each_ref().map(|recording| recording.logits_at(position));
     let share = |logits: &[f32]| -> Vec<f32> {
-        (0..vocab_size).map(|token| (-surprisal(logits, token)).exp()).collect()
+        let total = log_sum_exp(logits);
+        logits.iter().map(|logit| (logit - total).exp()).collect()
     };
-    let shares = [share(&before), share(&after)];
-    let mut order: Vec<usize> = (0..vocab_size).collect();
+    let shares = [share(before), share(after)];
+    let mut order: Vec<usize> = (0..before.len()).collect();
     let most = |token: usize| shares[0][token].max(shares[1][token]);
     order.sort_by(|a, b| most(*b).total_cmp(&most(*a)));
     let percent = |share: f32| format!("{:.1}%", 100.0 * share);
@@ -95,10 +94,10 @@ pub(super) fn patching(on: &On, patching: &Patching) -> Vec<Figure> {
     let (what, columns) = match found.patch {
         Patch::Resid => ("the residual stream before each layer", on.positions()),
         Patch::Mlp => ("each MLP's output", on.positions()),
-        Patch::Heads | Patch::HeadsAt { .. } => ("each head's output", heads(on)),
-        Patch::Patterns => ("each head's pattern", heads(on)),
+        Patch::Heads | Patch::HeadsAt { .. } => ("each head's output", on.heads()),
+        Patch::Patterns => ("each head's pattern", on.heads()),
     };
-    let rows = on.model.layers().picking(Pick::Layer);
+    let rows = on.model.layers();
     let grid = Grid::new(rows, columns, values).within([-1.0, 1.0]);
     vec![Figure {
         title: format!("Patching {what}: {}", on.describe(found.of)),
@@ -109,9 +108,4 @@ pub(super) fn patching(on: &On, patching: &Patching) -> Vec<Figure> {
         ),
         content: Content::Grid(if found.columns <= 32 { grid.written() } else { grid }),
     }]
-}
-
-fn heads(on: &On) -> Axis {
-    let heads = (0..on.view.n_heads()).map(|head| format!("H{head}"));
-    Axis::new("head", heads.collect()).picking(Pick::Head)
 }

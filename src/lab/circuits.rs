@@ -125,11 +125,8 @@ pub(super) fn circuit(on: &On) -> Result<Vec<Figure>, LookError> {
 pub(super) fn copying(on: &On) -> Result<Vec<Figure>, LookError> {
     let found = on.view.heads().map(|head| circuits::copying(on.view, head));
     let found: Vec<_> = found.collect::<Result<_, _>>()?;
-    let heads = (0..on.view.n_heads()).map(|head| format!("H{head}"));
-    let columns = Axis::new("head", heads.collect()).picking(Pick::Head);
     let scores = found.iter().map(|copying| copying.score).collect();
-    let grid = Grid::new(on.model.layers().picking(Pick::Layer), columns, scores);
-    let points = |head: &circuits::Copying| head.eigenvalues.clone();
+    let grid = Grid::new(on.model.layers(), on.heads(), scores);
     let chosen = found.iter().find(|copying| copying.head == on.head());
     let plot = chosen.map(|copying| Figure {
         title: format!("Eigenvalues of {}’s OV circuit", copying.head),
@@ -139,7 +136,7 @@ pub(super) fn copying(on: &On) -> Result<Vec<Figure>, LookError> {
             y: "imaginary".into(),
             series: vec![Series {
                 name: copying.head.to_string(),
-                points: points(copying),
+                points: copying.eigenvalues.clone(),
                 labels: vec!["×".into(); copying.eigenvalues.len()],
             }],
         }),
@@ -234,8 +231,7 @@ pub(super) fn paths(on: &On) -> Result<Vec<Figure>, LookError> {
     expansion::check_expandable(on.view)?;
     let recording = on.record();
     let position = on.position()?;
-    let vocab_size = on.view.vocab_size();
-    let logits = &recording.logits[position * vocab_size..][..vocab_size];
+    let logits = recording.logits_at(position);
     let mut tokens = on.model.vocabulary();
     tokens.sort_by(|a, b| logits[*b as usize].total_cmp(&logits[*a as usize]));
     tokens.truncate(LISTED);

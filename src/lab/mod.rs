@@ -16,7 +16,7 @@ use crate::analysis::heads::Scoring;
 use crate::analysis::patching::{Knockouts, Patch, Patching};
 use crate::analysis::{AnalysisError, Head, View};
 use crate::config::ModelConfig;
-use crate::figure::{Axis, Figure, show_character};
+use crate::figure::{Axis, Figure, Pick, show_character};
 use crate::look::{Asks, Look, Looked, What};
 use crate::model::Layout;
 use crate::plain::{Plain, Recording};
@@ -123,7 +123,8 @@ impl Model {
     }
 
     fn layers(&self) -> Axis {
-        Axis::new("layer", (0..self.config.n_layers).map(|layer| format!("L{layer}")).collect())
+        let layers = (0..self.config.n_layers).map(|layer| format!("L{layer}"));
+        Axis::new("layer", layers.collect()).picking(Pick::Layer)
     }
 }
 
@@ -290,7 +291,13 @@ impl On<'_> {
 
     /// The prompt's characters.
     fn positions(&self) -> Axis {
-        Axis::new("position", self.model.names(self.ids)).picking(crate::figure::Pick::Position)
+        Axis::new("position", self.model.names(self.ids)).picking(Pick::Position)
+    }
+
+    /// The heads of a layer.
+    fn heads(&self) -> Axis {
+        let heads = (0..self.view.n_heads()).map(|head| format!("H{head}"));
+        Axis::new("head", heads.collect()).picking(Pick::Head)
     }
 
     /// All characters.

@@ -3,7 +3,7 @@
 use super::{LookError, On};
 use crate::analysis::attribution::{Component, attribute};
 use crate::analysis::lens::{Asked, LensRow, Stage, lens_row, stages};
-use crate::figure::{Axis, Content, Figure, Grid, Pick, Table, show};
+use crate::figure::{Axis, Content, Figure, Grid, Table, show};
 
 /// What would be predicted if the model stopped early: the likeliest character, and the
 /// probability and rank of the one that follows.
@@ -105,9 +105,9 @@ pub(super) fn attribution(on: &On) -> Result<Vec<Figure>, LookError> {
 
 /// A layer's heads and its MLP in a row.
 pub(super) fn parts(on: &On, values: Vec<f32>) -> Grid {
-    let heads = (0..on.view.n_heads()).map(|head| format!("H{head}"));
-    let columns = Axis::new("head", heads.chain(["MLP".into()]).collect()).picking(Pick::Head);
-    let grid = Grid::new(on.model.layers().picking(Pick::Layer), columns, values);
+    let mut columns = on.heads();
+    columns.labels.push("MLP".into());
+    let grid = Grid::new(on.model.layers(), columns, values);
     let greatest = grid.range[1];
     grid.within([-greatest, greatest])
 }

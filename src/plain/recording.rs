@@ -21,6 +21,16 @@ pub struct Recording {
     pub logits: Vec<f32>,
 }
 
+impl Recording {
+    /// What is predicted at a position: `[vocab]`.
+    ///
+    /// # Panics
+    /// If there is no such position.
+    pub fn logits_at(&self, position: usize) -> &[f32] {
+        &self.logits[position * self.vocab_size..][..self.vocab_size]
+    }
+}
+
 /// What one layer computed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerRecording {
