@@ -79,7 +79,7 @@ impl Row {
         tokenizer: &Tokenizer,
         rng: &mut ChaCha8Rng,
     ) -> Vec<Token> {
-        let clean: String = self.ids.iter().filter_map(|id| tokenizer.character(*id)).collect();
+        let clean: String = tokenizer.decode(&self.ids);
         let mut readings = noise::read(noise, &clean, tokenizer, rng);
         // What stands after the last character with something to predict is not read either.
         let end = readings.iter().rposition(|reading| reading.predicts.is_some());

@@ -1,9 +1,14 @@
 //! How many facts a model holds: a grid of runs, and what each of them recalled in the end.
 
+#[cfg(feature = "compute")]
+mod jsonl;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::BufRead;
 
 use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "compute")]
+pub use jsonl::{OutcomesError, merge, read, write};
 
 use crate::config::{Preset, RunConfig};
 use crate::link::{self, Link, LinkError};
@@ -22,8 +27,7 @@ pub struct Grid {
 
 /// Most runs of a grid.
 pub const MAX_RUNS: usize = 1000;
-/// Most outcomes read from a file, and its most bytes.
-const MAX_OUTCOMES: usize = 10_000;
+/// Most bytes of a file of outcomes.
 pub const MAX_FILE_BYTES: u64 = 64 << 20;
 /// Most sizes, and most numbers of facts, that are drawn of what a file may hold.
 pub const MOST_DRAWN: usize = 40;
@@ -168,52 +172,14 @@ pub fn plot(outcomes: &[Outcome], size: (u32, u32), is_dark: bool) -> String {
     plot::draw(&charts, size, is_dark)
 }
 
-/// Why a file of outcomes was not read.
-#[derive(Debug, thiserror::Error)]
-pub enum OutcomesError {
-    #[error("line {line} is not an outcome of `confab sweep`: {reason}; remove or mend it")]
-    Malformed { line: usize, reason: String },
-    #[error("it has more than {MAX_OUTCOMES} lines; split it")]
-    TooMany,
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-}
-
-/// Reads outcomes, one a line. A last line without its line break is one that was being written
-/// when the sweep was broken off: it is left out.
-///
-/// # Errors
-/// The first line that is no outcome.
-pub fn read(mut lines: impl BufRead) -> Result<Vec<Outcome>, OutcomesError> {
-    let mut out = Vec::new();
-    let mut text = String::new();
-    for line in 1.. {
-        text.clear();
-        if lines.read_line(&mut text)? == 0 || !text.ends_with('\n') {
-            break;
-        }
-        if out.len() == MAX_OUTCOMES {
-            return Err(OutcomesError::TooMany);
-        }
-        if text.trim().is_empty() {
-            continue;
-        }
-        let malformed = |reason: String| OutcomesError::Malformed { line, reason };
-        let outcome: Outcome =
-            serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
-        let Score { right, of } = outcome.recalled;
-        if right > of || outcome.parameters == 0 || !outcome.bits.is_finite() {
-            return Err(malformed("its numbers do not fit together".into()));
-        }
-        out.push(outcome);
-    }
-    Ok(out)
-}
-
-/// One line, with its line break.
-pub fn write(outcome: &Outcome) -> String {
-    let json = serde_json::to_string(outcome).unwrap_or_default();
-    format!("{json}\n")
+/// Outcomes from more than one place, each once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Merged {
+    pub outcomes: Vec<Outcome>,
+    /// The same as JSON lines.
+    pub jsonl: String,
+    /// Those that a text was found to hold.
+    pub read: usize,
 }
 
 /// How a sweep stands.

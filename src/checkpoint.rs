@@ -1,8 +1,8 @@
 //! A run as one `.safetensors` file.
 //!
 //! Weights lie under TransformerLens-like names (`blocks.0.attn.W_Q`, `[in, out]`), AdamW's
-//! moments under `optim.first.…` and `optim.second.…`. The metadata holds the format's version,
-//! the RunConfig, the alphabet, the step and the loss history. The state of the random numbers is
+//! moments under `optim.first.…` and `optim.second.…`, which may be left out. The metadata holds the format's version,
+//! the RunConfig, the tokenizer, the step and the loss history. The state of the random numbers is
 //! the seed and the step: every batch has a stream of its own.
 
 use std::collections::HashMap;
@@ -18,8 +18,8 @@ use crate::trainer::MAX_HISTORY;
 const FORMAT: &str = "confab.1";
 const FIRST: &str = "optim.first.";
 const SECOND: &str = "optim.second.";
-/// More characters than any task has; guards the size of the embedding.
-const MAX_ALPHABET: usize = 4096;
+/// More tokens than any model has that fits the knobs; guards the size of the embedding.
+pub const MAX_TOKENS: usize = 1 << 18;
 
 /// Everything a run needs to go on as if it had never stopped.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,9 +31,14 @@ pub struct Checkpoint {
     pub history: Vec<LossPoint>,
     /// Flat, in the order of [`Layout`].
     pub parameters: Vec<f32>,
-    /// AdamW's first moment, in the same order.
+    /// `None` if they were left out; training then goes on with moments of 0.
+    pub moments: Option<Moments>,
+}
+
+/// AdamW's first and second moments, in the order of the parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moments {
     pub first: Vec<f32>,
-    /// AdamW's second moment, in the same order.
     pub second: Vec<f32>,
 }
 
@@ -74,9 +79,16 @@ impl From<ConfigError> for CheckpointError {
 impl Checkpoint {
     /// Whether all of its values are finite numbers, without which it cannot be read again.
     pub fn is_finite(&self) -> bool {
-        let values = [&self.parameters, &self.first, &self.second];
-        values.into_iter().flatten().all(|value| value.is_finite())
+        let groups = self.groups();
+        groups.iter().flat_map(|(_, values)| *values).all(|value| value.is_finite())
             && self.history.iter().all(|point| point.train_loss.is_finite())
+    }
+
+    /// What lies under each prefix.
+    fn groups(&self) -> Vec<(&'static str, &Vec<f32>)> {
+        let moments = self.moments.iter();
+        let moments = moments.flat_map(|of| [(FIRST, &of.first), (SECOND, &of.second)]);
+        std::iter::once(("", &self.parameters)).chain(moments).collect()
     }
 
     /// The file's bytes.
@@ -85,8 +97,8 @@ impl Checkpoint {
     /// If the format cannot hold the run, as with metadata over 100 MB.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CheckpointError> {
         let layout = Layout::new(&self.config.model, self.tokenizer.vocab_size());
-        let groups = [("", &self.parameters), (FIRST, &self.first), (SECOND, &self.second)];
-        let groups = groups.map(|(prefix, values)| (prefix, to_le_bytes(values)));
+        let groups = self.groups().into_iter();
+        let groups: Vec<_> = groups.map(|(prefix, values)| (prefix, to_le_bytes(values))).collect();
         let mut views = Vec::new();
         for (prefix, bytes) in &groups {
             for parameter in layout.parameters() {
@@ -130,7 +142,7 @@ impl Checkpoint {
         let config: RunConfig = from_json("confab.config", entry("confab.config")?)?;
         config.validate()?;
         let tokenizer: Tokenizer = from_json("confab.tokenizer", entry("confab.tokenizer")?)?;
-        if tokenizer.vocab_size() > MAX_ALPHABET {
+        if tokenizer.vocab_size() > MAX_TOKENS {
             return Err(CheckpointError::Alphabet);
         }
         let step = from_json("confab.step", entry("confab.step")?)?;
@@ -141,8 +153,13 @@ impl Checkpoint {
         let layout = Layout::new(&config.model, tokenizer.vocab_size());
         Ok(Self {
             parameters: read(&tensors, &layout, "")?,
-            first: read(&tensors, &layout, FIRST)?,
-            second: read(&tensors, &layout, SECOND)?,
+            moments: match tensors.names().iter().any(|name| name.starts_with(FIRST)) {
+                true => Some(Moments {
+                    first: read(&tensors, &layout, FIRST)?,
+                    second: read(&tensors, &layout, SECOND)?,
+                }),
+                false => None,
+            },
             config,
             step,
             tokenizer,

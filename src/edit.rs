@@ -1,9 +1,34 @@
-//! Changes to a forward pass: what is scaled or set, where and at which tokens.
+//! Changes to a model that is looked into: to its forward pass (what is scaled or set, where and at
+//! which tokens) or to its weights.
 
 use std::fmt;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
+
+/// A change that a user asks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Intervention {
+    Pass(Edit),
+    Weight(Cell),
+}
+
+impl Intervention {
+    /// Scales the part, or sets the weight, of this name: see [`Edit::parse`] and [`Cell::parse`].
+    pub fn parse(name: &str, number: f32) -> Option<Self> {
+        let edit = Edit::parse(name, number).map(Intervention::Pass);
+        edit.or_else(|| Cell::parse(name, number).map(Intervention::Weight))
+    }
+}
+
+impl fmt::Display for Intervention {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Intervention::Pass(edit) => edit.fmt(f),
+            Intervention::Weight(cell) => cell.fmt(f),
+        }
+    }
+}
 
 /// A change to a forward pass.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,6 +99,36 @@ impl Edit {
                 }
             }
         }
+    }
+}
+
+/// A weight, and what it is set to before anything is computed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// As in a checkpoint: `blocks.0.attn.W_Q`.
+    pub parameter: String,
+    pub row: usize,
+    /// 0 of a vector, each of whose numbers is a row.
+    pub column: usize,
+    pub value: f32,
+}
+
+impl Cell {
+    /// A weight by its name: `blocks.0.attn.W_Q[3,5]`, or `ln_final.w[3]`. `None` if it is no such
+    /// name, or the value not finite.
+    pub fn parse(name: &str, value: f32) -> Option<Self> {
+        let (parameter, place) = name.strip_suffix(']')?.split_once('[')?;
+        let (row, column) = place.split_once(',').unwrap_or((place, "0"));
+        let [row, column] = [row, column].map(|number| number.trim().parse().ok());
+        let parameter = parameter.to_owned();
+        value.is_finite().then_some(Self { parameter, row: row?, column: column?, value })
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self { parameter, row, column, value } = self;
+        write!(f, "{parameter}[{row},{column}] = {value}")
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Grid {
     pub values: Vec<f32>,
     /// What stands in each cell, `[row, column]`; nothing at all, or nothing in one.
     pub texts: Vec<String>,
+    /// Whether rows are places that look at the columns, the same places up to their own.
+    pub is_pattern: bool,
     /// What the ends of the colours stand for: from 0 to the second, or, if the first is below 0,
     /// both ways from 0.
     pub range: [f32; 2],
@@ -54,6 +56,9 @@ pub enum Pick {
     /// Any head: `layer · heads + head`.
     AnyHead,
     Position,
+    /// Of the weights that are looked at.
+    Row,
+    Column,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,7 +107,23 @@ impl Grid {
         let finite = || values.iter().copied().filter(|value| value.is_finite());
         let greatest = finite().map(f32::abs).fold(0.0, f32::max);
         let least = if finite().any(|value| value < 0.0) { -greatest } else { 0.0 };
-        Self { rows, columns, values, texts: Vec::new(), range: [least, greatest] }
+        Self {
+            rows,
+            columns,
+            values,
+            texts: Vec::new(),
+            is_pattern: false,
+            range: [least, greatest],
+        }
+    }
+
+    /// Of attention, `[query, key]`; what lies after its query is nothing.
+    pub fn pattern(rows: Axis, columns: Axis, mut values: Vec<f32>) -> Self {
+        let keys = columns.len();
+        for (query, row) in values.chunks_mut(keys.max(1)).enumerate() {
+            row.iter_mut().skip(query + 1).for_each(|value| *value = f32::NAN);
+        }
+        Self { is_pattern: true, ..Self::new(rows, columns, values) }
     }
 
     pub fn within(self, range: [f32; 2]) -> Self {
@@ -136,6 +157,7 @@ impl Grid {
         let shade = self.shade(value);
         value.is_finite().then(|| match self.range[0] < 0.0 {
             true => crate::color::signed_color(shade),
+            false if self.is_pattern => crate::color::weight_color(shade),
             false => crate::color::share_color(shade),
         })
     }
@@ -156,8 +178,12 @@ pub fn show(value: f32) -> String {
     }
 }
 
-/// Control characters and spaces as something to see.
-pub fn show_character(character: char) -> char {
+/// A token's text with control characters and spaces as something to see.
+pub fn show_token(token: &str) -> String {
+    token.chars().map(show_character).collect()
+}
+
+fn show_character(character: char) -> char {
     match character {
         '\n' => '⏎',
         ' ' => '·',

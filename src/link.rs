@@ -5,6 +5,7 @@
 //! written. Everything read is checked against its knob's range before it is used.
 
 use crate::config::{KNOBS, Knob, RunConfig};
+use crate::gallery;
 use crate::look::What;
 
 /// What a link restores.
@@ -19,6 +20,8 @@ pub struct Link {
     pub look: Option<What>,
     /// The second prompt of an analysis.
     pub other: String,
+    /// A model that is shipped with the page, which brings its own run; empty for none.
+    pub trained: String,
 }
 
 /// The longest fragment that is read or written, in bytes; browsers and messengers cut longer ones.
@@ -66,6 +69,7 @@ pub fn encode(link: &Link) -> Result<String, LinkError> {
         ("tab", &link.tab, MAX_TAB_CHARS),
         ("look", look, MAX_TAB_CHARS),
         ("other", &link.other, MAX_PROMPT_CHARS),
+        ("trained", &link.trained, MAX_TAB_CHARS),
     ] {
         if !value.is_empty() {
             out.append_pair(key, &short(key, value, most)?);
@@ -99,6 +103,7 @@ pub fn decode(link: &str) -> Result<Link, LinkError> {
                 out.look = Some(What::parse(&value).ok_or_else(unknown)?);
             }
             "other" => out.other = short("other", &value, MAX_PROMPT_CHARS)?,
+            "trained" if gallery::ships(&value) => out.trained = value.into(),
             key => {
                 let knob = Knob::find(key)
                     .ok_or_else(|| LinkError::Unknown(key.chars().take(40).collect()))?;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::edit::Edit;
+use crate::edit::Intervention;
 use crate::figure::Figure;
 
 /// An analysis.
@@ -12,6 +12,7 @@ pub enum What {
     Lens,
     Attribution,
     Edited,
+    Weights,
     Knockouts,
     PatchResid,
     PatchHeads,
@@ -27,6 +28,7 @@ pub enum What {
     Composition,
     Paths,
     Output,
+    Sparsity,
     Truncation,
     Component,
     Distances,
@@ -56,6 +58,8 @@ pub enum Asks {
     Component,
     /// Whether norms are folded into the weights.
     Folding,
+    /// The name of a parameter.
+    Parameter,
 }
 
 /// What is known of an analysis before it is done.
@@ -93,6 +97,7 @@ pub const ANALYSES: &[Analysis] = {
             &[Prompt, Position, Characters],
         ),
         analysis(What::Edited, "edited", "With the changes", Change, &[Prompt, Position]),
+        analysis(What::Weights, "weights", "Weights", Change, &[Parameter]),
         analysis(
             What::Knockouts,
             "knockouts",
@@ -150,6 +155,7 @@ pub const ANALYSES: &[Analysis] = {
         analysis(What::Composition, "composition", "Composition", Circuits, &[Folding]),
         analysis(What::Paths, "paths", "Path expansion", Circuits, &[Prompt, Position]),
         analysis(What::Output, "output", "Output vector", Outputs, &[Prompt, Position]),
+        analysis(What::Sparsity, "sparsity", "Sparsity", Outputs, &[Prompt]),
         analysis(
             What::Truncation,
             "truncation",
@@ -190,15 +196,19 @@ pub struct Look {
     /// In the prompt, from 0; `None` is its last character.
     pub position: Option<usize>,
     /// Whose logit is looked at; `None` is the prompt's next character or, at its end, the likeliest.
-    pub character: Option<char>,
+    pub character: Option<String>,
     /// What it is held against; `None` is the mean over all characters.
-    pub against: Option<char>,
+    pub against: Option<String>,
     pub layer: usize,
     pub head: usize,
     pub component: usize,
     pub is_folded: bool,
-    /// Changes to every forward pass.
-    pub edits: Vec<Edit>,
+    /// Whose weights are looked at; the first one's if empty.
+    pub parameter: String,
+    /// The weight that was picked, by row and column.
+    pub cell: (usize, usize),
+    /// To the weights and to every forward pass.
+    pub changes: Vec<Intervention>,
 }
 
 /// An answer to a [`Look`].
@@ -207,6 +217,8 @@ pub struct Looked {
     pub what: What,
     /// The model's step.
     pub step: usize,
+    /// The model whose figures are taken from these, if one is.
+    pub beside: Option<String>,
     /// Whether there is more to come.
     pub is_done: bool,
     /// Those that are there, or why there are none.

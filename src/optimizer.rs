@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 
+use crate::checkpoint::Moments;
 use crate::config::TrainConfig;
 use crate::kernel::adamw::{self, Constants};
 use crate::kernel::is_cpu;
@@ -22,19 +23,14 @@ pub struct AdamW {
 impl AdamW {
     /// Moments of 0.
     pub fn new(layout: &Layout, device: &Device) -> Self {
-        let zeros = vec![0.0; layout.len()];
-        Self::from_moments(layout, zeros.clone(), zeros, device)
+        let zeros = || vec![0.0; layout.len()];
+        Self::from_moments(layout, Moments { first: zeros(), second: zeros() }, device)
     }
 
-    pub fn from_moments(
-        layout: &Layout,
-        first: Vec<f32>,
-        second: Vec<f32>,
-        device: &Device,
-    ) -> Self {
+    pub fn from_moments(layout: &Layout, moments: Moments, device: &Device) -> Self {
         Self {
-            first: to_device(first, device),
-            second: to_device(second, device),
+            first: to_device(moments.first, device),
+            second: to_device(moments.second, device),
             decay_mask: to_device(layout.decay_mask(), device),
         }
     }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::capacity::Sweeping;
+use crate::capacity::{Merged, Outcome, Sweeping};
 use crate::config::RunConfig;
 use crate::look::{Look, Looked};
 use crate::report::{AttentionByType, BenchReport, EvalOptions, ProbeReport, Report};
@@ -72,9 +72,13 @@ pub enum Command {
     Step,
     /// Streams a sample: [`Event::SampleStarted`], [`Event::Character`]s, [`Event::SampleEnded`].
     Sample(SampleOptions),
-    /// Traces `prompt` now, and again while training: [`Event::Trace`]; nothing, if it is empty.
-    /// Characters that the model does not know are answered with a notice.
-    Inspect { prompt: String },
+    /// Traces the prompt now, and again while training: [`Event::Trace`] and [`Event::Expected`];
+    /// nothing, if it is empty. With other numbers for the same prompt, what is expected is told anew
+    /// without a forward pass. Characters that the model does not know are answered with a notice.
+    Inspect(SampleOptions),
+    /// From now on, the model is looked into as it was after `step`, one of [`Event::Kept`], or as it
+    /// is; and what another one shows is taken from what this one shows.
+    Visit { step: Option<usize>, beside: Option<Beside> },
     /// Looks at this now, and again while training: [`Event::Looked`], again and again until all is
     /// found; `None` looks at nothing.
     Look(Option<Box<Look>>),
@@ -93,6 +97,9 @@ pub enum Command {
     /// Measures how fast models of these runs' sizes train and write, in place of any other job
     /// under way: [`Event::Benched`], again and again until all are measured.
     Bench { runs: Vec<RunConfig>, device: DeviceChoice },
+    /// Adds to these outcomes of sweeps those that only `text` has, in JSON lines, from a `file` if it
+    /// has a name: [`Event::OutcomesMerged`].
+    MergeOutcomes { outcomes: Vec<Outcome>, text: String, file: Option<String> },
     /// Gives up the job under way. A sweep or benchmark that is given up is told of once more.
     StopJob,
     /// Asks for the run as a checkpoint file: [`Event::CheckpointFile`].
@@ -101,6 +108,15 @@ pub enum Command {
     LoadCheckpoint { bytes: Vec<u8>, device: DeviceChoice },
     /// Continues from the autosaved run that [`Event::Resumable`] told of.
     Resume { device: DeviceChoice },
+}
+
+/// A model that another one is held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Beside {
+    /// That of the same run after this step.
+    Step(usize),
+    /// That in which an earlier run ended: an index of [`Event::Kept`].
+    Run(usize),
 }
 
 /// From the session to the page.
@@ -141,12 +157,24 @@ pub enum Event {
         text: String,
     },
     Trace(Trace),
+    /// What follows each of the traced prompt's tokens.
+    Expected(Expected),
+    /// Steps of the run, and earlier runs by name, that can be looked into.
+    Kept {
+        steps: Vec<usize>,
+        runs: Vec<String>,
+    },
     Looked(Box<Looked>),
     Evaluated(Box<Evaluated>),
     Probed(ProbeReport),
     AttentionByType(Box<AttentionByType>),
     Sweeping(Box<Sweeping>),
     Benched(BenchReport),
+    /// Or why the file was not read.
+    OutcomesMerged {
+        file: Option<String>,
+        merged: Result<Merged, String>,
+    },
     CheckpointFile {
         name: String,
         bytes: Vec<u8>,
@@ -258,7 +286,7 @@ pub struct StepReport {
 /// One character of a sample, with what else it might have been.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CharacterReport {
-    pub picked: char,
+    pub picked: String,
     /// Likeliest first, at most [`ALTERNATIVES`]; the probabilities are those at temperature 1.
     pub alternatives: Vec<Alternative>,
     pub cost: Cost,
@@ -276,9 +304,9 @@ pub struct Cost {
 /// How many alternatives are told of each character.
 pub const ALTERNATIVES: usize = 10;
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alternative {
-    pub character: char,
+    pub token: String,
     pub probability: f32,
     pub logit: f32,
 }
@@ -287,16 +315,28 @@ pub struct Alternative {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trace {
     pub step: usize,
-    /// The prompt's characters, one a token; its first ones if it was too long to trace whole.
-    pub tokens: Vec<char>,
-    /// Characters of the whole prompt.
+    /// The step whose patterns are taken from these, if one is.
+    pub against: Option<usize>,
+    /// The prompt's tokens; the first ones if it was too long to trace whole.
+    pub tokens: Vec<String>,
+    /// Tokens of the whole prompt.
     pub prompt_len: usize,
     pub n_layers: usize,
     pub n_heads: usize,
     /// `[layer, head, query, key]`, row by row; each row sums to 1 over keys up to the query.
     pub patterns: Vec<f32>,
-    /// For each token, what the model expects to follow it.
+}
+
+/// What a model expects after each token of a prompt.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Expected {
+    /// Likeliest first, at most [`ALTERNATIVES`]: probabilities at the temperature asked for, among
+    /// the `top_k` that may be drawn.
     pub next: Vec<Vec<Alternative>>,
+    /// What would be drawn with the seed.
+    pub drawn: Vec<String>,
+    /// Entropy of what may be drawn, in nats.
+    pub entropies: Vec<f32>,
     /// For each token but the first, what it cost.
     pub costs: Vec<Cost>,
 }

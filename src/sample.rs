@@ -69,9 +69,11 @@ impl Sampler {
         let logits = self.logits().await?;
         let id = pick(&logits, self.options.temperature, self.options.top_k, &mut self.rng);
         self.ids.push(id as u32);
-        let picked = self.tokenizer.character(id as u32).unwrap_or(char::REPLACEMENT_CHARACTER);
-        let floor = self.oracle.read(task, &self.text, picked).map(|floor| floor as f32);
-        self.text.push(picked);
+        let picked = self.tokenizer.token(id as u32).unwrap_or("�").to_owned();
+        let floor = picked.chars().next();
+        let floor = floor.and_then(|character| self.oracle.read(task, &self.text, character));
+        let floor = floor.map(|floor| floor as f32);
+        self.text.push_str(&picked);
         Ok(Some(CharacterReport {
             picked,
             alternatives: alternatives(&logits, &self.tokenizer),
@@ -116,22 +118,19 @@ pub(crate) fn to_tensor(ids: &[u32], device: &Device) -> Tensor<2, Int> {
 /// Draws an id from `softmax(logits / temperature)` among the `top_k` largest (0: among all).
 /// Temperature 0 takes the largest.
 pub fn pick(logits: &[f32], temperature: f64, top_k: usize, rng: &mut impl Rng) -> usize {
-    let order = descending(logits);
-    let kept = if top_k == 0 { order.len() } else { top_k.min(order.len()) };
-    if temperature <= 0.0 || kept <= 1 {
-        return order.first().copied().unwrap_or(0);
+    let chances = chances(logits, temperature, top_k);
+    let Some((last, _)) = chances.last() else { return 0 };
+    if chances.len() == 1 {
+        return *last;
     }
-    let largest = f64::from(logits[order[0]]);
-    let weight = |id: usize| ((f64::from(logits[id]) - largest) / temperature).exp();
-    let total: f64 = order[..kept].iter().map(|id| weight(*id)).sum();
-    let mut left = rng.random::<f64>() * total;
-    for id in &order[..kept] {
-        left -= weight(*id);
+    let mut left = rng.random::<f64>();
+    for (id, chance) in &chances {
+        left -= chance;
         if left <= 0.0 {
             return *id;
         }
     }
-    order[kept - 1]
+    *last
 }
 
 /// ln of the sum of e^logit, from which log-probabilities are counted.
@@ -143,6 +142,27 @@ pub(crate) fn log_sum_exp(logits: &[f32]) -> f32 {
 /// −ln of the probability of `id` at temperature 1, in nats.
 pub fn surprisal(logits: &[f32], id: usize) -> f32 {
     log_sum_exp(logits) - logits[id]
+}
+
+/// What may be drawn of `logits`: ids, likeliest first, with their probabilities.
+pub fn chances(logits: &[f32], temperature: f64, top_k: usize) -> Vec<(usize, f64)> {
+    let mut order = descending(logits);
+    let most = if temperature <= 0.0 {
+        1
+    } else if top_k == 0 {
+        order.len()
+    } else {
+        top_k
+    };
+    order.truncate(most);
+    let largest = order.first().map_or(0.0, |id| f64::from(logits[*id]));
+    let weigh = |id: usize| {
+        let below = f64::from(logits[id]) - largest;
+        if below == 0.0 { 1.0 } else { (below / temperature).exp() }
+    };
+    let weights: Vec<f64> = order.iter().map(|id| weigh(*id)).collect();
+    let total: f64 = weights.iter().sum();
+    order.into_iter().zip(weights).map(|(id, weight)| (id, weight / total)).collect()
 }
 
 /// Entropy of `softmax(logits)`, in nats.
@@ -162,11 +182,8 @@ pub fn alternatives(logits: &[f32], tokenizer: &Tokenizer) -> Vec<Alternative> {
         .filter_map(|id| {
             let logit = logits[*id];
             let probability = (logit - total).exp();
-            tokenizer.character(*id as u32).map(|character| Alternative {
-                character,
-                probability,
-                logit,
-            })
+            let token = tokenizer.token(*id as u32)?.to_owned();
+            Some(Alternative { token, probability, logit })
         })
         .collect()
 }

@@ -1,20 +1,40 @@
-//! Characters to ids and back.
+//! Text to ids and back.
 
 use serde::{Deserialize, Serialize};
 
-/// One id per character of an alphabet, in the alphabet's order.
+/// One id per token: per character of an alphabet, for every model that is trained here, or per
+/// piece of text of a model from elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub struct Tokenizer {
-    alphabet: Vec<char>,
+    /// By id.
+    tokens: Vec<String>,
+    /// The ids in the order of their tokens, for a search.
+    by_text: Vec<u32>,
+    /// Of the longest token, in bytes.
+    longest: usize,
+    is_alphabet: bool,
 }
 
-/// A character that the alphabet lacks.
+/// As it stands in a checkpoint.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Characters { alphabet: Vec<char> },
+    Tokens { tokens: Vec<String> },
+}
+
+/// A character that no token begins with.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the character {found:?} is not in this model's alphabet: {alphabet}")]
 pub struct UnknownCharacter {
     pub found: char,
+    /// The beginning of it, if it is long.
     pub alphabet: String,
 }
+
+/// Most tokens whose text is told of.
+const MOST_TOLD: usize = 4096;
 
 impl Tokenizer {
     /// The distinct characters of `alphabet`, sorted.
@@ -22,42 +42,97 @@ impl Tokenizer {
         let mut alphabet: Vec<char> = alphabet.chars().collect();
         alphabet.sort_unstable();
         alphabet.dedup();
-        Self { alphabet }
+        Written::Characters { alphabet }.into()
     }
 
-    /// In the order of their ids.
+    /// Pieces of text, by id.
+    pub fn of_tokens(tokens: Vec<String>) -> Self {
+        Written::Tokens { tokens }.into()
+    }
+
+    /// Whether each token is a character.
+    pub fn is_alphabet(&self) -> bool {
+        self.is_alphabet
+    }
+
+    /// Of an alphabet, in the order of their ids.
     pub fn characters(&self) -> impl Iterator<Item = char> {
-        self.alphabet.iter().copied()
+        self.tokens.iter().filter_map(|token| token.chars().next())
     }
 
     pub fn knows(&self, character: char) -> bool {
-        self.alphabet.binary_search(&character).is_ok()
+        self.find(character.encode_utf8(&mut [0; 4])).is_some()
     }
 
     pub fn vocab_size(&self) -> usize {
-        self.alphabet.len()
+        self.tokens.len()
     }
 
+    /// Cuts `text` into tokens, from its beginning on the longest that fits each time; of an
+    /// alphabet, characters.
+    ///
     /// # Errors
-    /// The first character of `text` that is not in the alphabet.
+    /// The first character of `text` that no token begins with.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, UnknownCharacter> {
-        text.chars()
-            .map(|c| match self.alphabet.binary_search(&c) {
-                Ok(id) => Ok(id as u32),
-                Err(_) => {
-                    Err(UnknownCharacter { found: c, alphabet: self.alphabet.iter().collect() })
-                }
-            })
-            .collect()
+        let mut ids = Vec::with_capacity(if self.is_alphabet { text.len() } else { 0 });
+        let mut rest = text;
+        while let Some(found) = rest.chars().next() {
+            let most = self.longest.min(rest.len());
+            let ends = (found.len_utf8()..=most).rev().filter(|end| rest.is_char_boundary(*end));
+            let mut fitting = ends.filter_map(|end| Some((end, self.find(&rest[..end])?)));
+            let Some((end, id)) = fitting.next() else {
+                return Err(UnknownCharacter { found, alphabet: self.describe() });
+            };
+            ids.push(id);
+            rest = &rest[end..];
+        }
+        Ok(ids)
     }
 
-    /// The character of `id`; `None` for an id outside the vocabulary.
-    pub fn character(&self, id: u32) -> Option<char> {
-        self.alphabet.get(id as usize).copied()
+    /// The text of token `id`; `None` for an id outside the vocabulary.
+    pub fn token(&self, id: u32) -> Option<&str> {
+        self.tokens.get(id as usize).map(String::as_str)
     }
 
     /// The text of `ids`; ids outside the vocabulary are left out.
     pub fn decode(&self, ids: &[u32]) -> String {
-        ids.iter().filter_map(|id| self.character(*id)).collect()
+        ids.iter().filter_map(|id| self.token(*id)).collect()
+    }
+
+    fn find(&self, text: &str) -> Option<u32> {
+        let by_text = |id: &u32| self.tokens[*id as usize].as_str().cmp(text);
+        self.by_text.binary_search_by(by_text).ok().map(|place| self.by_text[place])
+    }
+
+    fn describe(&self) -> String {
+        let told = self.tokens.iter().take(MOST_TOLD).map(String::as_str);
+        if self.is_alphabet { told.collect() } else { told.collect::<Vec<_>>().join(" ") }
+    }
+}
+
+impl From<Written> for Tokenizer {
+    fn from(written: Written) -> Self {
+        let (tokens, is_alphabet): (Vec<String>, bool) = match written {
+            Written::Characters { alphabet } => {
+                (alphabet.into_iter().map(String::from).collect(), true)
+            }
+            Written::Tokens { tokens } => (tokens, false),
+        };
+        let mut by_text: Vec<u32> = (0..tokens.len() as u32).collect();
+        // Of those of the same text, the first id is the one that is found.
+        by_text.sort_by_key(|id| (tokens[*id as usize].as_str(), *id));
+        by_text.dedup_by_key(|id| tokens[*id as usize].as_str());
+        by_text.retain(|id| !tokens[*id as usize].is_empty());
+        let longest = tokens.iter().map(String::len).max().unwrap_or(0);
+        Self { tokens, by_text, longest, is_alphabet }
+    }
+}
+
+impl From<Tokenizer> for Written {
+    fn from(tokenizer: Tokenizer) -> Self {
+        match tokenizer.is_alphabet {
+            true => Written::Characters { alphabet: tokenizer.characters().collect() },
+            false => Written::Tokens { tokens: tokenizer.tokens },
+        }
     }
 }

@@ -2,9 +2,11 @@
 
 use burn::tensor::{ExecutionError, Transaction};
 
-use crate::protocol::{Cost, Trace};
-use crate::sample::{alternatives, surprisal, to_tensor};
+use crate::model::weights::to_device;
+use crate::protocol::{ALTERNATIVES, Alternative, Cost, Expected, SampleOptions, Trace};
+use crate::sample::{chances, pick, surprisal, to_tensor};
 use crate::task::floor::surprisals;
+use crate::task::record_rng;
 use crate::tokenizer::UnknownCharacter;
 use crate::trainer::{Trainer, floats};
 
@@ -29,39 +31,84 @@ pub fn longest_prompt(trainer: &Trainer) -> usize {
     per_head.isqrt().clamp(1, model.context)
 }
 
-/// Traces the first [`longest_prompt`] characters of `prompt`, reading everything back at once.
+/// The logits of a traced prompt, from which what is expected is told at any temperature.
+#[derive(Clone, Debug)]
+pub struct Logits {
+    ids: Vec<u32>,
+    /// `[seq, vocab]`
+    values: Vec<f32>,
+    /// What each token costs the best of predictors, if that is known.
+    floors: Vec<Option<f64>>,
+}
+
+/// Traces the first [`longest_prompt`] tokens of `prompt`, reading everything back at once; with the
+/// weights of another step, if they are given: `[layout.len()]`.
 ///
 /// # Errors
 /// If the prompt is empty or has characters that the model does not know, or the device failed.
-pub async fn trace(trainer: &Trainer, prompt: &str) -> Result<Trace, TraceError> {
-    let mut ids = trainer.tokenizer.encode(prompt)?;
+pub async fn trace(
+    trainer: &Trainer,
+    prompt: &str,
+    earlier: Option<(usize, Vec<f32>)>,
+) -> Result<(Trace, Logits), TraceError> {
+    let tokenizer = &trainer.tokenizer;
+    let mut ids = tokenizer.encode(prompt)?;
     let prompt_len = ids.len();
     ids.truncate(longest_prompt(trainer));
     if ids.is_empty() {
         return Err(TraceError::Empty);
     }
-    let model = trainer.model();
-    let (logits, patterns) = model.forward(to_tensor(&ids, &trainer.parameters.device()));
+    let device = trainer.parameters.device();
+    let (step, model) = match earlier {
+        Some((step, flat)) => (step, trainer.model_of(&to_device(flat, &device))),
+        None => (trainer.step, trainer.model()),
+    };
+    let (logits, patterns) = model.forward(to_tensor(&ids, &device));
     let read =
         patterns.iter().fold(Transaction::default(), |all, pattern| all.register(pattern.source()));
     let mut read = read.register(logits).execute_async().await?;
-    let logits = read.pop().map(floats).unwrap_or_default();
-    let rows: Vec<&[f32]> = logits.chunks(trainer.tokenizer.vocab_size().max(1)).collect();
-    let tokens: Vec<char> = prompt.chars().take(ids.len()).collect();
-    let floors = surprisals(&trainer.task, &tokens.iter().collect::<String>());
-    let costs = rows.iter().zip(&ids[1..]).zip(&floors[1..]);
-    let cost = |((row, id), floor): ((&&[f32], &u32), &Option<f64>)| Cost {
-        loss: surprisal(row, *id as usize),
-        floor: floor.map(|floor| floor as f32),
+    let values = read.pop().map(floats).unwrap_or_default();
+    let floors = match tokenizer.is_alphabet() {
+        true => surprisals(&trainer.task, &tokenizer.decode(&ids)),
+        false => vec![None; ids.len()],
     };
-    Ok(Trace {
-        step: trainer.step,
-        tokens,
+    let trace = Trace {
+        step,
+        against: None,
+        tokens: ids.iter().filter_map(|id| tokenizer.token(*id)).map(String::from).collect(),
         prompt_len,
         n_layers: trainer.config.model.n_layers,
         n_heads: trainer.config.model.n_heads,
         patterns: patterns.iter().zip(read).flat_map(|(p, read)| p.read(&floats(read))).collect(),
-        next: rows.iter().map(|row| alternatives(row, &trainer.tokenizer)).collect(),
-        costs: costs.map(cost).collect(),
-    })
+    };
+    Ok((trace, Logits { ids, values, floors }))
+}
+
+impl Logits {
+    /// What the model of `trainer` expects, as `options` say to draw.
+    pub fn expected(&self, trainer: &Trainer, options: &SampleOptions) -> Expected {
+        let SampleOptions { temperature, top_k, seed, .. } = *options;
+        let token = |id: usize| trainer.tokenizer.token(id as u32).unwrap_or("�").to_owned();
+        let mut expected = Expected::default();
+        for (place, row) in self.values.chunks(trainer.tokenizer.vocab_size().max(1)).enumerate() {
+            let chances = chances(row, temperature, top_k);
+            let entropy: f64 =
+                chances.iter().map(|(_, p)| -p * p.max(f64::MIN_POSITIVE).ln()).sum();
+            let alternative = |(id, probability): &(usize, f64)| Alternative {
+                token: token(*id),
+                probability: *probability as f32,
+                logit: row[*id],
+            };
+            expected.next.push(chances.iter().take(ALTERNATIVES).map(alternative).collect());
+            expected.entropies.push(entropy as f32);
+            let mut rng = record_rng(seed, place as u64);
+            expected.drawn.push(token(pick(row, temperature, top_k, &mut rng)));
+            if let Some(next) = self.ids.get(place + 1) {
+                let floor = self.floors.get(place + 1).copied().flatten();
+                let loss = surprisal(row, *next as usize);
+                expected.costs.push(Cost { loss, floor: floor.map(|floor| floor as f32) });
+            }
+        }
+        expected
+    }
 }

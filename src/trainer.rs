@@ -3,7 +3,7 @@
 use burn::tensor::{Device, ExecutionError, Tensor, TensorData, Transaction};
 
 use crate::batch::Batch;
-use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::checkpoint::{Checkpoint, CheckpointError, Moments};
 use crate::config::{ConfigError, MemoryLimits, NoiseConfig, RunConfig};
 use crate::kernel::dropout::Dropout;
 use crate::loss::{LossSums, mean_loss, token_losses};
@@ -13,7 +13,7 @@ use crate::model::{Gpt, Layout, Weights};
 use crate::optimizer::AdamW;
 use crate::protocol::{FieldLoss, LossPoint};
 use crate::schedule::learning_rate;
-use crate::task::{Split, Task};
+use crate::task::{Split, Task, TaskKind};
 use crate::tokenizer::Tokenizer;
 
 /// A run: its model, its optimizer and how far it has come.
@@ -76,14 +76,29 @@ impl Trainer {
         device: Device,
         limits: &MemoryLimits,
     ) -> Result<Self, CheckpointError> {
-        let Checkpoint { config, step, tokenizer, history, parameters, first, second } = checkpoint;
-        let (task, of_task) = prepare(&config, limits)?;
-        if of_task != tokenizer {
-            return Err(CheckpointError::Alphabet);
-        }
+        let Checkpoint { config, step, tokenizer, history, parameters, moments } = checkpoint;
+        // A model from elsewhere has no task, and tokens of its own.
+        let is_foreign = config.task.kind == TaskKind::Text && config.task.text.text.is_empty();
+        let task = match is_foreign {
+            true => {
+                config.validate()?;
+                config.validate_memory(tokenizer.vocab_size(), limits)?;
+                Task::none()
+            }
+            false => {
+                let (task, of_task) = prepare(&config, limits)?;
+                if of_task != tokenizer {
+                    return Err(CheckpointError::Alphabet);
+                }
+                task
+            }
+        };
         let layout = Layout::new(&config.model, tokenizer.vocab_size());
         let parameters = to_device(parameters, &device);
-        let optimizer = AdamW::from_moments(&layout, first, second, &device);
+        let optimizer = match moments {
+            Some(moments) => AdamW::from_moments(&layout, moments, &device),
+            None => AdamW::new(&layout, &device),
+        };
         Ok(Self { config, task, tokenizer, layout, parameters, optimizer, device, step, history })
     }
 
@@ -164,7 +179,12 @@ impl Trainer {
 
     /// The model as it is now, which later steps leave alone.
     pub fn model(&self) -> Gpt {
-        Gpt::new(&self.config.model, &Weights::new(&self.layout, &self.parameters))
+        self.model_of(&self.parameters)
+    }
+
+    /// The model with other weights: `[layout.len()]`.
+    pub fn model_of(&self, parameters: &Tensor<1>) -> Gpt {
+        Gpt::new(&self.config.model, &Weights::new(&self.layout, parameters))
     }
 
     fn validates_after(&self, step: usize) -> bool {
@@ -206,14 +226,13 @@ impl Trainer {
             tokenizer: self.tokenizer.clone(),
             history: self.history.clone(),
             parameters,
-            first,
-            second,
+            moments: Some(Moments { first, second }),
         })
     }
 
-    /// Whether the run's last step is done.
+    /// Whether the run's last step is done, or there is nothing to train on.
     pub fn finished(&self) -> bool {
-        self.step >= self.config.train.steps
+        self.step >= self.config.train.steps || self.task.is_none()
     }
 
     fn draw(&self, split: Split, stream: u64, device: &Device) -> Batch {

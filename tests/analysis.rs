@@ -157,7 +157,7 @@ fn brute_force(
                 }
             }
         };
-        let trace = block_on(trace(run, &record.text)).unwrap();
+        let (trace, _) = block_on(trace(run, &record.text, None)).unwrap();
         let (seq, pattern) = (trace.tokens.len(), trace.pattern(layer, head));
         for query in 0..seq.min(record.len() - 1) {
             *counts.entry(name(query + 1)).or_insert(0.0) += 1.0;

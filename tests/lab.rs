@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use confab::config::{MemoryLimits, MlpKind, NormKind, RunConfig};
-use confab::edit::{Change, Edit, Site};
+use confab::edit::{Change, Edit, Intervention, Site};
 use confab::figure::{Content, Figure, Grid};
 use confab::lab::{Looking, Model};
 use confab::look::{ANALYSES, Look, What};
@@ -140,8 +140,8 @@ fn the_lens_ends_in_what_the_model_predicts() {
 fn a_patch_of_everything_before_the_first_layer_brings_all_back_at_its_place() {
     let model = model(|_| {});
     let mut look = ask(What::PatchResid);
-    look.character = Some('1');
-    look.against = Some('2');
+    look.character = Some("1".into());
+    look.against = Some("2".into());
     let figures = see(&model, look).unwrap();
     let grid = grid(&figures[0]);
     // Only the names and numbers differ; the last place reads them by attention alone.
@@ -154,7 +154,8 @@ fn a_patch_of_everything_before_the_first_layer_brings_all_back_at_its_place() {
 fn changes_are_told_beside_what_they_changed() {
     let model = model(|_| {});
     let table = |edits: Vec<Edit>| {
-        let figures = see(&model, Look { edits, ..ask(What::Edited) }).unwrap();
+        let changes = edits.into_iter().map(Intervention::Pass).collect();
+        let figures = see(&model, Look { changes, ..ask(What::Edited) }).unwrap();
         match figures.into_iter().next().unwrap().content {
             Content::Table(table) => table,
             other => panic!("{other:?}"),
@@ -165,8 +166,9 @@ fn changes_are_told_beside_what_they_changed() {
     let edits = vec![Edit { site, positions: 0..usize::MAX, change: Change::Scale(-40.0) }];
     assert!(table(edits.clone()).rows.iter().any(|row| row[1] != row[2]));
     // What has no effect any more is not lost a second time.
-    let without = vec![Edit { change: Change::Scale(0.0), ..edits[0].clone() }];
-    let figures = see(&model, Look { edits: without, ..ask(What::Knockouts) }).unwrap();
+    let without = Edit { change: Change::Scale(0.0), ..edits[0].clone() };
+    let without = vec![Intervention::Pass(without)];
+    let figures = see(&model, Look { changes: without, ..ask(What::Knockouts) }).unwrap();
     assert_eq!(grid(&figures[0]).value(1, 0), Some(0.0));
 }
 
@@ -190,7 +192,7 @@ fn what_a_model_lacks_is_refused_with_what_there_is() {
     assert!(head.contains("L0H9"), "{head}");
     let component = refused(|look| look.component = 8, What::Component);
     assert!(component.contains("no component 8"), "{component}");
-    let character = refused(|look| look.character = Some('é'), What::Attribution);
+    let character = refused(|look| look.character = Some("é".into()), What::Attribution);
     assert!(character.contains("“é”"), "{character}");
     let other = refused(|look| look.other.clear(), What::Difference);
     assert!(other.contains("second prompt is empty"), "{other}");

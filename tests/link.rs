@@ -1,5 +1,7 @@
 //! A link restores an experiment, or is refused with a sentence.
 
+use burn::tensor::Device;
+use confab::checkpoint::Checkpoint;
 use confab::config::{KNOBS, Knob, MemoryLimits, Range, RunConfig};
 use confab::gallery::{Exhibit, GALLERY};
 use confab::link::{Link, MAX_LINK_BYTES, decode, encode};
@@ -193,11 +195,16 @@ fn long_links_are_refused() {
 }
 
 #[test]
-fn every_link_of_the_gallery_is_followed_and_can_be_run() {
+fn every_link_of_the_gallery_brings_a_trained_model() {
     let none = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
-    for Exhibit { title, fragment, .. } in GALLERY {
-        let link = decode(fragment).unwrap_or_else(|error| panic!("{title}: {error}"));
-        Trainer::check(&link.config, &none).unwrap_or_else(|error| panic!("{title}: {error}"));
+    for exhibit @ Exhibit { title, name, .. } in GALLERY {
+        let link = decode(&exhibit.fragment()).unwrap_or_else(|error| panic!("{title}: {error}"));
+        assert_eq!(link.trained, *name);
+        let file = format!("{}/assets/gallery/{name}.safetensors", env!("CARGO_MANIFEST_DIR"));
+        let checkpoint = Checkpoint::from_bytes(&std::fs::read(file).unwrap()).unwrap();
+        assert!(checkpoint.step > 0, "{title} is trained");
+        let run = Trainer::resume(checkpoint, Device::flex(), &none);
+        run.unwrap_or_else(|error| panic!("{title}: {error}"));
         if let Some(what) = link.look {
             let group = format!("{:?}", what.analysis().group).to_lowercase();
             assert_eq!(link.tab, group, "{title}");

@@ -31,9 +31,9 @@ proptest! {
 fn each_character_has_one_id() {
     let tokenizer = Tokenizer::new("hello, w\u{f6}rld");
     assert_eq!(tokenizer.vocab_size(), 10);
-    let characters: String = (0..10).filter_map(|id| tokenizer.character(id)).collect();
+    let characters: String = (0..10).filter_map(|id| tokenizer.token(id)).collect();
     assert_eq!(characters, " ,dehlorw\u{f6}");
-    assert_eq!(tokenizer.character(10), None);
+    assert_eq!(tokenizer.token(10), None);
 }
 
 #[test]

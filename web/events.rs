@@ -19,6 +19,7 @@ pub fn receive(actions: Actions, event: Event) {
     match event {
         Event::Ready => {
             state.is_ready.set(true);
+            actions.keep_outcomes();
             open(actions);
         }
         Event::Resumable { config, step } => state.resumable.set(Some((*config, step))),
@@ -63,6 +64,8 @@ pub fn receive(actions: Actions, event: Event) {
             true => state.trace.set(Some(Arc::new(trace))),
             false => state.notify("A trace of the worker was damaged and is not shown."),
         },
+        Event::Expected(expected) => state.expected.set(Some(Arc::new(expected))),
+        Event::Kept { steps, runs } => state.kept.set((steps, runs)),
         Event::Looked(looked) => state.looked.set(Some(Arc::from(looked))),
         Event::Evaluated(evaluated) => {
             actions.go_on_sweeping(&evaluated);
@@ -71,12 +74,27 @@ pub fn receive(actions: Actions, event: Event) {
         Event::Probed(report) => state.probed.set(Some(report)),
         Event::AttentionByType(report) => state.by_type.set(Some(*report)),
         Event::Sweeping(sweeping) => {
-            if !state.outcomes.follow(*sweeping) {
-                state.notify(
-                    "The browser has no room to keep the outcomes: save them before you leave.",
-                );
+            if state.outcomes.follow(*sweeping) {
+                actions.keep_outcomes();
             }
         }
+        Event::OutcomesMerged { file, merged } => match (file, merged) {
+            (file, Ok(merged)) => {
+                let read = merged.read;
+                if !state.outcomes.keep(merged) {
+                    state.notify(
+                        "The browser has no room to keep the outcomes: save them before you leave.",
+                    );
+                }
+                if let Some(name) = file {
+                    state.notify(format!("{read} outcomes were read from {name}."));
+                }
+            }
+            (file, Err(reason)) => {
+                let name = file.unwrap_or_default();
+                state.notify(format!("{name} was not read: {reason}."));
+            }
+        },
         Event::Benched(report) => {
             state.is_measuring.set(report.current.is_some());
             state.bench.set(report);
@@ -102,6 +120,8 @@ fn open(actions: Actions) {
 fn show_model(actions: Actions, mut built: Built, origin: Origin) {
     let state = actions.state;
     let is_example = origin == Origin::Example;
+    state.visited.set(None);
+    state.beside.set(None);
     if origin == Origin::Rescue {
         state.device_choice.set(DeviceChoice::Cpu);
     }
@@ -197,7 +217,5 @@ fn add_run(
 
 fn is_whole(trace: &Trace) -> bool {
     let tokens = trace.tokens.len();
-    trace.next.len() == tokens
-        && trace.costs.len() + 1 == tokens
-        && trace.patterns.len() == trace.n_layers * trace.n_heads * tokens * tokens
+    trace.patterns.len() == trace.n_layers * trace.n_heads * tokens * tokens
 }

@@ -1,6 +1,6 @@
 //! Attention patterns as pictures.
 
-use confab::color::weight_color;
+use confab::color::{signed_color, weight_color};
 use wasm_bindgen::Clamped;
 use web_sys::{HtmlCanvasElement, ImageData};
 
@@ -15,15 +15,16 @@ pub fn css_color(weight: f32) -> String {
     format!("rgb({red},{green},{blue})")
 }
 
-/// Paints `pattern`, `size × size` as `[query, key]`, one pixel a cell; keys after their query
-/// stay clear. Large patterns are averaged down if `may_shrink`.
-pub fn paint(canvas: &HtmlCanvasElement, pattern: &[f32], size: usize, may_shrink: bool) {
-    let cell = if may_shrink { size.div_ceil(MOST_CELLS).max(1) } else { 1 };
+/// Paints `pattern`, `size × size` as `[query, key]`, a pixel a cell or, if it is large, a mean of
+/// several; keys after their query stay clear. A difference `is_signed`.
+pub fn paint(canvas: &HtmlCanvasElement, pattern: &[f32], size: usize, is_signed: bool) {
+    let color = if is_signed { signed_color } else { weight_color };
+    let cell = size.div_ceil(MOST_CELLS).max(1);
     let side = size.div_ceil(cell);
     let mut pixels = vec![0; 4 * side * side];
     for query in 0..side {
         for key in 0..=query {
-            let [red, green, blue] = weight_color(average(pattern, size, cell, query, key));
+            let [red, green, blue] = color(average(pattern, size, cell, query, key));
             let at = 4 * (query * side + key);
             pixels[at..at + 4].copy_from_slice(&[red, green, blue, 255]);
         }

@@ -12,6 +12,7 @@ mod heatmap;
 mod outcomes;
 mod runs;
 mod state;
+mod tables;
 mod wire;
 
 fn main() {

@@ -7,8 +7,8 @@ use confab::config::{Knob, Preset, RunConfig};
 use confab::link::Link;
 use confab::look::{Group, Look, Looked};
 use confab::protocol::{
-    CharacterReport, DeviceChoice, DeviceReport, Evaluated, FieldLoss, LossPoint, RunState,
-    SampleOptions, TaskFacts, Trace,
+    Beside, CharacterReport, DeviceChoice, DeviceReport, Evaluated, Expected, FieldLoss, LossPoint,
+    RunState, SampleOptions, TaskFacts, Trace,
 };
 use confab::report::{AttentionByType, BenchReport, ProbeReport};
 use confab::task::{Floor, Probe, TaskKind};
@@ -52,7 +52,18 @@ pub struct State {
     pub sample: RwSignal<SampleView>,
     pub trace: RwSignal<Option<Arc<Trace>>>,
     /// What is asked of the open analysis, but for the prompt.
+    /// What follows each of the traced prompt's tokens.
+    pub expected: RwSignal<Option<Arc<Expected>>>,
+    /// Steps and earlier runs that can be looked into.
+    pub kept: RwSignal<(Vec<usize>, Vec<String>)>,
+    /// The step that is looked into in place of the newest.
+    pub visited: RwSignal<Option<usize>>,
+    pub beside: RwSignal<Option<Beside>>,
+    /// Whether characters are coloured by how unsure the model was, not by how surprised.
+    pub shades_entropy: RwSignal<bool>,
     pub look: RwSignal<Look>,
+    /// How attention is shown: an index of the choices there.
+    pub pattern_view: RwSignal<usize>,
     pub looked: RwSignal<Option<Arc<Looked>>>,
     pub evaluated: RwSignal<Option<Evaluated>>,
     /// Evaluations at one temperature after another.
@@ -216,13 +227,19 @@ impl State {
             saved_step: RwSignal::new(None),
             sample: RwSignal::new(SampleView::default()),
             trace: RwSignal::new(None),
+            expected: RwSignal::new(None),
+            kept: RwSignal::new(Default::default()),
+            visited: RwSignal::new(None),
+            beside: RwSignal::new(None),
+            shades_entropy: RwSignal::new(false),
             look: RwSignal::new(Look::default()),
+            pattern_view: RwSignal::new(0),
             looked: RwSignal::new(None),
             evaluated: RwSignal::new(None),
             sweep: RwSignal::new(Vec::new()),
             probed: RwSignal::new(None),
             by_type: RwSignal::new(None),
-            outcomes: Outcomes::kept(),
+            outcomes: Outcomes::new(),
             bench: RwSignal::new(BenchReport::default()),
             is_measuring: RwSignal::new(false),
             resumable: RwSignal::new(None),

@@ -49,6 +49,50 @@ pub fn output(recording: &Recording, position: usize) -> Result<Output, Analysis
     })
 }
 
+/// Means over the places of a prompt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sparsity {
+    /// Mean absolute value of a component: what `output_l1` is the price of.
+    pub mean_size: f32,
+    /// (√n − ‖x‖₁ / ‖x‖₂) / (√n − 1): 0 if all components are of one size, 1 if all but one are 0
+    /// (Hoyer 2004, "Non-negative matrix factorization with sparseness constraints").
+    pub hoyer: f32,
+    /// Share of components smaller than a tenth of the largest.
+    pub small: f32,
+    /// Components that give 90% of the likeliest token's probability: see [`truncate`].
+    pub needed: f32,
+    /// Absolute values, the largest first: `[d_model]`.
+    pub by_rank: Vec<f32>,
+}
+
+/// Of the vectors that are unembedded, at the cost of [`truncate`] for each.
+pub fn sparsity(view: &View, recording: &Recording) -> Sparsity {
+    let d_model = recording.d_model;
+    let mut sums = [0.0_f64; 4];
+    let mut by_rank = vec![0.0; d_model];
+    for (position, row) in recording.normed.chunks(d_model.max(1)).enumerate() {
+        let mut sizes: Vec<f32> = row.iter().map(|x| x.abs()).collect();
+        sizes.sort_by(|a, b| b.total_cmp(a));
+        let largest = sizes.first().copied().unwrap_or(0.0);
+        let total: f64 = sizes.iter().map(|x| f64::from(*x)).sum();
+        let length = sizes.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+        let root = (d_model as f64).sqrt();
+        let hoyer = (root - total / length.max(f64::MIN_POSITIVE)) / (root - 1.0).max(1e-12);
+        let small = sizes.iter().filter(|x| **x < 0.1 * largest).count();
+        let likeliest = predictions(recording.logits_at(position), 1);
+        let needed = likeliest.first().map_or(0, |most| {
+            truncate(view, recording, position, most.token).map_or(0, |found| found.needed)
+        });
+        let found = [total / d_model as f64, hoyer, small as f64 / d_model as f64, needed as f64];
+        sums.iter_mut().zip(found).for_each(|(sum, value)| *sum += value);
+        by_rank.iter_mut().zip(sizes).for_each(|(sum, size)| *sum += size);
+    }
+    let count = recording.seq.max(1) as f64;
+    let [mean_size, hoyer, small, needed] = sums.map(|sum| (sum / count) as f32);
+    by_rank.iter_mut().for_each(|sum| *sum /= count as f32);
+    Sparsity { mean_size, hoyer, small, needed, by_rank }
+}
+
 fn hidden(recording: &Recording, position: usize) -> Result<&[f32], AnalysisError> {
     let (seq, d_model) = (recording.seq, recording.d_model);
     if position >= seq {

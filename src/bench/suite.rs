@@ -119,6 +119,6 @@ impl Suite {
             done: current.taken.done,
             of: WARM_UP + self.rounds,
         });
-        BenchReport { rows: self.rows.clone(), current }
+        BenchReport::new(self.rows.clone(), current)
     }
 }

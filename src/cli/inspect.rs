@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use confab::analysis::Averaging;
+use confab::protocol::{Expected, SampleOptions, Trace};
 use confab::trace::trace;
 use confab::trainer::Trainer;
 use futures::executor::block_on;
@@ -75,28 +76,34 @@ fn print_by_type(trainer: &Trainer, records: usize) -> Result<()> {
 
 fn write_attention(matches: &ArgMatches) -> Result<()> {
     let file = matches.get_one::<PathBuf>("attention").context("no file was named")?;
-    let write: fn(&Path, &confab::protocol::Trace) -> Result<()> =
-        match file.extension().and_then(|e| e.to_str()) {
-            Some("png") => super::picture::write_png,
-            Some("json") => write_json,
-            _ => bail!("writing {}: its name must end in .png or .json", file.display()),
-        };
+    let is_png = match file.extension().and_then(|e| e.to_str()) {
+        Some("png") => true,
+        Some("json") => false,
+        _ => bail!("writing {}: its name must end in .png or .json", file.display()),
+    };
     let trainer = super::load_run(matches)?;
     let prompt = prompt(matches, &trainer);
-    let traced = block_on(trace(&trainer, &prompt));
-    let trace = traced.context("tracing the prompt")?;
+    let traced = block_on(trace(&trainer, &prompt, None));
+    let (trace, logits) = traced.context("tracing the prompt")?;
     if trace.tokens.len() < trace.prompt_len {
         super::tell(format_args!(
             "The prompt was cut to its first {} characters.",
             trace.tokens.len()
         ));
     }
-    write(file, &trace).with_context(|| format!("writing {}", file.display()))?;
+    let written = match is_png {
+        true => super::picture::write_png(file, &trace),
+        false => {
+            let plain = SampleOptions { temperature: 1.0, top_k: 0, ..SampleOptions::default() };
+            write_json(file, &trace, &logits.expected(&trainer, &plain))
+        }
+    };
+    written.with_context(|| format!("writing {}", file.display()))?;
     super::tell(format_args!("Wrote {}", file.display()));
     Ok(())
 }
 
-fn write_json(file: &Path, trace: &confab::protocol::Trace) -> Result<()> {
+fn write_json(file: &Path, trace: &Trace, expected: &Expected) -> Result<()> {
     let size = trace.tokens.len();
     let heads: Vec<_> = (0..trace.n_layers)
         .flat_map(|layer| (0..trace.n_heads).map(move |head| (layer, head)))
@@ -106,7 +113,7 @@ fn write_json(file: &Path, trace: &confab::protocol::Trace) -> Result<()> {
         })
         .collect();
     let json = serde_json::json!({
-        "step": trace.step, "tokens": trace.tokens, "attention": heads, "next": trace.next,
+        "step": trace.step, "tokens": trace.tokens, "attention": heads, "next": expected.next,
     });
     confab::platform::replace_file(file, json.to_string().as_bytes())?;
     Ok(())

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
-use confab::edit::Edit;
+use confab::edit::Intervention;
 use confab::figure::{Content, Figure, Grid, Table, show};
 use confab::lab::{Looking, Model};
 use confab::look::{ANALYSES, Look, What};
@@ -26,9 +26,6 @@ pub fn args() -> Vec<Arg> {
     let number = |name: &'static str, help: &'static str| {
         text(name, "N", help).value_parser(value_parser!(usize))
     };
-    let character = |name: &'static str, help: &'static str| {
-        text(name, "C", help).value_parser(value_parser!(char))
-    };
     let file = |name: &'static str, help: &'static str| {
         text(name, "FILE", help).value_parser(value_parser!(PathBuf))
     };
@@ -43,8 +40,8 @@ pub fn args() -> Vec<Arg> {
             .help("what to look at"),
         text("other", "PROMPT", "a second prompt, as long as the first"),
         number("position", "a place in the prompt, from 0; default: its last"),
-        character("character", "whose logit; default: the one that follows, or the likeliest"),
-        character("against", "what it is held against; default: the mean over all"),
+        text("character", "C", "whose logit; default: the one that follows, or the likeliest"),
+        text("against", "C", "what it is held against; default: the mean over all"),
         text("head", "L0H0", "a head").value_parser(parse_head).default_value("L0H0"),
         number("component", "of the output vector, from 0"),
         Arg::new("folded")
@@ -52,9 +49,11 @@ pub fn args() -> Vec<Arg> {
             .action(ArgAction::SetTrue)
             .requires("what")
             .help("with the norms folded into the weights"),
-        text("change", "SITE=FACTOR,…", "scales a part: L0H3=0, L1MLP=0.5, L2@5=0 (the residual stream before layer 2, at 5), L0H3@2-7=0")
-            .value_delimiter(',')
+        text("change", "PART=NUMBER", "scales a part: L0H3=0, L1MLP=0.5, L2@5=0 (the residual stream before layer 2, at 5), L0H3@2-7=0; or sets a weight: blocks.0.attn.W_Q[3,5]=0.1; may be given again")
+            .action(ArgAction::Append)
             .value_parser(parse_change),
+        text("parameter", "NAME", "whose weights, as in the checkpoint; default: embed.W_E"),
+        file("less", "another checkpoint, of another step or run, whose figures are taken from these"),
         Arg::new("json").long("json").action(ArgAction::SetTrue).requires("what").help("prints JSON"),
         file("svg", "draws each grid and plot; the second is FILE-2.svg"),
         file("png", "draws each grid"),
@@ -69,11 +68,12 @@ fn parse_head(text: &str) -> Result<(usize, usize), String> {
         .ok_or_else(|| "write it as L0H3".into())
 }
 
-/// `L0H3=0`, `L1MLP@4=0.5`, `L2@0-3=0`
-fn parse_change(text: &str) -> Result<Edit, String> {
-    let (part, factor) = text.split_once('=').unwrap_or((text, ""));
-    let edit = factor.parse().ok().and_then(|factor| Edit::parse(part, factor));
-    edit.ok_or_else(|| "write it as L0H3=0, L1MLP=0.5 or L2@5=0".into())
+/// `L0H3=0`, `L1MLP@4=0.5`, `L2@0-3=0`, `ln_final.w[3]=0.5`
+fn parse_change(text: &str) -> Result<Intervention, String> {
+    let (part, number) = text.split_once('=').unwrap_or((text, ""));
+    let change = number.parse().ok().and_then(|number| Intervention::parse(part, number));
+    change
+        .ok_or_else(|| "write it as L0H3=0, L1MLP=0.5, L2@5=0 or blocks.0.attn.W_Q[3,5]=0.1".into())
 }
 
 /// Looks at what the command line names, with this prompt.
@@ -86,17 +86,33 @@ pub fn run(matches: &ArgMatches, trainer: &Trainer, prompt: String) -> Result<()
         prompt,
         other: get("other").map(super::sample::unescape).unwrap_or_default(),
         position: matches.get_one("position").copied(),
-        character: matches.get_one("character").copied(),
-        against: matches.get_one("against").copied(),
+        character: matches.get_one("character").cloned(),
+        against: matches.get_one("against").cloned(),
         layer,
         head,
         component: matches.get_one("component").copied().unwrap_or_default(),
         is_folded: matches.get_flag("folded"),
-        edits: matches.get_many::<Edit>("change").into_iter().flatten().cloned().collect(),
+        parameter: get("parameter").unwrap_or_default().into(),
+        changes: matches
+            .get_many::<Intervention>("change")
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect(),
+        ..Look::default()
+    };
+    let other = match matches.get_one::<PathBuf>("less") {
+        Some(file) => {
+            let other = super::load_run_of(file, matches)?;
+            let model = block_on(Model::read(&other)).context("reading the other weights")?;
+            Some((format!("{}, step {}", file.display(), other.step), Arc::new(model)))
+        }
+        None => None,
     };
     let model = Arc::new(block_on(Model::read(trainer)).context("reading the weights")?);
     let label = what.analysis().label;
-    let mut looking = Looking::new(model, look).with_context(|| format!("looking at “{label}”"))?;
+    let mut looking =
+        Looking::beside(model, other, look).with_context(|| format!("looking at “{label}”"))?;
     let bar = ProgressBar::new_spinner().with_message(label);
     while looking.advance()? {
         bar.tick();

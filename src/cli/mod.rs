@@ -144,6 +144,11 @@ fn read_bytes(file: &Path) -> Result<Vec<u8>> {
 fn load_run(matches: &ArgMatches) -> Result<Trainer> {
     let file =
         matches.get_one::<std::path::PathBuf>("checkpoint").context("no checkpoint was named")?;
+    load_run_of(file, matches)
+}
+
+/// The run in `file`, on the device that the command line names.
+fn load_run_of(file: &Path, matches: &ArgMatches) -> Result<Trainer> {
     let bytes = read_bytes(file)?;
     let load = || format!("loading the checkpoint {}", file.display());
     let checkpoint = Checkpoint::from_bytes(&bytes).with_context(load)?;

@@ -119,7 +119,11 @@ fn draw_head(
 ) {
     let seq = trace.tokens.len();
     let (left, top) = (x + 2 * GLYPH, y + 2 * GLYPH);
-    let shown = |c: &char| if c.is_whitespace() { '.' } else { *c };
+    // Of a token of several characters, the first has room.
+    let shown = |token: &String| match token.chars().next() {
+        Some(c) if !c.is_whitespace() => c,
+        _ => '.',
+    };
     canvas.write(left, y + GLYPH / 2, trace.tokens.iter().map(shown));
     for (query, token) in trace.tokens.iter().enumerate() {
         canvas.write(x + GLYPH / 2, top + query * GLYPH, std::iter::once(shown(token)));

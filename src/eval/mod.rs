@@ -130,7 +130,7 @@ impl Writer {
             let id = pick(&logits, self.temperature, 0, &mut self.rng);
             written.confidences.push(f64::from(-surprisal(&logits, id)).exp());
             written.entropies.push(entropy(&logits));
-            written.text.extend(self.tokenizer.character(id as u32));
+            written.text.extend(self.tokenizer.token(id as u32));
             ids = vec![id as u32];
         }
         Ok(written)

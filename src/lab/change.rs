@@ -4,16 +4,18 @@ use super::residual::parts;
 use super::{LookError, On};
 use crate::analysis::attribution::Component;
 use crate::analysis::patching::{Effect, Knockouts, Patch, Patching};
-use crate::figure::{Content, Figure, Grid, Table};
+use crate::figure::{Axis, Content, Figure, Grid, Pick, Table};
 use crate::sample::log_sum_exp;
 
 /// Characters listed.
 const LISTED: usize = 12;
+/// Most weights drawn at once.
+const MOST_WEIGHTS: usize = 1 << 20;
 
 /// What is predicted with the edits, beside what is without.
 pub(super) fn edited(on: &On) -> Result<Vec<Figure>, LookError> {
     let position = on.position()?;
-    let recordings = [on.model.plain.record(on.ids, &[]), on.record()];
+    let recordings = [on.unchanged.plain.record(on.ids, &[]), on.record()];
     let [before, after] = recordings.each_ref().map(|recording| recording.logits_at(position));
     let share = |logits: &[f32]| -> Vec<f32> {
         let total = log_sum_exp(logits);
@@ -32,7 +34,7 @@ pub(super) fn edited(on: &On) -> Result<Vec<Figure>, LookError> {
             format!("{:+.2}", after[*token] - before[*token]),
         ]
     });
-    let count = on.look.edits.len();
+    let count = on.look.changes.len();
     Ok(vec![Figure {
         title: format!(
             "What follows “{}” at {position}, with {count} change{}",
@@ -41,12 +43,47 @@ pub(super) fn edited(on: &On) -> Result<Vec<Figure>, LookError> {
         ),
         note: "Probabilities as the model is and with the changes made to its forward pass; the \
                last column is the change of the logit. Parts are scaled by their names: L0H3, L1MLP, \
-               or L2@4, the residual stream before layer 2 at place 4."
+               or L2@4, the residual stream before layer 2 at place 4; a weight is set by its own: \
+               blocks.0.attn.W_Q[3,5]."
             .into(),
         content: Content::Table(Table {
             columns: ["character", "as it is", "changed", "logit"].map(String::from).into(),
             rows: rows.collect(),
         }),
+    }])
+}
+
+fn numbered(name: &str, count: usize) -> Axis {
+    Axis::new(name, (0..count).map(|place| place.to_string()).collect())
+}
+
+/// A parameter as it is, number by number.
+pub(super) fn weights(on: &On) -> Result<Vec<Figure>, LookError> {
+    let names = on.model.layout.parameters().iter().map(|parameter| parameter.name.as_str());
+    let names: Vec<&str> = names.collect();
+    let asked = match on.look.parameter.as_str() {
+        "" => names.first().copied().unwrap_or_default(),
+        asked => asked,
+    };
+    let (parameter, [rows, columns]) = on.model.parameter(asked)?;
+    if rows * columns > MOST_WEIGHTS {
+        return Err(LookError::TooMany { what: asked.into(), rows, columns });
+    }
+    let values = on.model.flat[parameter.range.clone()].to_vec();
+    let rows = match asked {
+        "embed.W_E" => on.characters("token"),
+        _ => numbered("row", rows),
+    };
+    let columns = numbered("column", columns).picking(Pick::Column);
+    let grid = Grid::new(rows.picking(Pick::Row), columns, values);
+    Ok(vec![Figure {
+        title: asked.into(),
+        note: format!(
+            "Each number of the parameter, applied as x W: rows are read, columns written. Pick one \
+             to change it below. The model has {}.",
+            names.join(", ")
+        ),
+        content: Content::Grid(grid),
     }])
 }
 

@@ -51,11 +51,7 @@ pub(super) fn heads(on: &On, scoring: &Scoring) -> Vec<Figure> {
 fn pattern(on: &On, pattern: Pattern) -> Grid {
     let queries = Axis { name: "query".into(), ..on.positions() };
     let keys = Axis { name: "key".into(), picks: None, ..on.positions() };
-    let seq = pattern.seq;
-    let hide =
-        |(place, value): (usize, f32)| if place % seq > place / seq { f32::NAN } else { value };
-    let values = pattern.values.into_iter().enumerate().map(hide).collect();
-    Grid::new(queries, keys, values)
+    Grid::pattern(queries, keys, pattern.values)
 }
 
 pub(super) fn value_weighted(on: &On) -> Result<Vec<Figure>, LookError> {
@@ -72,7 +68,7 @@ pub(super) fn value_weighted(on: &On) -> Result<Vec<Figure>, LookError> {
 
 pub(super) fn difference(on: &On) -> Result<Vec<Figure>, LookError> {
     let other = on.model.encode_other(on.look)?;
-    let other = on.model.plain.record(&other, &on.look.edits);
+    let other = on.model.plain.record(&other, on.edits);
     let difference = attention::difference(on.view, &on.record(), &other, on.head())?;
     Ok(vec![Figure {
         title: format!("{}: attention in the prompt less that in the second", on.head()),

@@ -3,6 +3,7 @@
 
 mod change;
 mod circuits;
+mod less;
 mod outputs;
 mod residual;
 
@@ -16,9 +17,11 @@ use crate::analysis::heads::Scoring;
 use crate::analysis::patching::{Knockouts, Patch, Patching};
 use crate::analysis::{AnalysisError, Head, View};
 use crate::config::ModelConfig;
-use crate::figure::{Axis, Figure, Pick, show_character};
+use crate::edit::{Cell, Edit, Intervention};
+use crate::figure::{Axis, Figure, Pick, show_token};
 use crate::look::{Asks, Look, Looked, What};
 use crate::model::Layout;
+use crate::model::weights::Parameter;
 use crate::plain::{Plain, Recording};
 use crate::task::{SEPARATOR, Task};
 use crate::tokenizer::{Tokenizer, UnknownCharacter};
@@ -42,12 +45,18 @@ pub enum LookError {
     EmptyOther,
     #[error(transparent)]
     Unknown(#[from] UnknownCharacter),
-    #[error("the character “{0}” is not one that this model knows; choose another")]
-    NoCharacter(char),
     #[error("the prompt has {got} characters, and {most} can be looked at; shorten it")]
     TooLong { got: usize, most: usize },
     #[error(transparent)]
     Analysis(#[from] AnalysisError),
+    #[error("there is no parameter `{asked}` in this model; it has {has}")]
+    NoParameter { asked: String, has: String },
+    #[error("{cell}: {} is {rows} × {columns}; count rows and columns from 0", .cell.parameter)]
+    NoCell { cell: Cell, rows: usize, columns: usize },
+    #[error("{what} has {rows} × {columns} numbers, more than can be shown; choose a smaller one")]
+    TooMany { what: String, rows: usize, columns: usize },
+    #[error("it cannot be held against {name}, which has other parts: {why}")]
+    Unlike { name: String, why: String },
 }
 
 /// A model as it was at one step, on the host.
@@ -60,6 +69,8 @@ pub struct Model {
     plain: Plain,
     /// What its task writes between a block and the block again, if it does that.
     separator: Option<u32>,
+    /// The last validation loss until then, in nats per character.
+    validation: Option<f32>,
 }
 
 impl Model {
@@ -69,15 +80,61 @@ impl Model {
     /// If the device failed.
     pub async fn read(trainer: &Trainer) -> Result<Self, ExecutionError> {
         let flat = floats(trainer.parameters.clone().into_data_async().await?);
+        Ok(Self::new(trainer, trainer.step, flat))
+    }
+
+    /// The model of a run with the weights of a step.
+    ///
+    /// # Shapes
+    /// `flat`: `[trainer.layout.len()]`
+    pub fn new(trainer: &Trainer, step: usize, flat: Vec<f32>) -> Self {
         let (config, layout) = (trainer.config.model.clone(), trainer.layout.clone());
         let plain = Plain::new(&config, &layout, &flat);
-        let (step, tokenizer) = (trainer.step, trainer.tokenizer.clone());
+        let tokenizer = trainer.tokenizer.clone();
         let separator = match trainer.task {
             Task::Induction(_) => tokenizer.encode(SEPARATOR.encode_utf8(&mut [0; 4])).ok(),
             _ => None,
         };
         let separator = separator.and_then(|ids| ids.first().copied());
-        Ok(Self { step, config, layout, flat, tokenizer, plain, separator })
+        let validated = trainer.history.iter().filter(|point| point.step <= step);
+        let validation = validated.rev().find_map(|point| point.val_loss);
+        Self { step, config, layout, flat, tokenizer, plain, separator, validation }
+    }
+
+    /// The place, in the flat vector, of a parameter, and its rows and columns: a vector is a column.
+    fn parameter(&self, name: &str) -> Result<(&Parameter, [usize; 2]), LookError> {
+        let parameter = self.layout.find(name).ok_or_else(|| {
+            let names = self.layout.parameters().iter().map(|parameter| parameter.name.as_str());
+            LookError::NoParameter {
+                asked: name.chars().take(60).collect(),
+                has: names.collect::<Vec<_>>().join(", "),
+            }
+        })?;
+        let rows = parameter.shape[0];
+        Ok((parameter, [rows, parameter.range.len() / rows.max(1)]))
+    }
+
+    /// This model with other weights in some places.
+    fn changed(&self, cells: &[&Cell]) -> Result<Self, LookError> {
+        let mut flat = self.flat.clone();
+        for cell in cells {
+            let (parameter, [rows, columns]) = self.parameter(&cell.parameter)?;
+            if cell.row >= rows || cell.column >= columns {
+                return Err(LookError::NoCell { cell: (*cell).clone(), rows, columns });
+            }
+            flat[parameter.range.start + cell.row * columns + cell.column] = cell.value;
+        }
+        let plain = Plain::new(&self.config, &self.layout, &flat);
+        Ok(Self {
+            step: self.step,
+            config: self.config.clone(),
+            layout: self.layout.clone(),
+            flat,
+            tokenizer: self.tokenizer.clone(),
+            plain,
+            separator: self.separator,
+            validation: self.validation,
+        })
     }
 
     fn view(&self) -> Result<View<'_>, AnalysisError> {
@@ -110,8 +167,7 @@ impl Model {
 
     /// A token as it is shown.
     fn name(&self, token: u32) -> String {
-        let character = self.tokenizer.character(token).unwrap_or('�');
-        show_character(character).to_string()
+        show_token(self.tokenizer.token(token).unwrap_or("�"))
     }
 
     fn names(&self, tokens: &[u32]) -> Vec<String> {
@@ -131,7 +187,13 @@ impl Model {
 /// An analysis under way.
 pub struct Looking {
     model: Arc<Model>,
+    /// The model before weights were changed.
+    unchanged: Arc<Model>,
+    /// The same of another model, whose figures are taken from these, and its name.
+    beside: Option<(String, Box<Looking>)>,
     pub look: Look,
+    /// To every forward pass.
+    edits: Vec<Edit>,
     ids: Vec<u32>,
     work: Work,
 }
@@ -152,9 +214,39 @@ enum Work {
 }
 
 impl Looking {
+    /// Looks at a model and, if another one is given, at what it shows beyond that.
+    ///
+    /// # Errors
+    /// If one of them lacks what is to be looked at.
+    pub fn beside(
+        model: Arc<Model>,
+        other: Option<(String, Arc<Model>)>,
+        look: Look,
+    ) -> Result<Self, LookError> {
+        let beside = match other {
+            Some((name, other)) => match Self::new(other, look.clone()) {
+                Ok(looking) => Some((name, Box::new(looking))),
+                Err(error) => return Err(LookError::Unlike { name, why: error.to_string() }),
+            },
+            None => None,
+        };
+        Ok(Self { beside, ..Self::new(model, look)? })
+    }
+
     /// # Errors
     /// If the model lacks what is to be looked at.
-    pub fn new(model: Arc<Model>, look: Look) -> Result<Self, LookError> {
+    pub fn new(unchanged: Arc<Model>, look: Look) -> Result<Self, LookError> {
+        let (mut edits, mut cells) = (Vec::new(), Vec::new());
+        for change in &look.changes {
+            match change {
+                Intervention::Pass(edit) => edits.push(edit.clone()),
+                Intervention::Weight(cell) => cells.push(cell),
+            }
+        }
+        let model = match cells.is_empty() {
+            true => unchanged.clone(),
+            false => Arc::new(unchanged.changed(&cells)?),
+        };
         let asks = |what| look.what.analysis().asks.contains(&what);
         let ids = if asks(Asks::Prompt) { model.encode(&look.prompt)? } else { Vec::new() };
         let view = model.view()?;
@@ -164,8 +256,7 @@ impl Looking {
         let patch = |patch| -> Result<Work, LookError> {
             let other = model.encode_other(&look)?;
             let of = difference(&model, &look, &ids)?;
-            let (plain, edits) = (&model.plain, &look.edits);
-            let patching = Patching::new(&view, plain, &ids, &other, edits, patch, of)?;
+            let patching = Patching::new(&view, &model.plain, &ids, &other, &edits, patch, of)?;
             Ok(Work::Patching(patching))
         };
         let work = match look.what {
@@ -179,7 +270,7 @@ impl Looking {
             }
             What::Knockouts => {
                 let of = difference(&model, &look, &ids)?;
-                Work::Knockouts(Knockouts::new(&view, &model.plain, &ids, &look.edits, of)?)
+                Work::Knockouts(Knockouts::new(&view, &model.plain, &ids, &edits, of)?)
             }
             What::PatchResid => patch(Patch::Resid)?,
             What::PatchHeads => patch(Patch::Heads)?,
@@ -192,7 +283,7 @@ impl Looking {
             _ => Work::Whole,
         };
         drop(view);
-        Ok(Self { model, look, ids, work })
+        Ok(Self { model, unchanged, beside: None, look, edits, ids, work })
     }
 
     /// Does one more piece; `false` if all is done.
@@ -200,6 +291,14 @@ impl Looking {
     /// # Errors
     /// If the analysis cannot go on.
     pub fn advance(&mut self) -> Result<bool, LookError> {
+        let more_beside = match &mut self.beside {
+            Some((_, beside)) => beside.advance()?,
+            None => false,
+        };
+        Ok(self.advance_own()? || more_beside)
+    }
+
+    fn advance_own(&mut self) -> Result<bool, LookError> {
         let plain = &self.model.plain;
         Ok(match &mut self.work {
             Work::Heads(scoring) => scoring.next(plain),
@@ -228,15 +327,30 @@ impl Looking {
     /// What was found so far.
     pub fn standing(&self, is_done: bool) -> Looked {
         let figures = self.figures().map_err(|error| error.to_string());
-        Looked { what: self.look.what, step: self.model.step, is_done, figures }
+        let beside = self.beside.as_ref().map(|(name, _)| name.clone());
+        Looked { what: self.look.what, step: self.model.step, beside, is_done, figures }
     }
 
     /// # Errors
     /// If the model lacks what is to be looked at.
     pub fn figures(&self) -> Result<Vec<Figure>, LookError> {
+        let figures = self.own_figures()?;
+        let Some((name, beside)) = &self.beside else { return Ok(figures) };
+        let others = beside.own_figures()?;
+        if figures.len() != others.len() {
+            let why = format!("{} figures against {}", figures.len(), others.len());
+            return Err(LookError::Unlike { name: name.clone(), why });
+        }
+        let pairs = figures.into_iter().zip(&others);
+        let less = pairs.map(|(figure, other)| less::less(figure, other, name));
+        less.collect::<Result<_, _>>().map_err(|why| LookError::Unlike { name: name.clone(), why })
+    }
+
+    fn own_figures(&self) -> Result<Vec<Figure>, LookError> {
         let (model, look) = (&*self.model, &self.look);
         let view = folded(model.view()?, look.is_folded && look.what.asks_folding());
-        let on = On { model, view: &view, look, ids: &self.ids };
+        let (unchanged, edits, ids) = (&*self.unchanged, &*self.edits, &*self.ids);
+        let on = On { model, unchanged, view: &view, look, edits, ids };
         match &self.work {
             Work::Heads(scoring) => return Ok(circuits::heads(&on, scoring)),
             Work::Knockouts(knockouts) => return change::knockouts(&on, knockouts),
@@ -250,6 +364,7 @@ impl Looking {
             What::Lens => residual::lens(&on),
             What::Attribution => residual::attribution(&on),
             What::Edited => change::edited(&on),
+            What::Weights => change::weights(&on),
             What::ValueWeighted => circuits::value_weighted(&on),
             What::Difference => circuits::difference(&on),
             What::Ov | What::Qk => circuits::circuit(&on),
@@ -257,6 +372,7 @@ impl Looking {
             What::Spectrum => circuits::spectrum(&on),
             What::Paths => circuits::paths(&on),
             What::Output => outputs::output(&on),
+            What::Sparsity => Ok(outputs::sparsity(&on)),
             What::Truncation => outputs::truncation(&on),
             What::Component => outputs::component(&on),
             What::Distances => outputs::distances(&on),
@@ -270,15 +386,18 @@ impl Looking {
 /// What an analysis is of.
 struct On<'a> {
     model: &'a Model,
+    /// Before weights were changed.
+    unchanged: &'a Model,
     view: &'a View<'a>,
     look: &'a Look,
+    edits: &'a [Edit],
     ids: &'a [u32],
 }
 
 impl On<'_> {
     /// The prompt's forward pass, with the edits.
     fn record(&self) -> Recording {
-        self.model.plain.record(self.ids, &self.look.edits)
+        self.model.plain.record(self.ids, self.edits)
     }
 
     fn position(&self) -> Result<usize, LookError> {
@@ -335,13 +454,14 @@ fn position(look: &Look, ids: &[u32]) -> Result<usize, LookError> {
 
 /// The logit difference that is asked for.
 fn difference(model: &Model, look: &Look, ids: &[u32]) -> Result<LogitDifference, LookError> {
-    let token = |character: char| {
-        let id = model.tokenizer.encode(character.encode_utf8(&mut [0; 4])).ok();
-        id.and_then(|ids| ids.first().copied()).ok_or(LookError::NoCharacter(character))
+    // What was typed may be more than one token; the last one counts.
+    let token = |typed: &Option<String>| -> Result<Option<u32>, LookError> {
+        let ids = typed.as_ref().map_or(Ok(Vec::new()), |typed| model.tokenizer.encode(typed))?;
+        Ok(ids.last().copied())
     };
     let position = position(look, ids)?;
-    let token_asked = match (look.character, ids.get(position + 1)) {
-        (Some(character), _) => token(character)?,
+    let token_asked = match (token(&look.character)?, ids.get(position + 1)) {
+        (Some(token), _) => token,
         (None, Some(next)) => *next,
         (None, None) => {
             let logits = model.plain.record(ids, &[]).logits;
@@ -350,7 +470,7 @@ fn difference(model: &Model, look: &Look, ids: &[u32]) -> Result<LogitDifference
             likeliest.map_or(0, |(token, _)| token as u32)
         }
     };
-    let against = look.against.map_or(Ok(Against::Mean), |c| token(c).map(Against::Token))?;
+    let against = token(&look.against)?.map_or(Against::Mean, Against::Token);
     Ok(LogitDifference { position, token: token_asked, against })
 }
 

@@ -42,6 +42,43 @@ pub(super) fn output(on: &On) -> Result<Vec<Figure>, LookError> {
     Ok(figures)
 }
 
+/// How few components carry what is unembedded.
+pub(super) fn sparsity(on: &On) -> Vec<Figure> {
+    let found = output::sparsity(on.view, &on.record());
+    let row = |name: &str, value: String| vec![name.to_owned(), value];
+    let loss = on.model.validation.map_or("unknown".into(), |loss| format!("{loss:.4}"));
+    let rows = vec![
+        row("mean size of a component", show(found.mean_size)),
+        row("Hoyer’s sparseness, 0 to 1", format!("{:.3}", found.hoyer)),
+        row("share below a tenth of the largest", format!("{:.1}%", 100.0 * found.small)),
+        row("components for 90% of the likeliest", format!("{:.1}", found.needed)),
+        row("validation loss, nats", loss),
+    ];
+    let line = |points| Series { name: "mean size".into(), points, labels: Vec::new() };
+    vec![
+        Figure {
+            title: "Sparsity of what is unembedded".into(),
+            note: "Means over the prompt’s places of the vector after the final norm. Train once \
+                   with an Output L1 of 0 and once with one, and hold the second run beside the \
+                   first: how much sparser does it become, and at what loss? (Hoyer 2004.)"
+                .into(),
+            content: Content::Table(Table {
+                columns: ["", "value"].map(String::from).into(),
+                rows,
+            }),
+        },
+        Figure {
+            title: "Mean size of a component, by its rank".into(),
+            note: String::new(),
+            content: Content::Plot(Plot {
+                x: "rank".into(),
+                y: "size".into(),
+                series: vec![line(thin(numbered(&found.by_rank)))],
+            }),
+        },
+    ]
+}
+
 fn spread_of(name: &str, spread: &Spread) -> [Figure; 3] {
     let line = |title: String, x: &str, y: &str, points| Figure {
         title,

@@ -56,8 +56,18 @@ pub struct BenchRow {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BenchReport {
     pub rows: Vec<BenchRow>,
+    /// The rows as JSON.
+    pub json: String,
     /// What is measured now; `None` once all is.
     pub current: Option<BenchCurrent>,
+}
+
+#[cfg(feature = "compute")]
+impl BenchReport {
+    pub fn new(rows: Vec<BenchRow>, current: Option<BenchCurrent>) -> Self {
+        let json = serde_json::to_string(&rows).unwrap_or_default();
+        Self { rows, json, current }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -56,6 +56,9 @@ impl<E: Fn(Event)> Session<E> {
 
     pub(super) fn start_averaging(&mut self, records: usize) {
         match &self.trainer {
+            Some(trainer) if trainer.task.is_none() => self.notice(
+                "Attention was not averaged: this model is from elsewhere and brought no records.",
+            ),
             Some(trainer) => {
                 let averaging = Averaging::new(trainer, records.clamp(1, MAX_RECORDS));
                 self.start_job(Job::Averaging(Box::new(averaging)));
@@ -126,7 +129,7 @@ impl<E: Fn(Event)> Session<E> {
             }
             Some(Job::Bench(suite)) => {
                 let rows = suite.standing().rows;
-                (self.emit)(Event::Benched(BenchReport { rows, current: None }));
+                (self.emit)(Event::Benched(BenchReport::new(rows, None)));
             }
             _ => {}
         }

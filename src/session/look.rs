@@ -107,9 +107,13 @@ impl<E: Fn(Event)> Session<E> {
             return false;
         };
         let start = Instant::now();
-        let model = match self.sight.model.take().filter(|model| model.step == trainer.step) {
-            Some(model) => model,
-            None => match Model::read(trainer).await {
+        let visited = self.steps.visited();
+        let wanted = visited.map_or(trainer.step, |(step, _)| step);
+        let known = self.sight.model.take().filter(|model| model.step == wanted);
+        let model = match (known, visited) {
+            (Some(model), _) => model,
+            (None, Some((step, flat))) => Arc::new(Model::new(trainer, step, flat.clone())),
+            (None, None) => match Model::read(trainer).await {
                 Ok(model) => Arc::new(model),
                 Err(error) => {
                     self.recover(error).await;
@@ -119,7 +123,8 @@ impl<E: Fn(Event)> Session<E> {
         };
         self.sight.model = Some(model.clone());
         let step = model.step;
-        match Looking::new(model, look.clone()) {
+        let beside = self.steps.beside(trainer);
+        match Looking::beside(model, beside, look.clone()) {
             Ok(looking) => self.sight.looking = Some(looking),
             Err(error) => {
                 self.sight.spent += start.elapsed();
@@ -134,7 +139,7 @@ impl<E: Fn(Event)> Session<E> {
     fn refuse_look(&mut self, look: &Look, step: usize, error: &LookError) {
         self.sight.paced = Traced::after(self.sight.spent);
         let figures = Err(error.to_string());
-        let looked = Looked { what: look.what, step, is_done: true, figures };
+        let looked = Looked { what: look.what, step, beside: None, is_done: true, figures };
         (self.emit)(Event::Looked(Box::new(looked)));
     }
 }

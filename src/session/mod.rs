@@ -5,22 +5,26 @@ mod describe;
 mod job;
 mod keep;
 mod look;
+mod steps;
 mod work;
 
 use futures::{FutureExt, Stream, StreamExt};
 use web_time::{Duration, Instant};
 
+use crate::capacity;
 use crate::checkpoint::Checkpoint;
 use crate::config::RunConfig;
 use crate::platform::{self, OpenDevice, Store};
 use crate::protocol::*;
 use crate::sample::Sampler;
 use crate::task::Split;
+use crate::trace::Logits;
 use crate::trainer::Trainer;
 
 use job::Job;
 use keep::Saved;
 use look::Sight;
+use steps::Steps;
 use work::{Pace, Traced};
 
 /// How long the loop may compute before commands are looked at.
@@ -61,7 +65,11 @@ struct Session<E: Fn(Event)> {
     running: bool,
     sampler: Option<Sampler>,
     job: Option<Job>,
-    prompt: String,
+    /// The prompt that is inspected, and how its characters are drawn.
+    inspected: SampleOptions,
+    /// Those of the last trace.
+    logits: Option<Logits>,
+    steps: Steps,
     pace: Pace,
     traced: Traced,
     sight: Sight,
@@ -80,7 +88,9 @@ impl<E: Fn(Event)> Session<E> {
             running: false,
             sampler: None,
             job: None,
-            prompt: String::new(),
+            inspected: SampleOptions { prompt: String::new(), ..SampleOptions::default() },
+            logits: None,
+            steps: Steps::new(),
             pace: Pace::new(),
             traced: Traced::new(),
             sight: Sight::new(),
@@ -120,16 +130,30 @@ impl<E: Fn(Event)> Session<E> {
             Command::Pause => self.pause().await,
             Command::Step => self.step_once().await,
             Command::Sample(options) => self.start_sample(options),
-            Command::Inspect { prompt } => {
-                self.prompt = prompt;
-                self.trace().await;
+            Command::Inspect(options) => {
+                let is_same = options.prompt == self.inspected.prompt;
+                self.inspected = options;
+                match is_same && self.logits.is_some() {
+                    true => self.tell_expected(),
+                    false => self.trace().await,
+                }
             }
+            Command::Visit { step, beside } => self.visit(step, beside).await,
             Command::Look(look) => self.sight.turn_to(look.map(|look| *look)),
             Command::Evaluate(options) => self.start_evaluation(options),
             Command::AverageAttention { records } => self.start_averaging(records),
             Command::Probe { prompt, options } => self.start_probing(prompt, options),
             Command::Sweep { runs, device } => self.start_sweep(runs, device).await,
             Command::Bench { runs, device } => self.start_bench(runs, device).await,
+            Command::MergeOutcomes { outcomes, text, file } => {
+                let merged = match capacity::merge(outcomes.clone(), &text) {
+                    // What the browser kept is passed over if it is damaged.
+                    Err(_) if file.is_none() => capacity::merge(outcomes, ""),
+                    merged => merged,
+                };
+                let merged = merged.map_err(|error| error.to_string());
+                (self.emit)(Event::OutcomesMerged { file, merged });
+            }
             Command::StopJob => self.stop_job(),
             Command::SaveCheckpoint => self.export().await,
             Command::LoadCheckpoint { bytes, device } => self.load(&bytes, device).await,
@@ -144,7 +168,12 @@ impl<E: Fn(Event)> Session<E> {
         self.save().await;
         let Some(device) = self.open(choice).await else { return };
         match Trainer::new(config, device.device.clone(), &device.limits) {
-            Ok(trainer) => self.take(trainer, device),
+            Ok(trainer) => {
+                self.keep_run().await;
+                self.take(trainer, device);
+                // Weights that were just drawn can be read.
+                let _ = self.keep_step().await;
+            }
             Err(error) => self.refuse(format!("This cannot be run: {error}.")),
         }
     }
@@ -158,6 +187,7 @@ impl<E: Fn(Event)> Session<E> {
         let Some(device) = self.open(choice).await else { return };
         match Trainer::resume(checkpoint, device.device.clone(), &device.limits) {
             Ok(trainer) => {
+                self.keep_run().await;
                 self.take(trainer, device);
                 self.saved.bytes = Some(bytes.to_vec());
                 self.tell_fields().await;
@@ -196,7 +226,9 @@ impl<E: Fn(Event)> Session<E> {
 
     /// The losses by field of a run that was loaded, on one batch of each split.
     async fn tell_fields(&mut self) {
-        let Some(trainer) = &self.trainer else { return };
+        let Some(trainer) = self.trainer.as_ref().filter(|trainer| !trainer.task.is_none()) else {
+            return;
+        };
         let (train, val) =
             (trainer.losses(Split::Train, 1).await, trainer.losses(Split::Validation, 1).await);
         // A device that fails shows it at the next step too.
@@ -225,9 +257,12 @@ impl<E: Fn(Event)> Session<E> {
         })));
         self.running = false;
         self.drop_work();
-        if trainer.tokenizer.encode(&self.prompt).is_err() {
-            self.prompt.clear(); // it was another task's
+        if trainer.tokenizer.encode(&self.inspected.prompt).is_err() {
+            self.inspected.prompt.clear(); // it was another task's
         }
+        self.logits = None;
+        self.steps.follow(&trainer);
+        self.tell_kept();
         self.pace = Pace::new();
         self.saved = Saved::at(trainer.step);
         let state = if trainer.finished() { RunState::Finished } else { RunState::Paused };
@@ -238,6 +273,12 @@ impl<E: Fn(Event)> Session<E> {
     }
 
     fn start(&mut self) {
+        if self.trainer.as_ref().is_some_and(|trainer| trainer.task.is_none()) {
+            self.notice(
+                "This model is from elsewhere and brought nothing to train on. Look into it, or \
+                 let it write.",
+            );
+        }
         let state = match &self.trainer {
             None => RunState::Paused, // its making was refused, which has been said
             Some(trainer) if trainer.finished() => RunState::Finished,

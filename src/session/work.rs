@@ -5,7 +5,8 @@ use web_time::{Duration, Instant};
 use super::Session;
 use super::job::Job;
 use crate::protocol::*;
-use crate::trace;
+use crate::trace::{self, Logits, TraceError};
+use crate::trainer::Trainer;
 
 /// Share of the time that tracing may take while training: 1 / 20.
 const TRACE_SHARE: u32 = 20;
@@ -123,6 +124,9 @@ impl<E: Fn(Event)> Session<E> {
                 self.pace.count(outcome.tokens);
                 let Pace { steps_per_s, tokens_per_s, .. } = self.pace;
                 (self.emit)(Event::Step(StepReport { loss, steps_per_s, tokens_per_s }));
+                if let Err(error) = self.keep_step().await {
+                    return self.recover(error).await;
+                }
                 if let Some(fields) = outcome.fields {
                     (self.emit)(Event::Fields { step: loss.step, fields });
                 }
@@ -147,18 +151,44 @@ impl<E: Fn(Event)> Session<E> {
 
     pub(super) async fn trace(&mut self) {
         let Some(trainer) = &self.trainer else { return };
-        if self.prompt.is_empty() {
+        if self.inspected.prompt.is_empty() {
             return;
         }
         let start = Instant::now();
-        match trace::trace(trainer, &self.prompt).await {
-            Ok(trace) => (self.emit)(Event::Trace(trace)),
-            Err(trace::TraceError::Device(error)) => return self.recover(error).await,
+        match self.trace_beside(trainer).await {
+            Ok((trace, logits)) => {
+                (self.emit)(Event::Trace(trace));
+                self.logits = Some(logits);
+                self.tell_expected();
+            }
+            Err(TraceError::Device(error)) => return self.recover(error).await,
             Err(error) => {
-                self.prompt.clear(); // said once, not at every trace
+                self.logits = None;
+                self.inspected.prompt.clear(); // said once, not at every trace
                 self.notice(format!("The prompt was not traced: {error}."));
             }
         }
         self.traced = Traced::after(start.elapsed());
+    }
+
+    /// The trace of the step that is looked at, less the patterns of the one beside it.
+    async fn trace_beside(&self, trainer: &Trainer) -> Result<(Trace, Logits), TraceError> {
+        let earlier = |of: Option<(usize, &Vec<f32>)>| of.map(|(step, flat)| (step, flat.clone()));
+        let prompt = &self.inspected.prompt;
+        let (mut trace, logits) =
+            trace::trace(trainer, prompt, earlier(self.steps.visited())).await?;
+        if let Some(beside) = earlier(self.steps.step_beside()) {
+            let (other, _) = trace::trace(trainer, prompt, Some(beside)).await?;
+            trace.against = Some(other.step);
+            let patterns = trace.patterns.iter_mut().zip(other.patterns);
+            patterns.for_each(|(value, other)| *value -= other);
+        }
+        Ok((trace, logits))
+    }
+
+    pub(super) fn tell_expected(&self) {
+        if let (Some(logits), Some(trainer)) = (&self.logits, &self.trainer) {
+            (self.emit)(Event::Expected(logits.expected(trainer, &self.inspected)));
+        }
     }
 }

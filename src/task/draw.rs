@@ -41,6 +41,17 @@ impl Task {
         })
     }
 
+    /// Of a model from elsewhere, of which it is not known what it was trained on: every record is
+    /// empty.
+    pub fn none() -> Self {
+        Task::Text(Text::none())
+    }
+
+    /// Whether every record is empty.
+    pub fn is_none(&self) -> bool {
+        matches!(self, Task::Text(text) if text.is_none())
+    }
+
     /// Draws one record of `split`. `window` is the longest wanted, in characters; it matters
     /// to plain text only, of which a window is cut.
     pub fn draw(&self, split: Split, window: usize, rng: &mut ChaCha8Rng) -> Record {

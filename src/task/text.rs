@@ -54,6 +54,17 @@ impl Text {
         }
     }
 
+    /// Of a model from elsewhere, whose text is not known: nothing to draw from.
+    pub(super) fn none() -> Self {
+        let content = Content::Plain { train: Vec::new(), validation: Vec::new() };
+        Self { alphabet: String::new(), longest: 2, content }
+    }
+
+    /// Whether there is nothing to draw from.
+    pub(super) fn is_none(&self) -> bool {
+        matches!(&self.content, Content::Plain { train, .. } if train.is_empty())
+    }
+
     fn of_plain(text: &str) -> Result<Self, String> {
         let alphabet = alphabet(text.chars())?;
         let mut train: Vec<char> = text.chars().collect();

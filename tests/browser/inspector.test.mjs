@@ -1,6 +1,7 @@
 // What the model computes, as the page shows it; and whether everyone can reach it.
 
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { TINY, eventually, withPage } from './harness.mjs'
 
@@ -17,37 +18,85 @@ async function openTrained(confab, prompt) {
 const numbers = async locator => (await locator.allInnerTexts()).map(text => Number(text.replace('%', '')))
 const sum = values => values.reduce((total, value) => total + value, 0)
 
+const pattern = (confab, head) => confab.page.getByRole('application', { name: new RegExp(`^Pattern of ${head}`) })
+const view = (confab, name) => confab.combobox('View').selectOption(name)
+
+/** What the text view tells of the chosen token: a weight for each that it reads, or that reads it. */
+async function weights(confab) {
+  const tokens = confab.page.getByRole('application', { name: /^Tokens/ }).locator('[data-at]')
+  const titles = await tokens.evaluateAll(tokens => tokens.map(token => token.title))
+  return titles.filter(title => title !== '').map(Number)
+}
+
 test('attention rows sum to 1, over the characters so far', async () => {
   await withPage({ fragment: TINY }, async confab => {
     await openTrained(confab, PROMPT)
-    const row = confab.output('attention-row')
+    await view(confab, 'Tokens: what one reads')
+    const tokens = confab.page.getByRole('application', { name: /^Tokens/ })
     for (const head of ['L0H0', 'L0H1', 'L1H0', 'L1H1']) {
       await confab.button(head).click()
-      const matrix = confab.page.getByRole('application', { name: `Pattern of ${head}` })
-      await matrix.focus()
-      await matrix.press('Home')
+      await confab.page.getByRole('heading', { name: `Pattern of ${head}` }).waitFor()
+      await tokens.locator('[data-at="0"]').click()
       for (let query = 0; query < PROMPT.length; query++) {
-        await row.getByText(`${head} query ${query} `).waitFor()
-        const weights = await numbers(row.locator('.number'))
-        assert.equal(weights.length, query + 1, `${head}, query ${query}`)
-        assert(weights.every(weight => weight >= 0 && weight <= 1), `${head}, query ${query}: ${weights}`)
-        assert(Math.abs(sum(weights) - 1) < 1e-4 * (query + 1), `${head}, query ${query} sums to ${sum(weights)}`)
-        await matrix.press('ArrowDown')
+        await confab.page.getByText(new RegExp(`at ${query} reads`)).waitFor()
+        const read = await weights(confab)
+        assert.equal(read.length, query + 1, `${head}, query ${query}`)
+        assert(read.every(weight => weight >= 0 && weight <= 1), `${head}, query ${query}: ${read}`)
+        assert(Math.abs(sum(read) - 1) < 1e-4 * (query + 1), `${head}, query ${query} sums to ${sum(read)}`)
+        await tokens.press('ArrowRight')
       }
+      await tokens.locator('[data-at="0"]').click() // lets it go
     }
+    await view(confab, 'Tokens: what reads one')
+    await tokens.locator('[data-at="3"]').click()
+    await confab.page.getByText(/at 3 is read by/).waitFor()
+    assert.equal((await weights(confab)).length, PROMPT.length - 3, 'it is read from its own place on')
   })
 })
 
 test('hovering a cell shows its query and key by their characters', async () => {
   await withPage({ fragment: TINY }, async confab => {
     await openTrained(confab, PROMPT)
-    const matrix = confab.page.getByRole('application', { name: 'Pattern of L0H0' })
+    const matrix = pattern(confab, 'L0H0')
     const side = (await matrix.boundingBox()).width / PROMPT.length
     const [query, key] = [PROMPT.indexOf('M'), PROMPT.indexOf('d')]
     await matrix.hover({ position: { x: (key + 0.5) * side, y: (query + 0.5) * side } })
-    const row = confab.output('attention-row')
-    await row.getByText(`query ${query} “M”`).waitFor()
-    await row.getByText(`key ${key} “d”`).waitFor()
+    await confab.page.getByText(new RegExp(`^query ${query} “M”, key ${key} “d”: 0\\.\\d{4}`)).waitFor()
+  })
+})
+
+test('a pattern is shown as lines, chosen with the keyboard alone, and saved as a picture', async () => {
+  await withPage({ fragment: TINY }, async confab => {
+    await openTrained(confab, PROMPT)
+    await confab.combobox('View').focus()
+    await confab.page.keyboard.press('ArrowDown')
+    const lines = confab.page.getByRole('application', { name: /^Pattern of L0H0, as lines/ })
+    await lines.focus()
+    for (let row = 0; row < 5; row++) await lines.press('ArrowDown')
+    await confab.page.getByText(/^“A” at 4 reads “.” at \d 0\.\d{3},/).waitFor()
+    for (const [format, type] of [['SVG', /^<svg/], ['PNG', /^.PNG/]]) {
+      const saved = confab.page.waitForEvent('download')
+      await confab.page.getByRole('figure').getByRole('button', { name: format }).click()
+      const bytes = readFileSync(await (await saved).path(), 'latin1')
+      assert.match(bytes.slice(0, 8), type)
+    }
+  })
+})
+
+test('a long prompt is shown whole, on a few canvases', async () => {
+  const text = 'abcdefghijklmnopqrstuvwxyz '.repeat(20).slice(0, 512)
+  const fragment = `task.kind=text&task.text.text=${encodeURIComponent(text)}&model.context=512&train.batch=1&train.val_batches=1`
+  await withPage({ fragment }, async confab => {
+    await confab.page.getByRole('textbox', { name: 'Prompt' }).fill(text)
+    await confab.click('Step')
+    await confab.untilStep(1, 60_000)
+    const matrix = pattern(confab, 'L0H0')
+    await eventually(async () => Number(await matrix.getAttribute('width')) === 512, 'a pixel a cell')
+    await matrix.focus()
+    await matrix.press('End')
+    await confab.page.getByText(/^query 511 “/).waitFor()
+    const nodes = await confab.page.getByRole('tabpanel', { name: 'Attention' }).locator('*').count()
+    assert(nodes < 200, `${nodes} nodes`)
   })
 })
 
@@ -55,11 +104,48 @@ test('the inspected prompt is traced anew while training', async () => {
   await withPage({ fragment: TINY + '&train.steps=100000' }, async confab => {
     await confab.page.getByRole('textbox', { name: 'Prompt' }).fill(PROMPT)
     await confab.click('Train')
-    const weights = async () => (await numbers(confab.output('attention-row').locator('.number'))).join()
-    await eventually(async () => await weights() !== '', 'a first trace')
-    const first = await weights()
-    await eventually(async () => await weights() !== first, 'another trace')
+    await view(confab, 'Tokens: what one reads')
+    const read = async () => (await weights(confab)).join()
+    await eventually(async () => await read() !== '', 'a first trace')
+    const first = await read()
+    await eventually(async () => await read() !== first, 'another trace')
     assert(await confab.button('Pause').isEnabled(), 'it is still training')
+  })
+})
+
+test('earlier steps are looked at, and held against others', async () => {
+  await withPage({ fragment: TINY + '&train.steps=128' }, async confab => {
+    await confab.page.getByRole('textbox', { name: 'Prompt' }).fill(PROMPT)
+    await confab.click('Train')
+    await confab.untilStep(128)
+    await view(confab, 'Tokens: what one reads')
+    const newest = (await weights(confab)).join()
+    const slider = confab.page.getByRole('slider', { name: 'Look at' })
+    await slider.focus()
+    await slider.press('Home')
+    await eventually(async () => await confab.text('visited') === 'step 0', 'the first step')
+    await eventually(async () => (await weights(confab)).join() !== newest, 'what it read then')
+    const first = await weights(confab)
+    await slider.press('ArrowRight')
+    await eventually(async () => await confab.text('visited') === 'step 2', 'the next that was kept')
+    await confab.combobox('Beside').selectOption('step 0')
+    await confab.page.getByText(/less what it read at step 0/).waitFor()
+    assert(Math.abs(sum(await weights(confab))) < 1e-3, 'differences of rows sum to 0')
+    await slider.press('End')
+    await confab.combobox('Beside').selectOption('nothing')
+    await eventually(async () => (await weights(confab)).join() === newest, 'the newest step again')
+    assert.equal(first.length, PROMPT.length)
+
+    // Any analysis too, and another run.
+    await confab.tab('Circuits').click()
+    await confab.combobox('Beside').selectOption('step 0')
+    await eventually(async () => /^step 128, beside step 0$/.test(await confab.text('look-step')), 'both steps')
+    await confab.page.getByRole('heading', { name: /· less step 0$/ }).waitFor()
+    await confab.click('Reset')
+    await confab.click('Step')
+    await confab.untilStep(1)
+    await confab.combobox('Beside').selectOption({ index: 1 })
+    await confab.page.getByRole('heading', { name: /· less an earlier run, at step 128/ }).waitFor()
   })
 })
 
@@ -102,6 +188,33 @@ test('probabilities are ordered, and no more than one', async () => {
       assert.deepEqual(logits, logits.toSorted((a, b) => b - a))
       assert(sum(shares) <= 100.6, `${sum(shares)} % in all`)
     }
+  })
+})
+
+test('temperature, seed and colours change what is told of a prompt', async () => {
+  await withPage({ fragment: TINY }, async confab => {
+    await openTrained(confab, PROMPT)
+    await confab.tab('Probabilities').click()
+    const table = confab.output('probabilities')
+    const shares = () => numbers(table.locator('td.number'))
+    const logits = () => numbers(table.locator('td.logit'))
+    await confab.page.getByRole('slider', { name: 'Temperature' }).fill('1')
+    await eventually(async () => (await confab.text('drawing')).startsWith('At temperature 1:'), 'temperature 1')
+    const [warm, before] = [await shares(), await logits()]
+    await confab.page.getByRole('slider', { name: 'Temperature' }).fill('0.2')
+    await eventually(async () => (await shares())[0] > warm[0] + 1, 'a surer model')
+    // softmax(logits / T): shares at 0.2 follow from those logits.
+    const [a, b] = await shares()
+    assert(Math.abs(Math.log(a / b) - (before[0] - before[1]) / 0.2) < 0.1, `${a} and ${b} from ${before}`)
+    assert.deepEqual(await logits(), before.slice(0, (await logits()).length))
+    await confab.page.getByRole('slider', { name: 'Temperature' }).fill('0')
+    await eventually(async () => (await shares()).length === 1, 'the likeliest alone')
+    assert.match(await confab.text('drawing'), /entropy 0\.000 nats; seed \d+ draws “/)
+    const chips = confab.page.getByRole('listbox', { name: 'Characters given' }).getByRole('option')
+    const shade = async () => (await chips.evaluateAll(all => all.map(chip => chip.style.getPropertyValue('--doubt')))).join()
+    const surprise = await shade()
+    await confab.combobox('Colour by').selectOption('entropy')
+    await eventually(async () => await shade() !== surprise, 'other shades')
   })
 })
 

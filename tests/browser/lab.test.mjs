@@ -10,10 +10,10 @@ const OTHER = '{B}⏎Mia Ford: 998-'
 
 const GROUPS = {
   Residual: ['Logit lens', 'Direct logit attribution'],
-  Change: ['With the changes', 'Knock out each part', 'Patch the residual stream', 'Patch heads', 'Patch patterns', 'Patch MLPs'],
+  Change: ['With the changes', 'Weights', 'Knock out each part', 'Patch the residual stream', 'Patch heads', 'Patch patterns', 'Patch MLPs'],
   Circuits: ['Head scores', 'Value-weighted attention', 'Attention, two prompts', 'OV circuit', 'QK circuit', 'Copying scores',
     'Singular values', 'Composition'],
-  Outputs: ['Output vector', 'Components kept', 'One component', 'Distances', 'Main directions', 'Top of mind'],
+  Outputs: ['Output vector', 'Sparsity', 'Components kept', 'One component', 'Distances', 'Main directions', 'Top of mind'],
 }
 
 async function openTrained(confab) {
@@ -94,6 +94,33 @@ test('a change is made, seen and taken back; a part that there is not is refused
     await confab.untilNotice(/The change was not added/)
     await confab.click('Take back L1H0 × -50')
     await eventually(async () => (await rows()).every(row => row.trim().endsWith('+0.00')), 'the model as it is')
+  })
+})
+
+test('a weight is picked, set and taken back', async () => {
+  await withPage({ fragment: TINY }, async confab => {
+    await openTrained(confab)
+    await confab.tab('Change').click()
+    await confab.combobox('Analysis').selectOption('Weights')
+    await confab.page.getByRole('textbox', { name: 'Parameter' }).fill('ln_final.w')
+    await confab.page.getByRole('textbox', { name: 'Parameter' }).press('Enter')
+    const grid = confab.page.getByRole('application', { name: /^ln_final.w/ })
+    await grid.focus()
+    await grid.press('ArrowDown')
+    await grid.press('Enter')
+    const part = confab.page.getByRole('textbox', { name: 'Part' })
+    await eventually(async () => await part.inputValue() === 'ln_final.w[1,0]', 'the weight that was picked')
+    await confab.page.getByRole('textbox', { name: 'Times' }).fill('-9')
+    await confab.click('Add change')
+    await confab.page.getByText(/1, 0: -9\.0000/).waitFor()
+    await confab.combobox('Analysis').selectOption('With the changes')
+    const rows = async () => await confab.page.locator('figure tbody tr').allInnerTexts()
+    await eventually(async () => (await rows()).some(row => !row.trim().endsWith('+0.00')), 'what the weight does')
+    await confab.click('Take back ln_final.w[1,0] = -9')
+    await eventually(async () => (await rows()).every(row => row.trim().endsWith('+0.00')), 'the model as it is')
+    await part.fill('ln_final.w[99,0]')
+    await confab.click('Add change')
+    await eventually(async () => /count rows and columns from 0/.test(await confab.text('look-problem')), 'a reason')
   })
 })
 

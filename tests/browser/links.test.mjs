@@ -92,7 +92,7 @@ test('a link whose prompt the model cannot read is said so', async () => {
   })
 })
 
-test('a link of the gallery opens its experiment, ready to train', async () => {
+test('a link of the gallery opens its trained model, and training starts anew from its settings', async () => {
   await withPage({}, async confab => {
     await confab.page.getByText('Gallery', { exact: true }).click()
     const links = confab.page.locator('.gallery').getByRole('link')
@@ -100,9 +100,11 @@ test('a link of the gallery opens its experiment, ready to train', async () => {
     await links.filter({ hasText: 'Induction heads' }).click()
     await eventually(async () => await confab.combobox('Task').inputValue() === 'induction', 'the task')
     assert.equal(await confab.tab('Circuits').getAttribute('aria-selected'), 'true')
+    await eventually(async () => await confab.text('look-step') === 'step 1,500', 'its heads, trained')
+    await confab.page.getByRole('heading', { name: /What heads look for/ }).waitFor()
     await confab.combobox('Device').selectOption('cpu')
+    await confab.click('Reset')
     await confab.click('Step')
     await confab.untilStep(1)
-    await confab.page.getByRole('heading', { name: /What heads look for/ }).waitFor()
   })
 })

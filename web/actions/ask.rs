@@ -1,6 +1,6 @@
 //! What the user can ask of a model: samples, evaluations, probes, averages.
 
-use confab::capacity::{self, Grid, MAX_FILE_BYTES, MAX_RUNS, Outcome, Sweeping};
+use confab::capacity::{Grid, MAX_FILE_BYTES, MAX_RUNS, Outcome, Sweeping};
 use confab::config::{Knob, Preset, RunConfig, TextConfig};
 use confab::look::Look;
 use confab::protocol::{Command, Evaluated, SampleOptions};
@@ -22,14 +22,18 @@ impl Actions {
         if !self.has_model_or_builds() {
             return;
         }
+        self.send(Command::Sample(self.sample_options(self.state.prompt.get_untracked())));
+    }
+
+    fn sample_options(&self, prompt: String) -> SampleOptions {
         let state = self.state;
-        self.send(Command::Sample(SampleOptions {
-            prompt: state.prompt.get_untracked(),
+        SampleOptions {
+            prompt,
             temperature: state.temperature.get_untracked(),
             top_k: state.top_k.get_untracked(),
             seed: state.sample_seed.get_untracked(),
             max_chars: SAMPLE_CHARS,
-        }));
+        }
     }
 
     /// Evaluates at one temperature after another.
@@ -142,6 +146,11 @@ impl Actions {
         self.send(Command::StopJob);
     }
 
+    /// Keeps the outcomes that are there with those kept before.
+    pub fn keep_outcomes(&self) {
+        self.send(self.state.outcomes.merge());
+    }
+
     pub fn load_outcomes(self, file: web_sys::File) {
         let (state, name) = (self.state, file.name());
         if file.size() > MAX_FILE_BYTES as f64 {
@@ -155,14 +164,8 @@ impl Actions {
                 Ok(text) => text,
                 Err(reason) => return state.notify(format!("{name} could not be read: {reason}.")),
             };
-            match capacity::read(text.as_bytes()) {
-                Ok(outcomes) => {
-                    let count = outcomes.len();
-                    state.outcomes.add(outcomes);
-                    state.notify(format!("{count} outcomes were read from {name}."));
-                }
-                Err(error) => state.notify(format!("{name} was not read: {error}.")),
-            }
+            let outcomes = state.outcomes.list.get_untracked();
+            self.send(Command::MergeOutcomes { outcomes, text, file: Some(name) });
         });
     }
 
@@ -181,7 +184,15 @@ impl Actions {
         self.send(Command::Look(look.map(Box::new)));
     }
 
+    /// Has the prompt traced, and what follows told as samples are drawn.
     pub fn inspect(&self, prompt: String) {
-        self.send(Command::Inspect { prompt });
+        self.send(Command::Inspect(self.sample_options(prompt)));
+    }
+
+    /// Looks at another step of the run, or holds it against another model.
+    pub fn visit(&self) {
+        let step = self.state.visited.get_untracked();
+        let beside = self.state.beside.get_untracked();
+        self.send(Command::Visit { step, beside });
     }
 }

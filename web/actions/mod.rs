@@ -152,6 +152,19 @@ impl Actions {
         });
     }
 
+    /// Loads a model of the gallery.
+    fn load_trained(self, name: String) {
+        spawn_local(async move {
+            match browser::fetch_bytes(&format!("assets/gallery/{name}.safetensors")).await {
+                Some(bytes) => self.load(Origin::File, bytes),
+                None => self.state.notify(format!(
+                    "The trained model “{name}” could not be fetched. Open its link again, or train \
+                     one yourself."
+                )),
+            }
+        });
+    }
+
     fn load(&self, origin: Origin, bytes: Vec<u8>) {
         let device = match origin {
             Origin::Example => DeviceChoice::Cpu,
@@ -198,11 +211,15 @@ impl Actions {
         if fragment.len() < 2 {
             return false;
         }
-        let link = link::decode(&fragment).unwrap_or_else(|error| {
+        let mut link = link::decode(&fragment).unwrap_or_else(|error| {
             self.state.notify(format!("The link was not followed: {error}."));
             link::Link::default()
         });
+        let trained = std::mem::take(&mut link.trained);
         self.state.show_link(link);
+        if !trained.is_empty() {
+            self.load_trained(trained);
+        }
         true
     }
 

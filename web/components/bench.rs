@@ -27,11 +27,8 @@ pub fn Bench() -> impl IntoView {
     let sizes = RwSignal::new(chosen);
     let rows = move || state.bench.with(|report| report.rows.iter().map(show_row).collect_view());
     let save = move |_| {
-        let rows = state.bench.with_untracked(|report| serde_json::to_vec(&report.rows));
-        let saved = rows
-            .map_err(|error| error.to_string())
-            .and_then(|rows| browser::download("bench.json", "application/json", &rows));
-        if let Err(reason) = saved {
+        let json = state.bench.with_untracked(|report| report.json.clone().into_bytes());
+        if let Err(reason) = browser::download("bench.json", "application/json", &json) {
             state.notify(format!("bench.json could not be saved: {reason}."));
         }
     };

@@ -3,10 +3,11 @@ use confab::task::Field;
 use leptos::prelude::*;
 
 use crate::actions::use_actions;
-use crate::components::head::Head;
+use crate::components::attention::Head;
 use crate::heatmap::css_color;
 use crate::runs::group_digits;
 use crate::state::use_state;
+use crate::tables;
 
 /// What each head reads by the type of what is to be written, averaged over records.
 #[component]
@@ -31,8 +32,8 @@ pub fn ByType(chosen: RwSignal<Head>) -> impl IntoView {
                     group_digits(report.step),
                 )}
             </p>
-            {show_head(&report, shown)}
-            {show_pattern(&report, shown)}
+            <div class="shares-box" inner_html=show_head(&report, shown)></div>
+            <div inner_html=show_pattern(&report, shown)></div>
             <label class="switch">
                 <input
                     type="checkbox"
@@ -80,83 +81,45 @@ pub fn ByType(chosen: RwSignal<Head>) -> impl IntoView {
 }
 
 /// One head's shares: a row a type, a column a field.
-fn show_head(report: &AttentionByType, (layer, head): (usize, usize)) -> AnyView {
+fn show_head(report: &AttentionByType, (layer, head): (usize, usize)) -> String {
     let rows = report.shares(layer, head);
     let fields: Vec<Field> = rows.iter().flat_map(|(_, shares)| shares.keys().copied()).collect();
     let order = order(fields.len(), &|a, b| fields[a].cmp(&fields[b]));
     let mut fields: Vec<Field> = order.into_iter().map(|at| fields[at]).collect();
     fields.dedup();
-    let headings = fields.iter().map(|field| view! { <th scope="col">{field.name()}</th> });
     let cell = |share: f64| {
-        let style = format!("background:{}", css_color(share as f32));
-        view! {
-            <td>
-                <i style=style></i>
-                {format!("{:.0}%", 100.0 * share)}
-            </td>
-        }
+        let color = css_color(share as f32);
+        format!("<td><i style=\"background:{color}\"></i>{:.0}%</td>", 100.0 * share)
     };
-    let body = rows.iter().map(|(name, shares)| {
+    let rows = rows.iter().map(|(name, shares)| {
         let cells = fields.iter().map(|field| cell(shares.get(field).copied().unwrap_or(0.0)));
-        view! {
-            <tr>
-                <th scope="row">{(*name).to_owned()}</th>
-                {cells.collect_view()}
-            </tr>
-        }
+        tables::row(name, "", &cells.collect::<String>())
     });
     let label = format!("What {} reads", Head { layer, head: Some(head) }.label());
-    view! {
-        <div class="shares-box">
-            <table class="shares" aria-label=label>
-                <thead>
-                    <tr>
-                        <th></th>
-                        {headings.collect_view()}
-                    </tr>
-                </thead>
-                <tbody>{body.collect_view()}</tbody>
-            </table>
-        </div>
-    }
-    .into_any()
+    let head = tables::headings("", fields.iter().map(|field| field.name()));
+    tables::table("shares", &label, &head, &rows.collect::<String>())
 }
 
 /// One head's average pattern: a row a segment to be written, a column a segment read.
-fn show_pattern(report: &AttentionByType, (layer, head): (usize, usize)) -> AnyView {
+fn show_pattern(report: &AttentionByType, (layer, head): (usize, usize)) -> String {
     let (names, shares) = report.pattern(layer, head);
-    let columns = names.iter().map(|name| view! { <th><span>{name.clone()}</span></th> });
     let cell = |row: &str, (column, share): (&String, &f32)| {
         // A share of exactly 0 is of what cannot be read: it stands later.
-        let style = (*share > 0.0).then(|| format!("background:{}", css_color(*share)));
+        let color = if *share > 0.0 { css_color(*share) } else { "none".into() };
         let title = format!("to write {row}, reads {column}: {:.2}%", 100.0 * share);
-        view! { <td style=style title=title></td> }
+        format!("<td style=\"background:{color}\" title=\"{}\"></td>", tables::escape(&title))
     };
     let rows = names.iter().zip(shares.chunks(names.len().max(1))).map(|(row, shares)| {
         let cells = names.iter().zip(shares).map(|column| cell(row, column));
-        view! {
-            <tr>
-                <th>{row.clone()}</th>
-                {cells.collect_view()}
-            </tr>
-        }
+        tables::row(row, "", &cells.collect::<String>())
     });
-    let head = Head { layer, head: Some(head) }.label();
-    view! {
-        <p class="hint">
-            {format!("{head}’s whole pattern, averaged by line of a record, counted from 0, and field.")}
-        </p>
-        <div class="average-box">
-            <table class="average mono" role="img" aria-label=format!("Average pattern of {head}")>
-                <thead>
-                    <tr>
-                        <th></th>
-                        {columns.collect_view()}
-                    </tr>
-                </thead>
-                <tbody>{rows.collect_view()}</tbody>
-            </table>
-        </div>
-    }
-    .into_any()
+    let label = Head { layer, head: Some(head) }.label();
+    let rows: String = rows.collect();
+    let head = tables::headings("", names.iter().map(String::as_str));
+    let table = tables::table("average mono", "", &head, &rows);
+    format!(
+        "<p class=hint>{label}’s whole pattern, averaged by line of a record, counted from 0, and \
+         field.</p><div class=average-box role=img aria-label=\"Average pattern of \
+         {label}\">{table}</div>"
+    )
 }

@@ -10,6 +10,7 @@ use crate::components::{Dark, InputEvent};
 use crate::heatmap::css_color;
 use crate::runs::group_digits;
 use crate::state::{State, use_state};
+use crate::tables;
 
 const HEIGHT: u32 = 460;
 const MOST_SEEDS: u64 = 20;
@@ -142,7 +143,7 @@ fn Files() -> impl IntoView {
         input.set_value("");
     };
     let save = move |_| {
-        let bytes = state.outcomes.jsonl().into_bytes();
+        let bytes = state.outcomes.jsonl.get_untracked().into_bytes();
         if let Err(reason) = browser::download("sweep.jsonl", "application/jsonl", &bytes) {
             state.notify(format!("sweep.jsonl could not be saved: {reason}."));
         }
@@ -187,59 +188,35 @@ fn Diagram() -> impl IntoView {
         state.outcomes.list.with(|outcomes| {
             let cells = capacity::cells(outcomes);
             let (sizes, facts) = capacity::sides(&cells);
-            let headings =
-                facts.iter().map(|count| view! { <th scope="col">{group_digits(*count)}</th> });
+            let names: Vec<String> = facts.iter().map(|count| group_digits(*count)).collect();
+            let head = tables::headings("parameters \\ facts", names.iter().map(String::as_str));
             let rows = sizes.iter().rev().map(|size| {
                 let row = facts.iter().map(|facts| show_cell(cells.get(&(*size, *facts))));
-                view! {
-                    <tr>
-                        <th scope="row">{group_digits(*size)}</th>
-                        {row.collect_view()}
-                    </tr>
-                }
+                tables::row(&group_digits(*size), "", &row.collect::<String>())
             });
-            view! {
-                <div class="shares-box">
-                    <table class="shares" aria-label="Recall by size and facts">
-                        <thead>
-                            <tr>
-                                <th scope="col">"parameters \\ facts"</th>
-                                {headings.collect_view()}
-                            </tr>
-                        </thead>
-                        <tbody>{rows.collect_view()}</tbody>
-                    </table>
-                </div>
-            }
+            tables::table("shares", "Recall by size and facts", &head, &rows.collect::<String>())
         })
     };
     view! {
         <h3>"Recalled, by size and number of facts"</h3>
-        {table}
+        <div class="shares-box" inner_html=table></div>
     }
 }
 
 /// Mean recall of a cell, which leads to one of its runs.
-fn show_cell(cell: Option<&Cell>) -> AnyView {
-    let Some(cell) = cell else { return view! { <td></td> }.into_any() };
+fn show_cell(cell: Option<&Cell>) -> String {
+    let Some(cell) = cell else { return "<td></td>".into() };
     let runs = cell.recalled.len();
     let (mean, deviation) = mean_and_deviation(&cell.recalled);
-    let style = format!("background:{}", css_color(mean as f32));
-    let spread = (runs > 1).then(|| format!(" ± {:.0}", 100.0 * deviation));
-    let title = format!(
-        "{runs} runs; {:.4} bits a parameter at least in the first; opens its settings",
-        cell.bits_per_parameter[0]
-    );
-    view! {
-        <td>
-            <i style=style></i>
-            <a href=format!("#{}&tab=capacity", cell.link) title=title>
-                {format!("{:.0}%", 100.0 * mean)}
-            </a>
-            {spread}
-        </td>
-    }
-    .into_any()
+    let spread = if runs > 1 { format!(" ± {:.0}", 100.0 * deviation) } else { String::new() };
+    format!(
+        "<td><i style=\"background:{}\"></i><a href=\"#{}&amp;tab=capacity\" title=\"{runs} runs; {:.4} \
+         bits a parameter at least in the first; opens its settings\">{:.0}%</a>{spread}</td>",
+        css_color(mean as f32),
+        tables::escape(&cell.link),
+        cell.bits_per_parameter[0],
+        100.0 * mean
+    )
 }
 
 /// Recall and bits stored against the number of facts.

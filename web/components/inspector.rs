@@ -9,6 +9,7 @@ use crate::components::capacity::Capacity;
 use crate::components::lab::Lab;
 use crate::components::probabilities::Probabilities;
 use crate::components::retrieval::Retrieval;
+use crate::components::steps::Steps;
 use crate::runs::group_digits;
 use crate::state::{Tab, use_state};
 
@@ -67,6 +68,7 @@ pub fn Inspector() -> impl IntoView {
                 </div>
                 <span class="hint">{step}</span>
             </div>
+            <Steps/>
             {Tab::ALL
                 .into_iter()
                 .map(|tab| {

@@ -1,4 +1,4 @@
-use confab::edit::Edit;
+use confab::edit::Intervention;
 use confab::figure::Pick;
 use confab::look::{ANALYSES, Asks, Group, Look};
 use leptos::prelude::*;
@@ -112,14 +112,14 @@ const QUESTIONS: &[Question] = &[
     Question {
         of: Asks::Characters,
         label: "Character",
-        show: |look| look.character.map_or(String::new(), String::from),
-        take: |look, typed| look.character = typed.chars().next_back(),
+        show: |look| look.character.clone().unwrap_or_default(),
+        take: |look, typed| look.character = Some(typed.to_owned()).filter(|text| !text.is_empty()),
     },
     Question {
         of: Asks::Characters,
         label: "Against",
-        show: |look| look.against.map_or(String::new(), String::from),
-        take: |look, typed| look.against = typed.chars().next_back(),
+        show: |look| look.against.clone().unwrap_or_default(),
+        take: |look, typed| look.against = Some(typed.to_owned()).filter(|text| !text.is_empty()),
     },
     Question {
         of: Asks::Head,
@@ -132,6 +132,12 @@ const QUESTIONS: &[Question] = &[
         label: "Head",
         show: |look| look.head.to_string(),
         take: |look, typed| look.head = typed.trim().parse().unwrap_or(0),
+    },
+    Question {
+        of: Asks::Parameter,
+        label: "Parameter",
+        show: |look| look.parameter.clone(),
+        take: |look, typed| look.parameter = typed.trim().to_owned(),
     },
     Question {
         of: Asks::Component,
@@ -168,28 +174,38 @@ fn Changes() -> impl IntoView {
     let factor = RwSignal::new("0".to_owned());
     let add = move |_| {
         match parse_change(&part.get_untracked(), &factor.get_untracked()) {
-        Some(edit) => state.look.update(|look| look.edits.push(edit)),
+        Some(change) => state.look.update(|look| look.changes.push(change)),
         None => state.notify(
             "The change was not added: name a part as L0H3, L1MLP or L2 (the residual stream before \
-             layer 2), with @4 or @4-7 for some places only, and a number to scale it by.",
+             layer 2), with @4 or @4-7 for some places only, and a number to scale it by; or a \
+             weight as blocks.0.attn.W_Q[3,5], and what to set it to.",
         ),
     }
     };
+    // A weight that is picked is the one to change next.
+    Effect::new(move |before: Option<(usize, usize)>| {
+        let (cell, name) = state.look.with(|look| (look.cell, look.parameter.clone()));
+        if before.is_some_and(|before| before != cell) {
+            let name = if name.is_empty() { "embed.W_E".into() } else { name };
+            part.set(format!("{name}[{},{}]", cell.0, cell.1));
+        }
+        cell
+    });
     let list = move || {
-        let edits = state.look.with(|look| look.edits.clone());
-        edits
+        let changes = state.look.with(|look| look.changes.clone());
+        changes
             .iter()
             .enumerate()
-            .map(|(index, edit)| {
-                let name = edit.to_string();
+            .map(|(index, change)| {
+                let name = change.to_string();
                 view! {
                     <button
                         class="small"
                         aria-label=format!("Take back {name}")
                         on:click=move |_| {
                             state.look.update(|look| {
-                                if index < look.edits.len() {
-                                    look.edits.remove(index);
+                                if index < look.changes.len() {
+                                    look.changes.remove(index);
                                 }
                             });
                         }
@@ -203,11 +219,11 @@ fn Changes() -> impl IntoView {
     let text =
         move |signal: RwSignal<String>| move |event: InputEvent| signal.set(event.target().value());
     let is_open = state.look.with_untracked(|look| {
-        look.what.analysis().group == Group::Change || !look.edits.is_empty()
+        look.what.analysis().group == Group::Change || !look.changes.is_empty()
     });
     view! {
         <details class="changes" open=is_open>
-            <summary>"Changes to the forward pass"</summary>
+            <summary>"Changes to the model"</summary>
             <div class="controls">
                 {list}
                 <label class="asked">
@@ -220,7 +236,7 @@ fn Changes() -> impl IntoView {
                     />
                 </label>
                 <label class="asked">
-                    "Times"
+                    "Times, or a weight’s value"
                     <input type="text" prop:value=move || factor.get() on:input:target=text(factor)/>
                 </label>
                 <button class="small" on:click=add>"Add change"</button>
@@ -229,9 +245,9 @@ fn Changes() -> impl IntoView {
     }
 }
 
-fn parse_change(part: &str, factor: &str) -> Option<Edit> {
-    let factor: f64 = factor.trim().parse().ok()?;
-    Edit::parse(part.trim(), factor as f32)
+fn parse_change(part: &str, number: &str) -> Option<Intervention> {
+    let number: f64 = number.trim().parse().ok()?;
+    Intervention::parse(part.trim(), number as f32)
 }
 
 /// What the analysis has found.
@@ -255,7 +271,8 @@ fn Found() -> impl IntoView {
         looked.with(|looked| match looked {
             Some(looked) => {
                 let more = if looked.is_done { "" } else { " · going on…" };
-                format!("step {}{more}", group_digits(looked.step))
+                let beside = looked.beside.as_ref().map(|name| format!(", beside {name}"));
+                format!("step {}{}{more}", group_digits(looked.step), beside.unwrap_or_default())
             }
             None if state.model.with(Option::is_some) => "looking…".into(),
             None => "Press Train or Step: from the first step on, this shows the model.".into(),
@@ -286,5 +303,7 @@ fn choose(state: State, pick: Pick, number: usize) {
         Pick::Head => {}
         Pick::AnyHead => (look.layer, look.head) = (number / heads, number % heads),
         Pick::Position => look.position = Some(number),
+        Pick::Row => look.cell.0 = number,
+        Pick::Column => look.cell.1 = number,
     });
 }

@@ -7,11 +7,12 @@ mod capacity;
 mod experiment;
 mod fields;
 mod figure;
-mod head;
+mod grid;
 mod inspector;
 mod keys;
 mod knob;
 mod lab;
+mod lines;
 mod loss;
 mod probabilities;
 mod probes;
@@ -19,7 +20,9 @@ mod retrieval;
 mod samples;
 mod sizes;
 mod status;
+mod steps;
 mod sweep;
+mod tokens;
 mod toolbar;
 
 use std::time::Duration;
@@ -83,8 +86,8 @@ pub fn Page() -> impl IntoView {
 #[component]
 fn Gallery() -> impl IntoView {
     let list = |exhibit: &Exhibit| {
-        let Exhibit { title, text, fragment } = exhibit;
-        format!("<li><a href=\"#{fragment}\">{title}</a><p>{text}</p></li>")
+        let Exhibit { title, text, .. } = exhibit;
+        format!("<li><a href=\"#{}\">{title}</a><p>{text}</p></li>", exhibit.fragment())
     };
     let exhibits: String = GALLERY.iter().map(list).collect();
     view! {
@@ -133,6 +136,14 @@ fn inspect_prompt() {
         } else {
             last_model = model;
             actions.inspect(prompt);
+        }
+    });
+    Effect::new(move |before: Option<()>| {
+        state.temperature.track();
+        state.top_k.track();
+        state.sample_seed.track();
+        if before.is_some() {
+            actions.inspect(state.prompt.get_untracked());
         }
     });
 }

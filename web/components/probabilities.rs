@@ -2,9 +2,11 @@ use confab::protocol::{Alternative, Cost};
 use leptos::ev;
 use leptos::prelude::*;
 
+use super::SelectEvent;
 use crate::components::inspector::{NoTrace, Shown};
 use crate::state::{Inspected, use_state};
-use confab::figure::show_character;
+use crate::tables;
+use confab::figure::show_token;
 
 /// The cost of a full bar, that of one character in 150.
 const TALLEST_NATS: f32 = 5.0;
@@ -25,7 +27,7 @@ pub fn Probabilities() -> impl IntoView {
         let last = tokens.len();
         (0..last)
             .map(|index| {
-                let next = tokens.get(index + 1).copied();
+                let next = tokens.get(index + 1).cloned();
                 view! { <Chip place=Inspected::AfterPrompt(index) character=next/> }
             })
             .collect_view()
@@ -35,7 +37,7 @@ pub fn Probabilities() -> impl IntoView {
             <h3>"Given"</h3>
             <ChipRow label="Characters given" count=Memo::new(move |_| tokens.with(Vec::len)) is_sample=false>
                 <span class="chip first" aria-hidden="true">
-                    {move || tokens.with(|tokens| tokens.first().map(|c| show_character(*c).to_string()))}
+                    {move || tokens.with(|tokens| tokens.first().map(|token| show_token(token)))}
                 </span>
                 {given}
             </ChipRow>
@@ -49,13 +51,22 @@ pub fn Probabilities() -> impl IntoView {
                         <Chip
                             place=Inspected::Sampled(index)
                             character=state.sample.with_untracked(|sample| {
-                                sample.characters.get(index).map(|report| report.picked)
+                                sample.characters.get(index).map(|report| report.picked.clone())
                             })
                         />
                     </For>
                 </ChipRow>
             </Show>
             <CostKey/>
+            <label class="asked">
+                "Colour by"
+                <select on:change:target=move |event: SelectEvent| {
+                    state.shades_entropy.set(event.target().selected_index() == 1);
+                }>
+                    <option prop:selected=move || !state.shades_entropy.get()>"surprise"</option>
+                    <option prop:selected=move || state.shades_entropy.get()>"entropy"</option>
+                </select>
+            </label>
             <Bars/>
         </Show>
     }
@@ -112,22 +123,26 @@ fn name_chip(place: Inspected) -> String {
     }
 }
 
-/// One character, shaded by how unlikely the model held it; `None` is the one to come.
+/// One token, shaded by how unlikely the model held it or by how unsure it was; `None` is the one to
+/// come.
 #[component]
-fn Chip(place: Inspected, character: Option<char>) -> impl IntoView {
+fn Chip(place: Inspected, character: Option<String>) -> impl IntoView {
     let state = use_state();
-    let likelihood = use_alternatives(move || Some(place));
     let is_selected = move || state.inspected.get() == Some(place);
+    let cost = use_cost(place);
     let shade = move || {
-        let found = likelihood().and_then(|alternatives| {
-            alternatives.iter().find(|a| Some(a.character) == character).map(|a| a.probability)
-        });
-        let doubt = character.map_or(0.0, |_| 1.0 - found.unwrap_or(0.0));
-        format!("--doubt:{doubt:.2}")
+        let nats = match (state.shades_entropy.get(), place) {
+            (true, Inspected::AfterPrompt(index)) => {
+                state.expected.with(|expected| expected.as_ref()?.entropies.get(index).copied())
+            }
+            _ => cost().map(|cost| cost.loss),
+        };
+        // What costs nothing is clear, what could be anything is full.
+        format!("--doubt:{:.2}", 1.0 - (-nats.unwrap_or(0.0)).exp())
     };
     let choose = move || state.inspected.set(Some(place));
-    let cost = use_cost(place);
     let has_floor = use_floor();
+    let is_coming = character.is_none();
     view! {
         <span
             class="chip"
@@ -135,12 +150,12 @@ fn Chip(place: Inspected, character: Option<char>) -> impl IntoView {
             id=name_chip(place)
             role="option"
             aria-selected=move || is_selected().to_string()
-            class:coming=character.is_none()
+            class:coming=is_coming
             style=shade
             on:click=move |_| choose()
             on:pointerenter=move |_| choose()
         >
-            {character.map_or("next".to_owned(), |c| show_character(c).to_string())}
+            {character.map_or("next".to_owned(), |token| show_token(&token))}
             {move || cost().map(|cost| show_cost(cost, has_floor.get()))}
         </span>
     }
@@ -167,10 +182,9 @@ fn CostKey() -> impl IntoView {
 /// What the character at `place` cost; `None` for the one to come.
 fn use_cost(place: Inspected) -> impl Fn() -> Option<Cost> + Copy + Send + Sync + 'static {
     let state = use_state();
-    let Shown(trace) = expect_context();
     move || match place {
         Inspected::AfterPrompt(index) => {
-            trace.with(|trace| trace.as_ref()?.costs.get(index).copied())
+            state.expected.with(|expected| expected.as_ref()?.costs.get(index).copied())
         }
         Inspected::Sampled(index) => {
             state.sample.with(|sample| sample.characters.get(index).map(|report| report.cost))
@@ -213,29 +227,44 @@ fn Bars() -> impl IntoView {
     let alternatives = use_alternatives(move || place.get());
     let picked = move || match place.get()? {
         Inspected::AfterPrompt(index) => {
-            trace.with(|trace| trace.as_ref()?.tokens.get(index + 1).copied())
+            trace.with(|trace| trace.as_ref()?.tokens.get(index + 1).cloned())
         }
-        Inspected::Sampled(index) => {
-            state.sample.with(|sample| sample.characters.get(index).map(|report| report.picked))
-        }
+        Inspected::Sampled(index) => state
+            .sample
+            .with(|sample| sample.characters.get(index).map(|report| report.picked.clone())),
     };
     let heading = move || match (place.get(), picked()) {
         (Some(Inspected::Sampled(index)), Some(picked)) => {
-            format!("Written character {}: “{}”", index + 1, show_character(picked))
+            format!("Written character {}: “{}”", index + 1, show_token(&picked))
         }
         (Some(Inspected::AfterPrompt(index)), Some(picked)) => {
-            format!("Given character {}: “{}”", index + 2, show_character(picked))
+            format!("Given character {}: “{}”", index + 2, show_token(&picked))
         }
         _ => "What comes next".to_owned(),
     };
     let rows = move || {
         let picked = picked();
-        alternatives().unwrap_or_default().into_iter().map(|a| show_bar(a, picked)).collect_view()
+        let bar = |alternative| show_bar(alternative, picked.as_deref());
+        alternatives().unwrap_or_default().into_iter().map(bar).collect::<String>()
     };
     let is_missing = move || {
         let picked = picked()?;
-        let has_it = alternatives()?.iter().any(|a| a.character == picked);
-        (!has_it).then(|| format!("“{}” is not among the likeliest shown.", show_character(picked)))
+        let has_it = alternatives()?.iter().any(|a| a.token == picked);
+        (!has_it).then(|| format!("“{}” is not among the likeliest shown.", show_token(&picked)))
+    };
+    // A sample's probabilities are those at temperature 1.
+    let drawing = move || match place.get()? {
+        Inspected::Sampled(_) => None,
+        Inspected::AfterPrompt(index) => state.expected.with(|expected| {
+            let expected = expected.as_ref()?;
+            let (drawn, entropy) = (expected.drawn.get(index)?, expected.entropies.get(index)?);
+            Some(format!(
+                "At temperature {}: entropy {entropy:.3} nats; seed {} draws “{}”.",
+                state.temperature.get(),
+                state.sample_seed.get(),
+                show_token(drawn)
+            ))
+        }),
     };
     view! {
         <h3>{heading}</h3>
@@ -246,25 +275,25 @@ fn Bars() -> impl IntoView {
                     <th>"Probability"</th>
                 </tr>
             </thead>
-            <tbody>{rows}</tbody>
+            <tbody inner_html=rows></tbody>
         </table>
         <p class="hint">{is_missing}</p>
+        <p class="hint" data-testid="drawing">{drawing}</p>
     }
 }
 
-fn show_bar(alternative: Alternative, picked: Option<char>) -> impl IntoView {
-    let Alternative { character, probability, logit } = alternative;
-    let is_picked = picked == Some(character);
-    let share = format!("--share:{:.2}%", 100.0 * probability.clamp(0.0, 1.0));
-    view! {
-        <tr class:picked=is_picked title=format!("logit {logit:.3}")>
-            <th scope="row" class="mono">{show_character(character).to_string()}</th>
-            <td class="bar"><i style=share></i></td>
-            <td class="number">{format!("{:.1}%", 100.0 * probability)}</td>
-            <td class="logit">{format!("{logit:.2}")}</td>
-            <td class="mark">{is_picked.then_some("✓")}</td>
-        </tr>
-    }
+fn show_bar(alternative: Alternative, picked: Option<&str>) -> String {
+    let Alternative { token, probability, logit } = alternative;
+    let is_picked = picked == Some(&token);
+    format!(
+        "<tr{} title=\"logit {logit:.3}\"><th scope=row class=mono>{}</th><td class=bar>{}</td>\
+         <td class=number>{:.1}%</td><td class=logit>{logit:.2}</td><td class=mark>{}</td></tr>",
+        if is_picked { " class=picked" } else { "" },
+        tables::escape(&show_token(&token)),
+        tables::bar(probability.into()),
+        100.0 * probability,
+        if is_picked { "✓" } else { "" },
+    )
 }
 
 /// The alternatives at a place.
@@ -272,10 +301,9 @@ fn use_alternatives(
     place: impl Fn() -> Option<Inspected> + Copy + Send + Sync + 'static,
 ) -> impl Fn() -> Option<Vec<Alternative>> + Copy + Send + Sync + 'static {
     let state = use_state();
-    let Shown(trace) = expect_context();
     move || match place()? {
         Inspected::AfterPrompt(index) => {
-            trace.with(|trace| trace.as_ref()?.next.get(index).cloned())
+            state.expected.with(|expected| expected.as_ref()?.next.get(index).cloned())
         }
         Inspected::Sampled(index) => state
             .sample

@@ -8,7 +8,8 @@ use crate::actions::use_actions;
 use crate::components::SelectEvent;
 use crate::runs::group_digits;
 use crate::state::{Inspected, use_state};
-use confab::figure::show_character;
+use crate::tables;
+use confab::figure::show_token;
 
 /// Prompts that ask for more than was trained, and what the model makes of the one above.
 #[component]
@@ -57,11 +58,14 @@ pub fn Probes() -> impl IntoView {
                 "20 samples"
             </button>
         </div>
-        <div data-testid="probe">{move || state.probed.get().map(|report| show(&report))}</div>
+        <div
+            data-testid="probe"
+            inner_html=move || state.probed.get().map(|report| show(&report)).unwrap_or_default()
+        ></div>
     }
 }
 
-fn show(report: &ProbeReport) -> AnyView {
+fn show(report: &ProbeReport) -> String {
     let shares = [
         (Source::Context, "from the prompt"),
         (Source::Training, "from training"),
@@ -83,63 +87,47 @@ fn show(report: &ProbeReport) -> AnyView {
     }
     let counts: Vec<_> = counts.into_iter().collect();
     let by_count = |a: usize, b: usize| counts[b].1.0.cmp(&counts[a].1.0);
-    let rows = order(counts.len(), &by_count)
-        .into_iter()
-        .map(|place| {
-            let (text, (count, source)) = counts[place];
-            let source = match source {
-                Source::Context => "prompt",
-                Source::Training => "training",
-                Source::Neither => "made up",
-            };
-            let text: String = text.chars().map(show_character).collect();
-            view! {
-                <tr>
-                    <td class="number">{format!("{count} ×")}</td>
-                    <td class="mono text">{text}</td>
-                    <td class=format!("source {}", source.replace(' ', "-"))>{source}</td>
-                </tr>
-            }
-        })
-        .collect_view();
-    view! {
-        <p class="hint">{heading}</p>
-        {show_entropies(report)}
-        <table class="probe" aria-label="Samples of the probe">
-            <tbody>{rows}</tbody>
-        </table>
-    }
-    .into_any()
+    let rows = order(counts.len(), &by_count).into_iter().map(|place| {
+        let (text, (count, source)) = counts[place];
+        let source = match source {
+            Source::Context => "prompt",
+            Source::Training => "training",
+            Source::Neither => "made up",
+        };
+        format!(
+            "<tr><td class=number>{count} ×</td><td class=\"mono text\">{}</td>\
+             <td class=\"source {}\">{source}</td></tr>",
+            tables::escape(&show_token(text)),
+            source.replace(' ', "-")
+        )
+    });
+    let rows: String = rows.collect();
+    let table = tables::table("probe", "Samples of the probe", "", &rows);
+    format!("<p class=hint>{heading}</p>{}{table}", show_entropies(report))
 }
 
 /// A bar a character: how much the model held possible there.
-fn show_entropies(report: &ProbeReport) -> AnyView {
+fn show_entropies(report: &ProbeReport) -> String {
     let (means, scale) = (report.mean_entropies(), report.entropy_scale());
     let Some((most, largest)) = means.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)) else {
-        return ().into_any();
+        return String::new();
     };
     let overall = means.iter().sum::<f64>() / means.len() as f64;
-    let caption = format!(
-        "Mean entropy of each character: {overall:.2} nats over all, at most {largest:.2} at \
-         character {}. A full bar is {scale:.2} nats.",
-        most + 1,
-    );
-    let bars =
-        means.iter().zip(&report.entropies).enumerate().map(|(index, (mean, (_, count)))| {
-            let samples = if *count == 1 { "sample" } else { "samples" };
-            let title = format!("character {}: {mean:.2} nats over {count} {samples}", index + 1);
-            view! { <i style=format!("--share:{:.1}%", 100.0 * mean / scale) title=title></i> }
-        });
-    view! {
-        <div
-            class="entropies"
-            role="img"
-            aria-label="Entropy by character"
-            aria-describedby="entropies-caption"
-        >
-            {bars.collect_view()}
-        </div>
-        <p class="hint" id="entropies-caption">{caption}</p>
-    }
-    .into_any()
+    let bars = means.iter().zip(&report.entropies).enumerate();
+    let bars = bars.map(|(index, (mean, (_, count)))| {
+        let samples = if *count == 1 { "sample" } else { "samples" };
+        format!(
+            "<i style=\"--share:{:.1}%\" title=\"character {}: {mean:.2} nats over {count} {samples}\"></i>",
+            100.0 * mean / scale,
+            index + 1
+        )
+    });
+    let bars: String = bars.collect();
+    format!(
+        "<div class=entropies role=img aria-label=\"Entropy by character\" \
+         aria-describedby=entropies-caption>{bars}</div><p class=hint id=entropies-caption>Mean \
+         entropy of each character: {overall:.2} nats over all, at most {largest:.2} at character \
+         {}. A full bar is {scale:.2} nats.</p>",
+        most + 1
+    )
 }

@@ -9,6 +9,10 @@ use crate::components::InputEvent;
 use crate::components::sweep::Sweep;
 use crate::runs::group_digits;
 use crate::state::use_state;
+use crate::tables;
+
+const NOTHING: &str = "<p class=nothing>Evaluate has the model recall from records that it never \
+     trained on, and tells what it got right.</p>";
 
 /// How well the model answers, on records it draws for the purpose.
 #[component]
@@ -56,45 +60,37 @@ pub fn Retrieval() -> impl IntoView {
             </button>
         </div>
         <Sweep/>
-        <div data-testid="retrieval">
-            {move || match state.evaluated.get() {
+        <div
+            data-testid="retrieval"
+            inner_html=move || match state.evaluated.get() {
                 Some(evaluated) => show(&evaluated),
-                None => {
-                    view! {
-                        <p class="nothing">
-                            "Evaluate has the model recall from records that it never trained on, \
-                             and tells what it got right."
-                        </p>
-                    }
-                        .into_any()
-                }
-            }}
-        </div>
+                None => NOTHING.into(),
+            }
+        ></div>
     }
 }
 
-fn show(evaluated: &Evaluated) -> AnyView {
+fn show(evaluated: &Evaluated) -> String {
     let Evaluated { step, options, done, report } = evaluated;
-    let heading = format!(
-        "{} of {} records at step {}, temperature {}",
-        group_digits(*done),
-        group_digits(options.records),
-        group_digits(*step),
-        options.temperature,
-    );
     let report = match report {
         Report::Phone(report) => show_phone(report),
         Report::Facts(report) => show_facts(report),
     };
-    view! {
-        <p class="hint" data-testid="retrieval-progress">{heading}</p>
-        {report}
-    }
-    .into_any()
+    format!(
+        "<p class=hint data-testid=retrieval-progress>{} of {} records at step {}, temperature {}</p>{report}",
+        group_digits(*done),
+        group_digits(options.records),
+        group_digits(*step),
+        options.temperature,
+    )
 }
 
-fn show_phone(report: &PhoneReport) -> AnyView {
-    let free = bars(
+fn show_phone(report: &PhoneReport) -> String {
+    let numbered = |name: &str, scores: &[Score]| -> Vec<(String, Score)> {
+        let named = scores.iter().enumerate();
+        named.map(|(place, score)| (format!("{name} {}", place + 1), *score)).collect()
+    };
+    let mut html = bars(
         "Free: it writes whichever line it likes",
         [
             ("has the form of a line", report.valid),
@@ -104,44 +100,35 @@ fn show_phone(report: &PhoneReport) -> AnyView {
             ("of these, the number is right", report.number),
         ],
     );
-    let asked = bars(
+    html += &bars(
         "Asked: the name is given, the number is left to write",
         [("the whole number is right", report.asked)],
     );
-    let numbered = |name: &'static str| {
-        move |(place, score): (usize, &Score)| (format!("{name} {}", place + 1), *score)
-    };
-    let digits = bars(
+    let edits = report.edits as f64 / report.asked.of.max(1) as f64;
+    html += &format!("<p class=hint>{edits:.2} edits to the right number on average.");
+    if report.distinct.of > 0 {
+        let Score { right, of } = report.distinct;
+        html += &format!(" {right} different lines among {of} after one list.");
+    }
+    html += "</p>";
+    html += &bars(
         "Asked: digits by their place (chance is about 10%)",
-        report.digits.iter().enumerate().map(numbered("digit")),
+        numbered("digit", &report.digits),
     );
-    let lines = bars(
-        "Asked: digits by the place of their line",
-        report.by_line.iter().enumerate().map(numbered("line")),
-    );
-    let abstaining = (report.unlisted.of > 0).then(|| {
-        bars(
+    html += &bars("Asked: digits by the place of their line", numbered("line", &report.by_line));
+    if report.unlisted.of > 0 {
+        html += &bars(
             "Abstaining: listed and unlisted names are asked for by turns",
             [
                 ("an unlisted name is answered ? (recall)", report.unlisted),
                 ("of the answers ?, the name was unlisted (precision)", report.abstained),
             ],
-        )
-    });
-    let edits = report.edits as f64 / report.asked.of.max(1) as f64;
-    let distinct = (report.distinct.of > 0).then(|| {
-        let Score { right, of } = report.distinct;
-        format!(" {right} different lines among {of} after one list.")
-    });
-    view! {
-        {free} {asked}
-        <p class="hint">{format!("{edits:.2} edits to the right number on average.")} {distinct}</p>
-        {digits} {lines} {abstaining} {show_calibration(&report.calibration, "digits")}
+        );
     }
-    .into_any()
+    html + &show_calibration(&report.calibration, "digits")
 }
 
-fn show_facts(report: &FactsReport) -> AnyView {
+fn show_facts(report: &FactsReport) -> String {
     let rows = |answers: &Answers| {
         [
             ("fact given: right", answers.given),
@@ -150,63 +137,43 @@ fn show_facts(report: &FactsReport) -> AnyView {
             ("false fact: says what is true", answers.follows_weights),
         ]
     };
-    let categories = report.categories.iter().map(|(name, score)| (name.clone(), *score));
-    view! {
-        {bars("Facts trained on", rows(&report.trained))}
-        {bars("Facts held out", rows(&report.held_out))}
-        {bars("By category, the fact given", categories)}
-        {show_calibration(&report.calibration, "answers")}
-    }
-    .into_any()
+    let categories = report.categories.iter().map(|(name, score)| (name, *score));
+    bars("Facts trained on", rows(&report.trained))
+        + &bars("Facts held out", rows(&report.held_out))
+        + &bars("By category, the fact given", categories)
+        + &show_calibration(&report.calibration, "answers")
 }
 
 /// Confidence against accuracy.
-fn show_calibration(calibration: &Calibration, of: &str) -> AnyView {
-    let bins: Vec<_> = calibration
-        .bins
-        .iter()
-        .enumerate()
-        .filter(|(_, bin)| bin.score.of > 0)
-        .map(|(place, bin)| (format!("{}–{}% sure", 10 * place, 10 * place + 10), bin.score))
-        .collect();
+fn show_calibration(calibration: &Calibration, of: &str) -> String {
+    let bins = calibration.bins.iter().enumerate().filter(|(_, bin)| bin.score.of > 0);
+    let bins =
+        bins.map(|(place, bin)| (format!("{}–{}% sure", 10 * place, 10 * place + 10), bin.score));
     let (right, wrong) = calibration.confidences();
     let show = |share: Option<f64>| share.map_or("—".into(), percent);
-    let line = format!(
-        "Mean confidence {} where right, {} where wrong; expected calibration error {}.",
-        show(right),
-        show(wrong),
-        show(calibration.error()),
-    );
-    view! {
-        {bars(&format!("Right {of} by the confidence in them"), bins)}
-        <p class="hint">{line}</p>
-    }
-    .into_any()
+    bars(&format!("Right {of} by the confidence in them"), bins)
+        + &format!(
+            "<p class=hint>Mean confidence {} where right, {} where wrong; expected calibration \
+             error {}.</p>",
+            show(right),
+            show(wrong),
+            show(calibration.error()),
+        )
 }
 
 /// A table of shares, each with its bar.
-fn bars<Name: Into<String>>(title: &str, rows: impl IntoIterator<Item = (Name, Score)>) -> AnyView {
-    let rows = rows
-        .into_iter()
-        .map(|(name, score)| {
-            let share = score.share();
-            let style = format!("--share:{:.2}%", 100.0 * share.unwrap_or(0.0));
-            view! {
-                <tr title=format!("{} of {}", score.right, score.of)>
-                    <th scope="row">{name.into()}</th>
-                    <td class="bar"><i style=style></i></td>
-                    <td class="number">{share.map_or("—".into(), percent)}</td>
-                </tr>
-            }
-        })
-        .collect_view();
-    view! {
-        <h3>{title.to_owned()}</h3>
-        <table class="bars named" aria-label=title.to_owned()>
-            <tbody>{rows}</tbody>
-        </table>
-    }
-    .into_any()
+fn bars(title: &str, rows: impl IntoIterator<Item = (impl AsRef<str>, Score)>) -> String {
+    let row = |name: &str, score: Score| {
+        let share = score.share();
+        let cells = format!(
+            "<td class=bar>{}</td><td class=number>{}</td>",
+            tables::bar(share.unwrap_or(0.0)),
+            share.map_or("—".into(), percent)
+        );
+        tables::row(name, &format!("{} of {}", score.right, score.of), &cells)
+    };
+    let rows: String = rows.into_iter().map(|(name, score)| row(name.as_ref(), score)).collect();
+    format!("<h3>{title}</h3>{}", tables::table("bars named", title, "", &rows))
 }
 
 fn percent(share: f64) -> String {

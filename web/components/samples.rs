@@ -109,10 +109,10 @@ fn Output() -> impl IntoView {
     let is_empty = move || count.get() == 0 && prompt.with(String::is_empty);
     let character = move |index: usize| {
         let (picked, doubt) = state.sample.with_untracked(|sample| {
-            sample.characters.get(index).map_or((' ', 0.0), |report| {
-                let of_picked = |a: &&confab::protocol::Alternative| a.character == report.picked;
+            sample.characters.get(index).map_or((String::new(), 0.0), |report| {
+                let of_picked = |a: &&confab::protocol::Alternative| a.token == report.picked;
                 let chosen = report.alternatives.iter().find(of_picked);
-                (report.picked, 1.0 - chosen.map_or(0.0, |chosen| chosen.probability))
+                (report.picked.clone(), 1.0 - chosen.map_or(0.0, |chosen| chosen.probability))
             })
         });
         let inspect = move |_| {
@@ -120,7 +120,7 @@ fn Output() -> impl IntoView {
             state.tab.set(Tab::Probabilities);
         };
         let shade = format!("--doubt:{doubt:.2}");
-        view! { <span class="drawn" style=shade on:click=inspect>{picked.to_string()}</span> }
+        view! { <span class="drawn" style=shade on:click=inspect>{picked}</span> }
     };
     view! {
         <div class="sample mono" class:empty=is_empty aria-live="off">

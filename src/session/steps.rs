@@ -1,0 +1,135 @@
+//! Earlier steps of a run, and the ends of earlier runs, to look into and to hold others against.
+
+use std::sync::Arc;
+
+use burn::tensor::ExecutionError;
+
+use super::Session;
+use crate::lab::Model;
+use crate::protocol::{Beside, Event};
+use crate::trainer::{Trainer, floats};
+
+/// Steps kept of a run, evenly over its length; with twice as many, every second one goes.
+const KEPT: usize = 64;
+/// Most bytes that a run's steps take, and that the end of one earlier run does.
+const MOST_BYTES: usize = 128 << 20;
+const MOST_OF_RUN: usize = 16 << 20;
+/// Earlier runs kept.
+const RUNS: usize = 4;
+
+/// What is kept, and what of it is looked at.
+pub(super) struct Steps {
+    /// A step is kept every so many; 0 if none is, for they would be too large.
+    every: usize,
+    most: usize,
+    kept: Vec<(usize, Vec<f32>)>,
+    runs: Vec<(String, Arc<Model>)>,
+    visited: Option<usize>,
+    beside: Option<Beside>,
+}
+
+impl Steps {
+    pub(super) fn new() -> Self {
+        let (kept, runs) = (Vec::new(), Vec::new());
+        Self { every: 0, most: 0, kept, runs, visited: None, beside: None }
+    }
+
+    /// Forgets the steps of the last run; those of this one are kept from now on.
+    pub(super) fn follow(&mut self, trainer: &Trainer) {
+        self.most = (MOST_BYTES / (4 * trainer.layout.len()).max(1)).min(KEPT);
+        self.every = match self.most {
+            0..2 => 0,
+            most => trainer.config.train.steps.div_ceil(most).max(1),
+        };
+        self.kept.clear();
+        (self.visited, self.beside) = (None, None);
+    }
+
+    fn is_due(&self, step: usize) -> bool {
+        self.every > 0
+            && step.is_multiple_of(self.every)
+            && self.kept.last().is_none_or(|(last, _)| *last < step)
+    }
+
+    fn keep(&mut self, step: usize, flat: Vec<f32>) {
+        self.kept.push((step, flat));
+        if self.kept.len() >= 2 * self.most {
+            self.every *= 2;
+            let every = self.every;
+            self.kept.retain(|(step, _)| step.is_multiple_of(every));
+        }
+    }
+
+    fn of_step(&self, step: usize) -> Option<&Vec<f32>> {
+        self.kept.iter().find(|(kept, _)| *kept == step).map(|(_, flat)| flat)
+    }
+
+    /// The step that is looked at in place of the newest, and its weights.
+    pub(super) fn visited(&self) -> Option<(usize, &Vec<f32>)> {
+        let step = self.visited?;
+        Some((step, self.of_step(step)?))
+    }
+
+    /// What it is held against, as it is called.
+    pub(super) fn beside(&self, trainer: &Trainer) -> Option<(String, Arc<Model>)> {
+        match self.beside? {
+            Beside::Run(run) => self.runs.get(run).cloned(),
+            Beside::Step(step) => {
+                let model = Model::new(trainer, step, self.of_step(step)?.clone());
+                Some((format!("step {step}"), Arc::new(model)))
+            }
+        }
+    }
+
+    /// The step of the same run that it is held against, and its weights.
+    pub(super) fn step_beside(&self) -> Option<(usize, &Vec<f32>)> {
+        match self.beside? {
+            Beside::Step(step) => Some((step, self.of_step(step)?)),
+            Beside::Run(_) => None,
+        }
+    }
+}
+
+impl<E: Fn(Event)> Session<E> {
+    /// Keeps the run's step if it is one of those to keep.
+    pub(super) async fn keep_step(&mut self) -> Result<(), ExecutionError> {
+        let Some(trainer) = &self.trainer else { return Ok(()) };
+        if !self.steps.is_due(trainer.step) {
+            return Ok(());
+        }
+        let flat = floats(trainer.parameters.clone().into_data_async().await?);
+        self.steps.keep(trainer.step, flat);
+        self.tell_kept();
+        Ok(())
+    }
+
+    /// Keeps the end of the run, before another one takes its place.
+    pub(super) async fn keep_run(&mut self) {
+        let Some(trainer) = self.trainer.as_ref().filter(|trainer| trainer.step > 0) else {
+            return;
+        };
+        if 4 * trainer.layout.len() > MOST_OF_RUN {
+            return;
+        }
+        // A device that fails shows it elsewhere too.
+        if let Ok(model) = Model::read(trainer).await {
+            let loss = trainer.history.last().map_or(f32::NAN, |point| point.train_loss);
+            let name = format!("an earlier run, at step {}, loss {loss:.3}", trainer.step);
+            self.steps.runs.push((name, Arc::new(model)));
+            let extra = self.steps.runs.len().saturating_sub(RUNS);
+            self.steps.runs.drain(..extra);
+        }
+    }
+
+    pub(super) fn tell_kept(&self) {
+        let steps = self.steps.kept.iter().map(|(step, _)| *step).collect();
+        let runs = self.steps.runs.iter().map(|(name, _)| name.clone()).collect();
+        (self.emit)(Event::Kept { steps, runs });
+    }
+
+    pub(super) async fn visit(&mut self, step: Option<usize>, beside: Option<Beside>) {
+        (self.steps.visited, self.steps.beside) = (step, beside);
+        self.trace().await;
+        self.sight.forget_model();
+    }
+}
