@@ -9,7 +9,7 @@
     doc = "- what a model reads: [`tokenizer`], [`noise`]
 - what computes: [`batch`], [`kernel`], [`model`], [`loss`], [`schedule`], [`optimizer`], [`trainer`]
 - what a trained model shows: [`plain`], [`decode`], [`sample`], [`trace`], [`analysis`], [`lab`], [`eval`]
-- around it: [`checkpoint`], [`session`], [`platform`], [`selfcheck`], [mod@bench]"
+- around it: [`checkpoint`], [`import`], [`session`], [`platform`], [`selfcheck`], [mod@bench]"
 )]
 
 #[macro_use]
@@ -40,6 +40,8 @@ pub mod checkpoint;
 pub mod decode;
 #[cfg(feature = "compute")]
 pub mod eval;
+#[cfg(feature = "compute")]
+pub mod import;
 #[cfg(feature = "compute")]
 pub mod kernel;
 #[cfg(feature = "compute")]

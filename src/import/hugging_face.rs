@@ -1,0 +1,176 @@
+//! Models as Hugging Face keeps them: `config.json`, and tensors in safetensors files.
+
+use serde_json::{Map, Value};
+
+use super::family::{GPT2, LLAMA, is_tied};
+use super::settings::{Settings, brief};
+use super::tensors::Tensors;
+use super::{File, ImportError, Model};
+use crate::config::{KNOBS, MlpKind, ModelConfig, NormKind, Positions, Range};
+
+pub fn read<'a>(files: &[File<'a>]) -> Result<Model<'a>, ImportError> {
+    let config = files.iter().find(|file| file.name == "config.json");
+    let weights: Vec<File> =
+        files.iter().filter(|file| file.name.ends_with(".safetensors")).copied().collect();
+    let Some(config) = config else {
+        return Err(match weights.first() {
+            Some(file) => ImportError::Alone {
+                file: file.name.into(),
+                lacks: "config.json",
+                which: "which says how the model is built",
+            },
+            None => {
+                let names: Vec<&str> = files.iter().map(|file| file.name).collect();
+                ImportError::Nothing { given: names.join(", ") }
+            }
+        });
+    };
+    if weights.is_empty() {
+        let (lacks, which) = ("a .safetensors file", "which holds the weights");
+        return Err(ImportError::Alone { file: config.name.into(), lacks, which });
+    }
+    let settings = Settings::parse(config)?;
+    let model_type: String = settings.need("model_type")?;
+    let refuse = |why| {
+        Err(ImportError::Family {
+            file: config.name.into(),
+            found: model_type.chars().take(40).collect(),
+            why,
+        })
+    };
+    settings.expect("quantization_config", Value::Null)?;
+    match model_type.as_str() {
+        "gpt2" => gpt2(&settings, Tensors::of_safetensors(weights)?),
+        "llama" | "mistral" | "qwen3" => {
+            let has_qk_norm = model_type == "qwen3";
+            llama(&settings, has_qk_norm, Tensors::of_safetensors(weights)?)
+        }
+        "qwen2" => refuse("of which only queries, keys and values have biases"),
+        _ => refuse("which is built of other parts than Confab's"),
+    }
+}
+
+fn gpt2<'a>(settings: &Settings<'a>, tensors: Tensors<'a>) -> Result<Model<'a>, ImportError> {
+    settings.expect("scale_attn_weights", true)?;
+    settings.expect("scale_attn_by_inverse_layer_idx", false)?;
+    settings.expect("add_cross_attention", false)?;
+    let activation: Option<String> = settings.get("activation_function")?;
+    let mlp = match activation.as_deref().unwrap_or("gelu_new") {
+        "gelu_new" | "gelu_pytorch_tanh" => MlpKind::GeluTanh,
+        "gelu" => MlpKind::Gelu,
+        "relu" => MlpKind::Relu,
+        other => {
+            let what =
+                format!("is `{other}`; Confab has gelu_new, gelu_pytorch_tanh, gelu and relu");
+            return Err(settings.refuse("activation_function", what));
+        }
+    };
+    let may_be_tied = settings.get("tie_word_embeddings")?.unwrap_or(true);
+    let d_model = settings.need("n_embd")?;
+    let config = ModelConfig {
+        n_layers: settings.need("n_layer")?,
+        n_heads: settings.need("n_head")?,
+        d_model,
+        context: settings.need("n_positions")?,
+        dropout: 0.0,
+        tied_head: may_be_tied && is_tied(&tensors, "wte.weight"),
+        bias: true,
+        norm: NormKind::Layer,
+        norm_eps: settings.get("layer_norm_epsilon")?.unwrap_or(1e-5),
+        mlp,
+        d_mlp: unless(settings.get("n_inner")?, 4usize.saturating_mul(d_model)),
+        positions: Positions::Learned,
+        kv_heads: 0,
+        d_head: 0,
+        qk_norm: false,
+        ..ModelConfig::default()
+    };
+    let vocab_size = settings.need("vocab_size")?;
+    Ok(Model { file: settings.file, config, vocab_size, family: &GPT2, tensors })
+}
+
+fn llama<'a>(
+    settings: &Settings<'a>,
+    qk_norm: bool,
+    tensors: Tensors<'a>,
+) -> Result<Model<'a>, ImportError> {
+    settings.expect("hidden_act", "silu")?;
+    let bias = settings.get("attention_bias")?.unwrap_or(false);
+    let mlp_bias = settings.get("mlp_bias")?.unwrap_or(false);
+    if bias != mlp_bias {
+        let what = format!(
+            "is {bias} and its `mlp_bias` {mlp_bias}, but Confab's models have biases everywhere or \
+             nowhere"
+        );
+        return Err(settings.refuse("attention_bias", what));
+    }
+    let may_be_tied = settings.get("tie_word_embeddings")?.unwrap_or(false);
+    let (d_model, n_heads) = (settings.need("hidden_size")?, settings.need("num_attention_heads")?);
+    let config = ModelConfig {
+        n_layers: settings.need("num_hidden_layers")?,
+        n_heads,
+        d_model,
+        context: context(settings)?,
+        dropout: 0.0,
+        tied_head: may_be_tied && is_tied(&tensors, "embed_tokens.weight"),
+        bias,
+        norm: NormKind::Rms,
+        norm_eps: settings.get("rms_norm_eps")?.unwrap_or(1e-6),
+        mlp: MlpKind::Swiglu,
+        d_mlp: unless(Some(settings.need("intermediate_size")?), d_model.saturating_mul(4)),
+        positions: Positions::Rotary,
+        rope_base: rope_base(settings)?,
+        kv_heads: unless(settings.get("num_key_value_heads")?, n_heads),
+        d_head: unless(settings.get("head_dim")?, d_model / n_heads.max(1)),
+        qk_norm,
+    };
+    let vocab_size = settings.need("vocab_size")?;
+    Ok(Model { file: settings.file, config, vocab_size, family: &LLAMA, tensors })
+}
+
+/// A size, or 0 if it is the one that is meant anyway.
+fn unless(found: Option<usize>, usual: usize) -> usize {
+    found.filter(|found| *found != usual).unwrap_or(0)
+}
+
+/// As long as the model's, or as Confab's may be: rotary positions have no table to be cut.
+fn context(settings: &Settings) -> Result<usize, ImportError> {
+    let longest = KNOBS.iter().find_map(|knob| match (knob.key, knob.range) {
+        ("model.context", Range::Int { max, .. }) => usize::try_from(max).ok(),
+        _ => None,
+    });
+    let own: usize = settings.need("max_position_embeddings")?;
+    let context = own.min(longest.unwrap_or(own));
+    let is_windowed = settings.get("use_sliding_window")?.unwrap_or(true);
+    match settings.get::<usize>("sliding_window")? {
+        Some(window) if is_windowed && window < context => {
+            let what = format!("is {window}, but Confab's attention sees all {context} tokens");
+            Err(settings.refuse("sliding_window", what))
+        }
+        _ => Ok(context),
+    }
+}
+
+/// Turns as published; what stretches them for longer contexts is refused.
+fn rope_base(settings: &Settings) -> Result<f64, ImportError> {
+    let is_usual = |rope: &Map<String, Value>| {
+        let kind = rope.get("rope_type").or(rope.get("type")).and_then(Value::as_str);
+        kind == Some("default")
+    };
+    let share: f64 = settings.get("partial_rotary_factor")?.unwrap_or(1.0);
+    if share != 1.0 {
+        let what = format!("is {share}, but Confab's rotary positions turn whole heads");
+        return Err(settings.refuse("partial_rotary_factor", what));
+    }
+    let mut base = settings.get("rope_theta")?;
+    for key in ["rope_scaling", "rope_parameters"] {
+        let Some(rope) = settings.get::<Map<String, Value>>(key)? else { continue };
+        if !is_usual(&rope) {
+            let found = brief(&Value::Object(rope));
+            let what = format!("is {found}, but Confab's rotary positions are not scaled");
+            return Err(settings.refuse(key, what));
+        }
+        base = base.or(rope.get("rope_theta").and_then(Value::as_f64));
+    }
+    Ok(base.unwrap_or(10_000.0))
+}

@@ -1,0 +1,292 @@
+//! The machine that a pickle is a program for, as far as values and tensors need it.
+
+use std::collections::HashMap;
+use std::str::from_utf8;
+
+use super::{Global, Id, Node};
+
+#[derive(Default)]
+pub struct Machine<'a> {
+    /// Those still to be read.
+    bytes: &'a [u8],
+    nodes: Vec<Node<'a>>,
+    stack: Vec<Id>,
+    /// Heights of the stack.
+    marks: Vec<usize>,
+    memo: HashMap<usize, Id>,
+}
+
+/// Why a pickle is not read on.
+pub enum Stop {
+    /// It names this.
+    Global(String),
+    Broken(String),
+}
+
+type Step<T = ()> = Result<T, Stop>;
+
+fn broken(why: &str) -> Stop {
+    Stop::Broken(why.into())
+}
+
+impl<'a> Machine<'a> {
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, ..Self::default() }
+    }
+
+    /// All values, by their places.
+    pub fn into_nodes(self) -> Vec<Node<'a>> {
+        self.nodes
+    }
+
+    /// Bytes still to be read.
+    pub fn left(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The place of the value that the pickle is of.
+    pub fn run(&mut self) -> Step<Id> {
+        loop {
+            match self.byte()? {
+                b'.' => return self.pop(),
+                instruction => self.step(instruction)?,
+            }
+        }
+    }
+
+    fn step(&mut self, instruction: u8) -> Step {
+        match instruction {
+            0x80 => self.take(1).map(drop), // PROTO
+            0x95 => self.take(8).map(drop), // FRAME
+            b'(' => {
+                self.marks.push(self.stack.len());
+                Ok(())
+            }
+            b'0' => self.pop().map(drop),
+            b'1' => self.pop_to_mark().map(drop),
+            b'N' => self.push(Node::None),
+            0x88 => self.push(Node::Bool(true)),
+            0x89 => self.push(Node::Bool(false)),
+            b'K' => self.push_int(1),
+            b'M' => self.push_int(2),
+            b'J' => {
+                let int = i32::from_le_bytes(self.array()?);
+                self.push(Node::Int(int.into()))
+            }
+            0x8a => {
+                let length = self.length(1)?;
+                self.push_long(length)
+            }
+            b'G' => {
+                let float = f64::from_be_bytes(self.array()?);
+                self.push(Node::Float(float))
+            }
+            0x8c => self.push_text(1),
+            b'X' => self.push_text(4),
+            0x8d => self.push_text(8),
+            b')' | b']' => self.push(Node::List(Vec::new())),
+            0x85..=0x87 => {
+                let items = self.pop_many(usize::from(instruction - 0x84))?;
+                self.push(Node::List(items))
+            }
+            b't' | b'l' => {
+                let items = self.pop_to_mark()?;
+                self.push(Node::List(items))
+            }
+            b'a' => {
+                let items = self.pop_many(1)?;
+                self.append(items)
+            }
+            b'e' => {
+                let items = self.pop_to_mark()?;
+                self.append(items)
+            }
+            b'}' => self.push(Node::Dict(Vec::new())),
+            b'd' => {
+                let items = self.pop_to_mark()?;
+                self.push(Node::Dict(Vec::new()))?;
+                self.set(&items)
+            }
+            b's' => {
+                let items = self.pop_many(2)?;
+                self.set(&items)
+            }
+            b'u' => {
+                let items = self.pop_to_mark()?;
+                self.set(&items)
+            }
+            b'q' => self.keep(1),
+            b'r' => self.keep(4),
+            0x94 => self.keep_at(self.memo.len()),
+            b'h' => self.recall(1),
+            b'j' => self.recall(4),
+            b'c' => {
+                let (module, name) = (self.line()?, self.line()?);
+                self.push_global(module, name)
+            }
+            0x93 => {
+                let names = self.pop_many(2)?;
+                match (&self.nodes[names[0]], &self.nodes[names[1]]) {
+                    (Node::Text(module), Node::Text(name)) => self.push_global(module, name),
+                    _ => Err(broken("a name is no text")),
+                }
+            }
+            b'R' => self.call(),
+            b'b' => {
+                // What Python sets beside the items of a dict, as a module does with its version.
+                self.pop()?;
+                let object = *self.stack.last().ok_or_else(|| broken("the stack is empty"))?;
+                match self.nodes[object] {
+                    Node::Dict(_) => Ok(()),
+                    _ => Err(broken("it sets parts of a value that has none")),
+                }
+            }
+            b'Q' => {
+                let id = self.pop()?;
+                self.push(Node::Persistent(id))
+            }
+            other => Err(Stop::Broken(format!(
+                "it has the instruction {other:#04x}, which models have not"
+            ))),
+        }
+    }
+
+    /// What a function would return of those that may be named.
+    fn call(&mut self) -> Step {
+        let (arguments, function) = (self.pop()?, self.pop()?);
+        match (&self.nodes[function], &self.nodes[arguments]) {
+            (Node::Global(Global::OrderedDict), Node::List(items)) if items.is_empty() => {
+                self.push(Node::Dict(Vec::new()))
+            }
+            (Node::Global(Global::RebuildTensor), _) => self.push(Node::Tensor(arguments)),
+            (Node::Global(Global::RebuildParameter), Node::List(items)) if !items.is_empty() => {
+                let tensor = items[0];
+                self.stack.push(tensor);
+                Ok(())
+            }
+            _ => Err(broken("it calls what is no function of a model's")),
+        }
+    }
+
+    fn push_global(&mut self, module: &str, name: &'a str) -> Step {
+        let unknown = || Stop::Global(format!("{module}.{name}").chars().take(80).collect());
+        let global = Global::find(module, name).ok_or_else(unknown)?;
+        self.push(Node::Global(global))
+    }
+
+    fn push(&mut self, node: Node<'a>) -> Step {
+        self.stack.push(self.nodes.len());
+        self.nodes.push(node);
+        Ok(())
+    }
+
+    fn push_int(&mut self, width: usize) -> Step {
+        let int = self.length(width)?;
+        self.push(Node::Int(int as i64))
+    }
+
+    /// A number of `length` bytes with a sign.
+    fn push_long(&mut self, length: usize) -> Step {
+        let bytes = self.take(length)?;
+        if length > 8 {
+            return Err(broken("it has a whole number of more than 64 bits"));
+        }
+        let fill = if bytes.last().is_some_and(|byte| *byte > 0x7f) { 0xff } else { 0 };
+        let mut wide = [fill; 8];
+        wide[..length].copy_from_slice(bytes);
+        self.push(Node::Int(i64::from_le_bytes(wide)))
+    }
+
+    fn push_text(&mut self, width: usize) -> Step {
+        let length = self.length(width)?;
+        let text = from_utf8(self.take(length)?).map_err(|_| broken("a text is no UTF-8"))?;
+        self.push(Node::Text(text))
+    }
+
+    fn append(&mut self, more: Vec<Id>) -> Step {
+        let list = *self.stack.last().ok_or_else(|| broken("the stack is empty"))?;
+        match &mut self.nodes[list] {
+            Node::List(items) => {
+                items.extend(more);
+                Ok(())
+            }
+            _ => Err(broken("it appends to what is no list")),
+        }
+    }
+
+    fn set(&mut self, items: &[Id]) -> Step {
+        let dict = *self.stack.last().ok_or_else(|| broken("the stack is empty"))?;
+        match (&mut self.nodes[dict], items.as_chunks::<2>()) {
+            (Node::Dict(pairs), (items, [])) => {
+                pairs.extend(items.iter().map(|[key, value]| (*key, *value)));
+                Ok(())
+            }
+            _ => Err(broken("it sets items of what is no dict")),
+        }
+    }
+
+    fn keep(&mut self, width: usize) -> Step {
+        let key = self.length(width)?;
+        self.keep_at(key)
+    }
+
+    fn keep_at(&mut self, key: usize) -> Step {
+        let id = *self.stack.last().ok_or_else(|| broken("the stack is empty"))?;
+        self.memo.insert(key, id);
+        Ok(())
+    }
+
+    fn recall(&mut self, width: usize) -> Step {
+        let key = self.length(width)?;
+        let id = self.memo.get(&key).ok_or_else(|| broken("it recalls what it did not keep"))?;
+        self.stack.push(*id);
+        Ok(())
+    }
+
+    fn pop(&mut self) -> Step<Id> {
+        Ok(self.pop_many(1)?[0])
+    }
+
+    /// The last `count`, of those since the last mark.
+    fn pop_many(&mut self, count: usize) -> Step<Vec<Id>> {
+        let floor = self.marks.last().copied().unwrap_or(0);
+        match self.stack.len().checked_sub(count) {
+            Some(start) if start >= floor => Ok(self.stack.split_off(start)),
+            _ => Err(broken("the stack is empty")),
+        }
+    }
+
+    fn pop_to_mark(&mut self) -> Step<Vec<Id>> {
+        let mark = self.marks.pop().ok_or_else(|| broken("a mark is missing"))?;
+        Ok(self.stack.split_off(mark))
+    }
+
+    fn take(&mut self, count: usize) -> Step<&'a [u8]> {
+        let (taken, rest) =
+            self.bytes.split_at_checked(count).ok_or_else(|| broken("it ends too early"))?;
+        self.bytes = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Step<[u8; N]> {
+        self.take(N).map(|bytes| *bytes.as_array().expect("as many were taken"))
+    }
+
+    fn byte(&mut self) -> Step<u8> {
+        Ok(self.take(1)?[0])
+    }
+
+    /// A number of `width` bytes, up to eight, without a sign.
+    fn length(&mut self, width: usize) -> Step<usize> {
+        let mut wide = [0; 8];
+        wide[..width].copy_from_slice(self.take(width)?);
+        usize::try_from(u64::from_le_bytes(wide)).map_err(|_| broken("a length is too great"))
+    }
+
+    fn line(&mut self) -> Step<&'a str> {
+        let end = self.bytes.iter().position(|byte| *byte == b'\n');
+        let line = self.take(end.ok_or_else(|| broken("it ends too early"))?)?;
+        self.take(1)?;
+        from_utf8(line).map_err(|_| broken("a name is no UTF-8"))
+    }
+}

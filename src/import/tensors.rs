@@ -1,0 +1,233 @@
+//! Tensors as they lie in files, and what of them is a parameter.
+
+use std::collections::BTreeMap;
+
+use half::{bf16, f16};
+use safetensors::tensor::{Dtype, SafeTensors};
+
+use super::{File, ImportError};
+
+/// What a tensor's numbers are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    F64,
+    F32,
+    F16,
+    Bf16,
+    /// None that weights are kept in.
+    Other,
+}
+
+impl Number {
+    fn of(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::F64 => Self::F64,
+            Dtype::F32 => Self::F32,
+            Dtype::F16 => Self::F16,
+            Dtype::BF16 => Self::Bf16,
+            _ => Self::Other,
+        }
+    }
+
+    /// Bytes of one; of others than weights, the fewest.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F64 => 8,
+            Self::F32 => 4,
+            Self::F16 | Self::Bf16 => 2,
+            Self::Other => 1,
+        }
+    }
+}
+
+/// One tensor of a file.
+#[derive(Clone, Debug)]
+pub struct Tensor<'a> {
+    pub file: &'a str,
+    /// As the file has it.
+    pub name: String,
+    pub number: Number,
+    pub shape: Vec<usize>,
+    /// Numbers from one place of an axis to the next.
+    pub strides: Vec<usize>,
+    /// From its first number on.
+    pub bytes: &'a [u8],
+}
+
+impl Tensor<'_> {
+    pub fn refuse(&self, what: impl Into<String>) -> ImportError {
+        ImportError::Tensor { file: self.file.into(), name: self.name.clone(), what: what.into() }
+    }
+
+    /// Whether its values are those of `other`, to the bit.
+    pub fn is_same(&self, other: &Tensor) -> bool {
+        (self.number, &self.shape, &self.strides) == (other.number, &other.shape, &other.strides)
+            && self.own_bytes() == other.own_bytes()
+    }
+
+    /// From its first number to its last; `None` if it has none.
+    fn own_bytes(&self) -> Option<&[u8]> {
+        let by_axis = self.shape.iter().zip(&self.strides);
+        let last =
+            by_axis.map(|(n, stride)| Some(n.checked_sub(1)? * stride)).sum::<Option<usize>>()?;
+        self.bytes.get(..(last + 1) * self.number.bytes())
+    }
+}
+
+/// Strides of a tensor whose numbers lie in the order of its axes.
+pub fn dense(shape: &[usize]) -> Vec<usize> {
+    // Of an empty tensor, they may be too large to be told; nothing is read by them.
+    let after = |axis: usize| shape[axis + 1..].iter().fold(1, |a: usize, b| a.saturating_mul(*b));
+    (0..shape.len()).map(after).collect()
+}
+
+/// All tensors of a model by their name, without what programs put before it.
+#[derive(Debug)]
+pub struct Tensors<'a> {
+    files: Vec<File<'a>>,
+    by_name: BTreeMap<String, Tensor<'a>>,
+}
+
+impl<'a> Tensors<'a> {
+    pub fn new(files: Vec<File<'a>>) -> Self {
+        Self { files, by_name: BTreeMap::new() }
+    }
+
+    /// Those of safetensors files, all of which are searched.
+    pub fn of_safetensors(files: Vec<File<'a>>) -> Result<Self, ImportError> {
+        let mut out = Self::new(files.clone());
+        for File { name: file, bytes } in files {
+            let read = SafeTensors::deserialize(bytes).map_err(|why| ImportError::Format {
+                file: file.into(),
+                kind: "safetensors",
+                why: why.to_string(),
+            })?;
+            for (name, view) in read.tensors() {
+                let shape = view.shape().to_vec();
+                let (number, strides) = (Number::of(view.dtype()), dense(&shape));
+                let bytes = view.data();
+                out.insert(Tensor { file, name, number, shape, strides, bytes })?;
+            }
+        }
+        Ok(out)
+    }
+
+    pub fn insert(&mut self, tensor: Tensor<'a>) -> Result<(), ImportError> {
+        let name = tensor.name.strip_prefix("_orig_mod.").unwrap_or(&tensor.name); // torch.compile's
+        let bare = ["transformer.", "model."].iter().find_map(|prefix| name.strip_prefix(prefix));
+        match self.by_name.insert(bare.unwrap_or(name).into(), tensor) {
+            Some(twice) => Err(twice.refuse("is there twice; give the files of one model")),
+            None => Ok(()),
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor<'a>)> {
+        self.by_name.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
+    pub fn find(&self, name: &str) -> Option<&Tensor<'a>> {
+        self.by_name.get(name)
+    }
+
+    /// The tensor `name`, which must be of `shape`, and whose numbers can be read.
+    pub fn get(&self, name: &str, shape: &[usize]) -> Result<&Tensor<'a>, ImportError> {
+        let Some(tensor) = self.find(name) else {
+            let what = "is missing; give all files of the model".into();
+            return Err(ImportError::Tensor { file: self.file_names(), name: name.into(), what });
+        };
+        if tensor.shape != shape {
+            let found = &tensor.shape;
+            return Err(tensor.refuse(format!(
+                "is {found:?} where {shape:?} is expected; the settings are another model's"
+            )));
+        }
+        if tensor.number == Number::Other {
+            return Err(tensor.refuse("is not in F64, F32, F16 or BF16; use a copy that is"));
+        }
+        Ok(tensor)
+    }
+
+    /// Checks that the files are long enough for `values` of two bytes, which tensors that share
+    /// their bytes need not be.
+    pub fn check_size(&self, values: u64) -> Result<(), ImportError> {
+        let bytes: u64 = self.files.iter().map(|file| file.bytes.len() as u64).sum();
+        if values <= bytes / 2 {
+            return Ok(());
+        }
+        let why = format!("{bytes} bytes cannot hold the model's {values} weights");
+        Err(ImportError::Format { file: self.file_names(), kind: "weights", why })
+    }
+
+    fn file_names(&self) -> String {
+        self.files.iter().map(|file| file.name).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A matrix in a tensor: the number of a row and a column is at the sum of their places.
+#[derive(Debug)]
+pub struct View<'t> {
+    tensor: &'t Tensor<'t>,
+    rows: Vec<usize>,
+    columns: Vec<usize>,
+}
+
+impl<'t> View<'t> {
+    /// All of `tensor`, which has one or two axes; a vector is one row.
+    pub fn new(tensor: &'t Tensor<'t>) -> Self {
+        let places = |axis: usize| {
+            let stride = tensor.strides[axis];
+            (0..tensor.shape[axis]).map(|at| at * stride).collect()
+        };
+        match tensor.shape.len() {
+            1 => Self { tensor, rows: vec![0], columns: places(0) },
+            _ => Self { tensor, rows: places(0), columns: places(1) },
+        }
+    }
+
+    pub fn transposed(self) -> Self {
+        Self { rows: self.columns, columns: self.rows, ..self }
+    }
+
+    /// The columns that are third `third` of three.
+    pub fn third(mut self, third: usize) -> Self {
+        let width = self.columns.len() / 3;
+        self.columns = self.columns[third * width..(third + 1) * width].to_vec();
+        self
+    }
+
+    pub fn with_rows(mut self, order: &[usize]) -> Self {
+        self.rows = order.iter().map(|row| self.rows[*row]).collect();
+        self
+    }
+
+    pub fn with_columns(self, order: &[usize]) -> Self {
+        self.transposed().with_rows(order).transposed()
+    }
+
+    /// Adds its values to `out`, a row after the other.
+    pub fn read(&self, out: &mut Vec<f32>) -> Result<(), ImportError> {
+        match self.tensor.number {
+            Number::F64 => self.read_as(out, |bytes| f64::from_le_bytes(bytes) as f32),
+            Number::F32 => self.read_as(out, f32::from_le_bytes),
+            Number::F16 => self.read_as(out, |bytes| f16::from_le_bytes(bytes).to_f32()),
+            Number::Bf16 => self.read_as(out, |bytes| bf16::from_le_bytes(bytes).to_f32()),
+            Number::Other => unreachable!("such tensors are refused by `Tensors::get`"),
+        }
+    }
+
+    fn read_as<const BYTES: usize>(
+        &self,
+        out: &mut Vec<f32>,
+        number: impl Fn([u8; BYTES]) -> f32,
+    ) -> Result<(), ImportError> {
+        let (numbers, _) = self.tensor.bytes.as_chunks::<BYTES>();
+        let start = out.len();
+        for row in &self.rows {
+            out.extend(self.columns.iter().map(|column| number(numbers[row + column])));
+        }
+        if out[start..].iter().all(|value| value.is_finite()) {
+            return Ok(());
+        }
+        Err(self.tensor.refuse("holds a value that is not a finite number; use another copy"))
+    }
+}

@@ -1,0 +1,119 @@
+//! Files of `torch.save`: a zip with a pickle, `<name>/data.pkl`, and the bytes of every storage,
+//! `<name>/data/<key>`, not compressed (PyTorch 1.6 and later).
+
+use std::collections::HashMap;
+
+use rawzip::{CompressionMethod, ZipArchive};
+
+use super::pickle::{Pickle, Value};
+use super::tensors::{Number, Tensor};
+use super::{File, ImportError};
+
+pub struct Archive<'a> {
+    file: &'a str,
+    pub pickle: Pickle<'a>,
+    /// By the key that the pickle has for them.
+    storages: HashMap<String, &'a [u8]>,
+}
+
+impl<'a> Archive<'a> {
+    /// # Errors
+    /// If the file is no whole zip of PyTorch's. Its checksums are not compared: PyTorch can leave
+    /// them out, and what matters of damage shows in names, shapes and values.
+    pub fn open(file: &File<'a>) -> Result<Self, ImportError> {
+        let refuse = |why: String| ImportError::Format {
+            file: file.name.into(),
+            kind: "a file of PyTorch 1.6 or later",
+            why,
+        };
+        let entries = entries(file.bytes).map_err(refuse)?;
+        let folder = entries.iter().find_map(|(name, _)| name.strip_suffix("data.pkl"));
+        let folder = folder.ok_or_else(|| refuse("it has no data.pkl".into()))?;
+        let (mut pickle, mut storages): (&[u8], _) = (&[], HashMap::new());
+        for (name, bytes) in &entries {
+            match name.strip_prefix(folder).unwrap_or_default() {
+                "data.pkl" => pickle = bytes,
+                "byteorder" if *bytes == b"big" => {
+                    return Err(refuse("its numbers begin with their greatest bytes".into()));
+                }
+                name => {
+                    let key = name.strip_prefix("data/").unwrap_or_default();
+                    storages.insert(key.to_string(), *bytes);
+                }
+            }
+        }
+        Ok(Self { file: file.name, pickle: Pickle::read(file.name, pickle)?, storages })
+    }
+
+    /// The tensor that `value` is rebuilt to, called `name`. Its numbers stay where they lie.
+    ///
+    /// # Errors
+    /// If it is no tensor, or if its numbers do not lie in its storage, each but once.
+    pub fn tensor(&self, name: &str, value: Value<'_, 'a>) -> Result<Tensor<'a>, ImportError> {
+        self.try_tensor(name, value).ok_or_else(|| ImportError::Tensor {
+            file: self.file.into(),
+            name: name.chars().take(80).collect(),
+            what: "is no tensor whose numbers are in the file; it may be cut off or damaged: use \
+                   another copy"
+                .into(),
+        })
+    }
+
+    fn try_tensor(&self, name: &str, value: Value<'_, 'a>) -> Option<Tensor<'a>> {
+        // (storage, offset, size, stride, …), with offset and strides in numbers.
+        let from = value.tensor()?.list()?;
+        let sizes = |value: &Value<'_, 'a>| {
+            value.list()?.into_iter().map(Value::size).collect::<Option<Vec<usize>>>()
+        };
+        let (offset, shape, strides) =
+            (from.get(1)?.size()?, sizes(from.get(2)?)?, sizes(from.get(3)?)?);
+        // ('storage', class, key, device, length)
+        let storage = from.first()?.persistent()?.list()?;
+        let number = number(storage.get(1)?.storage()?);
+        let bytes = *self.storages.get(storage.get(2)?.text()?)?;
+        let held = bytes.len() / number.bytes();
+        if shape.len() != strides.len() {
+            return None;
+        }
+        let (mut count, mut end) = (1usize, offset);
+        for (size, stride) in shape.iter().zip(&strides) {
+            count = count.checked_mul(*size)?;
+            end = end.checked_add(size.saturating_sub(1).checked_mul(*stride)?)?;
+        }
+        if count > held || (count > 0 && end >= held) {
+            return None;
+        }
+        let bytes = bytes.get(offset.checked_mul(number.bytes())?..)?;
+        Some(Tensor { file: self.file, name: name.into(), number, shape, strides, bytes })
+    }
+}
+
+/// The numbers in storages of a class.
+fn number(storage: &str) -> Number {
+    match storage {
+        "DoubleStorage" => Number::F64,
+        "FloatStorage" => Number::F32,
+        "HalfStorage" => Number::F16,
+        "BFloat16Storage" => Number::Bf16,
+        _ => Number::Other,
+    }
+}
+
+/// Names and bytes of all entries.
+fn entries(bytes: &[u8]) -> Result<Vec<(String, &[u8])>, String> {
+    let archive = ZipArchive::from_slice(bytes).map_err(|why| why.to_string())?;
+    let mut out = Vec::new();
+    let mut records = archive.entries();
+    while let Some(record) = records.next_entry().map_err(|why| why.to_string())? {
+        if record.compression_method() != CompressionMethod::STORE {
+            return Err("it is compressed".into());
+        }
+        let entry = archive.get_entry(record.wayfinder()).map_err(|why| why.to_string())?;
+        let (start, end) = entry.compressed_data_range();
+        let range = usize::try_from(start).ok().zip(usize::try_from(end).ok());
+        let data = range.and_then(|(start, end)| bytes.get(start..end));
+        let name = String::from_utf8_lossy(record.file_path().as_bytes()).into_owned();
+        out.push((name, data.ok_or("an entry lies beyond its end")?));
+    }
+    Ok(out)
+}

@@ -1,0 +1,456 @@
+//! Other people's models: `tests/reference/make_imports.py` made them, and the logits that PyTorch
+//! has of them.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use confab::config::{KNOBS, Range};
+use confab::import::{File, Imported, Vocabulary, import, plan};
+use confab::model::Layout;
+use confab::plain::Plain;
+use proptest::prelude::*;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use serde_json::{Map, Value, json};
+
+const MODELS: &[&str] =
+    &["gpt2", "gpt2_untied", "llama", "llama_bf16", "mistral", "qwen3", "nanogpt", "nanogpt_bias"];
+/// Of nanoGPT's models, in the order of their ids.
+const CHARACTERS: &str = "zyx\n é€cba";
+
+/// A model's files by name.
+#[derive(Clone)]
+struct Files(Vec<(String, Vec<u8>)>);
+
+impl Files {
+    fn of(model: &str) -> Self {
+        let entries = fs::read_dir(folder(model)).unwrap().map(|entry| entry.unwrap());
+        let named = entries.map(|entry| entry.file_name().into_string().unwrap());
+        let named = named.filter(|name| name != "expected.safetensors");
+        let mut files: Vec<_> =
+            named.map(|name| (name.clone(), fs::read(folder(model).join(name)).unwrap())).collect();
+        files.sort();
+        Self(files)
+    }
+
+    fn view(&self) -> Vec<File<'_>> {
+        self.0.iter().map(|(name, bytes)| File { name, bytes }).collect()
+    }
+
+    fn import(&self) -> Imported {
+        import(&self.view()).unwrap()
+    }
+
+    /// Why they are refused, before a weight is converted.
+    fn refusal(&self) -> String {
+        match plan(&self.view()) {
+            Ok(plan) => panic!("{:?} is taken", plan.config),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn bytes(&mut self, name: &str) -> &mut Vec<u8> {
+        &mut self.0.iter_mut().find(|(found, _)| found == name).unwrap().1
+    }
+
+    fn with(mut self, name: &str, bytes: &[u8]) -> Self {
+        self = self.without(name);
+        self.0.push((name.into(), bytes.into()));
+        self
+    }
+
+    fn without(mut self, name: &str) -> Self {
+        self.0.retain(|(found, _)| found != name);
+        self
+    }
+
+    fn set(mut self, key: &str, value: Value) -> Self {
+        let bytes = self.bytes("config.json");
+        let mut config: Map<String, Value> = serde_json::from_slice(bytes).unwrap();
+        config.insert(key.into(), value);
+        *bytes = serde_json::to_vec(&config).unwrap();
+        self
+    }
+
+    /// With the tensors of model.safetensors as `change` has them.
+    fn change(mut self, change: impl Fn(&mut Tensors)) -> Self {
+        let bytes = self.bytes("model.safetensors");
+        let read = SafeTensors::deserialize(bytes).unwrap();
+        let owned = |(name, view): (String, TensorView)| {
+            (name, (view.dtype(), view.shape().to_vec(), view.data().to_vec()))
+        };
+        let mut tensors: Tensors = read.tensors().into_iter().map(owned).collect();
+        change(&mut tensors);
+        let views = tensors.iter().map(|(name, (dtype, shape, data))| {
+            (name, TensorView::new(*dtype, shape.clone(), data).unwrap())
+        });
+        *bytes = safetensors::serialize(views, None).unwrap();
+        self
+    }
+}
+
+type Tensors = HashMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
+
+fn folder(model: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/import").join(model)
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.chunks(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
+}
+
+fn tokens(imported: &Imported) -> &[String] {
+    match &imported.vocabulary {
+        Vocabulary::Tokens { tokens, .. } => tokens,
+        Vocabulary::Characters(_) => panic!("tokens are characters"),
+    }
+}
+
+fn logits(imported: &Imported, ids: &[u32]) -> Vec<f32> {
+    let layout = Layout::new(&imported.config, imported.vocabulary.size());
+    Plain::new(&imported.config, &layout, &imported.parameters).record(ids, &[]).logits
+}
+
+#[test]
+fn logits_are_those_of_pytorch() {
+    for model in MODELS {
+        let bytes = fs::read(folder(model).join("expected.safetensors")).unwrap();
+        let expected = SafeTensors::deserialize(&bytes).unwrap();
+        let ids = expected.tensor("ids").unwrap().data().chunks(4).map(|id| usize::from(id[0]));
+        let imported = Files::of(model).import();
+        let size = imported.vocabulary.size();
+        // Where each of the file's tokens is in Confab's vocabulary.
+        let place: Vec<usize> = match &imported.vocabulary {
+            Vocabulary::Characters(sorted) => {
+                let place = |c| sorted.chars().position(|found| found == c).unwrap();
+                CHARACTERS.chars().map(place).collect()
+            }
+            Vocabulary::Tokens { .. } => (0..size).collect(),
+        };
+        let ids: Vec<u32> = ids.map(|id| place[id] as u32).collect();
+        let got = logits(&imported, &ids);
+        let expected = floats(expected.tensor("logits").unwrap().data());
+        assert_eq!(expected.len(), got.len());
+        for (expected, got) in expected.chunks(size).zip(got.chunks(size)) {
+            for (id, expected) in expected.iter().enumerate() {
+                let got = got[place[id]];
+                assert!((expected - got).abs() < 1e-4, "{model}: {expected} and {got}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_head_is_tied_if_it_is_the_embedding() {
+    let is_tied = |files: &Files| files.import().config.tied_head;
+    assert!(is_tied(&Files::of("gpt2")));
+    assert!(is_tied(&Files::of("nanogpt")));
+    assert!(!is_tied(&Files::of("gpt2_untied")));
+    let with_head = |first: f32| {
+        Files::of("gpt2").change(|tensors| {
+            let mut head = tensors["transformer.wte.weight"].clone();
+            head.2[..4].copy_from_slice(&first.to_le_bytes());
+            tensors.insert("lm_head.weight".into(), head);
+        })
+    };
+    assert!(!is_tied(&with_head(9.0)));
+    let first = Files::of("gpt2").import().parameters[0];
+    assert!(is_tied(&with_head(first)));
+}
+
+#[test]
+fn doubles_and_names_without_a_prefix_are_read_too_and_constants_are_not() {
+    let files = Files::of("gpt2");
+    let changed = files.clone().change(|tensors| {
+        *tensors = tensors
+            .drain()
+            .map(|(name, (_, shape, data))| {
+                let wide = floats(&data).into_iter().flat_map(|v| f64::from(v).to_le_bytes());
+                (name.replace("transformer.", ""), (Dtype::F64, shape, wide.collect()))
+            })
+            .collect();
+        tensors.insert("h.0.attn.bias".into(), (Dtype::U8, vec![1, 1, 2, 2], vec![1; 4]));
+    });
+    assert!(files.import() == changed.import());
+}
+
+#[test]
+fn tokens_of_bytes_are_told_as_text() {
+    let imported = Files::of("gpt2").import();
+    let tokens = tokens(&imported);
+    let shown = [0, 16, 24, 49, 50, 61].map(|id| tokens[id].as_str());
+    assert_eq!(shown, ["<|endoftext|>", "\u{fffd}", " the", " café", "<50>", "<61>"]);
+    let text = fs::read_to_string(folder("gpt2").join("tokenizer.json")).unwrap();
+    assert!(
+        matches!(&imported.vocabulary, Vocabulary::Tokens { tokenizer: Some(t), .. } if *t == text)
+    );
+}
+
+#[test]
+fn tokens_of_sentence_piece_and_of_vocab_json_are_told_as_text() {
+    let vocab = json!({"<unk>": 0, "▁the": 1, "<0xE4>": 2, "<0x0A>": 3, "Ġ": 4});
+    let tokenizer = json!({
+        "added_tokens": [{"id": 7, "content": "<0x41>"}],
+        "decoder": {"type": "Sequence", "decoders": [{"type": "ByteFallback"}]},
+        "model": {"type": "BPE", "vocab": vocab},
+    });
+    let named = |name: &str, json: &Value| {
+        let files = Files::of("llama").with(name, json.to_string().as_bytes());
+        tokens(&files.import())[..8].to_vec()
+    };
+    let pieces = named("tokenizer.json", &tokenizer);
+    assert_eq!(pieces, ["<unk>", " the", "\u{fffd}", "\n", "Ġ", "<5>", "<6>", "<0x41>"]);
+    let bytes = named("vocab.json", &vocab);
+    assert_eq!(bytes, ["<unk>", "▁the", "<0xE4>", "<0x0A>", " ", "<5>", "<6>", "<7>"]);
+}
+
+#[test]
+fn a_vocabulary_larger_than_the_embedding_is_refused() {
+    let vocab = json!({"a": 0, "b": 40}).to_string();
+    let refusal = Files::of("llama").with("vocab.json", vocab.as_bytes()).refusal();
+    assert!(refusal.contains("vocab.json: the token \"b\" has the id 40"), "{refusal}");
+}
+
+#[test]
+fn characters_of_nanogpt_are_sorted_and_numbered_without_a_meta() {
+    let files = Files::of("nanogpt");
+    assert_eq!(files.import().vocabulary, Vocabulary::Characters("\n abcxyzé€".into()));
+    let unnamed = files.without("meta.pkl").import();
+    assert_eq!(tokens(&unnamed)[..2], ["<0>", "<1>"]);
+}
+
+#[test]
+fn a_rotary_model_is_read_for_as_long_a_context_as_confab_has() {
+    let files = Files::of("llama");
+    assert_eq!(files.import().config.context, 32);
+    let longest = KNOBS.iter().find(|knob| knob.key == "model.context").unwrap().range;
+    let context = files.set("max_position_embeddings", json!(1u64 << 40)).import().config.context;
+    assert!(matches!(longest, Range::Int { max, .. } if max == context as u64));
+}
+
+#[test]
+fn what_confab_has_not_is_refused_by_name() {
+    let yarn = json!({"rope_type": "yarn", "factor": 2.0});
+    let cases: &[(&str, &str, Value, &str)] = &[
+        ("gpt2", "model_type", json!("bert"), "model_type `bert`"),
+        ("llama", "model_type", json!("qwen2"), "only queries, keys and values have biases"),
+        ("gpt2", "model_type", json!(null), "`model_type` is missing"),
+        ("gpt2", "scale_attn_weights", json!(false), "`scale_attn_weights` is false"),
+        ("gpt2", "scale_attn_by_inverse_layer_idx", json!(true), "_by_inverse_layer_idx` is true"),
+        ("gpt2", "activation_function", json!("mish"), "`activation_function` is `mish`"),
+        ("gpt2", "n_layer", json!("two"), "`n_layer` cannot be read: invalid type: string"),
+        ("gpt2", "n_layer", json!(1u64 << 40), "Layers (model.n_layers) was set to"),
+        ("gpt2", "n_embd", json!(0), "Width (model.d_model) was set to `0`"),
+        ("gpt2", "n_head", json!(0), "Heads (model.n_heads) was set to `0`"),
+        ("gpt2", "n_layer", json!(3), "`h.2.ln_1.weight` is missing"),
+        ("gpt2", "n_layer", json!(1), "`transformer.h.1.attn.c_attn.bias` has no place"),
+        ("gpt2", "vocab_size", json!(300_000), "`vocab_size` is 300000"),
+        ("gpt2", "vocab_size", json!(63), "wte.weight` is [62, 16] where [63, 16] is expected"),
+        (
+            "llama",
+            "rope_scaling",
+            yarn,
+            "`rope_scaling` is {\"factor\":2.0,\"rope_type\":\"yarn\"}",
+        ),
+        ("llama", "hidden_act", json!("gelu"), "`hidden_act` is \"gelu\""),
+        (
+            "llama",
+            "attention_bias",
+            json!(true),
+            "`attention_bias` is true and its `mlp_bias` false",
+        ),
+        (
+            "llama",
+            "quantization_config",
+            json!({"bits": 4}),
+            "`quantization_config` is {\"bits\":4}",
+        ),
+        ("mistral", "sliding_window", json!(16), "`sliding_window` is 16"),
+        ("llama", "num_key_value_heads", json!(3), "Key heads (model.kv_heads)"),
+    ];
+    for (model, key, value, expected) in cases {
+        let refusal = Files::of(model).set(key, value.clone()).refusal();
+        assert!(refusal.contains(expected), "{key} = {value}: {refusal}");
+        assert!(refusal.contains("config.json") || refusal.contains(".safetensors"), "{refusal}");
+    }
+    let gentle = Files::of("llama").set("rope_scaling", json!({"rope_type": "default"}));
+    assert!(gentle.import() == Files::of("llama").import());
+    let windowed = Files::of("mistral").set("sliding_window", json!(32));
+    assert!(windowed.import() == Files::of("mistral").import());
+}
+
+#[test]
+fn odd_tensors_are_refused_by_name() {
+    const NAME: &str = "transformer.h.1.mlp.c_fc.weight";
+    let refusal = |change: fn(&mut Tensors)| Files::of("gpt2").change(change).refusal();
+    let missing = refusal(|tensors| drop(tensors.remove(NAME)));
+    assert!(missing.contains("`h.1.mlp.c_fc.weight` is missing"), "{missing}");
+    let turned = refusal(|tensors| tensors.get_mut(NAME).unwrap().1.reverse());
+    assert!(turned.contains("c_fc.weight` is [64, 16] where [16, 64] is expected"), "{turned}");
+    let whole = refusal(|tensors| tensors.get_mut(NAME).unwrap().0 = Dtype::I32);
+    assert!(whole.contains("c_fc.weight` is not in F64, F32, F16 or BF16"), "{whole}");
+
+    let endless = Files::of("gpt2").change(|tensors| {
+        tensors.get_mut(NAME).unwrap().2[8..12].copy_from_slice(&f32::INFINITY.to_le_bytes());
+    });
+    let files = endless.view();
+    let refusal = plan(&files).unwrap().parameters().unwrap_err().to_string();
+    assert!(refusal.contains("c_fc.weight` holds a value that is not a finite"), "{refusal}");
+}
+
+#[test]
+fn files_that_are_no_model_are_refused_with_what_is_lacking() {
+    let refusal = |files: Files| files.refusal();
+    let alone = refusal(Files::of("gpt2").without("config.json"));
+    assert!(alone.contains("model.safetensors is given without config.json"), "{alone}");
+    let empty = refusal(Files::of("gpt2").without("model.safetensors"));
+    assert!(empty.contains("config.json is given without a .safetensors"), "{empty}");
+    let nothing = refusal(Files(vec![("cat.jpg".into(), vec![1])]));
+    assert!(nothing.contains("no model among the files (cat.jpg)"), "{nothing}");
+    let shard = refusal(Files::of("llama").without("model-00002-of-00002.safetensors"));
+    assert!(shard.contains("is missing; give all files of the model"), "{shard}");
+    let bytes = fs::read(folder("mistral").join("model.safetensors")).unwrap();
+    let twice = refusal(Files::of("mistral").with("b.safetensors", &bytes));
+    assert!(twice.contains("is there twice"), "{twice}");
+}
+
+#[test]
+fn a_pickle_that_names_a_function_is_refused_by_that_name_and_runs_nothing() {
+    let trace = std::env::temp_dir().join(format!("confab-import-{}", std::process::id()));
+    let command = format!("touch {}", trace.display());
+    let word = |text: &str| [&[0x8c, text.len() as u8], text.as_bytes()].concat();
+    let call = [&word(&command)[..], b"\x85R."].concat();
+    let old = [b"\x80\x02cos\nsystem\n", &call[..]].concat();
+    let new = [b"\x80\x04", &word("os")[..], &word("system"), b"\x93", &call].concat();
+    for pickle in [old, new] {
+        let refusal = Files::of("nanogpt").with("meta.pkl", &pickle).refusal();
+        assert!(refusal.starts_with("meta.pkl asks for `os.system`"), "{refusal}");
+        assert!(!trace.exists());
+    }
+
+    let mut files = Files::of("nanogpt");
+    let bytes = files.bytes("ckpt.pt");
+    let name = b"OrderedDict";
+    let at = bytes.windows(name.len()).position(|found| found == name).unwrap();
+    bytes[at..at + name.len()].copy_from_slice(b"defaultdict");
+    let refusal = files.refusal();
+    assert!(refusal.starts_with("ckpt.pt asks for `collections.defaultdict`"), "{refusal}");
+}
+
+#[test]
+fn a_pickle_without_nanogpts_model_is_refused() {
+    let mut files = Files::of("nanogpt");
+    let bytes = files.bytes("ckpt.pt");
+    let at = bytes.windows(10).position(|found| found == b"model_args").unwrap();
+    bytes[at] = b'n';
+    let refusal = files.refusal();
+    assert!(refusal.contains("ckpt.pt: its `model_args` is missing"), "{refusal}");
+    let refusal = Files::of("nanogpt").with("ckpt.pt", b"\x80\x02.").refusal();
+    assert!(refusal.contains("ckpt.pt cannot be read as a file of PyTorch"), "{refusal}");
+}
+
+/// Overwrites or cuts; what is left is often still a file of its kind.
+fn damage(
+    bytes: &mut Vec<u8>,
+    changes: &[(prop::sample::Index, u8)],
+    cut: Option<prop::sample::Index>,
+) {
+    for (place, value) in changes {
+        let at = place.index(bytes.len());
+        bytes[at] = *value;
+    }
+    if let Some(cut) = cut {
+        bytes.truncate(cut.index(bytes.len()));
+    }
+}
+
+/// Imports; a refusal must say of which file it is.
+fn try_import(files: &Files) -> Result<(), TestCaseError> {
+    if let Err(error) = import(&files.view()) {
+        let text = error.to_string();
+        prop_assert!(files.0.iter().any(|(name, _)| text.contains(name.as_str())), "{}", text);
+    }
+    Ok(())
+}
+
+fn changes() -> impl Strategy<Value = Vec<(prop::sample::Index, u8)>> {
+    // What instructions of pickles are, and anything else.
+    let byte = prop_oneof![
+        any::<u8>(),
+        prop::sample::select(
+            &b".(01NKMJGX)]tlaed}suqrhjcRbQ\x80\x85\x86\x87\x88\x8a\x8c\x93\x94"[..]
+        ),
+    ];
+    prop::collection::vec((any::<prop::sample::Index>(), byte), 0..6)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn a_damaged_meta_never_panics(changes in changes(), cut in any::<Option<prop::sample::Index>>()) {
+        let mut files = Files::of("nanogpt");
+        damage(files.bytes("meta.pkl"), &changes, cut);
+        try_import(&files)?;
+    }
+
+    #[test]
+    fn any_instructions_never_panic(
+        pickle in prop::collection::vec(
+            prop::sample::select(&b"(01NK\x01)]taed}suq\x01h\x01RbQ\x85\x86\x88\x93\x94"[..]), 0..60),
+    ) {
+        try_import(&Files::of("nanogpt").with("meta.pkl", &pickle))?;
+    }
+
+    #[test]
+    fn a_damaged_checkpoint_never_panics(changes in changes(), is_pickle in any::<bool>()) {
+        let mut files = Files::of("nanogpt_bias");
+        let bytes = files.bytes("ckpt.pt");
+        // The pickle comes first, and the list of entries last.
+        let end = if is_pickle { 6_500 } else { bytes.len() };
+        let rest = bytes.split_off(end);
+        damage(bytes, &changes, None);
+        bytes.extend(rest);
+        try_import(&files)?;
+    }
+
+    #[test]
+    fn a_damaged_list_of_entries_never_panics(changes in changes()) {
+        let mut files = Files::of("nanogpt");
+        let bytes = files.bytes("ckpt.pt");
+        let start = bytes.windows(4).position(|found| found == b"PK\x01\x02").unwrap();
+        let mut entries = bytes.split_off(start);
+        damage(&mut entries, &changes, None);
+        bytes.extend(entries);
+        try_import(&files)?;
+    }
+
+    #[test]
+    fn damaged_files_of_hugging_face_never_panic(
+        model in prop::sample::select(&MODELS[..6]),
+        file in any::<prop::sample::Index>(),
+        changes in changes(),
+        cut in any::<Option<prop::sample::Index>>(),
+    ) {
+        let mut files = Files::of(model);
+        let at = file.index(files.0.len());
+        damage(&mut files.0[at].1, &changes, cut);
+        try_import(&files)?;
+    }
+}
+
+#[test]
+fn a_file_cut_off_anywhere_is_refused() {
+    for (model, name) in
+        [("gpt2", "model.safetensors"), ("nanogpt", "ckpt.pt"), ("nanogpt", "meta.pkl")]
+    {
+        let whole = Files::of(model);
+        let length = whole.clone().bytes(name).len();
+        for at in (0..length).step_by(length.div_ceil(97)) {
+            let mut files = whole.clone();
+            files.bytes(name).truncate(at);
+            assert!(files.refusal().contains(name), "{name}, cut off at {at}");
+        }
+    }
+}
