@@ -95,7 +95,8 @@ impl Row {
     }
 }
 
-/// Rows are padded to a multiple of this many tokens, so that few different shapes occur.
+/// Rows are padded to a multiple of this many tokens, shorter ones to a power of two, so that few
+/// different shapes occur.
 const SEQ_MULTIPLE: usize = 16;
 
 impl Batch {
@@ -112,8 +113,10 @@ impl Batch {
     ) -> Self {
         let mut rng = record_rng(seed, stream);
         let mut noise_rng = noise::noise_rng(seed, stream);
-        let rows: Vec<_> = (0..rows)
-            .map(|_| Row::new(&task.draw(split, context + 1, &mut rng), tokenizer, context + 1))
+        let rows: Vec<_> = task
+            .draw_batch(split, context + 1, rows, &mut rng)
+            .iter()
+            .map(|record| Row::new(record, tokenizer, context + 1))
             .map(|row| match *noise == NoiseConfig::default() {
                 true => row.tokens(),
                 false => row.noisy_tokens(noise, tokenizer, &mut noise_rng),
@@ -130,7 +133,8 @@ impl Batch {
 
     fn of_tokens(rows: &[Vec<Token>], context: usize, device: &Device) -> Self {
         let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
-        let seq = longest.next_multiple_of(SEQ_MULTIPLE).min(context).max(1);
+        let multiple = SEQ_MULTIPLE.min(longest.next_power_of_two());
+        let seq = longest.next_multiple_of(multiple).min(context).max(1);
         let mut tokens = vec![0i32; rows.len() * seq];
         let mut targets = tokens.clone();
         let mut weights = vec![0.0f32; tokens.len()];

@@ -59,6 +59,11 @@ pub enum CheckpointError {
     Config(ConfigError),
     #[error("its tensor `{name}` {what}; the file is damaged: use another copy")]
     Tensor { name: String, what: String },
+    #[error(
+        "its {parameters} parameters need about {needs} MiB to be looked into, more than the {has} MiB \
+         this device is taken to have; use a smaller model, or one at the terminal of a larger machine"
+    )]
+    TooLarge { parameters: usize, needs: u64, has: u64 },
     #[error("its alphabet is not that of its task in this version of Confab")]
     Alphabet,
 }

@@ -104,10 +104,19 @@ pub enum Command {
     StopJob,
     /// Asks for the run as a checkpoint file: [`Event::CheckpointFile`].
     SaveCheckpoint,
-    /// Continues from a checkpoint file's bytes: [`Event::Built`], or [`Event::Refused`].
-    LoadCheckpoint { bytes: Vec<u8>, device: DeviceChoice },
+    /// Continues from a checkpoint file, or takes another's model from its files: [`Event::Built`], or
+    /// [`Event::Refused`].
+    LoadCheckpoint { files: Vec<NamedFile>, device: DeviceChoice },
     /// Continues from the autosaved run that [`Event::Resumable`] told of.
     Resume { device: DeviceChoice },
+}
+
+/// A file as the user chose it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NamedFile {
+    /// Without folders.
+    pub name: String,
+    pub bytes: Vec<u8>,
 }
 
 /// A model that another one is held against.

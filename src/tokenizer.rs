@@ -1,6 +1,10 @@
 //! Text to ids and back.
 
+mod source;
+
 use serde::{Deserialize, Serialize};
+
+use source::Source;
 
 /// One id per token: per character of an alphabet, for every model that is trained here, or per
 /// piece of text of a model from elsewhere.
@@ -14,14 +18,22 @@ pub struct Tokenizer {
     /// Of the longest token, in bytes.
     longest: usize,
     is_alphabet: bool,
+    /// What cuts text as the model's makers did, if it is known.
+    source: Option<Source>,
 }
 
 /// As it stands in a checkpoint.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Written {
-    Characters { alphabet: Vec<char> },
-    Tokens { tokens: Vec<String> },
+    Characters {
+        alphabet: Vec<char>,
+    },
+    Tokens {
+        tokens: Vec<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source: Option<Source>,
+    },
 }
 
 /// A character that no token begins with.
@@ -45,9 +57,9 @@ impl Tokenizer {
         Written::Characters { alphabet }.into()
     }
 
-    /// Pieces of text, by id.
-    pub fn of_tokens(tokens: Vec<String>) -> Self {
-        Written::Tokens { tokens }.into()
+    /// Pieces of text, by id, and the `tokenizer.json` that cuts text into them, if there is one.
+    pub fn of_tokens(tokens: Vec<String>, json: Option<String>) -> Self {
+        Written::Tokens { tokens, source: json.map(Source::new) }.into()
     }
 
     /// Whether each token is a character.
@@ -68,12 +80,15 @@ impl Tokenizer {
         self.tokens.len()
     }
 
-    /// Cuts `text` into tokens, from its beginning on the longest that fits each time; of an
-    /// alphabet, characters.
+    /// Cuts `text` into tokens: characters, of an alphabet; else as its `tokenizer.json` says, at the
+    /// terminal; else from its beginning on the longest that fits each time.
     ///
     /// # Errors
     /// The first character of `text` that no token begins with.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, UnknownCharacter> {
+        if let Some(ids) = self.source.as_ref().and_then(|source| source.encode(text)) {
+            return Ok(ids);
+        }
         let mut ids = Vec::with_capacity(if self.is_alphabet { text.len() } else { 0 });
         let mut rest = text;
         while let Some(found) = rest.chars().next() {
@@ -112,11 +127,11 @@ impl Tokenizer {
 
 impl From<Written> for Tokenizer {
     fn from(written: Written) -> Self {
-        let (tokens, is_alphabet): (Vec<String>, bool) = match written {
+        let (tokens, is_alphabet, source): (Vec<String>, _, _) = match written {
             Written::Characters { alphabet } => {
-                (alphabet.into_iter().map(String::from).collect(), true)
+                (alphabet.into_iter().map(String::from).collect(), true, None)
             }
-            Written::Tokens { tokens } => (tokens, false),
+            Written::Tokens { tokens, source } => (tokens, false, source),
         };
         let mut by_text: Vec<u32> = (0..tokens.len() as u32).collect();
         // Of those of the same text, the first id is the one that is found.
@@ -124,7 +139,7 @@ impl From<Written> for Tokenizer {
         by_text.dedup_by_key(|id| tokens[*id as usize].as_str());
         by_text.retain(|id| !tokens[*id as usize].is_empty());
         let longest = tokens.iter().map(String::len).max().unwrap_or(0);
-        Self { tokens, by_text, longest, is_alphabet }
+        Self { tokens, by_text, longest, is_alphabet, source }
     }
 }
 
@@ -132,7 +147,7 @@ impl From<Tokenizer> for Written {
     fn from(tokenizer: Tokenizer) -> Self {
         match tokenizer.is_alphabet {
             true => Written::Characters { alphabet: tokenizer.characters().collect() },
-            false => Written::Tokens { tokens: tokenizer.tokens },
+            false => Written::Tokens { tokens: tokenizer.tokens, source: tokenizer.source },
         }
     }
 }

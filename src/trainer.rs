@@ -13,7 +13,7 @@ use crate::model::{Gpt, Layout, Weights};
 use crate::optimizer::AdamW;
 use crate::protocol::{FieldLoss, LossPoint};
 use crate::schedule::learning_rate;
-use crate::task::{Split, Task, TaskKind};
+use crate::task::{Split, Task};
 use crate::tokenizer::Tokenizer;
 
 /// A run: its model, its optimizer and how far it has come.
@@ -24,7 +24,8 @@ pub struct Trainer {
     pub layout: Layout,
     /// `[layout.len()]`
     pub parameters: Tensor<1>,
-    optimizer: AdamW,
+    /// `None` if there is nothing to train on.
+    optimizer: Option<AdamW>,
     device: Device,
     /// Steps done.
     pub step: usize,
@@ -62,7 +63,7 @@ impl Trainer {
         let (task, tokenizer) = prepare(&config, limits)?;
         let layout = Layout::new(&config.model, tokenizer.vocab_size());
         let parameters = to_device(layout.init(config.seed), &device);
-        let optimizer = AdamW::new(&layout, &device);
+        let optimizer = Some(AdamW::new(&layout, &device));
         let (step, history) = (0, Vec::new());
         Ok(Self { config, task, tokenizer, layout, parameters, optimizer, device, step, history })
     }
@@ -77,12 +78,12 @@ impl Trainer {
         limits: &MemoryLimits,
     ) -> Result<Self, CheckpointError> {
         let Checkpoint { config, step, tokenizer, history, parameters, moments } = checkpoint;
-        // A model from elsewhere has no task, and tokens of its own.
-        let is_foreign = config.task.kind == TaskKind::Text && config.task.text.text.is_empty();
+        // A model from elsewhere has tokens of its own.
+        let is_foreign = config.task.is_unknown();
         let task = match is_foreign {
             true => {
                 config.validate()?;
-                config.validate_memory(tokenizer.vocab_size(), limits)?;
+                check_room(&config, tokenizer.vocab_size(), limits)?;
                 Task::none()
             }
             false => {
@@ -96,8 +97,9 @@ impl Trainer {
         let layout = Layout::new(&config.model, tokenizer.vocab_size());
         let parameters = to_device(parameters, &device);
         let optimizer = match moments {
-            Some(moments) => AdamW::from_moments(&layout, moments, &device),
-            None => AdamW::new(&layout, &device),
+            _ if is_foreign => None,
+            Some(moments) => Some(AdamW::from_moments(&layout, moments, &device)),
+            None => Some(AdamW::new(&layout, &device)),
         };
         Ok(Self { config, task, tokenizer, layout, parameters, optimizer, device, step, history })
     }
@@ -114,10 +116,14 @@ impl Trainer {
     ///
     /// # Errors
     /// If the device failed; the run is then to be resumed from its last checkpoint.
+    ///
+    /// # Panics
+    /// If there is nothing to train on: see [`Trainer::finished`].
     pub async fn step(&mut self) -> Result<StepOutcome, ExecutionError> {
         let train = self.config.train.clone();
         let lr = learning_rate(&train, self.step);
-        let rates = self.optimizer.rates(&train, self.step, lr);
+        let optimizer = self.optimizer.as_mut().expect("there is something to train on");
+        let rates = optimizer.rates(&train, self.step, lr);
         let validates = self.validates_after(self.step + 1);
         let share = 1.0 / train.accumulation as f64;
         let stream = |micro: usize| (self.step * train.accumulation + micro) as u64;
@@ -159,7 +165,8 @@ impl Trainer {
             unreachable!("accumulation is at least 1");
         };
         let gradient = weights.into_gradient();
-        self.parameters = self.optimizer.update(rates, self.parameters.clone(), gradient);
+        let optimizer = self.optimizer.as_mut().expect("it was there before");
+        self.parameters = optimizer.update(rates, self.parameters.clone(), gradient);
         let train_loss = loss.into_scalar_async::<f32>().await?; // the step's one readback
         self.step += 1;
         let mut loss = LossPoint { step: self.step, train_loss, val_loss: None };
@@ -211,22 +218,20 @@ impl Trainer {
 
     /// The run as it is now, read back in one go.
     pub async fn checkpoint(&self) -> Result<Checkpoint, ExecutionError> {
-        let read = Transaction::default()
-            .register(self.parameters.clone())
-            .register(self.optimizer.first.clone())
-            .register(self.optimizer.second.clone())
-            .execute_async()
-            .await?;
-        let [parameters, first, second] = <[TensorData; 3]>::try_from(read)
-            .unwrap_or_else(|_| unreachable!("three tensors were registered"))
-            .map(floats);
+        let mut read = Transaction::default().register(self.parameters.clone());
+        if let Some(AdamW { first, second, .. }) = &self.optimizer {
+            read = read.register(first.clone()).register(second.clone());
+        }
+        let mut read = read.execute_async().await?.into_iter().map(floats);
+        let parameters = read.next().unwrap_or_default();
+        let moments = read.next().zip(read.next());
         Ok(Checkpoint {
             config: self.config.clone(),
             step: self.step,
             tokenizer: self.tokenizer.clone(),
             history: self.history.clone(),
             parameters,
-            moments: Some(Moments { first, second }),
+            moments: moments.map(|(first, second)| Moments { first, second }),
         })
     }
 
@@ -258,6 +263,25 @@ impl Trainer {
 /// The values of a float tensor that was read back.
 pub(crate) fn floats(data: TensorData) -> Vec<f32> {
     data.iter::<f32>().collect()
+}
+
+/// Copies of the weights of a model that is loaded and looked into, at worst: as a file, on the host,
+/// on the device and in plain numbers.
+const COPIES: u64 = 7;
+
+/// Whether a model can be looked into, with the logits of a whole context.
+fn check_room(
+    config: &RunConfig,
+    vocab_size: usize,
+    limits: &MemoryLimits,
+) -> Result<(), CheckpointError> {
+    let parameters = config.model.parameters(vocab_size);
+    let needs = 4 * (COPIES * parameters as u64 + (config.model.context * vocab_size) as u64);
+    let has = limits.total.min(limits.buffer.saturating_mul(COPIES));
+    match needs > has {
+        true => Err(CheckpointError::TooLarge { parameters, needs: needs >> 20, has: has >> 20 }),
+        false => Ok(()),
+    }
 }
 
 fn prepare(config: &RunConfig, limits: &MemoryLimits) -> Result<(Task, Tokenizer), ConfigError> {

@@ -219,11 +219,14 @@ fn sums_are_right_and_those_held_out_are_not_trained_on() {
     let task = Modular::new(&ModularConfig { modulus: 13, share: 0.3 });
     let sums = |split| -> HashSet<String> {
         let mut rng = record_rng(1, 0);
-        (0..5000).map(|_| task.draw(split, &mut rng).text).collect()
+        task.draw(split, 5000, &mut rng).into_iter().map(|record| record.text).collect()
     };
     let (trained, held_out) = (sums(Split::Train), sums(Split::Validation));
     assert_eq!((trained.len(), held_out.len()), (51, 118), "30% of 169, and the others");
     assert!(trained.is_disjoint(&held_out));
+    let whole = task.draw(Split::Train, 51, &mut record_rng(2, 0));
+    let whole: HashSet<String> = whole.into_iter().map(|record| record.text).collect();
+    assert_eq!(whole, trained, "as many as there are, are all of them");
     let value = |text: &str, place| {
         let character = text.chars().nth(place).unwrap();
         task.alphabet().chars().position(|other| other == character).unwrap()

@@ -4,6 +4,7 @@ mod bench;
 mod data;
 mod eval;
 mod floor;
+mod import;
 mod inspect;
 mod knobs;
 mod look;
@@ -41,6 +42,7 @@ pub fn run() -> Result<()> {
             train::command(),
             sample::command(),
             inspect::command(),
+            import::command(),
             data::command(),
             eval::command(),
             probe::command(),
@@ -53,6 +55,7 @@ pub fn run() -> Result<()> {
         Some(("train", matches)) => train::run(matches),
         Some(("sample", matches)) => sample::run(matches),
         Some(("inspect", matches)) => inspect::run(matches),
+        Some(("import", matches)) => import::run(matches),
         Some(("data", matches)) => data::run(matches),
         Some(("eval", matches)) => eval::run(matches),
         Some(("probe", matches)) => probe::run(matches),

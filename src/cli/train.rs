@@ -9,7 +9,9 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use confab::config::RunConfig;
 use confab::platform::Store;
-use confab::protocol::{Built, Command as Order, Event, LossPoint, RunState, StepReport};
+use confab::protocol::{
+    Built, Command as Order, Event, LossPoint, NamedFile, RunState, StepReport,
+};
 use confab::session;
 use futures::channel::mpsc::{UnboundedSender, unbounded};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -55,7 +57,10 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let out = path("out").context("no file was named")?;
     check_writable(&out)?;
     let first = match path("resume") {
-        Some(file) => Order::LoadCheckpoint { bytes: checkpoint(&file, matches)?, device },
+        Some(file) => {
+            let (name, bytes) = (String::new(), checkpoint(&file, matches)?);
+            Order::LoadCheckpoint { files: vec![NamedFile { name, bytes }], device }
+        }
         None => Order::Build { config: Box::new(super::knobs::config(matches)?), device },
     };
     let log = match path("log") {
@@ -97,7 +102,7 @@ fn stop_on_ctrl_c(orders: UnboundedSender<Order>) -> Result<()> {
 }
 
 /// Finds out before hours of training whether `out` can be written.
-fn check_writable(out: &Path) -> Result<()> {
+pub(super) fn check_writable(out: &Path) -> Result<()> {
     ensure!(!out.is_dir(), "writing {}: it is a folder; name a file in it", out.display());
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
@@ -112,6 +117,12 @@ fn checkpoint(file: &Path, matches: &ArgMatches) -> Result<Vec<u8>> {
     let bytes = super::read_bytes(file)?;
     let load = || format!("loading the checkpoint {}", file.display());
     let mut checkpoint = confab::checkpoint::Checkpoint::from_bytes(&bytes).with_context(load)?;
+    ensure!(
+        !checkpoint.config.task.is_unknown(),
+        "resuming {}: it is a model from elsewhere, which brought nothing to train on; look into it \
+         with `confab inspect`, or let it write with `confab sample`",
+        file.display()
+    );
     let mut changed = checkpoint.config.clone();
     for knob in confab::config::KNOBS {
         let Some(text) = matches.get_one::<String>(knob.key) else { continue };

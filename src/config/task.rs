@@ -16,6 +16,13 @@ pub struct TaskConfig {
     pub modular: ModularConfig,
 }
 
+impl TaskConfig {
+    /// Whether it is that of a model from elsewhere, which brought nothing to train on.
+    pub fn is_unknown(&self) -> bool {
+        self.kind == TaskKind::Text && self.text.text.is_empty()
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PhoneConfig {

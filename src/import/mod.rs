@@ -22,15 +22,15 @@ pub use vocabulary::Vocabulary;
 
 use std::collections::HashSet;
 
-use crate::config::{ModelConfig, RunConfig};
+use crate::checkpoint::{Checkpoint, CheckpointError, MAX_TOKENS};
+use crate::config::{ModelConfig, RunConfig, TrainConfig};
 use crate::model::Layout;
 use crate::model::weights::Parameter;
+use crate::task::TaskKind;
+use crate::tokenizer::Tokenizer;
 use family::Family;
 use tensors::{Tensors, View};
 use vocabulary::Named;
-
-/// More tokens than any model has that fits the other limits; guards the size of the embedding.
-pub const MAX_TOKENS: usize = 262_144;
 
 /// A file's name, without folders, and its bytes.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +78,31 @@ pub fn import(files: &[File]) -> Result<Imported, ImportError> {
     let plan = plan(files)?;
     let parameters = plan.parameters()?;
     Ok(Imported { config: plan.config, vocabulary: plan.vocabulary, parameters })
+}
+
+/// Why files were taken neither for a checkpoint of Confab nor for another's model.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    #[error(transparent)]
+    Import(#[from] ImportError),
+}
+
+/// Opens a checkpoint of Confab, or the files of another's model: see [`plan`].
+///
+/// # Errors
+/// If the files are neither, or not whole.
+pub fn open(files: &[File]) -> Result<Checkpoint, OpenError> {
+    if let [file] = files
+        && !file.name.ends_with(".pt")
+    {
+        match Checkpoint::from_bytes(file.bytes) {
+            Err(CheckpointError::Foreign(_)) => {}
+            opened => return Ok(opened?),
+        }
+    }
+    Ok(plan(files)?.checkpoint()?)
 }
 
 /// Reads what a model is: Hugging Face's GPT-2, Llama, Mistral or Qwen3 from `config.json` and
@@ -132,6 +157,23 @@ impl Plan<'_> {
             self.view(parameter)?.read(&mut out)?;
         }
         Ok(out)
+    }
+
+    /// The model as a run that has nothing to train on.
+    ///
+    /// # Errors
+    /// As of [`Plan::parameters`].
+    pub fn checkpoint(self) -> Result<Checkpoint, ImportError> {
+        let parameters = self.parameters()?;
+        let mut config = RunConfig { model: self.config, ..RunConfig::default() };
+        config.task.kind = TaskKind::Text;
+        config.train = TrainConfig { batch: 1, ..config.train };
+        let tokenizer = match self.vocabulary {
+            Vocabulary::Characters(characters) => Tokenizer::new(&characters),
+            Vocabulary::Tokens { tokens, tokenizer } => Tokenizer::of_tokens(tokens, tokenizer),
+        };
+        let (step, history) = (0, Vec::new());
+        Ok(Checkpoint { config, step, tokenizer, history, parameters, moments: None })
     }
 
     /// Checks that every parameter has its tensor, and every tensor its place.

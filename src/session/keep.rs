@@ -90,7 +90,10 @@ impl<E: Fn(Event)> Session<E> {
         let config = self.trainer.take().map(|trainer| trainer.config);
         let cpu = DeviceChoice::Cpu;
         match (self.saved.bytes.take(), config) {
-            (Some(bytes), _) => self.load(&bytes, cpu).await,
+            (Some(bytes), _) => {
+                let name = String::new();
+                self.load_files(vec![NamedFile { name, bytes }], cpu).await;
+            }
             (None, Some(config)) => self.build(config, cpu).await,
             (None, None) => {}
         }

@@ -14,6 +14,7 @@ use web_time::{Duration, Instant};
 use crate::capacity;
 use crate::checkpoint::Checkpoint;
 use crate::config::RunConfig;
+use crate::import::{self, File};
 use crate::platform::{self, OpenDevice, Store};
 use crate::protocol::*;
 use crate::sample::Sampler;
@@ -156,9 +157,12 @@ impl<E: Fn(Event)> Session<E> {
             }
             Command::StopJob => self.stop_job(),
             Command::SaveCheckpoint => self.export().await,
-            Command::LoadCheckpoint { bytes, device } => self.load(&bytes, device).await,
+            Command::LoadCheckpoint { files, device } => self.load_files(files, device).await,
             Command::Resume { device } => match self.store.latest().await {
-                Some(bytes) => self.load(&bytes, device).await,
+                Some(bytes) => {
+                    let name = String::new();
+                    self.load_files(vec![NamedFile { name, bytes }], device).await;
+                }
                 None => self.refuse("There is no saved run to resume in this browser."),
             },
         }
@@ -178,18 +182,28 @@ impl<E: Fn(Event)> Session<E> {
         }
     }
 
-    async fn load(&mut self, bytes: &[u8], choice: DeviceChoice) {
-        self.save().await;
-        let checkpoint = match Checkpoint::from_bytes(bytes) {
-            Ok(checkpoint) => checkpoint,
-            Err(error) => return self.refuse(format!("The checkpoint was not loaded: {error}.")),
+    async fn load_files(&mut self, files: Vec<NamedFile>, choice: DeviceChoice) {
+        let opened = {
+            let files = files.iter().map(|NamedFile { name, bytes }| File { name, bytes });
+            import::open(&files.collect::<Vec<_>>())
         };
+        drop(files);
+        match opened {
+            Ok(checkpoint) => self.load(checkpoint, choice).await,
+            Err(error) => self.refuse(format!("The checkpoint was not loaded: {error}.")),
+        }
+    }
+
+    async fn load(&mut self, checkpoint: Checkpoint, choice: DeviceChoice) {
+        self.save().await;
+        // What is gone back to if the device is lost.
+        let bytes = checkpoint.to_bytes().ok();
         let Some(device) = self.open(choice).await else { return };
         match Trainer::resume(checkpoint, device.device.clone(), &device.limits) {
             Ok(trainer) => {
                 self.keep_run().await;
                 self.take(trainer, device);
-                self.saved.bytes = Some(bytes.to_vec());
+                self.saved.bytes = bytes;
                 self.tell_fields().await;
             }
             Err(error) => self.refuse(format!("The checkpoint was not loaded: {error}.")),

@@ -60,7 +60,22 @@ impl Task {
             Task::Facts(task) => task.draw(split, rng),
             Task::Text(task) => task.draw(split, window, rng),
             Task::Induction(task) => task.draw(split, rng),
-            Task::Modular(task) => task.draw(split, rng),
+            Task::Modular(task) => task.draw(split, 1, rng).pop().unwrap_or_else(Record::new),
+        }
+    }
+
+    /// Draws the records of a batch: as [`Task::draw`], but where there are few to draw from, none
+    /// twice.
+    pub fn draw_batch(
+        &self,
+        split: Split,
+        window: usize,
+        count: usize,
+        rng: &mut ChaCha8Rng,
+    ) -> Vec<Record> {
+        match self {
+            Task::Modular(task) => task.draw(split, count, rng),
+            _ => (0..count).map(|_| self.draw(split, window, rng)).collect(),
         }
     }
 

@@ -39,11 +39,24 @@ impl Modular {
         Self { numbers, pairs, trained }
     }
 
-    /// Draws evenly among the sums of `split`.
-    pub fn draw(&self, split: Split, rng: &mut ChaCha8Rng) -> Record {
+    /// Draws evenly among the sums of `split`, none twice as long as there are others: as many as there
+    /// are, in whatever order, are the whole split, without which weight decay this strong drowns what
+    /// is learnt in the noise of drawing.
+    pub fn draw(&self, split: Split, count: usize, rng: &mut ChaCha8Rng) -> Vec<Record> {
         let (trained, held_out) = self.pairs.split_at(self.trained);
         let pairs = if split == Split::Train { trained } else { held_out };
-        let pair = pairs[below(rng, pairs.len())] as usize;
+        let mut left = Vec::new();
+        let draw = |_| {
+            if left.is_empty() {
+                left = pairs.to_vec();
+            }
+            let place = below(rng, left.len());
+            self.record(left.swap_remove(place) as usize)
+        };
+        (0..count).map(draw).collect()
+    }
+
+    fn record(&self, pair: usize) -> Record {
         let (a, b) = (pair / self.numbers.len(), pair % self.numbers.len());
         let sum = (a + b) % self.numbers.len();
         let mut record = Record::new();

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use confab::config::RunConfig;
 use confab::link;
-use confab::protocol::{Command, DeviceChoice, RunState};
+use confab::protocol::{Command, DeviceChoice, NamedFile, RunState};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -18,7 +18,7 @@ use crate::state::State;
 
 /// A trained checkpoint that is shipped with the page.
 const EXAMPLE: &str = "assets/demo.safetensors";
-const MOST_CHECKPOINT_BYTES: f64 = (512 << 20) as f64;
+const MOST_CHECKPOINT_MIB: f64 = 512.0;
 
 /// Which command a `Built` or `Refused` will answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,18 +123,30 @@ impl Actions {
         }
     }
 
-    pub fn load_checkpoint(self, file: web_sys::File) {
-        let name = file.name();
-        if file.size() > MOST_CHECKPOINT_BYTES {
-            let text = format!("{name} is larger than the 512 MiB that a checkpoint may be.");
-            return self.state.notify(text);
+    /// A run's one file, or those of another's model.
+    pub fn load_checkpoint(self, files: Vec<web_sys::File>) {
+        let size: f64 = files.iter().map(|file| file.size()).sum();
+        let most = MOST_CHECKPOINT_MIB;
+        let mib = (size / f64::from(1 << 20)).ceil();
+        if mib > most {
+            return self.state.notify(format!(
+                "The checkpoint was not loaded: it has {mib} MiB, and the page takes at most {most}. \
+                 `confab import` takes larger ones at the terminal."
+            ));
         }
         spawn_local(async move {
-            match browser::read_bytes(&file).await {
-                Ok(bytes) => self.load(Origin::File, bytes),
-                Err(reason) => {
-                    self.state.notify(format!("{name} could not be read: {reason}."));
+            let mut read = Vec::new();
+            for file in files {
+                let name = file.name();
+                match browser::read_bytes(&file).await {
+                    Ok(bytes) => read.push(NamedFile { name, bytes }),
+                    Err(reason) => {
+                        return self.state.notify(format!("{name} could not be read: {reason}."));
+                    }
                 }
+            }
+            if !read.is_empty() {
+                self.load(Origin::File, read);
             }
         });
     }
@@ -147,7 +159,7 @@ impl Actions {
                 && self.pending.with_value(VecDeque::is_empty)
                 && self.state.resumable.with_untracked(Option::is_none);
             if is_untouched {
-                self.load(Origin::Example, bytes);
+                self.load(Origin::Example, vec![NamedFile { name: EXAMPLE.into(), bytes }]);
             }
         });
     }
@@ -156,7 +168,7 @@ impl Actions {
     fn load_trained(self, name: String) {
         spawn_local(async move {
             match browser::fetch_bytes(&format!("assets/gallery/{name}.safetensors")).await {
-                Some(bytes) => self.load(Origin::File, bytes),
+                Some(bytes) => self.load(Origin::File, vec![NamedFile { name, bytes }]),
                 None => self.state.notify(format!(
                     "The trained model “{name}” could not be fetched. Open its link again, or train \
                      one yourself."
@@ -165,12 +177,12 @@ impl Actions {
         });
     }
 
-    fn load(&self, origin: Origin, bytes: Vec<u8>) {
+    fn load(&self, origin: Origin, files: Vec<NamedFile>) {
         let device = match origin {
             Origin::Example => DeviceChoice::Cpu,
             _ => self.state.device_choice.get_untracked(),
         };
-        self.request(origin, Command::LoadCheckpoint { bytes, device });
+        self.request(origin, Command::LoadCheckpoint { files, device });
     }
 
     pub fn resume(&self) {

@@ -14,8 +14,8 @@ pub fn Toolbar() -> impl IntoView {
 
     let load = move |event: leptos::ev::Targeted<leptos::ev::Event, web_sys::HtmlInputElement>| {
         let input = event.target();
-        if let Some(file) = input.files().and_then(|files| files.get(0)) {
-            actions.load_checkpoint(file);
+        if let Some(files) = input.files() {
+            actions.load_checkpoint((0..files.length()).filter_map(|at| files.get(at)).collect());
         }
         // So that the same file can be chosen again.
         input.set_value("");
@@ -65,7 +65,7 @@ pub fn Toolbar() -> impl IntoView {
                     "Save checkpoint"
                 </button>
                 <button
-                    title="Go on with a run from a file"
+                    title="Go on with a run from a file, or look into another’s model: config.json, model.safetensors and tokenizer.json of GPT-2 or Llama"
                     on:click=move |_| {
                         if let Some(file) = file.get() {
                             file.click();
@@ -77,7 +77,8 @@ pub fn Toolbar() -> impl IntoView {
                 <input
                     type="file"
                     hidden
-                    accept=".safetensors"
+                    multiple
+                    accept=".safetensors,.json"
                     aria-label="Checkpoint file"
                     node_ref=file
                     on:change:target=load
