@@ -19,6 +19,7 @@ pub enum What {
     PatchPatterns,
     PatchMlps,
     Heads,
+    Pattern,
     ValueWeighted,
     Difference,
     Ov,
@@ -134,6 +135,7 @@ pub const ANALYSES: &[Analysis] = {
             &[Prompt, Other, Position, Characters],
         ),
         analysis(What::Heads, "heads", "Head scores", Circuits, &[]),
+        analysis(What::Pattern, "pattern", "Attention pattern", Circuits, &[Prompt, Head]),
         analysis(
             What::ValueWeighted,
             "value-weighted",

@@ -423,3 +423,58 @@ fn inspect_prints_draws_and_refuses_analyses() {
         assert!(!refused.status.success() && errors.contains(reason), "{errors}");
     }
 }
+
+#[test]
+fn a_model_from_elsewhere_is_imported_looked_into_and_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let models = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/import");
+    let file = |name: &str| format!("{models}/gpt2/{name}");
+    let (config, weights) = (file("config.json"), file("model.safetensors"));
+    let tokenizer = file("tokenizer.json");
+    let out = ["--out", "gpt2.safetensors"];
+    let import = confab(at, &[&["import", &config, &weights, &tokenizer][..], &out].concat());
+    ok(&import);
+    let told = String::from_utf8_lossy(&import.stderr);
+    assert!(told.contains("7840 parameters") && told.contains("62 tokens"), "{told}");
+
+    let lens =
+        ["inspect", "gpt2.safetensors", "--prompt", "the cat sat", "--what", "lens", "--json"];
+    let figures: serde_json::Value = serde_json::from_str(&ok(&confab(at, &lens))).unwrap();
+    let tokens = &figures[0]["content"]["Grid"]["columns"]["labels"];
+    assert_eq!(*tokens, serde_json::json!(["the", "·cat", "·sat"]));
+    let sample = ["sample", "gpt2.safetensors", "--prompt", "the cat", "--max-chars", "4"];
+    assert!(ok(&confab(at, &sample)).starts_with("the cat"));
+
+    let resumed = confab(at, &["train", "--resume", "gpt2.safetensors", "--steps", "5"]);
+    let error = String::from_utf8_lossy(&resumed.stderr);
+    assert!(!resumed.status.success() && error.contains("nothing to train on"), "{error}");
+    let half = confab(at, &[&["import", &weights][..], &out].concat());
+    let error = String::from_utf8_lossy(&half.stderr);
+    assert!(!half.status.success() && error.contains("config.json"), "{error}");
+}
+
+#[test]
+fn what_only_training_needs_is_left_out_and_two_steps_are_held_against_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    ok(&train(at, &["--steps", "2", "--out", "two.safetensors"]));
+    ok(&train(at, &["--steps", "4", "--out", "four.safetensors"]));
+    ok(&confab(at, &["import", "four.safetensors", "--out", "small.safetensors"]));
+    let size = |name: &str| std::fs::metadata(at.join(name)).unwrap().len();
+    assert!(size("small.safetensors") < size("four.safetensors") / 2);
+
+    let ov = |more: &[&str]| -> Vec<f64> {
+        let args = [&["inspect", "small.safetensors", "--what", "ov", "--json"][..], more].concat();
+        let figures: serde_json::Value = serde_json::from_str(&ok(&confab(at, &args))).unwrap();
+        let values = figures[0]["content"]["Grid"]["values"].as_array().unwrap();
+        values.iter().map(|value| value.as_f64().unwrap()).collect()
+    };
+    assert!(
+        ov(&["--less", "four.safetensors"]).iter().all(|value| *value == 0.0),
+        "the same weights"
+    );
+    let (whole, less) = (ov(&[]), ov(&["--less", "two.safetensors"]));
+    assert_eq!(whole.len(), less.len());
+    assert!(less.iter().any(|value| *value != 0.0));
+}

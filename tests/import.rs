@@ -5,10 +5,14 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use confab::config::{KNOBS, Range};
-use confab::import::{File, Imported, Vocabulary, import, plan};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use confab::checkpoint::Checkpoint;
+use confab::config::{KNOBS, MemoryLimits, Range};
+use confab::import::{File, Imported, Vocabulary, import, open, plan};
 use confab::model::Layout;
 use confab::plain::Plain;
+use confab::tokenizer::Tokenizer;
+use confab::trainer::Trainer;
 use proptest::prelude::*;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -112,32 +116,41 @@ fn logits(imported: &Imported, ids: &[u32]) -> Vec<f32> {
     Plain::new(&imported.config, &layout, &imported.parameters).record(ids, &[]).logits
 }
 
+/// PyTorch's ids and logits, `[seq, vocab]`, by the ids of the imported vocabulary.
+fn expected(model: &str, imported: &Imported) -> (Vec<u32>, Vec<f32>) {
+    let bytes = fs::read(folder(model).join("expected.safetensors")).unwrap();
+    let expected = SafeTensors::deserialize(&bytes).unwrap();
+    let ids = expected.tensor("ids").unwrap().data().chunks(4).map(|id| usize::from(id[0]));
+    let size = imported.vocabulary.size();
+    // Where each of the file's tokens is in Confab's vocabulary.
+    let place: Vec<usize> = match &imported.vocabulary {
+        Vocabulary::Characters(sorted) => {
+            let place = |c| sorted.chars().position(|found| found == c).unwrap();
+            CHARACTERS.chars().map(place).collect()
+        }
+        Vocabulary::Tokens { .. } => (0..size).collect(),
+    };
+    let mut logits = floats(expected.tensor("logits").unwrap().data());
+    for row in logits.chunks_mut(size) {
+        let of_file = row.to_vec();
+        place.iter().zip(of_file).for_each(|(place, logit)| row[*place] = logit);
+    }
+    (ids.map(|id| place[id] as u32).collect(), logits)
+}
+
+fn assert_near(model: &str, got: &[f32], expected: &[f32]) {
+    assert_eq!(got.len(), expected.len(), "{model}");
+    for (got, expected) in got.iter().zip(expected) {
+        assert!((expected - got).abs() < 1e-4, "{model}: {expected} and {got}");
+    }
+}
+
 #[test]
 fn logits_are_those_of_pytorch() {
     for model in MODELS {
-        let bytes = fs::read(folder(model).join("expected.safetensors")).unwrap();
-        let expected = SafeTensors::deserialize(&bytes).unwrap();
-        let ids = expected.tensor("ids").unwrap().data().chunks(4).map(|id| usize::from(id[0]));
         let imported = Files::of(model).import();
-        let size = imported.vocabulary.size();
-        // Where each of the file's tokens is in Confab's vocabulary.
-        let place: Vec<usize> = match &imported.vocabulary {
-            Vocabulary::Characters(sorted) => {
-                let place = |c| sorted.chars().position(|found| found == c).unwrap();
-                CHARACTERS.chars().map(place).collect()
-            }
-            Vocabulary::Tokens { .. } => (0..size).collect(),
-        };
-        let ids: Vec<u32> = ids.map(|id| place[id] as u32).collect();
-        let got = logits(&imported, &ids);
-        let expected = floats(expected.tensor("logits").unwrap().data());
-        assert_eq!(expected.len(), got.len());
-        for (expected, got) in expected.chunks(size).zip(got.chunks(size)) {
-            for (id, expected) in expected.iter().enumerate() {
-                let got = got[place[id]];
-                assert!((expected - got).abs() < 1e-4, "{model}: {expected} and {got}");
-            }
-        }
+        let (ids, expected) = expected(model, &imported);
+        assert_near(model, &logits(&imported, &ids), &expected);
     }
 }
 
@@ -453,4 +466,48 @@ fn a_file_cut_off_anywhere_is_refused() {
             assert!(files.refusal().contains(name), "{name}, cut off at {at}");
         }
     }
+}
+
+#[test]
+fn an_imported_model_is_kept_as_a_checkpoint_and_run_on_a_device() {
+    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
+    for model in MODELS {
+        let opened = open(&Files::of(model).view()).unwrap();
+        let bytes = opened.to_bytes().unwrap();
+        let again = open(&[File { name: "kept.safetensors", bytes: &bytes }]).unwrap();
+        assert!(again == opened, "{model}");
+        let run = Trainer::resume(again, Device::flex(), &limits).unwrap();
+        assert!(run.finished(), "{model} brought nothing to train on");
+        let (ids, expected) = expected(model, &Files::of(model).import());
+        let ids: Vec<i32> = ids.iter().map(|id| *id as i32).collect();
+        let shape = [1, ids.len()];
+        let tokens = Tensor::<2, Int>::from_data(TensorData::new(ids, shape), &Device::flex());
+        let logits: Vec<f32> = run.model().forward(tokens).0.into_data().iter().collect();
+        assert_near(model, &logits, &expected);
+    }
+}
+
+#[test]
+fn text_is_cut_as_its_makers_did() {
+    let imported = Files::of("gpt2").import();
+    let Vocabulary::Tokens { tokens, tokenizer } = imported.vocabulary else { panic!() };
+    // Byte pairs are joined by their rank: `a`, `sat`. The longest first would be `as`, `at`.
+    let (exact, longest) =
+        (Tokenizer::of_tokens(tokens.clone(), tokenizer), Tokenizer::of_tokens(tokens, None));
+    assert_eq!(exact.encode("asat").unwrap(), [3, 27]);
+    assert_eq!(longest.encode("asat").unwrap(), [34, 21]);
+    for tokenizer in [exact, longest] {
+        let ids = tokenizer.encode("the cat sat").unwrap();
+        assert_eq!(ids, [23, 30, 29]);
+        assert_eq!(tokenizer.decode(&ids), "the cat sat");
+    }
+}
+
+#[test]
+fn a_model_too_large_for_a_device_is_refused_with_its_size() {
+    let limits = MemoryLimits { total: 1 << 10, buffer: u64::MAX };
+    let checkpoint: Checkpoint = open(&Files::of("gpt2").view()).unwrap();
+    let error = Trainer::resume(checkpoint, Device::flex(), &limits).err().unwrap().to_string();
+    assert!(error.contains("7840 parameters"), "{error}");
+    assert!(error.contains("MiB"), "{error}");
 }

@@ -193,13 +193,90 @@ fn what_a_model_lacks_is_refused_with_what_there_is() {
     let component = refused(|look| look.component = 8, What::Component);
     assert!(component.contains("no component 8"), "{component}");
     let character = refused(|look| look.character = Some("é".into()), What::Attribution);
-    assert!(character.contains("“é”"), "{character}");
+    assert!(character.contains("'é'"), "{character}");
+    let parameter = refused(|look| look.parameter = "W".into(), What::Weights);
+    assert!(
+        parameter.contains("no parameter `W`") && parameter.contains("embed.W_E"),
+        "{parameter}"
+    );
     let other = refused(|look| look.other.clear(), What::Difference);
     assert!(other.contains("second prompt is empty"), "{other}");
     let lengths = refused(|look| look.other = "{B}".into(), What::PatchHeads);
     assert!(lengths.contains("equally many tokens"), "{lengths}");
     let same = refused(|look| look.other = look.prompt.clone(), What::PatchHeads);
     assert!(same.contains("same logit difference"), "{same}");
+}
+
+/// The numbers of the first grid.
+fn numbers(figures: &[Figure]) -> Vec<f32> {
+    let grid = figures.iter().find_map(|figure| match &figure.content {
+        Content::Grid(grid) => Some(grid.values.clone()),
+        _ => None,
+    });
+    grid.expect("there is a grid")
+}
+
+#[test]
+fn what_one_model_shows_beyond_another_is_the_difference() {
+    let (one, other) = (model(|_| {}), model(|config| config.seed = 7));
+    for what in [What::Ov, What::Lens, What::ValueWeighted, What::Heads, What::Weights] {
+        let look = ask(what);
+        let [a, b] = [&one, &other].map(|model| numbers(&see(model, look.clone()).unwrap()));
+        let mut looking =
+            Looking::beside(one.clone(), Some(("the other".into(), other.clone())), look).unwrap();
+        while looking.advance().unwrap() {}
+        let figures = looking.figures().unwrap();
+        assert!(figures[0].title.ends_with("the other"), "{}", figures[0].title);
+        for (found, (a, b)) in numbers(&figures).iter().zip(a.iter().zip(&b)) {
+            assert!(found.is_nan() && a.is_nan() || (found - (a - b)).abs() < 1e-6, "{what:?}");
+        }
+    }
+    let smaller = model(|config| config.model.d_model = 4);
+    let beside = Some(("a smaller one".to_owned(), smaller));
+    let error = Looking::beside(one, beside, ask(What::Weights)).unwrap().figures().unwrap_err();
+    assert!(error.to_string().contains("held against a smaller one"), "{error}");
+}
+
+#[test]
+fn a_weight_that_is_set_changes_what_is_computed_and_no_other() {
+    let model = model(|_| {});
+    let set = |name: &str, value| vec![Intervention::parse(name, value).unwrap()];
+    let look = Look { parameter: "blocks.1.attn.W_Q".into(), ..ask(What::Weights) };
+    let before = numbers(&see(&model, look.clone()).unwrap());
+    let changes = set("blocks.1.attn.W_Q[2,5]", 0.5);
+    assert_eq!(changes[0].to_string(), "blocks.1.attn.W_Q[2,5] = 0.5");
+    let after = numbers(&see(&model, Look { changes: changes.clone(), ..look }).unwrap());
+    let changed: Vec<usize> = (0..before.len()).filter(|at| before[*at] != after[*at]).collect();
+    assert_eq!(changed, [2 * 8 + 5]);
+    assert_eq!(after[2 * 8 + 5], 0.5);
+    let qk = |changes| {
+        numbers(&see(&model, Look { changes, layer: 1, head: 1, ..ask(What::Qk) }).unwrap())
+    };
+    assert_ne!(qk(changes), qk(Vec::new()), "the circuit of the head that reads it");
+    for (name, says) in [("blocks.1.attn.W_Q[8,0]", "8 × 8"), ("W[0,0]", "no parameter")] {
+        let error = see(&model, Look { changes: set(name, 1.0), ..ask(What::Lens) }).unwrap_err();
+        assert!(error.contains(says), "{error}");
+    }
+    for name in ["W_Q", "W_Q[", "W_Q[]", "W_Q[1,]", "[-1,0]"] {
+        assert_eq!(Intervention::parse(name, 1.0), None, "{name}");
+    }
+}
+
+#[test]
+fn sparsity_is_that_of_the_vectors_unembedded() {
+    let model = model(|_| {});
+    let figures = see(&model, ask(What::Sparsity)).unwrap();
+    let (Content::Table(table), Content::Plot(plot)) = (&figures[0].content, &figures[1].content)
+    else {
+        panic!("{figures:?}");
+    };
+    let value = |row: usize| table.rows[row][1].trim_end_matches('%').parse::<f32>().unwrap();
+    let by_rank = &plot.series[0].points;
+    assert!(by_rank.windows(2).all(|pair| pair[0][1] >= pair[1][1]), "the largest first");
+    let mean = by_rank.iter().map(|point| point[1]).sum::<f32>() / by_rank.len() as f32;
+    assert!((mean - value(0)).abs() < 0.01, "{mean} and {}", value(0));
+    assert!((0.0..=1.0).contains(&value(1)));
+    assert!((1.0..=8.0).contains(&value(3)), "of 8 components");
 }
 
 #[test]

@@ -93,9 +93,11 @@ proptest! {
         (prompt, other) in any::<(String, String)>(),
         tab in ".{0,32}",
         look in prop::option::of(any::<Index>()),
+        trained in prop::option::of(any::<Index>()),
     ) {
         let look = look.map(|index| index.get(ANALYSES).what);
-        let link = Link { config, prompt, tab, look, other };
+        let trained = trained.map_or(String::new(), |index| index.get(GALLERY).name.into());
+        let link = Link { config, prompt, tab, look, other, trained };
         let fragment = encode(&link).unwrap();
         prop_assert!(fragment.is_ascii() && !fragment.contains(['#', ' ', '\n']));
         for written in [fragment.clone(), format!("#{fragment}"), format!("https://a.example/confab/?x=1#{fragment}")] {

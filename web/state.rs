@@ -311,6 +311,7 @@ impl State {
                 Some(_) => self.look.with_untracked(|look| look.other.clone()),
                 None => String::new(),
             },
+            trained: String::new(),
         }
     }
 

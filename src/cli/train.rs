@@ -40,6 +40,13 @@ pub fn command() -> Command {
                 .help("writes the losses as JSON lines"),
         )
         .arg(
+            Arg::new("keep-steps")
+                .long("keep-steps")
+                .value_name("FOLDER")
+                .value_parser(value_parser!(PathBuf))
+                .help("keeps some sixty steps of the run there, to look into: step100.safetensors"),
+        )
+        .arg(
             Arg::new("resume")
                 .long("resume")
                 .value_name("FILE")
@@ -56,6 +63,11 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let path = |name: &str| matches.get_one::<PathBuf>(name).cloned();
     let out = path("out").context("no file was named")?;
     check_writable(&out)?;
+    let steps = path("keep-steps");
+    if let Some(folder) = &steps {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("making the folder {}", folder.display()))?;
+    }
     let first = match path("resume") {
         Some(file) => {
             let (name, bytes) = (String::new(), checkpoint(&file, matches)?);
@@ -76,7 +88,8 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let screen =
         RefCell::new(Screen { log, bar: None, orders, trained: None, result: Ok(()), saved: None });
     let emit = |event| screen.borrow_mut().show(event);
-    futures::executor::block_on(session::run(received, emit, Store::file(out.clone())));
+    let store = Store::file(out.clone()).with_steps(steps);
+    futures::executor::block_on(session::run(received, emit, store));
     let screen = screen.into_inner();
     screen.result?;
     match (screen.trained, screen.saved) {

@@ -54,6 +54,31 @@ fn pattern(on: &On, pattern: Pattern) -> Grid {
     Grid::pattern(queries, keys, pattern.values)
 }
 
+/// A head's pattern, and the mean of its layer's.
+pub(super) fn patterns(on: &On) -> Result<Vec<Figure>, LookError> {
+    let (head, recording) = (on.head(), on.record());
+    let layer = recording.layers.get(head.layer);
+    let all = layer.map_or(&[][..], |layer| &layer.pattern); // [head, query, key]
+    let size = recording.seq * recording.seq;
+    let own = all.chunks(size.max(1)).nth(head.head).unwrap_or_default().to_vec();
+    let mut mean = vec![0.0; size];
+    for (place, weight) in all.iter().enumerate() {
+        mean[place % size] += weight / recording.n_heads as f32;
+    }
+    let figure = |title, values| {
+        let pattern = Pattern { seq: recording.seq, values };
+        Figure {
+            title,
+            note: "What each query (row) reads of the keys up to it; a row sums to 1.".into(),
+            content: Content::Grid(self::pattern(on, pattern).within([0.0, 1.0])),
+        }
+    };
+    Ok(vec![
+        figure(format!("Pattern of {head}"), own),
+        figure(format!("Mean pattern of layer {}", head.layer), mean),
+    ])
+}
+
 pub(super) fn value_weighted(on: &On) -> Result<Vec<Figure>, LookError> {
     let weighted = attention::value_weighted(on.view, &on.record(), on.head())?;
     Ok(vec![Figure {

@@ -365,6 +365,7 @@ impl Looking {
             What::Attribution => residual::attribution(&on),
             What::Edited => change::edited(&on),
             What::Weights => change::weights(&on),
+            What::Pattern => circuits::patterns(&on),
             What::ValueWeighted => circuits::value_weighted(&on),
             What::Difference => circuits::difference(&on),
             What::Ov | What::Qk => circuits::circuit(&on),

@@ -109,21 +109,42 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
-/// A file that holds the run as it was last saved, or nothing.
-#[derive(Clone, Debug)]
+/// A file that holds the run as it was last saved, and a folder for some of its steps.
+#[derive(Clone, Debug, Default)]
 pub struct Store {
     file: Option<PathBuf>,
+    steps: Option<PathBuf>,
 }
 
 impl Store {
     /// Keeps the run in `file`.
     pub fn file(file: PathBuf) -> Self {
-        Self { file: Some(file) }
+        Self { file: Some(file), steps: None }
     }
 
     /// Keeps nothing.
     pub fn none() -> Self {
-        Self { file: None }
+        Self::default()
+    }
+
+    /// Also keeps steps, in `folder` if it is given.
+    pub fn with_steps(self, folder: Option<PathBuf>) -> Self {
+        Self { steps: folder, ..self }
+    }
+
+    pub fn keeps_steps(&self) -> bool {
+        self.steps.is_some()
+    }
+
+    /// Writes `step{N}.safetensors`.
+    ///
+    /// # Errors
+    /// A sentence naming the file.
+    pub fn keep_step(&self, step: &Checkpoint) -> Result<(), String> {
+        let Some(folder) = &self.steps else { return Ok(()) };
+        let file = folder.join(format!("step{}.safetensors", step.step));
+        let bytes = step.to_bytes().map_err(|e| format!("writing {}: {e}", file.display()))?;
+        replace_file(&file, &bytes).map_err(|e| format!("writing {}: {e}", file.display()))
     }
 
     /// A terminal resumes what it is told to, never what it finds.

@@ -106,6 +106,17 @@ impl Store {
         Self {}
     }
 
+    /// A page keeps steps in memory.
+    pub fn keeps_steps(&self) -> bool {
+        false
+    }
+
+    /// # Errors
+    /// None.
+    pub fn keep_step(&self, _: &Checkpoint) -> Result<(), String> {
+        Ok(())
+    }
+
     /// The bytes of the file written last, if there is one that can be read.
     pub async fn latest(&self) -> Option<Vec<u8>> {
         let folder = folder().await.ok()?;

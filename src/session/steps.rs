@@ -5,6 +5,7 @@ use std::sync::Arc;
 use burn::tensor::ExecutionError;
 
 use super::Session;
+use crate::checkpoint::Checkpoint;
 use crate::lab::Model;
 use crate::protocol::{Beside, Event};
 use crate::trainer::{Trainer, floats};
@@ -19,8 +20,9 @@ const RUNS: usize = 4;
 
 /// What is kept, and what of it is looked at.
 pub(super) struct Steps {
-    /// A step is kept every so many; 0 if none is, for they would be too large.
+    /// A step is kept every so many.
     every: usize,
+    /// Steps that there is room for; none, if that is for one only.
     most: usize,
     kept: Vec<(usize, Vec<f32>)>,
     runs: Vec<(String, Arc<Model>)>,
@@ -31,27 +33,27 @@ pub(super) struct Steps {
 impl Steps {
     pub(super) fn new() -> Self {
         let (kept, runs) = (Vec::new(), Vec::new());
-        Self { every: 0, most: 0, kept, runs, visited: None, beside: None }
+        Self { every: 1, most: 0, kept, runs, visited: None, beside: None }
     }
 
     /// Forgets the steps of the last run; those of this one are kept from now on.
     pub(super) fn follow(&mut self, trainer: &Trainer) {
         self.most = (MOST_BYTES / (4 * trainer.layout.len()).max(1)).min(KEPT);
-        self.every = match self.most {
-            0..2 => 0,
-            most => trainer.config.train.steps.div_ceil(most).max(1),
-        };
+        let even = if self.most < 2 { KEPT } else { self.most };
+        self.every = trainer.config.train.steps.div_ceil(even).max(1);
         self.kept.clear();
         (self.visited, self.beside) = (None, None);
     }
 
     fn is_due(&self, step: usize) -> bool {
-        self.every > 0
-            && step.is_multiple_of(self.every)
+        step.is_multiple_of(self.every)
             && self.kept.last().is_none_or(|(last, _)| *last < step)
     }
 
     fn keep(&mut self, step: usize, flat: Vec<f32>) {
+        if self.most < 2 {
+            return;
+        }
         self.kept.push((step, flat));
         if self.kept.len() >= 2 * self.most {
             self.every *= 2;
@@ -94,11 +96,25 @@ impl<E: Fn(Event)> Session<E> {
     /// Keeps the run's step if it is one of those to keep.
     pub(super) async fn keep_step(&mut self) -> Result<(), ExecutionError> {
         let Some(trainer) = &self.trainer else { return Ok(()) };
-        if !self.steps.is_due(trainer.step) {
+        let (keeps, step) = (self.store.keeps_steps(), trainer.step);
+        if !self.steps.is_due(step) || !keeps && self.steps.most < 2 {
             return Ok(());
         }
         let flat = floats(trainer.parameters.clone().into_data_async().await?);
-        self.steps.keep(trainer.step, flat);
+        if keeps {
+            let kept = Checkpoint {
+                config: trainer.config.clone(),
+                step,
+                tokenizer: trainer.tokenizer.clone(),
+                history: trainer.history.clone(),
+                parameters: flat.clone(),
+                moments: None,
+            };
+            if let Err(error) = self.store.keep_step(&kept) {
+                self.notice(format!("Step {step} was not kept: {error}."));
+            }
+        }
+        self.steps.keep(step, flat);
         self.tell_kept();
         Ok(())
     }

@@ -11,7 +11,7 @@ const OTHER = '{B}⏎Mia Ford: 998-'
 const GROUPS = {
   Residual: ['Logit lens', 'Direct logit attribution'],
   Change: ['With the changes', 'Weights', 'Knock out each part', 'Patch the residual stream', 'Patch heads', 'Patch patterns', 'Patch MLPs'],
-  Circuits: ['Head scores', 'Value-weighted attention', 'Attention, two prompts', 'OV circuit', 'QK circuit', 'Copying scores',
+  Circuits: ['Head scores', 'Attention pattern', 'Value-weighted attention', 'Attention, two prompts', 'OV circuit', 'QK circuit', 'Copying scores',
     'Singular values', 'Composition'],
   Outputs: ['Output vector', 'Sparsity', 'Components kept', 'One component', 'Distances', 'Main directions', 'Top of mind'],
 }
