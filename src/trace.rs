@@ -100,7 +100,7 @@ impl Logits {
                 logit: row[*id],
             };
             expected.next.push(chances.iter().take(ALTERNATIVES).map(alternative).collect());
-            expected.entropies.push(entropy as f32);
+            expected.entropies.push(entropy.abs() as f32); // not −0
             let mut rng = record_rng(seed, place as u64);
             expected.drawn.push(token(pick(row, temperature, top_k, &mut rng)));
             if let Some(next) = self.ids.get(place + 1) {

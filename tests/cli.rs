@@ -410,8 +410,10 @@ fn inspect_prints_draws_and_refuses_analyses() {
     ));
     assert!(png.read_info().unwrap().info().width > 500);
 
-    let changed = |change| ok(&look(&["edited", "--change", change]));
-    assert!(changed("L0H0=-30,L1MLP@0-99=2").contains("with 2 changes"));
+    let changes =
+        ["--change", "L0H0=-30", "--change", "L1MLP@0-99=2", "--change", "ln_final.w[3]=2"];
+    let changed = ok(&look(&[&["edited"][..], &changes].concat()));
+    assert!(changed.contains("with 3 changes"), "{changed}");
     for (more, reason) in [
         (&["ov", "--head", "L7H0"][..], "there is no head L7H0"),
         (&["patch-heads", "--other", "x"], "equally many tokens"),
@@ -477,4 +479,16 @@ fn what_only_training_needs_is_left_out_and_two_steps_are_held_against_each_othe
     let (whole, less) = (ov(&[]), ov(&["--less", "two.safetensors"]));
     assert_eq!(whole.len(), less.len());
     assert!(less.iter().any(|value| *value != 0.0));
+
+    ok(&train(at, &["--steps", "3", "--out", "three.safetensors", "--keep-steps", "steps"]));
+    let mut kept: Vec<String> = std::fs::read_dir(at.join("steps"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    kept.sort();
+    assert_eq!(
+        kept,
+        ["step0", "step1", "step2", "step3"].map(|name| format!("{name}.safetensors"))
+    );
+    assert!(ov(&["--less", "steps/step2.safetensors"]).iter().any(|value| *value != 0.0));
 }

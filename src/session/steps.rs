@@ -46,8 +46,7 @@ impl Steps {
     }
 
     fn is_due(&self, step: usize) -> bool {
-        step.is_multiple_of(self.every)
-            && self.kept.last().is_none_or(|(last, _)| *last < step)
+        step.is_multiple_of(self.every) && self.kept.last().is_none_or(|(last, _)| *last < step)
     }
 
     fn keep(&mut self, step: usize, flat: Vec<f32>) {

@@ -66,6 +66,28 @@ test('a character that is written after others keeps to its budget', async () =>
   })
 })
 
+test('another temperature takes no forward pass', async () => {
+  await withPage({ fragment: TINY, device: 'webgpu', worker: COUNT_CALLS }, async confab => {
+    await confab.page.getByRole('textbox', { name: 'Prompt' }).fill('{B}\nAda Moss: 212')
+    await confab.click('Step')
+    await confab.untilDevice(/WebGPU/, SLOW)
+    await confab.tab('Probabilities').click()
+    const entropy = async () => Number(/entropy ([\d.]+)/.exec(await confab.text('drawing'))?.[1])
+    await confab.output('drawing').waitFor()
+    await eventually(async () => await entropy() > 0, 'what is expected', SLOW)
+    const first = await entropy()
+    const worker = confab.page.workers()[0]
+    await worker.evaluate(() => { self.reads.length = 0 })
+    const temperature = confab.page.getByRole('slider', { name: 'Temperature' })
+    await temperature.fill('0.1')
+    await eventually(async () => await entropy() < first, 'a lower entropy')
+    await temperature.fill('2')
+    await eventually(async () => await entropy() > first, 'a higher entropy')
+    // A forward pass would have ended in a read.
+    assert.deepEqual(await worker.evaluate(() => self.reads), [])
+  })
+})
+
 test('memory is the same after 5,000 steps as after 100', async () => {
   const small = 'task.phone.names=2&model.n_layers=1&model.d_model=4&model.n_heads=1&train.batch=1'
   // A run is saved while it trains, for which memory is kept: saved at first, it has it from the first on.

@@ -112,7 +112,7 @@ test('a weight is picked, set and taken back', async () => {
     await eventually(async () => await part.inputValue() === 'ln_final.w[1,0]', 'the weight that was picked')
     await confab.page.getByRole('textbox', { name: 'Times' }).fill('-9')
     await confab.click('Add change')
-    await confab.page.getByText(/1, 0: -9\.0000/).waitFor()
+    await confab.page.getByText('row 1, column 0: -9.0000').waitFor()
     await confab.combobox('Analysis').selectOption('With the changes')
     const rows = async () => await confab.page.locator('figure tbody tr').allInnerTexts()
     await eventually(async () => (await rows()).some(row => !row.trim().endsWith('+0.00')), 'what the weight does')

@@ -18,14 +18,27 @@ for (const [width, height] of [[1440, 1000], [390, 844]]) {
       const picture = name => confab.page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage: true })
       await confab.page.waitForTimeout(3000)
       await picture('opened')
+      await confab.page.getByText('Gallery', { exact: true }).click()
+      await picture('gallery')
+      await confab.page.getByText('Gallery', { exact: true }).click()
       await confab.click('Train')
       await confab.untilStep(50)
       await confab.click('Sample')
       await confab.page.waitForTimeout(3000)
       await picture('attention')
+      for (const [view, name] of [['Lines', 'lines'], ['Tokens: what one reads', 'tokens']]) {
+        await confab.combobox('View').selectOption(view)
+        await confab.page.waitForTimeout(500)
+        await picture(name)
+      }
       await confab.tab('Probabilities').click()
       await confab.page.waitForTimeout(500)
       await picture('probabilities')
+      for (const tab of ['Residual', 'Change', 'Circuits', 'Outputs']) {
+        await confab.tab(tab).click()
+        await confab.page.waitForTimeout(1500)
+        await picture(tab.toLowerCase())
+      }
       await confab.tab('Retrieval').click()
       await confab.click('Evaluate')
       await confab.page.waitForTimeout(3000)

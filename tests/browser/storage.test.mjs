@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { CONFAB, TINY, eventually, pause, readCheckpoint, withPage } from './harness.mjs'
 
@@ -95,6 +96,31 @@ test('damaged checkpoints are refused with a notice, and the run stays', async (
       assert.equal(await confab.step(), 2, what)
     }
     await clickSteps(confab, 1)
+  })
+})
+
+test('a model from elsewhere is loaded from its files, looked into and writes', async () => {
+  const file = name => join(fileURLToPath(new URL('../reference/import/gpt2/', import.meta.url)), name)
+  const files = ['config.json', 'model.safetensors', 'tokenizer.json'].map(file)
+  await withPage({ fragment: TINY }, async confab => {
+    await clickSteps(confab, 1)
+    await confab.loadCheckpoint(files.slice(1))
+    await confab.untilNotice(/config\.json/)
+    assert.equal(await confab.step(), 1, 'the run is still there')
+    await confab.loadCheckpoint(files)
+    const prompt = confab.page.getByRole('textbox', { name: 'Prompt' })
+    await eventually(async () => await confab.step() === 0, 'the model', 30_000, () => confab.describe())
+    await prompt.fill('the cat sat')
+    await confab.tab('Residual').click()
+    await confab.page.getByRole('heading', { name: 'The likeliest next character at each stage' }).waitFor()
+    await confab.tab('Probabilities').click()
+    const given = confab.page.getByRole('listbox', { name: 'Characters given' }).getByRole('option')
+    await eventually(async () => (await given.allInnerTexts()).join() === '·cat,·sat,next', 'tokens, not characters')
+    await confab.click('Sample')
+    const written = confab.page.getByRole('listbox', { name: 'Characters written' }).getByRole('option')
+    await eventually(async () => await written.count() > 3, 'what it writes')
+    await confab.click('Train')
+    await confab.untilNotice(/brought nothing to train on/)
   })
 })
 

@@ -75,7 +75,12 @@ impl Actions {
 
     /// Trains on, or builds what the knobs ask for and trains that.
     pub fn train(&self) {
-        if self.state.run_state.get_untracked() == RunState::Finished && !self.needs_build() {
+        let is_finished = self.state.run_state.get_untracked() == RunState::Finished;
+        // Of a model from elsewhere the session says why it is not trained.
+        let is_unknown = self.state.model.with_untracked(|model| {
+            model.as_ref().is_some_and(|model| model.config.task.is_unknown())
+        });
+        if is_finished && !is_unknown && !self.needs_build() {
             let done = "This run has done its last step. Reset starts it again; \
                         more Steps make a longer one.";
             return self.state.notify(done);

@@ -219,6 +219,7 @@ pub fn Cells(
 /// `query 3 “a”, key 1 “b”: 0.2500`
 pub fn describe(grid: &Grid, (row, column): (usize, usize)) -> String {
     let name = |axis: &Axis, at: usize| match axis.labels.get(at) {
+        Some(label) if *label == at.to_string() => format!("{} {at}", axis.name),
         Some(label) if grid.is_pattern || label.chars().count() == 1 => {
             format!("{} {at} “{label}”", axis.name)
         }
