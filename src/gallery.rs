@@ -35,8 +35,8 @@ pub const GALLERY: &[Exhibit] = &[
     Exhibit {
         title: "Induction heads",
         text: "Two layers of attention alone have learnt to repeat random characters. In the head scores, \
-               heads of the first layer look at the character before, and some of the second at what \
-               followed it last time. Train anew to watch them come.",
+               L0H0 looks at the character before, and three heads of the second layer at what followed \
+               it last time. Press Reset and Train to watch them come.",
         name: "induction-heads",
         open: "tab=circuits&look=heads",
     },
@@ -49,15 +49,16 @@ pub const GALLERY: &[Exhibit] = &[
     },
     Exhibit {
         title: "How heads work together",
-        text: "K-composition of the two-layer model: the second layer’s induction heads read their keys \
-               from what the first layer’s previous-token heads wrote, well above the random baseline.",
+        text: "K-composition of the same model: the three induction heads read their keys from what L0H0 \
+               wrote, the character before. They score 0.33 to 0.38, where random heads have 0.125.",
         name: "induction-heads",
         open: "tab=circuits&look=composition",
     },
     Exhibit {
         title: "What is lost without a head",
-        text: "Each part is knocked out in turn; beside it stands what it adds directly. Where the two differ, \
-               other parts pass its work on, or make up for its loss. Scale parts yourself under Changes.",
+        text: "Each part is knocked out in turn; beside it stands what it adds directly. At a name’s first \
+               letter, head L2H2 adds little by itself, yet nearly all is lost without it: later parts \
+               pass its work on. Scale parts yourself under Changes.",
         name: "recall",
         open: "tab=change&look=knockouts",
     },

@@ -480,7 +480,10 @@ fn what_only_training_needs_is_left_out_and_two_steps_are_held_against_each_othe
     assert_eq!(whole.len(), less.len());
     assert!(less.iter().any(|value| *value != 0.0));
 
-    ok(&train(at, &["--steps", "3", "--out", "three.safetensors", "--keep-steps", "steps"]));
+    let more = ["--out", "three.safetensors", "--keep-steps", "steps", "--plot", "losses.svg"];
+    ok(&train(at, &[&["--steps", "3"][..], &more].concat()));
+    let plot = std::fs::read_to_string(at.join("losses.svg")).unwrap();
+    assert!(plot.starts_with("<svg") && plot.contains("training") && plot.contains("validation"));
     let mut kept: Vec<String> = std::fs::read_dir(at.join("steps"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

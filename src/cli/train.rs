@@ -9,6 +9,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use confab::config::RunConfig;
 use confab::platform::Store;
+use confab::plot::{self, Axes, Line, Point};
 use confab::protocol::{
     Built, Command as Order, Event, LossPoint, NamedFile, RunState, StepReport,
 };
@@ -18,6 +19,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// Steps between two lines of the log, and on a standard error that is no terminal.
 const LOG_EVERY: usize = 10;
+/// Of the curves, in pixels.
+const PLOT_SIZE: (u32, u32) = (760, 360);
 
 pub fn command() -> Command {
     Command::new("train")
@@ -38,6 +41,13 @@ pub fn command() -> Command {
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
                 .help("writes the losses as JSON lines"),
+        )
+        .arg(
+            Arg::new("plot")
+                .long("plot")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .help("draws the losses in the end, as SVG"),
         )
         .arg(
             Arg::new("keep-steps")
@@ -85,13 +95,17 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     stop_on_ctrl_c(orders.clone())?;
     orders.unbounded_send(first)?;
     orders.unbounded_send(Order::Train)?;
-    let screen =
-        RefCell::new(Screen { log, bar: None, orders, trained: None, result: Ok(()), saved: None });
+    let screen = RefCell::new(Screen::new(log, orders));
     let emit = |event| screen.borrow_mut().show(event);
     let store = Store::file(out.clone()).with_steps(steps);
     futures::executor::block_on(session::run(received, emit, store));
     let screen = screen.into_inner();
     screen.result?;
+    if let Some(file) = path("plot") {
+        let svg = draw(&screen.history);
+        confab::platform::replace_file(&file, svg.as_bytes())
+            .with_context(|| format!("writing {}", file.display()))?;
+    }
     match (screen.trained, screen.saved) {
         (Some(trained), saved) if saved != Some(trained) => {
             bail!("step {trained} was not saved to {}; name another --out", out.display())
@@ -158,8 +172,38 @@ fn checkpoint(file: &Path, matches: &ArgMatches) -> Result<Vec<u8>> {
     checkpoint.to_bytes().with_context(load)
 }
 
+/// Losses against steps, of which each is a hundredth further than the one before: closer ones could
+/// not be told apart.
+fn draw(history: &[LossPoint]) -> String {
+    let line = |name: &str, loss: fn(&LossPoint) -> Option<f32>| {
+        let mut points: Vec<Point> = Vec::new();
+        for point in history {
+            let (x, loss) = (point.step as f64, loss(point).map(f64::from));
+            let is_further = points.last().is_none_or(|last| x >= 1.01 * last.x);
+            if let Some(y) = loss.filter(|y| is_further && y.is_finite()) {
+                points.push(Point { x, y, spread: 0.0 });
+            }
+        }
+        Line { name: name.into(), points, labels: Vec::new() }
+    };
+    let lines = [
+        line("training", |point| Some(point.train_loss)),
+        line("validation", |point| point.val_loss),
+    ];
+    let axes = Axes {
+        x: "step",
+        x_is_log: true,
+        y: "loss, nats per character",
+        y_is_share: false,
+        has_legend: true,
+    };
+    plot::draw(&[(axes, &lines)], PLOT_SIZE, false)
+}
+
 /// What is shown and logged of a session.
 struct Screen {
+    /// The losses so far, with those of a run that is resumed.
+    history: Vec<LossPoint>,
     log: Option<File>,
     bar: Option<ProgressBar>,
     /// Closed to end the session.
@@ -171,6 +215,11 @@ struct Screen {
 }
 
 impl Screen {
+    fn new(log: Option<File>, orders: UnboundedSender<Order>) -> Self {
+        let history = Vec::new();
+        Self { history, log, bar: None, orders, trained: None, result: Ok(()), saved: None }
+    }
+
     fn show(&mut self, event: Event) {
         match event {
             Event::Device(device) => self.say(&format!("Device: {}", device.name)),
@@ -187,6 +236,7 @@ impl Screen {
 
     fn begin(&mut self, built: &Built) {
         let RunConfig { model, train, .. } = &built.config;
+        self.history = built.history.clone();
         self.say(&format!(
             "{} parameters ({} layers, {} heads, width {}), {} characters, steps {} to {}",
             built.parameters,
@@ -207,6 +257,7 @@ impl Screen {
 
     fn step(&mut self, report: &StepReport) {
         self.trained = Some(report.loss.step);
+        self.history.push(report.loss);
         let StepReport { loss, steps_per_s, tokens_per_s } = report;
         let LossPoint { step, train_loss, val_loss } = loss;
         let validation = val_loss.map_or(String::new(), |loss| format!(", validation {loss:.3}"));

@@ -164,6 +164,13 @@ pub const KNOBS: &[Knob] = &[
         Range::Bool,
         "each head's queries and keys go through an RMSNorm",
     ),
+    float(
+        at!(model.init_std),
+        "Initial spread",
+        0.0,
+        1.0,
+        "standard deviation of untrained matrices",
+    ),
     int(at!(train.steps), "Steps", 1, 10_000_000, "length of the run"),
     int(at!(train.batch), "Batch", 1, 4096, "records a micro-batch"),
     int(at!(train.accumulation), "Accumulation", 1, 1024, "micro-batches a step"),

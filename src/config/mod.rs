@@ -63,6 +63,9 @@ pub struct ModelConfig {
     pub d_head: usize,
     /// Whether each head's queries and keys go through an RMSNorm of their own.
     pub qk_norm: bool,
+    /// Standard deviation of untrained matrices; that of the two projections into the residual stream is
+    /// divided by `sqrt(2 · n_layers)` (Radford et al. 2019, section 2.3).
+    pub init_std: f64,
 }
 
 impl Default for ModelConfig {

@@ -123,6 +123,7 @@ fn llama<'a>(
         kv_heads: unless(settings.get("num_key_value_heads")?, n_heads),
         d_head: unless(settings.get("head_dim")?, d_model / n_heads.max(1)),
         qk_norm,
+        ..ModelConfig::default()
     };
     let vocab_size = settings.need("vocab_size")?;
     Ok(Model { file: settings.file, config, vocab_size, family: &LLAMA, tensors })

@@ -45,25 +45,22 @@ pub struct Layout {
     index: HashMap<String, usize>,
 }
 
-/// GPT-2's standard deviation; that of the two projections into the residual stream is divided by
-/// `sqrt(2 · n_layers)` (Radford et al. 2019, section 2.3).
-const STD: f64 = 0.02;
-
 impl Layout {
     pub fn new(config: &ModelConfig, vocab_size: usize) -> Self {
         let (d, d_head, d_mlp) = (config.d_model, config.d_head(), config.d_mlp());
         let (read, kept) = (config.n_heads * d_head, config.kv_heads() * d_head);
-        let scaled = STD / (2.0 * config.n_layers as f64).sqrt();
+        let std = config.init_std;
+        let scaled = std / (2.0 * config.n_layers as f64).sqrt();
         let mut out = Layout { parameters: Vec::new(), index: HashMap::new() };
-        out.push("embed.W_E", &[vocab_size, d], Init::Normal(STD));
+        out.push("embed.W_E", &[vocab_size, d], Init::Normal(std));
         if config.positions == Positions::Learned {
-            out.push("pos_embed.W_pos", &[config.context, d], Init::Normal(STD));
+            out.push("pos_embed.W_pos", &[config.context, d], Init::Normal(std));
         }
         for layer in 0..config.n_layers {
             let name = |part: &str| format!("blocks.{layer}.{part}");
             out.push_norm(config, &name("ln1"));
             for (of, width) in [("Q", read), ("K", kept), ("V", kept)] {
-                out.push_linear(config, &name("attn"), of, [d, width], STD);
+                out.push_linear(config, &name("attn"), of, [d, width], std);
             }
             if config.qk_norm {
                 out.push(&name("attn.q_norm.w"), &[d_head], Init::Ones);
@@ -73,15 +70,15 @@ impl Layout {
             if config.mlp != MlpKind::None {
                 out.push_norm(config, &name("ln2"));
                 if config.mlp == MlpKind::Swiglu {
-                    out.push_linear(config, &name("mlp"), "gate", [d, d_mlp], STD);
+                    out.push_linear(config, &name("mlp"), "gate", [d, d_mlp], std);
                 }
-                out.push_linear(config, &name("mlp"), "in", [d, d_mlp], STD);
+                out.push_linear(config, &name("mlp"), "in", [d, d_mlp], std);
                 out.push_linear(config, &name("mlp"), "out", [d_mlp, d], scaled);
             }
         }
         out.push_norm(config, "ln_final");
         if !config.tied_head {
-            out.push("unembed.W_U", &[d, vocab_size], Init::Normal(STD));
+            out.push("unembed.W_U", &[d, vocab_size], Init::Normal(std));
         }
         out
     }

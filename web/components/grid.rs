@@ -273,6 +273,8 @@ fn paint_labels(
         "left"
     });
     let side = if is_down { layout.height } else { layout.width };
+    let size = if layout.is_upright && !is_down { 12 } else { (side + 1).min(12) };
+    context.set_font(&format!("{size}px ui-monospace, monospace"));
     for (place, label) in axis.labels.iter().enumerate() {
         let along = (place * side) as f64 + side as f64 / 2.0;
         context.save();
