@@ -451,6 +451,14 @@ fn a_model_from_elsewhere_is_imported_looked_into_and_writes() {
     let resumed = confab(at, &["train", "--resume", "gpt2.safetensors", "--steps", "5"]);
     let error = String::from_utf8_lossy(&resumed.stderr);
     assert!(!resumed.status.success() && error.contains("nothing to train on"), "{error}");
+    for args in [&["eval"][..], &["probe"], &["inspect", "--by-type", "3"]] {
+        let output = confab(at, &[args, &["gpt2.safetensors"]].concat());
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            !output.status.success() && error.contains("brought no records"),
+            "{args:?}: {error}"
+        );
+    }
     let half = confab(at, &[&["import", &weights][..], &out].concat());
     let error = String::from_utf8_lossy(&half.stderr);
     assert!(!half.status.success() && error.contains("config.json"), "{error}");

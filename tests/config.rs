@@ -239,7 +239,7 @@ proptest! {
 
     #[test]
     fn a_batch_that_memory_does_not_hold_is_refused_with_one_that_it_does(
-        batch in 1..=4096usize,
+        batch in 1..=8192usize,
         preset in 0..PRESETS.len(),
         total in 20..36u32,
         buffer in 18..32u32,

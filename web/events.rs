@@ -8,6 +8,7 @@ use leptos::prelude::*;
 
 use crate::actions::{Actions, Origin};
 use crate::browser;
+use crate::outcomes::Kept;
 use crate::runs::{MOST_RUNS, Run, name_experiment, name_run};
 use crate::state::{FieldView, Inspected, Model, SampleView, Speed, State};
 
@@ -78,23 +79,24 @@ pub fn receive(actions: Actions, event: Event) {
                 actions.keep_outcomes();
             }
         }
-        Event::OutcomesMerged { file, merged } => match (file, merged) {
-            (file, Ok(merged)) => {
-                let read = merged.read;
-                if !state.outcomes.keep(merged) {
-                    state.notify(
-                        "The browser has no room to keep the outcomes: save them before you leave.",
-                    );
-                }
-                if let Some(name) = file {
-                    state.notify(format!("{read} outcomes were read from {name}."));
-                }
+        Event::OutcomesMerged { file: None, merged } => {
+            let kept = merged.map(|merged| state.outcomes.keep(merged));
+            match kept {
+                Ok(Kept::Yes) | Err(_) => {}
+                Ok(Kept::NoRoom) => state.notify(
+                    "The browser has no room to keep the outcomes: save them before you leave.",
+                ),
+                Ok(Kept::Outdated) => actions.keep_outcomes(),
             }
-            (file, Err(reason)) => {
-                let name = file.unwrap_or_default();
-                state.notify(format!("{name} was not read: {reason}."));
-            }
-        },
+        }
+        Event::OutcomesMerged { file: Some(name), merged: Ok(merged) } => {
+            state.notify(format!("{} outcomes were read from {name}.", merged.read));
+            state.outcomes.add(merged.outcomes);
+            actions.keep_outcomes();
+        }
+        Event::OutcomesMerged { file: Some(name), merged: Err(reason) } => {
+            state.notify(format!("{name} was not read: {reason}."));
+        }
         Event::Benched(report) => {
             state.is_measuring.set(report.current.is_some());
             state.bench.set(report);

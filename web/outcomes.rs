@@ -29,23 +29,14 @@ impl Outcomes {
         Command::MergeOutcomes { outcomes: self.list.get_untracked(), text, file: None }
     }
 
-    /// Shows and keeps what was merged; `false` if the browser does not keep it.
-    pub fn keep(&self, merged: Merged) -> bool {
-        let is_kept = browser::keep_text(KEY, &merged.jsonl);
-        self.list.set(merged.outcomes);
-        self.jsonl.set(merged.jsonl);
-        is_kept
-    }
-
-    /// Takes in how a sweep stands; `true` if there are outcomes to keep.
-    pub fn follow(&self, sweeping: Sweeping) -> bool {
-        let done = sweeping.done.iter();
-        let new = self.list.with_untracked(|list| {
-            let is_new = |outcome: &&Outcome| list.iter().all(|other| other.link != outcome.link);
-            done.filter(is_new).cloned().collect::<Vec<_>>()
+    /// Adds those of runs that are not there yet; `true` if there are any.
+    pub fn add(&self, outcomes: Vec<Outcome>) -> bool {
+        let is_new = |list: &[Outcome], outcome: &Outcome| {
+            list.iter().all(|other| other.link != outcome.link)
+        };
+        let new: Vec<Outcome> = self.list.with_untracked(|list| {
+            outcomes.into_iter().filter(|outcome| is_new(list, outcome)).collect()
         });
-        let is_over = sweeping.current.is_none() && sweeping.left == 0;
-        self.sweeping.set((!is_over).then_some(sweeping));
         let any = !new.is_empty();
         if any {
             self.list.update(|list| list.extend(new));
@@ -53,9 +44,36 @@ impl Outcomes {
         any
     }
 
+    /// Shows what was merged and, if it is all that there is by now, keeps it.
+    pub fn keep(&self, merged: Merged) -> Kept {
+        self.add(merged.outcomes.clone());
+        if self.list.with_untracked(Vec::len) > merged.outcomes.len() {
+            return Kept::Outdated;
+        }
+        let is_kept = browser::keep_text(KEY, &merged.jsonl);
+        self.jsonl.set(merged.jsonl);
+        if is_kept { Kept::Yes } else { Kept::NoRoom }
+    }
+
+    /// Takes in how a sweep stands; `true` if there are outcomes to keep.
+    pub fn follow(&self, sweeping: Sweeping) -> bool {
+        let done = sweeping.done.clone();
+        let is_over = sweeping.current.is_none() && sweeping.left == 0;
+        self.sweeping.set((!is_over).then_some(sweeping));
+        self.add(done)
+    }
+
     pub fn clear(&self) {
         browser::keep_text(KEY, "");
         self.list.set(Vec::new());
         self.jsonl.set(String::new());
     }
+}
+
+/// Whether outcomes were kept in the browser.
+pub enum Kept {
+    Yes,
+    NoRoom,
+    /// More have come since: they are to be merged anew.
+    Outdated,
 }

@@ -41,7 +41,7 @@ pub fn command() -> Command {
 }
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
-    let trainer = super::load_run(matches)?;
+    let trainer = super::load_run_with_records(matches)?;
     let records = matches.get_one::<u32>("records").map_or(100, |records| *records as usize);
     let seed = matches.get_one("seed").copied().unwrap_or(1);
     let floor = trainer.task.floor();

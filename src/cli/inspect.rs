@@ -39,7 +39,7 @@ pub fn command() -> Command {
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
     if let Some(records) = matches.get_one::<u32>("by-type") {
-        return print_by_type(&super::load_run(matches)?, *records as usize);
+        return print_by_type(&super::load_run_with_records(matches)?, *records as usize);
     }
     if matches.contains_id("attention") {
         return write_attention(matches);

@@ -17,7 +17,7 @@ mod train;
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use confab::checkpoint::Checkpoint;
@@ -148,6 +148,17 @@ fn load_run(matches: &ArgMatches) -> Result<Trainer> {
     let file =
         matches.get_one::<std::path::PathBuf>("checkpoint").context("no checkpoint was named")?;
     load_run_of(file, matches)
+}
+
+/// A run that has records, as a model from elsewhere has not.
+fn load_run_with_records(matches: &ArgMatches) -> Result<Trainer> {
+    let trainer = load_run(matches)?;
+    ensure!(
+        !trainer.task.is_none(),
+        "this model is from elsewhere and brought no records; look into it with `confab inspect \
+         --what`, or let it write with `confab sample`"
+    );
+    Ok(trainer)
 }
 
 /// The run in `file`, on the device that the command line names.

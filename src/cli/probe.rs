@@ -40,7 +40,7 @@ pub fn command() -> Command {
 }
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
-    let trainer = super::load_run(matches)?;
+    let trainer = super::load_run_with_records(matches)?;
     let probes = match matches.get_one::<String>("prompt") {
         Some(prompt) => {
             vec![Probe { name: "your prompt".into(), prompt: super::sample::unescape(prompt) }]

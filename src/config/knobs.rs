@@ -172,7 +172,7 @@ pub const KNOBS: &[Knob] = &[
         "standard deviation of untrained matrices",
     ),
     int(at!(train.steps), "Steps", 1, 10_000_000, "length of the run"),
-    int(at!(train.batch), "Batch", 1, 4096, "records a micro-batch"),
+    int(at!(train.batch), "Batch", 1, 8192, "records a micro-batch"),
     int(at!(train.accumulation), "Accumulation", 1, 1024, "micro-batches a step"),
     float(at!(train.lr), "Learning rate", 0.0, 10.0, "after the warm-up"),
     float(at!(train.min_lr), "Final rate", 0.0, 10.0, "learning rate at the last step"),

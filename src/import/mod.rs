@@ -83,8 +83,8 @@ pub fn import(files: &[File]) -> Result<Imported, ImportError> {
 /// Why files were taken neither for a checkpoint of Confab nor for another's model.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
+    #[error("{file}: {error}")]
+    Checkpoint { file: String, error: CheckpointError },
     #[error(transparent)]
     Import(#[from] ImportError),
 }
@@ -99,7 +99,10 @@ pub fn open(files: &[File]) -> Result<Checkpoint, OpenError> {
     {
         match Checkpoint::from_bytes(file.bytes) {
             Err(CheckpointError::Foreign(_)) => {}
-            opened => return Ok(opened?),
+            opened => {
+                let file = if file.name.is_empty() { "the saved run" } else { file.name };
+                return opened.map_err(|error| OpenError::Checkpoint { file: file.into(), error });
+            }
         }
     }
     Ok(plan(files)?.checkpoint()?)

@@ -37,6 +37,7 @@ test('a sweep is run in the page, kept, gone on with and saved', async () => {
 
     await page.reload()
     await confab.tab('Capacity').click()
+    await diagram(confab).waitFor()
     assert.equal(await diagram(confab).locator('tbody td').count(), 2, 'outcomes are there after a reload')
     await plan(confab, '10', 4, 2)
     await confab.click('Run sweep')
