@@ -11,6 +11,7 @@ pub enum What {
     #[default]
     Lens,
     Attribution,
+    Next,
     Edited,
     Weights,
     Knockouts,
@@ -97,6 +98,7 @@ pub const ANALYSES: &[Analysis] = {
             Residual,
             &[Prompt, Position, Characters],
         ),
+        analysis(What::Next, "next", "What follows each character", Residual, &[Prompt]),
         analysis(What::Edited, "edited", "With the changes", Change, &[Prompt, Position]),
         analysis(What::Weights, "weights", "Weights", Change, &[Parameter]),
         analysis(

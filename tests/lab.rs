@@ -280,6 +280,32 @@ fn sparsity_is_that_of_the_vectors_unembedded() {
 }
 
 #[test]
+fn what_follows_is_told_with_its_cost_and_what_else_it_might_have_been() {
+    let figures = see(&model(|_| {}), ask(What::Next)).unwrap();
+    let Content::Table(table) = &figures[0].content else { panic!("{figures:?}") };
+    let characters: Vec<char> = PROMPT.chars().collect();
+    assert_eq!(table.rows.len(), characters.len());
+    for (place, row) in table.rows.iter().enumerate() {
+        let [after, follows, cost, entropy, likeliest] = &row[..] else { panic!("{row:?}") };
+        assert!(after.starts_with(&place.to_string()), "{row:?}");
+        assert_eq!(follows.is_empty(), place + 1 == characters.len(), "{row:?}");
+        let shares: Vec<f64> = likeliest
+            .split('%')
+            .filter_map(|part| part.rsplit(' ').next()?.parse::<f64>().ok())
+            .collect();
+        assert_eq!(shares.len(), 5, "{row:?}");
+        assert!(shares.windows(2).all(|pair| pair[0] >= pair[1]), "{row:?}");
+        assert!(entropy.parse::<f64>().unwrap() > 0.0);
+        let is_it = |one: &&str| !follows.is_empty() && one.starts_with(&format!("{follows} "));
+        if let Some(found) = likeliest.split("  ").find(is_it) {
+            let share: f64 = found.split(['%', ' ']).nth(1).unwrap().parse().unwrap();
+            let from_share = -(share / 100.0).ln();
+            assert!((from_share - cost.parse::<f64>().unwrap()).abs() < 0.05, "{row:?}");
+        }
+    }
+}
+
+#[test]
 fn parts_are_read_as_they_are_written() {
     let edit = |site, positions| Edit { site, positions, change: Change::Scale(0.5) };
     let cases = [

@@ -363,6 +363,7 @@ impl Looking {
         match look.what {
             What::Lens => residual::lens(&on),
             What::Attribution => residual::attribution(&on),
+            What::Next => Ok(residual::next(&on)),
             What::Edited => change::edited(&on),
             What::Weights => change::weights(&on),
             What::Pattern => circuits::patterns(&on),

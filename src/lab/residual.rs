@@ -4,6 +4,10 @@ use super::{LookError, On};
 use crate::analysis::attribution::{Component, attribute};
 use crate::analysis::lens::{Asked, LensRow, Stage, lens_row, stages};
 use crate::figure::{Axis, Content, Figure, Grid, Table, show};
+use crate::sample::{chances, entropy, surprisal};
+
+/// Characters listed at each place.
+const LIKELIEST: usize = 5;
 
 /// What would be predicted if the model stopped early: the likeliest character, and the
 /// probability and rank of the one that follows.
@@ -121,4 +125,38 @@ fn name(component: Component) -> String {
         Component::Head(head) => head.to_string(),
         Component::Mlp { layer } => format!("L{layer} MLP"),
     }
+}
+
+/// What each character cost, and what else might have been in its place.
+pub(super) fn next(on: &On) -> Vec<Figure> {
+    let recording = on.record();
+    let likeliest = |logits: &[f32]| {
+        let chances = chances(logits, 1.0, 0);
+        let shown = chances.iter().take(LIKELIEST).map(|(id, p)| {
+            format!("{} {:.1}% ({:.2})", on.model.name(*id as u32), 100.0 * p, logits[*id])
+        });
+        shown.collect::<Vec<_>>().join("  ")
+    };
+    let rows = (0..recording.seq).map(|position| {
+        let logits = recording.logits_at(position);
+        let next = on.ids.get(position + 1);
+        vec![
+            format!("{position} {}", on.model.name(on.ids[position])),
+            next.map_or(String::new(), |id| on.model.name(*id)),
+            next.map_or(String::new(), |id| format!("{:.3}", surprisal(logits, *id as usize))),
+            format!("{:.3}", entropy(logits)),
+            likeliest(logits),
+        ]
+    });
+    let columns = ["after", "follows", "cost", "entropy", "likeliest"];
+    vec![Figure {
+        title: "What follows each character".into(),
+        note: "The cost of what does follow, −ln of its probability, and the entropy of what may, \
+               both in nats; then the likeliest, each with its probability and its logit."
+            .into(),
+        content: Content::Table(Table {
+            columns: columns.map(String::from).into(),
+            rows: rows.collect(),
+        }),
+    }]
 }

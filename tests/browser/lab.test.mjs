@@ -9,7 +9,7 @@ const PROMPT = '{B}\nAda Moss: 212-'
 const OTHER = '{B}⏎Mia Ford: 998-'
 
 const GROUPS = {
-  Residual: ['Logit lens', 'Direct logit attribution'],
+  Residual: ['Logit lens', 'Direct logit attribution', 'What follows each character'],
   Change: ['With the changes', 'Weights', 'Knock out each part', 'Patch the residual stream', 'Patch heads', 'Patch patterns', 'Patch MLPs'],
   Circuits: ['Head scores', 'Attention pattern', 'Value-weighted attention', 'Attention, two prompts', 'OV circuit', 'QK circuit', 'Copying scores',
     'Singular values', 'Composition'],
