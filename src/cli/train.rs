@@ -54,7 +54,7 @@ pub fn command() -> Command {
                 .long("keep-steps")
                 .value_name("FOLDER")
                 .value_parser(value_parser!(PathBuf))
-                .help("keeps some sixty steps of the run there, to look into: step100.safetensors"),
+                .help("keeps some sixty steps of the run there, evenly, to look into: step128.safetensors"),
         )
         .arg(
             Arg::new("resume")
