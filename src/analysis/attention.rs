@@ -69,7 +69,11 @@ pub fn difference(
     Ok(difference)
 }
 
-fn pattern(view: &View, recording: &Recording, head: Head) -> Result<Pattern, AnalysisError> {
+/// A head's pattern as it is.
+///
+/// # Errors
+/// If the model lacks the head.
+pub fn pattern(view: &View, recording: &Recording, head: Head) -> Result<Pattern, AnalysisError> {
     view.check_head(head)?;
     let seq = recording.seq;
     let values = &recording.layers[head.layer].pattern[head.head * seq * seq..][..seq * seq];

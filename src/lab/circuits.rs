@@ -57,21 +57,12 @@ fn pattern(on: &On, pattern: Pattern) -> Grid {
 /// A head's pattern, and the mean of its layer's.
 pub(super) fn patterns(on: &On) -> Result<Vec<Figure>, LookError> {
     let (head, recording) = (on.head(), on.record());
-    let layer = recording.layers.get(head.layer);
-    let all = layer.map_or(&[][..], |layer| &layer.pattern); // [head, query, key]
-    let size = recording.seq * recording.seq;
-    let own = all.chunks(size.max(1)).nth(head.head).unwrap_or_default().to_vec();
-    let mut mean = vec![0.0; size];
-    for (place, weight) in all.iter().enumerate() {
-        mean[place % size] += weight / recording.n_heads as f32;
-    }
-    let figure = |title, values| {
-        let pattern = Pattern { seq: recording.seq, values };
-        Figure {
-            title,
-            note: "What each query (row) reads of the keys up to it; a row sums to 1.".into(),
-            content: Content::Grid(self::pattern(on, pattern).within([0.0, 1.0])),
-        }
+    let own = attention::pattern(on.view, &recording, head)?;
+    let mean = attention::head_average(on.view, &recording, head.layer)?;
+    let figure = |title, weights| Figure {
+        title,
+        note: "What each query (row) reads of the keys up to it; a row sums to 1.".into(),
+        content: Content::Grid(pattern(on, weights).within([0.0, 1.0])),
     };
     Ok(vec![
         figure(format!("Pattern of {head}"), own),

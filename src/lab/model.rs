@@ -1,0 +1,144 @@
+//! A model on the host, as analyses take it.
+
+use burn::tensor::ExecutionError;
+
+use super::LookError;
+use crate::analysis::{AnalysisError, View};
+use crate::config::ModelConfig;
+use crate::edit::Cell;
+use crate::figure::{Axis, Pick, show_token};
+use crate::look::Look;
+use crate::model::Layout;
+use crate::model::weights::Parameter;
+use crate::plain::Plain;
+use crate::task::{SEPARATOR, Task};
+use crate::tokenizer::Tokenizer;
+use crate::trainer::{Trainer, floats};
+
+/// Most numbers that a forward pass records of one kind, such as patterns: 64 MiB of them.
+const MOST_RECORDED: usize = 16 << 20;
+
+/// A model as it was at one step, on the host.
+pub struct Model {
+    pub step: usize,
+    pub(super) config: ModelConfig,
+    pub(super) layout: Layout,
+    pub(super) flat: Vec<f32>,
+    pub(super) tokenizer: Tokenizer,
+    pub(super) plain: Plain,
+    /// What its task writes between a block and the block again, if it does that.
+    pub(super) separator: Option<u32>,
+    /// The last validation loss until then, in nats per character.
+    pub(super) validation: Option<f32>,
+}
+
+impl Model {
+    /// Reads back the weights of a run.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub async fn read(trainer: &Trainer) -> Result<Self, ExecutionError> {
+        let flat = floats(trainer.parameters.clone().into_data_async().await?);
+        Ok(Self::new(trainer, trainer.step, flat))
+    }
+
+    /// The model of a run with the weights of a step.
+    ///
+    /// # Shapes
+    /// `flat`: `[trainer.layout.len()]`
+    pub fn new(trainer: &Trainer, step: usize, flat: Vec<f32>) -> Self {
+        let (config, layout) = (trainer.config.model.clone(), trainer.layout.clone());
+        let plain = Plain::new(&config, &layout, &flat);
+        let tokenizer = trainer.tokenizer.clone();
+        let separator = match trainer.task {
+            Task::Induction(_) => tokenizer.encode(SEPARATOR.encode_utf8(&mut [0; 4])).ok(),
+            _ => None,
+        };
+        let separator = separator.and_then(|ids| ids.first().copied());
+        let validated = trainer.history.iter().filter(|point| point.step <= step);
+        let validation = validated.rev().find_map(|point| point.val_loss);
+        Self { step, config, layout, flat, tokenizer, plain, separator, validation }
+    }
+
+    /// The place, in the flat vector, of a parameter, and its rows and columns: a vector is a column.
+    pub(super) fn parameter(&self, name: &str) -> Result<(&Parameter, [usize; 2]), LookError> {
+        let parameter = self.layout.find(name).ok_or_else(|| {
+            let names = self.layout.parameters().iter().map(|parameter| parameter.name.as_str());
+            LookError::NoParameter {
+                asked: name.chars().take(60).collect(),
+                has: names.collect::<Vec<_>>().join(", "),
+            }
+        })?;
+        let rows = parameter.shape[0];
+        Ok((parameter, [rows, parameter.range.len() / rows.max(1)]))
+    }
+
+    /// This model with other weights in some places.
+    pub(super) fn changed(&self, cells: &[&Cell]) -> Result<Self, LookError> {
+        let mut flat = self.flat.clone();
+        for cell in cells {
+            let (parameter, [rows, columns]) = self.parameter(&cell.parameter)?;
+            if cell.row >= rows || cell.column >= columns {
+                return Err(LookError::NoCell { cell: (*cell).clone(), rows, columns });
+            }
+            flat[parameter.range.start + cell.row * columns + cell.column] = cell.value;
+        }
+        let plain = Plain::new(&self.config, &self.layout, &flat);
+        Ok(Self {
+            step: self.step,
+            config: self.config.clone(),
+            layout: self.layout.clone(),
+            flat,
+            tokenizer: self.tokenizer.clone(),
+            plain,
+            separator: self.separator,
+            validation: self.validation,
+        })
+    }
+
+    pub(super) fn view(&self) -> Result<View<'_>, AnalysisError> {
+        View::new(&self.config, &self.layout, &self.flat)
+    }
+
+    /// Longest prompt, in tokens, of which all is recorded.
+    fn longest_prompt(&self) -> usize {
+        let ModelConfig { n_layers, n_heads, d_model, context, .. } = self.config;
+        let heads = (n_layers * n_heads).max(1);
+        let by_patterns = (MOST_RECORDED / heads).isqrt();
+        let by_heads = MOST_RECORDED / (heads * d_model).max(1);
+        by_patterns.min(by_heads).clamp(1, context)
+    }
+
+    pub(super) fn encode(&self, prompt: &str) -> Result<Vec<u32>, LookError> {
+        let ids = self.tokenizer.encode(prompt)?;
+        let most = self.longest_prompt();
+        match ids.len() {
+            0 => Err(LookError::Empty),
+            got if got > most => Err(LookError::TooLong { got, most }),
+            _ => Ok(ids),
+        }
+    }
+
+    /// The second prompt.
+    pub(super) fn encode_other(&self, look: &Look) -> Result<Vec<u32>, LookError> {
+        if look.other.is_empty() { Err(LookError::EmptyOther) } else { self.encode(&look.other) }
+    }
+
+    /// A token as it is shown.
+    pub(super) fn name(&self, token: u32) -> String {
+        show_token(self.tokenizer.token(token).unwrap_or("�"))
+    }
+
+    pub(super) fn names(&self, tokens: &[u32]) -> Vec<String> {
+        tokens.iter().map(|token| self.name(*token)).collect()
+    }
+
+    pub(super) fn vocabulary(&self) -> Vec<u32> {
+        (0..self.tokenizer.vocab_size() as u32).collect()
+    }
+
+    pub(super) fn layers(&self) -> Axis {
+        let layers = (0..self.config.n_layers).map(|layer| format!("L{layer}"));
+        Axis::new("layer", layers.collect()).picking(Pick::Layer)
+    }
+}
