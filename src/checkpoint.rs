@@ -1,9 +1,9 @@
 //! A run as one `.safetensors` file.
 //!
 //! Weights lie under TransformerLens-like names (`blocks.0.attn.W_Q`, `[in, out]`), AdamW's
-//! moments under `optim.first.…` and `optim.second.…`, which may be left out. The metadata holds the format's version,
-//! the RunConfig, the tokenizer, the step and the loss history. The state of the random numbers is
-//! the seed and the step: every batch has a stream of its own.
+//! moments under `optim.first.…` and `optim.second.…`, which may be left out. The metadata holds the
+//! format's version, the RunConfig, the tokenizer, the step and the loss history. The state of the
+//! random numbers is the seed and the step: every batch has a stream of its own.
 
 use std::collections::HashMap;
 

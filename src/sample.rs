@@ -76,7 +76,7 @@ impl Sampler {
         self.text.push_str(&picked);
         Ok(Some(CharacterReport {
             picked,
-            alternatives: alternatives(&logits, &self.tokenizer),
+            alternatives: alternatives(&logits, &chances(&logits, 1.0, 0), &self.tokenizer),
             cost: Cost { loss: surprisal(&logits, id), floor },
         }))
     }
@@ -118,13 +118,17 @@ pub(crate) fn to_tensor(ids: &[u32], device: &Device) -> Tensor<2, Int> {
 /// Draws an id from `softmax(logits / temperature)` among the `top_k` largest (0: among all).
 /// Temperature 0 takes the largest.
 pub fn pick(logits: &[f32], temperature: f64, top_k: usize, rng: &mut impl Rng) -> usize {
-    let chances = chances(logits, temperature, top_k);
+    draw(&chances(logits, temperature, top_k), rng)
+}
+
+/// Draws one of these ids; if there is only one, without asking `rng`.
+pub fn draw(chances: &[(usize, f64)], rng: &mut impl Rng) -> usize {
     let Some((last, _)) = chances.last() else { return 0 };
     if chances.len() == 1 {
         return *last;
     }
     let mut left = rng.random::<f64>();
-    for (id, chance) in &chances {
+    for (id, chance) in chances {
         left -= chance;
         if left <= 0.0 {
             return *id;
@@ -172,20 +176,17 @@ pub fn entropy(logits: &[f32]) -> f64 {
     costs.map(|cost| cost * (-cost).exp()).sum()
 }
 
-/// The likeliest characters with their probabilities at temperature 1, at most [`ALTERNATIVES`].
-pub fn alternatives(logits: &[f32], tokenizer: &Tokenizer) -> Vec<Alternative> {
-    let order = descending(logits);
-    let total = log_sum_exp(logits);
-    order
-        .iter()
-        .take(ALTERNATIVES)
-        .filter_map(|id| {
-            let logit = logits[*id];
-            let probability = (logit - total).exp();
-            let token = tokenizer.token(*id as u32)?.to_owned();
-            Some(Alternative { token, probability, logit })
-        })
-        .collect()
+/// The likeliest of `chances`, which are of these logits, at most [`ALTERNATIVES`].
+pub fn alternatives(
+    logits: &[f32],
+    chances: &[(usize, f64)],
+    tokenizer: &Tokenizer,
+) -> Vec<Alternative> {
+    let alternative = |(id, probability): &(usize, f64)| {
+        let token = tokenizer.token(*id as u32)?.to_owned();
+        Some(Alternative { token, probability: *probability as f32, logit: logits[*id] })
+    };
+    chances.iter().take(ALTERNATIVES).filter_map(alternative).collect()
 }
 
 pub(crate) fn descending(logits: &[f32]) -> Vec<usize> {

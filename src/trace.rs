@@ -3,8 +3,8 @@
 use burn::tensor::{ExecutionError, Transaction};
 
 use crate::model::weights::to_device;
-use crate::protocol::{ALTERNATIVES, Alternative, Cost, Expected, SampleOptions, Trace};
-use crate::sample::{chances, pick, surprisal, to_tensor};
+use crate::protocol::{Cost, Expected, SampleOptions, Trace};
+use crate::sample::{alternatives, chances, draw, surprisal, to_tensor};
 use crate::task::floor::surprisals;
 use crate::task::record_rng;
 use crate::tokenizer::UnknownCharacter;
@@ -94,15 +94,10 @@ impl Logits {
             let chances = chances(row, temperature, top_k);
             let entropy: f64 =
                 chances.iter().map(|(_, p)| -p * p.max(f64::MIN_POSITIVE).ln()).sum();
-            let alternative = |(id, probability): &(usize, f64)| Alternative {
-                token: token(*id),
-                probability: *probability as f32,
-                logit: row[*id],
-            };
-            expected.next.push(chances.iter().take(ALTERNATIVES).map(alternative).collect());
+            expected.next.push(alternatives(row, &chances, &trainer.tokenizer));
             expected.entropies.push(entropy.abs() as f32); // not −0
             let mut rng = record_rng(seed, place as u64);
-            expected.drawn.push(token(pick(row, temperature, top_k, &mut rng)));
+            expected.drawn.push(token(draw(&chances, &mut rng)));
             if let Some(next) = self.ids.get(place + 1) {
                 let floor = self.floors.get(place + 1).copied().flatten();
                 let loss = surprisal(row, *next as usize);

@@ -80,7 +80,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     }
     let first = match path("resume") {
         Some(file) => {
-            let (name, bytes) = (String::new(), checkpoint(&file, matches)?);
+            let (name, bytes) = (file.display().to_string(), checkpoint(&file, matches)?);
             Order::LoadCheckpoint { files: vec![NamedFile { name, bytes }], device }
         }
         None => Order::Build { config: Box::new(super::knobs::config(matches)?), device },

@@ -75,15 +75,10 @@ fn gpt2<'a>(settings: &Settings<'a>, tensors: Tensors<'a>) -> Result<Model<'a>, 
         dropout: 0.0,
         tied_head: may_be_tied && is_tied(&tensors, "wte.weight"),
         bias: true,
-        norm: NormKind::Layer,
         norm_eps: settings.get("layer_norm_epsilon")?.unwrap_or(1e-5),
         mlp,
         d_mlp: unless(settings.get("n_inner")?, 4usize.saturating_mul(d_model)),
-        positions: Positions::Learned,
-        kv_heads: 0,
-        d_head: 0,
-        qk_norm: false,
-        ..ModelConfig::default()
+        ..ModelConfig::default() // whose parts are GPT-2's
     };
     let vocab_size = settings.need("vocab_size")?;
     Ok(Model { file: settings.file, config, vocab_size, family: &GPT2, tensors })

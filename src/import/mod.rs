@@ -100,8 +100,8 @@ pub fn open(files: &[File]) -> Result<Checkpoint, OpenError> {
         match Checkpoint::from_bytes(file.bytes) {
             Err(CheckpointError::Foreign(_)) => {}
             opened => {
-                let file = if file.name.is_empty() { "the saved run" } else { file.name };
-                return opened.map_err(|error| OpenError::Checkpoint { file: file.into(), error });
+                let file = file.name.into();
+                return opened.map_err(|error| OpenError::Checkpoint { file, error });
             }
         }
     }

@@ -9,7 +9,7 @@ use super::tensors::Tensors;
 use super::torch::Archive;
 use super::vocabulary::{Named, Names, Vocabulary};
 use super::{File, ImportError, Model};
-use crate::config::{MlpKind, ModelConfig, NormKind, Positions};
+use crate::config::ModelConfig;
 
 pub fn read<'a>(file: &File<'a>) -> Result<Model<'a>, ImportError> {
     let archive = Archive::open(file)?;
@@ -37,15 +37,7 @@ pub fn read<'a>(file: &File<'a>) -> Result<Model<'a>, ImportError> {
         dropout: settings.get("dropout")?.unwrap_or(0.0),
         tied_head: is_tied(&tensors, "wte.weight"),
         bias: settings.get("bias")?.unwrap_or(true), // older checkpoints are as GPT-2
-        norm: NormKind::Layer,
-        norm_eps: 1e-5,
-        mlp: MlpKind::Gelu,
-        d_mlp: 0,
-        positions: Positions::Learned,
-        kv_heads: 0,
-        d_head: 0,
-        qk_norm: false,
-        ..ModelConfig::default()
+        ..ModelConfig::default()                     // whose parts are nanoGPT's
     };
     let vocab_size = settings.need("vocab_size")?;
     Ok(Model { file: file.name, config, vocab_size, family: &NANOGPT, tensors })

@@ -123,7 +123,7 @@ impl<E: Fn(Event)> Session<E> {
         };
         self.sight.model = Some(model.clone());
         let step = model.step;
-        let beside = self.steps.beside(trainer);
+        let beside = self.steps.beside();
         match Looking::beside(model, beside, look.clone()) {
             Ok(looking) => self.sight.looking = Some(looking),
             Err(error) => {

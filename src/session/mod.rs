@@ -159,10 +159,7 @@ impl<E: Fn(Event)> Session<E> {
             Command::SaveCheckpoint => self.export().await,
             Command::LoadCheckpoint { files, device } => self.load_files(files, device).await,
             Command::Resume { device } => match self.store.latest().await {
-                Some(bytes) => {
-                    let name = String::new();
-                    self.load_files(vec![NamedFile { name, bytes }], device).await;
-                }
+                Some(bytes) => self.load_saved(bytes, device).await,
                 None => self.refuse("There is no saved run to resume in this browser."),
             },
         }
@@ -180,6 +177,12 @@ impl<E: Fn(Event)> Session<E> {
             }
             Err(error) => self.refuse(format!("This cannot be run: {error}.")),
         }
+    }
+
+    /// What was kept of the run.
+    async fn load_saved(&mut self, bytes: Vec<u8>, choice: DeviceChoice) {
+        let name = "the saved run".into();
+        self.load_files(vec![NamedFile { name, bytes }], choice).await;
     }
 
     async fn load_files(&mut self, files: Vec<NamedFile>, choice: DeviceChoice) {

@@ -28,12 +28,14 @@ pub(super) struct Steps {
     runs: Vec<(String, Arc<Model>)>,
     visited: Option<usize>,
     beside: Option<Beside>,
+    /// The model beside, as it is called.
+    model: Option<(String, Arc<Model>)>,
 }
 
 impl Steps {
     pub(super) fn new() -> Self {
         let (kept, runs) = (Vec::new(), Vec::new());
-        Self { every: 1, most: 0, kept, runs, visited: None, beside: None }
+        Self { every: 1, most: 0, kept, runs, visited: None, beside: None, model: None }
     }
 
     /// Forgets the steps of the last run; those of this one are kept from now on.
@@ -42,7 +44,7 @@ impl Steps {
         let even = if self.most < 2 { KEPT } else { self.most };
         self.every = trainer.config.train.steps.div_ceil(even).max(1);
         self.kept.clear();
-        (self.visited, self.beside) = (None, None);
+        (self.visited, self.beside, self.model) = (None, None, None);
     }
 
     fn is_due(&self, step: usize) -> bool {
@@ -72,7 +74,12 @@ impl Steps {
     }
 
     /// What it is held against, as it is called.
-    pub(super) fn beside(&self, trainer: &Trainer) -> Option<(String, Arc<Model>)> {
+    pub(super) fn beside(&self) -> Option<(String, Arc<Model>)> {
+        self.model.clone()
+    }
+
+    /// Made when it is chosen, for it stays the same while the run trains on.
+    fn make_beside(&self, trainer: &Trainer) -> Option<(String, Arc<Model>)> {
         match self.beside? {
             Beside::Run(run) => self.runs.get(run).cloned(),
             Beside::Step(step) => {
@@ -144,6 +151,8 @@ impl<E: Fn(Event)> Session<E> {
 
     pub(super) async fn visit(&mut self, step: Option<usize>, beside: Option<Beside>) {
         (self.steps.visited, self.steps.beside) = (step, beside);
+        let trainer = self.trainer.as_ref();
+        self.steps.model = trainer.and_then(|trainer| self.steps.make_beside(trainer));
         self.trace().await;
         self.sight.forget_model();
     }
