@@ -7,6 +7,7 @@
 #![cfg_attr(
     feature = "compute",
     doc = "- what a model reads: [`tokenizer`], [`noise`]
+- what is remembered outside the weights: [`memory`]
 - what computes: [`batch`], [`kernel`], [`model`], [`loss`], [`schedule`], [`optimizer`], [`trainer`]
 - what a trained model shows: [`plain`], [`decode`], [`sample`], [`trace`], [`analysis`], [`lab`], [`eval`]
 - around it: [`checkpoint`], [`import`], [`session`], [`platform`], [`selfcheck`], [mod@bench]"
@@ -48,6 +49,8 @@ pub mod kernel;
 pub mod lab;
 #[cfg(feature = "compute")]
 pub mod loss;
+#[cfg(feature = "compute")]
+pub mod memory;
 #[cfg(feature = "compute")]
 pub mod model;
 #[cfg(feature = "compute")]

@@ -17,7 +17,7 @@ pub use task::{
     TextConfig,
 };
 pub use validate::{ConfigError, MemoryLimits};
-pub use variants::{MlpKind, NormKind, Positions};
+pub use variants::{Distance, MlpKind, NormKind, Positions};
 
 /// Everything that decides what a run computes. Two runs with equal `RunConfig`s on the same
 /// device see the same batches and the same losses.

@@ -70,3 +70,16 @@ pub enum Positions {
 }
 
 impl_names!(Positions: Learned = "learned", Rotary = "rotary", None = "none");
+
+/// How far a key is from a query.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Distance {
+    /// Euclidean.
+    #[default]
+    L2,
+    /// 1 less the cosine of the angle between them.
+    Cosine,
+}
+
+impl_names!(Distance: L2 = "l2", Cosine = "cosine");

@@ -1,0 +1,304 @@
+//! Slots in memory, searched one and all.
+
+use std::collections::HashMap;
+
+use super::{Found, NewSlot, Origin, Shape, Slot, Store, StoreError, mean};
+use crate::config::Distance;
+use crate::plain::Matrix;
+use crate::platform::for_each;
+
+/// A store whose every answer is exact.
+#[derive(Clone, Debug)]
+pub struct Exact {
+    shape: Shape,
+    /// `[len, d_key]`
+    keys: Vec<f32>,
+    /// `[len, d_value]`
+    values: Vec<f32>,
+    /// Squares of the keys' lengths: `[len]`.
+    squares: Vec<f32>,
+    facts: Vec<Facts>,
+    /// Where each id lies.
+    places: HashMap<u64, usize>,
+    next_id: u64,
+}
+
+/// A slot but for its key and value.
+#[derive(Clone, Debug)]
+struct Facts {
+    id: u64,
+    origin: Origin,
+    hits: u64,
+    last: u64,
+    merged: u32,
+}
+
+/// Queries and keys that are held against each other at a time: their products stay in the cache.
+const QUERIES: usize = 64;
+const KEYS: usize = 1024;
+
+impl Exact {
+    pub fn new(shape: Shape) -> Self {
+        Self {
+            shape,
+            keys: Vec::new(),
+            values: Vec::new(),
+            squares: Vec::new(),
+            facts: Vec::new(),
+            places: HashMap::new(),
+            next_id: 0,
+        }
+    }
+
+    /// A store of these slots, which keep their ids.
+    ///
+    /// # Errors
+    /// If one is of another shape, or not finite.
+    pub fn of_slots(shape: Shape, slots: Vec<Slot>) -> Result<Self, StoreError> {
+        let mut store = Self::new(shape);
+        for slot in slots {
+            shape.check(&slot.new)?;
+            if !store.places.contains_key(&slot.id) {
+                store.push(slot);
+            }
+        }
+        Ok(store)
+    }
+
+    /// `[len, d_key]`
+    pub fn keys(&self) -> &[f32] {
+        &self.keys
+    }
+
+    /// `[len, d_value]`
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// In the order of [`keys`](Self::keys).
+    pub fn ids(&self) -> impl ExactSizeIterator<Item = u64> {
+        self.facts.iter().map(|facts| facts.id)
+    }
+
+    /// Where a slot lies among [`keys`](Self::keys).
+    pub fn place(&self, id: u64) -> Option<usize> {
+        self.places.get(&id).copied()
+    }
+
+    fn push(&mut self, slot: Slot) {
+        let Slot { id, new: NewSlot { key, value, origin }, hits, last, merged } = slot;
+        self.places.insert(id, self.facts.len());
+        self.squares.push(square(&key));
+        self.keys.extend(key);
+        self.values.extend(value);
+        self.facts.push(Facts { id, origin, hits, last, merged });
+        self.next_id = self.next_id.max(id + 1);
+    }
+
+    fn key(&self, place: usize) -> &[f32] {
+        &self.keys[place * self.shape.d_key..][..self.shape.d_key]
+    }
+
+    fn value(&self, place: usize) -> &[f32] {
+        &self.values[place * self.shape.d_value..][..self.shape.d_value]
+    }
+
+    fn slot(&self, place: usize) -> Slot {
+        let Facts { id, origin, hits, last, merged } = self.facts[place].clone();
+        let (key, value) = (self.key(place).to_vec(), self.value(place).to_vec());
+        Slot { id, new: NewSlot { key, value, origin }, hits, last, merged }
+    }
+
+    /// The last slot takes the place of the one that goes.
+    fn drop_slot(&mut self, id: u64) -> bool {
+        let Some(place) = self.places.remove(&id) else { return false };
+        self.facts.swap_remove(place);
+        self.squares.swap_remove(place);
+        swap_remove(&mut self.keys, place, self.shape.d_key);
+        swap_remove(&mut self.values, place, self.shape.d_value);
+        if let Some(moved) = self.facts.get(place) {
+            self.places.insert(moved.id, place);
+        }
+        true
+    }
+
+    /// The places and distances of the nearest of each of a few queries: `[n][k]`.
+    fn nearest(&self, queries: &[f32], k: usize) -> Vec<Vec<(f32, usize)>> {
+        let Shape { d_key, distance, .. } = self.shape;
+        let rows = Matrix::new(queries, d_key);
+        let n = queries.len() / d_key;
+        let mut best = vec![Vec::with_capacity(k + 1); n];
+        let mut products = Vec::new();
+        for (block, keys) in self.keys.chunks(KEYS * d_key).enumerate() {
+            let (start, width) = (block * KEYS, keys.len() / d_key);
+            products.clear();
+            products.resize(n * width, 0.0);
+            rows.add_product(Matrix::new(keys, d_key).transposed(), &mut products, width);
+            let squares = &self.squares[start..start + width];
+            for (best, products) in best.iter_mut().zip(products.chunks(width)) {
+                for (place, (product, square)) in products.iter().zip(squares).enumerate() {
+                    // Grows with the distance, all else being the same for one query.
+                    let score = match distance {
+                        Distance::L2 => square - 2.0 * product,
+                        Distance::Cosine if *square == 0.0 => 0.0,
+                        Distance::Cosine => -product / square.sqrt(),
+                    };
+                    keep(best, k, (score, start + place));
+                }
+            }
+        }
+        for (best, query) in best.iter_mut().zip(queries.chunks(d_key)) {
+            // What was saved by products is lost in digits: what is told is measured anew.
+            best.iter_mut().for_each(|(score, at)| *score = distance.between(query, self.key(*at)));
+            best.sort_by(|(a, at), (b, bt)| {
+                a.total_cmp(b).then(self.facts[*at].id.cmp(&self.facts[*bt].id))
+            });
+        }
+        best
+    }
+}
+
+/// Puts `new` among the `k` least, in order.
+fn keep(best: &mut Vec<(f32, usize)>, k: usize, new: (f32, usize)) {
+    if best.len() == k && best.last().is_some_and(|(most, _)| new.0 >= *most) {
+        return;
+    }
+    let at = best.partition_point(|(score, _)| *score <= new.0);
+    best.insert(at, new);
+    best.truncate(k);
+}
+
+fn square(key: &[f32]) -> f32 {
+    key.iter().map(|x| x * x).sum()
+}
+
+fn swap_remove(rows: &mut Vec<f32>, place: usize, width: usize) {
+    let last = rows.len() - width;
+    rows.copy_within(last.., place * width);
+    rows.truncate(last);
+}
+
+impl Store for Exact {
+    fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    fn count(&mut self) -> Result<usize, StoreError> {
+        Ok(self.facts.len())
+    }
+
+    fn query(&mut self, queries: &[f32], k: usize) -> Result<Found, StoreError> {
+        self.search(queries, k)
+    }
+
+    fn insert(&mut self, slots: &[NewSlot]) -> Result<Vec<u64>, StoreError> {
+        slots.iter().try_for_each(|slot| self.shape.check(slot))?;
+        let first = self.next_id;
+        for new in slots {
+            let last = new.origin.step;
+            self.push(Slot { id: self.next_id, new: new.clone(), hits: 0, last, merged: 1 });
+        }
+        Ok((first..self.next_id).collect())
+    }
+
+    fn touch(&mut self, ids: &[u64], step: u64) -> Result<(), StoreError> {
+        for place in ids.iter().filter_map(|id| self.places.get(id)) {
+            let facts = &mut self.facts[*place];
+            facts.hits += 1;
+            facts.last = facts.last.max(step);
+        }
+        Ok(())
+    }
+
+    fn evict(&mut self, most: usize) -> Result<Vec<u64>, StoreError> {
+        let over = self.facts.len().saturating_sub(most);
+        if over == 0 {
+            return Ok(Vec::new());
+        }
+        let mut order: Vec<&Facts> = self.facts.iter().collect();
+        order.sort_by_key(|facts| (facts.last, facts.id));
+        order.truncate(order.len() - most / 2);
+        order.sort_by_key(|facts| (facts.hits, facts.last, facts.id));
+        let gone: Vec<u64> = order.iter().take(over).map(|facts| facts.id).collect();
+        self.remove(&gone)?;
+        Ok(gone)
+    }
+
+    fn remove(&mut self, ids: &[u64]) -> Result<usize, StoreError> {
+        Ok(ids.iter().filter(|id| self.drop_slot(**id)).count())
+    }
+
+    fn edit(
+        &mut self,
+        id: u64,
+        key: Option<&[f32]>,
+        value: Option<&[f32]>,
+    ) -> Result<(), StoreError> {
+        self.shape.check_edit(key, value)?;
+        let place = self.place(id).ok_or(StoreError::Unknown(id))?;
+        let Shape { d_key, d_value, .. } = self.shape;
+        if let Some(key) = key {
+            self.keys[place * d_key..][..d_key].copy_from_slice(key);
+            self.squares[place] = square(key);
+        }
+        if let Some(value) = value {
+            self.values[place * d_value..][..d_value].copy_from_slice(value);
+        }
+        Ok(())
+    }
+
+    fn get(&mut self, ids: &[u64]) -> Result<Vec<Slot>, StoreError> {
+        let places = ids.iter().filter_map(|id| self.place(*id));
+        Ok(places.map(|place| self.slot(place)).collect())
+    }
+
+    fn page(&mut self, from: u64, most: usize) -> Result<Vec<Slot>, StoreError> {
+        let mut ids: Vec<u64> = self.ids().filter(|id| *id >= from).collect();
+        ids.sort_unstable();
+        ids.truncate(most);
+        self.get(&ids)
+    }
+
+    fn merge(&mut self, kept: u64, gone: u64) -> Result<(), StoreError> {
+        let [Some(to), Some(from)] = [self.place(kept), self.place(gone)] else { return Ok(()) };
+        if to == from {
+            return Ok(());
+        }
+        let (merged, last) = (self.facts[from].merged, self.facts[from].last);
+        let by = [self.facts[to].merged, merged];
+        let key = mean(self.key(to), self.key(from), by);
+        let value = mean(self.value(to), self.value(from), by);
+        self.edit(kept, Some(&key), Some(&value))?;
+        let hits = self.facts[from].hits;
+        let facts = &mut self.facts[to];
+        (facts.hits, facts.last) = (facts.hits + hits, facts.last.max(last));
+        facts.merged = facts.merged.saturating_add(merged);
+        self.drop_slot(gone);
+        Ok(())
+    }
+}
+
+impl Exact {
+    /// As [`Store::query`], which needs no change to the store.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn search(&self, queries: &[f32], k: usize) -> Result<Found, StoreError> {
+        let n = self.shape.count(queries)?;
+        let k = k.min(self.facts.len());
+        if k == 0 {
+            return Ok(Found::default());
+        }
+        let mut nearest = vec![Vec::new(); n.div_ceil(QUERIES)];
+        let parts = nearest.iter_mut().zip(queries.chunks(QUERIES * self.shape.d_key)).collect();
+        for_each(parts, |_, (nearest, queries)| *nearest = self.nearest(queries, k));
+        let mut found = Found { k, ..Found::default() };
+        for (distance, place) in nearest.into_iter().flatten().flatten() {
+            found.distances.push(distance);
+            found.ids.push(self.facts[place].id);
+            found.keys.extend(self.key(place));
+            found.values.extend(self.value(place));
+        }
+        Ok(found)
+    }
+}
