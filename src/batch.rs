@@ -23,6 +23,8 @@ pub struct Batch {
     pub counted: usize,
     /// The field of each target, row by row; `None` where its weight is 0.
     pub fields: Vec<Option<Field>>,
+    /// Each token and the one after it, row by row.
+    pub ids: Vec<(u32, u32)>,
 }
 
 /// A record as a model sees it.
@@ -139,6 +141,7 @@ impl Batch {
         let mut targets = tokens.clone();
         let mut weights = vec![0.0f32; tokens.len()];
         let mut fields = vec![None; tokens.len()];
+        let mut ids = vec![(0, 0); tokens.len()];
         let mut forgotten = vec![false; tokens.len()];
         for (index, row) in rows.iter().enumerate() {
             for (place, token) in row.iter().take(seq).enumerate() {
@@ -148,6 +151,7 @@ impl Batch {
                     (targets[at], weights[at]) = (target as i32, 1.0);
                     fields[at] = Some(field);
                 }
+                ids[at] = (token.id, targets[at] as u32);
             }
         }
         let counted = weights.iter().filter(|w| **w > 0.0).count();
@@ -161,6 +165,7 @@ impl Batch {
                 .then(|| Tensor::from_data(TensorData::new(forgotten, shape), device)),
             counted,
             fields,
+            ids,
         }
     }
 }

@@ -1,15 +1,19 @@
 //! A run as one `.safetensors` file.
 //!
 //! Weights lie under TransformerLens-like names (`blocks.0.attn.W_Q`, `[in, out]`), AdamW's
-//! moments under `optim.first.…` and `optim.second.…`, which may be left out. The metadata holds the
+//! moments under `optim.first.…` and `optim.second.…`, which may be left out, what memories remember under
+//! `blocks.0.memory.slots.…`. The metadata holds the
 //! format's version, the RunConfig, the tokenizer, the step and the loss history. The state of the
 //! random numbers is the seed and the step: every batch has a stream of its own.
+
+mod bank;
 
 use std::collections::HashMap;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::config::{ConfigError, RunConfig};
+use crate::memory::Bank;
 use crate::model::Layout;
 use crate::protocol::LossPoint;
 use crate::tokenizer::Tokenizer;
@@ -33,6 +37,8 @@ pub struct Checkpoint {
     pub parameters: Vec<f32>,
     /// `None` if they were left out; training then goes on with moments of 0.
     pub moments: Option<Moments>,
+    /// What its memory layers remember.
+    pub bank: Bank,
 }
 
 /// AdamW's first and second moments, in the order of the parameters.
@@ -112,6 +118,10 @@ impl Checkpoint {
                 views.push((format!("{prefix}{}", parameter.name), view));
             }
         }
+        let remembered = bank::parts(&self.bank)?;
+        for part in &remembered {
+            views.push((part.name.clone(), part.view()?));
+        }
         Ok(safetensors::serialize(views, Some(self.metadata()?))?)
     }
 
@@ -165,6 +175,7 @@ impl Checkpoint {
                 }),
                 false => None,
             },
+            bank: bank::read(&tensors, &config.model)?,
             config,
             step,
             tokenizer,
@@ -196,6 +207,11 @@ fn to_le_bytes(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
+fn from_le_bytes(bytes: &[u8]) -> Vec<f32> {
+    let (values, _) = bytes.as_chunks::<4>();
+    values.iter().map(|value| f32::from_le_bytes(*value)).collect()
+}
+
 /// The tensors `{prefix}{name}` of every parameter, flat.
 fn read(tensors: &SafeTensors, layout: &Layout, prefix: &str) -> Result<Vec<f32>, CheckpointError> {
     let mut out = Vec::new();
@@ -209,8 +225,7 @@ fn read(tensors: &SafeTensors, layout: &Layout, prefix: &str) -> Result<Vec<f32>
             return Err(refuse(format!("is {dtype:?} {shape:?} where F32 {wanted:?} is expected")));
         }
         let start = out.len();
-        let (values, _) = view.data().as_chunks::<4>();
-        out.extend(values.iter().map(|value| f32::from_le_bytes(*value)));
+        out.extend(from_le_bytes(view.data()));
         if out[start..].iter().any(|value| !value.is_finite()) {
             return Err(refuse("holds a value that is not a finite number".into()));
         }

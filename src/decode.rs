@@ -7,6 +7,7 @@ use burn::tensor::{Device, ExecutionError, Tensor};
 
 use crate::config::ModelConfig;
 use crate::kernel::is_cpu;
+use crate::memory::Bank;
 use crate::model::gpt::Caches;
 use crate::model::{Gpt, Layout};
 use crate::plain::{Cache, Plain};
@@ -26,7 +27,7 @@ pub struct Decoder {
 
 enum Model {
     /// To be decoded in loops, and not read back yet.
-    Unread(Box<(ModelConfig, Layout, Tensor<1>)>),
+    Unread(Box<(ModelConfig, Layout, Tensor<1>, Bank)>),
     Plain(Plain, Cache),
     OnGpu {
         model: Box<Gpt>,
@@ -46,7 +47,8 @@ impl Decoder {
     pub fn in_loops(trainer: &Trainer) -> Self {
         let config = trainer.config.model.clone();
         let context = config.context;
-        let unread = Box::new((config, trainer.layout.clone(), trainer.parameters.clone()));
+        let (layout, parameters) = (trainer.layout.clone(), trainer.parameters.clone());
+        let unread = Box::new((config, layout, parameters, trainer.bank.clone()));
         Self { model: Model::Unread(unread), len: 0, context }
     }
 
@@ -89,9 +91,10 @@ impl Decoder {
         assert!(!ids.is_empty() && self.len + ids.len() <= self.context, "no room for {ids:?}");
         assert!(self.len == 0 || ids.len() == 1, "a prompt is decoded first");
         if let Model::Unread(unread) = &self.model {
-            let (config, layout, parameters) = &**unread;
+            let (config, layout, parameters, bank) = &**unread;
             let values = floats(parameters.clone().into_data_async().await?);
-            self.model = Model::Plain(Plain::new(config, layout, &values), Cache::default());
+            let plain = Plain::new(config, layout, &values).remember(bank);
+            self.model = Model::Plain(plain, Cache::default());
         }
         self.len += ids.len();
         match &mut self.model {

@@ -137,6 +137,8 @@ pub struct Answers {
     pub given: Score,
     /// The record's brackets are empty.
     pub left_out: Score,
+    /// The record ends with the question: the model tells the fact, and then answers.
+    pub alone: Score,
     /// The record states another answer: how often it is repeated, and how often the true one is
     /// given all the same.
     pub follows_context: Score,

@@ -1,19 +1,21 @@
 //! One step: forward, loss, backward, update; and what a run has come to.
 
-use burn::tensor::{Device, ExecutionError, Tensor, TensorData, Transaction};
+use burn::tensor::{Device, ExecutionError, Gradients, Tensor, TensorData, Transaction};
 
 use crate::batch::Batch;
 use crate::checkpoint::{Checkpoint, CheckpointError, Moments};
 use crate::config::{ConfigError, MemoryLimits, NoiseConfig, RunConfig};
 use crate::kernel::dropout::Dropout;
 use crate::loss::{LossSums, mean_loss, token_losses};
+use crate::memory::{Bank, Tokens};
 use crate::model::gpt::Output;
+use crate::model::memory::LayerRead;
 use crate::model::weights::to_device;
 use crate::model::{Gpt, Layout, Weights};
 use crate::optimizer::AdamW;
 use crate::protocol::{FieldLoss, LossPoint};
 use crate::schedule::learning_rate;
-use crate::task::{Split, Task};
+use crate::task::{Field, Split, Task};
 use crate::tokenizer::Tokenizer;
 
 /// A run: its model, its optimizer and how far it has come.
@@ -24,6 +26,8 @@ pub struct Trainer {
     pub layout: Layout,
     /// `[layout.len()]`
     pub parameters: Tensor<1>,
+    /// What its memory layers remember.
+    pub bank: Bank,
     /// `None` if there is nothing to train on.
     optimizer: Option<AdamW>,
     device: Device,
@@ -64,8 +68,20 @@ impl Trainer {
         let layout = Layout::new(&config.model, tokenizer.vocab_size());
         let parameters = to_device(layout.init(config.seed), &device);
         let optimizer = Some(AdamW::new(&layout, &device));
+        let bank = Bank::new(&config.model);
         let (step, history) = (0, Vec::new());
-        Ok(Self { config, task, tokenizer, layout, parameters, optimizer, device, step, history })
+        Ok(Self {
+            config,
+            task,
+            tokenizer,
+            layout,
+            parameters,
+            bank,
+            optimizer,
+            device,
+            step,
+            history,
+        })
     }
 
     /// A run as it was saved.
@@ -77,7 +93,7 @@ impl Trainer {
         device: Device,
         limits: &MemoryLimits,
     ) -> Result<Self, CheckpointError> {
-        let Checkpoint { config, step, tokenizer, history, parameters, moments } = checkpoint;
+        let Checkpoint { config, step, tokenizer, history, parameters, moments, bank } = checkpoint;
         // A model from elsewhere has tokens of its own.
         let is_foreign = config.task.is_unknown();
         let task = match is_foreign {
@@ -101,7 +117,18 @@ impl Trainer {
             Some(moments) => Some(AdamW::from_moments(&layout, moments, &device)),
             None => Some(AdamW::new(&layout, &device)),
         };
-        Ok(Self { config, task, tokenizer, layout, parameters, optimizer, device, step, history })
+        Ok(Self {
+            config,
+            task,
+            tokenizer,
+            layout,
+            parameters,
+            bank,
+            optimizer,
+            device,
+            step,
+            history,
+        })
     }
 
     /// Whether [`new`](Self::new) would take `config`.
@@ -134,27 +161,30 @@ impl Trainer {
         let mut sum: Option<Tensor<1>> = None;
         let mut tokens = 0;
         let mut by_token = Vec::new();
+        let mut learned = Vec::new();
         for micro in 0..train.accumulation {
             let batch = first.take().unwrap_or_else(|| draw(micro));
             tokens += batch.counted;
+            let [_, seq] = batch.tokens.dims();
             let seed = self.config.seed ^ stream(micro) << 20;
             let dropout = Dropout::new(self.config.model.dropout, seed);
             // Made anew, for a backward pass uses up the graph behind every tensor but the leaves.
-            let model = Gpt::new(&self.config.model, &weights);
-            let Output { logits, normed, .. } =
+            let model = Gpt::new(&self.config.model, &weights).remember(&self.bank, &self.device);
+            let Output { logits, normed, reads, .. } =
                 model.forward_training(batch.tokens, batch.forgotten, dropout);
             let losses = token_losses(logits, batch.targets);
             if validates {
-                by_token.push((losses.clone().inner(), batch.fields));
+                by_token.push((losses.clone().inner(), batch.fields.clone()));
             }
             let loss = mean_loss(losses.clone(), batch.weights.clone(), share);
-            if train.output_l1 > 0.0 {
+            let gradients = if train.output_l1 > 0.0 {
                 let sizes = normed.abs().mean_dim(2).squeeze_dim::<2>(2); // [batch, seq]
                 let losses = losses + sizes.mul_scalar(train.output_l1);
-                weights.backward(&mean_loss(losses, batch.weights, share));
+                weights.backward(&mean_loss(losses, batch.weights, share))
             } else {
-                weights.backward(&loss);
-            }
+                weights.backward(&loss)
+            };
+            learned.extend(Learned::new(reads, gradients, seq, batch.ids, &batch.fields));
             let loss = loss.inner();
             sum = Some(match sum {
                 Some(sum) => sum + loss,
@@ -166,9 +196,14 @@ impl Trainer {
         };
         let gradient = weights.into_gradient();
         let optimizer = self.optimizer.as_mut().expect("it was there before");
-        self.parameters = optimizer.update(rates, self.parameters.clone(), gradient);
+        if !train.frozen {
+            self.parameters = optimizer.update(rates, self.parameters.clone(), gradient);
+        }
         let train_loss = loss.into_scalar_async::<f32>().await?; // the step's one readback
         self.step += 1;
+        for learned in learned {
+            self.learn(learned, lr).await?;
+        }
         let mut loss = LossPoint { step: self.step, train_loss, val_loss: None };
         let mut fields = None;
         if validates {
@@ -184,6 +219,25 @@ impl Trainer {
         Ok(StepOutcome { loss, tokens, fields })
     }
 
+    /// Has the memories learn from what a batch read.
+    async fn learn(&mut self, learned: Learned, lr: f64) -> Result<(), ExecutionError> {
+        let Learned { reads, ids, seq } = learned;
+        let text = |id: u32| self.tokenizer.token(id).unwrap_or("�").to_owned();
+        let tokens = Tokens {
+            step: self.step as u64,
+            seq,
+            read: ids.iter().map(|(id, _)| text(*id)).collect(),
+            next: ids.iter().map(|(_, next)| next.map(text)).collect(),
+        };
+        for (layer, read, gradient) in reads {
+            let gradient = gradient.map(|gradient| (gradient, lr as f32));
+            let (found, read) = read.read(gradient).await?;
+            // What is not finite is not written down; the loss tells of it.
+            let _ = self.bank.learn(layer, &self.config.model, &tokens, &found, &read);
+        }
+        Ok(())
+    }
+
     /// The model as it is now, which later steps leave alone.
     pub fn model(&self) -> Gpt {
         self.model_of(&self.parameters)
@@ -191,7 +245,8 @@ impl Trainer {
 
     /// The model with other weights: `[layout.len()]`.
     pub fn model_of(&self, parameters: &Tensor<1>) -> Gpt {
-        Gpt::new(&self.config.model, &Weights::new(&self.layout, parameters))
+        let weights = Weights::new(&self.layout, parameters);
+        Gpt::new(&self.config.model, &weights).remember(&self.bank, &self.device)
     }
 
     fn validates_after(&self, step: usize) -> bool {
@@ -232,6 +287,7 @@ impl Trainer {
             history: self.history.clone(),
             parameters,
             moments: moments.map(|(first, second)| Moments { first, second }),
+            bank: self.bank.clone(),
         })
     }
 
@@ -257,6 +313,39 @@ impl Trainer {
                 place % 2 == 0
             });
         }
+    }
+}
+
+/// What memories learn from a batch.
+struct Learned {
+    /// Each memory layer's, and the gradient by the values it found.
+    reads: Vec<(usize, LayerRead, Option<Tensor<2>>)>,
+    /// Each token, and what is to follow it.
+    ids: Vec<(u32, Option<u32>)>,
+    seq: usize,
+}
+
+impl Learned {
+    /// `None` of a model without memories.
+    fn new(
+        reads: Vec<(usize, LayerRead)>,
+        mut gradients: Gradients,
+        seq: usize,
+        ids: Vec<(u32, u32)>,
+        fields: &[Option<Field>],
+    ) -> Option<Self> {
+        if reads.is_empty() {
+            return None;
+        }
+        let with_gradient = |(layer, read): (usize, LayerRead)| {
+            let trained = read.trained.as_ref();
+            let gradient = trained.and_then(|values| values.grad_remove(&mut gradients));
+            (layer, read, gradient)
+        };
+        let reads = reads.into_iter().map(with_gradient).collect();
+        let ids = ids.into_iter().zip(fields);
+        let ids = ids.map(|((id, next), field)| (id, field.map(|_| next))).collect();
+        Some(Self { reads, ids, seq })
     }
 }
 

@@ -148,9 +148,10 @@ fn write_phone(out: &mut impl Write, report: &PhoneReport) -> Result<()> {
 fn write_facts(out: &mut impl Write, report: &FactsReport) -> Result<()> {
     writeln!(out, "{:<32} trained on  held out", "")?;
     type Of = fn(&Answers) -> &Score;
-    let rows: [(&str, Of); 4] = [
+    let rows: [(&str, Of); 5] = [
         ("fact given: right", |answers| &answers.given),
         ("fact left out: right", |answers| &answers.left_out),
+        ("question alone: right", |answers| &answers.alone),
         ("false fact: says what it says", |answers| &answers.follows_context),
         ("false fact: says what is true", |answers| &answers.follows_weights),
     ];

@@ -1,7 +1,10 @@
 //! Everything that can be set, in one table.
 
+use super::memory::layers;
 use super::setting::{Place, at};
-use super::{ConfigError, MAX_TEXT_BYTES, MlpKind, NormKind, Positions, RunConfig};
+use super::{
+    ConfigError, Distance, MAX_TEXT_BYTES, MemoryKind, MlpKind, NormKind, Positions, RunConfig,
+};
 use crate::task::{RecallRule, TaskKind};
 
 /// One thing a user can set.
@@ -20,11 +23,21 @@ pub struct Knob {
 /// What a knob may be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Range {
-    Int { min: u64, max: u64 },
-    Float { min: f64, max: f64 },
+    Int {
+        min: u64,
+        max: u64,
+    },
+    Float {
+        min: f64,
+        max: f64,
+    },
     Bool,
     Choice(&'static [&'static str]),
-    Text { max_bytes: usize },
+    Text {
+        max_bytes: usize,
+    },
+    /// Numbers of layers.
+    Layers,
 }
 
 const fn knob(place: Place, label: &'static str, range: Range, help: &'static str) -> Knob {
@@ -69,6 +82,13 @@ pub const KNOBS: &[Knob] = &[
         1,
         4,
         "differently worded records of each generated fact",
+    ),
+    int(
+        at!(task.facts.world),
+        "World",
+        0,
+        1000,
+        "0 has true facts; in any other world answers are dealt anew among the questions of a kind",
     ),
     knob(
         at!(task.text.text),
@@ -171,6 +191,54 @@ pub const KNOBS: &[Knob] = &[
         1.0,
         "standard deviation of untrained matrices",
     ),
+    knob(
+        at!(model.memory.kind),
+        "Memory",
+        Range::Choice(MemoryKind::NAMES),
+        "what layers have in place of their MLP: slots that are found by how near they are",
+    ),
+    knob(
+        at!(model.memory.layers),
+        "Memory layers",
+        Range::Layers,
+        "which layers have a memory, counted from 0, as 1,3; nothing for all",
+    ),
+    int(at!(model.memory.slots), "Slots", 4, 1 << 22, "most slots a memory layer"),
+    int(
+        at!(model.memory.d_key),
+        "Key width",
+        0,
+        MAX_D_MODEL as u64,
+        "numbers a key of a memory; 0 is the width",
+    ),
+    int(at!(model.memory.top_k), "Neighbours", 1, 64, "slots that a query finds"),
+    knob(
+        at!(model.memory.distance),
+        "Distance",
+        Range::Choice(Distance::NAMES),
+        "how far a key is from a query: Euclidean, or 1 less the cosine",
+    ),
+    float(
+        at!(model.memory.threshold),
+        "Novelty",
+        0.0,
+        2.0,
+        "a token is written down if no slot is nearer than this; keys have length 1",
+    ),
+    int(
+        at!(model.memory.inserts),
+        "Inserts",
+        0,
+        2048,
+        "most tokens of a record that a layer writes down in a step",
+    ),
+    int(
+        at!(model.memory.recombine),
+        "Recombine",
+        0,
+        1_000_000,
+        "two slots that come back together more often become one; 0 is never",
+    ),
     int(at!(train.steps), "Steps", 1, 10_000_000, "length of the run"),
     int(at!(train.batch), "Batch", 1, 8192, "records a micro-batch"),
     int(at!(train.accumulation), "Accumulation", 1, 1024, "micro-batches a step"),
@@ -181,6 +249,12 @@ pub const KNOBS: &[Knob] = &[
     float(at!(train.beta2), "Beta 2", 0.0, 0.99999, "memory of AdamW's second moment"),
     float(at!(train.weight_decay), "Weight decay", 0.0, 10.0, "pull of matrices towards 0"),
     float(at!(train.clip), "Clip", 0.0, 1e6, "largest gradient norm; 0 is off"),
+    knob(
+        at!(train.frozen),
+        "Frozen",
+        Range::Bool,
+        "weights stay as they are, and only memories learn",
+    ),
     int(at!(train.val_every), "Validate every", 1, 1_000_000, "steps between validations"),
     int(at!(train.val_batches), "Validation batches", 1, 1000, "batches a validation"),
     float(
@@ -220,6 +294,8 @@ impl Knob {
         let name = match self.key.rsplit_once('.') {
             Some(("task", _)) => "task",
             Some(("noise", _)) | None => self.key,
+            Some(("model.memory", "kind")) => "memory",
+            Some(("model.memory", _)) => self.key.trim_start_matches("model."),
             Some((_, name)) => name,
         };
         name.replace(['_', '.'], "-")
@@ -254,6 +330,7 @@ impl Knob {
             Range::Bool => trimmed.parse::<bool>().is_ok(),
             Range::Choice(choices) => choices.contains(&trimmed),
             Range::Text { max_bytes } => text.len() <= max_bytes,
+            Range::Layers => text.len() <= 200 && layers(text).is_some(),
         };
         if is_in_range { Ok(()) } else { Err(self.refuse(text)) }
     }
@@ -274,6 +351,7 @@ impl Range {
             Range::Float { min, max } => format!("a number from {min} to {max}"),
             Range::Bool => "true or false".into(),
             Range::Choice(choices) => format!("one of {}", choices.join(", ")),
+            Range::Layers => "numbers of layers, as 0,2".into(),
             Range::Text { max_bytes } => format!("text of at most {} KiB", max_bytes >> 10),
         }
     }

@@ -2,6 +2,7 @@
 //! controls, the terminal's flags and the keys of a link are made.
 
 mod knobs;
+mod memory;
 mod presets;
 mod setting;
 mod task;
@@ -11,6 +12,7 @@ mod variants;
 use serde::{Deserialize, Serialize};
 
 pub use knobs::{KNOBS, Knob, Range};
+pub use memory::{MemoryConfig, MemoryKind};
 pub use presets::{PRESETS, Preset};
 pub use task::{
     FactsConfig, InductionConfig, MAX_TEXT_BYTES, ModularConfig, PhoneConfig, TaskConfig,
@@ -66,6 +68,7 @@ pub struct ModelConfig {
     /// Standard deviation of untrained matrices; that of the two projections into the residual stream is
     /// divided by `sqrt(2 · n_layers)` (Radford et al. 2019, section 2.3).
     pub init_std: f64,
+    pub memory: MemoryConfig,
 }
 
 impl Default for ModelConfig {
@@ -90,26 +93,65 @@ impl ModelConfig {
         if self.d_mlp > 0 { self.d_mlp } else { 4 * self.d_model }
     }
 
+    /// Numbers a key of a memory layer.
+    pub fn d_key(&self) -> usize {
+        if self.memory.d_key > 0 { self.memory.d_key } else { self.d_model }
+    }
+
     /// Number of trained values with a vocabulary of `vocab_size` characters. By default, the
     /// matrices are `12·L·d² + V·d + context·d` (and another `V·d` for an untied head), the gains of
     /// LayerNorms `(2·L + 1)·d`.
     pub fn parameters(&self, vocab_size: usize) -> usize {
         let (d, d_head, d_mlp) = (self.d_model, self.d_head(), self.d_mlp());
         let (read, kept) = (self.n_heads * d_head, self.kv_heads() * d_head);
-        let matrices = self.mlp.matrices();
         let of_norm = match self.norm {
             NormKind::Layer => d + if self.bias { d } else { 0 },
             NormKind::Rms => d,
             NormKind::None => 0,
         };
-        let norms = if matrices > 0 { 2 } else { 1 };
         let turned = if self.qk_norm { 2 * d_head } else { 0 };
-        let of_mlp = if matrices > 0 { (matrices - 1) * d_mlp + d } else { 0 };
-        let biases = if self.bias { read + 2 * kept + d + of_mlp } else { 0 };
-        let layer =
-            2 * d * (read + kept) + matrices * d * d_mlp + norms * of_norm + turned + biases;
+        let biases = if self.bias { read + 2 * kept + d } else { 0 };
+        let attention = 2 * d * (read + kept) + of_norm + turned + biases;
+        let feed_forward = |layer| match self.memory.of(layer) {
+            Some(kind) => of_norm + self.memory_parameters(kind),
+            None if self.mlp == MlpKind::None => 0,
+            None => {
+                let matrices = self.mlp.matrices();
+                let biases = if self.bias { (matrices - 1) * d_mlp + d } else { 0 };
+                of_norm + matrices * d * d_mlp + biases
+            }
+        };
         let embeddings = if self.tied_head { 1 } else { 2 } * vocab_size * d;
-        embeddings + self.position_parameters() + self.n_layers * layer + of_norm
+        let layers: usize = (0..self.n_layers).map(feed_forward).sum();
+        embeddings + self.position_parameters() + self.n_layers * attention + layers + of_norm
+    }
+
+    /// Trained values of a memory layer: those of its projections and one for how sharply it weighs.
+    fn memory_parameters(&self, kind: MemoryKind) -> usize {
+        let (d, d_key) = (self.d_model, self.d_key());
+        let bias = |width| if self.bias { width } else { 0 };
+        let read = d * d_key + bias(d_key);
+        let write = d_key * d + bias(d);
+        match kind {
+            MemoryKind::None => 0,
+            MemoryKind::Featural => read + write + 1,
+            MemoryKind::Associative => 3 * read + write + 1,
+            MemoryKind::ProductKey => {
+                let half = self.memory.half_keys();
+                read + half * d_key + half * half * d
+            }
+        }
+    }
+
+    /// Most numbers that the stores of memory layers hold.
+    pub fn stored(&self) -> usize {
+        let has = |layer: &usize| self.memory.of(*layer).is_some_and(MemoryKind::is_stored);
+        (0..self.n_layers).filter(has).count() * self.memory.slots * 2 * self.d_key()
+    }
+
+    /// Whether a layer reads from a store.
+    pub fn is_stored(&self) -> bool {
+        self.stored() > 0
     }
 
     /// Trained values of places, which no token is multiplied by.
@@ -129,7 +171,16 @@ impl ModelConfig {
             + 2 * self.mlp.matrices() * self.d_mlp();
         let kept = vectors as u64 + 3 * self.pattern_row();
         let logits = 4 * tokens * vocab_size as u64;
-        4 * (4 * self.parameters(vocab_size) as u64 + tokens * kept * self.n_layers as u64 + logits)
+        // What a memory finds, and what is made of it.
+        let found = match self.memory.kind {
+            MemoryKind::None => 0,
+            _ => 8 * tokens * (self.memory.top_k * self.d_key()) as u64,
+        };
+        let found = found * self.n_layers as u64 + 4 * self.stored() as u64;
+        4 * (found
+            + 4 * self.parameters(vocab_size) as u64
+            + tokens * kept * self.n_layers as u64
+            + logits)
     }
 
     /// Floating-point operations of training on a token, the last of `seq`: `6 N + 12 L d T`, of `N`
@@ -204,6 +255,8 @@ pub struct TrainConfig {
     pub weight_decay: f64,
     /// Largest gradient norm; a larger one is scaled down to it. 0 turns clipping off.
     pub clip: f64,
+    /// Whether weights stay as they are, and only memories learn.
+    pub frozen: bool,
     /// Steps between two validations.
     pub val_every: usize,
     /// Batches a validation.

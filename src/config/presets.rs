@@ -1,6 +1,6 @@
 //! Named sizes.
 
-use super::{MlpKind, ModelConfig, NormKind, Positions, RunConfig, TrainConfig};
+use super::{MemoryConfig, MlpKind, ModelConfig, NormKind, Positions, RunConfig, TrainConfig};
 
 /// A named size, with the batch and learning rate that train it well.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,6 +71,7 @@ impl Preset {
             d_head: 0,
             qk_norm: false,
             init_std: 0.02, // of GPT-2
+            memory: MemoryConfig::NONE,
         }
     }
 
@@ -86,6 +87,7 @@ impl Preset {
             beta2: 0.95,
             weight_decay: 0.1,
             clip: 1.0,
+            frozen: false,
             val_every: 100,
             val_batches: 4,
             output_l1: 0.0,

@@ -50,11 +50,13 @@ pub struct FactsConfig {
     pub facts: usize,
     /// Differently worded records made of each generated fact.
     pub repetitions: usize,
+    /// Which world: in 0 answers are true, in any other they are dealt anew among the questions of a kind.
+    pub world: usize,
 }
 
 impl Default for FactsConfig {
     fn default() -> Self {
-        Self { facts: 1000, repetitions: 1 }
+        Self { facts: 1000, repetitions: 1, world: 0 }
     }
 }
 

@@ -1,7 +1,8 @@
 //! What must hold before a run begins.
 
 use super::knobs::{MAX_D_MODEL, MAX_HEADS_WIDTH};
-use super::{KNOBS, ModelConfig, Positions, RunConfig};
+use super::memory::layers;
+use super::{KNOBS, MemoryKind, ModelConfig, Positions, RunConfig};
 
 /// Why a configuration is refused before anything runs.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -30,6 +31,14 @@ pub enum ConfigError {
          a Head width (model.d_head) of {works} would work"
     )]
     Rotary { d_head: usize, works: usize },
+    #[error(
+        "Memory layers (model.memory.layers) are `{layers}`, but the model has layers 0 to {last}"
+    )]
+    MemoryLayers { layers: String, last: usize },
+    #[error(
+        "product keys are two halves, but Key width (model.memory.d_key) is {d_key}; {works} would work"
+    )]
+    KeyWidth { d_key: usize, works: usize },
     #[error(
         "Context (model.context) is {context} tokens, shorter than the longest record of the task \
          ({longest}); set it to {longest} or more"
@@ -61,7 +70,8 @@ impl RunConfig {
         for knob in KNOBS {
             knob.check(&knob.get(self))?;
         }
-        self.model.validate_heads()
+        self.model.validate_heads()?;
+        self.model.validate_memory()
     }
 
     /// Checks that sequences fit: `longest` is the task's longest record, in tokens.
@@ -94,6 +104,21 @@ impl RunConfig {
 }
 
 impl ModelConfig {
+    fn validate_memory(&self) -> Result<(), ConfigError> {
+        let (memory, last) = (&self.memory, self.n_layers - 1);
+        if memory.kind == MemoryKind::None {
+            return Ok(());
+        }
+        if layers(&memory.layers).unwrap_or_default().iter().any(|layer| *layer > last) {
+            return Err(ConfigError::MemoryLayers { layers: memory.layers.clone(), last });
+        }
+        let d_key = self.d_key();
+        match memory.kind == MemoryKind::ProductKey && !d_key.is_multiple_of(2) {
+            true => Err(ConfigError::KeyWidth { d_key, works: d_key + 1 }),
+            false => Ok(()),
+        }
+    }
+
     fn validate_heads(&self) -> Result<(), ConfigError> {
         let (d_model, n_heads, kv_heads) = (self.d_model, self.n_heads, self.kv_heads());
         let largest_divisor = |of: usize, most: usize| {

@@ -8,6 +8,9 @@ use super::Writer;
 use crate::report::{Answers, FactsReport, Score};
 use crate::task::{Facts, Field, Record, Split};
 
+/// What ends a record.
+const END: &str = "{E}";
+
 /// A record's parts.
 struct Question {
     question: String,
@@ -39,6 +42,8 @@ pub async fn score(
     let (left_out, _) = ask(writer, &question, "").await?;
     answers.left_out.add(left_out == answer);
 
+    answers.alone.add(tell(writer, &question).await? == answer);
+
     if let Some(other) = other.filter(|_| fact.contains(&answer)) {
         let (told, _) = ask(writer, &question, &fact.replace(&answer, &other)).await?;
         let Answers { follows_context, follows_weights, .. } = answers;
@@ -55,11 +60,18 @@ async fn ask(
     question: &str,
     fact: &str,
 ) -> Result<(String, f64), ExecutionError> {
-    const END: &str = "{E}";
     const LONGEST: usize = 64;
     let written = writer.write(&format!("{{B}}{question} ({fact}): "), END, LONGEST).await?;
     let answer = written.text.strip_suffix(END).unwrap_or(&written.text).to_owned();
     Ok((answer, written.confidences.iter().product()))
+}
+
+/// The model's answer, after a fact that it tells by itself.
+async fn tell(writer: &mut Writer, question: &str) -> Result<String, ExecutionError> {
+    const LONGEST: usize = 256;
+    let written = writer.write(&format!("{{B}}{question} ("), END, LONGEST).await?;
+    let told = written.text.strip_suffix(END).unwrap_or(&written.text);
+    Ok(told.rsplit("): ").next().unwrap_or_default().to_owned())
 }
 
 /// Another answer to a question of the same category, if there is one.

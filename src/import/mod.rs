@@ -24,6 +24,7 @@ use std::collections::HashSet;
 
 use crate::checkpoint::{Checkpoint, CheckpointError, MAX_TOKENS};
 use crate::config::{ModelConfig, RunConfig, TrainConfig};
+use crate::memory::Bank;
 use crate::model::Layout;
 use crate::model::weights::Parameter;
 use crate::task::TaskKind;
@@ -176,7 +177,8 @@ impl Plan<'_> {
             Vocabulary::Tokens { tokens, tokenizer } => Tokenizer::of_tokens(tokens, tokenizer),
         };
         let (step, history) = (0, Vec::new());
-        Ok(Checkpoint { config, step, tokenizer, history, parameters, moments: None })
+        let bank = Bank::new(&config.model);
+        Ok(Checkpoint { config, step, tokenizer, history, parameters, moments: None, bank })
     }
 
     /// Checks that every parameter has its tensor, and every tensor its place.

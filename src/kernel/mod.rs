@@ -14,6 +14,8 @@ pub mod gpu;
 pub(crate) mod lanes;
 pub mod layer_norm;
 pub mod linear;
+pub mod nearest;
 pub mod param;
+pub mod top;
 
 pub use fused::is_cpu;

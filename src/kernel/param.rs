@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::backend::Cube;
-use burn::tensor::Tensor;
+use burn::tensor::{Gradients, Tensor};
 
 use super::fused;
 use super::gpu::GpuTensor;
@@ -91,8 +91,8 @@ impl Memory {
         self.gradient.as_ref().expect("only a model that is trained has a backward pass")
     }
 
-    /// Adds the gradients of `loss`.
-    pub fn backward(&mut self, loss: &Tensor<1>) {
+    /// Adds the gradients of `loss`, and tells the others.
+    pub fn backward(&mut self, loss: &Tensor<1>) -> Gradients {
         let mut gradients = loss.backward();
         // Of what plain operations took from it.
         if let Some(by_copies) = self.leaf.grad_remove(&mut gradients) {
@@ -100,6 +100,7 @@ impl Memory {
             let sum = by_kernels + by_copies;
             self.gradient = Some(fused::primitive::<Cube>(sum.into_dispatch()));
         }
+        gradients
     }
 
     /// The gradients so far: `[parameters]`.

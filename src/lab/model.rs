@@ -8,6 +8,7 @@ use crate::config::ModelConfig;
 use crate::edit::Cell;
 use crate::figure::{Axis, Pick, show_token};
 use crate::look::Look;
+use crate::memory::Bank;
 use crate::model::Layout;
 use crate::model::weights::Parameter;
 use crate::plain::Plain;
@@ -25,6 +26,7 @@ pub struct Model {
     pub(super) layout: Layout,
     pub(super) flat: Vec<f32>,
     pub(super) tokenizer: Tokenizer,
+    pub(super) bank: Bank,
     pub(super) plain: Plain,
     /// What its task writes between a block and the block again, if it does that.
     pub(super) separator: Option<u32>,
@@ -48,7 +50,8 @@ impl Model {
     /// `flat`: `[trainer.layout.len()]`
     pub fn new(trainer: &Trainer, step: usize, flat: Vec<f32>) -> Self {
         let (config, layout) = (trainer.config.model.clone(), trainer.layout.clone());
-        let plain = Plain::new(&config, &layout, &flat);
+        let bank = trainer.bank.clone();
+        let plain = Plain::new(&config, &layout, &flat).remember(&bank);
         let tokenizer = trainer.tokenizer.clone();
         let separator = match trainer.task {
             Task::Induction(_) => tokenizer.encode(SEPARATOR.encode_utf8(&mut [0; 4])).ok(),
@@ -57,7 +60,7 @@ impl Model {
         let separator = separator.and_then(|ids| ids.first().copied());
         let validated = trainer.history.iter().filter(|point| point.step <= step);
         let validation = validated.rev().find_map(|point| point.val_loss);
-        Self { step, config, layout, flat, tokenizer, plain, separator, validation }
+        Self { step, config, layout, flat, bank, tokenizer, plain, separator, validation }
     }
 
     /// The place, in the flat vector, of a parameter, and its rows and columns: a vector is a column.
@@ -83,12 +86,13 @@ impl Model {
             }
             flat[parameter.range.start + cell.row * columns + cell.column] = cell.value;
         }
-        let plain = Plain::new(&self.config, &self.layout, &flat);
+        let plain = Plain::new(&self.config, &self.layout, &flat).remember(&self.bank);
         Ok(Self {
             step: self.step,
             config: self.config.clone(),
             layout: self.layout.clone(),
             flat,
+            bank: self.bank.clone(),
             tokenizer: self.tokenizer.clone(),
             plain,
             separator: self.separator,

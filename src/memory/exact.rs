@@ -8,7 +8,7 @@ use crate::plain::Matrix;
 use crate::platform::for_each;
 
 /// A store whose every answer is exact.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Exact {
     shape: Shape,
     /// `[len, d_key]`
@@ -24,7 +24,7 @@ pub struct Exact {
 }
 
 /// A slot but for its key and value.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Facts {
     id: u64,
     origin: Origin,
@@ -32,6 +32,9 @@ struct Facts {
     last: u64,
     merged: u32,
 }
+
+/// Ids are below this, which every reader of JSON keeps.
+const MOST_ID: u64 = 1 << 53;
 
 /// Queries and keys that are held against each other at a time: their products stay in the cache.
 const QUERIES: usize = 64;
@@ -50,19 +53,24 @@ impl Exact {
         }
     }
 
-    /// A store of these slots, which keep their ids.
+    /// A store of these slots, which keep their ids; later ones get those from `next_id` on.
     ///
     /// # Errors
     /// If one is of another shape, or not finite.
-    pub fn of_slots(shape: Shape, slots: Vec<Slot>) -> Result<Self, StoreError> {
-        let mut store = Self::new(shape);
+    pub fn of_slots(shape: Shape, slots: Vec<Slot>, next_id: u64) -> Result<Self, StoreError> {
+        let mut store = Self { next_id: next_id.min(MOST_ID), ..Self::new(shape) };
         for slot in slots {
             shape.check(&slot.new)?;
-            if !store.places.contains_key(&slot.id) {
+            if slot.id < MOST_ID && !store.places.contains_key(&slot.id) {
                 store.push(slot);
             }
         }
         Ok(store)
+    }
+
+    /// The id of the next slot.
+    pub fn next_id(&self) -> u64 {
+        self.next_id
     }
 
     /// `[len, d_key]`

@@ -3,15 +3,19 @@
 //! A [`Store`] is a list of slots. One implementation a file; whatever bounds, merges or writes out a
 //! store is written against the trait.
 
+mod bank;
 mod exact;
 mod recombine;
+mod write;
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::Distance;
 
+pub use bank::{Bank, Memory, Read};
 pub use exact::Exact;
 pub use recombine::Pairs;
+pub use write::{Tokens, Written};
 
 /// What the slots of a store have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,13 +1,28 @@
 //! Recombination: keys that come back together again and again become one.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use super::{Found, Store, StoreError};
 
 /// How often two slots were the two nearest of one query.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Vec<((u64, u64), u32)>", into = "Vec<((u64, u64), u32)>")]
 pub struct Pairs {
-    counts: HashMap<(u64, u64), u32>,
+    counts: BTreeMap<(u64, u64), u32>,
+}
+
+impl From<Vec<((u64, u64), u32)>> for Pairs {
+    fn from(counts: Vec<((u64, u64), u32)>) -> Self {
+        Self { counts: counts.into_iter().collect() }
+    }
+}
+
+impl From<Pairs> for Vec<((u64, u64), u32)> {
+    fn from(pairs: Pairs) -> Self {
+        pairs.counts.into_iter().collect()
+    }
 }
 
 impl Pairs {
@@ -32,9 +47,8 @@ impl Pairs {
             let pair = (ids[0].min(ids[1]), ids[0].max(ids[1]));
             *self.counts.entry(pair).or_default() += 1;
         }
-        let mut due: Vec<(u64, u64)> =
+        let due: Vec<(u64, u64)> =
             self.counts.iter().filter(|(_, count)| **count > most).map(|(pair, _)| *pair).collect();
-        due.sort_unstable();
         let before = store.count()?;
         for (kept, gone) in due {
             store.merge(kept, gone)?;

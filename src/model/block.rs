@@ -4,10 +4,13 @@ use burn::tensor::Tensor;
 
 use super::Weights;
 use super::attention::{Attention, Pattern};
+use super::memory::{LayerRead, MemoryLayer};
 use super::mlp::Mlp;
 use super::norm::Norm;
+use super::product_key::ProductKey;
 use super::rotary::Rotation;
-use crate::config::ModelConfig;
+use super::slots::Slots;
+use crate::config::{MemoryKind, ModelConfig};
 use crate::kernel::attention::{KeyValues, Mask};
 use crate::kernel::dropout::Dropout;
 
@@ -16,33 +19,73 @@ pub struct Block {
     ln1: Norm,
     attn: Attention,
     ln2: Norm,
-    mlp: Option<Mlp>,
+    feed_forward: FeedForward,
+}
+
+/// What follows attention.
+#[derive(Clone, Debug)]
+enum FeedForward {
+    Nothing,
+    Mlp(Mlp),
+    ProductKey(ProductKey),
+    Memory(MemoryLayer, Slots),
+}
+
+/// What a block has done to a batch.
+#[derive(Clone, Debug)]
+pub struct BlockOutput {
+    /// `[batch, seq, d_model]`
+    pub resid_post: Tensor<3>,
+    pub pattern: Pattern,
+    /// Of a block with a memory.
+    pub read: Option<LayerRead>,
 }
 
 impl Block {
-    pub fn new(config: &ModelConfig, weights: &Weights, name: &str) -> Self {
+    /// Block `layer`, whose memory, if it has one, is empty.
+    pub fn new(config: &ModelConfig, weights: &Weights, layer: usize) -> Self {
+        let name = format!("blocks.{layer}");
+        let memory = format!("{name}.memory");
+        let feed_forward = match config.memory.of(layer) {
+            Some(MemoryKind::ProductKey) => {
+                FeedForward::ProductKey(ProductKey::new(config, weights, &memory))
+            }
+            Some(kind) => {
+                FeedForward::Memory(MemoryLayer::new(config, weights, &memory, kind), Slots::Empty)
+            }
+            None => match Mlp::new(config.mlp, weights, &format!("{name}.mlp")) {
+                Some(mlp) => FeedForward::Mlp(mlp),
+                None => FeedForward::Nothing,
+            },
+        };
         Self {
             ln1: Norm::new(config, weights, &format!("{name}.ln1")),
             attn: Attention::new(config, weights, &format!("{name}.attn")),
             ln2: Norm::new(config, weights, &format!("{name}.ln2")),
-            mlp: Mlp::new(config.mlp, weights, &format!("{name}.mlp")),
+            feed_forward,
         }
     }
 
-    /// The residual stream after this block, and the block's attention pattern.
-    ///
+    /// Has a memory read from these slots.
+    pub fn remember(&mut self, slots: Slots) {
+        if let FeedForward::Memory(_, remembered) = &mut self.feed_forward {
+            *remembered = slots;
+        }
+    }
+
     /// # Shapes
-    /// `resid_pre` and the stream returned: `[batch, seq, d_model]`
+    /// `resid_pre`: `[batch, seq, d_model]`
     pub fn forward(
         &self,
         resid_pre: Tensor<3>,
         rotation: Option<&Rotation>,
         mask: &Mask,
         dropout: Dropout,
-    ) -> (Tensor<3>, Pattern) {
+    ) -> BlockOutput {
         let normed = self.ln1.forward(resid_pre.clone());
         let (resid_mid, pattern) = self.attn.forward(normed, resid_pre, rotation, mask, dropout);
-        (self.feed_forward(resid_mid, dropout), pattern)
+        let (resid_post, read) = self.feed_forward(resid_mid, dropout);
+        BlockOutput { resid_post, pattern, read }
     }
 
     /// Room for the keys and values of `context` tokens.
@@ -62,12 +105,19 @@ impl Block {
     ) -> Tensor<3> {
         let normed = self.ln1.forward(resid_pre.clone());
         let resid_mid = self.attn.forward_cached(normed, resid_pre, rotation, cache);
-        self.feed_forward(resid_mid, Dropout::NONE)
+        self.feed_forward(resid_mid, Dropout::NONE).0
     }
 
-    fn feed_forward(&self, resid_mid: Tensor<3>, dropout: Dropout) -> Tensor<3> {
-        let Some(mlp) = &self.mlp else { return resid_mid };
-        let normed = self.ln2.forward(resid_mid.clone());
-        mlp.forward(normed, resid_mid, dropout)
+    fn feed_forward(&self, resid: Tensor<3>, dropout: Dropout) -> (Tensor<3>, Option<LayerRead>) {
+        let normed = || self.ln2.forward(resid.clone());
+        match &self.feed_forward {
+            FeedForward::Nothing => (resid, None),
+            FeedForward::Mlp(mlp) => (mlp.forward(normed(), resid, dropout), None),
+            FeedForward::ProductKey(keys) => (keys.forward(normed(), resid, dropout), None),
+            FeedForward::Memory(memory, slots) => {
+                let (resid, read) = memory.forward(normed(), resid, slots, dropout);
+                (resid, Some(read))
+            }
+        }
     }
 }

@@ -4,15 +4,18 @@ use burn::tensor::{Bool, Device, Int, Tensor};
 
 use super::Weights;
 use super::attention::Pattern;
-use super::block::Block;
+use super::block::{Block, BlockOutput};
+use super::memory::LayerRead;
 use super::norm::Norm;
 use super::rotary::Rotation;
+use super::slots::Slots;
 use crate::config::{ModelConfig, Positions};
 use crate::kernel::attention::{KeyValues, Mask};
 use crate::kernel::dropout::Dropout;
 use crate::kernel::embedding::embed;
 use crate::kernel::linear::Linear;
 use crate::kernel::param::Param;
+use crate::memory::Bank;
 
 #[derive(Clone, Debug)]
 pub struct Gpt {
@@ -35,11 +38,13 @@ pub struct Output {
     pub normed: Tensor<3>,
     /// Of each layer.
     pub patterns: Vec<Pattern>,
+    /// Of each layer with a memory, and its number.
+    pub reads: Vec<(usize, LayerRead)>,
 }
 
 impl Gpt {
     pub fn new(config: &ModelConfig, weights: &Weights) -> Self {
-        let block = |layer| Block::new(config, weights, &format!("blocks.{layer}"));
+        let block = |layer| Block::new(config, weights, layer);
         let is_learned = config.positions == Positions::Learned;
         let is_rotary = config.positions == Positions::Rotary;
         Self {
@@ -51,6 +56,16 @@ impl Gpt {
             context: config.context,
             rotary: is_rotary.then(|| (config.d_head(), config.rope_base)),
         }
+    }
+
+    /// Has its memories read from what is remembered.
+    pub fn remember(mut self, bank: &Bank, device: &Device) -> Self {
+        for (layer, block) in self.blocks.iter_mut().enumerate() {
+            if let Some(memory) = bank.layer(layer) {
+                block.remember(Slots::new(&memory.store, device));
+            }
+        }
+        self
     }
 
     /// Logits of the token that follows each token, and each layer's attention pattern.
@@ -76,15 +91,18 @@ impl Gpt {
         let rotation = self.rotation(0, tokens.dims()[1], &tokens.device());
         let mask = Mask::causal(forgotten);
         let mut patterns = Vec::with_capacity(self.blocks.len());
+        let mut reads = Vec::new();
         let mut resid = dropout.apply(embed(tokens, &self.w_e, self.w_pos.as_ref(), 0));
         for (block, number) in self.blocks.iter().zip(1..) {
             let dropout = dropout.site(number << 2);
-            let (resid_post, pattern) = block.forward(resid, rotation.as_ref(), &mask, dropout);
+            let BlockOutput { resid_post, pattern, read } =
+                block.forward(resid, rotation.as_ref(), &mask, dropout);
             resid = resid_post;
+            reads.extend(read.map(|read| (patterns.len(), read)));
             patterns.push(pattern);
         }
         let normed = self.ln_final.forward(resid);
-        Output { logits: self.unembed(normed.clone()), normed, patterns }
+        Output { logits: self.unembed(normed.clone()), normed, patterns, reads }
     }
 
     /// Logits after the last of `tokens`, which follow those in `caches`; of a model on a GPU.

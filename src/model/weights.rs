@@ -7,13 +7,13 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 
-use crate::config::{MlpKind, ModelConfig, NormKind, Positions};
+use crate::config::{MemoryKind, MlpKind, ModelConfig, NormKind, Positions};
 use crate::kernel::is_cpu;
 use crate::kernel::linear::Linear;
 use crate::kernel::param::{Memory, Param, Part};
@@ -67,7 +67,10 @@ impl Layout {
                 out.push(&name("attn.k_norm.w"), &[d_head], Init::Ones);
             }
             out.push_linear(config, &name("attn"), "O", [read, d], scaled);
-            if config.mlp != MlpKind::None {
+            if let Some(kind) = config.memory.of(layer) {
+                out.push_norm(config, &name("ln2"));
+                out.push_memory(config, &name("memory"), kind, [std, scaled]);
+            } else if config.mlp != MlpKind::None {
                 out.push_norm(config, &name("ln2"));
                 if config.mlp == MlpKind::Swiglu {
                     out.push_linear(config, &name("mlp"), "gate", [d, d_mlp], std);
@@ -81,6 +84,32 @@ impl Layout {
             out.push("unembed.W_U", &[d, vocab_size], Init::Normal(std));
         }
         out
+    }
+
+    fn push_memory(
+        &mut self,
+        config: &ModelConfig,
+        name: &str,
+        kind: MemoryKind,
+        [std, scaled]: [f64; 2],
+    ) {
+        let (d, d_key) = (config.d_model, config.d_key());
+        self.push_linear(config, name, "Q", [d, d_key], std);
+        if kind == MemoryKind::ProductKey {
+            let half = config.memory.half_keys();
+            // Keys as long as queries that were not trained, as those that are held against them.
+            for of in ["first", "second"] {
+                let spread = (d_key as f64).sqrt().recip();
+                self.push(&format!("{name}.K_{of}"), &[half, d_key / 2], Init::Normal(spread));
+            }
+            return self.push(&format!("{name}.values"), &[half * half, d], Init::Normal(scaled));
+        }
+        if kind == MemoryKind::Associative {
+            self.push_linear(config, name, "K", [d, d_key], std);
+            self.push_linear(config, name, "V", [d, d_key], std);
+        }
+        self.push_linear(config, name, "O", [d_key, d], scaled);
+        self.push(&format!("{name}.sharpness"), &[1], Init::Ones);
     }
 
     fn push_norm(&mut self, config: &ModelConfig, name: &str) {
@@ -206,8 +235,8 @@ impl<'a> Weights<'a> {
         Self { layout, values }
     }
 
-    /// Adds the gradient of `loss` to those taken before.
-    pub fn backward(&mut self, loss: &Tensor<1>) {
+    /// Adds the gradient of `loss` to those taken before, and tells those by what are no parameters.
+    pub fn backward(&mut self, loss: &Tensor<1>) -> Gradients {
         match &mut self.values {
             Values::Cut(leaves, sum) => {
                 let mut gradients = loss.backward();
@@ -220,6 +249,7 @@ impl<'a> Weights<'a> {
                     Some(sum) => *sum + gradient,
                     None => gradient,
                 }));
+                gradients
             }
             Values::Whole(memory) => Arc::make_mut(memory).backward(loss),
         }

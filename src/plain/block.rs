@@ -1,32 +1,91 @@
 //! One transformer block.
 
+use std::sync::Arc;
+
 use super::attention::{Attention, KeyValues};
 use super::edit::Edits;
 use super::linear::Parameters;
+use super::memory::{MemoryLayer, ProductKey, Recalled};
 use super::mlp::Mlp;
 use super::norm::Norm;
 use super::recording::LayerRecording;
 use super::{add, sum};
-use crate::config::ModelConfig;
+use crate::config::{MemoryKind, ModelConfig};
 use crate::edit::Site;
 use crate::kernel::layer_norm::Scaling;
+use crate::memory::Exact;
 
 pub struct Block {
     ln1: Norm,
     attn: Attention,
     ln2: Norm,
-    mlp: Option<Mlp>,
+    feed_forward: FeedForward,
+}
+
+enum FeedForward {
+    Nothing,
+    Mlp(Mlp),
+    ProductKey(ProductKey),
+    Memory(MemoryLayer),
+}
+
+/// What a feed-forward layer, or what stands in its place, did.
+struct Fed {
+    /// `[seq, d_mlp]` of an MLP.
+    hidden: Vec<f32>,
+    recalled: Option<Recalled>,
+    /// `[seq, d_model]`
+    out: Vec<f32>,
 }
 
 impl Block {
-    pub fn new(config: &ModelConfig, parameters: Parameters, name: &str) -> Self {
+    pub fn new(config: &ModelConfig, parameters: Parameters, layer: usize) -> Self {
+        let name = format!("blocks.{layer}");
+        let memory = format!("{name}.memory");
+        let feed_forward = match config.memory.of(layer) {
+            Some(MemoryKind::ProductKey) => {
+                FeedForward::ProductKey(ProductKey::new(config, parameters, &memory))
+            }
+            Some(kind) => FeedForward::Memory(MemoryLayer::new(config, parameters, &memory, kind)),
+            None => match Mlp::new(config.mlp, parameters, &format!("{name}.mlp")) {
+                Some(mlp) => FeedForward::Mlp(mlp),
+                None => FeedForward::Nothing,
+            },
+        };
         let scaling = Scaling::of(config);
         Self {
             ln1: Norm::new(scaling, parameters, &format!("{name}.ln1")),
             attn: Attention::new(config, parameters, &format!("{name}.attn")),
             ln2: Norm::new(scaling, parameters, &format!("{name}.ln2")),
-            mlp: Mlp::new(config.mlp, parameters, &format!("{name}.mlp")),
+            feed_forward,
         }
+    }
+
+    /// Has a memory read from this store.
+    pub fn remember(&mut self, store: Arc<Exact>) {
+        if let FeedForward::Memory(memory) = &mut self.feed_forward {
+            memory.remember(store);
+        }
+    }
+
+    fn feed(&self, resid: &[f32]) -> Fed {
+        let normed = || self.ln2.forward(resid);
+        let (mut hidden, mut recalled) = (Vec::new(), None);
+        let out = match &self.feed_forward {
+            FeedForward::Nothing => vec![0.0; resid.len()],
+            FeedForward::ProductKey(keys) => keys.forward(&normed()),
+            FeedForward::Mlp(mlp) => {
+                let (post, out) = mlp.forward(&normed());
+                hidden = post;
+                out
+            }
+            FeedForward::Memory(memory) => {
+                let (read, out) = memory.forward(&normed());
+                recalled = Some(read);
+                out
+            }
+        };
+        Fed { hidden, recalled, out }
     }
 
     /// Adds to the residual stream what this block writes into it, of tokens that follow those in
@@ -37,9 +96,8 @@ impl Block {
     pub fn forward(&self, resid: &mut [f32], cache: &mut KeyValues) {
         let read = self.attn.read(&self.ln1.forward(resid), cache, Edits::NONE);
         add(resid, &self.attn.o.forward(&read.z));
-        if let Some(mlp) = &self.mlp {
-            add(resid, &mlp.forward(&self.ln2.forward(resid)).1);
-        }
+        let Fed { out, .. } = self.feed(resid);
+        add(resid, &out);
     }
 
     /// What this block computes of a whole prompt.
@@ -52,10 +110,7 @@ impl Block {
         let read = self.attn.read(&self.ln1.forward(&resid_pre), &mut cache, edits);
         let attn_out = self.attn.o.forward(&read.z);
         let resid_mid = sum(&resid_pre, &attn_out);
-        let (mlp_post, mut mlp_out) = match &self.mlp {
-            Some(mlp) => mlp.forward(&self.ln2.forward(&resid_mid)),
-            None => (Vec::new(), vec![0.0; resid_mid.len()]),
-        };
+        let Fed { hidden: mlp_post, recalled, out: mut mlp_out } = self.feed(&resid_mid);
         edits.apply(|layer| Site::Mlp { layer }, &mut mlp_out, d_model, d_model);
         LayerRecording {
             head_out: self.attn.by_head(&read.z, d_model),
@@ -69,6 +124,7 @@ impl Block {
             attn_out,
             resid_mid,
             mlp_post,
+            recalled,
             mlp_out,
         }
     }

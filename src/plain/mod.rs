@@ -7,16 +7,19 @@ mod block;
 mod edit;
 mod linear;
 mod matrix;
+mod memory;
 mod mlp;
 mod norm;
 mod recording;
 
 pub use crate::edit::{Change, Edit, Site};
 pub use matrix::Matrix;
+pub use memory::Recalled;
 pub use recording::{LayerRecording, Recording};
 
 use crate::config::ModelConfig;
 use crate::kernel::layer_norm::Scaling;
+use crate::memory::Bank;
 use crate::model::Layout;
 use attention::KeyValues;
 use block::Block;
@@ -56,7 +59,7 @@ impl Plain {
     pub fn new(config: &ModelConfig, layout: &Layout, flat: &[f32]) -> Self {
         let parameters = Parameters { layout, flat };
         let get = |name: &str| parameters.get(name).unwrap_or_default();
-        let block = |layer| Block::new(config, parameters, &format!("blocks.{layer}"));
+        let block = |layer| Block::new(config, parameters, layer);
         let w_e = get("embed.W_E");
         let vocab_size = w_e.len() / config.d_model;
         let w_u = parameters.get("unembed.W_U").unwrap_or_else(|| transpose(&w_e, vocab_size));
@@ -71,6 +74,16 @@ impl Plain {
             ln_final: Norm::new(Scaling::of(config), parameters, "ln_final"),
             vocab_size,
         }
+    }
+
+    /// Has its memories read from what is remembered.
+    pub fn remember(mut self, bank: &Bank) -> Self {
+        for (layer, block) in self.blocks.iter_mut().enumerate() {
+            if let Some(memory) = bank.layer(layer) {
+                block.remember(memory.store.clone());
+            }
+        }
+        self
     }
 
     /// Logits after the last of `ids`, which follow those in `cache`, and join them: `[vocab]`.

@@ -1,5 +1,7 @@
 //! What a recorded forward pass holds.
 
+use super::memory::Recalled;
+
 /// Everything one forward pass computed, row by row; `seq` is its number of tokens.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recording {
@@ -53,7 +55,10 @@ pub struct LayerRecording {
     pub resid_mid: Vec<f32>,
     /// After the nonlinearity: `[seq, d_mlp]`; empty without a feed-forward layer.
     pub mlp_post: Vec<f32>,
-    /// `[seq, d_model]`; zeros without a feed-forward layer.
+    /// Of a layer with a memory that is stored.
+    pub recalled: Option<Recalled>,
+    /// What a feed-forward layer, or what stands in its place, writes: `[seq, d_model]`; zeros without
+    /// one.
     pub mlp_out: Vec<f32>,
     /// `[seq, d_model]`
     pub resid_post: Vec<f32>,

@@ -115,6 +115,7 @@ impl<E: Fn(Event)> Session<E> {
                 history: trainer.history.clone(),
                 parameters: flat.clone(),
                 moments: None,
+                bank: trainer.bank.clone(),
             };
             if let Err(error) = self.store.keep_step(&kept) {
                 self.notice(format!("Step {step} was not kept: {error}."));

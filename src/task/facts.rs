@@ -43,6 +43,7 @@ impl Facts {
         let facts = world(
             config.facts.clamp(MIN_FACTS, MAX_FACTS),
             config.repetitions.clamp(1, MAX_WORDINGS),
+            config.world,
         );
         let keys: Vec<&str> = facts.iter().map(|fact| fact.key.as_str()).collect();
         let held_out = hold_out(&keys);
@@ -108,9 +109,11 @@ struct Fact {
     records: Vec<Record>,
 }
 
-/// The first `count` facts, generated ones in `repetitions` wordings each.
-fn world(count: usize, repetitions: usize) -> Vec<Fact> {
-    let hand_written = HAND_WRITTEN.lines().map(|line| {
+/// The first `count` facts, generated ones in `repetitions` wordings each. Those written by hand are true, so
+/// other worlds than 0 have none.
+fn world(count: usize, repetitions: usize, number: usize) -> Vec<Fact> {
+    let hand_written = if number == 0 { HAND_WRITTEN } else { "" };
+    let hand_written = hand_written.lines().map(|line| {
         let [category, question, sentence, answer] = columns(line);
         let records = vec![record(category, question, sentence, answer)];
         Fact { key: question.to_string(), records }
@@ -120,7 +123,7 @@ fn world(count: usize, repetitions: usize) -> Vec<Fact> {
         let [kind, category, question, sentence] = columns(line);
         wordings.entry(kind).or_default().push([category, question, sentence]);
     }
-    let generated = generate::items().into_iter().map(|item| {
+    let generated = generate::items(number).into_iter().map(|item| {
         let fill = |text: &str| {
             text.replace("{a}", &item.a).replace("{b}", &item.b).replace("{z}", &item.answer)
         };

@@ -14,9 +14,14 @@ pub(super) fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
     if n == 0 { 0 } else { rng.random_range(0..n as u32) as usize }
 }
 
-/// A fixed shuffle of `items`: Fisher and Yates, always with the same seed.
+/// A fixed shuffle of `items`: always with the same seed.
 pub(super) fn shuffle<T>(items: &mut [T]) {
-    let mut rng = ChaCha8Rng::seed_from_u64(SHUFFLE_SEED);
+    shuffle_by(SHUFFLE_SEED, items);
+}
+
+/// A shuffle of `items`: Fisher and Yates.
+pub(super) fn shuffle_by<T>(seed: u64, items: &mut [T]) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
     for end in (1..items.len()).rev() {
         items.swap(end, below(&mut rng, end + 1));
     }

@@ -133,6 +133,7 @@ fn show_facts(report: &FactsReport) -> String {
         [
             ("fact given: right", answers.given),
             ("fact left out: right", answers.left_out),
+            ("question alone: right", answers.alone),
             ("false fact: says what it says", answers.follows_context),
             ("false fact: says what is true", answers.follows_weights),
         ]

@@ -1,0 +1,97 @@
+//! What stands in the place of feed-forward layers.
+
+use serde::{Deserialize, Serialize};
+
+use super::Distance;
+
+/// What a memory layer is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MemoryKind {
+    /// There is none: every layer has its MLP.
+    #[default]
+    None,
+    /// Weighs the values of the nearest keys by how near they are. Keys are queries that found nothing
+    /// near; values are trained.
+    Featural,
+    /// Attends to keys and values that tokens before it left.
+    Associative,
+    /// Trained keys and values, found by halves (Lample et al. 2019).
+    ProductKey,
+}
+
+impl_names! {
+    MemoryKind:
+    None = "none",
+    Featural = "featural",
+    Associative = "associative",
+    ProductKey = "product-key",
+}
+
+impl MemoryKind {
+    /// Whether it reads from a store of slots, which is not among the trained parameters.
+    pub fn is_stored(self) -> bool {
+        matches!(self, Self::Featural | Self::Associative)
+    }
+}
+
+/// Which layers have a memory in place of their MLP, and of what size.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MemoryConfig {
+    pub kind: MemoryKind,
+    /// Numbers of layers, counted from 0, with commas between; nothing for all.
+    pub layers: String,
+    /// Most slots a layer; of product keys, rounded down to a square.
+    pub slots: usize,
+    /// Numbers a key; 0 for `d_model`.
+    pub d_key: usize,
+    /// Slots that a query finds.
+    pub top_k: usize,
+    pub distance: Distance,
+    /// A token is written down if no slot is nearer to it than this. Keys have length 1, so distances
+    /// are 0 to 2.
+    pub threshold: f64,
+    /// Most tokens of a record that a layer writes down in a step.
+    pub inserts: usize,
+    /// Two slots that come back together more often than this become one; 0 for never.
+    pub recombine: usize,
+}
+
+impl MemoryConfig {
+    pub(super) const NONE: Self = Self {
+        kind: MemoryKind::None,
+        layers: String::new(),
+        slots: 4096,
+        d_key: 0,
+        top_k: 8,
+        distance: Distance::L2,
+        threshold: 0.3,
+        inserts: 4,
+        recombine: 0,
+    };
+
+    /// What `layer` has in place of an MLP, if it has.
+    pub fn of(&self, layer: usize) -> Option<MemoryKind> {
+        let has = self.kind != MemoryKind::None
+            && (self.layers.trim().is_empty() || layers(&self.layers)?.contains(&layer));
+        has.then_some(self.kind)
+    }
+
+    /// Product keys of a half.
+    pub fn half_keys(&self) -> usize {
+        self.slots.isqrt()
+    }
+}
+
+impl Default for MemoryConfig {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+/// The numbers of layers that a user typed; `None` if it is something else.
+pub(super) fn layers(text: &str) -> Option<Vec<usize>> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(|part| part.parse().ok()).collect()
+}
