@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use crate::config::{ConfigError, RunConfig};
+use crate::config::{ConfigError, MemoryConfig, ModelConfig, RunConfig};
 use crate::memory::Bank;
 use crate::model::Layout;
 use crate::protocol::LossPoint;
@@ -70,6 +70,11 @@ pub enum CheckpointError {
          this device is taken to have; use a smaller model, or one at the terminal of a larger machine"
     )]
     TooLarge { parameters: usize, needs: u64, has: u64 },
+    #[error(
+        "its model is not the one that was asked for; set every knob of the model back but Dropout, Slots, \
+         Neighbours, Novelty, Inserts and Recombine"
+    )]
+    Model,
     #[error("its alphabet is not that of its task in this version of Confab")]
     Alphabet,
 }
@@ -181,6 +186,22 @@ impl Checkpoint {
             tokenizer,
             history,
         })
+    }
+
+    /// A new run of these weights and memories, with other settings.
+    ///
+    /// # Errors
+    /// If they are of another model: all that may differ of a model is its dropout and how its memories are
+    /// read and written.
+    pub fn restart(self, config: RunConfig) -> Result<Self, CheckpointError> {
+        let (old, new) = (&self.config.model, &config.model);
+        let MemoryConfig { slots, top_k, threshold, inserts, recombine, .. } = new.memory;
+        let memory = old.memory.clone();
+        let memory = MemoryConfig { slots, top_k, threshold, inserts, recombine, ..memory };
+        if *new != (ModelConfig { dropout: new.dropout, memory, ..old.clone() }) {
+            return Err(CheckpointError::Model);
+        }
+        Ok(Self { config, step: 0, history: Vec::new(), moments: None, ..self })
     }
 
     /// What a saved file is called.

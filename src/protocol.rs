@@ -61,6 +61,9 @@ pub enum Command {
     /// Makes a new, untrained model on the device, in place of any there is.
     /// Answered with [`Event::Built`] and [`Event::State`], or [`Event::Refused`].
     Build { config: Box<RunConfig>, device: DeviceChoice },
+    /// Makes a new run of the weights and memories that there are, with other settings: answered as
+    /// [`Command::Build`].
+    Continue { config: Box<RunConfig> },
     /// Asks for what of the task of `config` a model must fit: [`Event::TaskDescribed`] with the same
     /// `number`.
     DescribeTask { number: usize, config: Box<RunConfig> },

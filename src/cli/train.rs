@@ -57,6 +57,14 @@ pub fn command() -> Command {
                 .help("keeps some sixty steps of the run there, evenly, to look into: step128.safetensors"),
         )
         .arg(
+            Arg::new("from")
+                .long("from")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .conflicts_with_all(["link", "preset", "text-file", "resume"])
+                .help("begins a new run with the weights and memories of a checkpoint, and its settings but for flags"),
+        )
+        .arg(
             Arg::new("resume")
                 .long("resume")
                 .value_name("FILE")
@@ -78,12 +86,20 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("making the folder {}", folder.display()))?;
     }
-    let first = match path("resume") {
-        Some(file) => {
-            let (name, bytes) = (file.display().to_string(), checkpoint(&file, matches)?);
-            Order::LoadCheckpoint { files: vec![NamedFile { name, bytes }], device }
+    let load = |file: PathBuf, bytes| {
+        let name = file.display().to_string();
+        Order::LoadCheckpoint { files: vec![NamedFile { name, bytes }], device }
+    };
+    let first = match (path("resume"), path("from")) {
+        (Some(file), _) => {
+            let bytes = checkpoint(&file, matches)?;
+            load(file, bytes)
         }
-        None => Order::Build { config: Box::new(super::knobs::config(matches)?), device },
+        (None, Some(file)) => {
+            let bytes = restarted(&file, matches)?;
+            load(file, bytes)
+        }
+        (None, None) => Order::Build { config: Box::new(super::knobs::config(matches)?), device },
     };
     let log = match path("log") {
         Some(file) => {
@@ -170,6 +186,16 @@ fn checkpoint(file: &Path, matches: &ArgMatches) -> Result<Vec<u8>> {
     }
     checkpoint.config = changed;
     checkpoint.to_bytes().with_context(load)
+}
+
+/// The bytes of a new run with the weights and memories of a checkpoint.
+fn restarted(file: &Path, matches: &ArgMatches) -> Result<Vec<u8>> {
+    let load = || format!("beginning with the checkpoint {}", file.display());
+    let bytes = super::read_bytes(file)?;
+    let checkpoint = confab::checkpoint::Checkpoint::from_bytes(&bytes).with_context(load)?;
+    let mut config = checkpoint.config.clone();
+    super::knobs::apply(matches, &mut config)?;
+    checkpoint.restart(config).and_then(|restarted| restarted.to_bytes()).with_context(load)
 }
 
 /// Losses against steps, of which each is a hundredth further than the one before: closer ones could

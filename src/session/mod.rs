@@ -123,6 +123,7 @@ impl<E: Fn(Event)> Session<E> {
     async fn obey(&mut self, command: Command) {
         match command {
             Command::Build { config, device } => self.build(*config, device).await,
+            Command::Continue { config } => self.continue_with(*config).await,
             Command::DescribeTask { number, config } => {
                 let facts = describe::describe(&config).map_err(|error| error.to_string());
                 (self.emit)(Event::TaskDescribed { number, facts });
@@ -176,6 +177,33 @@ impl<E: Fn(Event)> Session<E> {
                 let _ = self.keep_step().await;
             }
             Err(error) => self.refuse(format!("This cannot be run: {error}.")),
+        }
+    }
+
+    /// A new run from where this one is.
+    async fn continue_with(&mut self, config: RunConfig) {
+        let Some(trainer) = &self.trainer else {
+            return self.refuse("There is no model to go on from yet: press Train first.");
+        };
+        let Some(device) = self.device.clone() else { return };
+        let checkpoint = match trainer.checkpoint().await {
+            Ok(checkpoint) => checkpoint,
+            Err(error) => return self.recover(error).await,
+        };
+        self.save().await;
+        let restarted = checkpoint.restart(config).and_then(|checkpoint| {
+            let bytes = checkpoint.to_bytes().ok();
+            let trainer = Trainer::resume(checkpoint, device.device.clone(), &device.limits)?;
+            Ok((trainer, bytes))
+        });
+        match restarted {
+            Ok((trainer, bytes)) => {
+                self.keep_run().await;
+                self.take(trainer, device);
+                self.saved.bytes = bytes;
+                let _ = self.keep_step().await;
+            }
+            Err(error) => self.refuse(format!("The run cannot go on with this: {error}.")),
         }
     }
 
