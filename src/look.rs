@@ -36,6 +36,9 @@ pub enum What {
     Distances,
     Directions,
     TopOfMind,
+    Recalled,
+    Slots,
+    MemoryMap,
 }
 
 /// Analyses that stand together.
@@ -45,6 +48,7 @@ pub enum Group {
     Change,
     Circuits,
     Outputs,
+    Memory,
 }
 
 /// What an analysis has to be told.
@@ -62,6 +66,8 @@ pub enum Asks {
     Folding,
     /// The name of a parameter.
     Parameter,
+    /// A layer with a memory, and a text to search what wrote its slots for.
+    Slots,
 }
 
 /// What is known of an analysis before it is done.
@@ -171,6 +177,9 @@ pub const ANALYSES: &[Analysis] = {
         analysis(What::Distances, "distances", "Distances", Outputs, &[]),
         analysis(What::Directions, "directions", "Main directions", Outputs, &[]),
         analysis(What::TopOfMind, "top-of-mind", "Top of mind", Outputs, &[]),
+        analysis(What::Recalled, "recalled", "Slots that answered", Memory, &[Prompt, Position]),
+        analysis(What::Slots, "slots", "Slots of a layer", Memory, &[Slots]),
+        analysis(What::MemoryMap, "memory-map", "Map of keys", Memory, &[Slots]),
     ]
 };
 
@@ -211,6 +220,8 @@ pub struct Look {
     pub parameter: String,
     /// The weight that was picked, by row and column.
     pub cell: (usize, usize),
+    /// What the text that wrote a slot is to hold.
+    pub search: String,
     /// To the weights and to every forward pass.
     pub changes: Vec<Intervention>,
 }

@@ -85,6 +85,9 @@ pub enum Command {
     /// Looks at this now, and again while training: [`Event::Looked`], again and again until all is
     /// found; `None` looks at nothing.
     Look(Option<Box<Look>>),
+    /// Changes what the model remembers, its weights staying as they are: [`Event::Remembered`], or a notice on
+    /// why not.
+    ChangeMemory(MemoryChange),
     /// Has the model answer, in place of any other job under way: [`Event::Evaluated`], again and
     /// again until all records are done.
     Evaluate(EvalOptions),
@@ -112,6 +115,31 @@ pub enum Command {
     LoadCheckpoint { files: Vec<NamedFile>, device: DeviceChoice },
     /// Continues from the autosaved run that [`Event::Resumable`] told of.
     Resume { device: DeviceChoice },
+}
+
+/// A change to what a model remembers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum MemoryChange {
+    Slots(SlotChange),
+    /// Keeps a copy under this name, for as long as the session lasts.
+    PutAside(String),
+    /// Puts the copy of this name in the place of what is remembered.
+    Swap(String),
+    /// Has the memories learn a text, the weights staying as they are.
+    Teach(String),
+}
+
+/// A change by hand to the slots of a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum SlotChange {
+    /// Drops slots of a layer: these or, if none are named, all that a text with `written_by` in it wrote.
+    Remove { layer: usize, slots: Vec<u64>, written_by: String },
+    /// Gives a slot the value of another.
+    Like { layer: usize, slot: u64, other: u64 },
+    /// Gives a slot a value.
+    Value { layer: usize, slot: u64, value: Vec<f32> },
+    /// Drops all slots of all layers.
+    Empty,
 }
 
 /// A file as the user chose it.
@@ -177,6 +205,11 @@ pub enum Event {
         runs: Vec<String>,
     },
     Looked(Box<Looked>),
+    /// What is remembered: slots by layer, and the copies that are put aside.
+    Remembered {
+        slots: Vec<(usize, usize)>,
+        aside: Vec<String>,
+    },
     Evaluated(Box<Evaluated>),
     Probed(ProbeReport),
     AttentionByType(Box<AttentionByType>),

@@ -2,9 +2,9 @@
 
 use burn::tensor::{Device, ExecutionError, Gradients, Tensor, TensorData, Transaction};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Row};
 use crate::checkpoint::{Checkpoint, CheckpointError, Moments};
-use crate::config::{ConfigError, MemoryLimits, NoiseConfig, RunConfig};
+use crate::config::{ConfigError, MemoryConfig, MemoryLimits, NoiseConfig, RunConfig};
 use crate::kernel::dropout::Dropout;
 use crate::loss::{LossSums, mean_loss, token_losses};
 use crate::memory::{Bank, Tokens};
@@ -16,7 +16,7 @@ use crate::optimizer::AdamW;
 use crate::protocol::{FieldLoss, LossPoint};
 use crate::schedule::learning_rate;
 use crate::task::{Field, Split, Task};
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{Tokenizer, UnknownCharacter};
 
 /// A run: its model, its optimizer and how far it has come.
 pub struct Trainer {
@@ -41,8 +41,25 @@ pub struct Trainer {
 /// Most losses kept of a run.
 pub const MAX_HISTORY: usize = 8192;
 
+/// A text that is taught is read at most so often, until it costs this much, in nats per character; values
+/// move this far, in root mean square.
+const TEACHING_STEPS: usize = 60;
+const TAUGHT: f32 = 0.05;
+const TEACHING_RATE: f64 = 0.05;
+
 /// Streams of the seed from here on are validation batches.
 const VALIDATION_STREAM: u64 = 1 << 63;
+
+/// Why a text was not taught.
+#[derive(Debug, thiserror::Error)]
+pub enum TeachError {
+    #[error(transparent)]
+    Unknown(#[from] UnknownCharacter),
+    #[error("the text has {got} characters, and {least} to {most} can be taught")]
+    Length { got: usize, least: usize, most: usize },
+    #[error("the device failed: {0}")]
+    Device(#[from] ExecutionError),
+}
 
 /// What a step came to.
 #[derive(Clone, Debug)]
@@ -201,8 +218,9 @@ impl Trainer {
         }
         let train_loss = loss.into_scalar_async::<f32>().await?; // the step's one readback
         self.step += 1;
+        let memory = self.config.model.memory.clone();
         for learned in learned {
-            self.learn(learned, lr).await?;
+            self.learn(learned, lr, &memory, false).await?;
         }
         let mut loss = LossPoint { step: self.step, train_loss, val_loss: None };
         let mut fields = None;
@@ -220,11 +238,18 @@ impl Trainer {
     }
 
     /// Has the memories learn from what a batch read.
-    async fn learn(&mut self, learned: Learned, lr: f64) -> Result<(), ExecutionError> {
+    async fn learn(
+        &mut self,
+        learned: Learned,
+        lr: f64,
+        memory: &MemoryConfig,
+        is_taught: bool,
+    ) -> Result<(), ExecutionError> {
         let Learned { reads, ids, seq } = learned;
         let text = |id: u32| self.tokenizer.token(id).unwrap_or("�").to_owned();
         let tokens = Tokens {
             step: self.step as u64,
+            is_taught,
             seq,
             read: ids.iter().map(|(id, _)| text(*id)).collect(),
             next: ids.iter().map(|(_, next)| next.map(text)).collect(),
@@ -233,9 +258,46 @@ impl Trainer {
             let gradient = gradient.map(|gradient| (gradient, lr as f32));
             let (found, read) = read.read(gradient).await?;
             // What is not finite is not written down; the loss tells of it.
-            let _ = self.bank.learn(layer, &self.config.model, &tokens, &found, &read);
+            let _ = self.bank.learn(layer, memory, &tokens, &found, &read);
         }
         Ok(())
+    }
+
+    /// Has the memories learn `text`, the weights staying as they are, and tells what it then costs, in nats
+    /// per character. Every token is written down, however near another slot is.
+    ///
+    /// # Errors
+    /// If it has characters that the model does not know, is too short or too long, or the device failed.
+    pub async fn teach(&mut self, text: &str) -> Result<f32, TeachError> {
+        let ids = self.tokenizer.encode(text)?;
+        let (least, most) = (2, self.config.model.context + 1);
+        if ids.len() < least || ids.len() > most {
+            return Err(TeachError::Length { got: ids.len(), least, most });
+        }
+        let row = Row { fields: vec![Field::Text; ids.len()], given: 0, ids };
+        let memory =
+            MemoryConfig { threshold: 0.0, inserts: most, ..self.config.model.memory.clone() };
+        let mut last = f32::INFINITY;
+        for _ in 0..TEACHING_STEPS {
+            let device = self.device.clone().autodiff();
+            let batch = Batch::new(std::slice::from_ref(&row), self.config.model.context, &device);
+            let [_, seq] = batch.tokens.dims();
+            let mut weights = Weights::trainable(&self.layout, &self.parameters);
+            let model = Gpt::new(&self.config.model, &weights).remember(&self.bank, &self.device);
+            let Output { logits, reads, .. } =
+                model.forward_training(batch.tokens, None, Dropout::NONE);
+            let loss = mean_loss(token_losses(logits, batch.targets), batch.weights, 1.0);
+            let gradients = weights.backward(&loss);
+            last = loss.inner().into_scalar_async::<f32>().await?;
+            if last < TAUGHT {
+                break;
+            }
+            let learned = Learned::new(reads, gradients, seq, batch.ids, &batch.fields);
+            if let Some(learned) = learned {
+                self.learn(learned, TEACHING_RATE, &memory, true).await?;
+            }
+        }
+        Ok(last)
     }
 
     /// The model as it is now, which later steps leave alone.

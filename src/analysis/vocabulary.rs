@@ -63,20 +63,45 @@ pub fn principal_components(view: &View, tokens: &[u32]) -> Result<Principal, An
         }
     }
     view.check_tokens(tokens)?;
-    let mut vectors = view.unembedding(tokens).transpose(); // [tokens, d_model]
+    let vectors = view.unembedding(tokens).transpose(); // [tokens, d_model]
+    let (places, explained) = directions(vectors, "the output vectors")?;
+    Ok(Principal { tokens: tokens.into(), places, explained })
+}
+
+/// Where vectors lie along their two main directions, and the share of the variance that each explains.
+///
+/// # Errors
+/// If there are fewer than two, or so many that they and their numbers are both above 512.
+pub fn main_directions(vectors: &[&[f32]]) -> Result<(Vec<[f32; 2]>, [f32; 2]), AnalysisError> {
+    let (count, width) = (vectors.len(), vectors.first().map_or(0, |vector| vector.len()));
+    if count < 2 {
+        return Err(AnalysisError::TooFew { what: "principal components", least: 2, got: count });
+    }
+    let side = count.min(width);
+    if side * side > MAX_CELLS {
+        let what = "a table of inner products";
+        return Err(AnalysisError::TooLarge { what, rows: side, columns: side, most: MAX_CELLS });
+    }
+    let numbers = vectors.iter().flat_map(|vector| vector.iter().map(|x| f64::from(*x)));
+    directions(Matrix::from_row_iterator(count, width, numbers), "the vectors")
+}
+
+fn directions(mut vectors: Matrix, what: &str) -> Result<(Vec<[f32; 2]>, [f32; 2]), AnalysisError> {
+    let (count, width) = vectors.shape();
     for mut column in vectors.column_iter_mut() {
         let mean = column.mean();
         column.add_scalar_mut(-mean);
     }
-    let by_token = count < d_model;
-    let products = if by_token { &vectors * vectors.transpose() } else { vectors.tr_mul(&vectors) };
+    let by_vector = count < width;
+    let products =
+        if by_vector { &vectors * vectors.transpose() } else { vectors.tr_mul(&vectors) };
     let total = products.trace();
-    let axes = svd(&products, "the output vectors")?;
+    let axes = svd(&products, what)?;
     let places = |axis: usize| -> Vec<f64> {
         let Some(value) = axes.values.get(axis) else { return vec![0.0; count] };
         let direction = axes.u.column(axis);
         // Of inner products, an eigenvector is the places themselves, of length 1.
-        let places: Matrix = if by_token {
+        let places: Matrix = if by_vector {
             Matrix::from_columns(&[direction * value.sqrt()])
         } else {
             Matrix::from_columns(&[&vectors * direction])
@@ -90,11 +115,8 @@ pub fn principal_components(view: &View, tokens: &[u32]) -> Result<Principal, An
         Some(value) if total > 0.0 => (value / total) as f32,
         _ => 0.0,
     };
-    Ok(Principal {
-        tokens: tokens.into(),
-        places: first.iter().zip(&second).map(|(a, b)| [*a as f32, *b as f32]).collect(),
-        explained: [share(0), share(1)],
-    })
+    let places = first.iter().zip(&second).map(|(a, b)| [*a as f32, *b as f32]).collect();
+    Ok((places, [share(0), share(1)]))
 }
 
 /// The tokens of the whole vocabulary whose output vector's length, or distance from the mean

@@ -44,6 +44,8 @@ pub fn args() -> Vec<Arg> {
         text("against", "C", "what it is held against; default: the mean over all"),
         text("head", "L0H0", "a head").value_parser(parse_head).default_value("L0H0"),
         number("component", "of the output vector, from 0"),
+        number("layer", "a layer with a memory; default: the first"),
+        text("search", "TEXT", "what wrote the slots that are looked at"),
         Arg::new("folded")
             .long("folded")
             .action(ArgAction::SetTrue)
@@ -80,7 +82,8 @@ fn parse_change(text: &str) -> Result<Intervention, String> {
 pub fn run(matches: &ArgMatches, trainer: &Trainer, prompt: String) -> Result<()> {
     let get = |name: &str| matches.get_one::<String>(name).map(String::as_str);
     let what = get("what").and_then(What::parse).context("no such analysis")?;
-    let (layer, head) = matches.get_one("head").copied().unwrap_or_default();
+    let (of_head, head) = matches.get_one("head").copied().unwrap_or_default();
+    let layer = matches.get_one("layer").copied().unwrap_or(of_head);
     let look = Look {
         what,
         prompt,
@@ -90,6 +93,7 @@ pub fn run(matches: &ArgMatches, trainer: &Trainer, prompt: String) -> Result<()
         against: matches.get_one("against").cloned(),
         layer,
         head,
+        search: get("search").map(super::sample::unescape).unwrap_or_default(),
         component: matches.get_one("component").copied().unwrap_or_default(),
         is_folded: matches.get_flag("folded"),
         parameter: get("parameter").unwrap_or_default().into(),
@@ -171,7 +175,7 @@ fn write_svg(file: &Path, figure: &Figure) -> Result<()> {
     }
 }
 
-fn print(out: &mut impl Write, figure: &Figure) -> Result<()> {
+pub(super) fn print(out: &mut impl Write, figure: &Figure) -> Result<()> {
     writeln!(out, "{}", figure.title)?;
     if !figure.note.is_empty() {
         writeln!(out, "  {}", figure.note)?;

@@ -8,6 +8,7 @@ mod import;
 mod inspect;
 mod knobs;
 mod look;
+mod memory;
 mod picture;
 mod probe;
 mod sample;
@@ -42,6 +43,7 @@ pub fn run() -> Result<()> {
             train::command(),
             sample::command(),
             inspect::command(),
+            memory::command(),
             import::command(),
             data::command(),
             eval::command(),
@@ -55,6 +57,7 @@ pub fn run() -> Result<()> {
         Some(("train", matches)) => train::run(matches),
         Some(("sample", matches)) => sample::run(matches),
         Some(("inspect", matches)) => inspect::run(matches),
+        Some(("memory", matches)) => memory::run(matches),
         Some(("import", matches)) => import::run(matches),
         Some(("data", matches)) => data::run(matches),
         Some(("eval", matches)) => eval::run(matches),

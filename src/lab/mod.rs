@@ -4,6 +4,7 @@
 mod change;
 mod circuits;
 mod less;
+mod memory;
 mod model;
 mod outputs;
 mod residual;
@@ -49,6 +50,10 @@ pub enum LookError {
     NoCell { cell: Cell, rows: usize, columns: usize },
     #[error("{what} has {rows} × {columns} numbers, more than can be shown; choose a smaller one")]
     TooMany { what: String, rows: usize, columns: usize },
+    #[error(
+        "this model has no memory that is stored; set Memory to featural or associative and train"
+    )]
+    NoMemory,
     #[error("it cannot be held against {name}, which has other parts: {why}")]
     Unlike { name: String, why: String },
 }
@@ -249,6 +254,9 @@ impl Looking {
             What::Distances => outputs::distances(&on),
             What::Directions => outputs::directions(&on),
             What::TopOfMind => Ok(outputs::top_of_mind(&on)),
+            What::Recalled => memory::recalled(&on),
+            What::Slots => memory::slots(&on),
+            What::MemoryMap => memory::map(&on),
             _ => unreachable!("it has work of its own"),
         }
     }

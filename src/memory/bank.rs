@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::write::{Tokens, Written};
-use super::{Exact, Found, NewSlot, Origin, Pairs, Shape, StoreError};
-use crate::config::ModelConfig;
+use super::{Exact, Found, NewSlot, Origin, Pairs, Shape, Store, StoreError};
+use crate::config::{MemoryConfig, ModelConfig};
 
 /// What each layer of a model remembers. A copy keeps what was remembered when it was made.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -53,6 +53,14 @@ impl Bank {
         }
     }
 
+    /// Whether a model that reads this can read the other.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let shapes = |bank: &Self| -> Vec<_> {
+            bank.memories().map(|(layer, memory)| (layer, memory.store.shape())).collect()
+        };
+        shapes(self) == shapes(other)
+    }
+
     /// The layers that have a store, with what they remember.
     pub fn memories(&self) -> impl Iterator<Item = (usize, &Memory)> {
         let layers = self.layers.iter().enumerate();
@@ -66,14 +74,14 @@ impl Bank {
     pub fn learn(
         &mut self,
         layer: usize,
-        config: &ModelConfig,
+        config: &MemoryConfig,
         tokens: &Tokens,
         found: &Found,
         read: &Read,
     ) -> Result<Written, StoreError> {
         let Some(Some(memory)) = self.layers.get_mut(layer) else { return Ok(Written::default()) };
         let (memory, pairs) = (Arc::make_mut(&mut memory.store), &mut memory.pairs);
-        super::write::learn(memory, pairs, &config.memory, tokens, found, read)
+        super::write::learn(memory, pairs, config, tokens, found, read)
     }
 }
 

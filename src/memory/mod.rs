@@ -4,6 +4,7 @@
 //! store is written against the trait.
 
 mod bank;
+mod change;
 mod exact;
 mod recombine;
 mod write;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Distance;
 
 pub use bank::{Bank, Memory, Read};
+pub use change::{ChangeError, change, matching};
 pub use exact::Exact;
 pub use recombine::Pairs;
 pub use write::{Tokens, Written};

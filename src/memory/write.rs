@@ -11,6 +11,8 @@ use crate::config::MemoryConfig;
 pub struct Tokens {
     /// The step, counted from 1.
     pub step: u64,
+    /// Whether they are no record of the run's.
+    pub is_taught: bool,
     /// Tokens a row.
     pub seq: usize,
     /// Each token's text.
@@ -35,7 +37,8 @@ impl Tokens {
             text.drain(..cut);
         }
         let next = self.next[at].clone().unwrap_or_default();
-        Origin { text, next, step: self.step, record: row as u32 }
+        let step = if self.is_taught { 0 } else { self.step };
+        Origin { text, next, step, record: row as u32 }
     }
 }
 

@@ -16,13 +16,19 @@ pub(super) struct Saved {
     at: Instant,
     took: Duration,
     pub(super) bytes: Option<Vec<u8>>,
-    step: usize,
+    /// `None` if something else than a step has happened since.
+    step: Option<usize>,
 }
 
 impl Saved {
     /// A run whose `step` needs no saving.
     pub(super) fn at(step: usize) -> Self {
-        Self { at: Instant::now(), took: Duration::ZERO, bytes: None, step }
+        Self { at: Instant::now(), took: Duration::ZERO, bytes: None, step: Some(step) }
+    }
+
+    /// The run is no longer as it was saved.
+    pub(super) fn forget(&mut self) {
+        self.step = None;
     }
 
     pub(super) fn is_due(&self) -> bool {
@@ -54,7 +60,7 @@ impl<E: Fn(Event)> Session<E> {
     /// or it holds values that are no numbers.
     pub(super) async fn save(&mut self) {
         let Some(trainer) = &self.trainer else { return };
-        if trainer.step == self.saved.step {
+        if self.saved.step == Some(trainer.step) {
             return;
         }
         let start = Instant::now();
@@ -73,7 +79,8 @@ impl<E: Fn(Event)> Session<E> {
                 Err(error) => self.notice(format!("The run was not saved: {error}.")),
             }
         }
-        (self.saved.at, self.saved.took, self.saved.step) = (Instant::now(), start.elapsed(), step);
+        (self.saved.at, self.saved.took, self.saved.step) =
+            (Instant::now(), start.elapsed(), Some(step));
     }
 
     /// Goes on on the CPU from the last safe state after the device failed.

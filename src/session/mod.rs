@@ -5,6 +5,7 @@ mod describe;
 mod job;
 mod keep;
 mod look;
+mod memory;
 mod steps;
 mod work;
 
@@ -25,6 +26,7 @@ use crate::trainer::Trainer;
 use job::Job;
 use keep::Saved;
 use look::Sight;
+use memory::Aside;
 use steps::Steps;
 use work::{Pace, Traced};
 
@@ -77,6 +79,7 @@ struct Session<E: Fn(Event)> {
     /// When the job was last told of.
     told: Option<Instant>,
     saved: Saved,
+    aside: Aside,
 }
 
 impl<E: Fn(Event)> Session<E> {
@@ -97,6 +100,7 @@ impl<E: Fn(Event)> Session<E> {
             sight: Sight::new(),
             told: None,
             saved: Saved::at(0),
+            aside: Aside::default(),
         }
     }
 
@@ -142,6 +146,7 @@ impl<E: Fn(Event)> Session<E> {
             }
             Command::Visit { step, beside } => self.visit(step, beside).await,
             Command::Look(look) => self.sight.turn_to(look.map(|look| *look)),
+            Command::ChangeMemory(change) => self.change_memory(change).await,
             Command::Evaluate(options) => self.start_evaluation(options),
             Command::AverageAttention { records } => self.start_averaging(records),
             Command::Probe { prompt, options } => self.start_probing(prompt, options),
@@ -315,6 +320,7 @@ impl<E: Fn(Event)> Session<E> {
         self.device = Some(device);
         self.trainer = Some(trainer);
         self.sight.forget_model();
+        self.tell_memory();
     }
 
     fn start(&mut self) {

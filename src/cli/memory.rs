@@ -1,0 +1,225 @@
+//! `confab memory`: what a model remembers outside its weights.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use confab::checkpoint::Checkpoint;
+use confab::lab::{Looking, Model};
+use confab::look::{Look, What};
+use confab::memory::{self, Store};
+use confab::protocol::SlotChange;
+use confab::trainer::Trainer;
+use futures::executor::block_on;
+
+pub fn command() -> Command {
+    let slot = || {
+        Arg::new("slot")
+            .required(true)
+            .value_name("SLOT")
+            .value_parser(value_parser!(u64))
+            .help("its number, as `ls` tells it")
+    };
+    let text = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help)
+    };
+    let search = || text("search", "TEXT", "only slots that a text with this in it wrote");
+    Command::new("memory")
+        .about("Shows and changes what a model remembers outside its weights")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands([
+            sub("ls", "Lists the slots of a layer, the most often found first").arg(search()),
+            sub("show", "Prints a slot, as JSON").arg(slot()),
+            sub("search", "Tells which slots answer at a place of a prompt")
+                .arg(text("prompt", "TEXT", "the prompt").required(true))
+                .arg(
+                    text("position", "N", "a place in it, from 0; default: its last")
+                        .value_parser(value_parser!(usize)),
+                ),
+            changing("rm", "Deletes slots")
+                .arg(
+                    text("slots", "N,…", "their numbers")
+                        .value_delimiter(',')
+                        .value_parser(value_parser!(u64)),
+                )
+                .arg(search())
+                .arg(
+                    Arg::new("all")
+                        .long("all")
+                        .action(ArgAction::SetTrue)
+                        .help("every slot of every layer"),
+                )
+                .group(
+                    clap::ArgGroup::new("which").args(["slots", "search", "all"]).required(true),
+                ),
+            changing("edit", "Gives a slot another value")
+                .arg(slot())
+                .arg(
+                    text("like", "SLOT", "the value of another slot")
+                        .value_parser(value_parser!(u64)),
+                )
+                .arg(
+                    text("value", "X,…", "its numbers")
+                        .value_delimiter(',')
+                        .allow_hyphen_values(true)
+                        .value_parser(value_parser!(f32)),
+                )
+                .group(clap::ArgGroup::new("what").args(["like", "value"]).required(true)),
+            changing("swap", "Puts the slots of another checkpoint in the place of these").arg(
+                text("with", "FILE", "a checkpoint with memories of the same layers and sizes")
+                    .required(true)
+                    .value_parser(value_parser!(PathBuf)),
+            ),
+            changing("teach", "Has the memories learn a text, the weights staying as they are")
+                .arg(text("text", "TEXT", "the text").required(true)),
+            sub("export", "Writes every slot of every layer as a line of JSON").arg(
+                text("out", "FILE", "default: standard output")
+                    .value_parser(value_parser!(PathBuf)),
+            ),
+        ])
+}
+
+fn sub(name: &'static str, about: &'static str) -> Command {
+    Command::new(name).about(about).arg(super::checkpoint_arg()).arg(super::device_arg()).arg(
+        Arg::new("layer")
+            .long("layer")
+            .value_name("N")
+            .value_parser(value_parser!(usize))
+            .help("a layer with a memory; default: the first"),
+    )
+}
+
+fn changing(name: &'static str, about: &'static str) -> Command {
+    sub(name, about).arg(
+        Arg::new("out")
+            .long("out")
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .help("where the changed checkpoint is written; default: the file itself"),
+    )
+}
+
+pub fn run(matches: &ArgMatches) -> Result<()> {
+    let (name, matches) = matches.subcommand().context("no such command")?;
+    let mut trainer = super::load_run(matches)?;
+    let layers: Vec<usize> = trainer.bank.memories().map(|(layer, _)| layer).collect();
+    let first = *layers.first().context(
+        "this model has no memory that is stored; train one with --memory featural or associative",
+    )?;
+    let layer = matches.get_one("layer").copied().unwrap_or(first);
+    ensure!(layers.contains(&layer), "layer {layer} has no memory; {layers:?} have");
+    let text =
+        |name: &str| matches.get_one::<String>(name).map(|text| super::sample::unescape(text));
+    let slot = || matches.get_one::<u64>("slot").copied().context("no slot was named");
+    match name {
+        "ls" => {
+            let search = text("search").unwrap_or_default();
+            look(&trainer, Look { what: What::Slots, layer, search, ..Look::default() })
+        }
+        "search" => {
+            let prompt = text("prompt").unwrap_or_default();
+            let position = matches.get_one("position").copied();
+            look(&trainer, Look { what: What::Recalled, prompt, position, ..Look::default() })
+        }
+        "show" => {
+            let id = slot()?;
+            let store = trainer.bank.store(layer).context("the layer has a store")?;
+            let slot = store
+                .get(&[id])?
+                .pop()
+                .with_context(|| format!("layer {layer} has no slot {id}"))?;
+            writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&slot)?)?;
+            Ok(())
+        }
+        "rm" => {
+            let slots: Vec<u64> =
+                matches.get_many("slots").into_iter().flatten().copied().collect();
+            let change = match matches.get_flag("all") {
+                true => SlotChange::Empty,
+                false => SlotChange::Remove {
+                    layer,
+                    slots,
+                    written_by: text("search").unwrap_or_default(),
+                },
+            };
+            alter(trainer, &change, matches)
+        }
+        "edit" => {
+            let slot = slot()?;
+            let change = match matches.get_one::<u64>("like") {
+                Some(other) => SlotChange::Like { layer, slot, other: *other },
+                None => {
+                    let value = matches.get_many("value").into_iter().flatten().copied().collect();
+                    SlotChange::Value { layer, slot, value }
+                }
+            };
+            alter(trainer, &change, matches)
+        }
+        "swap" => {
+            let file = matches.get_one::<PathBuf>("with").context("no file was named")?;
+            let other = Checkpoint::from_bytes(&super::read_bytes(file)?)
+                .with_context(|| format!("loading the checkpoint {}", file.display()))?;
+            ensure!(
+                trainer.bank.is_like(&other.bank),
+                "swapping in the slots of {}: its memories are of other layers or sizes",
+                file.display()
+            );
+            trainer.bank = other.bank;
+            write(&trainer, matches)
+        }
+        "teach" => {
+            let text = text("text").unwrap_or_default();
+            let loss = block_on(trainer.teach(&text)).context("teaching the text")?;
+            super::tell(format_args!("The text now costs {loss:.3} nats per character"));
+            write(&trainer, matches)
+        }
+        _ => export(&trainer, matches.get_one::<PathBuf>("out").map(PathBuf::as_path)),
+    }
+}
+
+fn look(trainer: &Trainer, look: Look) -> Result<()> {
+    let model = Arc::new(block_on(Model::read(trainer)).context("reading the weights")?);
+    let mut out = std::io::stdout().lock();
+    for figure in Looking::new(model, look)?.figures()? {
+        super::look::print(&mut out, &figure)?;
+    }
+    Ok(())
+}
+
+fn alter(mut trainer: Trainer, change: &SlotChange, matches: &ArgMatches) -> Result<()> {
+    let changed = memory::change(&mut trainer.bank, change).context("changing the memory")?;
+    super::tell(format_args!("Changed {changed} slots"));
+    write(&trainer, matches)
+}
+
+/// Writes the changed run where the command line says, or over the file it came from.
+fn write(trainer: &Trainer, matches: &ArgMatches) -> Result<()> {
+    let of = |name: &str| matches.get_one::<PathBuf>(name);
+    let out = of("out").or_else(|| of("checkpoint")).context("no file was named")?;
+    let writing = || format!("writing {}", out.display());
+    let bytes = block_on(trainer.checkpoint()).with_context(writing)?.to_bytes();
+    confab::platform::replace_file(out, &bytes.with_context(writing)?).with_context(writing)?;
+    super::tell(format_args!("Wrote {}", out.display()));
+    Ok(())
+}
+
+fn export(trainer: &Trainer, out: Option<&Path>) -> Result<()> {
+    let mut lines = Vec::new();
+    for (layer, memory) in trainer.bank.memories() {
+        for slot in memory::all(&mut (*memory.store).clone())? {
+            let mut line = serde_json::to_value(slot)?;
+            line["layer"] = layer.into();
+            serde_json::to_writer(&mut lines, &line)?;
+            lines.push(b'\n');
+        }
+    }
+    match out {
+        Some(file) => confab::platform::replace_file(file, &lines)
+            .with_context(|| format!("writing {}", file.display()))?,
+        None => std::io::stdout().lock().write_all(&lines)?,
+    }
+    Ok(())
+}

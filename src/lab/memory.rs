@@ -1,0 +1,152 @@
+//! What a model remembers outside its weights, and what of it answered.
+
+use super::{LookError, On};
+use crate::analysis::vocabulary::main_directions;
+use crate::figure::{Content, Figure, Plot, Series, Table, show, show_token};
+use crate::memory::{Exact, Slot, Store, matching};
+use crate::sample::{chances, descending};
+
+/// Slots listed, and drawn.
+const LISTED: usize = 200;
+const DRAWN: usize = 300;
+/// Tokens that a value promotes, as far as they are told.
+const PROMOTED: usize = 4;
+
+/// Which slots answered at a position, and what would have been written.
+pub(super) fn recalled(on: &On) -> Result<Vec<Figure>, LookError> {
+    stores(on)?;
+    let at = on.position()?;
+    let recording = on.record();
+    let next = chances(recording.logits_at(at), 1.0, PROMOTED);
+    let next: Vec<String> = next
+        .iter()
+        .map(|(token, chance)| format!("{} {:.0}%", on.model.name(*token as u32), 100.0 * chance))
+        .collect();
+    let mut figures = Vec::new();
+    for (layer, memory) in on.model.bank.memories() {
+        let Some(read) = &recording.layers[layer].recalled else { continue };
+        let k = read.found.k;
+        let row = |rank: usize| -> Option<Vec<String>> {
+            let (id, distance) = (read.found.ids[rank], read.found.distances[rank]);
+            let slot = (*memory.store).clone().get(&[id]).ok()?.pop()?;
+            let mut row = vec![id.to_string(), show(read.weights[rank]), show(distance)];
+            row.extend(describe(on, layer, &slot));
+            Some(row)
+        };
+        let rows = (at * k..(at + 1) * k).filter_map(row).collect();
+        let after = on.ids.get(at).map(|id| on.model.name(*id)).unwrap_or_default();
+        figures.push(Figure {
+            title: format!("L{layer}: what answered after “{after}” at {at}"),
+            note: format!(
+                "Slots that the query found, with their weight, and what wrote them. The model \
+                 goes on with {}.",
+                next.join(", ")
+            ),
+            content: table(&["Slot", "Weight", "Distance"], rows),
+        });
+    }
+    Ok(figures)
+}
+
+/// The slots of a layer whose text holds what is searched for, most often found first.
+pub(super) fn slots(on: &On) -> Result<Vec<Figure>, LookError> {
+    let (layer, store) = store(on)?;
+    let slots = matching(store, &on.look.search);
+    let total = slots.len();
+    let rows = slots.iter().take(LISTED).map(|slot| {
+        let mut row = vec![slot.id.to_string()];
+        row.extend(describe(on, layer, slot));
+        row
+    });
+    let first =
+        if total > LISTED { format!(", the first {LISTED} of {total}") } else { String::new() };
+    Ok(vec![Figure {
+        title: format!("Slots of L{layer}{first}"),
+        note: format!(
+            "{} of {} slots. What wrote a slot, what followed there, what its value alone would have \
+             the model write, how often it was found and when last.",
+            total,
+            store.ids().len()
+        ),
+        content: table(&["Slot"], rows.collect()),
+    }])
+}
+
+/// The keys of a layer along their two main directions.
+pub(super) fn map(on: &On) -> Result<Vec<Figure>, LookError> {
+    let (layer, store) = store(on)?;
+    let mut slots = matching(store, &on.look.search);
+    slots.truncate(DRAWN);
+    let keys: Vec<&[f32]> = slots.iter().map(|slot| &*slot.new.key).collect();
+    let (points, explained) = main_directions(&keys)?;
+    let [x, y] = explained.map(|share| format!("{:.0}% of the variance", 100.0 * share));
+    let label = |slot: &Slot| {
+        let text: Vec<char> = slot.new.origin.text.chars().collect();
+        let last: String = text[text.len().saturating_sub(3)..].iter().collect();
+        show_token(&last)
+    };
+    let labels = slots.iter().map(label).collect();
+    let series = vec![Series { name: "keys".into(), points, labels }];
+    Ok(vec![Figure {
+        title: format!("Keys of L{layer} along their two main directions"),
+        note: format!(
+            "Principal components of {} keys, the most often found; each with the last characters of \
+             what wrote it.",
+            slots.len()
+        ),
+        content: Content::Plot(Plot { x, y, series }),
+    }])
+}
+
+/// What wrote a slot, what its value promotes, and how it was used.
+fn describe(on: &On, layer: usize, slot: &Slot) -> Vec<String> {
+    let origin = &slot.new.origin;
+    let when = match origin.step {
+        0 => "taught".into(),
+        step => format!("step {step}, record {}", origin.record),
+    };
+    vec![
+        show_token(&origin.text),
+        show_token(&origin.next),
+        promoted(on, layer, &slot.new.value),
+        when,
+        slot.hits.to_string(),
+        slot.last.to_string(),
+        slot.merged.to_string(),
+    ]
+}
+
+/// The tokens that a value would have written, if it were all there is in the residual stream.
+fn promoted(on: &On, layer: usize, value: &[f32]) -> String {
+    let name = format!("blocks.{layer}.memory.W_O");
+    let Some(w_o) = on.view.parameter(&name) else { return String::new() };
+    let d_model = on.view.d_model();
+    let mut written = vec![0.0; d_model];
+    for (x, row) in value.iter().zip(w_o.chunks(d_model)) {
+        written.iter_mut().zip(row).for_each(|(sum, w)| *sum += x * w);
+    }
+    let logits = on.view.logits(&on.view.final_norm(&written));
+    let tokens = descending(&logits).into_iter().take(PROMOTED);
+    tokens.map(|token| on.model.name(token as u32)).collect::<Vec<_>>().join(" ")
+}
+
+fn table(first: &[&str], rows: Vec<Vec<String>>) -> Content {
+    const OF_SLOT: [&str; 7] =
+        ["Written by", "Next", "Promotes", "Written", "Hits", "Last", "Merged"];
+    let columns = first.iter().chain(&OF_SLOT).map(|column| (*column).to_owned()).collect();
+    Content::Table(Table { columns, rows })
+}
+
+/// The layers with a store.
+fn stores(on: &On) -> Result<Vec<usize>, LookError> {
+    let layers: Vec<usize> = on.model.bank.memories().map(|(layer, _)| layer).collect();
+    if layers.is_empty() { Err(LookError::NoMemory) } else { Ok(layers) }
+}
+
+/// The store of the layer that is looked at, or of the first that has one.
+fn store<'a>(on: &'a On) -> Result<(usize, &'a Exact), LookError> {
+    let layers = stores(on)?;
+    let layer = if layers.contains(&on.look.layer) { on.look.layer } else { layers[0] };
+    let memory = on.model.bank.layer(layer).ok_or(LookError::NoMemory)?;
+    Ok((layer, &memory.store))
+}
