@@ -5,7 +5,7 @@
 pub struct Exhibit {
     pub title: &'static str,
     pub text: &'static str,
-    /// Of its checkpoint: `assets/gallery/{name}.safetensors`.
+    /// Of its checkpoint: `assets/gallery/{name}.safetensors`; nothing if it is yet to be trained.
     pub name: &'static str,
     /// What of the page is open, as in a link.
     pub open: &'static str,
@@ -14,13 +14,16 @@ pub struct Exhibit {
 impl Exhibit {
     /// The link's fragment, without `#`.
     pub fn fragment(&self) -> String {
-        format!("trained={}&{}", self.name, self.open)
+        match self.name {
+            "" => self.open.into(),
+            name => format!("trained={name}&{}", self.open),
+        }
     }
 }
 
 /// Whether a checkpoint of this name is shipped.
 pub fn ships(name: &str) -> bool {
-    GALLERY.iter().any(|exhibit| exhibit.name == name)
+    !name.is_empty() && GALLERY.iter().any(|exhibit| exhibit.name == name)
 }
 
 pub const GALLERY: &[Exhibit] = &[

@@ -8,7 +8,7 @@ use confab::task::{Facts, Field, Record, Split};
 const SPLITS: [Split; 2] = [Split::Train, Split::Validation];
 
 fn facts(facts: usize, repetitions: usize) -> Facts {
-    Facts::new(&FactsConfig { facts, repetitions })
+    Facts::new(&FactsConfig { facts, repetitions, world: 0 })
 }
 
 fn field(record: &Record, wanted: Field) -> String {

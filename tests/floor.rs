@@ -12,7 +12,7 @@ fn phone(recall: RecallRule) -> Task {
 }
 
 fn facts(facts: usize) -> Task {
-    let facts = FactsConfig { facts, repetitions: 2 };
+    let facts = FactsConfig { facts, repetitions: 2, world: 0 };
     Task::new(&TaskConfig { kind: TaskKind::Facts, facts, ..Default::default() }).unwrap()
 }
 

@@ -269,7 +269,7 @@ fn records_are_the_same_in_every_version() {
 fn tokenizers_know_every_character() {
     for kind in TaskKind::NAMES.iter().map(|name| TaskKind::parse(name).unwrap()) {
         let mut config = TaskConfig { kind, ..TaskConfig::default() };
-        config.facts = FactsConfig { facts: 5000, repetitions: 4 };
+        config.facts = FactsConfig { facts: 5000, repetitions: 4, world: 0 };
         config.text.text =
             "Als Gregor Samsa eines Morgens aus unruhigen Tr\u{e4}umen erwachte".into();
         let task = Task::new(&config).unwrap();

@@ -68,6 +68,7 @@ pub fn receive(actions: Actions, event: Event) {
         Event::Expected(expected) => state.expected.set(Some(Arc::new(expected))),
         Event::Kept { steps, runs } => state.kept.set((steps, runs)),
         Event::Looked(looked) => state.looked.set(Some(Arc::from(looked))),
+        Event::Remembered { slots, aside } => state.remembered.set((slots, aside)),
         Event::Evaluated(evaluated) => {
             actions.go_on_sweeping(&evaluated);
             state.evaluated.set(Some(*evaluated));

@@ -44,6 +44,8 @@ fn find_knob(error: &ConfigError) -> &'static str {
         ConfigError::Heads { .. } => "model.n_heads",
         ConfigError::KeyHeads { .. } => "model.kv_heads",
         ConfigError::HeadWidth { .. } | ConfigError::Rotary { .. } => "model.d_head",
+        ConfigError::MemoryLayers { .. } => "model.memory.layers",
+        ConfigError::KeyWidth { .. } => "model.memory.d_key",
         ConfigError::Context { .. } => "model.context",
         ConfigError::Memory { .. } => "train.batch",
         ConfigError::Task(_) => "task.text.text",

@@ -65,6 +65,7 @@ pub struct State {
     /// How attention is shown: an index of the choices there.
     pub pattern_view: RwSignal<usize>,
     pub looked: RwSignal<Option<Arc<Looked>>>,
+    pub remembered: RwSignal<Remembered>,
     pub evaluated: RwSignal<Option<Evaluated>>,
     /// Evaluations at one temperature after another.
     pub sweep: RwSignal<Vec<Evaluated>>,
@@ -104,6 +105,9 @@ pub struct Model {
     /// Whether it is the one shipped with the page.
     pub is_example: bool,
 }
+
+/// Slots by layer, and the names of memories put aside.
+pub type Remembered = (Vec<(usize, usize)>, Vec<String>);
 
 /// The losses by field after a step.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,18 +153,20 @@ pub enum Tab {
     Change,
     Circuits,
     Outputs,
+    Memory,
     Retrieval,
     Capacity,
 }
 
 impl Tab {
-    pub const ALL: [Tab; 8] = [
+    pub const ALL: [Tab; 9] = [
         Tab::Attention,
         Tab::Probabilities,
         Tab::Residual,
         Tab::Change,
         Tab::Circuits,
         Tab::Outputs,
+        Tab::Memory,
         Tab::Retrieval,
         Tab::Capacity,
     ];
@@ -173,6 +179,7 @@ impl Tab {
             Tab::Change => "Change",
             Tab::Circuits => "Circuits",
             Tab::Outputs => "Outputs",
+            Tab::Memory => "Memory",
             Tab::Retrieval => "Retrieval",
             Tab::Capacity => "Capacity",
         }
@@ -185,6 +192,7 @@ impl Tab {
             Tab::Change => Some(Group::Change),
             Tab::Circuits => Some(Group::Circuits),
             Tab::Outputs => Some(Group::Outputs),
+            Tab::Memory => Some(Group::Memory),
             _ => None,
         }
     }
@@ -235,6 +243,7 @@ impl State {
             look: RwSignal::new(Look::default()),
             pattern_view: RwSignal::new(0),
             looked: RwSignal::new(None),
+            remembered: RwSignal::new(Default::default()),
             evaluated: RwSignal::new(None),
             sweep: RwSignal::new(Vec::new()),
             probed: RwSignal::new(None),

@@ -3,8 +3,9 @@
 use confab::capacity::{Grid, MAX_FILE_BYTES, MAX_RUNS, Outcome, Sweeping};
 use confab::config::{Knob, Preset, RunConfig, TextConfig};
 use confab::look::Look;
-use confab::protocol::{Command, Evaluated, SampleOptions};
+use confab::protocol::{Command, Evaluated, MemoryChange, SampleOptions};
 use confab::report::{BenchReport, EvalOptions};
+use confab::task::TaskKind;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -23,6 +24,22 @@ impl Actions {
             return;
         }
         self.send(Command::Sample(self.sample_options(self.state.prompt.get_untracked())));
+    }
+
+    /// Has the model answer what was said, as the task puts a question, always with the likeliest.
+    pub fn ask(&self, said: String) {
+        let is_question = said.starts_with('{')
+            || self.state.model.with_untracked(|model| {
+                model.as_ref().is_none_or(|model| model.config.task.kind != TaskKind::Facts)
+            });
+        let prompt = if is_question { said } else { format!("{{B}}{said} (") };
+        let greedy = SampleOptions { temperature: 0.0, ..self.sample_options(prompt) };
+        self.send(Command::Sample(greedy));
+    }
+
+    /// Changes what the model remembers.
+    pub fn change_memory(&self, change: MemoryChange) {
+        self.send(Command::ChangeMemory(change));
     }
 
     fn sample_options(&self, prompt: String) -> SampleOptions {

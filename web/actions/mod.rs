@@ -107,6 +107,21 @@ impl Actions {
         }
     }
 
+    /// Begins the run that the knobs ask for with the weights and memories that there are.
+    pub fn continue_with(&self) {
+        if let Some((_, reason)) = self.state.problem.get_untracked() {
+            return self.state.notify(format!("This cannot be run: {reason}."));
+        }
+        if self.state.model.with_untracked(Option::is_none) {
+            return self.state.notify("There is no model to go on from yet: press Train first.");
+        }
+        let config = untrack(|| self.state.config());
+        let device = self.state.device_choice.get_untracked();
+        self.wanted.set_value(Some((config.clone(), device)));
+        self.request(Origin::Build, Command::Continue { config: Box::new(config) });
+        self.send(Command::Train);
+    }
+
     /// Builds anew what the knobs ask for. `false`, with a notice, if that cannot be run.
     pub fn build(&self) -> bool {
         if let Some((_, reason)) = self.state.problem.get_untracked() {

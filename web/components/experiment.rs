@@ -1,4 +1,4 @@
-use confab::config::{KNOBS, Knob, NoiseConfig, PRESETS, Preset};
+use confab::config::{KNOBS, Knob, MemoryConfig, NoiseConfig, PRESETS, Preset};
 use confab::protocol::DeviceChoice;
 use leptos::prelude::*;
 
@@ -38,6 +38,10 @@ pub fn Experiment() -> impl IntoView {
                 <summary>"Model"</summary>
                 <div class="knobs">{list_knobs("model.")}</div>
             </details>
+            <details open=state.knobs.with_untracked(|knobs| knobs.model.memory != MemoryConfig::default())>
+                <summary>"Memory in place of MLPs"</summary>
+                <div class="knobs">{list_knobs("model.memory.")}</div>
+            </details>
             <details open=open>
                 <summary>"Training"</summary>
                 <div class="knobs">{list_knobs("train.")} {list_knobs("seed")}</div>
@@ -54,7 +58,7 @@ pub fn Experiment() -> impl IntoView {
 fn list_knobs(prefix: &'static str) -> impl IntoView {
     KNOBS
         .iter()
-        .filter(|knob| knob.key.starts_with(prefix))
+        .filter(|knob| knob.key.rfind('.').map_or(knob.key, |dot| &knob.key[..=dot]) == prefix)
         .map(|knob| view! { <KnobRow knob/> })
         .collect_view()
 }

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use confab::look::Group;
 use confab::protocol::Trace;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
@@ -7,6 +8,7 @@ use wasm_bindgen::JsCast;
 use crate::components::attention::Attention;
 use crate::components::capacity::Capacity;
 use crate::components::lab::Lab;
+use crate::components::memory::Memory;
 use crate::components::probabilities::Probabilities;
 use crate::components::retrieval::Retrieval;
 use crate::components::steps::Steps;
@@ -86,6 +88,7 @@ pub fn Inspector() -> impl IntoView {
                                     Tab::Probabilities => view! { <Probabilities/> }.into_any(),
                                     Tab::Retrieval => view! { <Retrieval/> }.into_any(),
                                     Tab::Capacity => view! { <Capacity/> }.into_any(),
+                                    Tab::Memory => view! { <Lab group=Group::Memory/> <Memory/> }.into_any(),
                                     _ => tab.group().map(|group| view! { <Lab group/> }).into_any(),
                                 }}
                             </Show>

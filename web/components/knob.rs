@@ -29,7 +29,7 @@ pub fn KnobRow(knob: &'static Knob) -> impl IntoView {
         is_draft || state.knobs.with(|knobs| knob.get(knobs)) != default.get()
     });
     let control = match knob.range {
-        Range::Int { .. } | Range::Float { .. } => {
+        Range::Int { .. } | Range::Float { .. } | Range::Layers => {
             number(knob, state, &id, &note, problem).into_any()
         }
         Range::Bool => checkbox(knob, state, &id).into_any(),
@@ -78,7 +78,7 @@ fn number(
         <input
             id=id.to_owned()
             type="text"
-            inputmode=if is_whole { "numeric" } else { "decimal" }
+            inputmode=if is_whole { "numeric" } else { "text" }
             autocomplete="off"
             spellcheck="false"
             title=format!("{}: {}", knob.help, knob.range.describe())

@@ -140,6 +140,18 @@ const QUESTIONS: &[Question] = &[
         take: |look, typed| look.parameter = typed.trim().to_owned(),
     },
     Question {
+        of: Asks::Slots,
+        label: "Layer",
+        show: |look| look.layer.to_string(),
+        take: |look, typed| look.layer = typed.trim().parse().unwrap_or(0),
+    },
+    Question {
+        of: Asks::Slots,
+        label: "Search",
+        show: |look| look.search.clone(),
+        take: |look, typed| look.search = typed.to_owned(),
+    },
+    Question {
         of: Asks::Component,
         label: "Component",
         show: |look| look.component.to_string(),

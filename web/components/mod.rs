@@ -14,6 +14,7 @@ mod knob;
 mod lab;
 mod lines;
 mod loss;
+mod memory;
 mod probabilities;
 mod probes;
 mod retrieval;

@@ -55,6 +55,13 @@ pub fn Toolbar() -> impl IntoView {
                 >
                     "Reset"
                 </button>
+                <button
+                    title="Start a new run from the knobs, with the weights and memories of this one"
+                    disabled=is_running
+                    on:click=move |_| actions.continue_with()
+                >
+                    "Train on"
+                </button>
             </div>
             <ExampleNote/>
             <div class="group">

@@ -1,0 +1,180 @@
+use confab::protocol::{MemoryChange, SlotChange};
+use leptos::prelude::*;
+
+use super::{InputEvent, SelectEvent};
+use crate::actions::use_actions;
+use crate::runs::group_digits;
+use crate::state::use_state;
+
+/// What changes the slots that the analyses above show.
+#[component]
+pub fn Memory() -> impl IntoView {
+    let (state, actions) = (use_state(), use_actions());
+    let [ids, like, name] = [(); 3].map(|()| RwSignal::new(String::new()));
+    let chosen = RwSignal::new(String::new());
+    let counts = move || {
+        let layer =
+            |(layer, slots): &(usize, usize)| format!("L{layer}: {} slots", group_digits(*slots));
+        let shown = state.remembered.with(|(slots, _)| slots.iter().map(layer).collect::<Vec<_>>());
+        match shown.is_empty() {
+            true => "This model has no memory that is stored. Under Memory, choose featural or \
+                     associative, and train."
+                .to_owned(),
+            false => shown.join(" · "),
+        }
+    };
+    // That which is shown, or the first that there is.
+    let layer = move || {
+        let asked = state.look.with_untracked(|look| look.layer);
+        state.remembered.with_untracked(|(slots, _)| {
+            let has = slots.iter().find(|(layer, _)| *layer == asked).or(slots.first());
+            has.map_or(asked, |(layer, _)| *layer)
+        })
+    };
+    let numbers = |typed: RwSignal<String>| -> Vec<u64> {
+        let typed = typed.get_untracked();
+        typed.split([',', ' ']).filter_map(|part| part.trim().parse().ok()).collect()
+    };
+    let change = move |change: SlotChange| actions.change_memory(MemoryChange::Slots(change));
+    let remove = move |_| {
+        let written_by = state.look.with_untracked(|look| look.search.clone());
+        change(SlotChange::Remove { layer: layer(), slots: numbers(ids), written_by });
+    };
+    let edit = move |_| match (numbers(ids)[..].first(), numbers(like)[..].first()) {
+        (Some(slot), Some(other)) => {
+            change(SlotChange::Like { layer: layer(), slot: *slot, other: *other });
+        }
+        _ => state.notify("Name a slot, and the one whose value it is to have, by their numbers."),
+    };
+    let put_aside = move |_| {
+        let typed = name.get_untracked();
+        let typed = if typed.trim().is_empty() { "memory".into() } else { typed };
+        actions.change_memory(MemoryChange::PutAside(typed));
+    };
+    let options = move || {
+        state.remembered.with(|(_, aside)| {
+            let option = |name: &String| {
+                view! { <option value=name.clone()>{name.clone()}</option> }
+            };
+            aside.iter().map(option).collect_view()
+        })
+    };
+    let swap = move |_| {
+        let typed = chosen.get_untracked();
+        let first = state.remembered.with_untracked(|(_, aside)| aside.first().cloned());
+        let known = state.remembered.with_untracked(|(_, aside)| aside.contains(&typed));
+        match if known { Some(typed) } else { first } {
+            Some(name) => actions.change_memory(MemoryChange::Swap(name)),
+            None => state.notify("Nothing is put aside yet."),
+        }
+    };
+    view! {
+        <p class="hint" data-testid="slots">{counts}</p>
+        <Show when=move || state.remembered.with(|(slots, _)| !slots.is_empty())>
+            <div class="controls lab">
+                {asked("Slots", "numbers, as 12, 15", ids)}
+                <button
+                    class="small"
+                    title="these slots or, if none are named, all that match Search"
+                    on:click=remove
+                >
+                    "Delete"
+                </button>
+                {asked("Like slot", "", like)}
+                <button class="small" title="gives it the value of the other slot" on:click=edit>
+                    "Change"
+                </button>
+                <button class="small" on:click=move |_| change(SlotChange::Empty)>"Empty"</button>
+            </div>
+            <div class="controls lab">
+                {asked("Name", "memory", name)}
+                <button class="small" title="keeps a copy while this page is open" on:click=put_aside>
+                    "Put aside"
+                </button>
+                <label class="asked">
+                    "Put aside"
+                    <select on:change:target=move |event: SelectEvent| {
+                        chosen.set(event.target().value());
+                    }>{options}</select>
+                </label>
+                <button
+                    class="small"
+                    title="puts it in the place of what is remembered; the weights stay"
+                    on:click=swap
+                >
+                    "Swap in"
+                </button>
+            </div>
+            <Chat/>
+        </Show>
+    }
+}
+
+fn asked(label: &'static str, placeholder: &'static str, typed: RwSignal<String>) -> impl IntoView {
+    view! {
+        <label class="asked">
+            {label}
+            <input
+                type="text"
+                autocomplete="off"
+                placeholder=placeholder
+                prop:value=move || typed.get()
+                on:input:target=move |event: InputEvent| typed.set(event.target().value())
+            />
+        </label>
+    }
+}
+
+/// Turns with the model, each of which its memory can be taught.
+#[component]
+fn Chat() -> impl IntoView {
+    let (state, actions) = (use_state(), use_actions());
+    let said = RwSignal::new(String::new());
+    let turns = RwSignal::new(Vec::<String>::new());
+    let is_waiting = RwSignal::new(false);
+    let send = move |_| {
+        is_waiting.set(true);
+        actions.ask(said.get_untracked());
+    };
+    Effect::new(move |was_running: Option<bool>| {
+        let is_running = state.sample.with(|sample| sample.is_running);
+        if was_running == Some(true) && !is_running && is_waiting.get_untracked() {
+            is_waiting.set(false);
+            let turn = state.sample.with_untracked(|sample| {
+                let drawn = sample.characters.iter().map(|report| &*report.picked);
+                sample.prompt.clone() + &drawn.collect::<String>()
+            });
+            turns.update(|turns| turns.push(turn));
+        }
+        is_running
+    });
+    let teach = move |text: String| actions.change_memory(MemoryChange::Teach(text));
+    let list = move || {
+        let turn = |turn: String| {
+            let text = turn.clone();
+            view! {
+                <li>
+                    <span class="mono">{turn}</span>
+                    <button class="small" on:click=move |_| teach(text.clone())>"Remember"</button>
+                </li>
+            }
+        };
+        turns.get().into_iter().map(turn).collect_view()
+    };
+    view! {
+        <section aria-label="Chat">
+            <ol class="turns">{list}</ol>
+            <div class="controls lab">
+                {asked("Say", "a question, as the task asks it", said)}
+                <button class="small" on:click=send>"Send"</button>
+                <button
+                    class="small"
+                    title="has the memory learn what is typed; the weights stay"
+                    on:click=move |_| teach(said.get_untracked())
+                >
+                    "Teach"
+                </button>
+            </div>
+        </section>
+    }
+}
