@@ -2,7 +2,8 @@
 //!
 //! Weights lie under TransformerLens-like names (`blocks.0.attn.W_Q`, `[in, out]`), AdamW's
 //! moments under `optim.first.…` and `optim.second.…`, which may be left out. The metadata holds the
-//! format's version, the RunConfig, the tokenizer, the step and the loss history. The state of the
+//! format's version, the RunConfig, the tokenizer, the step, the loss history and what was done to the
+//! model, which older files lack. The state of the
 //! random numbers is the seed and the step: every batch has a stream of its own.
 
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use crate::config::{ConfigError, RunConfig};
 use crate::model::Layout;
 use crate::protocol::LossPoint;
+use crate::surgery::{MAX_EDITS, Surgery};
 use crate::tokenizer::Tokenizer;
 use crate::trainer::MAX_HISTORY;
 
@@ -29,6 +31,8 @@ pub struct Checkpoint {
     pub step: usize,
     pub tokenizer: Tokenizer,
     pub history: Vec<LossPoint>,
+    /// What was done to the model, oldest first.
+    pub edits: Vec<Surgery>,
     /// Flat, in the order of [`Layout`].
     pub parameters: Vec<f32>,
     /// `None` if they were left out; training then goes on with moments of 0.
@@ -127,6 +131,7 @@ impl Checkpoint {
                 format!("chacha8 seed {} stream {}", self.config.seed, self.step),
             ),
             ("confab.history".into(), to_json("confab.history", &self.history)?),
+            ("confab.edits".into(), to_json("confab.edits", &self.edits)?),
         ]))
     }
 
@@ -153,6 +158,9 @@ impl Checkpoint {
         let step = from_json("confab.step", entry("confab.step")?)?;
         let mut history: Vec<LossPoint> = from_json("confab.history", entry("confab.history")?)?;
         history.truncate(MAX_HISTORY);
+        let edits = metadata.get("confab.edits").map(|text| from_json("confab.edits", text));
+        let mut edits: Vec<Surgery> = edits.transpose()?.unwrap_or_default();
+        edits.truncate(MAX_EDITS);
 
         let tensors = SafeTensors::deserialize(bytes)?;
         let layout = Layout::new(&config.model, tokenizer.vocab_size());
@@ -169,6 +177,7 @@ impl Checkpoint {
             step,
             tokenizer,
             history,
+            edits,
         })
     }
 

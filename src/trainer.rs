@@ -13,6 +13,7 @@ use crate::model::{Gpt, Layout, Weights};
 use crate::optimizer::AdamW;
 use crate::protocol::{FieldLoss, LossPoint};
 use crate::schedule::learning_rate;
+use crate::surgery::Surgery;
 use crate::task::{Split, Task};
 use crate::tokenizer::Tokenizer;
 
@@ -32,6 +33,8 @@ pub struct Trainer {
     /// Losses so far, oldest first; thinned to every second point when longer than
     /// [`MAX_HISTORY`].
     pub history: Vec<LossPoint>,
+    /// What was done to the model, oldest first.
+    pub edits: Vec<Surgery>,
 }
 
 /// Most losses kept of a run.
@@ -64,8 +67,19 @@ impl Trainer {
         let layout = Layout::new(&config.model, tokenizer.vocab_size());
         let parameters = to_device(layout.init(config.seed), &device);
         let optimizer = Some(AdamW::new(&layout, &device));
-        let (step, history) = (0, Vec::new());
-        Ok(Self { config, task, tokenizer, layout, parameters, optimizer, device, step, history })
+        let (step, history, edits) = (0, Vec::new(), Vec::new());
+        Ok(Self {
+            config,
+            task,
+            tokenizer,
+            layout,
+            parameters,
+            optimizer,
+            device,
+            step,
+            history,
+            edits,
+        })
     }
 
     /// A run as it was saved.
@@ -77,7 +91,8 @@ impl Trainer {
         device: Device,
         limits: &MemoryLimits,
     ) -> Result<Self, CheckpointError> {
-        let Checkpoint { config, step, tokenizer, history, parameters, moments } = checkpoint;
+        let Checkpoint { config, step, tokenizer, history, edits, parameters, moments } =
+            checkpoint;
         // A model from elsewhere has tokens of its own.
         let is_foreign = config.task.is_unknown();
         let task = match is_foreign {
@@ -101,7 +116,18 @@ impl Trainer {
             Some(moments) => Some(AdamW::from_moments(&layout, moments, &device)),
             None => Some(AdamW::new(&layout, &device)),
         };
-        Ok(Self { config, task, tokenizer, layout, parameters, optimizer, device, step, history })
+        Ok(Self {
+            config,
+            task,
+            tokenizer,
+            layout,
+            parameters,
+            optimizer,
+            device,
+            step,
+            history,
+            edits,
+        })
     }
 
     /// Whether [`new`](Self::new) would take `config`.
@@ -230,6 +256,7 @@ impl Trainer {
             step: self.step,
             tokenizer: self.tokenizer.clone(),
             history: self.history.clone(),
+            edits: self.edits.clone(),
             parameters,
             moments: moments.map(|(first, second)| Moments { first, second }),
         })
@@ -270,7 +297,7 @@ pub(crate) fn floats(data: TensorData) -> Vec<f32> {
 const COPIES: u64 = 7;
 
 /// Whether a model can be looked into, with the logits of a whole context.
-fn check_room(
+pub(crate) fn check_room(
     config: &RunConfig,
     vocab_size: usize,
     limits: &MemoryLimits,

@@ -175,8 +175,8 @@ impl Plan<'_> {
             Vocabulary::Characters(characters) => Tokenizer::new(&characters),
             Vocabulary::Tokens { tokens, tokenizer } => Tokenizer::of_tokens(tokens, tokenizer),
         };
-        let (step, history) = (0, Vec::new());
-        Ok(Checkpoint { config, step, tokenizer, history, parameters, moments: None })
+        let (step, history, edits) = (0, Vec::new(), Vec::new());
+        Ok(Checkpoint { config, step, tokenizer, history, edits, parameters, moments: None })
     }
 
     /// Checks that every parameter has its tensor, and every tensor its place.
