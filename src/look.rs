@@ -36,6 +36,7 @@ pub enum What {
     Distances,
     Directions,
     TopOfMind,
+    Architecture,
 }
 
 /// Analyses that stand together.
@@ -45,6 +46,7 @@ pub enum Group {
     Change,
     Circuits,
     Outputs,
+    Surgery,
 }
 
 /// What an analysis has to be told.
@@ -171,6 +173,7 @@ pub const ANALYSES: &[Analysis] = {
         analysis(What::Distances, "distances", "Distances", Outputs, &[]),
         analysis(What::Directions, "directions", "Main directions", Outputs, &[]),
         analysis(What::TopOfMind, "top-of-mind", "Top of mind", Outputs, &[]),
+        analysis(What::Architecture, "architecture", "Architecture", Surgery, &[]),
     ]
 };
 

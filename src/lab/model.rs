@@ -11,6 +11,7 @@ use crate::look::Look;
 use crate::model::Layout;
 use crate::model::weights::Parameter;
 use crate::plain::Plain;
+use crate::surgery::Surgery;
 use crate::task::{SEPARATOR, Task};
 use crate::tokenizer::Tokenizer;
 use crate::trainer::{Trainer, floats};
@@ -24,6 +25,8 @@ pub struct Model {
     pub(super) config: ModelConfig,
     pub(super) layout: Layout,
     pub(super) flat: Vec<f32>,
+    /// What was done to it.
+    pub(super) edits: Vec<Surgery>,
     pub(super) tokenizer: Tokenizer,
     pub(super) plain: Plain,
     /// What its task writes between a block and the block again, if it does that.
@@ -57,7 +60,8 @@ impl Model {
         let separator = separator.and_then(|ids| ids.first().copied());
         let validated = trainer.history.iter().filter(|point| point.step <= step);
         let validation = validated.rev().find_map(|point| point.val_loss);
-        Self { step, config, layout, flat, tokenizer, plain, separator, validation }
+        let edits = trainer.edits.clone();
+        Self { step, config, layout, flat, edits, tokenizer, plain, separator, validation }
     }
 
     /// The place, in the flat vector, of a parameter, and its rows and columns: a vector is a column.
@@ -89,6 +93,7 @@ impl Model {
             config: self.config.clone(),
             layout: self.layout.clone(),
             flat,
+            edits: self.edits.clone(),
             tokenizer: self.tokenizer.clone(),
             plain,
             separator: self.separator,
