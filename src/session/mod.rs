@@ -6,6 +6,7 @@ mod job;
 mod keep;
 mod look;
 mod steps;
+mod surgery;
 mod work;
 
 use futures::{FutureExt, Stream, StreamExt};
@@ -26,6 +27,7 @@ use job::Job;
 use keep::Saved;
 use look::Sight;
 use steps::Steps;
+use surgery::Undo;
 use work::{Pace, Traced};
 
 /// How long the loop may compute before commands are looked at.
@@ -71,6 +73,7 @@ struct Session<E: Fn(Event)> {
     /// Those of the last trace.
     logits: Option<Logits>,
     steps: Steps,
+    undo: Undo,
     pace: Pace,
     traced: Traced,
     sight: Sight,
@@ -92,6 +95,7 @@ impl<E: Fn(Event)> Session<E> {
             inspected: SampleOptions { prompt: String::new(), ..SampleOptions::default() },
             logits: None,
             steps: Steps::new(),
+            undo: Undo::default(),
             pace: Pace::new(),
             traced: Traced::new(),
             sight: Sight::new(),
@@ -140,6 +144,8 @@ impl<E: Fn(Event)> Session<E> {
                 }
             }
             Command::Visit { step, beside } => self.visit(step, beside).await,
+            Command::Surgery(operation) => self.operate(operation).await,
+            Command::Undo => self.undo().await,
             Command::Look(look) => self.sight.turn_to(look.map(|look| *look)),
             Command::Evaluate(options) => self.start_evaluation(options),
             Command::AverageAttention { records } => self.start_averaging(records),
@@ -279,6 +285,7 @@ impl<E: Fn(Event)> Session<E> {
         }
         self.logits = None;
         self.steps.follow(&trainer);
+        self.undo = Undo::default();
         self.tell_kept();
         self.pace = Pace::new();
         self.saved = Saved::at(trainer.step);
