@@ -2,6 +2,7 @@
 
 mod bench;
 mod data;
+mod edit;
 mod eval;
 mod floor;
 mod import;
@@ -43,6 +44,7 @@ pub fn run() -> Result<()> {
             sample::command(),
             inspect::command(),
             import::command(),
+            edit::command(),
             data::command(),
             eval::command(),
             probe::command(),
@@ -56,6 +58,7 @@ pub fn run() -> Result<()> {
         Some(("sample", matches)) => sample::run(matches),
         Some(("inspect", matches)) => inspect::run(matches),
         Some(("import", matches)) => import::run(matches),
+        Some(("edit", matches)) => edit::run(matches),
         Some(("data", matches)) => data::run(matches),
         Some(("eval", matches)) => eval::run(matches),
         Some(("probe", matches)) => probe::run(matches),
