@@ -149,18 +149,20 @@ pub enum Tab {
     Change,
     Circuits,
     Outputs,
+    Surgery,
     Retrieval,
     Capacity,
 }
 
 impl Tab {
-    pub const ALL: [Tab; 8] = [
+    pub const ALL: [Tab; 9] = [
         Tab::Attention,
         Tab::Probabilities,
         Tab::Residual,
         Tab::Change,
         Tab::Circuits,
         Tab::Outputs,
+        Tab::Surgery,
         Tab::Retrieval,
         Tab::Capacity,
     ];
@@ -173,6 +175,7 @@ impl Tab {
             Tab::Change => "Change",
             Tab::Circuits => "Circuits",
             Tab::Outputs => "Outputs",
+            Tab::Surgery => "Surgery",
             Tab::Retrieval => "Retrieval",
             Tab::Capacity => "Capacity",
         }
@@ -185,6 +188,7 @@ impl Tab {
             Tab::Change => Some(Group::Change),
             Tab::Circuits => Some(Group::Circuits),
             Tab::Outputs => Some(Group::Outputs),
+            Tab::Surgery => Some(Group::Surgery),
             _ => None,
         }
     }

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use confab::look::Group;
 use confab::protocol::Trace;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
@@ -10,6 +11,7 @@ use crate::components::lab::Lab;
 use crate::components::probabilities::Probabilities;
 use crate::components::retrieval::Retrieval;
 use crate::components::steps::Steps;
+use crate::components::surgery::Surgery;
 use crate::runs::group_digits;
 use crate::state::{Tab, use_state};
 
@@ -86,6 +88,9 @@ pub fn Inspector() -> impl IntoView {
                                     Tab::Probabilities => view! { <Probabilities/> }.into_any(),
                                     Tab::Retrieval => view! { <Retrieval/> }.into_any(),
                                     Tab::Capacity => view! { <Capacity/> }.into_any(),
+                                    Tab::Surgery => {
+                                        view! { <Surgery/> <Lab group=Group::Surgery/> }.into_any()
+                                    }
                                     _ => tab.group().map(|group| view! { <Lab group/> }).into_any(),
                                 }}
                             </Show>

@@ -21,6 +21,7 @@ mod samples;
 mod sizes;
 mod status;
 mod steps;
+mod surgery;
 mod sweep;
 mod tokens;
 mod toolbar;
