@@ -3,7 +3,8 @@
 //! Weights lie under TransformerLens-like names (`blocks.0.attn.W_Q`, `[in, out]`), AdamW's
 //! moments under `optim.first.…` and `optim.second.…`, which may be left out, what memories remember under
 //! `blocks.0.memory.slots.…`. The metadata holds the
-//! format's version, the RunConfig, the tokenizer, the step and the loss history. The state of the
+//! format's version, the RunConfig, the tokenizer, the step, the loss history and what was done to the
+//! model, which older files lack. The state of the
 //! random numbers is the seed and the step: every batch has a stream of its own.
 
 mod bank;
@@ -16,6 +17,7 @@ use crate::config::{ConfigError, MemoryConfig, ModelConfig, RunConfig};
 use crate::memory::Bank;
 use crate::model::Layout;
 use crate::protocol::LossPoint;
+use crate::surgery::{MAX_EDITS, Surgery};
 use crate::tokenizer::Tokenizer;
 use crate::trainer::MAX_HISTORY;
 
@@ -33,6 +35,8 @@ pub struct Checkpoint {
     pub step: usize,
     pub tokenizer: Tokenizer,
     pub history: Vec<LossPoint>,
+    /// What was done to the model, oldest first.
+    pub edits: Vec<Surgery>,
     /// Flat, in the order of [`Layout`].
     pub parameters: Vec<f32>,
     /// `None` if they were left out; training then goes on with moments of 0.
@@ -142,6 +146,7 @@ impl Checkpoint {
                 format!("chacha8 seed {} stream {}", self.config.seed, self.step),
             ),
             ("confab.history".into(), to_json("confab.history", &self.history)?),
+            ("confab.edits".into(), to_json("confab.edits", &self.edits)?),
         ]))
     }
 
@@ -168,6 +173,9 @@ impl Checkpoint {
         let step = from_json("confab.step", entry("confab.step")?)?;
         let mut history: Vec<LossPoint> = from_json("confab.history", entry("confab.history")?)?;
         history.truncate(MAX_HISTORY);
+        let edits = metadata.get("confab.edits").map(|text| from_json("confab.edits", text));
+        let mut edits: Vec<Surgery> = edits.transpose()?.unwrap_or_default();
+        edits.truncate(MAX_EDITS);
 
         let tensors = SafeTensors::deserialize(bytes)?;
         let layout = Layout::new(&config.model, tokenizer.vocab_size());
@@ -185,6 +193,7 @@ impl Checkpoint {
             step,
             tokenizer,
             history,
+            edits,
         })
     }
 

@@ -3,7 +3,8 @@
 //!
 //! - no Burn in it, and all that the page's `app` is built with: [`config`], [`task`] but for what
 //!   draws records, [`edit`],
-//!   [`figure`], [`look`], [`link`], [`gallery`], [`protocol`], [`report`], [`capacity`], [`color`], [`plot`]
+//!   [`figure`], [`look`], [`surgery`], [`link`], [`gallery`], [`protocol`], [`report`], [`capacity`],
+//!   [`color`], [`plot`]
 #![cfg_attr(
     feature = "compute",
     doc = "- what a model reads: [`tokenizer`], [`noise`]
@@ -27,6 +28,7 @@ pub mod look;
 pub mod plot;
 pub mod protocol;
 pub mod report;
+pub mod surgery;
 pub mod task;
 
 #[cfg(feature = "compute")]

@@ -39,6 +39,7 @@ pub enum What {
     Recalled,
     Slots,
     MemoryMap,
+    Architecture,
 }
 
 /// Analyses that stand together.
@@ -49,6 +50,7 @@ pub enum Group {
     Circuits,
     Outputs,
     Memory,
+    Surgery,
 }
 
 /// What an analysis has to be told.
@@ -180,6 +182,7 @@ pub const ANALYSES: &[Analysis] = {
         analysis(What::Recalled, "recalled", "Slots that answered", Memory, &[Prompt, Position]),
         analysis(What::Slots, "slots", "Slots of a layer", Memory, &[Slots]),
         analysis(What::MemoryMap, "memory-map", "Map of keys", Memory, &[Slots]),
+        analysis(What::Architecture, "architecture", "Architecture", Surgery, &[]),
     ]
 };
 

@@ -1,4 +1,4 @@
-//! The terminal: `confab train | sample | inspect | eval | probe | data | floor | sweep | bench`.
+//! The terminal: `confab train | sample | inspect | import | edit | eval | probe | data | floor | sweep | bench`.
 
 mod cli;
 

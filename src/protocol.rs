@@ -7,6 +7,7 @@ use crate::capacity::{Merged, Outcome, Sweeping};
 use crate::config::RunConfig;
 use crate::look::{Look, Looked};
 use crate::report::{AttentionByType, BenchReport, EvalOptions, ProbeReport, Report};
+use crate::surgery::Operation;
 use crate::task::{Field, Floor, Probe};
 
 /// Where a session computes.
@@ -82,6 +83,12 @@ pub enum Command {
     /// From now on, the model is looked into as it was after `step`, one of [`Event::Kept`], or as it
     /// is; and what another one shows is taken from what this one shows.
     Visit { step: Option<usize>, beside: Option<Beside> },
+    /// Does this to the model, which then trains on if it was training; [`Event::Built`] and a notice of
+    /// what it did, or [`Event::Refused`].
+    Surgery(Operation),
+    /// Takes the last operation back, with what was trained since: [`Event::Built`], or
+    /// [`Event::Refused`].
+    Undo,
     /// Looks at this now, and again while training: [`Event::Looked`], again and again until all is
     /// found; `None` looks at nothing.
     Look(Option<Box<Look>>),

@@ -15,6 +15,7 @@ use crate::model::{Gpt, Layout, Weights};
 use crate::optimizer::AdamW;
 use crate::protocol::{FieldLoss, LossPoint};
 use crate::schedule::learning_rate;
+use crate::surgery::Surgery;
 use crate::task::{Field, Split, Task};
 use crate::tokenizer::{Tokenizer, UnknownCharacter};
 
@@ -36,6 +37,8 @@ pub struct Trainer {
     /// Losses so far, oldest first; thinned to every second point when longer than
     /// [`MAX_HISTORY`].
     pub history: Vec<LossPoint>,
+    /// What was done to the model, oldest first.
+    pub edits: Vec<Surgery>,
 }
 
 /// Most losses kept of a run.
@@ -86,7 +89,7 @@ impl Trainer {
         let parameters = to_device(layout.init(config.seed), &device);
         let optimizer = Some(AdamW::new(&layout, &device));
         let bank = Bank::new(&config.model);
-        let (step, history) = (0, Vec::new());
+        let (step, history, edits) = (0, Vec::new(), Vec::new());
         Ok(Self {
             config,
             task,
@@ -98,6 +101,7 @@ impl Trainer {
             device,
             step,
             history,
+            edits,
         })
     }
 
@@ -110,7 +114,8 @@ impl Trainer {
         device: Device,
         limits: &MemoryLimits,
     ) -> Result<Self, CheckpointError> {
-        let Checkpoint { config, step, tokenizer, history, parameters, moments, bank } = checkpoint;
+        let Checkpoint { config, step, tokenizer, history, edits, parameters, moments, bank } =
+            checkpoint;
         // A model from elsewhere has tokens of its own.
         let is_foreign = config.task.is_unknown();
         let task = match is_foreign {
@@ -145,6 +150,7 @@ impl Trainer {
             device,
             step,
             history,
+            edits,
         })
     }
 
@@ -347,6 +353,7 @@ impl Trainer {
             step: self.step,
             tokenizer: self.tokenizer.clone(),
             history: self.history.clone(),
+            edits: self.edits.clone(),
             parameters,
             moments: moments.map(|(first, second)| Moments { first, second }),
             bank: self.bank.clone(),
@@ -421,7 +428,7 @@ pub(crate) fn floats(data: TensorData) -> Vec<f32> {
 const COPIES: u64 = 7;
 
 /// Whether a model can be looked into, with the logits of a whole context.
-fn check_room(
+pub(crate) fn check_room(
     config: &RunConfig,
     vocab_size: usize,
     limits: &MemoryLimits,

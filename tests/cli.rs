@@ -503,3 +503,72 @@ fn what_only_training_needs_is_left_out_and_two_steps_are_held_against_each_othe
     );
     assert!(ov(&["--less", "steps/step2.safetensors"]).iter().any(|value| *value != 0.0));
 }
+
+#[test]
+fn a_model_is_examined_edited_and_trained_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    ok(&train(at, &["--steps", "5", "--out", "run.safetensors"]));
+    let edit = |args: &[&str]| confab(at, &[&["edit"], args].concat());
+
+    let examined = ok(&edit(&["run.safetensors"]));
+    assert!(
+        examined.starts_with("2 layers of 2 heads, 2 wide, on a residual stream of 4"),
+        "{examined}"
+    );
+    let row = examined.lines().find(|line| line.contains("blocks.1.attn.W_Q")).unwrap();
+    assert!(row.contains("4 × 4") && row.contains('%'), "{row}");
+    let inspected = ["inspect", "run.safetensors", "--device", "cpu", "--what", "architecture"];
+    assert_eq!(ok(&confab(at, &inspected)), examined);
+
+    let before = std::fs::read(at.join("run.safetensors")).unwrap();
+    let operations = ["--widen", "2", "--add-layer", "0", "--drop-layer", "1", "--add-layer", "2"];
+    let output = edit(&[&["run.safetensors", "-o", "out.safetensors"], &operations[..]].concat());
+    ok(&output);
+    assert_eq!(std::fs::read(at.join("run.safetensors")).unwrap(), before);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let starts =
+        ["Widen the residual stream: 2.", "Add a layer: 0.", "Drop a layer: 1.", "Add a layer: 2."];
+    for (line, start) in told.lines().zip(starts) {
+        assert!(line.starts_with(start) && line.contains("(KL)"), "{told}");
+    }
+    let history = ok(&edit(&["out.safetensors", "--history"]));
+    for start in starts {
+        let (label, number) = start.trim_end_matches('.').split_once(": ").unwrap();
+        let is_told = |line: &str| line.contains(label) && line.ends_with(&format!("  {number}"));
+        assert!(history.lines().any(is_told), "{history}");
+    }
+    let json = ok(&edit(&["out.safetensors", "--history", "--json"]));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let done: Vec<_> = json[0]["content"]["Table"]["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row[2].clone())
+        .collect();
+    assert_eq!(done, ["2", "0", "1", "2"]);
+
+    let resume =
+        ["train", "--resume", "out.safetensors", "--steps", "8", "--device", "cpu", "--out"];
+    ok(&confab(at, &[&resume[..], &["on.safetensors"]].concat()));
+    assert_eq!(ok(&edit(&["on.safetensors", "--history"])), history);
+    ok(&edit(&["on.safetensors", "--widen-mlp", "4", "-o", "on.safetensors"]));
+
+    for (args, code, says) in [
+        (
+            &["run.safetensors", "--drop-head", "L0H3", "-o", "x"][..],
+            2,
+            "the head that every layer loses",
+        ),
+        (&["run.safetensors", "--drop-layer", "2", "-o", "x"], 1, "are 0 to 1"),
+        (&["run.safetensors", "--widen", "2"], 2, "--out"),
+        (&["run.safetensors", "-o", "x"], 2, "--add-layer"),
+        (&["run.safetensors", "--prompt", "☃", "--widen", "2", "-o", "x"], 1, "☃"),
+    ] {
+        let output = edit(args);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {errors}");
+        assert!(errors.contains(says) && !errors.contains("panicked"), "{args:?}: {errors}");
+    }
+    assert!(!at.join("x").exists());
+}

@@ -133,7 +133,7 @@ fn show_model(actions: Actions, mut built: Built, origin: Origin) {
     let name = add_run(state, &built, history, origin, device);
 
     match origin {
-        Origin::File | Origin::Storage => {
+        Origin::File | Origin::Storage | Origin::Surgery => {
             state.show_config(built.config.clone());
             actions.remember(Some((untrack(|| state.config()), device)));
         }
@@ -180,8 +180,8 @@ fn show_model(actions: Actions, mut built: Built, origin: Origin) {
     }));
 }
 
-/// Adds the run to the chart and gives its name. A rescued run takes the place of the one lost;
-/// the example has number 0.
+/// Adds the run to the chart and gives its name. One that was rescued or changed takes the place of the
+/// one it was; the example has number 0.
 fn add_run(
     state: State,
     built: &Built,
@@ -191,7 +191,8 @@ fn add_run(
 ) -> String {
     let mut name = String::new();
     state.runs.update(|runs| {
-        if origin == Origin::Rescue && runs.last().is_some_and(|run| run.number > 0) {
+        let goes_on = matches!(origin, Origin::Rescue | Origin::Surgery);
+        if goes_on && runs.last().is_some_and(|run| run.number > 0) {
             runs.pop();
         }
         if origin != Origin::Example {

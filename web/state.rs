@@ -154,12 +154,13 @@ pub enum Tab {
     Circuits,
     Outputs,
     Memory,
+    Surgery,
     Retrieval,
     Capacity,
 }
 
 impl Tab {
-    pub const ALL: [Tab; 9] = [
+    pub const ALL: [Tab; 10] = [
         Tab::Attention,
         Tab::Probabilities,
         Tab::Residual,
@@ -167,6 +168,7 @@ impl Tab {
         Tab::Circuits,
         Tab::Outputs,
         Tab::Memory,
+        Tab::Surgery,
         Tab::Retrieval,
         Tab::Capacity,
     ];
@@ -180,6 +182,7 @@ impl Tab {
             Tab::Circuits => "Circuits",
             Tab::Outputs => "Outputs",
             Tab::Memory => "Memory",
+            Tab::Surgery => "Surgery",
             Tab::Retrieval => "Retrieval",
             Tab::Capacity => "Capacity",
         }
@@ -193,6 +196,7 @@ impl Tab {
             Tab::Circuits => Some(Group::Circuits),
             Tab::Outputs => Some(Group::Outputs),
             Tab::Memory => Some(Group::Memory),
+            Tab::Surgery => Some(Group::Surgery),
             _ => None,
         }
     }

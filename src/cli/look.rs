@@ -131,15 +131,20 @@ pub fn run(matches: &ArgMatches, trainer: &Trainer, prompt: String) -> Result<()
             write_pictures(file, &figures, draw)?;
         }
     }
-    let mut out = std::io::stdout().lock();
-    if matches.get_flag("json") {
-        writeln!(out, "{}", serde_json::to_string_pretty(&figures)?)?;
-    } else if !matches.contains_id("svg") && !matches.contains_id("png") {
-        for figure in &figures {
-            print(&mut out, figure)?;
-        }
+    match ["svg", "png"].iter().any(|file| matches.contains_id(file)) {
+        true if !matches.get_flag("json") => Ok(()),
+        _ => print_all(&figures, matches.get_flag("json")),
     }
-    Ok(())
+}
+
+/// Figures as text, or as JSON.
+pub(super) fn print_all(figures: &[Figure], as_json: bool) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    if as_json {
+        writeln!(out, "{}", serde_json::to_string_pretty(figures)?)?;
+        return Ok(());
+    }
+    figures.iter().try_for_each(|figure| print(&mut out, figure))
 }
 
 /// Draws what can be drawn, each to a file of its own.

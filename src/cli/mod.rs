@@ -2,6 +2,7 @@
 
 mod bench;
 mod data;
+mod edit;
 mod eval;
 mod floor;
 mod import;
@@ -45,6 +46,7 @@ pub fn run() -> Result<()> {
             inspect::command(),
             memory::command(),
             import::command(),
+            edit::command(),
             data::command(),
             eval::command(),
             probe::command(),
@@ -59,6 +61,7 @@ pub fn run() -> Result<()> {
         Some(("inspect", matches)) => inspect::run(matches),
         Some(("memory", matches)) => memory::run(matches),
         Some(("import", matches)) => import::run(matches),
+        Some(("edit", matches)) => edit::run(matches),
         Some(("data", matches)) => data::run(matches),
         Some(("eval", matches)) => eval::run(matches),
         Some(("probe", matches)) => probe::run(matches),

@@ -78,6 +78,20 @@ impl MemoryConfig {
         has.then_some(self.kind)
     }
 
+    /// Whether every layer has one.
+    pub fn is_everywhere(&self) -> bool {
+        self.kind != MemoryKind::None && self.layers.trim().is_empty()
+    }
+
+    /// Has these layers have memories, and no others.
+    pub fn put_in(&mut self, layers: impl Iterator<Item = usize>) {
+        let layers: Vec<String> = layers.map(|layer| layer.to_string()).collect();
+        if layers.is_empty() {
+            self.kind = MemoryKind::None;
+        }
+        self.layers = layers.join(",");
+    }
+
     /// Product keys of a half.
     pub fn half_keys(&self) -> usize {
         self.slots.isqrt()

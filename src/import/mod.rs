@@ -176,9 +176,10 @@ impl Plan<'_> {
             Vocabulary::Characters(characters) => Tokenizer::new(&characters),
             Vocabulary::Tokens { tokens, tokenizer } => Tokenizer::of_tokens(tokens, tokenizer),
         };
-        let (step, history) = (0, Vec::new());
+        let (step, history, edits) = (0, Vec::new(), Vec::new());
         let bank = Bank::new(&config.model);
-        Ok(Checkpoint { config, step, tokenizer, history, parameters, moments: None, bank })
+        let moments = None;
+        Ok(Checkpoint { config, step, tokenizer, history, edits, parameters, moments, bank })
     }
 
     /// Checks that every parameter has its tensor, and every tensor its place.

@@ -1,6 +1,7 @@
 //! Looks into a model: runs the analysis that was asked for, a piece at a time, and tells what it
 //! found as figures.
 
+mod architecture;
 mod change;
 mod circuits;
 mod less;
@@ -22,6 +23,7 @@ use crate::look::{Asks, Look, Looked, What};
 use crate::plain::Recording;
 use crate::tokenizer::UnknownCharacter;
 
+pub use architecture::architecture;
 pub use model::Model;
 
 /// Repeated random tokens that heads are scored on: their length, and how often they are drawn.
@@ -257,6 +259,9 @@ impl Looking {
             What::Recalled => memory::recalled(&on),
             What::Slots => memory::slots(&on),
             What::MemoryMap => memory::map(&on),
+            What::Architecture => {
+                Ok(architecture(&model.config, &model.layout, &model.flat, &model.edits))
+            }
             _ => unreachable!("it has work of its own"),
         }
     }

@@ -12,6 +12,7 @@ use crate::memory::Bank;
 use crate::model::Layout;
 use crate::model::weights::Parameter;
 use crate::plain::Plain;
+use crate::surgery::Surgery;
 use crate::task::{SEPARATOR, Task};
 use crate::tokenizer::Tokenizer;
 use crate::trainer::{Trainer, floats};
@@ -25,6 +26,8 @@ pub struct Model {
     pub(super) config: ModelConfig,
     pub(super) layout: Layout,
     pub(super) flat: Vec<f32>,
+    /// What was done to it.
+    pub(super) edits: Vec<Surgery>,
     pub(super) tokenizer: Tokenizer,
     pub(super) bank: Bank,
     pub(super) plain: Plain,
@@ -60,7 +63,8 @@ impl Model {
         let separator = separator.and_then(|ids| ids.first().copied());
         let validated = trainer.history.iter().filter(|point| point.step <= step);
         let validation = validated.rev().find_map(|point| point.val_loss);
-        Self { step, config, layout, flat, bank, tokenizer, plain, separator, validation }
+        let edits = trainer.edits.clone();
+        Self { step, config, layout, flat, edits, tokenizer, bank, plain, separator, validation }
     }
 
     /// The place, in the flat vector, of a parameter, and its rows and columns: a vector is a column.
@@ -93,6 +97,7 @@ impl Model {
             layout: self.layout.clone(),
             flat,
             bank: self.bank.clone(),
+            edits: self.edits.clone(),
             tokenizer: self.tokenizer.clone(),
             plain,
             separator: self.separator,

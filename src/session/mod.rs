@@ -7,6 +7,7 @@ mod keep;
 mod look;
 mod memory;
 mod steps;
+mod surgery;
 mod work;
 
 use futures::{FutureExt, Stream, StreamExt};
@@ -28,6 +29,7 @@ use keep::Saved;
 use look::Sight;
 use memory::Aside;
 use steps::Steps;
+use surgery::Undo;
 use work::{Pace, Traced};
 
 /// How long the loop may compute before commands are looked at.
@@ -73,6 +75,7 @@ struct Session<E: Fn(Event)> {
     /// Those of the last trace.
     logits: Option<Logits>,
     steps: Steps,
+    undo: Undo,
     pace: Pace,
     traced: Traced,
     sight: Sight,
@@ -95,6 +98,7 @@ impl<E: Fn(Event)> Session<E> {
             inspected: SampleOptions { prompt: String::new(), ..SampleOptions::default() },
             logits: None,
             steps: Steps::new(),
+            undo: Undo::default(),
             pace: Pace::new(),
             traced: Traced::new(),
             sight: Sight::new(),
@@ -145,6 +149,8 @@ impl<E: Fn(Event)> Session<E> {
                 }
             }
             Command::Visit { step, beside } => self.visit(step, beside).await,
+            Command::Surgery(operation) => self.operate(operation).await,
+            Command::Undo => self.undo().await,
             Command::Look(look) => self.sight.turn_to(look.map(|look| *look)),
             Command::ChangeMemory(change) => self.change_memory(change).await,
             Command::Evaluate(options) => self.start_evaluation(options),
@@ -312,6 +318,7 @@ impl<E: Fn(Event)> Session<E> {
         }
         self.logits = None;
         self.steps.follow(&trainer);
+        self.undo = Undo::default();
         self.tell_kept();
         self.pace = Pace::new();
         self.saved = Saved::at(trainer.step);

@@ -113,6 +113,7 @@ impl<E: Fn(Event)> Session<E> {
                 step,
                 tokenizer: trainer.tokenizer.clone(),
                 history: trainer.history.clone(),
+                edits: trainer.edits.clone(),
                 parameters: flat.clone(),
                 moments: None,
                 bank: trainer.bank.clone(),

@@ -9,7 +9,7 @@ use confab::task::TaskKind;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use super::Actions;
+use super::{Actions, Origin};
 use crate::browser;
 
 const SAMPLE_CHARS: usize = 256;
@@ -204,6 +204,11 @@ impl Actions {
     /// Has the prompt traced, and what follows told as samples are drawn.
     pub fn inspect(&self, prompt: String) {
         self.send(Command::Inspect(self.sample_options(prompt)));
+    }
+
+    /// Has the session do something to the model, or take it back.
+    pub fn operate(&self, command: Command) {
+        self.request(Origin::Surgery, command);
     }
 
     /// Looks at another step of the run, or holds it against another model.

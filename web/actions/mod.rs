@@ -27,6 +27,8 @@ pub enum Origin {
     File,
     Storage,
     Example,
+    /// The run goes on with what was made of its model.
+    Surgery,
     /// The worker died; the run goes on from what was saved.
     Rescue,
 }

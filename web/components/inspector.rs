@@ -12,6 +12,7 @@ use crate::components::memory::Memory;
 use crate::components::probabilities::Probabilities;
 use crate::components::retrieval::Retrieval;
 use crate::components::steps::Steps;
+use crate::components::surgery::Surgery;
 use crate::runs::group_digits;
 use crate::state::{Tab, use_state};
 
@@ -89,6 +90,9 @@ pub fn Inspector() -> impl IntoView {
                                     Tab::Retrieval => view! { <Retrieval/> }.into_any(),
                                     Tab::Capacity => view! { <Capacity/> }.into_any(),
                                     Tab::Memory => view! { <Lab group=Group::Memory/> <Memory/> }.into_any(),
+                                    Tab::Surgery => {
+                                        view! { <Surgery/> <Lab group=Group::Surgery/> }.into_any()
+                                    }
                                     _ => tab.group().map(|group| view! { <Lab group/> }).into_any(),
                                 }}
                             </Show>

@@ -22,6 +22,7 @@ mod samples;
 mod sizes;
 mod status;
 mod steps;
+mod surgery;
 mod sweep;
 mod tokens;
 mod toolbar;

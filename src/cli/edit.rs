@@ -1,0 +1,104 @@
+//! `confab edit`: what a model is made of, and changes to it.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use confab::checkpoint::Checkpoint;
+use confab::lab::architecture;
+use confab::model::Layout;
+use confab::platform;
+use confab::protocol::DeviceChoice;
+use confab::surgery::{self, OPERATIONS, Operation, Procedure};
+use confab::task::Task;
+
+pub fn command() -> Command {
+    Command::new("edit")
+        .about("Prints what a model is made of, or changes it: in the order of the flags, each of which may be given again")
+        .arg(super::checkpoint_arg())
+        .args(OPERATIONS.iter().map(operation_arg))
+        .arg(
+            Arg::new("out")
+                .short('o')
+                .long("out")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .requires("operation")
+                .help("the checkpoint to write"),
+        )
+        .group(clap::ArgGroup::new("operation").args(OPERATIONS.iter().map(|of| of.name)).multiple(true).requires("out"))
+        .arg(
+            Arg::new("prompt")
+                .long("prompt")
+                .help("whose logits are compared; default: a held-out record up to its answer; \\n is a line break"),
+        )
+        .arg(
+            Arg::new("history")
+                .long("history")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("operation")
+                .help("prints only what was done to the model"),
+        )
+        .arg(super::json_arg())
+}
+
+fn operation_arg(procedure: &'static Procedure) -> Arg {
+    Arg::new(procedure.name)
+        .long(procedure.name)
+        .value_name("N")
+        .action(ArgAction::Append)
+        .value_parser(|typed: &str| procedure.read(typed))
+        .help(format!("{}: {}", procedure.label, procedure.takes))
+}
+
+pub fn run(matches: &ArgMatches) -> Result<()> {
+    let file = matches.get_one::<PathBuf>("checkpoint").context("no checkpoint was named")?;
+    let bytes = super::read_bytes(file)?;
+    let mut checkpoint = Checkpoint::from_bytes(&bytes)
+        .with_context(|| format!("loading the checkpoint {}", file.display()))?;
+    drop(bytes);
+    let Some(out) = matches.get_one::<PathBuf>("out") else {
+        return print(&checkpoint, matches);
+    };
+    super::train::check_writable(out)?;
+    let prompt = match matches.get_one::<String>("prompt") {
+        Some(prompt) => super::sample::unescape(prompt),
+        None if checkpoint.config.task.is_unknown() => String::new(),
+        None => Task::new(&checkpoint.config.task)?.example_prompt(checkpoint.config.seed),
+    };
+    let ids = checkpoint.tokenizer.encode(&prompt).context("reading the prompt")?;
+    let limits = super::open(DeviceChoice::Cpu)?.limits;
+    for operation in operations(matches) {
+        let after = surgery::operate(&checkpoint, operation, &limits)
+            .with_context(|| format!("editing {}: {operation}", file.display()))?;
+        super::tell(format_args!("{operation}. {}", surgery::report(&checkpoint, &after, &ids)));
+        checkpoint = after;
+    }
+    let writing = || format!("writing {}", out.display());
+    platform::replace_file(out, &checkpoint.to_bytes().with_context(writing)?)
+        .with_context(writing)?;
+    super::tell(format_args!("Wrote {}", out.display()));
+    Ok(())
+}
+
+/// In the order in which they were given.
+fn operations(matches: &ArgMatches) -> Vec<Operation> {
+    let mut all: Vec<(usize, Operation)> = Vec::new();
+    for procedure in OPERATIONS {
+        let places = matches.indices_of(procedure.name).into_iter().flatten();
+        let given = matches.get_many(procedure.name).into_iter().flatten().copied();
+        all.extend(places.zip(given));
+    }
+    all.sort_by_key(|(place, _)| *place);
+    all.into_iter().map(|(_, operation)| operation).collect()
+}
+
+fn print(checkpoint: &Checkpoint, matches: &ArgMatches) -> Result<()> {
+    let model = &checkpoint.config.model;
+    let layout = Layout::new(model, checkpoint.tokenizer.vocab_size());
+    let mut figures = architecture(model, &layout, &checkpoint.parameters, &checkpoint.edits);
+    if matches.get_flag("history") {
+        figures.remove(0);
+    }
+    super::look::print_all(&figures, matches.get_flag("json"))
+}

@@ -1,0 +1,99 @@
+//! Operations on the run's model, and the way back.
+
+use super::Session;
+use super::keep::Saved;
+use crate::checkpoint::Checkpoint;
+use crate::protocol::*;
+use crate::surgery::{self, Operation};
+use crate::trainer::Trainer;
+
+/// Most states kept to go back to, and most bytes of them.
+const MOST_STATES: usize = 16;
+const MOST_BYTES: usize = 128 << 20;
+
+/// The run before each operation that can be taken back, oldest first.
+#[derive(Default)]
+pub(super) struct Undo {
+    before: Vec<Checkpoint>,
+}
+
+impl Undo {
+    /// Keeps a state, in place of the oldest ones if there is no room; `false` if there is none for it
+    /// alone.
+    fn keep(&mut self, state: Checkpoint) -> bool {
+        self.before.push(state);
+        let bytes = |of: &[Checkpoint]| of.iter().map(size).sum::<usize>();
+        while self.before.len() > MOST_STATES || bytes(&self.before) > MOST_BYTES {
+            self.before.remove(0);
+        }
+        !self.before.is_empty()
+    }
+}
+
+fn size(state: &Checkpoint) -> usize {
+    let vectors = if state.moments.is_some() { 3 } else { 1 };
+    4 * vectors * state.parameters.len()
+}
+
+impl<E: Fn(Event)> Session<E> {
+    pub(super) async fn operate(&mut self, operation: Operation) {
+        let (Some(trainer), Some(device)) = (&self.trainer, &self.device) else {
+            return self.refuse("There is no model to change yet: press Train first.");
+        };
+        let before = match trainer.checkpoint().await {
+            Ok(before) => before,
+            Err(error) => {
+                self.refuse("The model was not changed: its device failed.");
+                return self.recover(error).await;
+            }
+        };
+        let after = match surgery::operate(&before, operation, &device.limits) {
+            Ok(after) => after,
+            Err(error) => return self.refuse(format!("The model was not changed: {error}.")),
+        };
+        let prompt = match self.inspected.prompt.as_str() {
+            "" => &trainer.task.example_prompt(trainer.config.seed),
+            prompt => prompt,
+        };
+        let ids = trainer.tokenizer.encode(prompt).unwrap_or_default();
+        let report = surgery::report(&before, &after, &ids);
+        let mut undo = std::mem::take(&mut self.undo);
+        if self.go_on_with(after).await {
+            let kept = if undo.keep(before) { "" } else { " It is too large to be taken back." };
+            self.notice(format!("{operation}. {report}.{kept}"));
+        }
+        self.undo = undo;
+    }
+
+    pub(super) async fn undo(&mut self) {
+        let mut undo = std::mem::take(&mut self.undo);
+        match undo.before.pop() {
+            Some(state) => drop(self.go_on_with(state).await),
+            None => self.refuse("There is no operation to take back."),
+        }
+        self.undo = undo;
+    }
+
+    /// Another state takes the place of the run's; `false`, with an answer, if it cannot be run.
+    async fn go_on_with(&mut self, state: Checkpoint) -> bool {
+        let Some(device) = self.device.clone() else { return false };
+        let is_running = self.running;
+        match Trainer::resume(state, device.device.clone(), &device.limits) {
+            Ok(trainer) => {
+                self.keep_run().await;
+                self.take(trainer, device);
+                self.saved = Saved::never();
+                self.save().await;
+                self.tell_fields().await;
+                if is_running {
+                    self.start();
+                }
+                true
+            }
+            Err(error) => {
+                self.refuse(format!("The model was not changed: {error}."));
+                false
+            }
+        }
+    }
+}

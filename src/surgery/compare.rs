@@ -1,0 +1,81 @@
+//! How far the logits of two models are apart.
+
+use std::fmt;
+
+use crate::checkpoint::Checkpoint;
+use crate::figure::show;
+use crate::model::Layout;
+use crate::plain::{Cache, Plain};
+use crate::sample::log_sum_exp;
+
+/// Tokens of a prompt that are compared.
+const MOST_TOKENS: usize = 64;
+
+/// What became of a prompt's logits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Difference {
+    /// Between two logits, at most and on average.
+    pub largest: f32,
+    pub mean: f32,
+    /// The Kullback-Leibler divergence of what was predicted from what is, in nats per token.
+    pub divergence: f32,
+    /// Tokens compared.
+    pub tokens: usize,
+}
+
+/// How the logits of `after` differ from those of `before` on the first tokens of a prompt, which must
+/// be of their vocabulary; `None` without a token.
+pub fn compare(before: &Checkpoint, after: &Checkpoint, ids: &[u32]) -> Option<Difference> {
+    let context = before.config.model.context;
+    let ids = &ids[..ids.len().min(MOST_TOKENS).min(context)];
+    if ids.is_empty() {
+        return None;
+    }
+    let [before, after] = [before, after].map(|model| logits(model, ids));
+    let (mut largest, mut sum, mut divergence) = (0.0f32, 0.0, 0.0);
+    for (before, after) in before.iter().zip(&after) {
+        let totals = [log_sum_exp(before), log_sum_exp(after)];
+        for (a, b) in before.iter().zip(after) {
+            let apart = (a - b).abs();
+            largest = if apart > largest || apart.is_nan() { apart } else { largest };
+            sum += f64::from(apart);
+            let (a, b) = (a - totals[0], b - totals[1]);
+            divergence += f64::from(a.exp() * (a - b));
+        }
+    }
+    let tokens = ids.len();
+    let mean = sum / before.iter().map(Vec::len).sum::<usize>().max(1) as f64;
+    // Rounding alone may be below 0.
+    let divergence = (divergence / tokens as f64).max(0.0) as f32;
+    Some(Difference { largest, mean: mean as f32, divergence, tokens })
+}
+
+/// After each token: a token at a time, for what a whole pass records may be large.
+fn logits(model: &Checkpoint, ids: &[u32]) -> Vec<Vec<f32>> {
+    let layout = Layout::new(&model.config.model, model.tokenizer.vocab_size());
+    let plain = Plain::new(&model.config.model, &layout, &model.parameters).remember(&model.bank);
+    let mut cache = Cache::default();
+    ids.iter().map(|id| plain.decode(&[*id], &mut cache)).collect()
+}
+
+/// What became of a model, in a sentence without its end.
+pub fn report(before: &Checkpoint, after: &Checkpoint, ids: &[u32]) -> String {
+    let sizes = [before, after].map(|model| model.parameters.len());
+    let sizes = format!("{} parameters became {}", sizes[0], sizes[1]);
+    match compare(before, after, ids) {
+        Some(difference) => format!("{sizes}; {difference}"),
+        None => sizes,
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let [largest, mean, divergence] = [self.largest, self.mean, self.divergence].map(show);
+        write!(
+            f,
+            "over {} tokens of the prompt, logits changed by at most {largest} and {mean} on average, \
+             predictions by {divergence} nats (KL)",
+            self.tokens
+        )
+    }
+}
