@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CheckpointError, from_le_bytes, to_le_bytes};
 use crate::config::ModelConfig;
-use crate::memory::{Bank, Exact, NewSlot, Origin, Pairs, Slot, Store, all};
+use crate::memory::{Bank, Exact, NewSlot, Origin, Pairs, Slot, Store};
 
 /// A slot but for its key and value.
 #[derive(Serialize, Deserialize)]
@@ -48,7 +48,7 @@ pub fn parts(bank: &Bank) -> Result<Vec<Part>, CheckpointError> {
         let store = &*memory.store;
         let shape = store.shape();
         let (mut keys, mut values, mut facts) = (Vec::new(), Vec::new(), Vec::new());
-        for slot in all(&mut store.clone()).map_err(damaged("slots.facts"))? {
+        for slot in store.slots() {
             let Slot { id, new: NewSlot { key, value, origin }, hits, last, merged } = slot;
             keys.extend(key);
             values.extend(value);

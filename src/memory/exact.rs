@@ -84,6 +84,11 @@ impl Exact {
     }
 
     /// In the order of [`keys`](Self::keys).
+    pub fn slots(&self) -> impl Iterator<Item = Slot> {
+        (0..self.facts.len()).map(|place| self.slot(place))
+    }
+
+    /// In the order of [`keys`](Self::keys).
     pub fn ids(&self) -> impl ExactSizeIterator<Item = u64> {
         self.facts.iter().map(|facts| facts.id)
     }
