@@ -3,14 +3,30 @@
 //! A [`Store`] is a list of slots. One implementation a file; whatever bounds, merges or writes out a
 //! store is written against the trait.
 
+#[cfg(feature = "cli")]
+mod bench;
+#[cfg(feature = "cli")]
+mod disk;
 mod exact;
+#[cfg(feature = "cli")]
+mod near;
+#[cfg(feature = "cli")]
+mod postgres;
 mod recombine;
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::Distance;
 
+#[cfg(feature = "cli")]
+pub use bench::{StoreBench, StoreRow};
+#[cfg(feature = "cli")]
+pub use disk::Disk;
 pub use exact::Exact;
+#[cfg(feature = "cli")]
+pub use postgres::Postgres;
 pub use recombine::Pairs;
 
 /// What the slots of a store have in common.
@@ -21,6 +37,13 @@ pub struct Shape {
     /// Numbers a value.
     pub d_value: usize,
     pub distance: Distance,
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self { d_key, d_value, distance } = self;
+        write!(f, "keys of {d_key} numbers, values of {d_value} and {} distances", distance.name())
+    }
 }
 
 /// A key and a value to be remembered.
@@ -149,6 +172,13 @@ pub enum StoreError {
     NotFinite,
     #[error("there is no slot {0}; `confab memory ls` lists those there are")]
     Unknown(u64),
+    #[error(
+        "the memory `{space}` in {place} has {there}, not {asked}: name another memory, or a model of that shape"
+    )]
+    Shape { space: String, place: String, there: Shape, asked: Shape },
+    /// What holds the slots failed.
+    #[error("{doing} {place}: {reason}; {remedy}")]
+    Failed { doing: &'static str, place: String, reason: String, remedy: &'static str },
 }
 
 /// Every slot, a page at a time, by id.
@@ -224,10 +254,10 @@ impl Distance {
             Self::L2 => a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt(),
             Self::Cosine => match (dot(a, a) * dot(b, b)).sqrt() {
                 0.0 => 1.0,
-                sizes => (1.0 - dot(a, b) / sizes).max(0.0),
+                sizes => 1.0 - dot(a, b) / sizes,
             },
         };
-        if distance.is_nan() { f32::INFINITY } else { distance }
+        if distance.is_nan() { f32::INFINITY } else { distance.max(0.0) }
     }
 }
 
