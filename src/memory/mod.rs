@@ -113,7 +113,8 @@ pub trait Store {
     /// This and all below: if what holds the slots failed.
     fn count(&mut self) -> Result<usize, StoreError>;
 
-    /// The `k` nearest slots of each query; fewer if there are fewer.
+    /// The `k` nearest slots of each query; fewer if there are fewer. A query that is not finite is infinitely
+    /// far from all, and finds any.
     ///
     /// # Shapes
     /// `queries`: `[n, d_key]`
@@ -122,7 +123,7 @@ pub trait Store {
     /// [`StoreError::Width`] if they are not whole queries.
     fn query(&mut self, queries: &[f32], k: usize) -> Result<Found, StoreError>;
 
-    /// Writes slots down, all of them or none, and tells their ids, in order.
+    /// Writes slots down, all of them or none, and tells their ids, which count up from 0, in order.
     ///
     /// # Errors
     /// [`StoreError::Width`] of a key or value of another shape, [`StoreError::NotFinite`].
