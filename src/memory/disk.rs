@@ -5,9 +5,10 @@ mod finder;
 mod graph;
 mod store;
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use self::file::{Space, failed, int};
 use self::finder::{Changes, Finder};
@@ -54,7 +55,9 @@ impl Disk {
     /// Bytes of the file, its log and the graphs beside it.
     pub fn bytes(&self) -> u64 {
         let own = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let beside = std::fs::read_dir(folder(&self.path)).into_iter().flatten().flatten();
+        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let folder = parent.unwrap_or(Path::new("."));
+        let beside = std::fs::read_dir(folder).into_iter().flatten().flatten();
         let own =
             beside.filter(|entry| match entry.file_name().to_string_lossy().strip_prefix(&*own) {
                 Some(rest) => rest.is_empty() || rest.starts_with('-') || rest.ends_with(".graph"),
@@ -105,35 +108,31 @@ impl Disk {
     /// lacked.
     fn save(&mut self) -> Result<(), Broken> {
         let Some(finder) = &self.finder else { return Ok(()) };
-        let folder = folder(&self.path);
         let db = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let space = file::space(&db, self.space)?;
         if space.version != self.version {
             return Ok(());
         }
-        let own = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let own = format!("{own}.{}.", self.space);
-        let old = space.graph.map(|(name, _)| name);
         let new = match finder {
             Finder::All(_) => None,
             Finder::Graph(graph) => {
-                // Of a program that was killed while it saved.
-                remove_graphs(folder, &own, old.as_deref());
-                let name = format!("{own}{}.graph", space.version);
-                let sum = graph.save(&folder.join(&name))?;
-                Some((name, sum))
+                // Under another name first: what a program that was killed left, the next one writes over.
+                let part = graph_file(&self.path, self.space, "new");
+                let sum = graph.save(&part)?;
+                std::fs::rename(part, graph_file(&self.path, self.space, space.version))?;
+                Some((space.version, sum))
             }
         };
-        let (name, sum) = new.unzip();
+        let (version, sum) = new.unzip();
         db.execute(
             "UPDATE spaces SET graph = ?2, sum = ?3 WHERE number = ?1",
-            params![self.space, name, sum],
+            (self.space, version, sum),
         )?;
         db.execute("DELETE FROM unsaved WHERE space = ?1", [self.space])?;
         db.commit()?;
         self.unsaved = 0;
-        if let Some(old) = old.filter(|old| Some(old) != name.as_ref()) {
-            let _ = std::fs::remove_file(folder.join(old));
+        if let Some((old, _)) = space.graph.filter(|(old, _)| Some(*old) != version) {
+            let _ = std::fs::remove_file(graph_file(&self.path, self.space, old));
         }
         Ok(())
     }
@@ -146,8 +145,7 @@ impl Disk {
         if self.finder.is_some() && self.version == space.version {
             return Ok(());
         }
-        let folder = folder(&self.path);
-        let load = Finder::load(&db, self.space, &space, self.shape, folder);
+        let load = Finder::load(&db, self.space, &space, self.shape, &self.path);
         let (finder, anew) = load.map_err(broken(doing, &self.path))?;
         let sql = "SELECT count(*) FROM unsaved WHERE space = ?1";
         let unsaved: i64 =
@@ -186,21 +184,11 @@ fn note(db: &Connection, number: i64, space: &Space, changes: &Changes) -> rusql
     Ok(())
 }
 
-fn folder(path: &Path) -> &Path {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    parent.unwrap_or(Path::new("."))
-}
-
-/// Removes the graphs that are named `own`, a number and `.graph`, but for one.
-fn remove_graphs(folder: &Path, own: &str, but: Option<&str>) {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let version = name.strip_prefix(own).and_then(|rest| rest.strip_suffix(".graph"));
-        if version.is_some_and(|version| version.parse::<i64>().is_ok()) && Some(&*name) != but {
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
+/// Where the graph of a space's keys lies: beside the file.
+fn graph_file(path: &Path, space: i64, version: impl Display) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{space}.{version}.graph"));
+    name.into()
 }
 
 fn broken(doing: &'static str, path: &Path) -> impl Fn(Broken) -> StoreError + use<> {

@@ -36,7 +36,7 @@ const SCHEMA: [&str; 4] = [
         next_id  INTEGER NOT NULL DEFAULT 0,
         count    INTEGER NOT NULL DEFAULT 0,
         version  INTEGER NOT NULL DEFAULT 0, -- one more after every change of keys
-        graph    TEXT,                       -- the file with the graph of the keys
+        graph    INTEGER,                    -- the version whose graph is in a file
         sum      INTEGER                     -- of that file
     ) STRICT",
     "CREATE TABLE slots (
@@ -68,8 +68,8 @@ pub struct Space {
     pub next_id: i64,
     pub count: usize,
     pub version: i64,
-    /// The graph's file, and its sum.
-    pub graph: Option<(String, i64)>,
+    /// The version whose graph is in a file, and the sum of that.
+    pub graph: Option<(i64, i64)>,
 }
 
 /// # Errors
@@ -165,7 +165,7 @@ pub fn open_space(
 pub fn space(db: &Connection, number: i64) -> rusqlite::Result<Space> {
     db.prepare_cached("SELECT next_id, count, version, graph, sum FROM spaces WHERE number = ?1")?
         .query_row([number], |row| {
-            let (graph, sum): (Option<String>, Option<i64>) = (row.get(3)?, row.get(4)?);
+            let (graph, sum): (Option<i64>, Option<i64>) = (row.get(3)?, row.get(4)?);
             let (next_id, count, version) = (row.get(0)?, uint(row, 1)? as usize, row.get(2)?);
             Ok(Space { next_id, count, version, graph: graph.zip(sum) })
         })

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use super::file::{self, Space};
 use super::graph::{Broken, Graph};
+use super::graph_file;
 use crate::memory::near::MANY;
 use crate::memory::{Exact, NewSlot, Origin, Shape, Slot};
 
@@ -33,15 +34,15 @@ impl Finder {
         number: i64,
         space: &Space,
         shape: Shape,
-        folder: &Path,
+        path: &Path,
     ) -> Result<(Self, bool), Broken> {
         if space.count <= MANY {
             let mut all = Self::All(Exact::new(Shape { d_value: 0, ..shape }));
             all.put_table(db, number, shape)?;
             return Ok((all, false));
         }
-        if let Some((name, sum)) = &space.graph
-            && let Ok(mut graph) = Graph::map(shape, &folder.join(name), *sum)
+        if let Some((version, sum)) = space.graph
+            && let Ok(mut graph) = Graph::map(shape, &graph_file(path, number, version), sum)
             && catch_up(&mut graph, db, number, shape).is_ok()
             && graph.len() == space.count
         {
