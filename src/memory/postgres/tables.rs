@@ -106,11 +106,15 @@ impl Tables {
             number,
             make_graph: (d_key <= GRAPH_WIDTH).then_some(make_graph),
             search: format!(
-                "SELECT n, near.* FROM generate_series(0, $2::integer - 1) AS queries (n)
+                // Each query is cut out once, not once a slot.
+                "WITH queries AS MATERIALIZED (
+                     SELECT n, ($1::real[])[n * {d_key} + 1 : (n + 1) * {d_key}]::vector({d_key}) AS query
+                     FROM generate_series(0, $2::integer - 1) AS n
+                 )
+                 SELECT n, id, key::real[], value FROM queries
                  CROSS JOIN LATERAL (
-                     SELECT id, key::real[], value FROM confab_slots_{number}
-                     ORDER BY {key} {by}
-                         ($1::real[])[n * {d_key} + 1 : (n + 1) * {d_key}]::vector({d_key})
+                     SELECT id, key, value FROM confab_slots_{number}
+                     ORDER BY {key} {by} query
                      LIMIT $3
                  ) AS near"
             ),
