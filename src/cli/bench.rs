@@ -1,5 +1,7 @@
 //! `confab bench`: steps and characters a second, beside PyTorch if it is there.
 
+mod stores;
+
 use std::io::Write;
 use std::process::{Command as Process, Stdio};
 
@@ -45,6 +47,7 @@ pub fn command() -> Command {
                 .default_value("python3")
                 .help("a Python, to measure PyTorch with; \"\" measures without"),
         )
+        .args(stores::args())
         .arg(super::json_arg())
 }
 
@@ -58,6 +61,9 @@ struct Compared {
 }
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
+    if matches.contains_id("stores") {
+        return stores::run(matches);
+    }
     let rounds = matches.get_one::<u32>("rounds").map_or(7, |rounds| *rounds as usize);
     let presets = super::presets(matches);
     let mut rows = Vec::new();

@@ -98,7 +98,7 @@ impl Exact {
         self.places.get(&id).copied()
     }
 
-    fn push(&mut self, slot: Slot) {
+    pub(super) fn push(&mut self, slot: Slot) {
         let Slot { id, new: NewSlot { key, value, origin }, hits, last, merged } = slot;
         self.places.insert(id, self.facts.len());
         self.squares.push(square(&key));
@@ -123,7 +123,7 @@ impl Exact {
     }
 
     /// The last slot takes the place of the one that goes.
-    fn drop_slot(&mut self, id: u64) -> bool {
+    pub(super) fn drop_slot(&mut self, id: u64) -> bool {
         let Some(place) = self.places.remove(&id) else { return false };
         self.facts.swap_remove(place);
         self.squares.swap_remove(place);

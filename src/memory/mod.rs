@@ -4,18 +4,34 @@
 //! store is written against the trait.
 
 mod bank;
+#[cfg(feature = "cli")]
+mod bench;
 mod change;
+#[cfg(feature = "cli")]
+mod disk;
 mod exact;
+#[cfg(feature = "cli")]
+mod near;
+#[cfg(feature = "cli")]
+mod postgres;
 mod recombine;
 mod write;
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::Distance;
 
 pub use bank::{Bank, Memory, Read};
+#[cfg(feature = "cli")]
+pub use bench::{StoreBench, StoreRow};
 pub use change::{ChangeError, change, matching};
+#[cfg(feature = "cli")]
+pub use disk::Disk;
 pub use exact::Exact;
+#[cfg(feature = "cli")]
+pub use postgres::Postgres;
 pub use recombine::Pairs;
 pub use write::{Tokens, Written};
 
@@ -27,6 +43,13 @@ pub struct Shape {
     /// Numbers a value.
     pub d_value: usize,
     pub distance: Distance,
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self { d_key, d_value, distance } = self;
+        write!(f, "keys of {d_key} numbers, values of {d_value} and {} distances", distance.name())
+    }
 }
 
 /// A key and a value to be remembered.
@@ -96,7 +119,8 @@ pub trait Store {
     /// This and all below: if what holds the slots failed.
     fn count(&mut self) -> Result<usize, StoreError>;
 
-    /// The `k` nearest slots of each query; fewer if there are fewer.
+    /// The `k` nearest slots of each query; fewer if there are fewer. A query that is not finite is infinitely
+    /// far from all, and finds any.
     ///
     /// # Shapes
     /// `queries`: `[n, d_key]`
@@ -105,7 +129,7 @@ pub trait Store {
     /// [`StoreError::Width`] if they are not whole queries.
     fn query(&mut self, queries: &[f32], k: usize) -> Result<Found, StoreError>;
 
-    /// Writes slots down, all of them or none, and tells their ids, in order.
+    /// Writes slots down, all of them or none, and tells their ids, which count up from 0, in order.
     ///
     /// # Errors
     /// [`StoreError::Width`] of a key or value of another shape, [`StoreError::NotFinite`].
@@ -155,6 +179,13 @@ pub enum StoreError {
     NotFinite,
     #[error("there is no slot {0}; `confab memory ls` lists those there are")]
     Unknown(u64),
+    #[error(
+        "the memory `{space}` in {place} has {there}, not {asked}: name another memory, or a model of that shape"
+    )]
+    Shape { space: String, place: String, there: Shape, asked: Shape },
+    /// What holds the slots failed.
+    #[error("{doing} {place}: {reason}; {remedy}")]
+    Failed { doing: &'static str, place: String, reason: String, remedy: &'static str },
 }
 
 /// Every slot, a page at a time, by id.
@@ -230,10 +261,10 @@ impl Distance {
             Self::L2 => a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt(),
             Self::Cosine => match (dot(a, a) * dot(b, b)).sqrt() {
                 0.0 => 1.0,
-                sizes => (1.0 - dot(a, b) / sizes).max(0.0),
+                sizes => 1.0 - dot(a, b) / sizes,
             },
         };
-        if distance.is_nan() { f32::INFINITY } else { distance }
+        if distance.is_nan() { f32::INFINITY } else { distance.max(0.0) }
     }
 }
 

@@ -1,0 +1,265 @@
+//! Slots in a PostgreSQL server with the extension pgvector, which several machines can share.
+
+mod tables;
+
+use postgres::{Client, Config, NoTls, Row, Transaction};
+
+use self::tables::{Tables, failed, int, uint};
+use super::near::{MANY, Near, finite};
+use super::{Found, NewSlot, Origin, Shape, Slot, Store, StoreError, mean};
+
+/// One of the stores in a database. Every call that writes is one transaction.
+///
+/// Up to 32,768 slots are searched one and all. When there are more, pgvector keeps a graph of their keys
+/// (HNSW), which misses a few of the nearest.
+///
+/// PostgreSQL's text has no character 0: it becomes its picture, `␀`. Graphs take keys of at most 2000
+/// numbers; larger ones are always searched one and all.
+pub struct Postgres {
+    client: Client,
+    /// Where that is, in words.
+    place: String,
+    tables: Tables,
+    shape: Shape,
+}
+
+impl Postgres {
+    /// Opens the store `space` of the database at `url` (`postgresql://user@host/database`), and makes what
+    /// is not there: the extension, the tables and the store.
+    ///
+    /// # Errors
+    /// [`StoreError::Shape`] if it is there with another shape; if the server cannot be reached, has no
+    /// pgvector of version 0.8 or later, or does not let this user make tables.
+    pub fn connect(url: &str, space: &str, shape: Shape) -> Result<Self, StoreError> {
+        let config: Config = url.parse().map_err(failed("reading", "the URL of a database"))?;
+        let place = tables::place(&config);
+        let mut client = config.connect(NoTls).map_err(failed("connecting to", &place))?;
+        let tables = Tables::open(&mut client, &place, space, shape)?;
+        Ok(Self { client, place, tables, shape })
+    }
+
+    /// Bytes of its tables and their indices.
+    ///
+    /// # Errors
+    /// If the server failed.
+    pub fn bytes(&mut self) -> Result<u64, StoreError> {
+        let row = self.client.query_one(&self.tables.bytes, &[]);
+        row.and_then(|row| uint(&row, 0)).map_err(failed("measuring", &self.place))
+    }
+
+    /// The nearest of each query, in any order: all, unless a graph misses some. `[n][k]`
+    fn near(
+        &mut self,
+        queries: &[f32],
+        k: usize,
+        graph: bool,
+    ) -> Result<Vec<Vec<Near>>, postgres::Error> {
+        let Shape { d_key, distance, .. } = self.shape;
+        let mut near = vec![Vec::with_capacity(k); queries.len() / d_key];
+        let mut db = self.client.transaction()?;
+        search_settings(&mut db, k, graph)?;
+        let (n, most) = (near.len() as i32, int(k as u64));
+        for row in db.query(&self.tables.search, &[&finite(queries), &n, &most])? {
+            let query = row.try_get::<_, i32>(0)? as usize;
+            let (key, value): (Vec<f32>, Vec<f32>) = (row.try_get(2)?, row.try_get(3)?);
+            let distance = distance.between(&queries[query * d_key..][..d_key], &key);
+            near[query].push((distance, uint(&row, 1)?, key, value));
+        }
+        db.commit()?;
+        Ok(near)
+    }
+
+    /// Does `work` in a transaction, in which no other writes to this store.
+    fn write<T>(
+        &mut self,
+        doing: &'static str,
+        work: impl FnOnce(&mut Transaction, &Tables, &mut Space) -> Result<T, postgres::Error>,
+    ) -> Result<T, StoreError> {
+        let done = || {
+            let mut db = self.client.transaction()?;
+            let number = self.tables.number;
+            let row = db.query_one(
+                "SELECT next_id, count FROM confab_spaces WHERE number = $1 FOR UPDATE",
+                &[&number],
+            )?;
+            let mut space = Space { next_id: uint(&row, 0)?, count: uint(&row, 1)? as usize };
+            let answer = work(&mut db, &self.tables, &mut space)?;
+            db.execute(
+                "UPDATE confab_spaces SET next_id = $2, count = $3 WHERE number = $1",
+                &[&number, &int(space.next_id), &int(space.count as u64)],
+            )?;
+            db.commit()?;
+            Ok(answer)
+        };
+        done().map_err(failed(doing, &self.place))
+    }
+}
+
+/// What of a row of `confab_spaces` changes.
+struct Space {
+    next_id: u64,
+    count: usize,
+}
+
+/// Settings for one search, which end with its transaction.
+fn search_settings(db: &mut Transaction, k: usize, graph: bool) -> Result<(), postgres::Error> {
+    // What a graph looks at for one answer, up to pgvector's limit; it goes on where that was too little.
+    let looked_at = (2 * k).clamp(128, 1000).to_string();
+    let [by_graph, by_table] = if graph { ["on", "off"] } else { ["off", "on"] };
+    db.execute(
+        "SELECT set_config('hnsw.ef_search', $1, true),
+                set_config('hnsw.iterative_scan', 'relaxed_order', true),
+                set_config('enable_indexscan', $2, true),
+                set_config('enable_seqscan', $3, true)",
+        &[&looked_at, &by_graph, &by_table],
+    )?;
+    Ok(())
+}
+
+/// A slot from `id, hits, last, merged, step, record, text, next, key, value`.
+fn slot(row: &Row) -> Result<Slot, postgres::Error> {
+    let (step, record) = (uint(row, 4)?, uint(row, 5)? as u32);
+    let origin = Origin { text: row.try_get(6)?, next: row.try_get(7)?, step, record };
+    let new = NewSlot { key: row.try_get(8)?, value: row.try_get(9)?, origin };
+    let (hits, last, merged) = (uint(row, 1)?, uint(row, 2)?, uint(row, 3)? as u32);
+    Ok(Slot { id: uint(row, 0)?, new, hits, last, merged })
+}
+
+fn ints(ids: &[u64]) -> Vec<i64> {
+    ids.iter().map(|id| int(*id)).collect()
+}
+
+impl Store for Postgres {
+    fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    fn count(&mut self) -> Result<usize, StoreError> {
+        let sql = "SELECT count FROM confab_spaces WHERE number = $1";
+        let row = self.client.query_one(sql, &[&self.tables.number]);
+        let count = row.and_then(|row| uint(&row, 0));
+        Ok(count.map_err(failed("counting in", &self.place))? as usize)
+    }
+
+    fn query(&mut self, queries: &[f32], k: usize) -> Result<Found, StoreError> {
+        let n = self.shape.count(queries)?;
+        let count = self.count()?;
+        let k = k.min(count);
+        if n * k == 0 {
+            return Ok(Found { k, ..Found::default() });
+        }
+        let failed = failed("searching", &self.place);
+        let mut near = self.near(queries, k, count > MANY).map_err(&failed)?;
+        if near.iter().any(|near| near.len() < k) {
+            near = self.near(queries, k, false).map_err(&failed)?;
+        }
+        let mut found = Found { k, ..Found::default() };
+        near.into_iter().for_each(|near| found.push(near));
+        Ok(found)
+    }
+
+    fn insert(&mut self, slots: &[NewSlot]) -> Result<Vec<u64>, StoreError> {
+        slots.iter().try_for_each(|slot| self.shape.check(slot))?;
+        let origins = || slots.iter().map(|slot| &slot.origin);
+        let steps: Vec<i64> = origins().map(|origin| int(origin.step)).collect();
+        let records: Vec<i64> = origins().map(|origin| origin.record.into()).collect();
+        let texts: Vec<String> = origins().map(|origin| origin.text.replace('\0', "␀")).collect();
+        let nexts: Vec<String> = origins().map(|origin| origin.next.replace('\0', "␀")).collect();
+        let keys: Vec<f32> = slots.iter().flat_map(|slot| slot.key.iter().copied()).collect();
+        let values: Vec<f32> = slots.iter().flat_map(|slot| slot.value.iter().copied()).collect();
+        self.write("writing to", |db, tables, space| {
+            let first = int(space.next_id);
+            db.execute(
+                &tables.insert,
+                &[&first, &steps, &records, &texts, &nexts, &keys, &values],
+            )?;
+            let ids = space.next_id..space.next_id + slots.len() as u64;
+            let few = space.count <= MANY;
+            (space.next_id, space.count) = (ids.end, space.count + slots.len());
+            if let Some(make) = tables.make_graph.as_ref().filter(|_| few && space.count > MANY) {
+                db.batch_execute(make)?;
+            }
+            Ok(ids.collect())
+        })
+    }
+
+    fn touch(&mut self, ids: &[u64], step: u64) -> Result<(), StoreError> {
+        self.write("counting hits in", |db, tables, _| {
+            db.execute(&tables.touch, &[&ints(ids), &int(step)])?;
+            Ok(())
+        })
+    }
+
+    fn evict(&mut self, most: usize) -> Result<Vec<u64>, StoreError> {
+        self.write("dropping slots from", |db, tables, space| {
+            let over = space.count.saturating_sub(most);
+            if over == 0 {
+                return Ok(Vec::new());
+            }
+            let rest = space.count - most / 2;
+            let gone = db.query(&tables.evict, &[&(rest as i64), &(over as i64)])?;
+            space.count -= gone.len();
+            gone.iter().map(|row| uint(row, 0)).collect()
+        })
+    }
+
+    fn remove(&mut self, ids: &[u64]) -> Result<usize, StoreError> {
+        self.write("dropping slots from", |db, tables, space| {
+            let gone = db.execute(&tables.remove, &[&ints(ids)])? as usize;
+            space.count -= gone;
+            Ok(gone)
+        })
+    }
+
+    fn edit(
+        &mut self,
+        id: u64,
+        key: Option<&[f32]>,
+        value: Option<&[f32]>,
+    ) -> Result<(), StoreError> {
+        self.shape.check_edit(key, value)?;
+        let edited = self.write("editing a slot of", |db, tables, _| {
+            db.execute(&tables.edit, &[&int(id), &key, &value])
+        })?;
+        if edited > 0 { Ok(()) } else { Err(StoreError::Unknown(id)) }
+    }
+
+    fn get(&mut self, ids: &[u64]) -> Result<Vec<Slot>, StoreError> {
+        let rows = self.client.query(&self.tables.get, &[&ints(ids)]);
+        let slots = rows.and_then(|rows| rows.iter().map(slot).collect());
+        slots.map_err(failed("reading", &self.place))
+    }
+
+    fn page(&mut self, from: u64, most: usize) -> Result<Vec<Slot>, StoreError> {
+        let rows = self.client.query(&self.tables.page, &[&int(from), &int(most as u64)]);
+        let slots = rows.and_then(|rows| rows.iter().map(slot).collect());
+        slots.map_err(failed("reading", &self.place))
+    }
+
+    fn merge(&mut self, kept: u64, gone: u64) -> Result<(), StoreError> {
+        if kept == gone {
+            return Ok(());
+        }
+        let shape = self.shape;
+        self.write("merging slots of", |db, tables, space| {
+            let both = db.query(&tables.get, &[&ints(&[kept, gone])])?;
+            let [to, from] = both.as_slice() else { return Ok(Ok(())) };
+            let (to, from) = (slot(to)?, slot(from)?);
+            let by = [to.merged, from.merged];
+            let key = mean(&to.new.key, &from.new.key, by);
+            let value = mean(&to.new.value, &from.new.value, by);
+            if let Err(error) = shape.check_edit(Some(&key), Some(&value)) {
+                return Ok(Err(error));
+            }
+            let (hits, last) = (to.hits.saturating_add(from.hits), to.last.max(from.last));
+            let merged = i64::from(to.merged.saturating_add(from.merged));
+            db.execute(
+                &tables.merge,
+                &[&int(kept), &key, &value, &int(hits), &int(last), &merged],
+            )?;
+            db.execute(&tables.remove, &[&ints(&[gone])])?;
+            space.count -= 1;
+            Ok(Ok(()))
+        })?
+    }
+}
