@@ -1,12 +1,13 @@
 //! The nearest of many keys, exactly, on a GPU: one unit a query looks at every key.
 
 use burn::backend::Cube;
-use burn::tensor::{DType, Int, Shape, Tensor};
+use burn::tensor::{Int, Tensor};
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
 use super::fused::primitive;
-use super::gpu::{GpuTensor, arg, dims, empty, groups};
+use super::gpu::{arg, dims, empty, groups};
+use super::top;
 use crate::config::Distance;
 
 /// Units a group: each keeps its own nearest, so that a small group fills a GPU sooner.
@@ -26,13 +27,9 @@ pub fn nearest(
     let [queries, keys] = [queries, keys].map(|x| primitive::<Cube>(x.into_dispatch()));
     let ([n, width], [slots, _]) = (dims::<2>(&queries), dims::<2>(&keys));
     let distances = empty(&queries, [n, k]);
-    let client = queries.client.clone();
-    let handle = client.empty(n * k * size_of::<i32>());
-    let device = queries.device.clone();
-    let places =
-        GpuTensor::new_contiguous(client.clone(), device, Shape::from([n, k]), handle, DType::I32);
+    let places = top::empty(&queries, [n, k]);
     search::launch(
-        &client,
+        &queries.client,
         groups(n.div_ceil(QUERIES)),
         CubeDim::new_1d(QUERIES as u32),
         arg(&queries),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::write::{Tokens, Written};
+use super::write::{Squares, Tokens, Written};
 use super::{Exact, Found, NewSlot, Origin, Pairs, Shape, Store, StoreError};
 use crate::config::{MemoryConfig, ModelConfig};
 
@@ -16,7 +16,10 @@ pub struct Bank {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Memory {
     pub store: Arc<Exact>,
+    /// How often its slots came back together.
     pub pairs: Pairs,
+    /// How much its values have been moved.
+    pub squares: Squares,
 }
 
 impl Bank {
@@ -43,13 +46,13 @@ impl Bank {
 
     /// Has a layer remember these slots instead.
     pub fn put(&mut self, layer: usize, store: Exact) {
-        self.restore(layer, store, Pairs::default());
+        self.restore(layer, Memory::of(store));
     }
 
-    /// What a layer remembered, with how often its slots came back together.
-    pub fn restore(&mut self, layer: usize, store: Exact, pairs: Pairs) {
-        if let Some(Some(memory)) = self.layers.get_mut(layer) {
-            *memory = Memory { store: Arc::new(store), pairs };
+    /// What a layer remembered, with all that a run that goes on needs of it.
+    pub fn restore(&mut self, layer: usize, memory: Memory) {
+        if let Some(Some(held)) = self.layers.get_mut(layer) {
+            *held = memory;
         }
     }
 
@@ -80,14 +83,14 @@ impl Bank {
         read: &Read,
     ) -> Result<Written, StoreError> {
         let Some(Some(memory)) = self.layers.get_mut(layer) else { return Ok(Written::default()) };
-        let (memory, pairs) = (Arc::make_mut(&mut memory.store), &mut memory.pairs);
-        super::write::learn(memory, pairs, config, tokens, found, read)
+        let Memory { store, pairs, squares } = memory;
+        super::write::learn(Arc::make_mut(store), pairs, squares, config, tokens, found, read)
     }
 }
 
 impl Memory {
     fn of(store: Exact) -> Self {
-        Self { store: Arc::new(store), pairs: Pairs::default() }
+        Self { store: Arc::new(store), pairs: Pairs::default(), squares: Squares::new() }
     }
 }
 

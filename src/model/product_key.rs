@@ -1,15 +1,16 @@
 //! Product keys in the place of a feed-forward layer (Lample et al. 2019): a query's halves each find their
 //! nearest half-keys, and every pair of those has a value of its own.
 
+use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
-use burn::tensor::{Int, Tensor};
 
 use super::Weights;
 use crate::config::ModelConfig;
 use crate::kernel::dropout::Dropout;
+use crate::kernel::embedding::embed;
 use crate::kernel::linear::Linear;
 use crate::kernel::param::Param;
-use crate::kernel::top::top;
+use crate::kernel::top::{top, top_pairs};
 
 #[derive(Clone, Debug)]
 pub struct ProductKey {
@@ -41,27 +42,22 @@ impl ProductKey {
         let half = d_key / 2;
         let [half_keys, _] = self.keys[0].shape();
         let k = self.top_k.min(half_keys);
-        let [(first, rows), (second, columns)] = [0, 1].map(|at| {
-            let part = q.clone().slice([0..batch, 0..seq, at * half..(at + 1) * half]);
-            best(Linear::unembed(&self.keys[at], part).reshape([n, half_keys]), k)
-        });
-        let pairs = first.unsqueeze_dim::<3>(2) + second.unsqueeze_dim::<3>(1);
-        let (scores, pair) = best(pairs.reshape([n, k * k]), k);
-        let row = rows.gather(1, pair.clone().div_scalar(k as i64));
-        let column = columns.gather(1, pair.remainder_scalar(k as i64));
-        let places = row.mul_scalar(half_keys as i64) + column; // [n, k]
-        let values = self.values.tensor().select(0, places.reshape([n * k]));
+        let halves =
+            [0, 1].map(|at| q.clone().slice([0..batch, 0..seq, at * half..(at + 1) * half])); // [batch, seq, half]
+        let scores = [0, 1]
+            .map(|at| Linear::unembed(&self.keys[at], halves[at].clone()).reshape([n, half_keys]));
+        let places = scores.clone().map(|scores| top(scores, k));
+        let [first, second, values] = top_pairs(scores, places); // [n, k]
+        // From the keys found, through which the gradient goes.
+        let score = |at: usize, places| {
+            let keys = embed(places, &self.keys[at], None, 0); // [n, k, half]
+            let query = halves[at].clone().reshape([n, 1, half]);
+            (keys * query).sum_dim(2).squeeze_dim::<2>(2)
+        };
+        let scores = score(0, first) + score(1, second); // [n, k]
+        let values = embed(values, &self.values, None, 0); // [n, k, d_model]
         let weights = softmax(scores, 1).unsqueeze_dim::<3>(2); // [n, k, 1]
-        let z = (weights * values.reshape([n, k, d_model])).sum_dim(1); // [n, 1, d_model]
+        let z = (weights * values).sum_dim(1); // [n, 1, d_model]
         resid + dropout.site(3).apply(z.reshape([batch, seq, d_model]))
     }
-}
-
-/// The `k` largest of each row, and where they are.
-///
-/// # Shapes
-/// `scores`: `[n, width]`; the results: `[n, k]`
-fn best(scores: Tensor<2>, k: usize) -> (Tensor<2>, Tensor<2, Int>) {
-    let places = top(scores.clone(), k);
-    (scores.gather(1, places.clone()), places)
 }

@@ -7,7 +7,10 @@ use burn::tensor::{Device, ExecutionError, Int, Tensor, TensorData, Transaction}
 use super::memory::LayerRead;
 use super::weights::to_device;
 use crate::config::Distance;
-use crate::kernel::{is_cpu, nearest::nearest};
+use crate::kernel::embedding::embed;
+use crate::kernel::is_cpu;
+use crate::kernel::nearest::nearest;
+use crate::kernel::param::{Memory, Param, Part};
 use crate::memory::{Exact, Found, Read, Store};
 use crate::trainer::floats;
 
@@ -22,8 +25,8 @@ pub enum Slots {
 /// A copy on a GPU.
 #[derive(Debug)]
 pub struct Mirror {
-    keys: Tensor<2>,   // [slots, d_key]
-    values: Tensor<2>, // [slots, d_key]
+    keys: Param<2>,   // [slots, d_key]
+    values: Param<2>, // [slots, d_key]
     distance: Distance,
     store: Arc<Exact>,
 }
@@ -53,8 +56,9 @@ impl Slots {
         }
         let shape = store.shape();
         let rows = |values: &[f32], width| {
-            to_device(values.to_vec(), &device.clone().inner())
-                .reshape([values.len() / width, width])
+            let flat = to_device(values.to_vec(), &device.clone().inner());
+            let (memory, shape) = (Arc::new(Memory::new(&flat)), [values.len() / width, width]);
+            Param::Part(Part { memory, start: 0, shape })
         };
         let keys = rows(store.keys(), shape.d_key);
         let values = rows(store.values(), shape.d_value);
@@ -74,8 +78,9 @@ impl Slots {
                 Nearest::OnHost(found.expect("queries are as wide as keys"))
             }
             Self::OnGpu(mirror) => {
-                let k = k.min(mirror.keys.dims()[0]);
-                let (places, distances) = nearest(queries, mirror.keys.clone(), k, mirror.distance);
+                let k = k.min(mirror.keys.shape()[0]);
+                let (places, distances) =
+                    nearest(queries, mirror.keys.tensor(), k, mirror.distance);
                 Nearest::OnGpu(Box::new(Places { places, distances, mirror: mirror.clone() }))
             }
         }
@@ -101,10 +106,8 @@ impl Nearest {
             }),
             Self::OnGpu(found) => {
                 let Places { places, mirror, .. } = &**found;
-                let places = places.clone().reshape([n * k]);
                 [&mirror.keys, &mirror.values].map(|rows| {
-                    let [_, width] = rows.dims();
-                    let found = rows.clone().select(0, places.clone()).reshape([n, k, width]);
+                    let found = embed(places.clone(), rows, None, 0);
                     if device.is_autodiff() { found.autodiff() } else { found }
                 })
             }

@@ -170,7 +170,7 @@ impl Plan {
         let mut bank = Bank::new(&self.model);
         for (at, layer) in self.layers.iter().enumerate() {
             if let Some(memory) = layer.and_then(|layer| before.layer(layer)) {
-                bank.restore(at, (*memory.store).clone(), memory.pairs.clone());
+                bank.restore(at, memory.clone());
             }
         }
         bank
