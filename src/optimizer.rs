@@ -18,6 +18,8 @@ pub struct AdamW {
     pub first: Tensor<1>,
     pub second: Tensor<1>,
     decay_mask: Tensor<1>,
+    /// 1 where parameters are trained; `None` if all are.
+    trained: Option<Tensor<1>>,
 }
 
 impl AdamW {
@@ -32,7 +34,18 @@ impl AdamW {
             first: to_device(moments.first, device),
             second: to_device(moments.second, device),
             decay_mask: to_device(layout.decay_mask(), device),
+            trained: None,
         }
+    }
+
+    /// Leaves all parameters as they are but those where `trained` is 1; only their gradient counts where
+    /// it is clipped.
+    ///
+    /// # Shapes
+    /// `trained`: `[parameters]`
+    pub fn only(self, trained: Tensor<1>) -> Self {
+        let decay_mask = self.decay_mask * trained.clone();
+        Self { decay_mask, trained: Some(trained), ..self }
     }
 
     /// The numbers of the update of `step`, which counts from 0 and has the learning rate `lr`.
@@ -64,6 +77,10 @@ impl AdamW {
         gradient: Tensor<1>,
     ) -> Tensor<1> {
         let Rates { beta1, beta2, .. } = rates;
+        let gradient = match &self.trained {
+            Some(trained) => gradient * trained.clone(),
+            None => gradient,
+        };
         if let Some(on_gpu) = rates.on_gpu {
             let [beta1, beta2, epsilon] = [beta1, beta2, EPSILON].map(|value| value as f32);
             let constants = Constants { beta1, beta2, epsilon };

@@ -3,6 +3,7 @@
 
 mod bench;
 pub mod circuits;
+mod distill;
 pub mod forward;
 mod segments;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::task::{Field, Source};
 
 pub use bench::{BenchCurrent, BenchReport, BenchRow, Shape, StepTime};
+pub use distill::{DistillReport, LayerError, SideBySide};
 pub use segments::{Segment, SegmentAttention};
 
 /// How often something was right.

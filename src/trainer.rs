@@ -30,7 +30,7 @@ pub struct Trainer {
     /// What its memory layers remember.
     pub bank: Bank,
     /// `None` if there is nothing to train on.
-    optimizer: Option<AdamW>,
+    pub(crate) optimizer: Option<AdamW>,
     device: Device,
     /// Steps done.
     pub step: usize,
@@ -244,7 +244,7 @@ impl Trainer {
     }
 
     /// Has the memories learn from what a batch read.
-    async fn learn(
+    pub(crate) async fn learn(
         &mut self,
         learned: Learned,
         lr: f64,
@@ -365,7 +365,7 @@ impl Trainer {
         self.step >= self.config.train.steps || self.task.is_none()
     }
 
-    fn draw(&self, split: Split, stream: u64, device: &Device) -> Batch {
+    pub(crate) fn draw(&self, split: Split, stream: u64, device: &Device) -> Batch {
         let RunConfig { train, model, noise, seed, .. } = &self.config;
         let clean = NoiseConfig::default();
         let noise = if split == Split::Train { noise } else { &clean };
@@ -373,7 +373,7 @@ impl Trainer {
         Batch::draw(&self.task, &self.tokenizer, split, noise, shape, (*seed, stream), device)
     }
 
-    fn remember(&mut self, point: LossPoint) {
+    pub(crate) fn remember(&mut self, point: LossPoint) {
         self.history.push(point);
         if self.history.len() > MAX_HISTORY {
             let mut place = 0;
@@ -386,7 +386,7 @@ impl Trainer {
 }
 
 /// What memories learn from a batch.
-struct Learned {
+pub(crate) struct Learned {
     /// Each memory layer's, and the gradient by the values it found.
     reads: Vec<(usize, LayerRead, Option<Tensor<2>>)>,
     /// Each token, and what is to follow it.
@@ -396,7 +396,7 @@ struct Learned {
 
 impl Learned {
     /// `None` of a model without memories.
-    fn new(
+    pub(crate) fn new(
         reads: Vec<(usize, LayerRead)>,
         mut gradients: Gradients,
         seq: usize,

@@ -82,7 +82,7 @@ pub fn apply(matches: &ArgMatches, config: &mut RunConfig) -> Result<()> {
     Ok(())
 }
 
-fn read_text(file: &Path) -> Result<String> {
+pub fn read_text(file: &Path) -> Result<String> {
     let reading = || format!("reading {}", file.display());
     let length = std::fs::metadata(file).with_context(reading)?.len();
     let most = MAX_TEXT_BYTES as u64;

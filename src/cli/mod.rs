@@ -2,6 +2,7 @@
 
 mod bench;
 mod data;
+mod distill;
 mod edit;
 mod eval;
 mod floor;
@@ -52,6 +53,7 @@ pub fn run() -> Result<()> {
             probe::command(),
             floor::command(),
             sweep::command(),
+            distill::command(),
             bench::command(),
         ]);
     let matches = command.get_matches();
@@ -67,6 +69,7 @@ pub fn run() -> Result<()> {
         Some(("probe", matches)) => probe::run(matches),
         Some(("floor", matches)) => floor::run(matches),
         Some(("sweep", matches)) => sweep::run(matches),
+        Some(("distill", matches)) => distill::run(matches),
         Some(("bench", matches)) => bench::run(matches),
         _ => bail!("no such command"),
     }

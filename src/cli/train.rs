@@ -18,7 +18,7 @@ use futures::channel::mpsc::{UnboundedSender, unbounded};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Steps between two lines of the log, and on a standard error that is no terminal.
-const LOG_EVERY: usize = 10;
+pub(super) const LOG_EVERY: usize = 10;
 /// Of the curves, in pixels.
 const PLOT_SIZE: (u32, u32) = (760, 360);
 

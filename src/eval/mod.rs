@@ -86,15 +86,15 @@ impl Evaluation {
 
 /// What the model wrote, and the probability it gave to each character at temperature 1.
 #[derive(Default)]
-struct Written {
-    text: String,
+pub(crate) struct Written {
+    pub(crate) text: String,
     confidences: Vec<f64>,
     /// Of what the model held possible in each character's place, at temperature 1, in nats.
     entropies: Vec<f64>,
 }
 
 /// Writes on from prompts.
-struct Writer {
+pub(crate) struct Writer {
     decoder: Decoder,
     tokenizer: Tokenizer,
     context: usize,
@@ -103,7 +103,7 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(trainer: &Trainer, options: EvalOptions) -> Self {
+    pub(crate) fn new(trainer: &Trainer, options: EvalOptions) -> Self {
         Self {
             decoder: Decoder::new(trainer),
             tokenizer: trainer.tokenizer.clone(),
@@ -115,7 +115,7 @@ impl Writer {
 
     /// What follows `prompt`, up to and with `stop`; at most `most` characters, and no more than
     /// the context has room for.
-    async fn write(
+    pub(crate) async fn write(
         &mut self,
         prompt: &str,
         stop: &str,

@@ -20,6 +20,7 @@ pub struct Block {
     attn: Attention,
     ln2: Norm,
     feed_forward: FeedForward,
+    is_watched: bool,
 }
 
 /// What follows attention.
@@ -39,6 +40,8 @@ pub struct BlockOutput {
     pub pattern: Pattern,
     /// Of a block with a memory.
     pub read: Option<LayerRead>,
+    /// What its feed-forward layer or memory added, if it is watched: `[batch, seq, d_model]`
+    pub written: Option<Tensor<3>>,
 }
 
 impl Block {
@@ -63,6 +66,7 @@ impl Block {
             attn: Attention::new(config, weights, &format!("{name}.attn")),
             ln2: Norm::new(config, weights, &format!("{name}.ln2")),
             feed_forward,
+            is_watched: false,
         }
     }
 
@@ -70,6 +74,18 @@ impl Block {
     pub fn remember(&mut self, slots: Slots) {
         if let FeedForward::Memory(_, remembered) = &mut self.feed_forward {
             *remembered = slots;
+        }
+    }
+
+    /// Has what its feed-forward layer or memory adds told by itself.
+    pub fn watch(&mut self) {
+        self.is_watched = true;
+    }
+
+    /// Has the values that its memory finds trained, of whatever kind it is.
+    pub fn train_values(&mut self) {
+        if let FeedForward::Memory(memory, _) = &mut self.feed_forward {
+            memory.train_values();
         }
     }
 
@@ -84,8 +100,10 @@ impl Block {
     ) -> BlockOutput {
         let normed = self.ln1.forward(resid_pre.clone());
         let (resid_mid, pattern) = self.attn.forward(normed, resid_pre, rotation, mask, dropout);
+        let before = self.is_watched.then(|| resid_mid.clone());
         let (resid_post, read) = self.feed_forward(resid_mid, dropout);
-        BlockOutput { resid_post, pattern, read }
+        let written = before.map(|before| resid_post.clone() - before);
+        BlockOutput { resid_post, pattern, read, written }
     }
 
     /// Room for the keys and values of `context` tokens.

@@ -40,6 +40,9 @@ pub struct Output {
     pub patterns: Vec<Pattern>,
     /// Of each layer with a memory, and its number.
     pub reads: Vec<(usize, LayerRead)>,
+    /// What the feed-forward layers and memories that are watched added to the residual stream, in the
+    /// order of their layers: `[batch, seq, d_model]` each.
+    pub written: Vec<Tensor<3>>,
 }
 
 impl Gpt {
@@ -68,6 +71,20 @@ impl Gpt {
         self
     }
 
+    /// Has forward passes tell what the feed-forward layers or memories of these layers add.
+    pub fn watch(mut self, layers: &[usize]) -> Self {
+        for layer in layers {
+            self.blocks[*layer].watch();
+        }
+        self
+    }
+
+    /// Has the values that memories find trained, of whatever kind they are.
+    pub fn train_values(mut self) -> Self {
+        self.blocks.iter_mut().for_each(Block::train_values);
+        self
+    }
+
     /// Logits of the token that follows each token, and each layer's attention pattern.
     ///
     /// # Shapes
@@ -91,18 +108,19 @@ impl Gpt {
         let rotation = self.rotation(0, tokens.dims()[1], &tokens.device());
         let mask = Mask::causal(forgotten);
         let mut patterns = Vec::with_capacity(self.blocks.len());
-        let mut reads = Vec::new();
+        let (mut reads, mut written) = (Vec::new(), Vec::new());
         let mut resid = dropout.apply(embed(tokens, &self.w_e, self.w_pos.as_ref(), 0));
         for (block, number) in self.blocks.iter().zip(1..) {
             let dropout = dropout.site(number << 2);
-            let BlockOutput { resid_post, pattern, read } =
-                block.forward(resid, rotation.as_ref(), &mask, dropout);
+            let output = block.forward(resid, rotation.as_ref(), &mask, dropout);
+            let BlockOutput { resid_post, pattern, read, written: added } = output;
             resid = resid_post;
+            written.extend(added);
             reads.extend(read.map(|read| (patterns.len(), read)));
             patterns.push(pattern);
         }
         let normed = self.ln_final.forward(resid);
-        Output { logits: self.unembed(normed.clone()), normed, patterns, reads }
+        Output { logits: self.unembed(normed.clone()), normed, patterns, reads, written }
     }
 
     /// Logits after the last of `tokens`, which follow those in `caches`; of a model on a GPU.

@@ -27,6 +27,8 @@ pub struct MemoryLayer {
     sharpness: Param<1>, // [1]
     distance: Distance,
     top_k: usize,
+    /// Whether the values found are trained.
+    trains_values: bool,
 }
 
 /// What a layer read a batch with, for its store to learn from.
@@ -53,7 +55,13 @@ impl MemoryLayer {
                 .expect("a memory layer has a sharpness"),
             distance: config.memory.distance,
             top_k: config.memory.top_k,
+            trains_values: !is_associative,
         }
+    }
+
+    /// Has the values found trained, as those of a featural layer always are.
+    pub fn train_values(&mut self) {
+        self.trains_values = true;
     }
 
     /// The residual stream after this layer has written into it what it found among `slots`, and what it
@@ -87,11 +95,11 @@ impl MemoryLayer {
             return (resid, read);
         }
         let [keys, values] = read.nearest.slots(batch * seq, &device);
+        let (trained, values) = if self.trains_values { leaf(values) } else { (None, values) };
+        read.trained = trained;
         let (scores, values) = match &self.written {
             Some(_) => (cosines(q.clone(), carry(carry(keys, q), k)), carry(values, v)),
             None => {
-                let (trained, values) = leaf(values);
-                read.trained = trained;
                 let far = match self.distance {
                     Distance::L2 => apart(q.clone(), keys),
                     Distance::Cosine => cosines(q.clone(), keys).neg(),

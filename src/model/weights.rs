@@ -169,7 +169,12 @@ impl Layout {
 
     /// 1 where weight decay applies: in matrices, embeddings among them.
     pub fn decay_mask(&self) -> Vec<f32> {
-        let of = |p: &Parameter| if p.shape.len() > 1 { 1.0 } else { 0.0 };
+        self.mask(|parameter| parameter.shape.len() > 1)
+    }
+
+    /// 1 in the parameters that `is_in` chooses, 0 in all others: `[len()]`.
+    pub fn mask(&self, is_in: impl Fn(&Parameter) -> bool) -> Vec<f32> {
+        let of = |p: &Parameter| if is_in(p) { 1.0 } else { 0.0 };
         self.parameters.iter().flat_map(|p| vec![of(p); p.range.len()]).collect()
     }
 }

@@ -1,0 +1,172 @@
+//! `confab distill`: a clone whose memories learn what its teacher's MLPs did.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result, ensure};
+use clap::{Arg, ArgMatches, Command, value_parser};
+use confab::checkpoint::Checkpoint;
+use confab::config::{Knob, MemoryKind, RunConfig};
+use confab::distill::Distillation;
+use confab::platform::replace_file;
+use confab::report::{DistillReport, SideBySide};
+use futures::executor::block_on;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Knobs that `--memory` sets, and those that only matter to other losses.
+const UNUSED: [&str; 5] = [
+    "model.memory.kind",
+    "model.memory.layers",
+    "train.val_every",
+    "train.val_batches",
+    "train.output_l1",
+];
+
+pub fn command() -> Command {
+    let knobs = super::knobs::args().into_iter().filter(|arg| {
+        let name = arg.get_id().as_str();
+        let is_used = ["model.memory.", "train.", "noise.", "seed"];
+        is_used.iter().any(|used| name.starts_with(used)) && !UNUSED.contains(&name)
+    });
+    Command::new("distill")
+        .about("Replaces MLPs of a model by memories, which learn to predict what it predicts")
+        .long_about(
+            "Replaces MLPs of a model by memories, which learn to predict what it predicts.\n\n\
+             The model's own weights are kept. What is not given as a flag is as the model was trained.",
+        )
+        .arg(super::checkpoint_arg())
+        .arg(
+            Arg::new("memory")
+                .long("memory")
+                .required(true)
+                .value_name("LAYERS:KIND")
+                .value_parser(memory)
+                .help("which MLPs are replaced by which memory, as 4,8:associative; without layers, all"),
+        )
+        .arg(
+            Arg::new("out")
+                .long("out")
+                .required(true)
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .help("the clone's checkpoint to write"),
+        )
+        .arg(
+            Arg::new("text-file")
+                .long("text-file")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .help("what both models read, in place of records of the task"),
+        )
+        .arg(
+            Arg::new("prompt")
+                .long("prompt")
+                .help("what both write on from in the end; \\n is a line break"),
+        )
+        .args(knobs)
+        .arg(super::device_arg())
+}
+
+/// Layers and kind.
+fn memory(text: &str) -> Result<(String, MemoryKind), String> {
+    let (layers, kind) = text.rsplit_once(':').unwrap_or(("", text));
+    let kinds =
+        || format!("a kind is one of {}, as in 4,8:associative", MemoryKind::NAMES[1..].join(", "));
+    let kind =
+        MemoryKind::parse(kind).filter(|kind| *kind != MemoryKind::None).ok_or_else(kinds)?;
+    let knob = Knob::find("model.memory.layers").ok_or("there are no memory layers")?;
+    knob.set(&mut RunConfig::default(), layers).map_err(|error| error.to_string())?;
+    Ok((layers.into(), kind))
+}
+
+pub fn run(matches: &ArgMatches) -> Result<()> {
+    let path = |name: &str| matches.get_one::<PathBuf>(name);
+    let (file, out) = (
+        path("checkpoint").context("no checkpoint was named")?,
+        path("out").context("no file was named")?,
+    );
+    ensure!(
+        !is_same(file, out),
+        "writing {}: it is the teacher; name another --out",
+        out.display()
+    );
+    super::train::check_writable(out)?;
+    let loading = || format!("distilling {}", file.display());
+    let teacher = Checkpoint::from_bytes(&super::read_bytes(file)?).with_context(loading)?;
+    let mut config = teacher.config.clone();
+    super::knobs::apply(matches, &mut config)?;
+    if let Some((layers, kind)) = matches.get_one::<(String, MemoryKind)>("memory") {
+        (config.model.memory.layers, config.model.memory.kind) = (layers.clone(), *kind);
+    }
+    let text = path("text-file").map(|file| super::knobs::read_text(file)).transpose()?;
+    let prompt = matches.get_one::<String>("prompt").map(|text| super::sample::unescape(text));
+    let device = super::open_device(matches)?;
+    let (limits, device) = (device.limits, device.device);
+    let distillation =
+        Distillation::new(teacher, &config, text.as_deref(), prompt, device, &limits);
+    let mut distillation = block_on(distillation).with_context(loading)?;
+
+    let is_stopped = Arc::new(AtomicBool::new(false));
+    let stop = is_stopped.clone();
+    let set = ctrlc::set_handler(move || {
+        if stop.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+    });
+    set.context("setting up Ctrl-C")?;
+    let bar = ProgressBar::new(distillation.standing().steps as u64);
+    let style = "{bar:30} {pos}/{len} steps  {msg}  {eta} left";
+    bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
+    while !is_stopped.load(Ordering::SeqCst) {
+        let more = block_on(distillation.next())?;
+        show(&bar, distillation.standing());
+        if !more {
+            break;
+        }
+    }
+    bar.abandon();
+
+    let report = distillation.standing();
+    ensure!(
+        report.kl.is_finite(),
+        "the loss is no longer a number after step {}: training has diverged; try a lower --lr",
+        report.step
+    );
+    let bytes = block_on(distillation.trainer().checkpoint())?.to_bytes()?;
+    replace_file(out, &bytes).with_context(|| format!("writing {}", out.display()))?;
+    if let Some(SideBySide { prompt, teacher, clone, .. }) = &report.sides {
+        println!("prompt   {prompt:?}\nteacher  {teacher:?}\nclone    {clone:?}");
+    }
+    super::tell(format_args!("Saved the clone after step {} to {}", report.step, out.display()));
+    Ok(())
+}
+
+/// Whether two names are of one file.
+fn is_same(a: &Path, b: &Path) -> bool {
+    let [a, b] = [a, b].map(|file| file.canonicalize().ok());
+    a.is_some() && a == b
+}
+
+fn show(bar: &ProgressBar, report: &DistillReport) {
+    let DistillReport { step, steps, kl, first_kl, agreement, layers, .. } = report;
+    let layers: Vec<String> = layers
+        .iter()
+        .map(|of| {
+            let slots = of.slots.map_or(String::new(), |slots| format!(" in {slots} slots"));
+            format!("L{} {:.3}{slots}", of.layer, of.error)
+        })
+        .collect();
+    let line = format!(
+        "KL {kl:.2e} (first {first_kl:.2e}), {:.1}% agree, error {}",
+        100.0 * agreement,
+        layers.join(", ")
+    );
+    bar.set_position(*step as u64);
+    bar.set_message(line.clone());
+    let is_told = step.is_multiple_of(super::train::LOG_EVERY) || *step == 1 || step == steps;
+    if is_told && !std::io::stderr().is_terminal() {
+        super::tell(format_args!("step {step}: {line}"));
+    }
+}

@@ -1,0 +1,59 @@
+//! What teacher and clone read: records of the teacher's task, or windows of a text.
+
+use burn::tensor::Device;
+use rand::RngExt;
+
+use super::DistillError;
+use crate::batch::{Batch, Row};
+use crate::task::{Field, Split, record_rng};
+use crate::trainer::Trainer;
+
+pub(super) enum Source {
+    Task,
+    Text(Vec<u32>),
+}
+
+impl Source {
+    /// The text if there is one, else what the task of `run` draws.
+    ///
+    /// # Errors
+    /// If there is neither, or nothing in the text that the run's model could predict.
+    pub(super) fn new(run: &Trainer, text: Option<&str>) -> Result<Self, DistillError> {
+        match text {
+            None if run.task.is_none() => Err(DistillError::NoText),
+            None => Ok(Self::Task),
+            Some(text) => match run.tokenizer.encode(text)? {
+                ids if ids.len() < 2 => Err(DistillError::ShortText(ids.len())),
+                ids => Ok(Self::Text(ids)),
+            },
+        }
+    }
+
+    /// Micro-batch `stream` of `run`, the same whenever it is drawn.
+    pub(super) fn draw(&self, run: &Trainer, stream: u64, device: &Device) -> Batch {
+        let Self::Text(ids) = self else { return run.draw(Split::Train, stream, device) };
+        let (batch, context) = (run.config.train.batch, run.config.model.context);
+        let window = ids.len().min(context + 1);
+        let mut rng = record_rng(run.config.seed, stream);
+        let mut row = || {
+            let start = rng.random_range(0..=(ids.len() - window) as u32) as usize;
+            let ids = ids[start..start + window].to_vec();
+            Row { ids, fields: vec![Field::Text; window], given: 1 }
+        };
+        let rows: Vec<Row> = (0..batch).map(|_| row()).collect();
+        Batch::new(&rows, context, device)
+    }
+
+    /// Something to write on from.
+    pub(super) fn prompt(&self, run: &Trainer) -> String {
+        match self {
+            Self::Task => run.task.example_prompt(run.config.seed),
+            Self::Text(ids) => {
+                let most = PROMPT_TOKENS.min(run.config.model.context / 2);
+                run.tokenizer.decode(&ids[..most.min(ids.len())])
+            }
+        }
+    }
+}
+
+const PROMPT_TOKENS: usize = 16;
