@@ -127,7 +127,7 @@ fn one_file_holds_several_stores_each_of_its_shape() {
     let mut second = Disk::open(&file, "blocks.2.memory", wide).unwrap();
     first.insert(&line(3)).unwrap();
     assert_eq!((first.count().unwrap(), second.count().unwrap()), (3, 0));
-    assert_eq!(second.query(&[0.0; 5], 1).unwrap().ids, []);
+    assert_eq!(second.query(&[0.0; 5], 1).unwrap().ids, [0u64; 0]);
     let error = Disk::open(&file, "blocks.1.memory", wide).err().unwrap();
     assert!(matches!(error, StoreError::Shape { .. }));
     assert!(error.to_string().contains("keys of 3 numbers"), "{error}");
