@@ -165,14 +165,14 @@ fn nothing_is_found_in_nothing() {
         assert_eq!(store.query(&[0.0; 6], 5).unwrap().ids, [0u64; 0]);
         assert_eq!(store.evict(0).unwrap(), [0u64; 0]);
         assert_eq!(store.insert(&[]).unwrap(), [0u64; 0]);
-        assert_eq!(store.page(0, 10).unwrap(), [0u64; 0]);
+        assert_eq!(store.page(0, 10).unwrap(), []);
         store.insert(&line(4)).unwrap();
         assert_eq!(store.query(&[0.0; 6], 0).unwrap().ids, [0u64; 0]);
         assert_eq!(store.query(&[], 3).unwrap().ids, [0u64; 0]);
         let all = store.query(&[2.9, 0.0, 0.0], 99).unwrap();
         assert_eq!((all.k, all.ids), (4, vec![3, 2, 1, 0]));
         assert_eq!((all.keys.len(), all.values.len()), (12, 8));
-        assert_eq!(store.page(u64::MAX, 3).unwrap(), [0u64; 0]);
+        assert_eq!(store.page(u64::MAX, 3).unwrap(), []);
         assert_eq!(store.page(1, 2).unwrap().len(), 2);
     });
 }
@@ -209,7 +209,7 @@ fn unknown_slots_are_passed_over_or_named() {
             store.merge(0, unknown).unwrap();
             store.merge(unknown, 0).unwrap();
             assert_eq!(store.remove(&[unknown]).unwrap(), 0);
-            assert_eq!(store.get(&[unknown]).unwrap(), [0u64; 0]);
+            assert_eq!(store.get(&[unknown]).unwrap(), []);
             let error = store.edit(unknown, Some(&[0.0; 3]), None).unwrap_err();
             assert!(matches!(error, StoreError::Unknown(id) if id == unknown), "{error}");
         }
@@ -263,7 +263,7 @@ fn a_store_of_slots_keeps_their_ids() {
         store.insert(&line(5)).unwrap();
         store.remove(&[1]).unwrap();
         let slots = memory::all(store).unwrap();
-        let mut copy = Exact::of_slots(SMALL, slots.clone()).unwrap();
+        let mut copy = Exact::of_slots(SMALL, slots.clone(), 0).unwrap();
         assert_eq!(memory::all(&mut copy).unwrap(), slots);
     });
 }
