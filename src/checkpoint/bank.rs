@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CheckpointError, from_le_bytes, to_le_bytes};
 use crate::config::ModelConfig;
-use crate::memory::{Bank, Exact, Memory, NewSlot, Origin, Pairs, Slot, Squares, Store};
+use crate::memory::{Bank, Exact, Memory, NewSlot, Origin, Pairs, Slot, Store};
 
 /// A slot but for its key and value.
 #[derive(Serialize, Deserialize)]
@@ -24,7 +24,6 @@ struct Facts {
 struct Rest {
     next_id: u64,
     pairs: Pairs,
-    squares: Squares,
     slots: Vec<Facts>,
 }
 
@@ -56,8 +55,8 @@ pub fn parts(bank: &Bank) -> Result<Vec<Part>, CheckpointError> {
             facts.push(Facts { id, origin, hits, last, merged });
         }
         let rows = facts.len();
-        let (pairs, squares) = (memory.pairs.clone(), memory.squares.clone());
-        let rest = Rest { next_id: store.next_id(), pairs, squares, slots: facts };
+        let pairs = memory.pairs.clone();
+        let rest = Rest { next_id: store.next_id(), pairs, slots: facts };
         let rest = serde_json::to_vec(&rest).map_err(damaged("slots.facts"))?;
         let mut push = |of: &str, dtype, shape, bytes| {
             parts.push(Part { name: name(layer, of), dtype, shape, bytes });
@@ -76,7 +75,7 @@ pub fn read(tensors: &SafeTensors, config: &ModelConfig) -> Result<Bank, Checkpo
         bank.memories().map(|(layer, memory)| (layer, memory.store.shape())).collect();
     for (layer, shape) in layers {
         let Ok(facts) = tensors.tensor(&name(layer, "facts")) else { continue };
-        let Rest { next_id, pairs, squares, slots: facts } =
+        let Rest { next_id, pairs, slots: facts } =
             serde_json::from_slice(facts.data()).map_err(damaged("slots.facts"))?;
         let rows = |of: &str, width: usize| {
             let name = name(layer, of);
@@ -101,7 +100,7 @@ pub fn read(tensors: &SafeTensors, config: &ModelConfig) -> Result<Bank, Checkpo
                 what: format!("is refused: {error}"),
             }
         })?;
-        bank.restore(layer, Memory { store: store.into(), pairs, squares });
+        bank.restore(layer, Memory { store: store.into(), pairs });
     }
     Ok(bank)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::write::{Squares, Tokens, Written};
+use super::write::{Tokens, Written};
 use super::{Exact, Found, NewSlot, Origin, Pairs, Shape, Store, StoreError};
 use crate::config::{MemoryConfig, ModelConfig};
 
@@ -18,8 +18,6 @@ pub struct Memory {
     pub store: Arc<Exact>,
     /// How often its slots came back together.
     pub pairs: Pairs,
-    /// How much its values have been moved.
-    pub squares: Squares,
 }
 
 impl Bank {
@@ -83,14 +81,14 @@ impl Bank {
         read: &Read,
     ) -> Result<Written, StoreError> {
         let Some(Some(memory)) = self.layers.get_mut(layer) else { return Ok(Written::default()) };
-        let Memory { store, pairs, squares } = memory;
-        super::write::learn(Arc::make_mut(store), pairs, squares, config, tokens, found, read)
+        let Memory { store, pairs } = memory;
+        super::write::learn(Arc::make_mut(store), pairs, config, tokens, found, read)
     }
 }
 
 impl Memory {
     fn of(store: Exact) -> Self {
-        Self { store: Arc::new(store), pairs: Pairs::default(), squares: Squares::new() }
+        Self { store: Arc::new(store), pairs: Pairs::default() }
     }
 }
 

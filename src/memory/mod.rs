@@ -33,7 +33,7 @@ pub use exact::Exact;
 #[cfg(feature = "cli")]
 pub use postgres::Postgres;
 pub use recombine::Pairs;
-pub use write::{Squares, Tokens, Written};
+pub use write::{Tokens, Written};
 
 /// What the slots of a store have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -47,7 +47,6 @@ impl Tokens {
 pub(super) fn learn(
     store: &mut Exact,
     pairs: &mut Pairs,
-    squares: &mut Squares,
     config: &MemoryConfig,
     tokens: &Tokens,
     found: &Found,
@@ -55,7 +54,7 @@ pub(super) fn learn(
 ) -> Result<Written, StoreError> {
     let counted = |at: &usize| tokens.next[*at].is_some();
     if let Some((gradient, rate)) = &read.gradient {
-        train(store, squares, found, gradient, *rate)?;
+        train(store, found, gradient, *rate)?;
     }
     if found.k > 0 {
         let nearest = |at: usize| found.ids[at * found.k];
@@ -69,25 +68,12 @@ pub(super) fn learn(
     let slots = novel(store.shape(), config, tokens, found, read);
     store.insert(&slots)?;
     let evicted = store.evict(config.slots)?.len();
-    if merged + evicted > 0 {
-        squares.retain(|id, _| store.place(*id).is_some());
-    }
     Ok(Written { inserted: slots.len(), merged, evicted })
 }
 
-/// Mean squares of the gradients that each slot's value has had, added up.
-pub type Squares = BTreeMap<u64, f32>;
-
-/// Moves every value that was found against its gradient: by `rate` in root mean square when it is found
-/// first, and the less the more it has been moved (Adagrad, Duchi et al. 2011, with one sum a slot). A slot
-/// is found now and then, so its steps shrink with its own visits, not with the run's.
-fn train(
-    store: &mut Exact,
-    squares: &mut Squares,
-    found: &Found,
-    gradient: &[f32],
-    rate: f32,
-) -> Result<(), StoreError> {
+/// Moves every value that was found against its gradient, by `rate` in root mean square: AdamW's step but for
+/// its memory. With sums of squares instead (Adagrad), slots moved too little while weights still did.
+fn train(store: &mut Exact, found: &Found, gradient: &[f32], rate: f32) -> Result<(), StoreError> {
     let width = store.shape().d_value;
     let mut sums: BTreeMap<u64, Vec<f32>> = BTreeMap::new();
     for (id, gradient) in found.ids.iter().zip(gradient.chunks(width)) {
@@ -95,11 +81,8 @@ fn train(
         sum.iter_mut().zip(gradient).for_each(|(sum, gradient)| *sum += gradient);
     }
     for (id, sum) in sums {
-        let square = sum.iter().map(|x| x * x).sum::<f32>() / width as f32;
-        let Some(place) = store.place(id).filter(|_| square > 0.0) else { continue };
-        let so_far = squares.entry(id).or_default();
-        *so_far += square;
-        let size = so_far.sqrt();
+        let size = (sum.iter().map(|x| x * x).sum::<f32>() / width as f32).sqrt();
+        let Some(place) = store.place(id).filter(|_| size > 0.0) else { continue };
         let value = &store.values()[place * width..][..width];
         let moved: Vec<f32> =
             value.iter().zip(&sum).map(|(value, by)| value - rate * by / size).collect();
