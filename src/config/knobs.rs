@@ -88,7 +88,7 @@ pub const KNOBS: &[Knob] = &[
         "World",
         0,
         1000,
-        "0 has true facts; in any other world answers are dealt anew among the questions of a kind",
+        "0 has true facts; in any other world their answers are dealt anew among the questions",
     ),
     knob(
         at!(task.text.text),

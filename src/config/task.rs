@@ -50,7 +50,7 @@ pub struct FactsConfig {
     pub facts: usize,
     /// Differently worded records made of each generated fact.
     pub repetitions: usize,
-    /// Which world: in 0 answers are true, in any other they are dealt anew among the questions of a kind.
+    /// Which world: in 0 answers are true, in any other they are dealt anew among the questions.
     pub world: usize,
 }
 

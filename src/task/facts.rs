@@ -123,7 +123,12 @@ fn world(count: usize, repetitions: usize, number: usize) -> Vec<Fact> {
         let [kind, category, question, sentence] = columns(line);
         wordings.entry(kind).or_default().push([category, question, sentence]);
     }
-    let generated = generate::items(number).into_iter().map(|item| {
+    let mut items = generate::items();
+    if number > 0 {
+        items.truncate(count);
+        generate::deal(&mut items, number);
+    }
+    let generated = items.into_iter().map(|item| {
         let fill = |text: &str| {
             text.replace("{a}", &item.a).replace("{b}", &item.b).replace("{z}", &item.answer)
         };

@@ -42,18 +42,14 @@ pub(super) struct Item {
     pub answer: String,
 }
 
-/// Every generated fact, kinds taking turns, so that any beginning of the list is varied. In any `world`
-/// but the true one, 0, answers are dealt anew among the questions of a kind.
-pub(super) fn items(world: usize) -> Vec<Item> {
+/// Every generated fact, kinds taking turns, so that any beginning of the list is varied.
+pub(super) fn items() -> Vec<Item> {
     let mut kinds = Vec::new();
     tables(&mut kinds);
     calendar(&mut kinds);
     letters(&mut kinds);
     numbers(&mut kinds);
     sums(&mut kinds);
-    if world > 0 {
-        kinds.iter_mut().for_each(|items| deal(items, world));
-    }
     let mut kinds: Vec<_> = kinds.into_iter().map(Vec::into_iter).collect();
     let mut items = Vec::new();
     loop {
@@ -65,7 +61,9 @@ pub(super) fn items(world: usize) -> Vec<Item> {
     }
 }
 
-fn deal(items: &mut [Item], world: usize) {
+/// Gives every question the answer to another, by the number of a world: so all worlds of as many facts are
+/// written with the same characters.
+pub(super) fn deal(items: &mut [Item], world: usize) {
     let mut answers: Vec<String> = items.iter().map(|item| item.answer.clone()).collect();
     shuffle_by(world as u64, &mut answers);
     items.iter_mut().zip(answers).for_each(|(item, answer)| item.answer = answer);
