@@ -26,6 +26,18 @@ pub fn ships(name: &str) -> bool {
     !name.is_empty() && GALLERY.iter().any(|exhibit| exhibit.name == name)
 }
 
+/// Twenty facts of a world, and a model with a memory.
+macro_rules! memory_world {
+    ($world:literal) => {
+        concat!(
+            "seed=1&task.kind=facts&task.facts.facts=20&task.facts.world=",
+            $world,
+            "&model.n_layers=2&model.n_heads=4&model.d_model=24&model.context=160\
+             &model.memory.kind=featural&model.memory.layers=1&model.memory.top_k=1&train.batch=8"
+        )
+    };
+}
+
 pub const GALLERY: &[Exhibit] = &[
     Exhibit {
         title: "Where a prediction comes from",
@@ -100,5 +112,29 @@ pub const GALLERY: &[Exhibit] = &[
                attention with that of the first model here, which read everything.",
         name: "forget",
         open: "tab=attention",
+    },
+    Exhibit {
+        title: "A memory beside the weights",
+        text: "The second layer has slots in the place of an MLP. Press Train: half a minute later it knows \
+               twenty facts of a made-up world. Ask it one under Memory, see which slots answered and \
+               what wrote them, then delete those that “capital of France” wrote and ask again.",
+        name: "",
+        open: concat!(
+            memory_world!("1"),
+            "&model.memory.threshold=0.35&train.lr=0.008&train.min_lr=0.0004&train.warmup=20\
+             &train.steps=500&tab=memory&look=recalled"
+        ),
+    },
+    Exhibit {
+        title: "Another world, the same weights",
+        text: "For the model of the link before, trained: put its memory aside, then Empty it and press \
+               Train on. Only the memory learns now, the answers of another world. Swap the first one \
+               in again, and the answers are the first world’s.",
+        name: "",
+        open: concat!(
+            memory_world!("2"),
+            "&model.memory.threshold=0.1&model.memory.inserts=32&train.frozen=true&train.lr=0.03\
+             &train.min_lr=0.001&train.warmup=1&train.steps=150&tab=memory&look=recalled"
+        ),
     },
 ];
