@@ -4,7 +4,6 @@
 //! comparable (Wu et al. 2022, section 3.2).
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::softmax;
 
 use super::Weights;
 use super::slots::{Nearest, Slots};
@@ -107,8 +106,8 @@ impl MemoryLayer {
                 (far.neg(), carry(values, q))
             }
         };
-        let sharpness = self.sharpness.tensor().mul_scalar(SHARPNESS).unsqueeze::<2>(); // [1, 1]
-        let weights = softmax(scores * sharpness, 1); // [n, k]
+        let sharpness = self.sharpness.tensor().abs().mul_scalar(SHARPNESS).unsqueeze::<2>(); // [1, 1]
+        let weights = weigh(scores * sharpness); // [n, k]
         let z = (weights.unsqueeze_dim::<3>(2) * values).sum_dim(1).squeeze_dim::<2>(1); // [n, d_key]
         let [_, width] = z.dims();
         (self.o.add(z.reshape([batch, seq, width]), resid, dropout.site(3)), read)
@@ -151,6 +150,18 @@ fn leaf(values: Tensor<3>) -> (Option<Tensor<2>>, Tensor<3>) {
     let [n, k, width] = values.dims();
     let leaf = values.reshape([n * k, width]).detach().require_grad();
     (Some(leaf.clone()), leaf.reshape([n, k, width]))
+}
+
+/// Softmax of scores, of which the first is the largest or nearly so: that of the nearest. Taking it off, and
+/// not the largest, spares a browser Burn's search for the largest and its gradient.
+///
+/// # Shapes
+/// `scores` and the result: `[n, k]`
+pub(super) fn weigh(scores: Tensor<2>) -> Tensor<2> {
+    let first = scores.clone().narrow(1, 0, 1);
+    let powers = (scores - first).exp();
+    let total = powers.clone().sum_dim(1);
+    powers / total
 }
 
 /// Of each query with each of its keys, which have length 1: `[n, k]`.

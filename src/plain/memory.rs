@@ -40,7 +40,7 @@ impl MemoryLayer {
             q: parameters.linear(name, "Q"),
             written: is_associative.then(|| ["K", "V"].map(|of| parameters.linear(name, of))),
             o: parameters.linear(name, "O"),
-            sharpness: SHARPNESS * sharpness.first().copied().unwrap_or(1.0),
+            sharpness: SHARPNESS * sharpness.first().map_or(1.0, |of| of.abs()),
             distance: config.memory.distance,
             top_k: config.memory.top_k,
             d_key: config.d_key(),

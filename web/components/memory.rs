@@ -5,13 +5,14 @@ use super::{InputEvent, SelectEvent};
 use crate::actions::use_actions;
 use crate::runs::group_digits;
 use crate::state::use_state;
+use crate::tables::escape;
 
 /// What changes the slots that the analyses above show.
 #[component]
 pub fn Memory() -> impl IntoView {
     let (state, actions) = (use_state(), use_actions());
     let [ids, like, name] = [(); 3].map(|()| RwSignal::new(String::new()));
-    let chosen = RwSignal::new(String::new());
+    let chosen = RwSignal::new(0);
     let counts = move || {
         let layer =
             |(layer, slots): &(usize, usize)| format!("L{layer}: {} slots", group_digits(*slots));
@@ -51,19 +52,20 @@ pub fn Memory() -> impl IntoView {
         let typed = if typed.trim().is_empty() { "memory".into() } else { typed };
         actions.change_memory(MemoryChange::PutAside(typed));
     };
+    // As text: one node, as the steps of a run.
     let options = move || {
+        let place = chosen.get();
         state.remembered.with(|(_, aside)| {
-            let option = |name: &String| {
-                view! { <option value=name.clone()>{name.clone()}</option> }
+            let option = |(at, name): (usize, &String)| {
+                let selected = if at == place { " selected" } else { "" };
+                format!("<option{selected}>{}</option>", escape(name))
             };
-            aside.iter().map(option).collect_view()
+            aside.iter().enumerate().map(option).collect::<String>()
         })
     };
     let swap = move |_| {
-        let typed = chosen.get_untracked();
-        let first = state.remembered.with_untracked(|(_, aside)| aside.first().cloned());
-        let known = state.remembered.with_untracked(|(_, aside)| aside.contains(&typed));
-        match if known { Some(typed) } else { first } {
+        let place = chosen.get_untracked();
+        match state.remembered.with_untracked(|(_, aside)| aside.get(place).cloned()) {
             Some(name) => actions.change_memory(MemoryChange::Swap(name)),
             None => state.notify("Nothing is put aside yet."),
         }
@@ -72,7 +74,7 @@ pub fn Memory() -> impl IntoView {
         <p class="hint" data-testid="slots">{counts}</p>
         <Show when=move || state.remembered.with(|(slots, _)| !slots.is_empty())>
             <div class="controls lab">
-                {asked("Slots", "numbers, as 12, 15", ids)}
+                {asked("Slot numbers", "12, 15", ids)}
                 <button
                     class="small"
                     title="these slots or, if none are named, all that match Search"
@@ -93,9 +95,12 @@ pub fn Memory() -> impl IntoView {
                 </button>
                 <label class="asked">
                     "Put aside"
-                    <select on:change:target=move |event: SelectEvent| {
-                        chosen.set(event.target().value());
-                    }>{options}</select>
+                    <select
+                        inner_html=options
+                        on:change:target=move |event: SelectEvent| {
+                            chosen.set(event.target().selected_index().max(0) as usize);
+                        }
+                    ></select>
                 </label>
                 <button
                     class="small"
