@@ -115,9 +115,8 @@ pub const GALLERY: &[Exhibit] = &[
     },
     Exhibit {
         title: "A memory beside the weights",
-        text: "The second layer has slots in the place of an MLP. Press Train: half a minute later it knows \
-               twenty facts of a made-up world. Ask it one under Memory, see which slots answered and \
-               what wrote them, then delete those that “capital of France” wrote and ask again.",
+        text: "A layer with slots in place of its MLP learns twenty facts of a made-up world: press Train. See \
+               which slots answered and what wrote them, delete those of “capital of France”, ask again.",
         name: "",
         open: concat!(
             memory_world!("1"),
@@ -127,9 +126,8 @@ pub const GALLERY: &[Exhibit] = &[
     },
     Exhibit {
         title: "Another world, the same weights",
-        text: "For the model of the link before, trained: put its memory aside, then Empty it and press \
-               Train on. Only the memory learns now, the answers of another world. Swap the first one \
-               in again, and the answers are the first world’s.",
+        text: "After the link before: put its memory aside, Empty it and press Train on. Only the memory \
+               learns another world now. Swap the first one in, and the answers are the first world’s.",
         name: "",
         open: concat!(
             memory_world!("2"),

@@ -103,6 +103,7 @@ fn every_analysis_answers_of_every_kind_of_model() {
             let is_refused = match analysis.what {
                 What::Paths => !is_linear,
                 What::PatchMlps => is_linear,
+                What::Recalled | What::Slots | What::MemoryMap => true, // none has a memory
                 _ => false,
             };
             match seen {

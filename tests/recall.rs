@@ -156,7 +156,7 @@ fn gradients_of_an_associative_layer_are_the_stated_estimates() {
     let mut config = config;
     config.memory.layers = "0".into();
     let layout = Layout::new(&config, VOCAB);
-    let flat: Vec<f32> = layout.init(5).into_iter().map(|w| 4.0 * w + 0.01).collect();
+    let flat: Vec<f32> = layout.init(5).into_iter().map(|w| 20.0 * w + 0.01).collect();
     let mut bank = Bank::new(&config);
     let shape = bank.layer(0).unwrap().store.shape();
     bank.put(0, store(shape, 20));

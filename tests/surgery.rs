@@ -499,7 +499,7 @@ proptest! {
             let Ok(after) = operate(&now, operation, &limits) else { continue };
             prop_assert_eq!(after.parameters.len(), layout(&after).len());
             prop_assert!(after.config.validate().is_ok());
-            if !matches!(operation.kind, Kind::DropLayer | Kind::DropHead) {
+            if !matches!(operation.kind, Kind::DropLayer | Kind::DropHead | Kind::Remember) {
                 let before = logits(&now);
                 let size = before.iter().fold(1.0f32, |most, x| most.max(x.abs()));
                 let change = apart(&before, &logits(&after));

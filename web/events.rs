@@ -102,7 +102,6 @@ pub fn receive(actions: Actions, event: Event) {
             state.is_measuring.set(report.current.is_some());
             state.bench.set(report);
         }
-        Event::Distilled(report) => state.distilled.set(*report),
         Event::CheckpointFile { name, bytes } => {
             if let Err(reason) = browser::download(&name, "application/octet-stream", &bytes) {
                 state.notify(format!("{name} could not be saved: {reason}."));

@@ -12,7 +12,6 @@ use crate::memory::{Bank, Exact, Memory, NewSlot, Origin, Pairs, Slot, Store};
 #[derive(Serialize, Deserialize)]
 struct Facts {
     id: u64,
-    #[serde(flatten)]
     origin: Origin,
     hits: u64,
     last: u64,

@@ -48,7 +48,8 @@ pub fn top_pairs(scores: [Tensor<2>; 2], places: [Tensor<2, Int>; 2]) -> [Tensor
     let device = scores[0].device();
     if fused::is_cpu(&device) {
         let scores = scores.map(|scores| primitive::<Flex>(scores.into_dispatch()));
-        let places = places.map(|places| places.into_data().iter::<i32>().collect::<Vec<_>>());
+        let places = places
+            .map(|places| places.into_data().iter::<u32>().map(|at| at as i32).collect::<Vec<_>>());
         let mut best = [(); 3].map(|()| Vec::with_capacity(n * k));
         for row in 0..n {
             let score = |of: usize, at: i32| fused::values(&scores[of])[row * width + at as usize];

@@ -7,12 +7,10 @@ use crate::analysis::Averaging;
 use crate::bench::Suite;
 use crate::capacity::Sweeping;
 use crate::config::RunConfig;
-use crate::distill::{DistillError, Distillation};
 use crate::eval::{Evaluation, Probing, Sweep};
 use crate::platform::OpenDevice;
 use crate::protocol::{DeviceChoice, Event};
 use crate::report::{BenchReport, EvalOptions, MAX_RECORDS};
-use crate::trainer::Trainer;
 
 /// Steps whose median a benchmark takes.
 const BENCH_ROUNDS: usize = 7;
@@ -23,7 +21,6 @@ pub(super) enum Job {
     Averaging(Box<Averaging>),
     Sweep(Box<Sweep>),
     Bench(Box<Suite>),
-    Distillation(Box<Distillation>),
 }
 
 impl Job {
@@ -35,7 +32,6 @@ impl Job {
             Job::Averaging(job) => job.next().await,
             Job::Sweep(job) => job.next().await,
             Job::Bench(job) => job.next().await,
-            Job::Distillation(job) => job.next().await,
         }
     }
 
@@ -47,7 +43,6 @@ impl Job {
             Job::Averaging(job) => Event::AttentionByType(Box::new(job.report().clone())),
             Job::Sweep(job) => Event::Sweeping(Box::new(job.standing())),
             Job::Bench(job) => Event::Benched(job.standing()),
-            Job::Distillation(job) => Event::Distilled(Box::new(job.standing().clone())),
         }
     }
 }
@@ -122,56 +117,6 @@ impl<E: Fn(Event)> Session<E> {
                 self.notice(format!("The benchmark was not begun: {reason}"));
                 (self.emit)(Event::Benched(BenchReport::default()));
             }
-        }
-    }
-
-    pub(super) async fn start_distillation(
-        &mut self,
-        config: RunConfig,
-        text: Option<String>,
-        prompt: Option<String>,
-    ) {
-        let (Some(trainer), Some(device)) = (&self.trainer, self.device.clone()) else {
-            return self.notice("There is no model to distil yet: press Train first.");
-        };
-        let teacher = match trainer.checkpoint().await {
-            Ok(teacher) => teacher,
-            Err(error) => return self.recover(error).await,
-        };
-        let OpenDevice { device, limits, .. } = device;
-        let text = text.as_deref();
-        match Distillation::new(teacher, &config, text, prompt, device, &limits).await {
-            Ok(distillation) => self.start_job(Job::Distillation(Box::new(distillation))),
-            Err(DistillError::Device(error)) => self.recover(error).await,
-            Err(error) => {
-                self.notice(format!("The distillation was not begun: {error}."));
-                (self.emit)(Event::Distilled(Box::default()));
-            }
-        }
-    }
-
-    /// Has a clone that is done take the place of its teacher, which is kept to be held beside it.
-    pub(super) async fn take_clone(&mut self, distillation: &Distillation) {
-        let Some(device) = self.device.clone() else { return };
-        let checkpoint = match distillation.trainer().checkpoint().await {
-            Ok(checkpoint) => checkpoint,
-            Err(error) => return self.recover(error).await,
-        };
-        if !checkpoint.is_finite() {
-            return self.notice(
-                "The loss is no longer a number: the distillation has diverged. Begin it again with \
-                 a lower Learning rate.",
-            );
-        }
-        let bytes = checkpoint.to_bytes().ok();
-        match Trainer::resume(checkpoint, device.device.clone(), &device.limits) {
-            Ok(clone) => {
-                self.save().await;
-                self.keep_run().await;
-                self.take(clone, device);
-                self.saved.bytes = bytes;
-            }
-            Err(error) => self.notice(format!("The clone cannot be run: {error}.")),
         }
     }
 

@@ -157,9 +157,6 @@ impl<E: Fn(Event)> Session<E> {
             Command::AverageAttention { records } => self.start_averaging(records),
             Command::Probe { prompt, options } => self.start_probing(prompt, options),
             Command::Sweep { runs, device } => self.start_sweep(runs, device).await,
-            Command::Distill { config, text, prompt } => {
-                self.start_distillation(*config, text, prompt).await;
-            }
             Command::Bench { runs, device } => self.start_bench(runs, device).await,
             Command::MergeOutcomes { outcomes, text, file } => {
                 let merged = match capacity::merge(outcomes.clone(), &text) {

@@ -83,10 +83,7 @@ impl<E: Fn(Event)> Session<E> {
                         (self.emit)(job.standing());
                         self.told = Some(Instant::now());
                     }
-                    match job {
-                        Job::Distillation(done) if !more => self.take_clone(&done).await,
-                        job => self.job = more.then_some(job),
-                    }
+                    self.job = more.then_some(job);
                 }
                 Err(error) => {
                     // The run may be on another device than the one that was measured.
