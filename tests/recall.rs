@@ -244,7 +244,9 @@ fn gradients_of_an_associative_layer_are_the_stated_estimates() {
     close(&part("blocks.0.memory.W_K"), &by_k, 1e-4, "dKeyInserted = dKeyReturned");
     close(&part("blocks.0.memory.W_V"), &by_v, 1e-4, "dValueInserted = dValueReturned");
     close(&part("blocks.0.memory.W_O"), &read(w_o.grad(&gradients).unwrap()), 1e-4, "W_O");
-    assert!(by_k.iter().any(|x| x.abs() > 1e-3) && by_v.iter().any(|x| x.abs() > 1e-3));
+    assert!(by_v.iter().any(|x| x.abs() > 1e-3), "{by_v:?}");
+    // Softmax's gradients by its scores add up to 0, and with them those by the keys of one query.
+    assert!(by_k.iter().all(|x| x.abs() < 1e-4), "{by_k:?}");
 }
 
 #[test]
