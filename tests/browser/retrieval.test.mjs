@@ -73,7 +73,7 @@ test('facts are asked with their sentence, without it, and with a false one', as
     await confab.click('Step')
     await confab.untilStep(1)
     await evaluate(confab, 10)
-    for (const name of ['Facts trained on', 'Facts held out']) assert.equal((await shares(confab, name)).length, 4, name)
+    for (const name of ['Facts trained on', 'Facts held out']) assert.equal((await shares(confab, name)).length, 5, name)
     const categories = await shares(confab, /By category/)
     assert(categories.length > 1, `${categories}`)
   })
