@@ -10,7 +10,7 @@
     doc = "- what a model reads: [`tokenizer`], [`noise`]
 - what is remembered outside the weights: [`memory`]
 - what computes: [`batch`], [`kernel`], [`model`], [`loss`], [`schedule`], [`optimizer`], [`trainer`]
-- what a trained model shows: [`plain`], [`decode`], [`sample`], [`trace`], [`analysis`], [`lab`], [`eval`]
+- what a trained model shows: [`plain`], [`decode`], [`sample`], [`trace`], [`analysis`], [`lab`], [`eval`], [`distill`]
 - around it: [`checkpoint`], [`import`], [`session`], [`platform`], [`selfcheck`], [mod@bench]"
 )]
 
@@ -41,7 +41,7 @@ pub mod bench;
 pub mod checkpoint;
 #[cfg(feature = "compute")]
 pub mod decode;
-#[cfg(feature = "cli")]
+#[cfg(feature = "compute")]
 pub mod distill;
 #[cfg(feature = "compute")]
 pub mod eval;

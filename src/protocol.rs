@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::capacity::{Merged, Outcome, Sweeping};
 use crate::config::RunConfig;
 use crate::look::{Look, Looked};
-use crate::report::{AttentionByType, BenchReport, EvalOptions, ProbeReport, Report};
+use crate::report::{
+    AttentionByType, BenchReport, DistillReport, EvalOptions, ProbeReport, Report,
+};
 use crate::surgery::Operation;
 use crate::task::{Field, Floor, Probe};
 
@@ -110,6 +112,11 @@ pub enum Command {
     /// Measures how fast models of these runs' sizes train and write, in place of any other job
     /// under way: [`Event::Benched`], again and again until all are measured.
     Bench { runs: Vec<RunConfig>, device: DeviceChoice },
+    /// Trains a clone of the model with the memory, training settings, noise and seed of `config`, in
+    /// place of any other job under way: [`Event::Distilled`], again and again until all steps are done.
+    /// The clone then takes the model's place: [`Event::Built`]. Both read `text`, or without one
+    /// records of the task; both write on from `prompt`, or without one from an example.
+    Distill { config: Box<RunConfig>, text: Option<String>, prompt: Option<String> },
     /// Adds to these outcomes of sweeps those that only `text` has, in JSON lines, from a `file` if it
     /// has a name: [`Event::OutcomesMerged`].
     MergeOutcomes { outcomes: Vec<Outcome>, text: String, file: Option<String> },
@@ -222,6 +229,8 @@ pub enum Event {
     AttentionByType(Box<AttentionByType>),
     Sweeping(Box<Sweeping>),
     Benched(BenchReport),
+    /// Of 0 steps if it was not begun.
+    Distilled(Box<DistillReport>),
     /// Or why the file was not read.
     OutcomesMerged {
         file: Option<String>,

@@ -1,5 +1,6 @@
 //! Clones that learn with memories what their teacher's MLPs did.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -8,8 +9,12 @@ use confab::checkpoint::Checkpoint;
 use confab::config::{MemoryKind, MemoryLimits, Preset, RunConfig, TaskConfig};
 use confab::distill::{DistillError, Distillation};
 use confab::model::Layout;
+use confab::platform::Store;
+use confab::protocol::{Command as Order, DeviceChoice, Event};
+use confab::session;
 use confab::task::TaskKind;
 use confab::trainer::Trainer;
+use futures::channel::mpsc::unbounded;
 use futures::executor::block_on;
 
 const LIMITS: MemoryLimits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
@@ -188,6 +193,35 @@ fn what_cannot_be_distilled_is_refused() {
     let prompt = Some("€".into());
     let unknown = Distillation::new(teacher, &config, None, prompt, Device::flex(), &LIMITS);
     assert!(matches!(block_on(unknown).err(), Some(DistillError::Unknown(_))));
+}
+
+#[test]
+fn a_session_goes_on_with_the_clone() {
+    let config = teacher(0).config;
+    let mut asked = config.clone();
+    (asked.model.memory.kind, asked.train.steps) = (MemoryKind::Featural, 2);
+    let (orders, received) = unbounded();
+    let build = Order::Build { config: Box::new(config), device: DeviceChoice::Cpu };
+    let distill = Order::Distill { config: Box::new(asked.clone()), text: None, prompt: None };
+    orders.unbounded_send(build).unwrap();
+    orders.unbounded_send(distill).unwrap();
+    let (models, reports) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
+    let emit = |event| match event {
+        Event::Built(built) => {
+            models.borrow_mut().push((built.config.model, built.step));
+            if models.borrow().len() == 2 {
+                orders.close_channel();
+            }
+        }
+        Event::Distilled(report) => reports.borrow_mut().push(report),
+        Event::Notice { text } | Event::Refused { reason: text } => panic!("{text}"),
+        _ => {}
+    };
+    block_on(session::run(received, emit, Store::none()));
+    assert_eq!(models.borrow()[1], (asked.model, 2));
+    let reports = reports.borrow();
+    let last = reports.last().unwrap();
+    assert!(last.step == 2 && last.layers.len() == 8, "{last:?}");
 }
 
 fn confab(folder: &Path, args: &[&str]) -> Output {

@@ -102,6 +102,12 @@ pub fn receive(actions: Actions, event: Event) {
             state.is_measuring.set(report.current.is_some());
             state.bench.set(report);
         }
+        Event::Distilled(report) => {
+            if report.is_taken {
+                actions.expect_clone();
+            }
+            state.distilled.set(Some(*report));
+        }
         Event::CheckpointFile { name, bytes } => {
             if let Err(reason) = browser::download(&name, "application/octet-stream", &bytes) {
                 state.notify(format!("{name} could not be saved: {reason}."));

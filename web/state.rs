@@ -10,7 +10,7 @@ use confab::protocol::{
     Beside, CharacterReport, DeviceChoice, DeviceReport, Evaluated, Expected, FieldLoss, LossPoint,
     RunState, SampleOptions, TaskFacts, Trace,
 };
-use confab::report::{AttentionByType, BenchReport, ProbeReport};
+use confab::report::{AttentionByType, BenchReport, DistillReport, ProbeReport};
 use confab::task::{Floor, Probe, TaskKind};
 use leptos::prelude::*;
 
@@ -73,6 +73,7 @@ pub struct State {
     pub by_type: RwSignal<Option<AttentionByType>>,
     pub outcomes: Outcomes,
     pub bench: RwSignal<BenchReport>,
+    pub distilled: RwSignal<Option<DistillReport>>,
     /// Whether a benchmark is under way.
     pub is_measuring: RwSignal<bool>,
     pub resumable: RwSignal<Option<(RunConfig, usize)>>,
@@ -254,6 +255,7 @@ impl State {
             by_type: RwSignal::new(None),
             outcomes: Outcomes::new(),
             bench: RwSignal::new(BenchReport::default()),
+            distilled: RwSignal::new(None),
             is_measuring: RwSignal::new(false),
             resumable: RwSignal::new(None),
             notices: RwSignal::new(Vec::new()),

@@ -68,6 +68,12 @@ impl Bank {
         layers.filter_map(|(layer, memory)| Some((layer, memory.as_ref()?)))
     }
 
+    /// What keys and values take.
+    pub fn bytes(&self) -> usize {
+        let numbers = |memory: &Memory| memory.store.keys().len() + memory.store.values().len();
+        4 * self.memories().map(|(_, memory)| numbers(memory)).sum::<usize>()
+    }
+
     /// Has `layer` learn from what a step's tokens found in it, and tells what became of it.
     ///
     /// # Errors

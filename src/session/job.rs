@@ -7,10 +7,11 @@ use crate::analysis::Averaging;
 use crate::bench::Suite;
 use crate::capacity::Sweeping;
 use crate::config::RunConfig;
+use crate::distill::{DistillError, Distillation};
 use crate::eval::{Evaluation, Probing, Sweep};
 use crate::platform::OpenDevice;
 use crate::protocol::{DeviceChoice, Event};
-use crate::report::{BenchReport, EvalOptions, MAX_RECORDS};
+use crate::report::{BenchReport, DistillReport, EvalOptions, MAX_RECORDS};
 
 /// Steps whose median a benchmark takes.
 const BENCH_ROUNDS: usize = 7;
@@ -21,6 +22,7 @@ pub(super) enum Job {
     Averaging(Box<Averaging>),
     Sweep(Box<Sweep>),
     Bench(Box<Suite>),
+    Distillation(Box<Distillation>),
 }
 
 impl Job {
@@ -32,6 +34,7 @@ impl Job {
             Job::Averaging(job) => job.next().await,
             Job::Sweep(job) => job.next().await,
             Job::Bench(job) => job.next().await,
+            Job::Distillation(job) => job.next().await,
         }
     }
 
@@ -43,6 +46,7 @@ impl Job {
             Job::Averaging(job) => Event::AttentionByType(Box::new(job.report().clone())),
             Job::Sweep(job) => Event::Sweeping(Box::new(job.standing())),
             Job::Bench(job) => Event::Benched(job.standing()),
+            Job::Distillation(job) => Event::Distilled(Box::new(job.standing().clone())),
         }
     }
 }
@@ -118,6 +122,58 @@ impl<E: Fn(Event)> Session<E> {
                 (self.emit)(Event::Benched(BenchReport::default()));
             }
         }
+    }
+
+    pub(super) async fn start_distillation(
+        &mut self,
+        config: RunConfig,
+        text: Option<String>,
+        prompt: Option<String>,
+    ) {
+        let (Some(trainer), Some(device)) = (&self.trainer, self.device.clone()) else {
+            return self.notice("There is no model to distil yet: press Train first.");
+        };
+        let teacher = match trainer.checkpoint().await {
+            Ok(teacher) => teacher,
+            Err(error) => return self.recover(error).await,
+        };
+        let OpenDevice { device, limits, .. } = device;
+        let text = text.as_deref();
+        match Distillation::new(teacher, &config, text, prompt, device, &limits).await {
+            Ok(distillation) => self.start_job(Job::Distillation(Box::new(distillation))),
+            Err(DistillError::Device(error)) => self.recover(error).await,
+            Err(error) => {
+                self.notice(format!("The distillation was not begun: {error}."));
+                (self.emit)(Event::Distilled(Box::default()));
+            }
+        }
+    }
+
+    /// Has a clone that is done take the place of the model, which is kept to go back to.
+    pub(super) async fn take_clone(&mut self, distillation: &Distillation) {
+        let Some(trainer) = &self.trainer else { return };
+        let read = match trainer.checkpoint().await {
+            Ok(before) => distillation.trainer().checkpoint().await.map(|clone| (before, clone)),
+            Err(error) => Err(error),
+        };
+        let (before, clone) = match read {
+            Ok(read) => read,
+            Err(error) => return self.recover(error).await,
+        };
+        if !clone.is_finite() {
+            return self.notice(
+                "The loss is no longer a number: the distillation has diverged. Begin it again with \
+                 a lower Learning rate.",
+            );
+        }
+        self.running = false;
+        let report = distillation.standing().clone();
+        (self.emit)(Event::Distilled(Box::new(DistillReport { is_taken: true, ..report })));
+        let mut undo = std::mem::take(&mut self.undo);
+        if self.go_on_with(clone).await {
+            undo.keep(before);
+        }
+        self.undo = undo;
     }
 
     /// Gives up the job; the end of a sweep or benchmark is told, for what it found is kept.

@@ -31,11 +31,6 @@ impl Saved {
         self.step = None;
     }
 
-    /// A run that is still to be saved, whatever its step.
-    pub(super) fn never() -> Self {
-        Self::at(usize::MAX)
-    }
-
     pub(super) fn is_due(&self) -> bool {
         self.at.elapsed() > SAVE_EVERY.max(self.took * SAVE_SHARE)
     }

@@ -14,7 +14,7 @@ use futures::{FutureExt, Stream, StreamExt};
 use web_time::{Duration, Instant};
 
 use crate::capacity;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::config::RunConfig;
 use crate::import::{self, File};
 use crate::platform::{self, OpenDevice, Store};
@@ -157,6 +157,9 @@ impl<E: Fn(Event)> Session<E> {
             Command::AverageAttention { records } => self.start_averaging(records),
             Command::Probe { prompt, options } => self.start_probing(prompt, options),
             Command::Sweep { runs, device } => self.start_sweep(runs, device).await,
+            Command::Distill { config, text, prompt } => {
+                self.start_distillation(*config, text, prompt).await;
+            }
             Command::Bench { runs, device } => self.start_bench(runs, device).await,
             Command::MergeOutcomes { outcomes, text, file } => {
                 let merged = match capacity::merge(outcomes.clone(), &text) {
@@ -202,20 +205,29 @@ impl<E: Fn(Event)> Session<E> {
             Err(error) => return self.recover(error).await,
         };
         self.save().await;
-        let restarted = checkpoint.restart(config).and_then(|checkpoint| {
-            let bytes = checkpoint.to_bytes().ok();
-            let trainer = Trainer::resume(checkpoint, device.device.clone(), &device.limits)?;
-            Ok((trainer, bytes))
-        });
-        match restarted {
-            Ok((trainer, bytes)) => {
-                self.keep_run().await;
-                self.take(trainer, device);
-                self.saved.bytes = bytes;
-                let _ = self.keep_step().await;
-            }
+        let begun = match checkpoint.restart(config) {
+            Ok(restarted) => self.adopt(restarted, device).await,
+            Err(error) => Err(error),
+        };
+        match begun {
+            Ok(()) => drop(self.keep_step().await),
             Err(error) => self.refuse(format!("The run cannot go on with this: {error}.")),
         }
+    }
+
+    /// Another run, as it was saved, takes the place of this one.
+    async fn adopt(
+        &mut self,
+        checkpoint: Checkpoint,
+        device: OpenDevice,
+    ) -> Result<(), CheckpointError> {
+        // What is gone back to if the device is lost.
+        let bytes = checkpoint.to_bytes().ok();
+        let trainer = Trainer::resume(checkpoint, device.device.clone(), &device.limits)?;
+        self.keep_run().await;
+        self.take(trainer, device);
+        self.saved.bytes = bytes;
+        Ok(())
     }
 
     /// What was kept of the run.
@@ -238,16 +250,9 @@ impl<E: Fn(Event)> Session<E> {
 
     async fn load(&mut self, checkpoint: Checkpoint, choice: DeviceChoice) {
         self.save().await;
-        // What is gone back to if the device is lost.
-        let bytes = checkpoint.to_bytes().ok();
         let Some(device) = self.open(choice).await else { return };
-        match Trainer::resume(checkpoint, device.device.clone(), &device.limits) {
-            Ok(trainer) => {
-                self.keep_run().await;
-                self.take(trainer, device);
-                self.saved.bytes = bytes;
-                self.tell_fields().await;
-            }
+        match self.adopt(checkpoint, device).await {
+            Ok(()) => self.tell_fields().await,
             Err(error) => self.refuse(format!("The checkpoint was not loaded: {error}.")),
         }
     }

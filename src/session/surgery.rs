@@ -1,11 +1,9 @@
 //! Operations on the run's model, and the way back.
 
 use super::Session;
-use super::keep::Saved;
 use crate::checkpoint::Checkpoint;
 use crate::protocol::*;
 use crate::surgery::{self, Operation};
-use crate::trainer::Trainer;
 
 /// Most states kept to go back to, and most bytes of them.
 const MOST_STATES: usize = 16;
@@ -20,7 +18,7 @@ pub(super) struct Undo {
 impl Undo {
     /// Keeps a state, in place of the oldest ones if there is no room; `false` if there is none for it
     /// alone.
-    fn keep(&mut self, state: Checkpoint) -> bool {
+    pub(super) fn keep(&mut self, state: Checkpoint) -> bool {
         self.before.push(state);
         let bytes = |of: &[Checkpoint]| of.iter().map(size).sum::<usize>();
         while self.before.len() > MOST_STATES || bytes(&self.before) > MOST_BYTES {
@@ -32,7 +30,7 @@ impl Undo {
 
 fn size(state: &Checkpoint) -> usize {
     let vectors = if state.moments.is_some() { 3 } else { 1 };
-    4 * vectors * state.parameters.len()
+    4 * vectors * state.parameters.len() + state.bank.bytes()
 }
 
 impl<E: Fn(Event)> Session<E> {
@@ -75,14 +73,12 @@ impl<E: Fn(Event)> Session<E> {
     }
 
     /// Another state takes the place of the run's; `false`, with an answer, if it cannot be run.
-    async fn go_on_with(&mut self, state: Checkpoint) -> bool {
+    pub(super) async fn go_on_with(&mut self, state: Checkpoint) -> bool {
         let Some(device) = self.device.clone() else { return false };
         let is_running = self.running;
-        match Trainer::resume(state, device.device.clone(), &device.limits) {
-            Ok(trainer) => {
-                self.keep_run().await;
-                self.take(trainer, device);
-                self.saved = Saved::never();
+        match self.adopt(state, device).await {
+            Ok(()) => {
+                self.saved.forget();
                 self.save().await;
                 self.tell_fields().await;
                 if is_running {

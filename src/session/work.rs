@@ -83,7 +83,10 @@ impl<E: Fn(Event)> Session<E> {
                         (self.emit)(job.standing());
                         self.told = Some(Instant::now());
                     }
-                    self.job = more.then_some(job);
+                    match job {
+                        Job::Distillation(done) if !more => self.take_clone(&done).await,
+                        job => self.job = more.then_some(job),
+                    }
                 }
                 Err(error) => {
                     // The run may be on another device than the one that was measured.

@@ -4,7 +4,7 @@ use confab::capacity::{Grid, MAX_FILE_BYTES, MAX_RUNS, Outcome, Sweeping};
 use confab::config::{Knob, Preset, RunConfig, TextConfig};
 use confab::look::Look;
 use confab::protocol::{Command, Evaluated, MemoryChange, SampleOptions};
-use confab::report::{BenchReport, EvalOptions};
+use confab::report::{BenchReport, DistillReport, EvalOptions};
 use confab::task::TaskKind;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -157,6 +157,21 @@ impl Actions {
         state.bench.set(BenchReport::default());
         state.is_measuring.set(true);
         self.send(Command::Bench { runs: runs.collect(), device });
+    }
+
+    /// Has a clone of the model learn, with these settings beside those of the knobs; both write on from
+    /// `prompt`, if there is one.
+    pub fn distill(&self, settings: &[(&str, String)], prompt: String) {
+        let mut config = untrack(|| self.state.config());
+        for (key, typed) in settings {
+            let knob = Knob::find(key).expect("it is a setting");
+            if let Err(error) = knob.set(&mut config, typed) {
+                return self.state.notify(format!("The distillation was not begun: {error}."));
+            }
+        }
+        self.state.distilled.set(Some(DistillReport::default()));
+        let prompt = Some(prompt).filter(|prompt| !prompt.is_empty());
+        self.send(Command::Distill { config: Box::new(config), text: None, prompt });
     }
 
     pub fn stop_job(&self) {

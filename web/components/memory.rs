@@ -112,10 +112,15 @@ pub fn Memory() -> impl IntoView {
             </div>
             <Chat/>
         </Show>
+        <super::distill::Distill/>
     }
 }
 
-fn asked(label: &'static str, placeholder: &'static str, typed: RwSignal<String>) -> impl IntoView {
+pub fn asked(
+    label: &'static str,
+    placeholder: &'static str,
+    typed: RwSignal<String>,
+) -> impl IntoView {
     view! {
         <label class="asked">
             {label}

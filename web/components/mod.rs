@@ -4,6 +4,7 @@ mod attention;
 mod bench;
 mod by_type;
 mod capacity;
+mod distill;
 mod experiment;
 mod fields;
 mod figure;
