@@ -272,6 +272,9 @@ pub struct DeviceReport {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Built {
     pub config: RunConfig,
+    /// Whether the session made it of the model that it had, unasked: a clone that has learned, or one with
+    /// other heads.
+    pub is_remade: bool,
     /// Steps already trained.
     pub step: usize,
     pub parameters: usize,

@@ -1,23 +1,29 @@
 //! One step: forward, loss, backward, update; and what a run has come to.
 
-use burn::tensor::{Device, ExecutionError, Gradients, Tensor, TensorData, Transaction};
+mod heads;
+mod learn;
 
-use crate::batch::{Batch, Row};
+use burn::tensor::{Device, ExecutionError, Tensor, TensorData, Transaction};
+
+use crate::batch::Batch;
 use crate::checkpoint::{Checkpoint, CheckpointError, Moments};
-use crate::config::{ConfigError, MemoryConfig, MemoryLimits, NoiseConfig, RunConfig};
+use crate::config::{ConfigError, MemoryLimits, NoiseConfig, RunConfig};
 use crate::kernel::dropout::Dropout;
 use crate::loss::{LossSums, mean_loss, token_losses};
-use crate::memory::{Bank, Tokens};
+use crate::memory::Bank;
 use crate::model::gpt::Output;
-use crate::model::memory::LayerRead;
 use crate::model::weights::to_device;
 use crate::model::{Gpt, Layout, Weights};
 use crate::optimizer::AdamW;
 use crate::protocol::{FieldLoss, LossPoint};
 use crate::schedule::learning_rate;
 use crate::surgery::Surgery;
-use crate::task::{Field, Split, Task};
-use crate::tokenizer::{Tokenizer, UnknownCharacter};
+use crate::task::{Split, Task};
+use crate::tokenizer::Tokenizer;
+
+pub use heads::Verdict;
+pub(crate) use learn::Learned;
+pub use learn::TeachError;
 
 /// A run: its model, its optimizer and how far it has come.
 pub struct Trainer {
@@ -44,25 +50,8 @@ pub struct Trainer {
 /// Most losses kept of a run.
 pub const MAX_HISTORY: usize = 8192;
 
-/// A text that is taught is read at most so often, until it costs this much, in nats per character; values
-/// move this far, in root mean square.
-const TEACHING_STEPS: usize = 60;
-const TAUGHT: f32 = 0.05;
-const TEACHING_RATE: f64 = 0.05;
-
 /// Streams of the seed from here on are validation batches.
 const VALIDATION_STREAM: u64 = 1 << 63;
-
-/// Why a text was not taught.
-#[derive(Debug, thiserror::Error)]
-pub enum TeachError {
-    #[error(transparent)]
-    Unknown(#[from] UnknownCharacter),
-    #[error("the text has {got} characters, and {least} to {most} can be taught")]
-    Length { got: usize, least: usize, most: usize },
-    #[error("the device failed: {0}")]
-    Device(#[from] ExecutionError),
-}
 
 /// What a step came to.
 #[derive(Clone, Debug)]
@@ -86,23 +75,17 @@ impl Trainer {
     ) -> Result<Self, ConfigError> {
         let (task, tokenizer) = prepare(&config, limits)?;
         let layout = Layout::new(&config.model, tokenizer.vocab_size());
-        let parameters = to_device(layout.init(config.seed), &device);
-        let optimizer = Some(AdamW::new(&layout, &device));
-        let bank = Bank::new(&config.model);
-        let (step, history, edits) = (0, Vec::new(), Vec::new());
-        Ok(Self {
-            config,
-            task,
+        let untrained = Checkpoint {
+            step: 0,
             tokenizer,
-            layout,
-            parameters,
-            bank,
-            optimizer,
-            device,
-            step,
-            history,
-            edits,
-        })
+            history: Vec::new(),
+            edits: Vec::new(),
+            parameters: layout.init(config.seed),
+            moments: None,
+            bank: Bank::new(&config.model),
+            config,
+        };
+        Ok(Self::of(untrained, task, device))
     }
 
     /// A run as it was saved.
@@ -114,32 +97,42 @@ impl Trainer {
         device: Device,
         limits: &MemoryLimits,
     ) -> Result<Self, CheckpointError> {
-        let Checkpoint { config, step, tokenizer, history, edits, parameters, moments, bank } =
-            checkpoint;
         // A model from elsewhere has tokens of its own.
-        let is_foreign = config.task.is_unknown();
-        let task = match is_foreign {
+        let Checkpoint { config, tokenizer, .. } = &checkpoint;
+        let task = match config.task.is_unknown() {
             true => {
                 config.validate()?;
-                check_room(&config, tokenizer.vocab_size(), limits)?;
+                check_room(config, tokenizer.vocab_size(), limits)?;
                 Task::none()
             }
             false => {
-                let (task, of_task) = prepare(&config, limits)?;
-                if of_task != tokenizer {
+                let (task, of_task) = prepare(config, limits)?;
+                if of_task != *tokenizer {
                     return Err(CheckpointError::Alphabet);
                 }
                 task
             }
         };
+        Ok(Self::of(checkpoint, task, device))
+    }
+
+    /// The run of a checkpoint that has been checked.
+    fn of(checkpoint: Checkpoint, task: Task, device: Device) -> Self {
+        let Checkpoint { config, step, tokenizer, history, edits, parameters, moments, bank } =
+            checkpoint;
         let layout = Layout::new(&config.model, tokenizer.vocab_size());
+        let optimizer = (!task.is_none()).then(|| {
+            let optimizer = match moments {
+                Some(moments) => AdamW::from_moments(&layout, moments, &device),
+                None => AdamW::new(&layout, &device),
+            };
+            match config.train.keep_zeros {
+                true => optimizer.only(to_device(layout.non_zero(&parameters), &device)),
+                false => optimizer,
+            }
+        });
         let parameters = to_device(parameters, &device);
-        let optimizer = match moments {
-            _ if is_foreign => None,
-            Some(moments) => Some(AdamW::from_moments(&layout, moments, &device)),
-            None => Some(AdamW::new(&layout, &device)),
-        };
-        Ok(Self {
+        Self {
             config,
             task,
             tokenizer,
@@ -151,7 +144,7 @@ impl Trainer {
             step,
             history,
             edits,
-        })
+        }
     }
 
     /// Whether [`new`](Self::new) would take `config`.
@@ -193,6 +186,8 @@ impl Trainer {
             let dropout = Dropout::new(self.config.model.dropout, seed);
             // Made anew, for a backward pass uses up the graph behind every tensor but the leaves.
             let model = Gpt::new(&self.config.model, &weights).remember(&self.bank, &self.device);
+            // Keys of weights that still move would be old by the next step.
+            let model = if train.frozen { model.note() } else { model };
             let Output { logits, normed, reads, .. } =
                 model.forward_training(batch.tokens, batch.forgotten, dropout);
             let losses = token_losses(logits, batch.targets);
@@ -241,69 +236,6 @@ impl Trainer {
         }
         self.remember(loss);
         Ok(StepOutcome { loss, tokens, fields })
-    }
-
-    /// Has the memories learn from what a batch read.
-    pub(crate) async fn learn(
-        &mut self,
-        learned: Learned,
-        lr: f64,
-        memory: &MemoryConfig,
-        is_taught: bool,
-    ) -> Result<(), ExecutionError> {
-        let Learned { reads, ids, seq } = learned;
-        let text = |id: u32| self.tokenizer.token(id).unwrap_or("�").to_owned();
-        let tokens = Tokens {
-            step: self.step as u64,
-            is_taught,
-            seq,
-            read: ids.iter().map(|(id, _)| text(*id)).collect(),
-            next: ids.iter().map(|(_, next)| next.map(text)).collect(),
-        };
-        for (layer, read, gradient) in reads {
-            let gradient = gradient.map(|gradient| (gradient, lr as f32));
-            let (found, read) = read.read(gradient).await?;
-            // What is not finite is not written down; the loss tells of it.
-            let _ = self.bank.learn(layer, memory, &tokens, &found, &read);
-        }
-        Ok(())
-    }
-
-    /// Has the memories learn `text`, the weights staying as they are, and tells what it then costs, in nats
-    /// per character. Every token is written down, however near another slot is.
-    ///
-    /// # Errors
-    /// If it has characters that the model does not know, is too short or too long, or the device failed.
-    pub async fn teach(&mut self, text: &str) -> Result<f32, TeachError> {
-        let ids = self.tokenizer.encode(text)?;
-        let (least, most) = (2, self.config.model.context + 1);
-        if ids.len() < least || ids.len() > most {
-            return Err(TeachError::Length { got: ids.len(), least, most });
-        }
-        let row = Row { fields: vec![Field::Text; ids.len()], given: 0, ids };
-        let memory =
-            MemoryConfig { threshold: 0.0, inserts: most, ..self.config.model.memory.clone() };
-        let mut last = f32::INFINITY;
-        for _ in 0..TEACHING_STEPS {
-            let device = self.device.clone().autodiff();
-            let batch = Batch::new(std::slice::from_ref(&row), self.config.model.context, &device);
-            let [_, seq] = batch.tokens.dims();
-            let mut weights = Weights::trainable(&self.layout, &self.parameters);
-            let model = Gpt::new(&self.config.model, &weights).remember(&self.bank, &self.device);
-            let Output { logits, reads, .. } =
-                model.forward_training(batch.tokens, None, Dropout::NONE);
-            let loss = mean_loss(token_losses(logits, batch.targets), batch.weights, 1.0);
-            let gradients = weights.backward(&loss);
-            last = loss.inner().into_scalar_async::<f32>().await?;
-            if last < TAUGHT {
-                break;
-            }
-            let learned = Learned::new(reads, gradients, seq, batch.ids, &batch.fields);
-            if let Some(learned) = learned {
-                self.learn(learned, TEACHING_RATE, &memory, true).await?;
-            }
-        }
-        Ok(last)
     }
 
     /// The model as it is now, which later steps leave alone.
@@ -382,39 +314,6 @@ impl Trainer {
                 place % 2 == 0
             });
         }
-    }
-}
-
-/// What memories learn from a batch.
-pub(crate) struct Learned {
-    /// Each memory layer's, and the gradient by the values it found.
-    reads: Vec<(usize, LayerRead, Option<Tensor<2>>)>,
-    /// Each token, and what is to follow it.
-    ids: Vec<(u32, Option<u32>)>,
-    seq: usize,
-}
-
-impl Learned {
-    /// `None` of a model without memories.
-    pub(crate) fn new(
-        reads: Vec<(usize, LayerRead)>,
-        mut gradients: Gradients,
-        seq: usize,
-        ids: Vec<(u32, u32)>,
-        fields: &[Option<Field>],
-    ) -> Option<Self> {
-        if reads.is_empty() {
-            return None;
-        }
-        let with_gradient = |(layer, read): (usize, LayerRead)| {
-            let trained = read.trained.as_ref();
-            let gradient = trained.and_then(|values| values.grad_remove(&mut gradients));
-            (layer, read, gradient)
-        };
-        let reads = reads.into_iter().map(with_gradient).collect();
-        let ids = ids.into_iter().zip(fields);
-        let ids = ids.map(|((id, next), field)| (id, field.map(|_| next))).collect();
-        Some(Self { reads, ids, seq })
     }
 }
 

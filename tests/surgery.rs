@@ -82,7 +82,7 @@ fn losses(trainer: &mut Trainer, steps: usize) -> Vec<f32> {
 }
 
 fn act(on: &Checkpoint, kind: Kind, number: usize) -> Result<Checkpoint, String> {
-    operate(on, Operation { kind, number }, &LIMITS).map_err(|error| error.to_string())
+    operate(on, Operation { kind, number }, &LIMITS, &|_| None).map_err(|error| error.to_string())
 }
 
 /// What keeps the function of every model that has the part.
@@ -110,7 +110,7 @@ fn variants() -> Vec<Vec<(&'static str, &'static str)>> {
             ("model.qk_norm", &["false", "true"]),
             ("model.d_head", &["0", "6"]),
             ("model.mlp", &["gelu", "gelu-tanh", "relu", "relu2", "swiglu", "none"]),
-            ("model.bias", &["false", "true"]),
+            ("model.contributions", &["false", "true"]),
         ],
     ];
     let mut all = Vec::new();
@@ -318,8 +318,10 @@ fn a_run_goes_on_with_its_history_and_learns() {
         kept = act(&kept, kind, number).unwrap();
     }
     let kept = Checkpoint::from_bytes(&kept.to_bytes().unwrap()).unwrap();
-    let expected =
-        done.map(|(kind, number)| Surgery { operation: Operation { kind, number }, step: 20 });
+    let expected = done.map(|(kind, number)| {
+        let operation = Operation { kind, number };
+        Surgery { operation, step: 20, loss: None }
+    });
     assert_eq!(kept.edits, expected);
     let mut run = trainer(kept);
     assert!((validation(&run) - before).abs() < 1e-4);
@@ -370,7 +372,7 @@ fn what_does_not_work_is_refused_by_the_knobs_name() {
     }
     let tight = MemoryLimits { total: 1 << 20, buffer: 1 << 20 };
     let operation = Operation { kind: Kind::Widen, number: 64 };
-    let error = operate(&small, operation, &tight).unwrap_err().to_string();
+    let error = operate(&small, operation, &tight, &|_| None).unwrap_err().to_string();
     assert!(error.contains("MiB"), "{error}");
 }
 
@@ -479,6 +481,9 @@ fn a_session_goes_back_sixteen_operations_at_most_and_never_to_another_run() {
     assert!(told([surgery(Kind::Widen, 2)]).refusals[0].contains("no model"));
 }
 
+const OPERATIONS_THAT_PRESERVE: &[Kind] =
+    &[Kind::AddLayer, Kind::AddHeads, Kind::WidenMlp, Kind::Widen];
+
 fn operation() -> impl Strategy<Value = Operation> {
     (0..OPERATIONS.len(), prop_oneof![0usize..6, any::<usize>()])
         .prop_map(|(place, number)| Operation { kind: OPERATIONS[place].kind, number })
@@ -496,10 +501,10 @@ proptest! {
         let mut now = checkpoint(&variants[place.index(variants.len())]);
         let limits = MemoryLimits { total: 64 << 20, buffer: 64 << 20 };
         for operation in operations {
-            let Ok(after) = operate(&now, operation, &limits) else { continue };
+            let Ok(after) = operate(&now, operation, &limits, &|_| None) else { continue };
             prop_assert_eq!(after.parameters.len(), layout(&after).len());
             prop_assert!(after.config.validate().is_ok());
-            if !matches!(operation.kind, Kind::DropLayer | Kind::DropHead | Kind::Remember) {
+            if OPERATIONS_THAT_PRESERVE.contains(&operation.kind) {
                 let before = logits(&now);
                 let size = before.iter().fold(1.0f32, |most, x| most.max(x.abs()));
                 let change = apart(&before, &logits(&after));

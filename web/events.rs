@@ -26,6 +26,7 @@ pub fn receive(actions: Actions, event: Event) {
         Event::Resumable { config, step } => state.resumable.set(Some((*config, step))),
         Event::TaskDescribed { number, facts } => actions.take_description(number, facts),
         Event::Device(report) => state.device.set(Some(report)),
+        Event::Built(built) if built.is_remade => show_model(actions, *built, Origin::Surgery),
         Event::Built(built) => {
             let (origin, is_overtaken) = actions.settle();
             // Nobody asked for it: the session has lost its device and goes on on the CPU.
@@ -102,12 +103,7 @@ pub fn receive(actions: Actions, event: Event) {
             state.is_measuring.set(report.current.is_some());
             state.bench.set(report);
         }
-        Event::Distilled(report) => {
-            if report.is_taken {
-                actions.expect_clone();
-            }
-            state.distilled.set(Some(*report));
-        }
+        Event::Distilled(report) => state.distilled.set(Some(*report)),
         Event::CheckpointFile { name, bytes } => {
             if let Err(reason) = browser::download(&name, "application/octet-stream", &bytes) {
                 state.notify(format!("{name} could not be saved: {reason}."));

@@ -7,6 +7,7 @@ use super::error::MAX_RECORDED;
 use super::linear::{FactoredMatrix, Matrix};
 use crate::config::{MlpKind, ModelConfig, NormKind};
 use crate::model::Layout;
+use crate::model::attention::contribution;
 pub use crate::report::circuits::Head;
 
 /// The weights of a model. Matrices are cut from the flat vector when asked for, so that a view
@@ -147,7 +148,7 @@ impl<'a> View<'a> {
         Err(AnalysisError::Recording { seq, longest })
     }
 
-    /// `W_V W_O`: what a head adds at the query, of what stands at the key.
+    /// `W_V W_O`, times what the head contributes: what it adds at the query, of what stands at the key.
     ///
     /// # Errors
     /// If the model has no such head.
@@ -157,8 +158,10 @@ impl<'a> View<'a> {
         let name = format!("blocks.{}.attn.W_O", head.layer);
         let w_o = self.parameter(&name).unwrap_or_default();
         let d_model = self.d_model();
+        let contributions = self.parameter(&format!("blocks.{}.attn.contribution", head.layer));
+        let share = contributions.map_or(1.0, |of| contribution(of[head.head]));
         let mut out = Matrix::from_fn(d_head, d_model, |row, column| {
-            w_o[(at + row) * d_model + column].into()
+            (share * w_o[(at + row) * d_model + column]).into()
         });
         if self.centres() {
             centre_rows(&mut out);

@@ -26,6 +26,14 @@ pub fn command() -> Command {
                 .requires("operation")
                 .help("the checkpoint to write"),
         )
+        .arg(
+            Arg::new("past")
+                .long("past")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .requires("rewind")
+                .help("an earlier checkpoint of the run, to whose weights `--rewind` goes back; `train --keep-steps` keeps some"),
+        )
         .group(clap::ArgGroup::new("operation").args(OPERATIONS.iter().map(|of| of.name)).multiple(true).requires("out"))
         .arg(
             Arg::new("prompt")
@@ -53,10 +61,7 @@ fn operation_arg(procedure: &'static Procedure) -> Arg {
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
     let file = matches.get_one::<PathBuf>("checkpoint").context("no checkpoint was named")?;
-    let bytes = super::read_bytes(file)?;
-    let mut checkpoint = Checkpoint::from_bytes(&bytes)
-        .with_context(|| format!("loading the checkpoint {}", file.display()))?;
-    drop(bytes);
+    let mut checkpoint = super::load_checkpoint(file)?;
     let Some(out) = matches.get_one::<PathBuf>("out") else {
         return print(&checkpoint, matches);
     };
@@ -68,8 +73,16 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     };
     let ids = checkpoint.tokenizer.encode(&prompt).context("reading the prompt")?;
     let limits = super::open(DeviceChoice::Cpu)?.limits;
+    let earlier = match matches.get_one::<PathBuf>("past") {
+        Some(file) => Some(super::load_checkpoint(file)?),
+        None => None,
+    };
+    let past = |step: usize| {
+        let at = earlier.as_ref().filter(|earlier| earlier.step == step);
+        at.map(|earlier| earlier.parameters.clone())
+    };
     for operation in operations(matches) {
-        let after = surgery::operate(&checkpoint, operation, &limits)
+        let after = surgery::operate(&checkpoint, operation, &limits, &past)
             .with_context(|| format!("editing {}: {operation}", file.display()))?;
         super::tell(format_args!("{operation}. {}", surgery::report(&checkpoint, &after, &ids)));
         checkpoint = after;

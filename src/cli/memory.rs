@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use confab::checkpoint::Checkpoint;
 use confab::lab::{Looking, Model};
 use confab::look::{Look, What};
 use confab::memory::{self, Store};
@@ -160,8 +159,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         }
         "swap" => {
             let file = matches.get_one::<PathBuf>("with").context("no file was named")?;
-            let other = Checkpoint::from_bytes(&super::read_bytes(file)?)
-                .with_context(|| format!("loading the checkpoint {}", file.display()))?;
+            let other = super::load_checkpoint(file)?;
             ensure!(
                 trainer.bank.is_like(&other.bank),
                 "swapping in the slots of {}: its memories are of other layers or sizes",

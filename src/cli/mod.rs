@@ -172,9 +172,15 @@ fn load_run_with_records(matches: &ArgMatches) -> Result<Trainer> {
 
 /// The run in `file`, on the device that the command line names.
 fn load_run_of(file: &Path, matches: &ArgMatches) -> Result<Trainer> {
-    let bytes = read_bytes(file)?;
-    let load = || format!("loading the checkpoint {}", file.display());
-    let checkpoint = Checkpoint::from_bytes(&bytes).with_context(load)?;
+    let checkpoint = load_checkpoint(file)?;
     let opened = open_device(matches)?;
-    Trainer::resume(checkpoint, opened.device, &opened.limits).with_context(load)
+    Trainer::resume(checkpoint, opened.device, &opened.limits).with_context(|| loading(file))
+}
+
+fn load_checkpoint(file: &Path) -> Result<Checkpoint> {
+    Checkpoint::from_bytes(&read_bytes(file)?).with_context(|| loading(file))
+}
+
+fn loading(file: &Path) -> String {
+    format!("loading the checkpoint {}", file.display())
 }

@@ -3,7 +3,8 @@
 use super::memory::layers;
 use super::setting::{Place, at};
 use super::{
-    ConfigError, Distance, MAX_TEXT_BYTES, MemoryKind, MlpKind, NormKind, Positions, RunConfig,
+    ConfigError, Distance, MAX_TEXT_BYTES, MemoryKind, MlpKind, NormKind, Positions, PruneBy,
+    RunConfig,
 };
 use crate::task::{RecallRule, TaskKind};
 
@@ -184,6 +185,12 @@ pub const KNOBS: &[Knob] = &[
         Range::Bool,
         "each head's queries and keys go through an RMSNorm",
     ),
+    knob(
+        at!(model.contributions),
+        "Contributions",
+        Range::Bool,
+        "what each head writes is weighed by a trained number from 0 to 1",
+    ),
     float(
         at!(model.init_std),
         "Initial spread",
@@ -239,6 +246,14 @@ pub const KNOBS: &[Knob] = &[
         1_000_000,
         "two slots that come back together more often become one; 0 is never",
     ),
+    float(
+        at!(model.memory.lambda),
+        "kNN-LM share",
+        0.0,
+        1.0,
+        "share of the prediction made of what followed the nearest of what was read before; filled while \
+         weights are frozen",
+    ),
     int(at!(train.steps), "Steps", 1, 10_000_000, "length of the run"),
     int(at!(train.batch), "Batch", 1, 8192, "records a micro-batch"),
     int(at!(train.accumulation), "Accumulation", 1, 1024, "micro-batches a step"),
@@ -254,6 +269,40 @@ pub const KNOBS: &[Knob] = &[
         "Frozen",
         Range::Bool,
         "weights stay as they are, and only memories learn",
+    ),
+    knob(
+        at!(train.keep_zeros),
+        "Keep zeros",
+        Range::Bool,
+        "weights of layers’ matrices that are 0 stay 0, as those that were pruned",
+    ),
+    int(
+        at!(train.heads.every),
+        "Judge heads every",
+        0,
+        1_000_000,
+        "steps between two looks at whether heads are added or dropped; 0 is never",
+    ),
+    float(
+        at!(train.heads.grow_above),
+        "Grow above",
+        0.0,
+        1.0,
+        "every layer gets a head if the mean contribution is above this; 1 is never",
+    ),
+    int(at!(train.heads.most), "Most heads", 1, 64, "heads a layer up to which training adds"),
+    float(
+        at!(train.heads.prune_below),
+        "Prune below",
+        0.0,
+        1.0,
+        "every layer loses its least head if all of these are worth less than this; 0 is never",
+    ),
+    knob(
+        at!(train.heads.prune_by),
+        "Prune by",
+        Range::Choice(PruneBy::NAMES),
+        "what a head is worth: its contribution, or the loss’s gradient to a mask on it, of the layer’s mean",
     ),
     int(at!(train.val_every), "Validate every", 1, 1_000_000, "steps between validations"),
     int(at!(train.val_batches), "Validation batches", 1, 1000, "batches a validation"),
@@ -296,6 +345,7 @@ impl Knob {
             Some(("noise", _)) | None => self.key,
             Some(("model.memory", "kind")) => "memory",
             Some(("model.memory", _)) => self.key.trim_start_matches("model."),
+            Some(("train.heads", _)) => self.key.trim_start_matches("train."),
             Some((_, name)) => name,
         };
         name.replace(['_', '.'], "-")

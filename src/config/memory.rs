@@ -56,6 +56,9 @@ pub struct MemoryConfig {
     pub inserts: usize,
     /// Two slots that come back together more often than this become one; 0 for never.
     pub recombine: usize,
+    /// λ, the share of the prediction that is made of what followed the nearest of what was read before
+    /// (Khandelwal et al. 2020, "kNN-LM"); 0 for none.
+    pub lambda: f64,
 }
 
 impl MemoryConfig {
@@ -69,6 +72,7 @@ impl MemoryConfig {
         threshold: 0.3,
         inserts: 4,
         recombine: 0,
+        lambda: 0.0,
     };
 
     /// What `layer` has in place of an MLP, if it has.

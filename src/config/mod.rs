@@ -1,6 +1,7 @@
 //! What a run is: [`RunConfig`], the [`PRESETS`], and [`KNOBS`], the one table from which the page's
 //! controls, the terminal's flags and the keys of a link are made.
 
+mod heads;
 mod knobs;
 mod memory;
 mod presets;
@@ -11,6 +12,7 @@ mod variants;
 
 use serde::{Deserialize, Serialize};
 
+pub use heads::{HeadsConfig, PruneBy};
 pub use knobs::{KNOBS, Knob, Range};
 pub use memory::{MemoryConfig, MemoryKind};
 pub use presets::{PRESETS, Preset};
@@ -65,6 +67,8 @@ pub struct ModelConfig {
     pub d_head: usize,
     /// Whether each head's queries and keys go through an RMSNorm of their own.
     pub qk_norm: bool,
+    /// Whether what each head writes is multiplied by σ(c), of a trained number c of its own.
+    pub contributions: bool,
     /// Standard deviation of untrained matrices; that of the two projections into the residual stream is
     /// divided by `sqrt(2 · n_layers)` (Radford et al. 2019, section 2.3).
     pub init_std: f64,
@@ -111,7 +115,8 @@ impl ModelConfig {
         };
         let turned = if self.qk_norm { 2 * d_head } else { 0 };
         let biases = if self.bias { read + 2 * kept + d } else { 0 };
-        let attention = 2 * d * (read + kept) + of_norm + turned + biases;
+        let weighed = if self.contributions { self.n_heads } else { 0 };
+        let attention = 2 * d * (read + kept) + of_norm + turned + weighed + biases;
         let feed_forward = |layer| match self.memory.of(layer) {
             Some(kind) => of_norm + self.memory_parameters(kind),
             None if self.mlp == MlpKind::None => 0,
@@ -143,15 +148,12 @@ impl ModelConfig {
         }
     }
 
-    /// Most numbers that the stores of memory layers hold.
+    /// Most numbers that the stores of memory layers and of the output hold.
     pub fn stored(&self) -> usize {
         let has = |layer: &usize| self.memory.of(*layer).is_some_and(MemoryKind::is_stored);
-        (0..self.n_layers).filter(has).count() * self.memory.slots * 2 * self.d_key()
-    }
-
-    /// Whether a layer reads from a store.
-    pub fn is_stored(&self) -> bool {
-        self.stored() > 0
+        let of_output = if self.memory.lambda > 0.0 { self.d_model + 1 } else { 0 };
+        let of_layers = (0..self.n_layers).filter(has).count() * 2 * self.d_key();
+        self.memory.slots * (of_layers + of_output)
     }
 
     /// Trained values of places, which no token is multiplied by.
@@ -257,6 +259,9 @@ pub struct TrainConfig {
     pub clip: f64,
     /// Whether weights stay as they are, and only memories learn.
     pub frozen: bool,
+    /// Whether weights of layers' matrices that are 0 stay 0.
+    pub keep_zeros: bool,
+    pub heads: HeadsConfig,
     /// Steps between two validations.
     pub val_every: usize,
     /// Batches a validation.

@@ -1,6 +1,8 @@
 //! Named sizes.
 
-use super::{MemoryConfig, MlpKind, ModelConfig, NormKind, Positions, RunConfig, TrainConfig};
+use super::{
+    HeadsConfig, MemoryConfig, MlpKind, ModelConfig, NormKind, Positions, RunConfig, TrainConfig,
+};
 
 /// A named size, with the batch and learning rate that train it well.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,6 +72,7 @@ impl Preset {
             kv_heads: 0,
             d_head: 0,
             qk_norm: false,
+            contributions: false,
             init_std: 0.02, // of GPT-2
             memory: MemoryConfig::NONE,
         }
@@ -88,6 +91,8 @@ impl Preset {
             weight_decay: 0.1,
             clip: 1.0,
             frozen: false,
+            keep_zeros: false,
+            heads: HeadsConfig::NEVER,
             val_every: 100,
             val_batches: 4,
             output_l1: 0.0,

@@ -1,6 +1,6 @@
 //! Where in a run a knob's value lies, and how it is written and read.
 
-use super::{Distance, MemoryKind, MlpKind, NormKind, Positions, RunConfig};
+use super::{Distance, MemoryKind, MlpKind, NormKind, Positions, PruneBy, RunConfig};
 use crate::task::{RecallRule, TaskKind};
 
 /// A field of [`RunConfig`]: made with [`at!`].
@@ -63,4 +63,4 @@ macro_rules! impl_choice {
     };
 }
 
-impl_choice!(TaskKind RecallRule NormKind MlpKind Positions MemoryKind Distance);
+impl_choice!(TaskKind RecallRule NormKind MlpKind Positions MemoryKind Distance PruneBy);

@@ -40,6 +40,11 @@ pub enum ConfigError {
     )]
     KeyWidth { d_key: usize, works: usize },
     #[error(
+        "heads are judged (train.heads.every) by what they contribute; turn Contributions \
+         (model.contributions) on, or set Judge heads every to 0"
+    )]
+    Contributions,
+    #[error(
         "Context (model.context) is {context} tokens, shorter than the longest record of the task \
          ({longest}); set it to {longest} or more"
     )]
@@ -71,6 +76,9 @@ impl RunConfig {
             knob.check(&knob.get(self))?;
         }
         self.model.validate_heads()?;
+        if self.train.heads.every > 0 && !self.model.contributions {
+            return Err(ConfigError::Contributions);
+        }
         self.model.validate_memory()
     }
 

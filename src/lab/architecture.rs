@@ -30,9 +30,10 @@ pub fn architecture(
         .iter()
         .map(|p| row(&p.name, &p.shape, &flat[p.range.clone()]))
         .collect();
-    let done = edits.iter().map(|Surgery { operation, step }| {
+    let done = edits.iter().map(|Surgery { operation, step, loss }| {
         let label = operation.kind.procedure().label.into();
-        vec![step.to_string(), label, operation.number.to_string()]
+        let [before, after] = loss.map_or([const { String::new() }; 2], |loss| loss.map(show));
+        vec![step.to_string(), label, operation.number.to_string(), before, after]
     });
     vec![
         Figure {
@@ -52,8 +53,13 @@ pub fn architecture(
                 1 => "1 operation so far".into(),
                 count => format!("{count} operations so far"),
             },
-            note: "What was done to this model, after which step.".into(),
-            content: table(&["step", "operation", "number"], done.collect()),
+            note: "What was done to this model, after which step; of what training did by itself, with the \
+                   validation loss before and after."
+                .into(),
+            content: table(
+                &["step", "operation", "number", "loss before", "after"],
+                done.collect(),
+            ),
         },
     ]
 }

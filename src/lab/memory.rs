@@ -3,7 +3,7 @@
 use super::{LookError, On};
 use crate::analysis::vocabulary::main_directions;
 use crate::figure::{Content, Figure, Plot, Series, Table, show, show_token};
-use crate::memory::{Exact, Slot, Store, matching};
+use crate::memory::{Exact, Slot, matching};
 use crate::sample::{chances, descending};
 
 /// Slots listed, and drawn.
@@ -24,11 +24,12 @@ pub(super) fn recalled(on: &On) -> Result<Vec<Figure>, LookError> {
         .collect();
     let mut figures = Vec::new();
     for (layer, memory) in on.model.bank.memories() {
-        let Some(read) = &recording.layers[layer].recalled else { continue };
+        let of_layer = recording.layers.get(layer).map(|layer| &layer.recalled);
+        let Some(read) = of_layer.unwrap_or(&recording.recalled) else { continue };
         let k = read.found.k;
         let row = |rank: usize| -> Option<Vec<String>> {
             let (id, distance) = (read.found.ids[rank], read.found.distances[rank]);
-            let slot = (*memory.store).clone().get(&[id]).ok()?.pop()?;
+            let slot = memory.store.find(id)?;
             let mut row = vec![id.to_string(), show(read.weights[rank]), show(distance)];
             row.extend(describe(on, layer, &slot));
             Some(row)
@@ -36,7 +37,7 @@ pub(super) fn recalled(on: &On) -> Result<Vec<Figure>, LookError> {
         let rows = (at * k..(at + 1) * k).filter_map(row).collect();
         let after = on.ids.get(at).map(|id| on.model.name(*id)).unwrap_or_default();
         figures.push(Figure {
-            title: format!("L{layer}: what answered after “{after}” at {at}"),
+            title: format!("{}: what answered after “{after}” at {at}", place(on, layer)),
             note: format!(
                 "Slots that the query found, with their weight, and what wrote them. The model \
                  goes on with {}.",
@@ -61,7 +62,7 @@ pub(super) fn slots(on: &On) -> Result<Vec<Figure>, LookError> {
     let first =
         if total > LISTED { format!(", the first {LISTED} of {total}") } else { String::new() };
     Ok(vec![Figure {
-        title: format!("Slots of L{layer}{first}"),
+        title: format!("Slots of {}{first}", place(on, layer)),
         note: format!(
             "{} of {} slots. What wrote a slot, what followed there, what its value alone would have \
              the model write, how often it was found and when last.",
@@ -88,7 +89,7 @@ pub(super) fn map(on: &On) -> Result<Vec<Figure>, LookError> {
     let labels = slots.iter().map(label).collect();
     let series = vec![Series { name: "keys".into(), points, labels }];
     Ok(vec![Figure {
-        title: format!("Keys of L{layer} along their two main directions"),
+        title: format!("Keys of {} along their two main directions", place(on, layer)),
         note: format!(
             "Principal components of {} keys, the most often found; each with the last characters of \
              what wrote it.",
@@ -116,8 +117,16 @@ fn describe(on: &On, layer: usize, slot: &Slot) -> Vec<String> {
     ]
 }
 
+/// What has a store: a layer, or the output.
+fn place(on: &On, layer: usize) -> String {
+    if layer == on.view.n_layers() { "the output".into() } else { format!("L{layer}") }
+}
+
 /// The tokens that a value would have written, if it were all there is in the residual stream.
 fn promoted(on: &On, layer: usize, value: &[f32]) -> String {
+    if layer == on.view.n_layers() {
+        return value.first().map_or(String::new(), |token| on.model.name(*token as u32));
+    }
     let name = format!("blocks.{layer}.memory.W_O");
     let Some(w_o) = on.view.parameter(&name) else { return String::new() };
     let d_model = on.view.d_model();

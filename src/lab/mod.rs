@@ -78,7 +78,7 @@ pub struct Looking {
 enum Work {
     Heads(Scoring),
     Knockouts(Knockouts),
-    Patching(Patching),
+    Patching(Box<Patching>),
     /// Composition by pair of layers, and the next pair.
     Composition {
         found: Vec<Composition>,
@@ -133,7 +133,7 @@ impl Looking {
             let other = model.encode_other(&look)?;
             let of = difference(&model, &look, &ids)?;
             let patching = Patching::new(&view, &model.plain, &ids, &other, &edits, patch, of)?;
-            Ok(Work::Patching(patching))
+            Ok(Work::Patching(Box::new(patching)))
         };
         let work = match look.what {
             What::Heads => {

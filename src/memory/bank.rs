@@ -6,11 +6,17 @@ use super::write::{Tokens, Written};
 use super::{Exact, Found, NewSlot, Origin, Pairs, Shape, Store, StoreError};
 use crate::config::{MemoryConfig, ModelConfig};
 
-/// What each layer of a model remembers. A copy keeps what was remembered when it was made.
+/// What each layer of a model remembers, and after the last its output: which token followed what was
+/// unembedded. A copy keeps what was remembered when it was made.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Bank {
     layers: Vec<Option<Memory>>,
 }
+
+/// The output has a slot for every pair of a key and a token but for those that are the same to rounding.
+const SAME: f64 = 2e-3;
+/// Slots among which that is looked for: so many tokens may follow the same.
+const MOST_FOLLOWERS: usize = 128;
 
 /// What one layer remembers.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,12 +35,20 @@ impl Bank {
             let has = config.memory.of(layer).is_some_and(|kind| kind.is_stored());
             has.then(|| Memory::of(Exact::new(shape)))
         };
-        Self { layers: (0..config.n_layers).map(layer).collect() }
+        let has_output = config.memory.lambda > 0.0;
+        let output = has_output
+            .then(|| Memory::of(Exact::new(Shape { d_key: config.d_model, d_value: 1, ..shape })));
+        Self { layers: (0..config.n_layers).map(layer).chain([output]).collect() }
     }
 
     /// What `layer` remembers; `None` if it has no store.
     pub fn layer(&self, layer: usize) -> Option<&Memory> {
         self.layers.get(layer)?.as_ref()
+    }
+
+    /// What the output remembers: keys as long as the residual stream is wide, and tokens.
+    pub fn output(&self) -> Option<&Memory> {
+        self.layers.last()?.as_ref()
     }
 
     /// The store of `layer`, to be changed.
@@ -66,6 +80,35 @@ impl Bank {
     pub fn memories(&self) -> impl Iterator<Item = (usize, &Memory)> {
         let layers = self.layers.iter().enumerate();
         layers.filter_map(|(layer, memory)| Some((layer, memory.as_ref()?)))
+    }
+
+    /// Has the output remember which token followed each, where it does not remember that yet.
+    ///
+    /// # Shapes
+    /// `keys`: `[n, d_model]`
+    ///
+    /// # Errors
+    /// As of [`learn`](Self::learn).
+    pub fn learn_next(
+        &mut self,
+        config: &MemoryConfig,
+        tokens: &Tokens,
+        next: &[Option<u32>],
+        mut found: Found,
+        keys: Vec<f32>,
+    ) -> Result<Written, StoreError> {
+        let layer = self.layers.len().saturating_sub(1);
+        let Some(memory) = self.output() else { return Ok(Written::default()) };
+        let values: Vec<f32> = next.iter().map(|token| token.unwrap_or_default() as f32).collect();
+        let near = memory.store.search(&keys, MOST_FOLLOWERS)?;
+        for (at, value) in values.iter().enumerate().filter(|_| found.k > 0) {
+            let mut of_token = at * near.k..(at + 1) * near.k;
+            let same = of_token.find(|place| near.values[*place] == *value);
+            found.distances[at * found.k] = same.map_or(f32::INFINITY, |at| near.distances[at]);
+        }
+        let config =
+            MemoryConfig { threshold: SAME, inserts: tokens.seq, recombine: 0, ..config.clone() };
+        self.learn(layer, &config, tokens, &found, &Read { keys, values, gradient: None })
     }
 
     /// What keys and values take.

@@ -1,6 +1,6 @@
 //! Changes by hand to what is remembered.
 
-use super::{Bank, Exact, Slot, Store, StoreError, all};
+use super::{Bank, Exact, Slot, Store, StoreError};
 use crate::protocol::SlotChange;
 
 /// Why a memory was not changed.
@@ -58,9 +58,8 @@ pub fn change(bank: &mut Bank, change: &SlotChange) -> Result<usize, ChangeError
 
 /// Slots that were written by a text with `search` in it, the most often found first.
 pub fn matching(store: &Exact, search: &str) -> Vec<Slot> {
-    // A store in memory does not fail.
-    let mut slots = all(&mut store.clone()).unwrap_or_default();
-    slots.retain(|slot| slot.new.origin.text.contains(search));
+    let is_meant = |slot: &Slot| slot.new.origin.text.contains(search);
+    let mut slots: Vec<Slot> = store.slots().filter(is_meant).collect();
     slots.sort_by_key(|slot| std::cmp::Reverse(slot.hits));
     slots
 }

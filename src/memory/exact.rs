@@ -93,6 +93,11 @@ impl Exact {
         self.facts.iter().map(|facts| facts.id)
     }
 
+    /// The slot with this id.
+    pub fn find(&self, id: u64) -> Option<Slot> {
+        self.place(id).map(|place| self.slot(place))
+    }
+
     /// Where a slot lies among [`keys`](Self::keys).
     pub fn place(&self, id: u64) -> Option<usize> {
         self.places.get(&id).copied()

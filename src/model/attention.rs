@@ -1,6 +1,7 @@
 //! Causal multi-head attention (Vaswani et al. 2017), and what may turn or share its heads.
 
 use burn::tensor::Tensor;
+use burn::tensor::activation::sigmoid;
 
 use super::Weights;
 use super::norm::Norm;
@@ -9,6 +10,7 @@ use crate::config::ModelConfig;
 use crate::kernel::attention::{KeyValues, Mask, attend, pattern};
 use crate::kernel::dropout::Dropout;
 use crate::kernel::linear::Linear;
+use crate::kernel::param::Param;
 
 #[derive(Clone, Debug)]
 pub struct Attention {
@@ -20,8 +22,9 @@ pub struct Attention {
     o: Linear, // [n_heads * d_head, d_model]
     /// Whether every head has keys of its own, used as they are but for a rotation.
     is_simple: bool,
-    q_norm: Norm, // [d_head]
-    k_norm: Norm, // [d_head]
+    q_norm: Norm,                   // [d_head]
+    k_norm: Norm,                   // [d_head]
+    contribution: Option<Param<1>>, // [n_heads], before the sigmoid
 }
 
 impl Attention {
@@ -31,7 +34,8 @@ impl Attention {
             .map(|norm| Norm::of_heads(config, weights, &format!("{name}.{norm}")));
         let (n_heads, d_head) = (config.n_heads, config.d_head());
         let is_simple = config.kv_heads() == n_heads && !config.qk_norm;
-        Self { n_heads, d_head, q, k, v, o, is_simple, q_norm, k_norm }
+        let contribution = weights.vector(&format!("{name}.contribution"));
+        Self { n_heads, d_head, q, k, v, o, is_simple, q_norm, k_norm, contribution }
     }
 
     /// The residual stream after attention has written into it, and the pattern it did so by.
@@ -48,7 +52,7 @@ impl Attention {
         dropout: Dropout,
     ) -> (Tensor<3>, Pattern) {
         let qkv = self.project(x, rotation);
-        let z = attend(qkv.clone(), self.n_heads, mask, dropout.site(1));
+        let z = self.weigh(attend(qkv.clone(), self.n_heads, mask, dropout.site(1)));
         let pattern = Pattern { qkv, n_heads: self.n_heads };
         (self.o.add(z, resid, dropout.site(2)), pattern)
     }
@@ -69,7 +73,7 @@ impl Attention {
         rotation: Option<&Rotation>,
         cache: &mut KeyValues,
     ) -> Tensor<3> {
-        let z = cache.attend(self.project(x, rotation));
+        let z = self.weigh(cache.attend(self.project(x, rotation)));
         self.o.add(z, resid, Dropout::NONE)
     }
 
@@ -83,6 +87,15 @@ impl Attention {
         let k = self.turn(self.k.apply(x.clone()), &self.k_norm, rotation);
         let v = self.v.apply(x);
         Tensor::cat(vec![q, self.share(k), self.share(v)], 2)
+    }
+
+    /// What heads read, `[batch, seq, n_heads * d_head]`, each times what it contributes.
+    fn weigh(&self, z: Tensor<3>) -> Tensor<3> {
+        let Some(contribution) = &self.contribution else { return z };
+        let [batch, seq, width] = z.dims();
+        let (heads, d_head) = (self.n_heads, self.d_head);
+        let shares = sigmoid(contribution.tensor()).reshape([1, 1, heads, 1]);
+        (z.reshape([batch, seq, heads, d_head]) * shares).reshape([batch, seq, width])
     }
 
     /// Queries or keys through the norm and the rotation of each head.
@@ -103,6 +116,11 @@ impl Attention {
         let readers = vec![each; self.n_heads / heads];
         Tensor::cat(readers, 3).reshape([batch, seq, self.n_heads * self.d_head])
     }
+}
+
+/// What a head contributes whose number is `c`: σ(c).
+pub fn contribution(c: f32) -> f32 {
+    1.0 / (1.0 + (-c).exp())
 }
 
 /// A layer's attention pattern, which is only computed to be looked at.

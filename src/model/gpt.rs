@@ -6,6 +6,7 @@ use super::Weights;
 use super::attention::Pattern;
 use super::block::{Block, BlockOutput};
 use super::memory::LayerRead;
+use super::neighbours::Neighbours;
 use super::norm::Norm;
 use super::rotary::Rotation;
 use super::slots::Slots;
@@ -27,6 +28,10 @@ pub struct Gpt {
     context: usize,
     /// Width of a head and base of its angles, of rotary positions.
     rotary: Option<(usize, f64)>,
+    /// What is mixed into the prediction, of a model that remembers what followed.
+    neighbours: Option<Neighbours>,
+    /// Whether what its output would remember is told.
+    is_noted: bool,
 }
 
 /// What a forward pass over a batch computes.
@@ -38,7 +43,7 @@ pub struct Output {
     pub normed: Tensor<3>,
     /// Of each layer.
     pub patterns: Vec<Pattern>,
-    /// Of each layer with a memory, and its number.
+    /// Of each layer with a memory, and its number; of the output, if it is noted, the number of layers.
     pub reads: Vec<(usize, LayerRead)>,
     /// What the feed-forward layers and memories that are watched added to the residual stream, in the
     /// order of their layers: `[batch, seq, d_model]` each.
@@ -58,6 +63,8 @@ impl Gpt {
             w_u: (!config.tied_head).then(|| weights.linear("unembed", "U")),
             context: config.context,
             rotary: is_rotary.then(|| (config.d_head(), config.rope_base)),
+            neighbours: Neighbours::new(config),
+            is_noted: false,
         }
     }
 
@@ -68,6 +75,15 @@ impl Gpt {
                 block.remember(Slots::new(&memory.store, device));
             }
         }
+        if let (Some(neighbours), Some(memory)) = (&mut self.neighbours, bank.output()) {
+            neighbours.remember(Slots::new(&memory.store, device));
+        }
+        self
+    }
+
+    /// Has passes in training tell what the output is to remember.
+    pub fn note(mut self) -> Self {
+        self.is_noted = true;
         self
     }
 
@@ -120,7 +136,10 @@ impl Gpt {
             patterns.push(pattern);
         }
         let normed = self.ln_final.forward(resid);
-        Output { logits: self.unembed(normed.clone()), normed, patterns, reads, written }
+        if let Some(neighbours) = self.neighbours.as_ref().filter(|_| self.is_noted) {
+            reads.push((self.blocks.len(), neighbours.read(&normed)));
+        }
+        Output { logits: self.predict(normed.clone()), normed, patterns, reads, written }
     }
 
     /// Logits after the last of `tokens`, which follow those in `caches`; of a model on a GPU.
@@ -136,7 +155,7 @@ impl Gpt {
             resid = block.forward_cached(resid, rotation.as_ref(), cache);
         }
         let last = resid.narrow(1, seq - 1, 1);
-        self.unembed(self.ln_final.forward(last))
+        self.predict(self.ln_final.forward(last))
     }
 
     /// Empty caches for [`forward_cached`](Self::forward_cached).
@@ -147,6 +166,15 @@ impl Gpt {
     fn rotation(&self, start: usize, seq: usize, device: &Device) -> Option<Rotation> {
         let (d_head, base) = self.rotary?;
         Some(Rotation::new(start, seq, d_head, base, device))
+    }
+
+    /// Logits, into which neighbours are mixed but where gradients are taken: those are the model's alone.
+    fn predict(&self, normed: Tensor<3>) -> Tensor<3> {
+        let logits = self.unembed(normed.clone());
+        match &self.neighbours {
+            Some(neighbours) if !normed.is_autodiff() => neighbours.mix(logits, normed),
+            _ => logits,
+        }
     }
 
     fn unembed(&self, normed: Tensor<3>) -> Tensor<3> {

@@ -115,19 +115,19 @@ impl MemoryLayer {
 }
 
 /// Every token of every row.
-fn rows(x: Tensor<3>) -> Tensor<2> {
+pub(super) fn rows(x: Tensor<3>) -> Tensor<2> {
     let [batch, seq, width] = x.dims();
     x.reshape([batch * seq, width])
 }
 
 /// Each row scaled to length 1.
-fn unit(x: Tensor<2>) -> Tensor<2> {
+pub(super) fn unit(x: Tensor<2>) -> Tensor<2> {
     let length = x.clone().square().sum_dim(1).add_scalar(EPSILON).sqrt(); // [n, 1]
     x / length
 }
 
 /// The values alone.
-fn constant(x: &Tensor<2>) -> Tensor<2> {
+pub(super) fn constant<const D: usize>(x: &Tensor<D>) -> Tensor<D> {
     if x.is_autodiff() { x.clone().inner() } else { x.clone() }
 }
 

@@ -7,6 +7,7 @@ pub mod block;
 pub mod gpt;
 pub mod memory;
 pub mod mlp;
+mod neighbours;
 pub mod norm;
 pub mod product_key;
 pub mod rotary;

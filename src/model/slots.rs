@@ -26,7 +26,7 @@ pub enum Slots {
 #[derive(Debug)]
 pub struct Mirror {
     keys: Param<2>,   // [slots, d_key]
-    values: Param<2>, // [slots, d_key]
+    values: Param<2>, // [slots, d_value]
     distance: Distance,
     store: Arc<Exact>,
 }
@@ -96,7 +96,17 @@ impl Nearest {
         }
     }
 
-    /// The keys and values found, constants, of `n` queries: `[n, k, d_key]` each.
+    /// How far they are, of `n` queries: `[n, k]`.
+    pub fn distances(&self, n: usize, device: &Device) -> Tensor<2> {
+        match self {
+            Self::OnHost(Found { k, distances, .. }) => {
+                Tensor::from_data(TensorData::new(distances.clone(), [n, *k]), device)
+            }
+            Self::OnGpu(found) => found.distances.clone(),
+        }
+    }
+
+    /// The keys and values found, constants, of `n` queries: `[n, k, d_key]` and `[n, k, d_value]`.
     pub fn slots(&self, n: usize, device: &Device) -> [Tensor<3>; 2] {
         let k = self.k();
         match self {

@@ -30,6 +30,21 @@ pub struct Parameter {
     init: Init,
 }
 
+impl Parameter {
+    /// Whether its small weights can be done without: it is a matrix of a layer.
+    pub fn is_prunable(&self) -> bool {
+        self.shape.len() > 1 && self.name.starts_with("blocks.")
+    }
+
+    /// Standard deviation of its untrained values; 0 of those that are all the same.
+    pub fn spread(&self) -> f32 {
+        match self.init {
+            Init::Normal(std) => std as f32,
+            Init::Ones | Init::Zeros => 0.0,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Init {
     Ones,
@@ -65,6 +80,9 @@ impl Layout {
             if config.qk_norm {
                 out.push(&name("attn.q_norm.w"), &[d_head], Init::Ones);
                 out.push(&name("attn.k_norm.w"), &[d_head], Init::Ones);
+            }
+            if config.contributions {
+                out.push(&name("attn.contribution"), &[config.n_heads], Init::Zeros);
             }
             out.push_linear(config, &name("attn"), "O", [read, d], scaled);
             if let Some(kind) = config.memory.of(layer) {
@@ -165,6 +183,20 @@ impl Layout {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(INIT_STREAM);
         self.parameters.iter().flat_map(|p| draw(p, &mut rng)).collect()
+    }
+
+    /// 1 in the parameters that are trained where zeros are kept: all but the weights of layers' matrices
+    /// that are 0 in `flat`.
+    ///
+    /// # Shapes
+    /// `flat` and the result: `[len()]`
+    pub fn non_zero(&self, flat: &[f32]) -> Vec<f32> {
+        let mut mask = self.mask(Parameter::is_prunable);
+        let marks = mask.iter_mut().zip(flat);
+        marks.for_each(|(mark, value)| {
+            *mark = if *mark == 1.0 && *value == 0.0 { 0.0 } else { 1.0 }
+        });
+        mask
     }
 
     /// 1 where weight decay applies: in matrices, embeddings among them.

@@ -11,6 +11,7 @@ use crate::config::{ModelConfig, Positions};
 use crate::edit::Site;
 use crate::kernel::lanes::{exp2, wide};
 use crate::kernel::layer_norm::Scaling;
+use crate::model::attention::contribution;
 use crate::model::rotary::angle;
 
 pub struct Attention {
@@ -25,6 +26,8 @@ pub struct Attention {
     k_norm: Norm,  // [d_head]
     /// Of rotary positions.
     rope_base: Option<f64>,
+    /// What each head's values are multiplied by: `[n_heads]`; empty for 1.
+    shares: Vec<f32>,
 }
 
 /// Keys and values of the tokens so far, `[token, kv_heads * d_head]`.
@@ -49,7 +52,9 @@ impl Attention {
             .map(|norm| Norm::new(scaling, parameters, &format!("{name}.{norm}")));
         let (n_heads, kv_heads, d_head) = (config.n_heads, config.kv_heads(), config.d_head());
         let rope_base = (config.positions == Positions::Rotary).then_some(config.rope_base);
-        Self { n_heads, kv_heads, d_head, q, k, v, o, q_norm, k_norm, rope_base }
+        let contributions = parameters.get(&format!("{name}.contribution")).unwrap_or_default();
+        let shares = contributions.iter().map(|of| contribution(*of)).collect();
+        Self { n_heads, kv_heads, d_head, q, k, v, o, q_norm, k_norm, rope_base, shares }
     }
 
     /// What tokens read from those in `cache` and each other; they join the cache.
@@ -80,6 +85,10 @@ impl Attention {
             edits.apply(|layer| Site::Pattern { layer, head }, pattern, tokens, tokens);
             let z = &mut z[self.own(head).start..];
             Matrix::new(pattern, tokens).add_product(v, z, width);
+            if let Some(share) = self.shares.get(head) {
+                let rows = z.chunks_mut(width).flat_map(|row| &mut row[..self.d_head]);
+                rows.for_each(|z| *z *= share);
+            }
             edits.apply(|layer| Site::Head { layer, head }, z, self.d_head, width);
         }
         Read { q, pattern, z }

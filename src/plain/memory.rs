@@ -105,7 +105,7 @@ impl MemoryLayer {
 }
 
 /// Each row scaled to length 1.
-fn unit(mut x: Vec<f32>, width: usize) -> Vec<f32> {
+pub(super) fn unit(mut x: Vec<f32>, width: usize) -> Vec<f32> {
     for row in x.chunks_mut(width) {
         let length = (row.iter().map(|x| x * x).sum::<f32>() + EPSILON).sqrt();
         row.iter_mut().for_each(|x| *x /= length);
@@ -113,7 +113,7 @@ fn unit(mut x: Vec<f32>, width: usize) -> Vec<f32> {
     x
 }
 
-fn softmax(mut scores: Vec<f32>) -> Vec<f32> {
+pub(super) fn softmax(mut scores: Vec<f32>) -> Vec<f32> {
     let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     scores.iter_mut().for_each(|score| *score = (*score - largest).exp());
     let total: f32 = scores.iter().sum();

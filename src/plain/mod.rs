@@ -9,6 +9,7 @@ mod linear;
 mod matrix;
 mod memory;
 mod mlp;
+mod neighbours;
 mod norm;
 mod recording;
 
@@ -25,6 +26,7 @@ use attention::KeyValues;
 use block::Block;
 use edit::Edits;
 use linear::{Linear, Parameters};
+use neighbours::Neighbours;
 use norm::Norm;
 
 pub struct Plain {
@@ -36,6 +38,7 @@ pub struct Plain {
     blocks: Vec<Block>,
     ln_final: Norm,
     unembed: Linear,
+    neighbours: Option<Neighbours>,
     vocab_size: usize,
 }
 
@@ -72,6 +75,7 @@ impl Plain {
             w_pos: get("pos_embed.W_pos"),
             blocks: (0..config.n_layers).map(block).collect(),
             ln_final: Norm::new(Scaling::of(config), parameters, "ln_final"),
+            neighbours: Neighbours::new(config),
             vocab_size,
         }
     }
@@ -82,6 +86,9 @@ impl Plain {
             if let Some(memory) = bank.layer(layer) {
                 block.remember(memory.store.clone());
             }
+        }
+        if let (Some(neighbours), Some(memory)) = (&mut self.neighbours, bank.output()) {
+            neighbours.remember(memory.store.clone());
         }
         self
     }
@@ -102,7 +109,15 @@ impl Plain {
             cache.len += ids.len();
         }
         let last = &resid[resid.len().saturating_sub(self.d_model)..];
-        self.unembed.forward(&self.ln_final.forward(last))
+        self.predict(&self.ln_final.forward(last)).0
+    }
+
+    /// Logits, and what answered of what the output remembers.
+    fn predict(&self, normed: &[f32]) -> (Vec<f32>, Option<Recalled>) {
+        let mut logits = self.unembed.forward(normed);
+        let mix = |of: &Neighbours| of.mix(normed, self.d_model, &mut logits);
+        let recalled = self.neighbours.as_ref().and_then(mix);
+        (logits, recalled)
     }
 
     /// The forward pass over `ids`, as `edits` change it, in their order; what does not fit the
@@ -122,6 +137,7 @@ impl Plain {
             layers.push(recorded);
         }
         let normed = self.ln_final.forward(&resid);
+        let (logits, recalled) = self.predict(&normed);
         Recording {
             seq: ids.len(),
             d_model: self.d_model,
@@ -132,8 +148,9 @@ impl Plain {
             pos_embed,
             layers,
             final_scale: self.ln_final.scales(&resid, self.d_model),
-            logits: self.unembed.forward(&normed),
+            logits,
             normed,
+            recalled,
         }
     }
 

@@ -21,6 +21,8 @@ pub struct Recording {
     pub normed: Vec<f32>,
     /// `[seq, vocab]`
     pub logits: Vec<f32>,
+    /// Of an output that remembers what followed.
+    pub recalled: Option<Recalled>,
 }
 
 impl Recording {

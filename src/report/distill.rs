@@ -18,8 +18,6 @@ pub struct DistillReport {
     /// Of each layer that was replaced.
     pub layers: Vec<LayerError>,
     pub sides: Option<SideBySide>,
-    /// Whether the clone has taken its teacher's place in the session.
-    pub is_taken: bool,
 }
 
 /// How far a memory is from the MLP that it replaces.

@@ -11,7 +11,7 @@ use crate::distill::{DistillError, Distillation};
 use crate::eval::{Evaluation, Probing, Sweep};
 use crate::platform::OpenDevice;
 use crate::protocol::{DeviceChoice, Event};
-use crate::report::{BenchReport, DistillReport, EvalOptions, MAX_RECORDS};
+use crate::report::{BenchReport, EvalOptions, MAX_RECORDS};
 
 /// Steps whose median a benchmark takes.
 const BENCH_ROUNDS: usize = 7;
@@ -167,10 +167,8 @@ impl<E: Fn(Event)> Session<E> {
             );
         }
         self.running = false;
-        let report = distillation.standing().clone();
-        (self.emit)(Event::Distilled(Box::new(DistillReport { is_taken: true, ..report })));
         let mut undo = std::mem::take(&mut self.undo);
-        if self.go_on_with(clone).await {
+        if self.go_on_with(clone, true).await {
             undo.keep(before);
         }
         self.undo = undo;

@@ -2,6 +2,7 @@
 //! terminal both run it.
 
 mod describe;
+mod heads;
 mod job;
 mod keep;
 mod look;
@@ -186,7 +187,7 @@ impl<E: Fn(Event)> Session<E> {
         match Trainer::new(config, device.device.clone(), &device.limits) {
             Ok(trainer) => {
                 self.keep_run().await;
-                self.take(trainer, device);
+                self.take(trainer, device, false);
                 // Weights that were just drawn can be read.
                 let _ = self.keep_step().await;
             }
@@ -206,7 +207,7 @@ impl<E: Fn(Event)> Session<E> {
         };
         self.save().await;
         let begun = match checkpoint.restart(config) {
-            Ok(restarted) => self.adopt(restarted, device).await,
+            Ok(restarted) => self.adopt(restarted, device, false).await,
             Err(error) => Err(error),
         };
         match begun {
@@ -215,17 +216,18 @@ impl<E: Fn(Event)> Session<E> {
         }
     }
 
-    /// Another run, as it was saved, takes the place of this one.
+    /// Another run, as it was saved, takes the place of this one: of which it was made, if it is remade.
     async fn adopt(
         &mut self,
         checkpoint: Checkpoint,
         device: OpenDevice,
+        is_remade: bool,
     ) -> Result<(), CheckpointError> {
         // What is gone back to if the device is lost.
         let bytes = checkpoint.to_bytes().ok();
         let trainer = Trainer::resume(checkpoint, device.device.clone(), &device.limits)?;
         self.keep_run().await;
-        self.take(trainer, device);
+        self.take(trainer, device, is_remade);
         self.saved.bytes = bytes;
         Ok(())
     }
@@ -251,7 +253,7 @@ impl<E: Fn(Event)> Session<E> {
     async fn load(&mut self, checkpoint: Checkpoint, choice: DeviceChoice) {
         self.save().await;
         let Some(device) = self.open(choice).await else { return };
-        match self.adopt(checkpoint, device).await {
+        match self.adopt(checkpoint, device, false).await {
             Ok(()) => self.tell_fields().await,
             Err(error) => self.refuse(format!("The checkpoint was not loaded: {error}.")),
         }
@@ -299,10 +301,11 @@ impl<E: Fn(Event)> Session<E> {
         }
     }
 
-    fn take(&mut self, trainer: Trainer, device: OpenDevice) {
+    fn take(&mut self, trainer: Trainer, device: OpenDevice, is_remade: bool) {
         (self.emit)(Event::Device(device.report.clone()));
         (self.emit)(Event::Built(Box::new(Built {
             step: trainer.step,
+            is_remade,
             parameters: trainer.layout.len(),
             vocab_size: trainer.tokenizer.vocab_size(),
             training_bytes: trainer

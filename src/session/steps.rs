@@ -47,6 +47,22 @@ impl Steps {
         (self.visited, self.beside, self.model) = (None, None, None);
     }
 
+    /// The weights of a step that was kept.
+    pub(super) fn at(&self, step: usize) -> Option<Vec<f32>> {
+        self.of_step(step).cloned()
+    }
+
+    /// What is kept, which [`follow`](Self::follow) forgets.
+    pub(super) fn take(&mut self) -> Vec<(usize, Vec<f32>)> {
+        std::mem::take(&mut self.kept)
+    }
+
+    /// Keeps what was kept up to `step` of a run that goes on from there.
+    pub(super) fn go_back(&mut self, mut kept: Vec<(usize, Vec<f32>)>, step: usize) {
+        kept.retain(|(kept, _)| *kept <= step);
+        self.kept = kept;
+    }
+
     fn is_due(&self, step: usize) -> bool {
         step.is_multiple_of(self.every) && self.kept.last().is_none_or(|(last, _)| *last < step)
     }

@@ -45,7 +45,8 @@ impl<E: Fn(Event)> Session<E> {
                 return self.recover(error).await;
             }
         };
-        let after = match surgery::operate(&before, operation, &device.limits) {
+        let past = |step| self.steps.at(step);
+        let after = match surgery::operate(&before, operation, &device.limits, &past) {
             Ok(after) => after,
             Err(error) => return self.refuse(format!("The model was not changed: {error}.")),
         };
@@ -56,7 +57,7 @@ impl<E: Fn(Event)> Session<E> {
         let ids = trainer.tokenizer.encode(prompt).unwrap_or_default();
         let report = surgery::report(&before, &after, &ids);
         let mut undo = std::mem::take(&mut self.undo);
-        if self.go_on_with(after).await {
+        if self.go_on_with(after, false).await {
             let kept = if undo.keep(before) { "" } else { " It is too large to be taken back." };
             self.notice(format!("{operation}. {report}.{kept}"));
         }
@@ -66,18 +67,25 @@ impl<E: Fn(Event)> Session<E> {
     pub(super) async fn undo(&mut self) {
         let mut undo = std::mem::take(&mut self.undo);
         match undo.before.pop() {
-            Some(state) => drop(self.go_on_with(state).await),
+            Some(state) => drop(self.go_on_with(state, false).await),
             None => self.refuse("There is no operation to take back."),
         }
         self.undo = undo;
     }
 
-    /// Another state takes the place of the run's; `false`, with an answer, if it cannot be run.
-    pub(super) async fn go_on_with(&mut self, state: Checkpoint) -> bool {
-        let Some(device) = self.device.clone() else { return false };
-        let is_running = self.running;
-        match self.adopt(state, device).await {
+    /// Another state takes the place of the run's; `false`, with an answer, if it cannot be run. `is_remade`
+    /// says that no command has asked for it.
+    pub(super) async fn go_on_with(&mut self, state: Checkpoint, is_remade: bool) -> bool {
+        let (Some(device), Some(trainer)) = (self.device.clone(), &self.trainer) else {
+            return false;
+        };
+        let (is_running, step) = (self.running, state.step);
+        let is_same_model = trainer.config.model == state.config.model;
+        let kept = if is_same_model { self.steps.take() } else { Vec::new() };
+        match self.adopt(state, device, is_remade).await {
             Ok(()) => {
+                self.steps.go_back(kept, step);
+                self.tell_kept();
                 self.saved.forget();
                 self.save().await;
                 self.tell_fields().await;

@@ -130,6 +130,9 @@ impl<E: Fn(Event)> Session<E> {
                 if let Err(error) = self.keep_step().await {
                     return self.recover(error).await;
                 }
+                if let Err(error) = self.adjust_heads().await {
+                    return self.recover(error).await;
+                }
                 if let Some(fields) = outcome.fields {
                     (self.emit)(Event::Fields { step: loss.step, fields });
                 }

@@ -17,6 +17,8 @@ pub struct Plan {
     heads: Vec<Option<usize>>,
     /// Heads of keys and values.
     keys: Vec<Option<usize>>,
+    /// Of each layer before, its heads in the order in which they are counted here; nothing for theirs.
+    order: Vec<Vec<usize>>,
     /// The MLP's numbers.
     hidden: Vec<Option<usize>>,
 }
@@ -31,6 +33,8 @@ pub struct New<'a> {
     pub column: usize,
     /// What an untrained model would have there.
     pub drawn: f32,
+    /// What was drawn for that of a standard normal distribution; 0 where nothing is.
+    pub normal: f32,
 }
 
 /// What the rows or the columns of a parameter are.
@@ -40,6 +44,8 @@ enum Axis {
     Heads,
     /// `kv_heads * d_head`
     Keys,
+    /// `n_heads`
+    Head,
     Hidden,
     /// What no plan changes.
     Same,
@@ -53,6 +59,7 @@ impl Plan {
             heads: all(model.n_heads),
             keys: all(model.kv_heads()),
             hidden: all(model.d_mlp()),
+            order: Vec::new(),
             model: model.clone(),
         }
     }
@@ -133,6 +140,34 @@ impl Plan {
         Ok(plan.with_heads(model))
     }
 
+    /// Every layer without the `count` heads whose worth is least.
+    ///
+    /// # Shapes
+    /// `worth`: `[layer][head]`
+    ///
+    /// # Errors
+    /// If there are not more heads than that, or several but not all share keys.
+    pub fn prune_heads(
+        model: &ModelConfig,
+        worth: &[Vec<f32>],
+        count: usize,
+    ) -> Result<Self, SurgeryError> {
+        let (n_heads, kv_heads) = (model.n_heads, model.kv_heads());
+        if count >= n_heads {
+            return Err(SurgeryError::TooFewHeads { asked: count, n_heads });
+        }
+        if kv_heads != 1 && kv_heads != n_heads {
+            return Err(SurgeryError::SharedKeys { n_heads, kv_heads });
+        }
+        let mut plan = Self::same(model);
+        plan.order = worth.iter().map(|worth| greatest_first(worth)).collect();
+        plan.heads.truncate(n_heads - count);
+        if kv_heads > 1 {
+            plan.keys.truncate(n_heads - count);
+        }
+        Ok(plan.with_heads(model))
+    }
+
     /// A memory in the place of the MLP of `layer`: of the kind that the model has elsewhere, or featural.
     ///
     /// # Errors
@@ -173,6 +208,9 @@ impl Plan {
                 bank.restore(at, memory.clone());
             }
         }
+        if let Some(memory) = before.output() {
+            bank.restore(self.layers.len(), memory.clone());
+        }
         bank
     }
 
@@ -200,23 +238,28 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The name that a parameter had before; `None` of a new layer's.
-    fn name_before(&self, name: &str) -> Option<String> {
+    /// The name that a parameter had before, and its layer then; `None` of a new layer's.
+    fn name_before(&self, name: &str) -> Option<(String, Option<usize>)> {
         let in_layer = name.strip_prefix("blocks.").and_then(|rest| rest.split_once('.'));
-        let Some((layer, part)) = in_layer else { return Some(name.into()) };
+        let Some((layer, part)) = in_layer else { return Some((name.into(), None)) };
         let layer = layer.parse::<usize>().ok().and_then(|layer| *self.layers.get(layer)?)?;
-        Some(format!("blocks.{layer}.{part}"))
+        Some((format!("blocks.{layer}.{part}"), Some(layer)))
     }
 
-    /// The place before of row or column `at`; `None` if it is new.
-    fn place_before(&self, axis: Axis, at: usize) -> Option<usize> {
-        let of_head = |heads: &[Option<usize>]| {
-            let d_head = self.model.d_head();
-            heads[at / d_head].map(|head| head * d_head + at % d_head)
+    /// The place before of row or column `at` of a parameter of `layer`; `None` if it is new.
+    fn place_before(&self, axis: Axis, layer: Option<usize>, at: usize) -> Option<usize> {
+        let order = layer.and_then(|layer| self.order.get(layer));
+        let of_head = |heads: &[Option<usize>], width: usize| {
+            let head = heads[at / width]?;
+            let head = order.map_or(head, |order| order[head]);
+            Some(head * width + at % width)
         };
         match axis {
-            Axis::Heads => of_head(&self.heads),
-            Axis::Keys => of_head(&self.keys),
+            Axis::Heads => of_head(&self.heads, self.model.d_head()),
+            // A head that all share keeps its place.
+            Axis::Keys if self.keys.len() == 1 => Some(at),
+            Axis::Keys => of_head(&self.keys, self.model.d_head()),
+            Axis::Head => of_head(&self.heads, 1),
             Axis::Hidden => self.hidden[at],
             Axis::Same => Some(at),
         }
@@ -233,25 +276,36 @@ impl Plan {
         let mut out = Vec::with_capacity(after.len());
         for parameter in after.parameters() {
             let name = parameter.name.as_str();
-            let source = self.name_before(name).and_then(|name| before.find(&name));
+            let found = self.name_before(name);
+            let layer = found.as_ref().and_then(|(_, layer)| *layer);
+            let source = found.and_then(|(name, _)| before.find(&name));
+            let spread = parameter.spread();
             let width = |shape: &[usize]| shape.last().copied().unwrap_or(1);
             let columns = width(&parameter.shape);
             let [of_rows, of_columns] = axes(name);
             for row in 0..parameter.range.len() / columns {
-                let row_before = self.place_before(of_rows, row);
+                let row_before = self.place_before(of_rows, layer, row);
                 for column in 0..columns {
                     let value = source.zip(row_before).and_then(|(source, row)| {
-                        let column = self.place_before(of_columns, column)?;
+                        let column = self.place_before(of_columns, layer, column)?;
                         Some(values[source.range.start + row * width(&source.shape) + column])
                     });
                     let drawn = drawn[out.len()];
-                    let new = New { parameter: name, row, column, drawn };
+                    let normal = if spread > 0.0 { drawn / spread } else { 0.0 };
+                    let new = New { parameter: name, row, column, drawn, normal };
                     out.push(value.unwrap_or_else(|| begin(&new)));
                 }
             }
         }
         out
     }
+}
+
+/// The places of `worth`, those of the greatest first.
+fn greatest_first(worth: &[f32]) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..worth.len()).collect();
+    places.sort_by(|a, b| worth[*b].total_cmp(&worth[*a]));
+    places
 }
 
 /// What the rows and columns of a parameter are.
@@ -263,6 +317,7 @@ fn axes(name: &str) -> [Axis; 2] {
         "W_Q" | "b_Q" => [Axis::Same, Axis::Heads],
         "W_K" | "b_K" | "W_V" | "b_V" => [Axis::Same, Axis::Keys],
         "W_O" => [Axis::Heads, Axis::Same],
+        "contribution" => [Axis::Same, Axis::Head],
         "W_in" | "b_in" | "W_gate" | "b_gate" => [Axis::Same, Axis::Hidden],
         "W_out" => [Axis::Hidden, Axis::Same],
         _ => [Axis::Same, Axis::Same],

@@ -10,7 +10,11 @@ mod compare;
 #[cfg(feature = "compute")]
 mod graft;
 #[cfg(feature = "compute")]
+mod heads;
+#[cfg(feature = "compute")]
 mod operate;
+#[cfg(feature = "compute")]
+mod weights;
 #[cfg(feature = "compute")]
 mod widen;
 
@@ -24,7 +28,9 @@ pub use compare::{Difference, compare, report};
 #[cfg(feature = "compute")]
 pub use graft::{New, Plan, graft};
 #[cfg(feature = "compute")]
-pub use operate::{SurgeryError, operate};
+pub use heads::{contributions, grow_heads, prune_heads};
+#[cfg(feature = "compute")]
+pub use operate::{Past, SurgeryError, operate};
 #[cfg(feature = "compute")]
 use widen::widen;
 
@@ -39,6 +45,10 @@ pub enum Kind {
     WidenMlp,
     Widen,
     Remember,
+    GrowHeads,
+    PruneHeads,
+    PruneWeights,
+    Rewind,
 }
 
 /// What is done to a model.
@@ -53,11 +63,14 @@ pub struct Operation {
 pub const MAX_EDITS: usize = 1024;
 
 /// An operation that was done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Surgery {
     pub operation: Operation,
     /// Steps that the run had done.
     pub step: usize,
+    /// Of one that training did by itself, the validation loss before and after, in nats per character.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<[f32; 2]>,
 }
 
 /// What is known of an operation before it is done.
@@ -128,6 +141,34 @@ pub const OPERATIONS: &[Procedure] = &[
         "Put a memory in the place of an MLP",
         "the layer, from 0",
         0..=47,
+    ),
+    operation(
+        Kind::GrowHeads,
+        "grow-heads",
+        "Grow heads",
+        "how many every layer gets, drawn by the mean and the spread of the heads it has",
+        1..=63,
+    ),
+    operation(
+        Kind::PruneHeads,
+        "prune-heads",
+        "Prune heads",
+        "how many every layer loses: those that contribute least",
+        1..=63,
+    ),
+    operation(
+        Kind::PruneWeights,
+        "prune-weights",
+        "Prune weights",
+        "percent of the weights of layers’ matrices that become 0, the smallest first, and stay 0",
+        1..=99,
+    ),
+    operation(
+        Kind::Rewind,
+        "rewind",
+        "Rewind weights",
+        "the step that was kept to whose values weights go back, but for those that are 0",
+        0..=10_000_000,
     ),
 ];
 

@@ -1,6 +1,9 @@
 //! What can go wrong, and what every operation has in common.
 
-use super::{Kind, New, Operation, Plan, Surgery, graft, widen};
+use super::weights::{prune, rewind};
+use super::{
+    Kind, New, Operation, Plan, Surgery, contributions, graft, grow_heads, prune_heads, widen,
+};
 use crate::checkpoint::{Checkpoint, CheckpointError, Moments};
 use crate::config::{ConfigError, MemoryLimits, ModelConfig, RunConfig};
 use crate::memory::Bank;
@@ -29,6 +32,31 @@ pub enum SurgeryError {
          work"
     )]
     Uneven { asked: usize, kv_heads: usize, works: usize },
+    #[error(
+        "{asked} heads cannot be dropped of {n_heads}; one at least stays, and Heads (model.n_heads) says \
+         how many there are"
+    )]
+    TooFewHeads { asked: usize, n_heads: usize },
+    #[error(
+        "{n_heads} heads that share {kv_heads} Key heads (model.kv_heads) are not dropped one by one; drop \
+         those of one key head with `drop-head`"
+    )]
+    SharedKeys { n_heads: usize, kv_heads: usize },
+    #[error(
+        "heads of this model have no contributions to be judged by: train one with Contributions \
+         (model.contributions), or choose a head with `drop-head`"
+    )]
+    NoContributions,
+    #[error(
+        "no weights of step {asked} of a model of this size are at hand; the page keeps some sixty steps of \
+         a run, those that “Look at” goes back to, and at the terminal `--past` names a checkpoint of that step"
+    )]
+    NoPast { asked: usize },
+    #[error(
+        "what the output remembers is as wide as the residual stream and would not be found; empty the \
+         memory first, and fill it again with Frozen (train.frozen)"
+    )]
+    Neighbours,
     #[error("layer {layer} has a memory already")]
     IsMemory { layer: usize },
     #[error("there is nothing to widen: MLP (model.mlp) is `none`")]
@@ -46,9 +74,12 @@ impl From<ConfigError> for SurgeryError {
     }
 }
 
+/// The flat parameters that a run had at a step, if they were kept.
+pub type Past<'a> = &'a dyn Fn(usize) -> Option<Vec<f32>>;
+
 /// The run of `before` with another model, and this operation in its history. What is added writes
-/// nothing at first and a wider residual stream carries copies, so only dropping changes what is
-/// computed. New parameters are drawn by the run's seed and the operations so far.
+/// nothing at first and a wider residual stream carries copies, so only growing, dropping, pruning and
+/// rewinding change what is computed. New parameters are drawn by the run's seed and the operations so far.
 ///
 /// # Errors
 /// If the model has not what is to be dropped, or the new one does not work on a device with `limits`:
@@ -57,26 +88,31 @@ pub fn operate(
     before: &Checkpoint,
     operation: Operation,
     limits: &MemoryLimits,
+    past: Past,
 ) -> Result<Checkpoint, SurgeryError> {
     let Operation { kind, number } = operation;
     // One that came by a message was not read from what a user typed.
     kind.procedure().read(&number.to_string()).map_err(SurgeryError::Number)?;
     let model = &before.config.model;
-    let plan = match kind {
-        Kind::AddLayer => Plan::add_layer(model, number),
-        Kind::DropLayer => Plan::drop_layer(model, number),
-        Kind::AddHeads => Plan::add_heads(model, number),
-        Kind::DropHead => Plan::drop_head(model, number),
-        Kind::WidenMlp => Plan::widen_mlp(model, number),
-        Kind::Remember => Plan::remember(model, number),
-        Kind::Widen => return Ok(record(widen(before, number, limits)?, operation)),
-    };
-    Ok(record(graft(before, &plan?, limits, silent)?, operation))
-}
-
-fn record(mut after: Checkpoint, operation: Operation) -> Checkpoint {
-    after.edits.push(Surgery { operation, step: after.step });
-    after
+    let silently = |plan: Result<Plan, _>| graft(before, &plan?, limits, silent);
+    let mut after = match kind {
+        Kind::AddLayer => silently(Plan::add_layer(model, number)),
+        Kind::DropLayer => silently(Plan::drop_layer(model, number)),
+        Kind::AddHeads => silently(Plan::add_heads(model, number)),
+        Kind::DropHead => silently(Plan::drop_head(model, number)),
+        Kind::WidenMlp => silently(Plan::widen_mlp(model, number)),
+        Kind::Remember => silently(Plan::remember(model, number)),
+        Kind::Widen => widen(before, number, limits),
+        Kind::GrowHeads => grow_heads(before, number, limits),
+        Kind::PruneHeads => {
+            let worth = contributions(before).ok_or(SurgeryError::NoContributions)?;
+            prune_heads(before, &worth, number, limits)
+        }
+        Kind::PruneWeights => Ok(prune(before, number)),
+        Kind::Rewind => rewind(before, number, past(number)),
+    }?;
+    after.edits.push(Surgery { operation, step: before.step, loss: None });
+    Ok(after)
 }
 
 /// What is new writes nothing into the residual stream, and is otherwise as untrained. A store that is

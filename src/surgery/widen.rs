@@ -11,6 +11,7 @@ use super::SurgeryError;
 use super::operate::{refit, replace, seed};
 use crate::checkpoint::{Checkpoint, Moments};
 use crate::config::{MemoryLimits, ModelConfig, NormKind};
+use crate::memory::Bank;
 use crate::model::Layout;
 
 /// How a parameter meets the residual stream.
@@ -48,6 +49,9 @@ pub fn widen(
     limits: &MemoryLimits,
 ) -> Result<Checkpoint, SurgeryError> {
     let old = &before.config.model;
+    if before.bank.output().is_some_and(|memory| memory.store.ids().len() > 0) {
+        return Err(SurgeryError::Neighbours);
+    }
     let (d_head, d_mlp) = (old.d_head(), old.d_mlp());
     let mut model = ModelConfig { d_model: times * old.d_model, d_head, d_mlp, ..old.clone() };
     model.memory.d_key = old.d_key();
@@ -80,7 +84,11 @@ pub fn widen(
         first: moment(first, 1),
         second: moment(second, 2),
     });
-    Ok(replace(before, config, parameters, moments, before.bank.clone()))
+    let mut bank = Bank::new(&config.model);
+    for (layer, memory) in before.bank.memories().filter(|(layer, _)| *layer < old.n_layers) {
+        bank.restore(layer, memory.clone());
+    }
+    Ok(replace(before, config, parameters, moments, bank))
 }
 
 /// Every parameter with as many copies as the residual stream has, through `scale`.

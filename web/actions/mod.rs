@@ -267,11 +267,6 @@ impl Actions {
         (origin, is_overtaken)
     }
 
-    /// A clone takes the model's place next, which nobody has asked for since it was begun.
-    pub fn expect_clone(&self) {
-        self.pending.update_value(|pending| pending.push_front(Origin::Surgery));
-    }
-
     /// Remembers what the session now holds; `None` for what Train does not go on with.
     pub fn remember(&self, wanted: Option<Wanted>) {
         self.wanted.set_value(wanted);

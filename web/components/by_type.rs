@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::actions::use_actions;
 use crate::components::attention::Head;
+use crate::components::controls::button;
 use crate::heatmap::css_color;
 use crate::runs::group_digits;
 use crate::state::use_state;
@@ -67,13 +68,11 @@ pub fn ByType(chosen: RwSignal<Head>) -> impl IntoView {
         <div class="by-type">
             <div class="heading">
                 <h3>"By type"</h3>
-                <button
-                    class="small"
-                    title="averages every head's attention over two hundred held-out records"
-                    on:click=move |_| actions.average_attention()
-                >
-                    "Average over 200 records"
-                </button>
+                {button(
+                    "Average over 200 records",
+                    "averages every head's attention over two hundred held-out records",
+                    move || actions.average_attention(),
+                )}
             </div>
             {table}
         </div>

@@ -2,8 +2,7 @@ use confab::config::MemoryKind;
 use confab::report::{DistillReport, LayerError};
 use leptos::prelude::*;
 
-use super::SelectEvent;
-use super::memory::asked;
+use super::controls::{asked, button, choice, options};
 use crate::actions::use_actions;
 use crate::runs::group_digits;
 use crate::state::use_state;
@@ -16,9 +15,8 @@ pub fn Distill() -> impl IntoView {
     let kind = RwSignal::new(MemoryKind::NAMES[1].to_owned());
     let [layers, prompt] = [(); 2].map(|()| RwSignal::new(String::new()));
     let steps = RwSignal::new("150".to_owned());
-    let option = |kind: &&str| format!("<option>{kind}</option>");
-    let options: String = MemoryKind::NAMES[1..].iter().map(option).collect();
-    let begin = move |_| {
+    let kinds = || options(MemoryKind::NAMES[1..].iter().copied(), 0);
+    let begin = move || {
         let settings =
             [("model.memory.kind", kind), ("model.memory.layers", layers), ("train.steps", steps)];
         let settings = settings.map(|(key, typed)| (key, typed.get_untracked()));
@@ -33,17 +31,10 @@ pub fn Distill() -> impl IntoView {
                  place; Undo under Surgery takes it back."
             </p>
             <div class="controls lab">
-                <label class="asked">
-                    "Kind"
-                    <select
-                        inner_html=options
-                        on:change:target=move |event: SelectEvent| kind.set(event.target().value())
-                    ></select>
-                </label>
+                {choice("Kind", kinds, move |place| kind.set(MemoryKind::NAMES[1 + place].into()))}
                 {asked("In layers", "all", layers)} {asked("For steps", "", steps)}
                 {asked("Both write after", "an example", prompt)}
-                <button class="small" on:click=begin>"Distil"</button>
-                <button class="small" on:click=move |_| actions.stop_job()>"Stop"</button>
+                {button("Distil", "", begin)} {button("Stop", "", move || actions.stop_job())}
             </div>
             <div inner_html=move || state.distilled.with(|report| report.as_ref().map(show))></div>
         </details>

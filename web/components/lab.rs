@@ -3,6 +3,7 @@ use confab::figure::Pick;
 use confab::look::{ANALYSES, Asks, Group, Look};
 use leptos::prelude::*;
 
+use super::controls::{asked, button};
 use super::figure::FigureView;
 use super::{InputEvent, SelectEvent};
 use crate::actions::use_actions;
@@ -184,7 +185,7 @@ fn Changes() -> impl IntoView {
     let state = use_state();
     let part = RwSignal::new(String::new());
     let factor = RwSignal::new("0".to_owned());
-    let add = move |_| {
+    let add = move || {
         match parse_change(&part.get_untracked(), &factor.get_untracked()) {
         Some(change) => state.look.update(|look| look.changes.push(change)),
         None => state.notify(
@@ -228,8 +229,6 @@ fn Changes() -> impl IntoView {
             })
             .collect_view()
     };
-    let text =
-        move |signal: RwSignal<String>| move |event: InputEvent| signal.set(event.target().value());
     let is_open = state.look.with_untracked(|look| {
         look.what.analysis().group == Group::Change || !look.changes.is_empty()
     });
@@ -238,20 +237,8 @@ fn Changes() -> impl IntoView {
             <summary>"Changes to the model"</summary>
             <div class="controls">
                 {list}
-                <label class="asked">
-                    "Part"
-                    <input
-                        type="text"
-                        placeholder="L0H3, L1MLP, L2@4-7"
-                        prop:value=move || part.get()
-                        on:input:target=text(part)
-                    />
-                </label>
-                <label class="asked">
-                    "Times, or a weight’s value"
-                    <input type="text" prop:value=move || factor.get() on:input:target=text(factor)/>
-                </label>
-                <button class="small" on:click=add>"Add change"</button>
+                {asked("Part", "L0H3, L1MLP, L2@4-7", part)}
+                {asked("Times, or a weight’s value", "", factor)} {button("Add change", "", add)}
             </div>
         </details>
     }

@@ -9,6 +9,7 @@ use leptos::task::spawn_local;
 use crate::browser;
 use crate::chart::{self, Chart, Curve, Level, Options};
 use crate::components::Dark;
+use crate::components::controls::button;
 use crate::components::fields::Fields;
 use crate::runs::{group_digits, show_loss};
 use crate::state::{State, use_state};
@@ -50,7 +51,7 @@ pub fn Loss() -> impl IntoView {
     let on_resize = window_event_listener(ev::resize, move |_| redraw());
     on_cleanup(move || on_resize.remove());
 
-    let export_png = move |_| {
+    let export_png = move || {
         let drawn = chart.with_untracked(|chart| chart.as_ref().map(|chart| chart.svg.clone()));
         let (Some(svg), Some(holder)) = (drawn, holder.get_untracked()) else { return };
         let width = browser::chart_width(&holder);
@@ -62,7 +63,7 @@ pub fn Loss() -> impl IntoView {
             }
         });
     };
-    let export_csv = move |_| {
+    let export_csv = move || {
         let csv = untrack(|| write_csv(state));
         if let Err(reason) = browser::download("confab-loss.csv", "text/csv", csv.as_bytes()) {
             state.notify(format!("The table could not be saved: {reason}."));
@@ -81,8 +82,7 @@ pub fn Loss() -> impl IntoView {
                     />
                     "Log scale"
                 </label>
-                <button class="small" on:click=export_png>"Export PNG"</button>
-                <button class="small" on:click=export_csv>"Export CSV"</button>
+                {button("Export PNG", "", export_png)} {button("Export CSV", "", export_csv)}
             </div>
             <Figures/>
             <div class="chart" node_ref=holder>

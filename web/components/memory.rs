@@ -1,11 +1,10 @@
 use confab::protocol::{MemoryChange, SlotChange};
 use leptos::prelude::*;
 
-use super::{InputEvent, SelectEvent};
+use super::controls::{asked, button, choice, options};
 use crate::actions::use_actions;
 use crate::runs::group_digits;
 use crate::state::use_state;
-use crate::tables::escape;
 
 /// What changes the slots that the analyses above show.
 #[component]
@@ -37,33 +36,26 @@ pub fn Memory() -> impl IntoView {
         typed.split([',', ' ']).filter_map(|part| part.trim().parse().ok()).collect()
     };
     let change = move |change: SlotChange| actions.change_memory(MemoryChange::Slots(change));
-    let remove = move |_| {
+    let remove = move || {
         let written_by = state.look.with_untracked(|look| look.search.clone());
         change(SlotChange::Remove { layer: layer(), slots: numbers(ids), written_by });
     };
-    let edit = move |_| match (numbers(ids)[..].first(), numbers(like)[..].first()) {
+    let edit = move || match (numbers(ids)[..].first(), numbers(like)[..].first()) {
         (Some(slot), Some(other)) => {
             change(SlotChange::Like { layer: layer(), slot: *slot, other: *other });
         }
         _ => state.notify("Name a slot, and the one whose value it is to have, by their numbers."),
     };
-    let put_aside = move |_| {
+    let put_aside = move || {
         let typed = name.get_untracked();
         let typed = if typed.trim().is_empty() { "memory".into() } else { typed };
         actions.change_memory(MemoryChange::PutAside(typed));
     };
-    // As text: one node, as the steps of a run.
-    let options = move || {
+    let names = move || {
         let place = chosen.get();
-        state.remembered.with(|(_, aside)| {
-            let option = |(at, name): (usize, &String)| {
-                let selected = if at == place { " selected" } else { "" };
-                format!("<option{selected}>{}</option>", escape(name))
-            };
-            aside.iter().enumerate().map(option).collect::<String>()
-        })
+        state.remembered.with(|(_, aside)| options(aside.iter().map(String::as_str), place))
     };
-    let swap = move |_| {
+    let swap = move || {
         let place = chosen.get_untracked();
         match state.remembered.with_untracked(|(_, aside)| aside.get(place).cloned()) {
             Some(name) => actions.change_memory(MemoryChange::Swap(name)),
@@ -75,63 +67,20 @@ pub fn Memory() -> impl IntoView {
         <Show when=move || state.remembered.with(|(slots, _)| !slots.is_empty())>
             <div class="controls lab">
                 {asked("Slot numbers", "12, 15", ids)}
-                <button
-                    class="small"
-                    title="these slots or, if none are named, all that match Search"
-                    on:click=remove
-                >
-                    "Delete"
-                </button>
+                {button("Delete", "these slots or, if none are named, all that match Search", remove)}
                 {asked("Like slot", "", like)}
-                <button class="small" title="gives it the value of the other slot" on:click=edit>
-                    "Change"
-                </button>
-                <button class="small" on:click=move |_| change(SlotChange::Empty)>"Empty"</button>
+                {button("Change", "gives it the value of the other slot", edit)}
+                {button("Empty", "", move || change(SlotChange::Empty))}
             </div>
             <div class="controls lab">
                 {asked("Name", "memory", name)}
-                <button class="small" title="keeps a copy while this page is open" on:click=put_aside>
-                    "Put aside"
-                </button>
-                <label class="asked">
-                    "Put aside"
-                    <select
-                        inner_html=options
-                        on:change:target=move |event: SelectEvent| {
-                            chosen.set(event.target().selected_index().max(0) as usize);
-                        }
-                    ></select>
-                </label>
-                <button
-                    class="small"
-                    title="puts it in the place of what is remembered; the weights stay"
-                    on:click=swap
-                >
-                    "Swap in"
-                </button>
+                {button("Put aside", "keeps a copy while this page is open", put_aside)}
+                {choice("Put aside", names, move |place| chosen.set(place))}
+                {button("Swap in", "puts it in the place of what is remembered; the weights stay", swap)}
             </div>
             <Chat/>
         </Show>
         <super::distill::Distill/>
-    }
-}
-
-pub fn asked(
-    label: &'static str,
-    placeholder: &'static str,
-    typed: RwSignal<String>,
-) -> impl IntoView {
-    view! {
-        <label class="asked">
-            {label}
-            <input
-                type="text"
-                autocomplete="off"
-                placeholder=placeholder
-                prop:value=move || typed.get()
-                on:input:target=move |event: InputEvent| typed.set(event.target().value())
-            />
-        </label>
     }
 }
 
@@ -142,7 +91,7 @@ fn Chat() -> impl IntoView {
     let said = RwSignal::new(String::new());
     let turns = RwSignal::new(Vec::<String>::new());
     let is_waiting = RwSignal::new(false);
-    let send = move |_| {
+    let send = move || {
         is_waiting.set(true);
         actions.ask(said.get_untracked());
     };
@@ -165,7 +114,7 @@ fn Chat() -> impl IntoView {
             view! {
                 <li>
                     <span class="mono">{turn}</span>
-                    <button class="small" on:click=move |_| teach(text.clone())>"Remember"</button>
+                    {button("Remember", "", move || teach(text.clone()))}
                 </li>
             }
         };
@@ -176,14 +125,12 @@ fn Chat() -> impl IntoView {
             <ol class="turns">{list}</ol>
             <div class="controls lab">
                 {asked("Say", "a question, as the task asks it", said)}
-                <button class="small" on:click=send>"Send"</button>
-                <button
-                    class="small"
-                    title="has the memory learn what is typed; the weights stay"
-                    on:click=move |_| teach(said.get_untracked())
-                >
-                    "Teach"
-                </button>
+                {button("Send", "", send)}
+                {button(
+                    "Teach",
+                    "has the memory learn what is typed; the weights stay",
+                    move || teach(said.get_untracked()),
+                )}
             </div>
         </section>
     }

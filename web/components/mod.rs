@@ -4,6 +4,7 @@ mod attention;
 mod bench;
 mod by_type;
 mod capacity;
+mod controls;
 mod distill;
 mod experiment;
 mod fields;

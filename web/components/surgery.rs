@@ -2,7 +2,7 @@ use confab::protocol::Command;
 use confab::surgery::OPERATIONS;
 use leptos::prelude::*;
 
-use super::{InputEvent, SelectEvent};
+use super::controls::{asked, button, choice, options};
 use crate::actions::use_actions;
 use crate::state::use_state;
 
@@ -12,40 +12,26 @@ pub fn Surgery() -> impl IntoView {
     let (state, actions) = (use_state(), use_actions());
     let procedure = RwSignal::new(&OPERATIONS[0]);
     let number = RwSignal::new("0".to_owned());
-    let option = |label| format!("<option>{label}</option>");
-    let options: String = OPERATIONS.iter().map(|procedure| option(procedure.label)).collect();
-    let choose = move |event: SelectEvent| {
-        let place = usize::try_from(event.target().selected_index()).unwrap_or(0);
+    let names = || options(OPERATIONS.iter().map(|procedure| procedure.label), 0);
+    let choose = move |place: usize| {
         if let Some(chosen) = OPERATIONS.get(place) {
             procedure.set(chosen);
             number.set(chosen.range.start().to_string());
         }
     };
-    let operate = move |_| match procedure.get_untracked().read(&number.get_untracked()) {
+    let operate = move || match procedure.get_untracked().read(&number.get_untracked()) {
         Ok(operation) => actions.operate(Command::Surgery(operation)),
         Err(reason) => state.notify(reason),
     };
     view! {
         <div class="controls lab">
-            <label class="asked">
-                "Operation"
-                <select inner_html=options on:change:target=choose></select>
-            </label>
-            <label class="asked">
-                "Number"
-                <input
-                    type="text"
-                    inputmode="numeric"
-                    prop:value=move || number.get()
-                    on:input:target=move |event: InputEvent| number.set(event.target().value())
-                />
-            </label>
-            <button class="small" on:click=operate>"Operate"</button>
-            <button class="small" on:click=move |_| actions.operate(Command::Undo)>"Undo"</button>
+            {choice("Operation", names, choose)} {asked("Number", "", number)}
+            {button("Operate", "", operate)}
+            {button("Undo", "", move || actions.operate(Command::Undo))}
         </div>
         <p class="hint">
             "Number: " {move || procedure.get().takes}
-            ". Only dropping changes what the model computes."
+            ". Only growing, dropping, pruning and rewinding change what the model computes."
         </p>
     }
 }

@@ -1,0 +1,54 @@
+//! Weights that are pruned by their size, and those left going back to what they were: the lottery ticket
+//! hypothesis (Frankle & Carbin 2019).
+
+use super::SurgeryError;
+use crate::checkpoint::{Checkpoint, Moments};
+use crate::config::RunConfig;
+use crate::model::Layout;
+
+/// The run of `before` with this percentage of the weights of layers' matrices set to 0 that are not: the
+/// smallest of all layers together. They stay 0 in training.
+pub(super) fn prune(before: &Checkpoint, percent: usize) -> Checkpoint {
+    let mut after = before.clone();
+    let mut left: Vec<usize> =
+        prunable(before).filter(|at| before.parameters[*at] != 0.0).collect();
+    let size = |at: &usize| before.parameters[*at].abs();
+    left.sort_by(|a, b| size(a).total_cmp(&size(b)));
+    left.truncate((left.len() * percent).div_ceil(100));
+    for at in left {
+        after.parameters[at] = 0.0;
+        if let Some(Moments { first, second }) = &mut after.moments {
+            (first[at], second[at]) = (0.0, 0.0);
+        }
+    }
+    after.config.train.keep_zeros = true;
+    after
+}
+
+/// The run of `before` with the weights that its model had at `step`, `past`, but for those of layers' matrices
+/// that are 0 now; it goes on from that step.
+///
+/// # Errors
+/// If `past` is not of such a model.
+pub(super) fn rewind(
+    before: &Checkpoint,
+    step: usize,
+    past: Option<Vec<f32>>,
+) -> Result<Checkpoint, SurgeryError> {
+    let same = |past: &Vec<f32>| past.len() == before.parameters.len();
+    let mut parameters = past.filter(same).ok_or(SurgeryError::NoPast { asked: step })?;
+    for at in prunable(before).filter(|at| before.parameters[*at] == 0.0) {
+        parameters[at] = 0.0;
+    }
+    let mut after = Checkpoint { parameters, step, moments: None, ..before.clone() };
+    after.history.retain(|point| point.step <= step);
+    Ok(after)
+}
+
+/// Places in the flat vector of the weights of layers' matrices.
+fn prunable(of: &Checkpoint) -> impl Iterator<Item = usize> {
+    let RunConfig { model, .. } = &of.config;
+    let layout = Layout::new(model, of.tokenizer.vocab_size());
+    let mask = layout.mask(|parameter| parameter.is_prunable());
+    (0..mask.len()).filter(move |at| mask[*at] == 1.0)
+}

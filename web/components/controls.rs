@@ -1,0 +1,77 @@
+//! Controls that stand in many places. Each is made in one function, for every type of closure would bring a copy
+//! of all that makes a node.
+
+use leptos::prelude::*;
+
+use super::{InputEvent, SelectEvent};
+
+type Act<T> = Box<dyn Fn(T) + Send>;
+
+/// A small button, and what it is told to do.
+pub fn button(
+    label: &'static str,
+    title: &'static str,
+    act: impl Fn() + Send + 'static,
+) -> AnyView {
+    press(label, title, Box::new(move |()| act()))
+}
+
+fn press(label: &'static str, title: &'static str, act: Act<()>) -> AnyView {
+    let title = (!title.is_empty()).then_some(title);
+    view! { <button class="small" title=title on:click=move |_| act(())>{label}</button> }
+        .into_any()
+}
+
+/// A box for text.
+pub fn asked(label: &'static str, placeholder: &'static str, typed: RwSignal<String>) -> AnyView {
+    view! {
+        <label class="asked">
+            {label}
+            <input
+                type="text"
+                autocomplete="off"
+                placeholder=placeholder
+                prop:value=move || typed.get()
+                on:input:target=move |event: InputEvent| typed.set(event.target().value())
+            />
+        </label>
+    }
+    .into_any()
+}
+
+/// One of several, `options` in HTML; `choose` is given its place.
+pub fn choice(
+    label: &'static str,
+    options: impl Fn() -> String + Send + 'static,
+    choose: impl Fn(usize) + Send + 'static,
+) -> AnyView {
+    pick(label, Box::new(options), Box::new(choose))
+}
+
+fn pick(
+    label: &'static str,
+    options: Box<dyn Fn() -> String + Send>,
+    choose: Act<usize>,
+) -> AnyView {
+    view! {
+        <label class="asked">
+            {label}
+            <select
+                inner_html=options
+                on:change:target=move |event: SelectEvent| {
+                    choose(usize::try_from(event.target().selected_index()).unwrap_or(0));
+                }
+            ></select>
+        </label>
+    }
+    .into_any()
+}
+
+/// `<option>`s of these names, the one at `chosen` chosen.
+pub fn options<'a>(names: impl Iterator<Item = &'a str>, chosen: usize) -> String {
+    let option = |(place, name): (usize, &str)| {
+        let selected = if place == chosen { " selected" } else { "" };
+        format!("<option{selected}>{}</option>", crate::tables::escape(name))
+    };
+    names.enumerate().map(option).collect()
+}
