@@ -63,3 +63,30 @@ test('a model is operated on, trains on and is taken back', async () => {
     await confab.untilStep(step + 5)
   })
 })
+
+test('heads grow while a run trains, and what that does to the loss is told', async () => {
+  const grows = '&model.contributions=true&train.heads.every=5&train.heads.grow_above=0.4&train.heads.most=3'
+  await withPage({ fragment: TINY + grows + '&tab=surgery' }, async confab => {
+    await confab.click('Train')
+    await confab.untilNotice(/Step 5: 3 heads a layer now.* Validation loss \d\.\d+ before, \d\.\d+ after/)
+    await untilTitle(confab, /^2 layers of 3 heads/)
+    await confab.untilStep(12) // it goes on by itself
+    assert.equal(await confab.page.getByRole('textbox', { name: 'Heads', exact: true }).inputValue(), '3')
+    assert.equal(await confab.combobox('Device').inputValue(), 'cpu')
+    await confab.click('Pause')
+    await eventually(() => confab.button('Train').isEnabled(), 'the run to stop')
+    const step = await confab.step()
+
+    // A lottery ticket: half of the weights go, the others go back to where they began.
+    await operate(confab, 'Prune weights', 50)
+    await confab.untilNotice(/Prune weights: 50\. .* logits changed/)
+    await operate(confab, 'Rewind weights', 5)
+    await eventually(async () => await confab.step() === 5, 'the run to go back', 30_000, () => confab.describe())
+    await confab.click('Train')
+    await confab.untilStep(step + 1)
+    const { metadata } = await confab.saveCheckpoint()
+    const edits = JSON.parse(metadata['confab.edits'])
+    assert.deepEqual(edits.map(edit => edit.operation.kind), ['grow-heads', 'prune-weights', 'rewind'])
+    assert.equal(edits[0].loss.length, 2)
+  })
+})
