@@ -38,15 +38,32 @@ pub struct Row {
 }
 
 impl Row {
-    /// At most the first `most` characters of `record`.
+    /// The memory tokens and the beginning of `record`, at most `most` tokens.
     ///
     /// # Panics
-    /// If `tokenizer` is not that of the record's task.
+    /// If `tokenizer` is not of the record's task.
     pub fn new(record: &Record, tokenizer: &Tokenizer, most: usize) -> Self {
+        let most = most.saturating_sub(tokenizer.memory_tokens());
         let text: String = record.text.chars().take(most).collect();
-        let ids = tokenizer.encode(&text).expect("a task's alphabet covers its records");
-        let fields = record.fields.iter().take(most).copied().collect();
-        Self { ids, fields, given: record.given }
+        let ids = tokenizer.cut(&text).expect("a task's alphabet covers its records");
+        let fields = record.fields.iter().take(most).copied();
+        Self::after_memory(&ids, fields, record.given, tokenizer)
+    }
+
+    /// The memory tokens and this piece of a text, all of which but the first token is predicted.
+    pub fn of_text(ids: &[u32], tokenizer: &Tokenizer) -> Self {
+        Self::after_memory(ids, ids.iter().map(|_| Field::Text), 1, tokenizer)
+    }
+
+    fn after_memory(
+        ids: &[u32],
+        fields: impl Iterator<Item = Field>,
+        given: usize,
+        tokenizer: &Tokenizer,
+    ) -> Self {
+        let memory = tokenizer.memory_tokens();
+        let fields = std::iter::repeat_n(Field::Memory, memory).chain(fields).collect();
+        Self { ids: tokenizer.after_memory(ids), fields, given: memory + given }
     }
 }
 
@@ -74,26 +91,29 @@ impl Row {
         (place >= self.given).then(|| (self.ids[place], self.fields[place]))
     }
 
-    /// This row as it is read through `noise`.
+    /// This row as it is read through `noise`, which leaves memory tokens alone.
     fn noisy_tokens(
         &self,
         noise: &NoiseConfig,
         tokenizer: &Tokenizer,
         rng: &mut ChaCha8Rng,
     ) -> Vec<Token> {
-        let clean: String = tokenizer.decode(&self.ids);
+        let (memory, clean) = self.ids.split_at(tokenizer.memory_tokens());
+        let clean = tokenizer.decode(clean);
         let mut readings = noise::read(noise, &clean, tokenizer, rng);
         // What stands after the last character with something to predict is not read either.
         let end = readings.iter().rposition(|reading| reading.predicts.is_some());
         readings.truncate(end.map_or(0, |end| end + 1));
         let text: String = readings.iter().map(|reading| reading.character).collect();
-        let ids = tokenizer.encode(&text).expect("noise only writes what the tokenizer knows");
+        let ids = tokenizer.cut(&text).expect("noise only writes what the tokenizer knows");
         let token = |(id, reading): (u32, noise::Reading)| Token {
             id,
-            target: reading.predicts.and_then(|place| self.target(place)),
+            target: reading.predicts.and_then(|place| self.target(memory.len() + place)),
             is_forgotten: reading.is_forgotten,
         };
-        ids.into_iter().zip(readings).map(token).collect()
+        let remembered =
+            memory.iter().map(|id| Token { id: *id, target: None, is_forgotten: false });
+        remembered.chain(ids.into_iter().zip(readings).map(token)).collect()
     }
 }
 
@@ -103,7 +123,7 @@ const SEQ_MULTIPLE: usize = 16;
 
 impl Batch {
     /// Micro-batch `stream` of a run: `rows` records of `split`, each row one record from its
-    /// first character, at most `context + 1` characters of it, read through `noise`.
+    /// first character after the memory tokens, at most `context + 1` tokens, read through `noise`.
     pub fn draw(
         task: &Task,
         tokenizer: &Tokenizer,
@@ -115,8 +135,9 @@ impl Batch {
     ) -> Self {
         let mut rng = record_rng(seed, stream);
         let mut noise_rng = noise::noise_rng(seed, stream);
+        let window = (context + 1).saturating_sub(tokenizer.memory_tokens());
         let rows: Vec<_> = task
-            .draw_batch(split, context + 1, rows, &mut rng)
+            .draw_batch(split, window, rows, &mut rng)
             .iter()
             .map(|record| Row::new(record, tokenizer, context + 1))
             .map(|row| match *noise == NoiseConfig::default() {

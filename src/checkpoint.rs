@@ -167,7 +167,8 @@ impl Checkpoint {
         let config: RunConfig = from_json("confab.config", entry("confab.config")?)?;
         config.validate()?;
         let tokenizer: Tokenizer = from_json("confab.tokenizer", entry("confab.tokenizer")?)?;
-        if tokenizer.vocab_size() > MAX_TOKENS {
+        let has_its_memory = tokenizer.memory_tokens() == config.model.memory_tokens;
+        if tokenizer.vocab_size() > MAX_TOKENS || !has_its_memory {
             return Err(CheckpointError::Alphabet);
         }
         let step = from_json("confab.step", entry("confab.step")?)?;

@@ -253,7 +253,8 @@ pub enum Event {
 /// What of a task a model must fit, and a look at it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskFacts {
-    pub vocab_size: usize,
+    /// How many different ones its records are made of.
+    pub characters: usize,
     /// Length of the longest record, in characters; 2 for plain text, which is cut to any window.
     pub longest: usize,
     /// The beginning of a training record as the noise has it read, in stretches, each with whether
@@ -401,7 +402,8 @@ pub struct Expected {
     pub drawn: Vec<String>,
     /// Entropy of what may be drawn, in nats.
     pub entropies: Vec<f32>,
-    /// For each token but the first, what it cost.
+    /// For each token but the first, what it cost; nothing up to a record's first character, for
+    /// neither it nor a memory token before it is predicted.
     pub costs: Vec<Cost>,
 }
 

@@ -23,7 +23,7 @@ pub struct Sampler {
     context: usize,
     options: SampleOptions,
     rng: ChaCha8Rng,
-    /// The prompt and what was drawn.
+    /// The memory tokens, the prompt and what was drawn.
     ids: Vec<u32>,
     prompt_len: usize,
     text: String,
@@ -67,7 +67,9 @@ impl Sampler {
             return Ok(None);
         }
         let logits = self.logits().await?;
-        let id = pick(&logits, self.options.temperature, self.options.top_k, &mut self.rng);
+        let SampleOptions { temperature, top_k, .. } = self.options;
+        let may_follow = &logits[..self.tokenizer.text_size()];
+        let id = pick(may_follow, temperature, top_k, &mut self.rng);
         self.ids.push(id as u32);
         let picked = self.tokenizer.token(id as u32).unwrap_or("�").to_owned();
         let floor = picked.chars().next();
@@ -81,29 +83,29 @@ impl Sampler {
         }))
     }
 
-    /// Logits after the last token. Beyond the context only its last tokens are seen, as in
-    /// nanoGPT; every token then has a new position, so the cache is filled anew.
+    /// Logits after the last token. Beyond the context only memory tokens and its last tokens are
+    /// seen, as in nanoGPT; every token then has a new position, so the cache is filled anew.
     async fn logits(&mut self) -> Result<Vec<f32>, ExecutionError> {
         if self.decoder.len() >= self.context {
             self.decoder.restart();
         }
-        let seen = if self.decoder.is_empty() {
-            self.ids.len().saturating_sub(self.context)
-        } else {
-            self.ids.len() - 1
-        };
-        self.decoder.decode(&self.ids[seen..]).await
+        if !self.decoder.is_empty() {
+            return self.decoder.decode(&self.ids[self.ids.len() - 1..]).await;
+        }
+        let (memory, text) = self.ids.split_at(self.tokenizer.memory_tokens());
+        let unseen = self.ids.len().saturating_sub(self.context);
+        self.decoder.decode(&[memory, &text[unseen..]].concat()).await
     }
 }
 
-/// The ids of `prompt`; of a line break in the place of an empty one, for a model needs something
-/// to write on from.
+/// What a model reads of `prompt`; of a line break in the place of an empty one, for a model needs
+/// something to write on from.
 pub(crate) fn encode_prompt(
     tokenizer: &Tokenizer,
     prompt: &str,
 ) -> Result<Vec<u32>, UnknownCharacter> {
     match prompt {
-        "" => Ok(tokenizer.encode("\n").unwrap_or_else(|_| vec![0])),
+        "" => Ok(tokenizer.encode("\n").unwrap_or_else(|_| tokenizer.after_memory(&[0]))),
         prompt => tokenizer.encode(prompt),
     }
 }

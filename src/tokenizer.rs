@@ -4,18 +4,22 @@ mod source;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::MAX_MEMORY_TOKENS;
 use source::Source;
 
 /// One id per token: per character of an alphabet, for every model that is trained here, or per
-/// piece of text of a model from elsewhere.
+/// piece of text of a model from elsewhere. An alphabet may be followed by memory tokens, learned
+/// tokens that stand in front of all that is read and in no text (Burtsev et al. 2020, "Memory
+/// Transformer").
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written", into = "Written")]
 pub struct Tokenizer {
-    /// By id.
+    /// By id, memory tokens last.
     tokens: Vec<String>,
-    /// The ids in the order of their tokens, for a search.
+    memory_tokens: usize,
+    /// The ids of what text is cut into, in the order of their tokens, for a search.
     by_text: Vec<u32>,
-    /// Of the longest token, in bytes.
+    /// Of the longest of those, in bytes.
     longest: usize,
     is_alphabet: bool,
     /// What cuts text as the model's makers did, if it is known.
@@ -28,12 +32,18 @@ pub struct Tokenizer {
 enum Written {
     Characters {
         alphabet: Vec<char>,
+        #[serde(default, skip_serializing_if = "is_none")]
+        memory_tokens: usize,
     },
     Tokens {
         tokens: Vec<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         source: Option<Source>,
     },
+}
+
+fn is_none(memory_tokens: &usize) -> bool {
+    *memory_tokens == 0
 }
 
 /// A character that no token begins with.
@@ -54,7 +64,18 @@ impl Tokenizer {
         let mut alphabet: Vec<char> = alphabet.chars().collect();
         alphabet.sort_unstable();
         alphabet.dedup();
-        Written::Characters { alphabet }.into()
+        Written::Characters { alphabet, memory_tokens: 0 }.into()
+    }
+
+    /// The same alphabet followed by `count` memory tokens, of which there are at most
+    /// [`MAX_MEMORY_TOKENS`]; pieces of text have none.
+    pub fn with_memory(self, count: usize) -> Self {
+        match self.into() {
+            Written::Characters { alphabet, .. } => {
+                Written::Characters { alphabet, memory_tokens: count }.into()
+            }
+            pieces => pieces.into(),
+        }
     }
 
     /// Pieces of text, by id, and the `tokenizer.json` that cuts text into them, if there is one.
@@ -69,15 +90,39 @@ impl Tokenizer {
 
     /// Of an alphabet, in the order of their ids.
     pub fn characters(&self) -> impl Iterator<Item = char> {
-        self.tokens.iter().filter_map(|token| token.chars().next())
+        self.text_tokens().iter().filter_map(|token| token.chars().next())
     }
 
     pub fn knows(&self, character: char) -> bool {
         self.find(character.encode_utf8(&mut [0; 4])).is_some()
     }
 
+    /// Of all tokens, those of memory among them.
     pub fn vocab_size(&self) -> usize {
         self.tokens.len()
+    }
+
+    /// Tokens that text is cut into: those with the first ids.
+    pub fn text_size(&self) -> usize {
+        self.tokens.len() - self.memory_tokens
+    }
+
+    pub fn memory_tokens(&self) -> usize {
+        self.memory_tokens
+    }
+
+    /// What a model reads of `text`: the memory tokens, and then what it is [cut](Self::cut) into.
+    ///
+    /// # Errors
+    /// The first character of `text` that no token begins with.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, UnknownCharacter> {
+        Ok(self.after_memory(&self.cut(text)?))
+    }
+
+    /// `ids` with the memory tokens in front.
+    pub fn after_memory(&self, ids: &[u32]) -> Vec<u32> {
+        let memory = self.text_size() as u32..self.vocab_size() as u32;
+        memory.chain(ids.iter().copied()).collect()
     }
 
     /// Cuts `text` into tokens: characters, of an alphabet; else as its `tokenizer.json` says, at the
@@ -85,7 +130,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// The first character of `text` that no token begins with.
-    pub fn encode(&self, text: &str) -> Result<Vec<u32>, UnknownCharacter> {
+    pub fn cut(&self, text: &str) -> Result<Vec<u32>, UnknownCharacter> {
         if let Some(ids) = self.source.as_ref().and_then(|source| source.encode(text)) {
             return Ok(ids);
         }
@@ -114,24 +159,29 @@ impl Tokenizer {
         ids.iter().filter_map(|id| self.token(*id)).collect()
     }
 
+    fn text_tokens(&self) -> &[String] {
+        &self.tokens[..self.text_size()]
+    }
+
     fn find(&self, text: &str) -> Option<u32> {
         let by_text = |id: &u32| self.tokens[*id as usize].as_str().cmp(text);
         self.by_text.binary_search_by(by_text).ok().map(|place| self.by_text[place])
     }
 
     fn describe(&self) -> String {
-        let told = self.tokens.iter().take(MOST_TOLD).map(String::as_str);
+        let told = self.text_tokens().iter().take(MOST_TOLD).map(String::as_str);
         if self.is_alphabet { told.collect() } else { told.collect::<Vec<_>>().join(" ") }
     }
 }
 
 impl From<Written> for Tokenizer {
     fn from(written: Written) -> Self {
-        let (tokens, is_alphabet, source): (Vec<String>, _, _) = match written {
-            Written::Characters { alphabet } => {
-                (alphabet.into_iter().map(String::from).collect(), true, None)
+        let (mut tokens, is_alphabet, memory_tokens, source): (Vec<String>, _, _, _) = match written
+        {
+            Written::Characters { alphabet, memory_tokens } => {
+                (alphabet.into_iter().map(String::from).collect(), true, memory_tokens, None)
             }
-            Written::Tokens { tokens, source } => (tokens, false, source),
+            Written::Tokens { tokens, source } => (tokens, false, 0, source),
         };
         let mut by_text: Vec<u32> = (0..tokens.len() as u32).collect();
         // Of those of the same text, the first id is the one that is found.
@@ -139,14 +189,20 @@ impl From<Written> for Tokenizer {
         by_text.dedup_by_key(|id| tokens[*id as usize].as_str());
         by_text.retain(|id| !tokens[*id as usize].is_empty());
         let longest = tokens.iter().map(String::len).max().unwrap_or(0);
-        Self { tokens, by_text, longest, is_alphabet, source }
+        // A damaged file may ask for any number.
+        let memory_tokens = memory_tokens.min(MAX_MEMORY_TOKENS);
+        tokens.extend((1..=memory_tokens).map(|number| format!("⟨{number}⟩")));
+        Self { tokens, memory_tokens, by_text, longest, is_alphabet, source }
     }
 }
 
 impl From<Tokenizer> for Written {
     fn from(tokenizer: Tokenizer) -> Self {
         match tokenizer.is_alphabet {
-            true => Written::Characters { alphabet: tokenizer.characters().collect() },
+            true => Written::Characters {
+                alphabet: tokenizer.characters().collect(),
+                memory_tokens: tokenizer.memory_tokens,
+            },
             false => Written::Tokens { tokens: tokenizer.tokens, source: tokenizer.source },
         }
     }

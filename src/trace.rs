@@ -52,12 +52,13 @@ pub async fn trace(
     earlier: Option<(usize, Vec<f32>)>,
 ) -> Result<(Trace, Logits), TraceError> {
     let tokenizer = &trainer.tokenizer;
-    let mut ids = tokenizer.encode(prompt)?;
-    let prompt_len = ids.len();
-    ids.truncate(longest_prompt(trainer));
+    let ids = tokenizer.cut(prompt)?;
     if ids.is_empty() {
         return Err(TraceError::Empty);
     }
+    let mut ids = tokenizer.after_memory(&ids);
+    let prompt_len = ids.len();
+    ids.truncate(longest_prompt(trainer));
     let device = trainer.parameters.device();
     let (step, model) = match earlier {
         Some((step, flat)) => (step, trainer.model_of(&to_device(flat, &device))),
@@ -68,10 +69,12 @@ pub async fn trace(
         patterns.iter().fold(Transaction::default(), |all, pattern| all.register(pattern.source()));
     let mut read = read.register(logits).execute_async().await?;
     let values = read.pop().map(floats).unwrap_or_default();
+    let memory = tokenizer.memory_tokens().min(ids.len());
     let floors = match tokenizer.is_alphabet() {
-        true => surprisals(&trainer.task, &tokenizer.decode(&ids)),
+        true => surprisals(&trainer.task, &tokenizer.decode(&ids[memory..])),
         false => vec![None; ids.len()],
     };
+    let floors = [vec![None; memory], floors].concat();
     let trace = Trace {
         step,
         against: None,
@@ -88,20 +91,24 @@ impl Logits {
     /// What the model of `trainer` expects, as `options` say to draw.
     pub fn expected(&self, trainer: &Trainer, options: &SampleOptions) -> Expected {
         let SampleOptions { temperature, top_k, seed, .. } = *options;
-        let token = |id: usize| trainer.tokenizer.token(id as u32).unwrap_or("�").to_owned();
+        let tokenizer = &trainer.tokenizer;
+        let token = |id: usize| tokenizer.token(id as u32).unwrap_or("�").to_owned();
         let mut expected = Expected::default();
-        for (place, row) in self.values.chunks(trainer.tokenizer.vocab_size().max(1)).enumerate() {
-            let chances = chances(row, temperature, top_k);
+        for (place, row) in self.values.chunks(tokenizer.vocab_size().max(1)).enumerate() {
+            let chances = chances(&row[..tokenizer.text_size()], temperature, top_k);
             let entropy: f64 =
                 chances.iter().map(|(_, p)| -p * p.max(f64::MIN_POSITIVE).ln()).sum();
-            expected.next.push(alternatives(row, &chances, &trainer.tokenizer));
+            expected.next.push(alternatives(row, &chances, tokenizer));
             expected.entropies.push(entropy.abs() as f32); // not −0
             let mut rng = record_rng(seed, place as u64);
             expected.drawn.push(token(draw(&chances, &mut rng)));
             if let Some(next) = self.ids.get(place + 1) {
                 let floor = self.floors.get(place + 1).copied().flatten();
                 let loss = surprisal(row, *next as usize);
-                expected.costs.push(Cost { loss, floor: floor.map(|floor| floor as f32) });
+                expected.costs.push(match place < tokenizer.memory_tokens() {
+                    true => Cost { loss: 0.0, floor: Some(0.0) },
+                    false => Cost { loss, floor: floor.map(|floor| floor as f32) },
+                });
             }
         }
         expected

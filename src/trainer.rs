@@ -345,7 +345,7 @@ fn prepare(config: &RunConfig, limits: &MemoryLimits) -> Result<(Task, Tokenizer
     config.validate()?;
     let task = Task::new(&config.task)?;
     config.validate_context(task.longest())?;
-    let tokenizer = task.tokenizer();
+    let tokenizer = task.tokenizer().with_memory(config.model.memory_tokens);
     config.validate_memory(tokenizer.vocab_size(), limits)?;
     Ok((task, tokenizer))
 }

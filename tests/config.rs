@@ -79,9 +79,10 @@ fn what_was_saved_before_there_were_variants_means_the_same() {
     let old = r#"{"model":{"n_layers":3,"n_heads":2,"d_model":8,"context":64,"dropout":0.1,
         "tied_head":false,"bias":true},"train":{"steps":7,"lr":0.5}}"#;
     let config: RunConfig = serde_json::from_str(old).unwrap();
-    let ModelConfig { norm, mlp, positions, qk_norm, norm_eps, .. } = config.model;
+    let ModelConfig { norm, mlp, positions, qk_norm, norm_eps, memory_tokens, .. } = config.model;
     assert_eq!((norm, mlp, positions), Default::default());
     assert_eq!((qk_norm, norm_eps, config.train.output_l1), (false, 1e-5, 0.0));
+    assert_eq!(memory_tokens, 0);
     let sizes = [config.model.d_head(), config.model.d_mlp(), config.model.kv_heads()];
     assert_eq!(sizes, [4, 32, 2]);
     assert_eq!(config.validate(), Ok(()));
@@ -187,6 +188,26 @@ fn context_must_hold_the_longest_record() {
     assert!(error.contains("Context (model.context) is 100") && error.contains("252 or more"));
     config.model.context = 252;
     assert_eq!(config.validate_context(252), Ok(()));
+    config.model.memory_tokens = 3;
+    let error = config.validate_context(252).unwrap_err().to_string();
+    assert!(error.contains("Context (model.context) is 252") && error.contains("255 or more"));
+    assert!(error.contains("3 Memory tokens (model.memory_tokens)"), "{error}");
+    config.model.context = 255;
+    assert_eq!(config.validate_context(252), Ok(()));
+}
+
+#[test]
+fn memory_tokens_are_tokens_of_the_vocabulary_and_leave_room_in_the_context() {
+    let model = ModelConfig { memory_tokens: 5, ..ModelConfig::default() };
+    assert_eq!(model.vocab_size(80), 85);
+    assert_eq!(model.parameters(85) - model.parameters(80), 5 * model.d_model);
+    let mut config = RunConfig::default();
+    (config.model.context, config.model.memory_tokens) = (8, 6);
+    assert_eq!(config.validate(), Ok(()));
+    config.model.memory_tokens = 7;
+    assert!(config.validate().unwrap_err().to_string().contains("model.context"));
+    (config.model.context, config.model.memory_tokens) = (256, 65);
+    assert!(config.validate().unwrap_err().to_string().contains("model.memory_tokens"));
 }
 
 proptest! {

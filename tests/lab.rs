@@ -79,7 +79,7 @@ fn analyses_are_listed_in_the_order_of_their_names_in_code() {
 #[test]
 fn every_analysis_answers_of_every_kind_of_model() {
     type Change = fn(&mut RunConfig);
-    let kinds: [(&str, Change); 4] = [
+    let kinds: [(&str, Change); 5] = [
         ("the default", |_| {}),
         ("with biases and a head of its own", |config| {
             config.model.bias = true;
@@ -94,6 +94,7 @@ fn every_analysis_answers_of_every_kind_of_model() {
             config.model.norm = NormKind::Rms;
             config.model.mlp = MlpKind::Swiglu;
         }),
+        ("memory tokens", |config| config.model.memory_tokens = 4),
     ];
     for (name, change) in kinds {
         let model = model(change);

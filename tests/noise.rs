@@ -88,6 +88,52 @@ fn the_same_seed_makes_the_same_noise_and_leaves_the_records_alone() {
 }
 
 #[test]
+fn memory_tokens_are_read_as_they_are_by_every_row() {
+    const MEMORY: usize = 3;
+    let task = Task::new(&RunConfig::default().task).unwrap();
+    let remembering = tokenizer().with_memory(MEMORY);
+    let everything =
+        NoiseConfig { forget: 1.0, swap: 0.2, drop: 0.2, insert: 0.3, ..NoiseConfig::default() };
+    for noise in [NoiseConfig::default(), everything] {
+        let draw = |tokenizer: &Tokenizer, context: usize| {
+            let device = Device::flex();
+            let shape = (4, context);
+            Batch::draw(&task, tokenizer, Split::Train, &noise, shape, (1, 3), &device)
+        };
+        let (without, with) = (draw(&tokenizer(), 384), draw(&remembering, 384 + MEMORY));
+        let rows = |batch: &Batch| {
+            let [_, seq] = batch.tokens.dims();
+            let forgotten: Vec<bool> = match &batch.forgotten {
+                Some(forgotten) => forgotten.clone().into_data().iter::<bool>().collect(),
+                None => vec![false; batch.ids.len()],
+            };
+            let rows =
+                batch.ids.chunks(seq).zip(batch.fields.chunks(seq)).zip(forgotten.chunks(seq));
+            rows.map(|((ids, fields), forgotten)| {
+                let tokens = ids.iter().zip(fields).zip(forgotten);
+                tokens.map(|((id, field), forgotten)| (*id, *field, *forgotten)).collect::<Vec<_>>()
+            })
+            .collect::<Vec<_>>()
+        };
+        assert_eq!(without.counted, with.counted);
+        for (without, with) in rows(&without).iter().zip(&rows(&with)) {
+            for (place, ((id, _), field, is_forgotten)) in with[..MEMORY].iter().enumerate() {
+                assert_eq!(*id as usize, remembering.text_size() + place);
+                assert_eq!((*field, *is_forgotten), (None, false));
+            }
+            // After them comes what came without them.
+            let read = without.len().min(with.len() - MEMORY);
+            assert_eq!(with[MEMORY..][..read], without[..read]);
+            // Nothing asks for them.
+            let asked = with.iter().filter(|(_, field, _)| field.is_some());
+            assert!(
+                asked.into_iter().all(|((_, next), ..)| remembering.text_size() > *next as usize)
+            );
+        }
+    }
+}
+
+#[test]
 fn a_forgotten_token_changes_nothing_after_it() {
     let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
     let device = Device::flex();

@@ -38,6 +38,7 @@ fn config(changes: Changes) -> RunConfig {
 fn checkpoint(changes: Changes) -> Checkpoint {
     let config = config(changes);
     let tokenizer = Task::new(&config.task).unwrap().tokenizer();
+    let tokenizer = tokenizer.with_memory(config.model.memory_tokens);
     let layout = Layout::new(&config.model, tokenizer.vocab_size());
     let mut parameters = layout.init(3);
     for parameter in layout.parameters() {
@@ -256,7 +257,7 @@ fn gradient(of: &Checkpoint) -> Checkpoint {
 #[test]
 fn moments_of_copies_are_those_of_the_gradients_of_copies() {
     for variant in [
-        &[("model.bias", "true"), ("model.qk_norm", "true")][..],
+        &[("model.bias", "true"), ("model.qk_norm", "true"), ("model.memory_tokens", "3")][..],
         &[("model.norm", "none"), ("model.mlp", "swiglu")],
         &[("model.norm", "rms"), ("model.tied_head", "false"), ("model.kv_heads", "1")],
     ] {

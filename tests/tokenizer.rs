@@ -1,5 +1,6 @@
 //! Characters to ids and back.
 
+use confab::config::MAX_MEMORY_TOKENS;
 use confab::tokenizer::Tokenizer;
 use proptest::prelude::*;
 
@@ -11,6 +12,26 @@ proptest! {
         prop_assert_eq!(ids.len(), text.chars().count());
         prop_assert!(ids.iter().all(|id| (*id as usize) < tokenizer.vocab_size()));
         prop_assert_eq!(tokenizer.decode(&ids), text);
+    }
+
+    #[test]
+    fn memory_tokens_stand_in_front_and_are_in_no_text(
+        text in "[a-c⟨⟩12]{0,20}", count in 0..=MAX_MEMORY_TOKENS,
+    ) {
+        let alphabet = Tokenizer::new("abc⟨⟩12");
+        let tokenizer = alphabet.clone().with_memory(count);
+        prop_assert_eq!(tokenizer.vocab_size(), 7 + count);
+        prop_assert_eq!((tokenizer.text_size(), tokenizer.memory_tokens()), (7, count));
+        let ids = tokenizer.encode(&text).unwrap();
+        prop_assert_eq!(&ids[..count], (7..7 + count as u32).collect::<Vec<_>>());
+        // The text itself is cut as it is without them, even where it looks like one.
+        prop_assert_eq!(&ids[count..], alphabet.encode(&text).unwrap());
+        prop_assert_eq!(&ids[count..], tokenizer.cut(&text).unwrap());
+        let names: String = (1..=count).map(|number| format!("⟨{number}⟩")).collect();
+        prop_assert_eq!(tokenizer.decode(&ids), names + &text);
+        prop_assert!(tokenizer.characters().eq(alphabet.characters()));
+        let written = serde_json::to_string(&tokenizer).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Tokenizer>(&written).unwrap(), tokenizer);
     }
 
     #[test]
@@ -34,6 +55,25 @@ fn each_character_has_one_id() {
     let characters: String = (0..10).filter_map(|id| tokenizer.token(id)).collect();
     assert_eq!(characters, " ,dehlorw\u{f6}");
     assert_eq!(tokenizer.token(10), None);
+}
+
+#[test]
+fn what_was_written_before_there_were_memory_tokens_has_none_and_is_written_the_same() {
+    let old = r#"{"alphabet":["a","b"]}"#;
+    let tokenizer: Tokenizer = serde_json::from_str(old).unwrap();
+    assert_eq!(tokenizer, Tokenizer::new("ab"));
+    assert_eq!(serde_json::to_string(&tokenizer).unwrap(), old);
+}
+
+#[test]
+fn a_damaged_number_of_memory_tokens_takes_no_memory() {
+    let read = |number: &str| {
+        let written = format!(r#"{{"alphabet":["a"],"memory_tokens":{number}}}"#);
+        serde_json::from_str::<Tokenizer>(&written).map(|tokenizer| tokenizer.vocab_size())
+    };
+    assert_eq!(read("3").unwrap(), 4);
+    assert_eq!(read("18446744073709551615").unwrap(), 1 + MAX_MEMORY_TOKENS);
+    assert!(["-1", "0.5", "null", "\"3\""].iter().all(|number| read(number).is_err()));
 }
 
 #[test]

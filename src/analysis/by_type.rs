@@ -62,28 +62,33 @@ impl Averaging {
             return Ok(false);
         }
         let mut rng = record_rng(self.seed, STREAM - self.report.records as u64);
-        let record = self.task.draw(Split::Validation, self.context, &mut rng);
+        let memory = self.tokenizer.memory_tokens();
+        let window = self.context - memory;
+        let record = self.task.draw(Split::Validation, window, &mut rng);
         let row = Row::new(&record, &self.tokenizer, self.context);
         let (_, patterns) = self.model.forward(to_tensor(&row.ids, &self.device));
         let read =
             patterns.iter().fold(Transaction::default(), |all, one| all.register(one.source()));
         let read = read.execute_async().await?;
         let seq = row.ids.len();
-        let groups = group_queries(&record, seq);
+        let groups = group_queries(&record, seq - memory);
         let all_heads = self.report.n_layers * self.report.n_heads;
-        let segments = self.report.by_segment.place(&record, seq + 1);
-        // A record's last query has nothing to predict.
-        let (queries, keys) = (&segments[1..], &segments[..seq]);
+        let remembered = self.report.by_segment.place_memory(memory);
+        let characters = self.report.by_segment.place(&record, seq + 1 - memory);
+        let keys = [&remembered[..], &characters].concat();
+        // Memory tokens ask for nothing, and a record's last query has nothing to predict.
+        let (queries, keys) = (&characters[1..], &keys[..seq]);
         self.report.by_segment.count(queries);
         for (layer, (pattern, read)) in patterns.iter().zip(read).enumerate() {
             let heads = pattern.read(&floats(read)); // [head, query, key]
             for (head, rows) in heads.chunks(seq * seq).enumerate() {
                 let place = layer * self.report.n_heads + head;
+                let rows = &rows[memory * seq..];
                 self.report.by_segment.add((place, all_heads), rows, (queries, keys));
                 for (query, weights) in rows.chunks(seq).enumerate() {
                     let Some(group) = &groups[query] else { continue };
                     let sums = self.report.sums.entry(group.clone()).or_default();
-                    add(sums, place, &weights[..=query], &row.fields);
+                    add(sums, place, &weights[..=memory + query], &row.fields);
                 }
             }
         }
@@ -97,7 +102,8 @@ impl Averaging {
     }
 }
 
-/// The group of each query, by the character after it; `None` for one that is not looked at.
+/// The group of each of a record's first `seq` characters, as a query, by the character after it;
+/// `None` for one that is not looked at.
 fn group_queries(record: &Record, seq: usize) -> Vec<Option<String>> {
     (0..seq)
         .map(|query| {

@@ -28,12 +28,18 @@ pub fn repeated_random(vocab_size: usize, block: usize, seed: u64) -> Vec<u32> {
     ids
 }
 
-/// Every head's scores in one recording of `ids`, the same `block` of tokens twice.
+/// Every head's scores in one recording that ends in `ids`, the same `block` of tokens twice; what
+/// is before them is not scored.
 pub fn score_heads(recording: &Recording, ids: &[u32], block: usize) -> Vec<HeadScores> {
     let seq = recording.seq;
+    let before = seq - ids.len();
+    let of_ids = |pattern: &[f32]| -> Vec<f32> {
+        pattern.chunks(seq.max(1)).skip(before).flat_map(|row| &row[before..]).copied().collect()
+    };
     let of_layer = |(layer, patterns): (usize, &[f32])| -> Vec<HeadScores> {
         let heads = patterns.chunks((seq * seq).max(1)).enumerate();
-        let score = |(head, pattern)| score_pattern(Head { layer, head }, pattern, ids, block);
+        let score =
+            |(head, pattern)| score_pattern(Head { layer, head }, &of_ids(pattern), ids, block);
         heads.map(score).collect()
     };
     let layers = recording.layers.iter().map(|layer| &layer.pattern[..]);
@@ -81,6 +87,9 @@ fn against(pattern: &[f32], seq: usize, mask: &dyn Fn(usize, usize) -> bool) -> 
 /// Scores averaged over draws of random tokens, a forward pass at a time.
 #[derive(Clone, Debug)]
 pub struct Scoring {
+    /// Stand in front, and are not scored.
+    memory: Vec<u32>,
+    /// Tokens that may be repeated, those with the first ids.
     vocab_size: usize,
     block: usize,
     separator: Option<u32>,
@@ -101,6 +110,7 @@ impl Scoring {
         }
         view.check_length(block.saturating_mul(2))?;
         Ok(Self {
+            memory: Vec::new(),
             vocab_size: view.vocab_size(),
             block,
             separator: None,
@@ -109,6 +119,17 @@ impl Scoring {
             done: 0,
             sums: Vec::new(),
         })
+    }
+
+    /// Puts memory tokens in front, the last ones of the vocabulary; they are not repeated.
+    ///
+    /// # Errors
+    /// If the vocabulary has them not, or the context has no room for them.
+    pub fn after(self, view: &View, memory: Vec<u32>) -> Result<Self, AnalysisError> {
+        view.check_tokens(&memory)?;
+        view.check_length(2 * self.block + memory.len())?;
+        let vocab_size = self.vocab_size.saturating_sub(memory.len());
+        Ok(Self { memory, vocab_size, ..self })
     }
 
     /// Puts a token between the blocks, as a model may have learnt to repeat only after it: what
@@ -122,7 +143,7 @@ impl Scoring {
             let what = "blocks with a separator";
             return Err(AnalysisError::TooFew { what, least: 2, got: self.vocab_size });
         }
-        view.check_length(2 * self.block + 1)?;
+        view.check_length(self.memory.len() + 2 * self.block + 1)?;
         Ok(Self { separator: Some(separator), ..self })
     }
 
@@ -132,7 +153,8 @@ impl Scoring {
             return false;
         }
         let (ids, block) = self.draw();
-        let scores = score_heads(&plain.record(&ids, &[]), &ids, block);
+        let read = [&self.memory[..], &ids].concat();
+        let scores = score_heads(&plain.record(&read, &[]), &ids, block);
         if self.sums.is_empty() {
             self.sums = scores;
         } else {

@@ -49,9 +49,10 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let split = if matches.get_flag("validation") { Split::Validation } else { Split::Train };
     let mut rng = record_rng(config.seed, 0);
     let (tokenizer, mut noise_rng) = (task.tokenizer(), noise::noise_rng(config.seed, 0));
+    let window = config.model.context - config.model.memory_tokens;
     let mut out = std::io::stdout().lock();
     for _ in 0..matches.get_one::<usize>("records").copied().unwrap_or(5) {
-        let mut record = task.draw(split, config.model.context, &mut rng);
+        let mut record = task.draw(split, window, &mut rng);
         if matches.get_flag("as-read") {
             let readings = noise::read(&config.noise, &record.text, &tokenizer, &mut noise_rng);
             record.text = readings.iter().map(Reading::shown).collect();

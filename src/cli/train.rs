@@ -264,7 +264,7 @@ impl Screen {
         let RunConfig { model, train, .. } = &built.config;
         self.history = built.history.clone();
         self.say(&format!(
-            "{} parameters ({} layers, {} heads, width {}), {} characters, steps {} to {}",
+            "{} parameters ({} layers, {} heads, width {}), {} tokens, steps {} to {}",
             built.parameters,
             model.n_layers,
             model.n_heads,

@@ -123,7 +123,13 @@ pub const KNOBS: &[Knob] = &[
         MAX_D_MODEL as u64,
         "numbers a token in the residual stream",
     ),
-    int(at!(model.context), "Context", 8, 2048, "longest sequence, in characters"),
+    int(
+        at!(model.context),
+        "Context",
+        8,
+        2048,
+        "longest sequence, in characters and memory tokens",
+    ),
     float(at!(model.dropout), "Dropout", 0.0, 0.9, "share of activations dropped while training"),
     knob(
         at!(model.tied_head),
@@ -197,6 +203,13 @@ pub const KNOBS: &[Knob] = &[
         0.0,
         1.0,
         "standard deviation of untrained matrices",
+    ),
+    int(
+        at!(model.memory_tokens),
+        "Memory tokens",
+        0,
+        MAX_MEMORY_TOKENS as u64,
+        "learned tokens in front of every record, which all others can attend to",
     ),
     knob(
         at!(model.memory.kind),
@@ -329,6 +342,8 @@ pub const KNOBS: &[Knob] = &[
 ];
 
 const MAX_SEED: u64 = (1 << 53) - 1;
+/// Most memory tokens of a model.
+pub const MAX_MEMORY_TOKENS: usize = 64;
 pub(super) const MAX_D_MODEL: usize = 2048;
 /// Widest that all heads of a layer may be together, for any model's size to fit 32 bits.
 pub(super) const MAX_HEADS_WIDTH: usize = 2 * MAX_D_MODEL;

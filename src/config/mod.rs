@@ -13,7 +13,7 @@ mod variants;
 use serde::{Deserialize, Serialize};
 
 pub use heads::{HeadsConfig, PruneBy};
-pub use knobs::{KNOBS, Knob, Range};
+pub use knobs::{KNOBS, Knob, MAX_MEMORY_TOKENS, Range};
 pub use memory::{MemoryConfig, MemoryKind};
 pub use presets::{PRESETS, Preset};
 pub use task::{
@@ -72,6 +72,9 @@ pub struct ModelConfig {
     /// Standard deviation of untrained matrices; that of the two projections into the residual stream is
     /// divided by `sqrt(2 · n_layers)` (Radford et al. 2019, section 2.3).
     pub init_std: f64,
+    /// Learned tokens in front of every sequence, for all others to attend to; they take the first
+    /// places of the context.
+    pub memory_tokens: usize,
     pub memory: MemoryConfig,
 }
 
@@ -102,7 +105,12 @@ impl ModelConfig {
         if self.memory.d_key > 0 { self.memory.d_key } else { self.d_model }
     }
 
-    /// Number of trained values with a vocabulary of `vocab_size` characters. By default, the
+    /// Tokens in the vocabulary of a model whose records are made of this many characters.
+    pub fn vocab_size(&self, characters: usize) -> usize {
+        characters + self.memory_tokens
+    }
+
+    /// Number of trained values with a vocabulary of `vocab_size` tokens. By default, the
     /// matrices are `12·L·d² + V·d + context·d` (and another `V·d` for an untied head), the gains of
     /// LayerNorms `(2·L + 1)·d`.
     pub fn parameters(&self, vocab_size: usize) -> usize {

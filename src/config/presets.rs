@@ -74,6 +74,7 @@ impl Preset {
             qk_norm: false,
             contributions: false,
             init_std: 0.02, // of GPT-2
+            memory_tokens: 0,
             memory: MemoryConfig::NONE,
         }
     }

@@ -46,9 +46,10 @@ pub enum ConfigError {
     Contributions,
     #[error(
         "Context (model.context) is {context} tokens, shorter than the longest record of the task \
-         ({longest}); set it to {longest} or more"
+         ({longest}){}; set it to {} or more",
+        with_memory(.memory_tokens), .longest + .memory_tokens
     )]
-    Context { context: usize, longest: usize },
+    Context { context: usize, longest: usize, memory_tokens: usize },
     #[error(
         "the run needs about {needs} MiB, more than the {has} MiB {what}; {}",
         advise(.works)
@@ -58,6 +59,14 @@ pub enum ConfigError {
     Task(String),
 }
 
+/// What stands before a record.
+fn with_memory(memory_tokens: &usize) -> String {
+    match memory_tokens {
+        0 => String::new(),
+        count => format!(" with the {count} Memory tokens (model.memory_tokens) before it"),
+    }
+}
+
 /// What to do about a run that is too large; `works` is the largest batch that fits.
 fn advise(works: &Option<usize>) -> String {
     match works {
@@ -65,6 +74,9 @@ fn advise(works: &Option<usize>) -> String {
         None => "even a Batch (train.batch) of 1 needs a smaller Width or fewer Layers".into(),
     }
 }
+
+/// A record of one character to read and one to predict.
+const SHORTEST: usize = 2;
 
 impl RunConfig {
     /// Checks every knob's range and what must hold between knobs, without making the task.
@@ -79,13 +91,18 @@ impl RunConfig {
         if self.train.heads.every > 0 && !self.model.contributions {
             return Err(ConfigError::Contributions);
         }
-        self.model.validate_memory()
+        self.model.validate_memory()?;
+        self.validate_context(SHORTEST)
     }
 
-    /// Checks that sequences fit: `longest` is the task's longest record, in tokens.
+    /// Checks that sequences fit, memory tokens and all: `longest` is the task's longest record, in
+    /// characters.
     pub fn validate_context(&self, longest: usize) -> Result<(), ConfigError> {
-        let context = self.model.context;
-        if context < longest { Err(ConfigError::Context { context, longest }) } else { Ok(()) }
+        let ModelConfig { context, memory_tokens, .. } = self.model;
+        match context < longest + memory_tokens {
+            true => Err(ConfigError::Context { context, longest, memory_tokens }),
+            false => Ok(()),
+        }
     }
 
     /// Checks the estimated memory against what a device offers.

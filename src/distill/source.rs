@@ -5,11 +5,12 @@ use rand::RngExt;
 
 use super::DistillError;
 use crate::batch::{Batch, Row};
-use crate::task::{Field, Split, record_rng};
+use crate::task::{Split, record_rng};
 use crate::trainer::Trainer;
 
 pub(super) enum Source {
     Task,
+    /// Its tokens, without those of memory.
     Text(Vec<u32>),
 }
 
@@ -22,7 +23,7 @@ impl Source {
         match text {
             None if run.task.is_none() => Err(DistillError::NoText),
             None => Ok(Self::Task),
-            Some(text) => match run.tokenizer.encode(text)? {
+            Some(text) => match run.tokenizer.cut(text)? {
                 ids if ids.len() < 2 => Err(DistillError::ShortText(ids.len())),
                 ids => Ok(Self::Text(ids)),
             },
@@ -33,12 +34,11 @@ impl Source {
     pub(super) fn draw(&self, run: &Trainer, stream: u64, device: &Device) -> Batch {
         let Self::Text(ids) = self else { return run.draw(Split::Train, stream, device) };
         let (batch, context) = (run.config.train.batch, run.config.model.context);
-        let window = ids.len().min(context + 1);
+        let window = ids.len().min((context + 1).saturating_sub(run.tokenizer.memory_tokens()));
         let mut rng = record_rng(run.config.seed, stream);
         let mut row = || {
             let start = rng.random_range(0..=(ids.len() - window) as u32) as usize;
-            let ids = ids[start..start + window].to_vec();
-            Row { ids, fields: vec![Field::Text; window], given: 1 }
+            Row::of_text(&ids[start..start + window], &run.tokenizer)
         };
         let rows: Vec<Row> = (0..batch).map(|_| row()).collect();
         Batch::new(&rows, context, device)
@@ -49,7 +49,8 @@ impl Source {
         match self {
             Self::Task => run.task.example_prompt(run.config.seed),
             Self::Text(ids) => {
-                let most = PROMPT_TOKENS.min(run.config.model.context / 2);
+                let room = run.config.model.context.saturating_sub(run.tokenizer.memory_tokens());
+                let most = PROMPT_TOKENS.min(room / 2);
                 run.tokenizer.decode(&ids[..most.min(ids.len())])
             }
         }

@@ -121,13 +121,15 @@ impl Writer {
         stop: &str,
         most: usize,
     ) -> Result<Written, ExecutionError> {
-        let mut ids = encode_prompt(&self.tokenizer, prompt).unwrap_or_else(|_| vec![0]);
+        let ids = encode_prompt(&self.tokenizer, prompt);
+        let mut ids = ids.unwrap_or_else(|_| self.tokenizer.after_memory(&[0]));
         self.decoder.restart();
         let mut written = Written::default();
         let room = self.context.saturating_sub(ids.len());
         while written.confidences.len() < most.min(room) && !written.text.ends_with(stop) {
             let logits = self.decoder.decode(&ids).await?;
-            let id = pick(&logits, self.temperature, 0, &mut self.rng);
+            let may_follow = &logits[..self.tokenizer.text_size()];
+            let id = pick(may_follow, self.temperature, 0, &mut self.rng);
             written.confidences.push(f64::from(-surprisal(&logits, id)).exp());
             written.entropies.push(entropy(&logits));
             written.text.extend(self.tokenizer.token(id as u32));

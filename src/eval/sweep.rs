@@ -112,6 +112,8 @@ async fn recall(trainer: &Trainer, facts: &Facts) -> Result<Score, ExecutionErro
         let batch = Batch::new(&rows, context, &trainer.parameters.device());
         let seq = batch.tokens.dims()[1];
         let (logits, _) = model.forward(batch.tokens);
+        // No memory token is written.
+        let logits = logits.narrow(2, 0, trainer.tokenizer.text_size());
         // The likeliest characters are those of the record as long as all before them were, so the
         // record itself can be read instead of what would be written.
         let likeliest = logits.argmax(2).squeeze_dim::<2>(2);

@@ -137,8 +137,10 @@ impl Looking {
         };
         let work = match look.what {
             What::Heads => {
-                let block = BLOCK.min((model.config.context - 1) / 2);
-                let scoring = Scoring::new(&view, block, DRAWS, SEED)?;
+                let memory = model.tokenizer.after_memory(&[]);
+                let room = model.config.context.saturating_sub(1 + memory.len());
+                let scoring = Scoring::new(&view, BLOCK.min(room / 2), DRAWS, SEED)?;
+                let scoring = scoring.after(&view, memory)?;
                 Work::Heads(match model.separator {
                     Some(separator) => scoring.separated_by(&view, separator)?,
                     None => scoring,
@@ -340,7 +342,7 @@ fn position(look: &Look, ids: &[u32]) -> Result<usize, LookError> {
 fn difference(model: &Model, look: &Look, ids: &[u32]) -> Result<LogitDifference, LookError> {
     // What was typed may be more than one token; the last one counts.
     let token = |typed: &Option<String>| -> Result<Option<u32>, LookError> {
-        let ids = typed.as_ref().map_or(Ok(Vec::new()), |typed| model.tokenizer.encode(typed))?;
+        let ids = typed.as_ref().map_or(Ok(Vec::new()), |typed| model.tokenizer.cut(typed))?;
         Ok(ids.last().copied())
     };
     let position = position(look, ids)?;
@@ -350,7 +352,8 @@ fn difference(model: &Model, look: &Look, ids: &[u32]) -> Result<LogitDifference
         (None, None) => {
             let logits = model.plain.record(ids, &[]).logits;
             let last = logits.chunks(model.tokenizer.vocab_size()).next_back().unwrap_or_default();
-            let likeliest = last.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+            let may_follow = last.iter().take(model.tokenizer.text_size());
+            let likeliest = may_follow.enumerate().max_by(|a, b| a.1.total_cmp(b.1));
             likeliest.map_or(0, |(token, _)| token as u32)
         }
     };

@@ -57,7 +57,7 @@ impl Model {
         let plain = Plain::new(&config, &layout, &flat).remember(&bank);
         let tokenizer = trainer.tokenizer.clone();
         let separator = match trainer.task {
-            Task::Induction(_) => tokenizer.encode(SEPARATOR.encode_utf8(&mut [0; 4])).ok(),
+            Task::Induction(_) => tokenizer.cut(SEPARATOR.encode_utf8(&mut [0; 4])).ok(),
             _ => None,
         };
         let separator = separator.and_then(|ids| ids.first().copied());
@@ -109,7 +109,7 @@ impl Model {
         View::new(&self.config, &self.layout, &self.flat)
     }
 
-    /// Longest prompt, in tokens, of which all is recorded.
+    /// Longest sequence, in tokens, of which all is recorded.
     fn longest_prompt(&self) -> usize {
         let ModelConfig { n_layers, n_heads, d_model, context, .. } = self.config;
         let heads = (n_layers * n_heads).max(1);
@@ -119,12 +119,12 @@ impl Model {
     }
 
     pub(super) fn encode(&self, prompt: &str) -> Result<Vec<u32>, LookError> {
-        let ids = self.tokenizer.encode(prompt)?;
-        let most = self.longest_prompt();
+        let ids = self.tokenizer.cut(prompt)?;
+        let most = self.longest_prompt().saturating_sub(self.tokenizer.memory_tokens());
         match ids.len() {
             0 => Err(LookError::Empty),
             got if got > most => Err(LookError::TooLong { got, most }),
-            _ => Ok(ids),
+            _ => Ok(self.tokenizer.after_memory(&ids)),
         }
     }
 

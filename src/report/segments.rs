@@ -19,6 +19,7 @@ pub struct Segment {
 /// Most segments that are told apart. It bounds what is sent to the page: with 256 heads, 640 KB.
 const MAX_SEGMENTS: usize = 24;
 const OTHERS: Segment = Segment { line: usize::MAX, field: None };
+const MEMORY: Segment = Segment { line: 0, field: Some(Field::Memory) };
 
 /// Every head's attention from segment to segment, summed over records. A query belongs to the
 /// segment of the character it is to predict, a key to its own.
@@ -47,6 +48,11 @@ impl SegmentAttention {
                 place
             })
             .collect()
+    }
+
+    /// The place in `segments` of each of `count` memory tokens, which stand before a record.
+    pub fn place_memory(&mut self, count: usize) -> Vec<usize> {
+        (0..count).map(|_| self.place_of(MEMORY)).collect()
     }
 
     fn place_of(&mut self, segment: Segment) -> usize {
@@ -108,7 +114,9 @@ impl SegmentAttention {
     fn name(&self, Segment { line, field }: Segment) -> String {
         match field {
             None => "others".into(),
-            Some(field) if self.segments.iter().all(|s| s.line == 0) => field.name().into(),
+            Some(field) if field == Field::Memory || self.segments.iter().all(|s| s.line == 0) => {
+                field.name().into()
+            }
             Some(field) => format!("line {line} {}", field.name()),
         }
     }

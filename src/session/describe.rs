@@ -14,7 +14,7 @@ pub fn describe(config: &RunConfig) -> Result<TaskFacts, ConfigError> {
     let tokenizer = task.tokenizer();
     let is_noisy = config.noise != NoiseConfig::default();
     let reading = if is_noisy { read(config, &task, &tokenizer) } else { Vec::new() };
-    Ok(TaskFacts { vocab_size: tokenizer.vocab_size(), longest: task.longest(), reading })
+    Ok(TaskFacts { characters: tokenizer.vocab_size(), longest: task.longest(), reading })
 }
 
 fn read(config: &RunConfig, task: &Task, tokenizer: &Tokenizer) -> Vec<(bool, String)> {

@@ -8,7 +8,7 @@ use crate::model::Layout;
 use crate::plain::{Cache, Plain};
 use crate::sample::log_sum_exp;
 
-/// Tokens of a prompt that are compared.
+/// Tokens of a prompt that are compared, beside memory tokens.
 const MOST_TOKENS: usize = 64;
 
 /// What became of a prompt's logits.
@@ -27,7 +27,8 @@ pub struct Difference {
 /// be of their vocabulary; `None` without a token.
 pub fn compare(before: &Checkpoint, after: &Checkpoint, ids: &[u32]) -> Option<Difference> {
     let context = before.config.model.context;
-    let ids = &ids[..ids.len().min(MOST_TOKENS).min(context)];
+    let most = (MOST_TOKENS + before.tokenizer.memory_tokens()).min(context);
+    let ids = &ids[..ids.len().min(most)];
     if ids.is_empty() {
         return None;
     }

@@ -95,6 +95,8 @@ pub enum Field {
     Answer,
     /// A character of free text.
     Text,
+    /// A memory token before the record, which is never asked for.
+    Memory,
 }
 
 impl Field {
@@ -109,6 +111,7 @@ impl Field {
             Field::Fact => "fact",
             Field::Answer => "answer",
             Field::Text => "text",
+            Field::Memory => "memory",
         }
     }
 }

@@ -101,12 +101,13 @@ impl Trainer {
     /// # Errors
     /// If it has characters that the model does not know, is too short or too long, or the device failed.
     pub async fn teach(&mut self, text: &str) -> Result<f32, TeachError> {
-        let ids = self.tokenizer.encode(text)?;
-        let (least, most) = (2, self.config.model.context + 1);
+        let ids = self.tokenizer.cut(text)?;
+        let room = self.config.model.context + 1;
+        let (least, most) = (2, room.saturating_sub(self.tokenizer.memory_tokens()));
         if ids.len() < least || ids.len() > most {
             return Err(TeachError::Length { got: ids.len(), least, most });
         }
-        let row = Row { fields: vec![Field::Text; ids.len()], given: 0, ids };
+        let row = Row::of_text(&ids, &self.tokenizer);
         let memory =
             MemoryConfig { threshold: 0.0, inserts: most, ..self.config.model.memory.clone() };
         let mut last = f32::INFINITY;

@@ -107,6 +107,31 @@ fn blocks_may_have_a_token_between_them() {
 }
 
 #[test]
+fn memory_tokens_in_front_are_neither_repeated_nor_scored() {
+    let block = 40;
+    let model = induction_pair(50);
+    let (view, plain) = (model.view(), model.plain());
+    let memory = vec![48, 49];
+    let mut scoring =
+        Scoring::new(&view, block, 2, 5).unwrap().after(&view, memory.clone()).unwrap();
+    while scoring.next(&plain) {}
+    let scores = scoring.scores();
+    let wanted = [5, 6].map(|seed| {
+        let ids = repeated_random(48, block, seed);
+        let recording = plain.record(&[&memory[..], &ids].concat(), &[]);
+        // What follows an earlier copy, over the whole pattern, and those after the memory tokens.
+        let (seq, pattern) = (recording.seq, &recording.layers[1].pattern);
+        let at = |query: usize| pattern[query * seq + query + 1 - block];
+        (block - 1..2 * block).map(|query| at(query + memory.len())).sum::<f32>()
+            / (block + 1) as f32
+    });
+    assert_near(scores[1].induction.stripe.into(), (wanted[0] + wanted[1]) as f64 / 2.0, 1e-5);
+    assert!(scores[1].induction.stripe > 0.9 && scores[0].previous_token.stripe > 0.9);
+    let full = || Scoring::new(&view, model.config.context / 2, 1, 0).unwrap();
+    assert!(full().after(&view, memory).is_err() && full().after(&view, vec![1000]).is_err());
+}
+
+#[test]
 fn averaging_is_over_draws() {
     let model = Model::random(20, 4, |_| {});
     let (plain, block) = (model.plain(), 8);

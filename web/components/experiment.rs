@@ -144,8 +144,9 @@ fn Summary() -> impl IntoView {
         if state.problem.with(Option::is_some) {
             return None;
         }
-        let vocab_size = state.task.get()?.ok()?.vocab_size;
+        let characters = state.task.get()?.ok()?.characters;
         state.knobs.with(|knobs| {
+            let vocab_size = knobs.model.vocab_size(characters);
             let bytes = knobs.model.training_bytes(vocab_size, knobs.train.batch);
             Some((knobs.model.parameters(vocab_size), bytes))
         })
