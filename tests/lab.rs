@@ -94,7 +94,9 @@ fn every_analysis_answers_of_every_kind_of_model() {
             config.model.norm = NormKind::Rms;
             config.model.mlp = MlpKind::Swiglu;
         }),
-        ("memory tokens", |config| config.model.memory_tokens = 4),
+        ("memory tokens", |config| {
+            (config.model.memory_tokens, config.model.context) = (4, 100);
+        }),
     ];
     for (name, change) in kinds {
         let model = model(change);
