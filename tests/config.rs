@@ -79,12 +79,29 @@ fn what_was_saved_before_there_were_variants_means_the_same() {
     let old = r#"{"model":{"n_layers":3,"n_heads":2,"d_model":8,"context":64,"dropout":0.1,
         "tied_head":false,"bias":true},"train":{"steps":7,"lr":0.5}}"#;
     let config: RunConfig = serde_json::from_str(old).unwrap();
-    let ModelConfig { norm, mlp, positions, qk_norm, norm_eps, .. } = config.model;
+    let ModelConfig { norm, mlp, positions, qk_norm, feedback, norm_eps, .. } = config.model;
     assert_eq!((norm, mlp, positions), Default::default());
-    assert_eq!((qk_norm, norm_eps, config.train.output_l1), (false, 1e-5, 0.0));
+    assert_eq!((qk_norm, feedback), (false, false));
+    assert_eq!((norm_eps, config.train.output_l1), (1e-5, 0.0));
     let sizes = [config.model.d_head(), config.model.d_mlp(), config.model.kv_heads()];
     assert_eq!(sizes, [4, 32, 2]);
     assert_eq!(config.validate(), Ok(()));
+}
+
+#[test]
+fn what_feedback_would_grow_beyond_numbers_is_refused_with_a_context_that_works() {
+    let model = |n_layers, context| {
+        let base = ModelConfig { n_layers, context, feedback: true, ..ModelConfig::default() };
+        RunConfig { model: base, ..RunConfig::default() }.validate()
+    };
+    assert_eq!([model(1, 2048), model(2, 2048), model(3, 32)], [Ok(()), Ok(()), Ok(())]);
+    for n_layers in [3, 8, 48] {
+        let error = model(n_layers, 256).unwrap_err();
+        let ConfigError::Feedback { works, .. } = error else { panic!("{error}") };
+        assert!(error.to_string().contains("Feedback (model.feedback)"), "{error}");
+        assert_eq!(model(n_layers, works), Ok(()));
+        assert_eq!(model(n_layers, works + 1), Err(error));
+    }
 }
 
 #[test]

@@ -39,6 +39,7 @@ const VARIANTS: &[&[(&str, &str)]] = &[
     &[("model.kv_heads", "1")],
     &[("model.n_heads", "8"), ("model.d_head", "1")],
     &[("model.qk_norm", "true"), ("train.output_l1", "0.1")],
+    &[("model.feedback", "true"), ("model.dropout", "0.1"), ("noise.forget", "0.3")],
 ];
 
 fn config(changes: &[(&str, &str)]) -> RunConfig {

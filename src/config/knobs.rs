@@ -184,6 +184,12 @@ pub const KNOBS: &[Knob] = &[
         Range::Bool,
         "each head's queries and keys go through an RMSNorm",
     ),
+    knob(
+        at!(model.feedback),
+        "Feedback",
+        Range::Bool,
+        "each layer also reads what the layer above wrote for the token before",
+    ),
     float(
         at!(model.init_std),
         "Initial spread",

@@ -70,6 +70,7 @@ impl Preset {
             kv_heads: 0,
             d_head: 0,
             qk_norm: false,
+            feedback: false,
             init_std: 0.02, // of GPT-2
             memory: MemoryConfig::NONE,
         }

@@ -4,6 +4,10 @@ use super::knobs::{MAX_D_MODEL, MAX_HEADS_WIDTH};
 use super::memory::layers;
 use super::{KNOBS, MemoryKind, ModelConfig, Positions, RunConfig};
 
+/// How many times what a token brings its residual stream may come to, its square being well within what
+/// 32 bits hold.
+const MOST_CARRIED: f64 = 1e16;
+
 /// Why a configuration is refused before anything runs.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ConfigError {
@@ -31,6 +35,12 @@ pub enum ConfigError {
          a Head width (model.d_head) of {works} would work"
     )]
     Rotary { d_head: usize, works: usize },
+    #[error(
+        "with Feedback (model.feedback), {n_layers} Layers (model.n_layers) at least double what they \
+         carry with every token, which soon is more than numbers hold; a Context (model.context) of \
+         {works} tokens would work, or 2 Layers"
+    )]
+    Feedback { n_layers: usize, works: usize },
     #[error(
         "Memory layers (model.memory.layers) are `{layers}`, but the model has layers 0 to {last}"
     )]
@@ -71,6 +81,7 @@ impl RunConfig {
             knob.check(&knob.get(self))?;
         }
         self.model.validate_heads()?;
+        self.model.validate_feedback()?;
         self.model.validate_memory()
     }
 
@@ -117,6 +128,30 @@ impl ModelConfig {
             true => Err(ConfigError::KeyWidth { d_key, works: d_key + 1 }),
             false => Ok(()),
         }
+    }
+
+    /// What is fed back was fed back before. Two layers then carry a sum over all tokens; more of them add
+    /// it up on several ways, and what they carry grows by a factor a token, until the squares of which
+    /// norms take the mean are infinite.
+    fn validate_feedback(&self) -> Result<(), ConfigError> {
+        let n_layers = self.n_layers;
+        if !self.feedback || n_layers < 3 {
+            return Ok(());
+        }
+        // Of a stream that begins with 1 at every token and that no layer writes into.
+        let mut left = vec![0.0f64; n_layers];
+        for works in 0..self.context {
+            let mut resid = 1.0;
+            let before = std::mem::take(&mut left);
+            for above in before.iter().skip(1).chain([&0.0]) {
+                resid += above;
+                left.push(resid);
+            }
+            if resid > MOST_CARRIED {
+                return Err(ConfigError::Feedback { n_layers, works });
+            }
+        }
+        Ok(())
     }
 
     fn validate_heads(&self) -> Result<(), ConfigError> {

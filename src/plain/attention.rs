@@ -13,6 +13,7 @@ use crate::kernel::lanes::{exp2, wide};
 use crate::kernel::layer_norm::Scaling;
 use crate::model::rotary::angle;
 
+#[derive(Clone, Debug)]
 pub struct Attention {
     n_heads: usize,
     kv_heads: usize,

@@ -27,10 +27,13 @@ use edit::Edits;
 use linear::{Linear, Parameters};
 use norm::Norm;
 
+#[derive(Clone, Debug)]
 pub struct Plain {
     n_heads: usize,
     d_head: usize,
     d_model: usize,
+    /// Whether each layer but the last adds what the layer above it left of the token before.
+    feeds_back: bool,
     w_e: Vec<f32>,   // [vocab, d_model]
     w_pos: Vec<f32>, // [context, d_model], empty unless positions are learned
     blocks: Vec<Block>,
@@ -43,6 +46,9 @@ pub struct Plain {
 #[derive(Clone, Debug, Default)]
 pub struct Cache {
     layers: Vec<KeyValues>,
+    /// What each layer left in the residual stream of the last token, if that is fed back:
+    /// `[d_model]` each.
+    resid_post: Vec<Vec<f32>>,
     /// Tokens held.
     len: usize,
 }
@@ -67,6 +73,7 @@ impl Plain {
             n_heads: config.n_heads,
             d_head: config.d_head(),
             d_model: config.d_model,
+            feeds_back: config.feeds_back(),
             unembed: Linear::new(w_u, vocab_size),
             w_e,
             w_pos: get("pos_embed.W_pos"),
@@ -91,18 +98,51 @@ impl Plain {
     /// # Panics
     /// If there are more tokens than the context holds, or one is not of the vocabulary.
     pub fn decode(&self, ids: &[u32], cache: &mut Cache) -> Vec<f32> {
+        let resid = self.pass_cached(ids, cache);
+        let last = &resid[resid.len().saturating_sub(self.d_model)..];
+        self.unembed.forward(&self.ln_final.forward(last))
+    }
+
+    /// What each layer but the last adds of the layer above it: `[seq, d_model]` each.
+    ///
+    /// # Panics
+    /// As in [`decode`](Self::decode).
+    pub fn fed_back(&self, ids: &[u32]) -> Vec<Vec<f32>> {
+        let mut cache = Cache::default();
+        let mut fed_back = vec![vec![0.0; self.d_model]; self.blocks.len() - 1];
+        for id in &ids[..ids.len().saturating_sub(1)] {
+            self.pass_cached(&[*id], &mut cache);
+            for (rows, above) in fed_back.iter_mut().zip(cache.resid_post.iter().skip(1)) {
+                rows.extend_from_slice(above);
+            }
+        }
+        fed_back
+    }
+
+    /// The residual stream after the last block, at least of the last of `ids`.
+    fn pass_cached(&self, ids: &[u32], cache: &mut Cache) -> Vec<f32> {
         cache.layers.resize_with(self.blocks.len(), KeyValues::default);
         let mut resid = Vec::new();
-        for ids in ids.chunks(PROMPT_PART) {
+        // A token reads what was fed back of the one before, so that must be done.
+        let part = if self.feeds_back { 1 } else { PROMPT_PART };
+        for ids in ids.chunks(part) {
             resid = self.embed(ids);
             add(&mut resid, &self.pos_embed(cache.len, ids.len()));
-            for (block, cache) in self.blocks.iter().zip(&mut cache.layers) {
-                block.forward(&mut resid, cache);
+            let before = std::mem::take(&mut cache.resid_post);
+            for (layer, (block, key_values)) in
+                self.blocks.iter().zip(&mut cache.layers).enumerate()
+            {
+                if let Some(above) = before.get(layer + 1) {
+                    add(&mut resid, above);
+                }
+                block.forward(&mut resid, key_values);
+                if self.feeds_back {
+                    cache.resid_post.push(resid.clone());
+                }
             }
             cache.len += ids.len();
         }
-        let last = &resid[resid.len().saturating_sub(self.d_model)..];
-        self.unembed.forward(&self.ln_final.forward(last))
+        resid
     }
 
     /// The forward pass over `ids`, as `edits` change it, in their order; what does not fit the
@@ -110,14 +150,34 @@ impl Plain {
     /// `n_layers * n_heads * seq²` numbers, and `n_layers * n_heads * seq * d_model` for what heads
     /// write.
     ///
+    /// With feedback it is as many passes as there are tokens. Each is fed what the last one left: the
+    /// first token needs none, so it is as in [`decode`](Self::decode) after one pass, the second
+    /// after two, and so on.
+    ///
     /// # Panics
     /// If there are more tokens than the context holds, or one is not of the vocabulary.
     pub fn record(&self, ids: &[u32], edits: &[Edit]) -> Recording {
+        let mut recording = self.pass(ids, edits, &[]);
+        if self.feeds_back {
+            for _ in 1..ids.len() {
+                let above = recording.layers.iter().skip(1);
+                let fed_back: Vec<Vec<f32>> =
+                    above.map(|layer| self.shift(&layer.resid_post)).collect();
+                recording = self.pass(ids, edits, &fed_back);
+            }
+        }
+        recording
+    }
+
+    /// One forward pass that is fed what each layer but the last adds: `[seq, d_model]` each.
+    fn pass(&self, ids: &[u32], edits: &[Edit], fed_back: &[Vec<f32>]) -> Recording {
         let (embed, pos_embed) = (self.embed(ids), self.pos_embed(0, ids.len()));
         let mut resid = sum(&embed, &pos_embed);
         let mut layers: Vec<LayerRecording> = Vec::with_capacity(self.blocks.len());
         for (layer, block) in self.blocks.iter().enumerate() {
-            let recorded = block.record(resid, self.d_model, Edits { all: edits, layer });
+            let fed_back = fed_back.get(layer).cloned().unwrap_or_default();
+            let edits = Edits { all: edits, layer };
+            let recorded = block.record(resid, fed_back, self.d_model, edits);
             resid = recorded.resid_post.clone();
             layers.push(recorded);
         }
@@ -135,6 +195,15 @@ impl Plain {
             logits: self.unembed.forward(&normed),
             normed,
         }
+    }
+
+    /// Each token's row at the token after; the first token's is 0.
+    ///
+    /// # Shapes
+    /// `rows` and the result: `[seq, d_model]`
+    fn shift(&self, rows: &[f32]) -> Vec<f32> {
+        let first = vec![0.0; self.d_model];
+        [&first, &rows[..rows.len() - self.d_model]].concat()
     }
 
     fn embed(&self, ids: &[u32]) -> Vec<f32> {

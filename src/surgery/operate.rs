@@ -29,6 +29,11 @@ pub enum SurgeryError {
          work"
     )]
     Uneven { asked: usize, kv_heads: usize, works: usize },
+    #[error(
+        "a new layer would stand between others that read from each other: the model has Feedback \
+         (model.feedback)"
+    )]
+    Feedback,
     #[error("layer {layer} has a memory already")]
     IsMemory { layer: usize },
     #[error("there is nothing to widen: MLP (model.mlp) is `none`")]
