@@ -79,9 +79,11 @@ fn what_was_saved_before_there_were_variants_means_the_same() {
     let old = r#"{"model":{"n_layers":3,"n_heads":2,"d_model":8,"context":64,"dropout":0.1,
         "tied_head":false,"bias":true},"train":{"steps":7,"lr":0.5}}"#;
     let config: RunConfig = serde_json::from_str(old).unwrap();
-    let ModelConfig { norm, mlp, positions, qk_norm, norm_eps, memory_tokens, .. } = config.model;
+    let ModelConfig { norm, mlp, positions, qk_norm, feedback, norm_eps, memory_tokens, .. } =
+        config.model;
     assert_eq!((norm, mlp, positions), Default::default());
-    assert_eq!((qk_norm, norm_eps, config.train.output_l1), (false, 1e-5, 0.0));
+    assert_eq!((qk_norm, feedback), (false, false));
+    assert_eq!((norm_eps, config.train.output_l1), (1e-5, 0.0));
     assert_eq!(memory_tokens, 0);
     let sizes = [config.model.d_head(), config.model.d_mlp(), config.model.kv_heads()];
     assert_eq!(sizes, [4, 32, 2]);

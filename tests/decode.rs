@@ -71,10 +71,15 @@ proptest! {
 fn a_gpu_gives_the_logits_of_the_model() {
     let opened = block_on(platform::open(DeviceChoice::Webgpu));
     let device = opened.expect("`./dev test` installs a software driver").0.device;
-    for (n_heads, d_head, is_llama, prompt) in
-        [(3, 5, false, 1), (1, 70, false, 9), (2, 4, false, 80), (4, 2, true, 9)]
-    {
+    for (n_heads, d_head, is_llama, feedback, prompt) in [
+        (3, 5, false, false, 1),
+        (1, 70, false, false, 9),
+        (2, 4, false, false, 80),
+        (4, 2, true, false, 9),
+        (4, 2, true, true, 9),
+    ] {
         let trainer = trainer(device.clone(), |config| {
+            config.model.feedback = feedback;
             config.model.n_heads = n_heads;
             config.model.d_model = n_heads * d_head;
             if is_llama {

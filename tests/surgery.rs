@@ -151,6 +151,29 @@ fn what_is_added_changes_no_logit_of_any_kind_of_model() {
 }
 
 #[test]
+fn with_feedback_what_is_added_changes_no_logit_and_a_layer_is_refused() {
+    for mlp in ["gelu", "swiglu"] {
+        let before =
+            checkpoint(&[("model.feedback", "true"), ("model.n_heads", "4"), ("model.mlp", mlp)]);
+        let expected = logits(&before);
+        for (kind, number) in PRESERVING {
+            match (kind, act(&before, *kind, *number)) {
+                (Kind::AddLayer, refused) => {
+                    let error = refused.unwrap_err();
+                    assert!(error.contains("Feedback (model.feedback)"), "{error}");
+                }
+                (_, after) => {
+                    let change = apart(&expected, &logits(&after.unwrap()));
+                    assert!(change < 1e-4, "{mlp}: {kind:?} {number}: {change}");
+                }
+            }
+        }
+        let dropped = act(&before, Kind::DropLayer, 0).unwrap();
+        assert_eq!(logits(&dropped).len(), expected.len());
+    }
+}
+
+#[test]
 fn operations_are_listed_in_the_order_of_their_names_in_code() {
     for (place, procedure) in OPERATIONS.iter().enumerate() {
         assert_eq!(procedure.kind as usize, place);

@@ -42,6 +42,7 @@ const VARIANTS: &[&[(&str, &str)]] = &[
     &[("model.contributions", "true"), ("model.bias", "true")],
     &[("model.memory_tokens", "5"), ("noise.forget", "0.3"), ("noise.insert", "0.1")],
     &[("model.memory_tokens", "3"), ("model.positions", "rotary"), ("model.tied_head", "false")],
+    &[("model.feedback", "true"), ("model.dropout", "0.1"), ("noise.forget", "0.3")],
 ];
 
 fn config(changes: &[(&str, &str)]) -> RunConfig {

@@ -74,6 +74,13 @@ pub fn attribute(
         contributions.push(part(Component::Position, &recording.pos_embed, of.position));
     }
     for (layer, recorded) in recording.layers.iter().enumerate() {
+        if !recorded.fed_back.is_empty() {
+            contributions.push(part(
+                Component::Feedback { layer },
+                &recorded.fed_back,
+                of.position,
+            ));
+        }
         for head in 0..recording.n_heads {
             let row = head * recording.seq + of.position;
             contributions.push(part(

@@ -15,7 +15,7 @@ pub use crate::report::forward::{Expansion, Path, Term};
 /// with edits of patterns only.
 ///
 /// # Errors
-/// If the model has norms, MLPs or more than two layers, or lacks the position or a token.
+/// If the model has norms, MLPs, feedback or more than two layers, or lacks the position or a token.
 pub fn expand(
     view: &View,
     recording: &Recording,
@@ -73,6 +73,9 @@ pub fn check_expandable(view: &View) -> Result<(), AnalysisError> {
     }
     if view.has_mlps() {
         return refuse("MLPs, which are not linear");
+    }
+    if view.config().feeds_back() {
+        return refuse("Feedback (model.feedback), whose paths go on from token to token");
     }
     match view.n_layers() {
         0..=2 => Ok(()),

@@ -197,6 +197,12 @@ pub const KNOBS: &[Knob] = &[
         Range::Bool,
         "what each head writes is weighed by a trained number from 0 to 1",
     ),
+    knob(
+        at!(model.feedback),
+        "Feedback",
+        Range::Bool,
+        "each layer also reads what the layer above wrote for the token before",
+    ),
     float(
         at!(model.init_std),
         "Initial spread",

@@ -69,6 +69,10 @@ pub struct ModelConfig {
     pub qk_norm: bool,
     /// Whether what each head writes is multiplied by σ(c), of a trained number c of its own.
     pub contributions: bool,
+    /// Whether each layer but the last also reads what the layer above wrote at the token before, as a
+    /// constant (after Fan et al. 2020, "Addressing some limitations of
+    /// transformers with feedback memory").
+    pub feedback: bool,
     /// Standard deviation of untrained matrices; that of the two projections into the residual stream is
     /// divided by `sqrt(2 · n_layers)` (Radford et al. 2019, section 2.3).
     pub init_std: f64,
@@ -93,6 +97,11 @@ impl ModelConfig {
     /// Heads of keys and values.
     pub fn kv_heads(&self) -> usize {
         if self.kv_heads > 0 { self.kv_heads } else { self.n_heads }
+    }
+
+    /// Whether a layer reads from the one above it: a model of one layer has none.
+    pub fn feeds_back(&self) -> bool {
+        self.feedback && self.n_layers > 1
     }
 
     /// Width of the hidden layer of the MLP.
@@ -173,10 +182,12 @@ impl ModelConfig {
     /// gradients and two moments, and what the backward pass keeps of each layer in 32-bit
     /// floats: of each token about 8 vectors as wide as the residual stream, 10 as all heads and 2
     /// as the hidden layer for each of the MLP's matrices; if activations are dropped, 3 rows of
-    /// every head's pattern.
+    /// every head's pattern; with feedback, 2 more of the stream: what is fed back, and was by the
+    /// pass before.
     pub fn training_bytes(&self, vocab_size: usize, batch: usize) -> u64 {
         let tokens = (batch * self.context) as u64;
-        let vectors = 8 * self.d_model
+        let streams = if self.feeds_back() { 10 } else { 8 };
+        let vectors = streams * self.d_model
             + 10 * self.n_heads * self.d_head()
             + 2 * self.mlp.matrices() * self.d_mlp();
         let kept = vectors as u64 + 3 * self.pattern_row();

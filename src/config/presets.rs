@@ -73,6 +73,7 @@ impl Preset {
             d_head: 0,
             qk_norm: false,
             contributions: false,
+            feedback: false,
             init_std: 0.02, // of GPT-2
             memory_tokens: 0,
             memory: MemoryConfig::NONE,

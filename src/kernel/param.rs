@@ -78,6 +78,12 @@ impl Memory {
         Self { leaf, gradient: Some(gradient), ..Self::new(flat) }
     }
 
+    /// The same values, whose gradients are not taken; `None` if none are anyway.
+    pub fn constant(&self) -> Option<Self> {
+        self.gradient.as_ref()?;
+        Some(Self { leaf: self.leaf.clone().inner(), gradient: None, ..self.clone() })
+    }
+
     /// What keeps a graph of operations together that otherwise only read parameters.
     pub(super) fn leaf(&self) -> &Tensor<1> {
         &self.leaf

@@ -120,6 +120,7 @@ fn name(component: Component) -> String {
     match component {
         Component::Embedding => "embedding".into(),
         Component::Position => "position".into(),
+        Component::Feedback { layer } => format!("L{layer} feedback"),
         Component::AttentionBias { layer } => format!("L{layer} attention's bias"),
         Component::FinalBias => "final norm's bias".into(),
         Component::Head(head) => head.to_string(),

@@ -17,6 +17,8 @@ use crate::config::{MemoryKind, MlpKind, ModelConfig, NormKind, Positions};
 use crate::kernel::is_cpu;
 use crate::kernel::linear::Linear;
 use crate::kernel::param::{Memory, Param, Part};
+use crate::plain::Plain;
+use crate::trainer::floats;
 
 /// One named parameter.
 #[derive(Clone, Debug, PartialEq)]
@@ -270,6 +272,25 @@ impl<'a> Weights<'a> {
             Values::Whole(Arc::new(Memory::trainable(flat)))
         };
         Self { layout, values }
+    }
+
+    /// The same, whose gradients are not taken; `None` if none are anyway.
+    pub fn constant(&self) -> Option<Self> {
+        let values = match &self.values {
+            Values::Cut(leaves, _) if leaves.iter().any(Tensor::is_autodiff) => {
+                Values::Cut(leaves.iter().map(|leaf| leaf.clone().inner()).collect(), None)
+            }
+            Values::Whole(memory) => Values::Whole(Arc::new(memory.constant()?)),
+            Values::Cut(..) => return None,
+        };
+        Some(Self { layout: self.layout, values })
+    }
+
+    /// In plain loops the same model, with nothing remembered; `None` on a GPU.
+    pub fn plain(&self, config: &ModelConfig) -> Option<Plain> {
+        let Values::Cut(leaves, _) = &self.values else { return None };
+        let values = leaves.iter().flat_map(|leaf| floats(leaf.clone().into_data()));
+        Some(Plain::new(config, self.layout, &values.collect::<Vec<f32>>()))
     }
 
     /// Adds the gradient of `loss` to those taken before, and tells those by what are no parameters.

@@ -14,6 +14,7 @@ use crate::kernel::layer_norm::Scaling;
 use crate::model::attention::contribution;
 use crate::model::rotary::angle;
 
+#[derive(Clone, Debug)]
 pub struct Attention {
     n_heads: usize,
     kv_heads: usize,

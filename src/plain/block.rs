@@ -15,6 +15,7 @@ use crate::edit::Site;
 use crate::kernel::layer_norm::Scaling;
 use crate::memory::Exact;
 
+#[derive(Clone, Debug)]
 pub struct Block {
     ln1: Norm,
     attn: Attention,
@@ -22,6 +23,7 @@ pub struct Block {
     feed_forward: FeedForward,
 }
 
+#[derive(Clone, Debug)]
 enum FeedForward {
     Nothing,
     Mlp(Mlp),
@@ -103,8 +105,15 @@ impl Block {
     /// What this block computes of a whole prompt.
     ///
     /// # Shapes
-    /// `resid_pre`: `[seq, d_model]`
-    pub fn record(&self, mut resid_pre: Vec<f32>, d_model: usize, edits: Edits) -> LayerRecording {
+    /// `resid_pre`: `[seq, d_model]`; `fed_back`, which is added to it, too, or empty
+    pub fn record(
+        &self,
+        mut resid_pre: Vec<f32>,
+        fed_back: Vec<f32>,
+        d_model: usize,
+        edits: Edits,
+    ) -> LayerRecording {
+        add(&mut resid_pre, &fed_back);
         edits.apply(|layer| Site::Resid { layer }, &mut resid_pre, d_model, d_model);
         let mut cache = KeyValues::default();
         let read = self.attn.read(&self.ln1.forward(&resid_pre), &mut cache, edits);
@@ -115,6 +124,7 @@ impl Block {
         LayerRecording {
             head_out: self.attn.by_head(&read.z, d_model),
             resid_post: sum(&resid_mid, &mlp_out),
+            fed_back,
             resid_pre,
             q: read.q,
             k: self.attn.of_all_heads(&cache.k),

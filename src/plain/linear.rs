@@ -30,6 +30,7 @@ impl Parameters<'_> {
     }
 }
 
+#[derive(Clone, Debug)]
 pub struct Linear {
     w: Vec<f32>,         // [in, out]
     b: Option<Vec<f32>>, // [out]

@@ -21,6 +21,7 @@ pub struct Recalled {
     pub weights: Vec<f32>,
 }
 
+#[derive(Clone, Debug)]
 pub struct MemoryLayer {
     q: Linear,
     written: Option<[Linear; 2]>,
@@ -121,6 +122,7 @@ pub(super) fn softmax(mut scores: Vec<f32>) -> Vec<f32> {
     scores
 }
 
+#[derive(Clone, Debug)]
 pub struct ProductKey {
     q: Linear,
     keys: [Vec<f32>; 2], // [half_keys, d_key / 2]

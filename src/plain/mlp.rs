@@ -4,6 +4,7 @@ use super::linear::{Linear, Parameters};
 use crate::config::MlpKind;
 use crate::model::mlp::{GELU_CUBE, GELU_SLOPE};
 
+#[derive(Clone, Debug)]
 pub struct Mlp {
     w_in: Linear,         // [d_model, d_mlp]
     gate: Option<Linear>, // [d_model, d_mlp]

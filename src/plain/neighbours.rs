@@ -7,6 +7,7 @@ use crate::config::ModelConfig;
 use crate::memory::Exact;
 use crate::model::memory::SHARPNESS;
 
+#[derive(Clone, Debug)]
 pub struct Neighbours {
     lambda: f32,
     top_k: usize,

@@ -4,6 +4,7 @@ use super::add;
 use super::linear::Parameters;
 use crate::kernel::layer_norm::Scaling;
 
+#[derive(Clone, Debug)]
 pub struct Norm {
     /// `None` without a norm.
     w: Option<Vec<f32>>, // [width]

@@ -38,7 +38,10 @@ impl Recording {
 /// What one layer computed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerRecording {
-    /// `[seq, d_model]`
+    /// What the layer above wrote at the token before: `[seq, d_model]`; empty
+    /// if nothing is fed back to this layer.
+    pub fed_back: Vec<f32>,
+    /// What the layer reads, with what is fed back: `[seq, d_model]`.
     pub resid_pre: Vec<f32>,
     /// `[seq, n_heads * d_head]`, as attention uses them: turned, and those that heads share once for
     /// each. So are `k` and `v`.

@@ -104,6 +104,10 @@ pub enum Against {
 pub enum Component {
     Embedding,
     Position,
+    /// What is fed back to a layer from the one above it.
+    Feedback {
+        layer: usize,
+    },
     Head(Head),
     /// With its output bias.
     Mlp {

@@ -67,11 +67,15 @@ impl Plan {
     /// A new layer before layer `at`.
     ///
     /// # Errors
-    /// If there are fewer than `at` layers.
+    /// If there are fewer than `at` layers, or layers read from the one above: below a new one, a layer
+    /// would read another stream, whatever the new one writes.
     pub fn add_layer(model: &ModelConfig, at: usize) -> Result<Self, SurgeryError> {
         let n_layers = model.n_layers;
         if at > n_layers {
             return Err(SurgeryError::NoPlace { asked: at, n_layers });
+        }
+        if model.feedback {
+            return Err(SurgeryError::Feedback);
         }
         let mut plan = Self::same(model);
         plan.layers.insert(at, None);

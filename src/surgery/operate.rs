@@ -57,6 +57,11 @@ pub enum SurgeryError {
          memory first, and fill it again with Frozen (train.frozen)"
     )]
     Neighbours,
+    #[error(
+        "a new layer would stand between others that read from each other: the model has Feedback \
+         (model.feedback)"
+    )]
+    Feedback,
     #[error("layer {layer} has a memory already")]
     IsMemory { layer: usize },
     #[error("there is nothing to widen: MLP (model.mlp) is `none`")]

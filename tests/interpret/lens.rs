@@ -1,6 +1,6 @@
 //! The logit lens and direct logit attribution against the forward pass.
 
-use confab::analysis::attribution::{Against, Component, LogitDifference, attribute};
+use confab::analysis::attribution::{Against, Component, Contribution, LogitDifference, attribute};
 use confab::analysis::circuits::{Circuit, token_circuit};
 use confab::analysis::expansion::{Path, expand};
 use confab::analysis::lens::{Asked, Stage, lens_row, stages};
@@ -119,6 +119,26 @@ proptest! {
 }
 
 #[test]
+fn what_is_fed_back_is_a_part_of_its_own() {
+    let model = Model::random(20, 3, |config| (config.n_layers, config.feedback) = (3, true));
+    let recorded = model.record(&IDS);
+    for position in [0, 5] {
+        let of = LogitDifference { position, token: 11, against: Against::Mean };
+        let got = attribute(&model.view(), &recorded, of).unwrap();
+        let sum: f32 = got.contributions.iter().map(|part| part.value).sum();
+        assert_near(sum.into(), got.total.into(), 1e-3);
+        let fed_back = |layer| {
+            let is_own = |part: &&Contribution| part.component == Component::Feedback { layer };
+            got.contributions.iter().find(is_own).map(|part| part.value)
+        };
+        assert_eq!(fed_back(2), None);
+        for layer in 0..2 {
+            assert_eq!(fed_back(layer) == Some(0.0), position == 0, "layer {layer}");
+        }
+    }
+}
+
+#[test]
 fn a_difference_is_of_the_logits() {
     let model = Model::random(20, 2, |_| {});
     let recorded = model.record(&IDS);
@@ -221,10 +241,11 @@ fn the_direct_path_is_the_bigram_table_and_a_head_its_ov_circuit() {
 
 #[test]
 fn only_what_is_a_sum_of_paths_is_expanded() {
-    let changes: [(Change, &str); 3] = [
+    let changes: [(Change, &str); 4] = [
         (|config| config.norm = NormKind::Rms, "norms"),
         (|config| config.mlp = MlpKind::Relu, "MLPs"),
         (|config| config.n_layers = 3, "two layers"),
+        (|config| config.feedback = true, "Feedback (model.feedback)"),
     ];
     for (change, why) in changes {
         let model = attention_only(2, 1, change);
