@@ -535,7 +535,8 @@ fn a_model_is_examined_edited_and_trained_on() {
     let history = ok(&edit(&["out.safetensors", "--history"]));
     for start in starts {
         let (label, number) = start.trim_end_matches('.').split_once(": ").unwrap();
-        let is_told = |line: &str| line.contains(label) && line.ends_with(&format!("  {number}"));
+        let is_told =
+            |line: &str| line.contains(label) && line.trim_end().ends_with(&format!("  {number}"));
         assert!(history.lines().any(is_told), "{history}");
     }
     let json = ok(&edit(&["out.safetensors", "--history", "--json"]));

@@ -41,7 +41,8 @@ fn config() -> impl Strategy<Value = RunConfig> {
         let divisors: Vec<usize> = (0..=n_heads).filter(|of| n_heads.is_multiple_of(*of)).collect();
         config.model.kv_heads = *heads.get(&divisors);
         if config.validate().is_err() {
-            // Layers that there are, keys with halves, and room beside memory tokens.
+            // Heads that can be judged, layers that there are, keys with halves, and room beside memory tokens.
+            config.train.heads.every = 0;
             config.model.memory_tokens %= config.model.context - 1;
             config.model.memory.layers.clear();
             config.model.memory.d_key = 2;

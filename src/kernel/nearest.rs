@@ -45,9 +45,6 @@ pub fn nearest(
     (Tensor::from_primitive::<Cube>(places), Tensor::from_primitive::<Cube>(distances))
 }
 
-/// Farther than any key is.
-const FAR: f32 = f32::MAX;
-
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
 fn search(
@@ -65,10 +62,7 @@ fn search(
     if query < n {
         let mut best = Array::<f32>::new(k);
         let mut at = Array::<i32>::new(k);
-        for rank in 0..k {
-            best[rank] = FAR;
-            at[rank] = 0;
-        }
+        top::clear(&mut best, &mut at, k);
         let mut size = 0.0f32;
         for column in 0..width {
             let x = queries[query * width + column];
@@ -95,19 +89,10 @@ fn search(
                     distance += apart * apart;
                 }
             }
-            if distance < best[k - 1] {
-                let mut rank = (k - 1).runtime();
-                while rank > 0 && best[rank - 1] > distance {
-                    best[rank] = best[rank - 1];
-                    at[rank] = at[rank - 1];
-                    rank -= 1;
-                }
-                best[rank] = distance;
-                at[rank] = i32::cast_from(slot);
-            }
+            top::keep(&mut best, &mut at, -distance, slot, k);
         }
         for rank in 0..k {
-            let mut distance = best[rank];
+            let mut distance = -best[rank];
             if !is_cosine.runtime() {
                 distance = distance.sqrt();
             }

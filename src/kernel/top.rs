@@ -107,9 +107,18 @@ fn top_of(row: &[f32], k: usize) -> Vec<i32> {
     order
 }
 
+/// Nothing found yet.
+#[cube]
+pub(super) fn clear(best: &mut Array<f32>, at: &mut Array<i32>, #[comptime] k: usize) {
+    for rank in 0..k {
+        best[rank] = f32::MIN;
+        at[rank] = 0;
+    }
+}
+
 /// Puts `score`, found at `place`, among the largest so far.
 #[cube]
-fn keep(
+pub(super) fn keep(
     best: &mut Array<f32>,
     at: &mut Array<i32>,
     score: f32,
@@ -134,10 +143,7 @@ fn largest(scores: &[f32], places: &mut [i32], n: usize, width: usize, #[comptim
     if row < n {
         let mut best = Array::<f32>::new(k);
         let mut at = Array::<i32>::new(k);
-        for rank in 0..k {
-            best[rank] = f32::MIN;
-            at[rank] = 0;
-        }
+        clear(&mut best, &mut at, k);
         for column in 0..width {
             keep(&mut best, &mut at, scores[row * width + column], column, k);
         }
@@ -165,10 +171,7 @@ fn pairs(
     if row < n {
         let mut best = Array::<f32>::new(k);
         let mut at = Array::<i32>::new(k);
-        for rank in 0..k {
-            best[rank] = f32::MIN;
-            at[rank] = 0;
-        }
+        clear(&mut best, &mut at, k);
         for a in 0..k {
             let first = first_scores[row * width + usize::cast_from(first_places[row * k + a])];
             for b in 0..k {

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::actions::use_actions;
 use crate::browser;
+use crate::components::controls::live;
 use crate::components::experiment::choose_device;
 use crate::components::sizes::Sizes;
 use crate::runs::group_digits;
@@ -59,7 +60,7 @@ pub fn Bench() -> impl IntoView {
                     "Save as JSON"
                 </button>
             </div>
-            <p class="hint" data-testid="bench-progress">{move || progress(state)}</p>
+            <p class="hint" data-testid="bench-progress">{live(move || progress(state).unwrap_or_default())}</p>
             <div class="fields shares-box">
                 <table aria-label="Benchmark">
                     <thead>

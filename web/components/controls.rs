@@ -7,6 +7,12 @@ use super::{InputEvent, SelectEvent};
 
 type Act<T> = Box<dyn Fn(T) + Send>;
 
+/// Text that follows what it is made of.
+pub fn live<T: Into<String>>(text: impl Fn() -> T + Send + 'static) -> AnyView {
+    let text: Box<dyn Fn() -> String + Send> = Box::new(move || text().into());
+    (move || text()).into_any()
+}
+
 /// A small button, and what it is told to do.
 pub fn button(
     label: &'static str,

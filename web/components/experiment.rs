@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::browser;
 use crate::components::SelectEvent;
+use crate::components::controls::live;
 use crate::components::knob::KnobRow;
 use crate::runs::{format_bytes, group_digits, list_changes, name_device};
 use crate::state::{State, use_state};
@@ -157,11 +158,11 @@ fn Summary() -> impl IntoView {
         <dl class="summary">
             <div>
                 <dt>"Parameters"</dt>
-                <dd><output data-testid="parameters">{parameters}</output></dd>
+                <dd><output data-testid="parameters">{live(parameters)}</output></dd>
             </div>
             <div title="estimated, while training">
                 <dt>"Memory"</dt>
-                <dd><output data-testid="estimated-memory">{memory}</output></dd>
+                <dd><output data-testid="estimated-memory">{live(memory)}</output></dd>
             </div>
         </dl>
         <Changes/>

@@ -2,6 +2,7 @@ use confab::protocol::FieldLoss;
 use confab::task::Floor;
 use leptos::prelude::*;
 
+use crate::components::controls::live;
 use crate::runs::{group_digits, show_loss};
 use crate::state::use_state;
 
@@ -32,7 +33,7 @@ pub fn Fields() -> impl IntoView {
     };
     view! {
         <details open class="fields" hidden=move || state.fields.with(Option::is_none)>
-            <summary>"Fields"<span class="hint">{step}</span></summary>
+            <summary>"Fields"<span class="hint">{live(move || step().unwrap_or_default())}</span></summary>
             <table data-testid="fields" aria-label="Fields">
                 <thead>
                     <tr>
@@ -45,7 +46,7 @@ pub fn Fields() -> impl IntoView {
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-            <p class="hint">{hint}</p>
+            <p class="hint">{live(hint)}</p>
         </details>
     }
 }

@@ -7,6 +7,7 @@ use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
 
 use super::Dark;
 use crate::browser;
+use crate::components::controls::live;
 use crate::state::{State, use_state};
 
 /// Of a label's letters and a cell with text, in pixels.
@@ -212,7 +213,7 @@ pub fn Cells(
                 <div class="band" style=move || band(false)></div>
             </div>
         </div>
-        <output class="hint">{move || with_grid(figure, |grid| describe(grid, cell()))}</output>
+        <output class="hint">{live(move || with_grid(figure, |grid| describe(grid, cell())).unwrap_or_default())}</output>
     }
 }
 

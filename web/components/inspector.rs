@@ -7,6 +7,7 @@ use wasm_bindgen::JsCast;
 
 use crate::components::attention::Attention;
 use crate::components::capacity::Capacity;
+use crate::components::controls::live;
 use crate::components::lab::Lab;
 use crate::components::memory::Memory;
 use crate::components::probabilities::Probabilities;
@@ -69,7 +70,7 @@ pub fn Inspector() -> impl IntoView {
                 <div class="tabs" role="tablist" aria-label="Inspector" on:keydown=move_focus>
                     {tabs}
                 </div>
-                <span class="hint">{step}</span>
+                <span class="hint">{live(move || step().unwrap_or_default())}</span>
             </div>
             <Steps/>
             {Tab::ALL
@@ -140,5 +141,5 @@ pub fn NoTrace() -> impl IntoView {
         }
         false => "Press Train or Step: from the first step on, this shows what the model computes.",
     };
-    view! { <p class="nothing">{text}</p> }
+    view! { <p class="nothing">{live(text)}</p> }
 }

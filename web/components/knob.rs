@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use web_sys::HtmlTextAreaElement;
 
 use crate::browser;
+use crate::components::controls::live;
 use crate::components::{InputEvent, SelectEvent};
 use crate::state::{State, use_state};
 
@@ -58,7 +59,7 @@ pub fn KnobRow(knob: &'static Knob) -> impl IntoView {
 
 #[component]
 fn Problem(id: String, problem: Memo<Option<String>>) -> impl IntoView {
-    view! { <p class="problem" id=id aria-live="polite">{move || problem.get()}</p> }
+    view! { <p class="problem" id=id aria-live="polite">{live(move || problem.get().unwrap_or_default())}</p> }
 }
 
 fn number(

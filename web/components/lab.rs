@@ -3,7 +3,7 @@ use confab::figure::Pick;
 use confab::look::{ANALYSES, Asks, Group, Look};
 use leptos::prelude::*;
 
-use super::controls::{asked, button};
+use super::controls::{asked, button, live};
 use super::figure::FigureView;
 use super::{InputEvent, SelectEvent};
 use crate::actions::use_actions;
@@ -57,7 +57,7 @@ pub fn Lab(group: Group) -> impl IntoView {
         }
     });
     let asked = move || {
-        let asked = QUESTIONS.iter().filter(|question| asks(question.of));
+        let asked = QUESTIONS.iter().filter(|question| question.of.iter().any(|of| asks(*of)));
         asked.map(|question| view! { <Ask question/> }).collect_view()
     };
     view! {
@@ -82,16 +82,19 @@ pub fn Lab(group: Group) -> impl IntoView {
             </Show>
         </div>
         <p class="hint">
-            {move || asks(Asks::Prompt).then_some("The prompt is the one under Samples. Empty boxes stand for the prompt’s last place, the character that follows or is likeliest, and the mean.")}
+            {live(move || if asks(Asks::Prompt) { PROMPT } else { "" })}
         </p>
         <Changes/>
         <Found/>
     }
 }
 
+const PROMPT: &str = "The prompt is the one under Samples. Empty boxes stand for the prompt’s last place, the \
+     character that follows or is likeliest, and the mean.";
+
 /// A box for something that analyses ask for.
 struct Question {
-    of: Asks,
+    of: &'static [Asks],
     label: &'static str,
     show: fn(&Look) -> String,
     take: fn(&mut Look, &str),
@@ -99,61 +102,55 @@ struct Question {
 
 const QUESTIONS: &[Question] = &[
     Question {
-        of: Asks::Other,
+        of: &[Asks::Other],
         label: "Second prompt",
         show: |look| look.other.replace('\n', "⏎"),
         take: |look, typed| look.other = typed.replace('⏎', "\n"),
     },
     Question {
-        of: Asks::Position,
+        of: &[Asks::Position],
         label: "Position",
         show: |look| look.position.map_or(String::new(), |at| at.to_string()),
         take: |look, typed| look.position = typed.trim().parse().ok(),
     },
     Question {
-        of: Asks::Characters,
+        of: &[Asks::Characters],
         label: "Character",
         show: |look| look.character.clone().unwrap_or_default(),
         take: |look, typed| look.character = Some(typed.to_owned()).filter(|text| !text.is_empty()),
     },
     Question {
-        of: Asks::Characters,
+        of: &[Asks::Characters],
         label: "Against",
         show: |look| look.against.clone().unwrap_or_default(),
         take: |look, typed| look.against = Some(typed.to_owned()).filter(|text| !text.is_empty()),
     },
     Question {
-        of: Asks::Head,
+        of: &[Asks::Head, Asks::Slots],
         label: "Layer",
         show: |look| look.layer.to_string(),
         take: |look, typed| look.layer = typed.trim().parse().unwrap_or(0),
     },
     Question {
-        of: Asks::Head,
+        of: &[Asks::Head],
         label: "Head",
         show: |look| look.head.to_string(),
         take: |look, typed| look.head = typed.trim().parse().unwrap_or(0),
     },
     Question {
-        of: Asks::Parameter,
+        of: &[Asks::Parameter],
         label: "Parameter",
         show: |look| look.parameter.clone(),
         take: |look, typed| look.parameter = typed.trim().to_owned(),
     },
     Question {
-        of: Asks::Slots,
-        label: "Layer",
-        show: |look| look.layer.to_string(),
-        take: |look, typed| look.layer = typed.trim().parse().unwrap_or(0),
-    },
-    Question {
-        of: Asks::Slots,
+        of: &[Asks::Slots],
         label: "Search",
         show: |look| look.search.clone(),
         take: |look, typed| look.search = typed.to_owned(),
     },
     Question {
-        of: Asks::Component,
+        of: &[Asks::Component],
         label: "Component",
         show: |look| look.component.to_string(),
         take: |look, typed| look.component = typed.trim().parse().unwrap_or(0),
@@ -278,8 +275,8 @@ fn Found() -> impl IntoView {
         })
     };
     view! {
-        <p class="hint" data-testid="look-step">{standing}</p>
-        <p class="problem" data-testid="look-problem">{reason}</p>
+        <p class="hint" data-testid="look-step">{live(standing)}</p>
+        <p class="problem" data-testid="look-problem">{live(move || reason().unwrap_or_default())}</p>
         <For each=move || places().unwrap_or_default() key=|key| *key let((_, place))>
             <FigureView
                 figure=Memo::new(move |_| {

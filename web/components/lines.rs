@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use web_sys::HtmlCanvasElement;
 
 use super::Dark;
+use super::controls::live;
 use super::grid::{Focus, prepare, with_grid};
 
 /// Of the picture, of the room for tokens on either side, and of a token's row, in pixels.
@@ -82,7 +83,7 @@ pub fn Lines(figure: Memo<Option<Figure>>, focus: RwSignal<Focus>) -> impl IntoV
                 on:keydown=press
             ></canvas>
         </div>
-        <output class="hint">{move || with_grid(figure, |grid| describe(grid, focus.get()))}</output>
+        <output class="hint">{live(move || with_grid(figure, |grid| describe(grid, focus.get())).unwrap_or_default())}</output>
     }
 }
 

@@ -9,7 +9,7 @@ use leptos::task::spawn_local;
 use crate::browser;
 use crate::chart::{self, Chart, Curve, Level, Options};
 use crate::components::Dark;
-use crate::components::controls::button;
+use crate::components::controls::{button, live};
 use crate::components::fields::Fields;
 use crate::runs::{group_digits, show_loss};
 use crate::state::{State, use_state};
@@ -122,20 +122,20 @@ fn Figures() -> impl IntoView {
             <div>
                 <dt>"Step"</dt>
                 <dd>
-                    <output data-testid="step" aria-label="Step">{move || step().0}</output>
+                    <output data-testid="step" aria-label="Step">{live(move || step().0.to_string())}</output>
                     <span class="of">
-                        {move || step().1.map(|total| format!(" of {total}"))}
+                        {live(move || step().1.map_or(String::new(), |total| format!(" of {total}")))}
                     </span>
                 </dd>
             </div>
             <div>
                 <dt>"Training"</dt>
-                <dd><output data-testid="train-loss" aria-label="Training loss">{train}</output></dd>
+                <dd><output data-testid="train-loss" aria-label="Training loss">{live(train)}</output></dd>
             </div>
             <div>
                 <dt>"Validation"</dt>
                 <dd>
-                    <output data-testid="val-loss" aria-label="Validation loss">{validation}</output>
+                    <output data-testid="val-loss" aria-label="Validation loss">{live(validation)}</output>
                 </dd>
             </div>
             <Floor/>
@@ -159,10 +159,10 @@ fn Floor() -> impl IntoView {
     };
     view! {
         <div title=title>
-            <dt>{move || if is_baseline() { "5-grams" } else { "Floor" }}</dt>
+            <dt>{live(move || if is_baseline() { "5-grams" } else { "Floor" })}</dt>
             <dd>
                 <output data-testid="floor" aria-label=move || if is_baseline() { "Loss of 5-grams" } else { "Entropy floor" }>
-                    {move || level().map_or("—".into(), |level| show_loss(level.loss, 4))}
+                    {live(move || level().map_or("—".into(), |level| show_loss(level.loss, 4)))}
                 </output>
             </dd>
         </div>

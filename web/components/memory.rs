@@ -1,7 +1,7 @@
 use confab::protocol::{MemoryChange, SlotChange};
 use leptos::prelude::*;
 
-use super::controls::{asked, button, choice, options};
+use super::controls::{asked, button, choice, live, options};
 use crate::actions::use_actions;
 use crate::runs::group_digits;
 use crate::state::use_state;
@@ -63,7 +63,7 @@ pub fn Memory() -> impl IntoView {
         }
     };
     view! {
-        <p class="hint" data-testid="slots">{counts}</p>
+        <p class="hint" data-testid="slots">{live(counts)}</p>
         <Show when=move || state.remembered.with(|(slots, _)| !slots.is_empty())>
             <div class="controls lab">
                 {asked("Slot numbers", "12, 15", ids)}

@@ -3,6 +3,7 @@ use leptos::ev;
 use leptos::prelude::*;
 
 use super::SelectEvent;
+use super::controls::live;
 use crate::components::inspector::{NoTrace, Shown};
 use crate::state::{Inspected, use_state};
 use crate::tables;
@@ -37,7 +38,7 @@ pub fn Probabilities() -> impl IntoView {
             <h3>"Given"</h3>
             <ChipRow label="Characters given" count=Memo::new(move |_| tokens.with(Vec::len)) is_sample=false>
                 <span class="chip first" aria-hidden="true">
-                    {move || tokens.with(|tokens| tokens.first().map(|token| show_token(token)))}
+                    {live(move || tokens.with(|tokens| tokens.first().map_or(String::new(), |token| show_token(token))))}
                 </span>
                 {given}
             </ChipRow>
@@ -267,7 +268,7 @@ fn Bars() -> impl IntoView {
         }),
     };
     view! {
-        <h3>{heading}</h3>
+        <h3>{live(heading)}</h3>
         <table class="bars" data-testid="probabilities">
             <thead class="visually-hidden">
                 <tr>
@@ -277,8 +278,8 @@ fn Bars() -> impl IntoView {
             </thead>
             <tbody inner_html=rows></tbody>
         </table>
-        <p class="hint">{is_missing}</p>
-        <p class="hint" data-testid="drawing">{drawing}</p>
+        <p class="hint">{live(move || is_missing().unwrap_or_default())}</p>
+        <p class="hint" data-testid="drawing">{live(move || drawing().unwrap_or_default())}</p>
     }
 }
 

@@ -4,6 +4,7 @@ use web_sys::HtmlTextAreaElement;
 
 use crate::actions::use_actions;
 use crate::components::InputEvent;
+use crate::components::controls::live;
 use crate::components::probes::Probes;
 use crate::state::{Inspected, Tab, use_state};
 
@@ -47,10 +48,10 @@ pub fn Samples() -> impl IntoView {
                         }
                     />
                     <span class="value">
-                        {move || match state.temperature.get() {
+                        {live(move || match state.temperature.get() {
                             0.0 => "greedy".to_owned(),
                             value => format!("{value:.2}"),
-                        }}
+                        })}
                     </span>
                 </div>
                 <div class="field">
@@ -124,7 +125,7 @@ fn Output() -> impl IntoView {
     };
     view! {
         <div class="sample mono" class:empty=is_empty aria-live="off">
-            <span class="given">{move || prompt.get()}</span>
+            <span class="given">{live(move || prompt.get())}</span>
             <output data-testid="sample">
                 <For
                     each=move || 0..count.get()
@@ -139,11 +140,11 @@ fn Output() -> impl IntoView {
             </Show>
         </div>
         <p class="hint">
-            {move || match is_empty() {
+            {live(move || match is_empty() {
                 true => "Sample lets the model write on from the prompt.",
                 false => "The stronger the shade, the less likely the model held the character. \
                           Click one to see what else it might have been.",
-            }}
+            })}
         </p>
     }
 }

@@ -1,6 +1,7 @@
 use leptos::prelude::*;
 
 use crate::actions::use_actions;
+use crate::components::controls::live;
 use crate::runs::{abbreviate, format_bytes, group_digits, name_experiment};
 use crate::state::use_state;
 
@@ -91,14 +92,14 @@ pub fn StatusBar() -> impl IntoView {
         <footer class="status" aria-label="Status">
             <span class="item device">
                 <span class="dot" class:live=move || state.is_ready.get()></span>
-                <output data-testid="device">{device}</output>
+                <output data-testid="device">{live(device)}</output>
             </span>
-            <output class="item" data-testid="steps-per-s">{speed}</output>
-            <output class="item" data-testid="tokens-per-s">{tokens}</output>
+            <output class="item" data-testid="steps-per-s">{live(speed)}</output>
+            <output class="item" data-testid="tokens-per-s">{live(tokens)}</output>
             <output class="item" data-testid="memory" title="estimated memory while training">
-                {memory}
+                {live(memory)}
             </output>
-            <span class="item saved">{saved}</span>
+            <span class="item saved">{live(move || saved().unwrap_or_default())}</span>
         </footer>
     }
 }

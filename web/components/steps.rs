@@ -1,6 +1,7 @@
 use confab::protocol::Beside;
 use leptos::prelude::*;
 
+use super::controls::live;
 use super::{InputEvent, SelectEvent};
 use crate::actions::use_actions;
 use crate::runs::group_digits;
@@ -73,7 +74,7 @@ pub fn Steps() -> impl IntoView {
                         prop:value=move || place().unwrap_or_else(count).to_string()
                         on:input:target=scrub
                     />
-                    <output data-testid="visited">{shown}</output>
+                    <output data-testid="visited">{live(shown)}</output>
                 </label>
                 <label class="asked">
                     "Beside"

@@ -2,7 +2,7 @@ use confab::protocol::Command;
 use confab::surgery::OPERATIONS;
 use leptos::prelude::*;
 
-use super::controls::{asked, button, choice, options};
+use super::controls::{asked, button, choice, live, options};
 use crate::actions::use_actions;
 use crate::state::use_state;
 
@@ -30,7 +30,7 @@ pub fn Surgery() -> impl IntoView {
             {button("Undo", "", move || actions.operate(Command::Undo))}
         </div>
         <p class="hint">
-            "Number: " {move || procedure.get().takes}
+            "Number: " {live(move || procedure.get().takes)}
             ". Only growing, dropping, pruning and rewinding change what the model computes."
         </p>
     }

@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use crate::actions::use_actions;
 use crate::browser;
 use crate::components::Dark;
+use crate::components::controls::live;
 use crate::state::use_state;
 
 const HEIGHT: u32 = 240;
@@ -45,7 +46,7 @@ pub fn Sweep() -> impl IntoView {
     view! {
         <div class="heading">
             <h3>"Temperature sweep"</h3>
-            <span class="hint" data-testid="sweep-progress">{done}</span>
+            <span class="hint" data-testid="sweep-progress">{live(move || done().unwrap_or_default())}</span>
             <button
                 class="small"
                 title="evaluates at seven temperatures, from 0.01 to 1.5"

@@ -3,6 +3,7 @@ use leptos::ev;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
+use super::controls::live;
 use super::grid::{Focus, with_grid};
 use crate::tables::escape;
 
@@ -77,7 +78,7 @@ pub fn Tokens(
             on:pointerdown=lock
             on:keydown=press
         ></div>
-        <output class="hint">{heading}</output>
+        <output class="hint">{live(move || heading().unwrap_or_default())}</output>
     }
 }
 
