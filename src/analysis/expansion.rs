@@ -7,7 +7,7 @@
 
 use super::linear::Matrix;
 use super::{AnalysisError, Head, View};
-use crate::config::NormKind;
+use crate::config::{MemoryKind, NormKind};
 use crate::plain::Recording;
 pub use crate::report::forward::{Expansion, Path, Term};
 
@@ -15,7 +15,7 @@ pub use crate::report::forward::{Expansion, Path, Term};
 /// with edits of patterns only.
 ///
 /// # Errors
-/// If the model has norms, MLPs or more than two layers, or lacks the position or a token.
+/// If the model has norms, MLPs, memories or more than two layers, or lacks the position or a token.
 pub fn expand(
     view: &View,
     recording: &Recording,
@@ -73,6 +73,9 @@ pub fn check_expandable(view: &View) -> Result<(), AnalysisError> {
     }
     if view.has_mlps() {
         return refuse("MLPs, which are not linear");
+    }
+    if view.config().memory.kind != MemoryKind::None {
+        return refuse("memories, which are no paths between tokens");
     }
     match view.n_layers() {
         0..=2 => Ok(()),
