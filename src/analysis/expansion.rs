@@ -7,7 +7,7 @@
 
 use super::linear::Matrix;
 use super::{AnalysisError, Head, View};
-use crate::config::NormKind;
+use crate::config::{MemoryKind, NormKind};
 use crate::plain::Recording;
 pub use crate::report::forward::{Expansion, Path, Term};
 
@@ -15,7 +15,7 @@ pub use crate::report::forward::{Expansion, Path, Term};
 /// with edits of patterns only.
 ///
 /// # Errors
-/// If the model has norms, MLPs, feedback or more than two layers, or lacks the position or a token.
+/// If the model has norms, MLPs, feedback, memories or more than two layers, or lacks the position or a token.
 pub fn expand(
     view: &View,
     recording: &Recording,
@@ -76,6 +76,9 @@ pub fn check_expandable(view: &View) -> Result<(), AnalysisError> {
     }
     if view.config().feeds_back() {
         return refuse("Feedback (model.feedback), whose paths go on from token to token");
+    }
+    if view.config().memory.kind != MemoryKind::None {
+        return refuse("memories, which are no paths between tokens");
     }
     match view.n_layers() {
         0..=2 => Ok(()),

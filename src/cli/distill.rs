@@ -72,10 +72,9 @@ pub fn command() -> Command {
 /// Layers and kind.
 fn memory(text: &str) -> Result<(String, MemoryKind), String> {
     let (layers, kind) = text.rsplit_once(':').unwrap_or(("", text));
-    let kinds =
-        || format!("a kind is one of {}, as in 4,8:associative", MemoryKind::NAMES[1..].join(", "));
-    let kind =
-        MemoryKind::parse(kind).filter(|kind| *kind != MemoryKind::None).ok_or_else(kinds)?;
+    let names = || MemoryKind::replacing().collect::<Vec<_>>().join(", ");
+    let kinds = || format!("a kind is one of {}, as in 4,8:associative", names());
+    let kind = MemoryKind::parse(kind).filter(|kind| kind.replaces_mlp()).ok_or_else(kinds)?;
     let knob = Knob::find("model.memory.layers").ok_or("there are no memory layers")?;
     knob.set(&mut RunConfig::default(), layers).map_err(|error| error.to_string())?;
     Ok((layers.into(), kind))

@@ -221,7 +221,8 @@ pub const KNOBS: &[Knob] = &[
         at!(model.memory.kind),
         "Memory",
         Range::Choice(MemoryKind::NAMES),
-        "what layers have in place of their MLP: slots that are found by how near they are",
+        "what layers have in place of their MLP, or `memorizing` beside attention: slots that are found by how \
+         near they are",
     ),
     knob(
         at!(model.memory.layers),
@@ -235,7 +236,7 @@ pub const KNOBS: &[Knob] = &[
         "Key width",
         0,
         MAX_D_MODEL as u64,
-        "numbers a key of a memory; 0 is the width",
+        "numbers a key of a memory; 0 is the width, and `memorizing` takes that of all heads",
     ),
     int(at!(model.memory.top_k), "Neighbours", 1, 64, "slots that a query finds"),
     knob(

@@ -1,4 +1,4 @@
-//! What stands in the place of feed-forward layers.
+//! What stands in the place of feed-forward layers, or beside attention.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,9 @@ pub enum MemoryKind {
     Associative,
     /// Trained keys and values, found by halves (Lample et al. 2019).
     ProductKey,
+    /// Leaves the MLP where it is: attention also reads keys and values that tokens before it left, and a
+    /// gate of each head mixes both (Wu et al. 2022, "Memorizing Transformers").
+    Memorizing,
 }
 
 impl_names! {
@@ -26,16 +29,28 @@ impl_names! {
     Featural = "featural",
     Associative = "associative",
     ProductKey = "product-key",
+    Memorizing = "memorizing",
 }
 
 impl MemoryKind {
     /// Whether it reads from a store of slots, which is not among the trained parameters.
     pub fn is_stored(self) -> bool {
-        matches!(self, Self::Featural | Self::Associative)
+        matches!(self, Self::Featural | Self::Associative | Self::Memorizing)
+    }
+
+    /// Whether it stands in the place of an MLP.
+    pub fn replaces_mlp(self) -> bool {
+        !matches!(self, Self::None | Self::Memorizing)
+    }
+
+    /// The names of those that stand in the place of an MLP.
+    pub fn replacing() -> impl Iterator<Item = &'static str> + Clone {
+        let replaces = |name: &&str| Self::parse(name).is_some_and(Self::replaces_mlp);
+        Self::NAMES.iter().copied().filter(replaces)
     }
 }
 
-/// Which layers have a memory in place of their MLP, and of what size.
+/// Which layers have a memory, and of what size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MemoryConfig {
@@ -44,7 +59,7 @@ pub struct MemoryConfig {
     pub layers: String,
     /// Most slots a layer; of product keys, rounded down to a square.
     pub slots: usize,
-    /// Numbers a key; 0 for `d_model`.
+    /// Numbers a key; 0 for `d_model`. One that memorizing attention finds is as wide as all heads.
     pub d_key: usize,
     /// Slots that a query finds.
     pub top_k: usize,
@@ -75,7 +90,7 @@ impl MemoryConfig {
         lambda: 0.0,
     };
 
-    /// What `layer` has in place of an MLP, if it has.
+    /// The memory of `layer`, if it has one.
     pub fn of(&self, layer: usize) -> Option<MemoryKind> {
         let has = self.kind != MemoryKind::None
             && (self.layers.trim().is_empty() || layers(&self.layers)?.contains(&layer));

@@ -114,6 +114,14 @@ impl ModelConfig {
         if self.memory.d_key > 0 { self.memory.d_key } else { self.d_model }
     }
 
+    /// Numbers a key, and a value, of a memory layer's store.
+    pub fn d_slot(&self) -> usize {
+        match self.memory.kind {
+            MemoryKind::Memorizing => self.n_heads * self.d_head(),
+            _ => self.d_key(),
+        }
+    }
+
     /// Tokens in the vocabulary of a model whose records are made of this many characters.
     pub fn vocab_size(&self, characters: usize) -> usize {
         characters + self.memory_tokens
@@ -134,21 +142,26 @@ impl ModelConfig {
         let biases = if self.bias { read + 2 * kept + d } else { 0 };
         let weighed = if self.contributions { self.n_heads } else { 0 };
         let attention = 2 * d * (read + kept) + of_norm + turned + weighed + biases;
-        let feed_forward = |layer| match self.memory.of(layer) {
-            Some(kind) => of_norm + self.memory_parameters(kind),
-            None if self.mlp == MlpKind::None => 0,
-            None => {
-                let matrices = self.mlp.matrices();
+        let of_mlp = match self.mlp {
+            MlpKind::None => 0,
+            mlp => {
+                let matrices = mlp.matrices();
                 let biases = if self.bias { (matrices - 1) * d_mlp + d } else { 0 };
                 of_norm + matrices * d * d_mlp + biases
             }
+        };
+        let feed_forward = |layer| match self.memory.of(layer) {
+            Some(kind) if kind.replaces_mlp() => of_norm + self.memory_parameters(kind),
+            Some(kind) => of_mlp + self.memory_parameters(kind),
+            None => of_mlp,
         };
         let embeddings = if self.tied_head { 1 } else { 2 } * vocab_size * d;
         let layers: usize = (0..self.n_layers).map(feed_forward).sum();
         embeddings + self.position_parameters() + self.n_layers * attention + layers + of_norm
     }
 
-    /// Trained values of a memory layer: those of its projections and one for how sharply it weighs.
+    /// Trained values of a memory layer: those of its projections, or of its heads' gates, and one for how
+    /// sharply it weighs.
     fn memory_parameters(&self, kind: MemoryKind) -> usize {
         let (d, d_key) = (self.d_model, self.d_key());
         let bias = |width| if self.bias { width } else { 0 };
@@ -162,6 +175,7 @@ impl ModelConfig {
                 let half = self.memory.half_keys();
                 read + half * d_key + half * half * d
             }
+            MemoryKind::Memorizing => self.n_heads + 1,
         }
     }
 
@@ -169,7 +183,7 @@ impl ModelConfig {
     pub fn stored(&self) -> usize {
         let has = |layer: &usize| self.memory.of(*layer).is_some_and(MemoryKind::is_stored);
         let of_output = if self.memory.lambda > 0.0 { self.d_model + 1 } else { 0 };
-        let of_layers = (0..self.n_layers).filter(has).count() * 2 * self.d_key();
+        let of_layers = (0..self.n_layers).filter(has).count() * 2 * self.d_slot();
         self.memory.slots * (of_layers + of_output)
     }
 
@@ -195,7 +209,7 @@ impl ModelConfig {
         // What a memory finds, and what is made of it.
         let found = match self.memory.kind {
             MemoryKind::None => 0,
-            _ => 8 * tokens * (self.memory.top_k * self.d_key()) as u64,
+            _ => 8 * tokens * (self.memory.top_k * self.d_slot()) as u64,
         };
         let found = found * self.n_layers as u64 + 4 * self.stored() as u64;
         4 * (found

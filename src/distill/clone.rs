@@ -16,6 +16,8 @@ pub enum DistillError {
         "no memory was chosen to replace MLPs with; choose featural, associative or product-key"
     )]
     Kind,
+    #[error("`memorizing` replaces no MLP; choose featural, associative or product-key")]
+    KeepsMlps,
     #[error("the model has no MLPs to replace")]
     NoMlp,
     #[error("the model has memories already; only one with an MLP in every layer is distilled")]
@@ -61,7 +63,7 @@ impl From<UnknownCharacter> for DistillError {
 /// again finds what it wrote.
 ///
 /// # Errors
-/// If the teacher has no MLPs to replace, or if both do not work on a device with `limits` at once, before
+/// If the teacher has no MLPs to replace, or the memory replaces none, or if both do not work on a device with `limits` at once, before
 /// memory is taken.
 pub fn untrained(
     teacher: &Checkpoint,
@@ -71,6 +73,9 @@ pub fn untrained(
     let of = &teacher.config.model;
     if config.model.memory.kind == MemoryKind::None {
         return Err(DistillError::Kind);
+    }
+    if !config.model.memory.kind.replaces_mlp() {
+        return Err(DistillError::KeepsMlps);
     }
     if of.memory.kind != MemoryKind::None {
         return Err(DistillError::HasMemories);

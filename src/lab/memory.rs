@@ -127,8 +127,9 @@ fn promoted(on: &On, layer: usize, value: &[f32]) -> String {
     if layer == on.view.n_layers() {
         return value.first().map_or(String::new(), |token| on.model.name(*token as u32));
     }
-    let name = format!("blocks.{layer}.memory.W_O");
-    let Some(w_o) = on.view.parameter(&name) else { return String::new() };
+    // What attention found is written as all that its heads read is.
+    let mut names = ["memory", "attn"].map(|part| format!("blocks.{layer}.{part}.W_O")).into_iter();
+    let Some(w_o) = names.find_map(|name| on.view.parameter(&name)) else { return String::new() };
     let d_model = on.view.d_model();
     let mut written = vec![0.0; d_model];
     for (x, row) in value.iter().zip(w_o.chunks(d_model)) {

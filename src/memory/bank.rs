@@ -29,8 +29,8 @@ pub struct Memory {
 impl Bank {
     /// Nothing remembered, by the layers of such a model that can.
     pub fn new(config: &ModelConfig) -> Self {
-        let d_key = config.d_key();
-        let shape = Shape { d_key, d_value: d_key, distance: config.memory.distance };
+        let width = config.d_slot();
+        let shape = Shape { d_key: width, d_value: width, distance: config.memory.distance };
         let layer = |layer: usize| {
             let has = config.memory.of(layer).is_some_and(|kind| kind.is_stored());
             has.then(|| Memory::of(Exact::new(shape)))

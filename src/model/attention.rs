@@ -1,11 +1,15 @@
-//! Causal multi-head attention (Vaswani et al. 2017), and what may turn or share its heads.
+//! Causal multi-head attention (Vaswani et al. 2017), and what may turn or share its heads, or have them read
+//! from a memory as well.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
 
 use super::Weights;
+use super::memorizing::Memorizing;
+use super::memory::LayerRead;
 use super::norm::Norm;
 use super::rotary::Rotation;
+use super::slots::Slots;
 use crate::config::ModelConfig;
 use crate::kernel::attention::{KeyValues, Mask, attend, pattern};
 use crate::kernel::dropout::Dropout;
@@ -25,6 +29,18 @@ pub struct Attention {
     q_norm: Norm,                   // [d_head]
     k_norm: Norm,                   // [d_head]
     contribution: Option<Param<1>>, // [n_heads], before the sigmoid
+    memory: Option<Memorizing>,
+}
+
+/// What attention did to a batch.
+#[derive(Clone, Debug)]
+pub struct Attended {
+    /// The residual stream after attention has written into it: `[batch, seq, d_model]`
+    pub resid: Tensor<3>,
+    /// What it did so by.
+    pub pattern: Pattern,
+    /// Of attention with a memory.
+    pub read: Option<LayerRead>,
 }
 
 impl Attention {
@@ -35,14 +51,21 @@ impl Attention {
         let (n_heads, d_head) = (config.n_heads, config.d_head());
         let is_simple = config.kv_heads() == n_heads && !config.qk_norm;
         let contribution = weights.vector(&format!("{name}.contribution"));
-        Self { n_heads, d_head, q, k, v, o, is_simple, q_norm, k_norm, contribution }
+        let memory = Memorizing::new(config, weights, name);
+        Self { n_heads, d_head, q, k, v, o, is_simple, q_norm, k_norm, contribution, memory }
     }
 
-    /// The residual stream after attention has written into it, and the pattern it did so by.
+    /// Has its memory, if it has one, read from these slots.
+    pub fn remember(&mut self, slots: Slots) {
+        if let Some(memory) = &mut self.memory {
+            memory.remember(slots);
+        }
+    }
+
+    /// Writes into the residual stream.
     ///
     /// # Shapes
-    /// `x`: `[batch, seq, d_model]`, after the norm; `resid` and the result:
-    /// `[batch, seq, d_model]`
+    /// `x`: `[batch, seq, d_model]`, after the norm; `resid`: `[batch, seq, d_model]`
     pub fn forward(
         &self,
         x: Tensor<3>,
@@ -50,11 +73,13 @@ impl Attention {
         rotation: Option<&Rotation>,
         mask: &Mask,
         dropout: Dropout,
-    ) -> (Tensor<3>, Pattern) {
-        let qkv = self.project(x, rotation);
-        let z = self.weigh(attend(qkv.clone(), self.n_heads, mask, dropout.site(1)));
+    ) -> Attended {
+        let (qkv, unturned) = self.project(x, rotation);
+        let local = attend(qkv.clone(), self.n_heads, mask, dropout.site(1));
+        let (z, read) = self.mix(unturned, local);
         let pattern = Pattern { qkv, n_heads: self.n_heads };
-        (self.o.add(z, resid, dropout.site(2)), pattern)
+        let resid = self.o.add(self.weigh(z), resid, dropout.site(2));
+        Attended { resid, pattern, read }
     }
 
     /// Room for the keys and values of `context` tokens.
@@ -62,7 +87,8 @@ impl Attention {
         KeyValues::new(self.n_heads, context)
     }
 
-    /// As [`forward`](Self::forward), of tokens that follow those in `cache`, and join them.
+    /// As [`forward`](Self::forward), of tokens that follow those in `cache`, and join them: the residual
+    /// stream alone.
     ///
     /// # Shapes
     /// As there, with a batch of 1.
@@ -73,13 +99,36 @@ impl Attention {
         rotation: Option<&Rotation>,
         cache: &mut KeyValues,
     ) -> Tensor<3> {
-        let z = self.weigh(cache.attend(self.project(x, rotation)));
-        self.o.add(z, resid, Dropout::NONE)
+        let (qkv, unturned) = self.project(x, rotation);
+        let (z, _) = self.mix(unturned, cache.attend(qkv));
+        self.o.add(self.weigh(z), resid, Dropout::NONE)
     }
 
-    /// Queries, keys and values side by side, those of each head as it uses them:
-    /// `[batch, seq, 3 * n_heads * d_head]`.
-    fn project(&self, x: Tensor<3>, rotation: Option<&Rotation>) -> Tensor<3> {
+    /// What heads read, with what their memory has for them.
+    fn mix(&self, unturned: Option<Tensor<3>>, local: Tensor<3>) -> (Tensor<3>, Option<LayerRead>) {
+        let Some((memory, qkv)) = self.memory.as_ref().zip(unturned) else { return (local, None) };
+        let (z, read) = memory.mix(qkv, local);
+        (z, Some(read))
+    }
+
+    /// Queries, keys and values side by side, those of each head as it uses them; and for a memory, those
+    /// before they are turned: `[batch, seq, 3 * n_heads * d_head]` each.
+    fn project(&self, x: Tensor<3>, rotation: Option<&Rotation>) -> (Tensor<3>, Option<Tensor<3>>) {
+        if self.memory.is_none() {
+            return (self.side_by_side(x, rotation), None);
+        }
+        let unturned = self.side_by_side(x, None);
+        let Some(rotation) = rotation else { return (unturned.clone(), Some(unturned)) };
+        let [batch, seq, width] = unturned.dims();
+        let (turned, d_head) = (2 * width / 3, self.d_head);
+        let qk = unturned.clone().narrow(2, 0, turned);
+        let qk = rotation.apply(qk.reshape([batch, seq, turned / d_head, d_head]));
+        let v = unturned.clone().narrow(2, turned, width - turned);
+        (Tensor::cat(vec![qk.reshape([batch, seq, turned]), v], 2), Some(unturned))
+    }
+
+    /// Queries, keys and values of every head, turned if there is a rotation.
+    fn side_by_side(&self, x: Tensor<3>, rotation: Option<&Rotation>) -> Tensor<3> {
         if self.is_simple && rotation.is_none() {
             return Linear::side_by_side([&self.q, &self.k, &self.v], x);
         }

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::Weights;
-use super::attention::{Attention, Pattern};
+use super::attention::{Attended, Attention, Pattern};
 use super::memory::{LayerRead, MemoryLayer};
 use super::mlp::Mlp;
 use super::norm::Norm;
@@ -49,7 +49,8 @@ impl Block {
     pub fn new(config: &ModelConfig, weights: &Weights, layer: usize) -> Self {
         let name = format!("blocks.{layer}");
         let memory = format!("{name}.memory");
-        let feed_forward = match config.memory.of(layer) {
+        let replacing = config.memory.of(layer).filter(|kind| kind.replaces_mlp());
+        let feed_forward = match replacing {
             Some(MemoryKind::ProductKey) => {
                 FeedForward::ProductKey(ProductKey::new(config, weights, &memory))
             }
@@ -72,8 +73,9 @@ impl Block {
 
     /// Has a memory read from these slots.
     pub fn remember(&mut self, slots: Slots) {
-        if let FeedForward::Memory(_, remembered) = &mut self.feed_forward {
-            *remembered = slots;
+        match &mut self.feed_forward {
+            FeedForward::Memory(_, remembered) => *remembered = slots,
+            _ => self.attn.remember(slots),
         }
     }
 
@@ -99,11 +101,12 @@ impl Block {
         dropout: Dropout,
     ) -> BlockOutput {
         let normed = self.ln1.forward(resid_pre.clone());
-        let (resid_mid, pattern) = self.attn.forward(normed, resid_pre, rotation, mask, dropout);
+        let attended = self.attn.forward(normed, resid_pre, rotation, mask, dropout);
+        let Attended { resid: resid_mid, pattern, read: of_attention } = attended;
         let before = self.is_watched.then(|| resid_mid.clone());
         let (resid_post, read) = self.feed_forward(resid_mid, dropout);
         let written = before.map(|before| resid_post.clone() - before);
-        BlockOutput { resid_post, pattern, read, written }
+        BlockOutput { resid_post, pattern, read: of_attention.or(read), written }
     }
 
     /// Room for the keys and values of `context` tokens.

@@ -1,10 +1,11 @@
-//! nanoGPT's GPT, leaf to root: [`norm`], [`rotary`], [`attention`], [`mlp`] or what stands in its place
-//! ([`memory`], [`product_key`]), [`block`], [`gpt`]. Parameters live in one flat vector, of which [`weights`]
-//! cuts the tensors; what memories search are [`slots`].
+//! nanoGPT's GPT, leaf to root: [`norm`], [`rotary`], [`attention`], which may memorize, [`mlp`] or what stands
+//! in its place ([`memory`], [`product_key`]), [`block`], [`gpt`]. Parameters live in one flat vector, of which
+//! [`weights`] cuts the tensors; what memories search are [`slots`].
 
 pub mod attention;
 pub mod block;
 pub mod gpt;
+mod memorizing;
 pub mod memory;
 pub mod mlp;
 mod neighbours;

@@ -86,8 +86,14 @@ impl Layout {
             if config.contributions {
                 out.push(&name("attn.contribution"), &[config.n_heads], Init::Zeros);
             }
+            let memory = config.memory.of(layer);
+            if memory == Some(MemoryKind::Memorizing) {
+                // Half of what a head reads comes from its memory at first: both sides of a gate are trained.
+                out.push(&name("attn.gate"), &[config.n_heads], Init::Zeros);
+                out.push(&name("attn.sharpness"), &[1], Init::Ones);
+            }
             out.push_linear(config, &name("attn"), "O", [read, d], scaled);
-            if let Some(kind) = config.memory.of(layer) {
+            if let Some(kind) = memory.filter(|kind| kind.replaces_mlp()) {
                 out.push_norm(config, &name("ln2"));
                 out.push_memory(config, &name("memory"), kind, [std, scaled]);
             } else if config.mlp != MlpKind::None {

@@ -2,15 +2,19 @@
 
 use std::f32::consts::LOG2_E;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::edit::Edits;
 use super::linear::{Linear, Parameters};
 use super::matrix::Matrix;
+use super::memorizing::{Memorizing, Remembered};
+use super::memory::Recalled;
 use super::norm::Norm;
 use crate::config::{ModelConfig, Positions};
 use crate::edit::Site;
 use crate::kernel::lanes::{exp2, wide};
 use crate::kernel::layer_norm::Scaling;
+use crate::memory::Exact;
 use crate::model::attention::contribution;
 use crate::model::rotary::angle;
 
@@ -29,6 +33,7 @@ pub struct Attention {
     rope_base: Option<f64>,
     /// What each head's values are multiplied by: `[n_heads]`; empty for 1.
     shares: Vec<f32>,
+    memory: Option<Memorizing>,
 }
 
 /// Keys and values of the tokens so far, `[token, kv_heads * d_head]`.
@@ -43,6 +48,8 @@ pub struct Read {
     pub q: Vec<f32>,       // [seq, n_heads * d_head]
     pub pattern: Vec<f32>, // [head, seq, token]
     pub z: Vec<f32>,       // [seq, n_heads * d_head]
+    /// Of attention with a memory.
+    pub recalled: Option<Recalled>,
 }
 
 impl Attention {
@@ -55,7 +62,15 @@ impl Attention {
         let rope_base = (config.positions == Positions::Rotary).then_some(config.rope_base);
         let contributions = parameters.get(&format!("{name}.contribution")).unwrap_or_default();
         let shares = contributions.iter().map(|of| contribution(*of)).collect();
-        Self { n_heads, kv_heads, d_head, q, k, v, o, q_norm, k_norm, rope_base, shares }
+        let memory = Memorizing::new(config, parameters, name);
+        Self { n_heads, kv_heads, d_head, q, k, v, o, q_norm, k_norm, rope_base, shares, memory }
+    }
+
+    /// Has its memory, if it has one, read from this store.
+    pub fn remember(&mut self, store: Arc<Exact>) {
+        if let Some(memory) = &mut self.memory {
+            memory.remember(store);
+        }
     }
 
     /// What tokens read from those in `cache` and each other; they join the cache.
@@ -65,9 +80,14 @@ impl Attention {
     pub fn read(&self, x: &[f32], cache: &mut KeyValues, edits: Edits) -> Read {
         let (width, kv_width) = (self.n_heads * self.d_head, self.kv_heads * self.d_head);
         let before = cache.k.len() / kv_width;
-        let q = self.turn(self.q.forward(x), &self.q_norm, width, before);
-        cache.k.extend(self.turn(self.k.forward(x), &self.k_norm, kv_width, before));
-        cache.v.extend(self.v.forward(x));
+        let q = self.q_norm.forward(&self.q.forward(x));
+        let k = self.k_norm.forward(&self.k.forward(x));
+        let v = self.v.forward(x);
+        let all = |of: &[f32]| self.of_all_heads(of);
+        let remembered = self.memory.as_ref().map(|memory| memory.read(&q, &all(&k), all(&v)));
+        let q = self.turn(q, width, before);
+        cache.k.extend(self.turn(k, kv_width, before));
+        cache.v.extend(v);
         let seq = q.len() / width;
         let tokens = before + seq;
         let mut pattern = vec![0.0; self.n_heads * seq * tokens];
@@ -86,13 +106,17 @@ impl Attention {
             edits.apply(|layer| Site::Pattern { layer, head }, pattern, tokens, tokens);
             let z = &mut z[self.own(head).start..];
             Matrix::new(pattern, tokens).add_product(v, z, width);
+            if let Some(remembered) = &remembered {
+                remembered.mix(head, z);
+            }
             if let Some(share) = self.shares.get(head) {
                 let rows = z.chunks_mut(width).flat_map(|row| &mut row[..self.d_head]);
                 rows.for_each(|z| *z *= share);
             }
             edits.apply(|layer| Site::Head { layer, head }, z, self.d_head, width);
         }
-        Read { q, pattern, z }
+        let recalled = remembered.map(|Remembered { recalled, .. }| recalled);
+        Read { q, pattern, z, recalled }
     }
 
     /// What each head writes into the residual stream: `[head, seq, d_model]`.
@@ -121,10 +145,8 @@ impl Attention {
         self.n_heads / self.kv_heads
     }
 
-    /// Queries or keys, `[seq, width]`, through the norm and the rotation of each head, at places
-    /// from `start`.
-    fn turn(&self, x: Vec<f32>, norm: &Norm, width: usize, start: usize) -> Vec<f32> {
-        let mut x = norm.forward(&x);
+    /// Queries or keys, `[seq, width]`, through the rotation of each head, at places from `start`.
+    fn turn(&self, mut x: Vec<f32>, width: usize, start: usize) -> Vec<f32> {
         let Some(base) = self.rope_base else { return x };
         let half = self.d_head / 2;
         for (row, place) in x.chunks_mut(width).zip(start..) {

@@ -44,7 +44,8 @@ impl Block {
     pub fn new(config: &ModelConfig, parameters: Parameters, layer: usize) -> Self {
         let name = format!("blocks.{layer}");
         let memory = format!("{name}.memory");
-        let feed_forward = match config.memory.of(layer) {
+        let replacing = config.memory.of(layer).filter(|kind| kind.replaces_mlp());
+        let feed_forward = match replacing {
             Some(MemoryKind::ProductKey) => {
                 FeedForward::ProductKey(ProductKey::new(config, parameters, &memory))
             }
@@ -65,8 +66,9 @@ impl Block {
 
     /// Has a memory read from this store.
     pub fn remember(&mut self, store: Arc<Exact>) {
-        if let FeedForward::Memory(memory) = &mut self.feed_forward {
-            memory.remember(store);
+        match &mut self.feed_forward {
+            FeedForward::Memory(memory) => memory.remember(store),
+            _ => self.attn.remember(store),
         }
     }
 
@@ -134,7 +136,7 @@ impl Block {
             attn_out,
             resid_mid,
             mlp_post,
-            recalled,
+            recalled: read.recalled.or(recalled),
             mlp_out,
         }
     }

@@ -17,7 +17,8 @@ pub struct Recalled {
     pub keys: Vec<f32>,
     pub values: Vec<f32>,
     pub found: Found,
-    /// How much each slot found counts: `[seq, k]`, whose rows sum to 1.
+    /// How much each slot found counts, on average over the heads if each weighs by itself: `[seq, k]`, whose
+    /// rows sum to 1.
     pub weights: Vec<f32>,
 }
 

@@ -7,6 +7,7 @@ mod block;
 mod edit;
 mod linear;
 mod matrix;
+mod memorizing;
 mod memory;
 mod mlp;
 mod neighbours;

@@ -50,7 +50,7 @@ pub struct LayerRecording {
     pub v: Vec<f32>,
     /// `[head, query, key]`
     pub pattern: Vec<f32>,
-    /// Each head's weighted values: `[seq, n_heads * d_head]`.
+    /// Each head's weighted values, with what its memory has for it: `[seq, n_heads * d_head]`.
     pub z: Vec<f32>,
     /// What each head writes, `z W_O` without `b_O`: `[head, seq, d_model]`.
     pub head_out: Vec<f32>,

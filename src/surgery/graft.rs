@@ -5,7 +5,7 @@ use super::SurgeryError;
 use super::operate::{refit, replace, seed};
 use crate::checkpoint::{Checkpoint, Moments};
 use crate::config::{MemoryKind, MemoryLimits, MlpKind, ModelConfig};
-use crate::memory::Bank;
+use crate::memory::{Bank, Store};
 use crate::model::Layout;
 
 /// Of what parts of the model before a model is made.
@@ -175,11 +175,14 @@ impl Plan {
     /// A memory in the place of the MLP of `layer`: of the kind that the model has elsewhere, or featural.
     ///
     /// # Errors
-    /// If there is no such layer, or it has a memory.
+    /// If there is no such layer, it has a memory, or memories leave MLPs where they are.
     pub fn remember(model: &ModelConfig, layer: usize) -> Result<Self, SurgeryError> {
         let last = model.n_layers - 1;
         if layer > last {
             return Err(SurgeryError::NoLayer { asked: layer, last });
+        }
+        if model.memory.kind == MemoryKind::Memorizing {
+            return Err(SurgeryError::Memorizing);
         }
         if model.memory.of(layer).is_some() {
             return Err(SurgeryError::IsMemory { layer });
@@ -205,17 +208,26 @@ impl Plan {
     }
 
     /// What is remembered, by the layers that there are now.
-    fn bank(&self, before: &Bank) -> Bank {
+    ///
+    /// # Errors
+    /// If slots are not as wide as those of the layer are now.
+    fn bank(&self, before: &Bank) -> Result<Bank, SurgeryError> {
         let mut bank = Bank::new(&self.model);
         for (at, layer) in self.layers.iter().enumerate() {
-            if let Some(memory) = layer.and_then(|layer| before.layer(layer)) {
-                bank.restore(at, memory.clone());
+            let Some((layer, memory)) = layer.and_then(|at| Some((at, before.layer(at)?))) else {
+                continue;
+            };
+            let fits = bank.layer(at).is_none_or(|new| new.store.shape() == memory.store.shape());
+            match memory.store.ids().len() {
+                _ if fits => bank.restore(at, memory.clone()),
+                0 => {}
+                _ => return Err(SurgeryError::Memorized { layer }),
             }
         }
         if let Some(memory) = before.output() {
             bank.restore(self.layers.len(), memory.clone());
         }
-        bank
+        Ok(bank)
     }
 
     /// The settings of the heads; their width stays what it was `before`.
@@ -321,7 +333,7 @@ fn axes(name: &str) -> [Axis; 2] {
         "W_Q" | "b_Q" => [Axis::Same, Axis::Heads],
         "W_K" | "b_K" | "W_V" | "b_V" => [Axis::Same, Axis::Keys],
         "W_O" => [Axis::Heads, Axis::Same],
-        "contribution" => [Axis::Same, Axis::Head],
+        "contribution" | "gate" => [Axis::Same, Axis::Head],
         "W_in" | "b_in" | "W_gate" | "b_gate" => [Axis::Same, Axis::Hidden],
         "W_out" => [Axis::Hidden, Axis::Same],
         _ => [Axis::Same, Axis::Same],
@@ -332,7 +344,7 @@ fn axes(name: &str) -> [Axis; 2] {
 /// those of a new run are.
 ///
 /// # Errors
-/// If the model does not work on a device with `limits`.
+/// If the model does not work on a device with `limits`, or would not find what it remembers.
 pub fn graft(
     before: &Checkpoint,
     plan: &Plan,
@@ -340,6 +352,7 @@ pub fn graft(
     begin: impl Fn(&New) -> f32,
 ) -> Result<Checkpoint, SurgeryError> {
     let config = refit(before, plan.model.clone(), limits)?;
+    let bank = plan.bank(&before.bank)?;
     let layout = |model| Layout::new(model, before.tokenizer.vocab_size());
     let (from, to) = (layout(&before.config.model), layout(&config.model));
     let drawn = to.init(seed(before));
@@ -349,5 +362,5 @@ pub fn graft(
         .moments
         .as_ref()
         .map(|Moments { first, second }| Moments { first: moment(first), second: moment(second) });
-    Ok(replace(before, config, parameters, moments, plan.bank(&before.bank)))
+    Ok(replace(before, config, parameters, moments, bank))
 }

@@ -56,10 +56,8 @@ fn alike(new: &New, before: &Checkpoint, layout: &Layout) -> f32 {
     let values = &before.parameters[parameter.range.clone()];
     let columns = parameter.shape.last().copied().unwrap_or(1);
     let is_of_rows = new.parameter.ends_with("W_O");
-    let width = match new.parameter.ends_with(".contribution") {
-        true => 1,
-        false => before.config.model.d_head(),
-    };
+    let is_one_a_head = [".contribution", ".gate"].iter().any(|of| new.parameter.ends_with(of));
+    let width = if is_one_a_head { 1 } else { before.config.model.d_head() };
     let others: Vec<f32> = if is_of_rows {
         let rows = (new.row % width..values.len() / columns).step_by(width);
         rows.map(|row| values[row * columns + new.column]).collect()

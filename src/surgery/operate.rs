@@ -62,6 +62,16 @@ pub enum SurgeryError {
          (model.feedback)"
     )]
     Feedback,
+    #[error(
+        "what layer {layer} remembers is as wide as its heads together and would not be found by more or \
+         fewer; empty the memory first"
+    )]
+    Memorized { layer: usize },
+    #[error(
+        "a model has memories of one kind, and its Memory (model.memory.kind) is `memorizing`, which leaves MLPs \
+         where they are; another kind, or `none`, would work"
+    )]
+    Memorizing,
     #[error("layer {layer} has a memory already")]
     IsMemory { layer: usize },
     #[error("there is nothing to widen: MLP (model.mlp) is `none`")]

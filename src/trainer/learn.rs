@@ -111,7 +111,7 @@ impl Trainer {
         let memory =
             MemoryConfig { threshold: 0.0, inserts: most, ..self.config.model.memory.clone() };
         let mut last = f32::INFINITY;
-        for _ in 0..TEACHING_STEPS {
+        for pass in 0..TEACHING_STEPS {
             let device = self.device.clone().autodiff();
             let batch = Batch::new(std::slice::from_ref(&row), self.config.model.context, &device);
             let [_, seq] = batch.tokens.dims();
@@ -123,7 +123,10 @@ impl Trainer {
             let loss = mean_loss(token_losses(logits, batch.targets), batch.weights, 1.0);
             let gradients = weights.backward(&loss);
             last = loss.inner().into_scalar_async::<f32>().await?;
-            if last < TAUGHT {
+            // Where no values are trained, a layer has the whole text once those before it have: to read it again
+            // would only write it down again.
+            let is_trained = reads.iter().any(|(_, read)| read.trained.is_some());
+            if last < TAUGHT || !is_trained && pass >= reads.len() {
                 break;
             }
             let learned = Learned::new(reads, gradients, seq, batch.ids, &batch.fields);

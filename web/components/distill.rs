@@ -12,10 +12,12 @@ use crate::tables::{escape, headings, row, table};
 #[component]
 pub fn Distill() -> impl IntoView {
     let (state, actions) = (use_state(), use_actions());
-    let kind = RwSignal::new(MemoryKind::NAMES[1].to_owned());
+    let names = MemoryKind::replacing;
+    let name = move |place: usize| names().nth(place).unwrap_or_default().to_owned();
+    let kind = RwSignal::new(name(0));
     let [layers, prompt] = [(); 2].map(|()| RwSignal::new(String::new()));
     let steps = RwSignal::new("150".to_owned());
-    let kinds = || options(MemoryKind::NAMES[1..].iter().copied(), 0);
+    let kinds = move || options(names(), 0);
     let begin = move || {
         let settings =
             [("model.memory.kind", kind), ("model.memory.layers", layers), ("train.steps", steps)];
@@ -31,7 +33,7 @@ pub fn Distill() -> impl IntoView {
                  place; Undo under Surgery takes it back."
             </p>
             <div class="controls lab">
-                {choice("Kind", kinds, move |place| kind.set(MemoryKind::NAMES[1 + place].into()))}
+                {choice("Kind", kinds, move |place| kind.set(name(place)))}
                 {asked("In layers", "all", layers)} {asked("For steps", "", steps)}
                 {asked("Both write after", "an example", prompt)}
                 {button("Distil", "", begin)} {button("Stop", "", move || actions.stop_job())}

@@ -40,7 +40,7 @@ pub fn Experiment() -> impl IntoView {
                 <div class="knobs">{list_knobs("model.")}</div>
             </details>
             <details open=state.knobs.with_untracked(|knobs| knobs.model.memory != MemoryConfig::default())>
-                <summary>"Memory in place of MLPs"</summary>
+                <summary>"Memory of layers"</summary>
                 <div class="knobs">{list_knobs("model.memory.")}</div>
             </details>
             <details open=open>

@@ -1,0 +1,121 @@
+//! Attention that also reads from a store: see [`model::memorizing`](crate::model::memorizing).
+
+use std::sync::Arc;
+
+use super::linear::Parameters;
+use super::memory::{Recalled, softmax, unit};
+use crate::config::ModelConfig;
+use crate::memory::Exact;
+use crate::model::attention::contribution;
+use crate::model::memory::SHARPNESS;
+
+#[derive(Clone, Debug)]
+pub struct Memorizing {
+    /// The share of each head that its memory has: `[n_heads]`.
+    gates: Vec<f32>,
+    sharpness: f32,
+    d_head: usize,
+    top_k: usize,
+    store: Option<Arc<Exact>>,
+}
+
+/// What was found for a prompt.
+pub struct Remembered<'a> {
+    pub recalled: Recalled,
+    /// What each head reads of it: `[seq, n_heads * d_head]`; empty if nothing was found.
+    z: Vec<f32>,
+    memory: &'a Memorizing,
+}
+
+impl Memorizing {
+    /// That of the attention `name`, which remembers nothing yet; `None` if it has no memory.
+    pub fn new(config: &ModelConfig, parameters: Parameters, name: &str) -> Option<Self> {
+        let gates = parameters.get(&format!("{name}.gate"))?;
+        let sharpness = parameters.get(&format!("{name}.sharpness"))?;
+        Some(Self {
+            gates: gates.into_iter().map(contribution).collect(),
+            sharpness: SHARPNESS * sharpness.first().map_or(1.0, |of| of.abs()),
+            d_head: config.d_head(),
+            top_k: config.memory.top_k,
+            store: None,
+        })
+    }
+
+    pub fn remember(&mut self, store: Arc<Exact>) {
+        self.store = Some(store);
+    }
+
+    /// What tokens find, and would write down.
+    ///
+    /// # Shapes
+    /// `q`, `k`, `v`: `[seq, n_heads * d_head]`, not turned
+    pub fn read(&self, q: &[f32], k: &[f32], v: Vec<f32>) -> Remembered<'_> {
+        let (queries, keys) = (self.unit_heads(q), self.unit_heads(k));
+        let search = |store: &Arc<Exact>| store.search(&queries, self.top_k);
+        let found = self.store.as_ref().map(search).transpose();
+        let found = found.expect("queries are as wide as keys").unwrap_or_default();
+        let mut recalled = Recalled { queries, keys, values: v, found, weights: Vec::new() };
+        let z = if recalled.found.k > 0 { self.attend(&mut recalled) } else { Vec::new() };
+        Remembered { recalled, z, memory: self }
+    }
+
+    /// What each head reads of what was found, `[seq, n_heads * d_head]`; how much each slot counts is noted.
+    fn attend(&self, recalled: &mut Recalled) -> Vec<f32> {
+        let Recalled { queries, found, weights, .. } = recalled;
+        let (heads, d_head, k) = (self.gates.len(), self.d_head, found.k);
+        let width = heads * d_head;
+        let mut z = vec![0.0; queries.len()];
+        *weights = vec![0.0; found.ids.len()];
+        let slots = found.keys.chunks(k * width).zip(found.values.chunks(k * width));
+        let tokens = queries.chunks(width).zip(z.chunks_mut(width)).zip(weights.chunks_mut(k));
+        for (((query, z), weights), (keys, values)) in tokens.zip(slots) {
+            for head in 0..heads {
+                let own = head * d_head..(head + 1) * d_head;
+                let score = |key: &[f32]| -> f32 {
+                    let product = query[own.clone()].iter().zip(&key[own.clone()]);
+                    // Both parts have length 1/sqrt(n_heads).
+                    self.sharpness * heads as f32 * product.map(|(q, k)| q * k).sum::<f32>()
+                };
+                let of_head = softmax(keys.chunks(width).map(score).collect());
+                for ((share, value), weight) in
+                    of_head.iter().zip(values.chunks(width)).zip(&mut *weights)
+                {
+                    *weight += share / heads as f32;
+                    let value = &value[own.clone()];
+                    z[own.clone()].iter_mut().zip(value).for_each(|(z, v)| *z += share * v);
+                }
+            }
+        }
+        z
+    }
+
+    /// Each head's part scaled to length 1, and all together to length 1.
+    ///
+    /// # Shapes
+    /// `x` and the result: `[seq, n_heads * d_head]`
+    fn unit_heads(&self, x: &[f32]) -> Vec<f32> {
+        let mut x = unit(x.to_vec(), self.d_head);
+        let all = (self.gates.len() as f32).sqrt();
+        x.iter_mut().for_each(|x| *x /= all);
+        x
+    }
+}
+
+impl Remembered<'_> {
+    /// Mixes into what a head read of the tokens before what its memory has for it.
+    ///
+    /// # Shapes
+    /// `local`: `[seq, n_heads * d_head]` from the head's first number on
+    pub fn mix(&self, head: usize, local: &mut [f32]) {
+        let Memorizing { gates, d_head, .. } = self.memory;
+        let (width, gate) = (gates.len() * d_head, gates[head]);
+        // Nothing, if nothing was found.
+        let rows = self.z.chunks(width).zip(local.chunks_mut(width));
+        for (remembered, local) in rows {
+            let remembered = &remembered[head * d_head..][..*d_head];
+            for (local, remembered) in local.iter_mut().zip(remembered) {
+                *local = gate * remembered + (1.0 - gate) * *local;
+            }
+        }
+    }
+}
