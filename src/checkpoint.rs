@@ -76,7 +76,7 @@ pub enum CheckpointError {
     TooLarge { parameters: usize, needs: u64, has: u64 },
     #[error(
         "its model is not the one that was asked for; set every knob of the model back but Dropout, Slots, \
-         Neighbours, Novelty, Inserts and Recombine"
+         Neighbours, Novelty, Inserts, Recombine and kNN-LM share"
     )]
     Model,
     #[error("its alphabet is not that of its task in this version of Confab")]
@@ -205,13 +205,14 @@ impl Checkpoint {
     /// read and written.
     pub fn restart(self, config: RunConfig) -> Result<Self, CheckpointError> {
         let (old, new) = (&self.config.model, &config.model);
-        let MemoryConfig { slots, top_k, threshold, inserts, recombine, .. } = new.memory;
+        let MemoryConfig { slots, top_k, threshold, inserts, recombine, lambda, .. } = new.memory;
         let memory = old.memory.clone();
-        let memory = MemoryConfig { slots, top_k, threshold, inserts, recombine, ..memory };
+        let memory = MemoryConfig { slots, top_k, threshold, inserts, recombine, lambda, ..memory };
         if *new != (ModelConfig { dropout: new.dropout, memory, ..old.clone() }) {
             return Err(CheckpointError::Model);
         }
-        Ok(Self { config, step: 0, history: Vec::new(), moments: None, ..self })
+        let bank = self.bank.fit(new);
+        Ok(Self { config, step: 0, history: Vec::new(), moments: None, bank, ..self })
     }
 
     /// What a saved file is called.

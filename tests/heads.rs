@@ -1,6 +1,6 @@
 //! Heads that are weighed, added and dropped, and weights that are pruned and rewound.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use burn::tensor::Device;
 use confab::checkpoint::Checkpoint;
@@ -8,7 +8,7 @@ use confab::config::{Knob, MemoryLimits, RunConfig};
 use confab::model::Layout;
 use confab::plain::Plain;
 use confab::platform::Store;
-use confab::protocol::{Command, DeviceChoice, Event};
+use confab::protocol::{Command, DeviceChoice, Event, RunState};
 use confab::session;
 use confab::surgery::{Kind, Operation, contributions, grow_heads, operate, prune_heads};
 use confab::task::Split;
@@ -229,20 +229,23 @@ fn session(changes: &[(&str, &str)]) -> (Vec<String>, Vec<usize>, Checkpoint) {
     orders.unbounded_send(build).unwrap();
     orders.unbounded_send(Command::Train).unwrap();
     let (notices, heads, file) = (RefCell::default(), RefCell::default(), RefCell::new(None));
+    let pauses = Cell::new(0);
     let emit = |event| match event {
         Event::Notice { text } => RefCell::<Vec<String>>::borrow_mut(&notices).push(text),
         Event::Refused { reason } => panic!("{reason}"),
         Event::Built(built) => {
             RefCell::<Vec<usize>>::borrow_mut(&heads).push(built.config.model.n_heads);
         }
-        Event::State(confab::protocol::RunState::Finished) => {
+        Event::State(RunState::Finished) => {
             let _ = orders.unbounded_send(Command::SaveCheckpoint);
             orders.close_channel();
         }
+        Event::State(RunState::Paused) => pauses.set(pauses.get() + 1),
         Event::CheckpointFile { bytes, .. } => *file.borrow_mut() = Some(bytes),
         _ => {}
     };
     block_on(session::run(received, emit, Store::none()));
+    assert_eq!(pauses.get(), 1, "it trains on by itself");
     let file = file.into_inner().unwrap();
     (notices.into_inner(), heads.into_inner(), Checkpoint::from_bytes(&file).unwrap())
 }

@@ -191,6 +191,33 @@ fn a_file_keeps_it_and_no_more_slots_than_there_may_be() {
 }
 
 #[test]
+fn a_run_goes_on_with_neighbours_that_it_had_not() {
+    let mut run = trainer(&[("model.memory.lambda", "0")], Device::flex());
+    train(&mut run, 3);
+    assert!(run.bank.output().is_none());
+    let config = config(&[("train.frozen", "true"), ("model.memory.lambda", "0.5")]);
+    let begun = block_on(run.checkpoint()).unwrap().restart(config).unwrap();
+    let mut run = Trainer::resume(begun, Device::flex(), &LIMITS).unwrap();
+    train(&mut run, 2);
+    assert!(slots(&run).ids().len() > 20);
+}
+
+#[test]
+fn what_is_taught_is_not_the_first_to_go() {
+    let full = [("train.frozen", "true"), ("model.memory.slots", "120")];
+    let mut run = trainer(&full, Device::flex());
+    train(&mut run, 8);
+    let prompt = run.task.example_prompt(0);
+    block_on(run.teach(&prompt)).unwrap();
+    let taught =
+        |run: &Trainer| slots(run).slots().filter(|slot| slot.new.origin.step == 0).count();
+    let before = taught(&run);
+    assert!(before > 5 && slots(&run).ids().len() == 120, "{before}");
+    train(&mut run, 1);
+    assert_eq!(taught(&run), before);
+}
+
+#[test]
 fn the_browser_shows_it_as_the_output() {
     let mut run = trainer(&[("train.frozen", "true")], Device::flex());
     train(&mut run, 4);

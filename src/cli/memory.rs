@@ -83,11 +83,9 @@ pub fn command() -> Command {
 
 fn sub(name: &'static str, about: &'static str) -> Command {
     Command::new(name).about(about).arg(super::checkpoint_arg()).arg(super::device_arg()).arg(
-        Arg::new("layer")
-            .long("layer")
-            .value_name("N")
-            .value_parser(value_parser!(usize))
-            .help("a layer with a memory; default: the first"),
+        Arg::new("layer").long("layer").value_name("N").value_parser(value_parser!(usize)).help(
+            "a layer with a memory, or for the output the number of layers; default: the first",
+        ),
     )
 }
 

@@ -68,6 +68,18 @@ impl Bank {
         }
     }
 
+    /// What such a model can read of this, which it remembers; the rest of it is empty.
+    pub fn fit(&self, config: &ModelConfig) -> Self {
+        let mut fitting = Self::new(config);
+        for (layer, memory) in self.memories() {
+            let place = fitting.layer(layer).map(|place| place.store.shape());
+            if place == Some(memory.store.shape()) {
+                fitting.restore(layer, memory.clone());
+            }
+        }
+        fitting
+    }
+
     /// Whether a model that reads this can read the other.
     pub fn is_like(&self, other: &Self) -> bool {
         let shapes = |bank: &Self| -> Vec<_> {

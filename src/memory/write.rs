@@ -66,7 +66,11 @@ pub(super) fn learn(
         most => pairs.recombine(store, found, most)?,
     };
     let slots = novel(store.shape(), config, tokens, found, read);
-    store.insert(&slots)?;
+    let new = store.insert(&slots)?;
+    if tokens.is_taught {
+        // Told by the step 0 as not from training, they would be the first to go.
+        store.touch(&new, tokens.step)?;
+    }
     let evicted = store.evict(config.slots)?.len();
     Ok(Written { inserted: slots.len(), merged, evicted })
 }

@@ -319,7 +319,7 @@ impl<E: Fn(Event)> Session<E> {
             baseline: trainer.task.baseline(),
             config: trainer.config.clone(),
         })));
-        self.running = false;
+        self.running &= is_remade && !trainer.finished();
         self.drop_work();
         if trainer.tokenizer.encode(&self.inspected.prompt).is_err() {
             self.inspected.prompt.clear(); // it was another task's
@@ -330,7 +330,11 @@ impl<E: Fn(Event)> Session<E> {
         self.tell_kept();
         self.pace = Pace::new();
         self.saved = Saved::at(trainer.step);
-        let state = if trainer.finished() { RunState::Finished } else { RunState::Paused };
+        let state = match trainer.finished() {
+            true => RunState::Finished,
+            false if self.running => RunState::Running,
+            false => RunState::Paused,
+        };
         (self.emit)(Event::State(state));
         self.device = Some(device);
         self.trainer = Some(trainer);

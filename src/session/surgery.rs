@@ -95,7 +95,13 @@ impl<E: Fn(Event)> Session<E> {
                 true
             }
             Err(error) => {
-                self.refuse(format!("The model was not changed: {error}."));
+                self.steps.go_back(kept, usize::MAX);
+                let reason = format!("The model was not changed: {error}.");
+                if is_remade {
+                    self.notice(reason)
+                } else {
+                    self.refuse(reason)
+                }
                 false
             }
         }

@@ -11,7 +11,6 @@ use super::SurgeryError;
 use super::operate::{refit, replace, seed};
 use crate::checkpoint::{Checkpoint, Moments};
 use crate::config::{MemoryLimits, ModelConfig, NormKind};
-use crate::memory::Bank;
 use crate::model::Layout;
 
 /// How a parameter meets the residual stream.
@@ -84,10 +83,7 @@ pub fn widen(
         first: moment(first, 1),
         second: moment(second, 2),
     });
-    let mut bank = Bank::new(&config.model);
-    for (layer, memory) in before.bank.memories().filter(|(layer, _)| *layer < old.n_layers) {
-        bank.restore(layer, memory.clone());
-    }
+    let bank = before.bank.fit(&config.model);
     Ok(replace(before, config, parameters, moments, bank))
 }
 

@@ -7,6 +7,7 @@ use leptos::html;
 use leptos::prelude::*;
 
 use crate::components::by_type::ByType;
+use crate::components::controls::switch;
 use crate::components::figure::FigureView;
 use crate::components::inspector::{NoTrace, Shown};
 use crate::heatmap;
@@ -101,14 +102,7 @@ pub fn Attention() -> impl IntoView {
     view! {
         <Show when=move || shape.get().is_some() fallback=|| view! { <NoTrace/> }>
             <div class="attention-options">
-                <label class="switch">
-                    <input
-                        type="checkbox"
-                        prop:checked=move || is_averaged.get()
-                        on:change:target=move |event| is_averaged.set(event.target().checked())
-                    />
-                    "Average by layer"
-                </label>
+                {switch("Average by layer", move || is_averaged.get(), move |is_on| is_averaged.set(is_on))}
                 <Scale/>
             </div>
             <div class="tiles-box">{tiles}</div>

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::actions::use_actions;
 use crate::components::attention::Head;
-use crate::components::controls::button;
+use crate::components::controls::{button, switch};
 use crate::heatmap::css_color;
 use crate::runs::group_digits;
 use crate::state::use_state;
@@ -35,14 +35,7 @@ pub fn ByType(chosen: RwSignal<Head>) -> impl IntoView {
             </p>
             <div class="shares-box" inner_html=show_head(&report, shown)></div>
             <div inner_html=show_pattern(&report, shown)></div>
-            <label class="switch">
-                <input
-                    type="checkbox"
-                    prop:checked=move || is_ranked.get()
-                    on:change:target=move |event| is_ranked.set(event.target().checked())
-                />
-                "Most divergent first"
-            </label>
+            {switch("Most divergent first", move || is_ranked.get(), move |is_on| is_ranked.set(is_on))}
             <div class="ranking" role="group" aria-label="Heads by divergence">
                 {heads
                     .into_iter()

@@ -45,6 +45,29 @@ pub fn asked(label: &'static str, placeholder: &'static str, typed: RwSignal<Str
     .into_any()
 }
 
+/// Something that is on or off.
+pub fn switch(
+    label: &'static str,
+    is_on: impl Fn() -> bool + Send + 'static,
+    set: impl Fn(bool) + Send + 'static,
+) -> AnyView {
+    toggle(label, Box::new(is_on), Box::new(set))
+}
+
+fn toggle(label: &'static str, is_on: Box<dyn Fn() -> bool + Send>, set: Act<bool>) -> AnyView {
+    view! {
+        <label class="switch">
+            <input
+                type="checkbox"
+                prop:checked=is_on
+                on:change:target=move |event: InputEvent| set(event.target().checked())
+            />
+            {label}
+        </label>
+    }
+    .into_any()
+}
+
 /// One of several, `options` in HTML; `choose` is given its place.
 pub fn choice(
     label: &'static str,

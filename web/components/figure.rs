@@ -2,6 +2,7 @@ use confab::figure::{Content, Figure, Pick, Table};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+use super::controls::button;
 use super::grid::{Cells, Focus, with_grid};
 use super::lines::Lines;
 use super::tokens::Tokens;
@@ -81,7 +82,7 @@ pub fn FigureView(figure: Memo<Option<Figure>>, pick: fn(State, Pick, usize)) ->
 fn Save(figure: Memo<Option<Figure>>, is_png: bool) -> impl IntoView {
     let state = use_state();
     let Dark(is_dark) = expect_context();
-    let save = move |_| {
+    let save = move || {
         let drawn = figure
             .with_untracked(|figure| figure.as_ref().map(|f| f.to_svg(is_dark.get_untracked())));
         spawn_local(async move {
@@ -98,7 +99,7 @@ fn Save(figure: Memo<Option<Figure>>, is_png: bool) -> impl IntoView {
             }
         });
     };
-    view! { <button class="small" on:click=save>{if is_png { "PNG" } else { "SVG" }}</button> }
+    button(if is_png { "PNG" } else { "SVG" }, "", save)
 }
 
 /// The width and height that an SVG of ours begins with.

@@ -3,7 +3,7 @@ use confab::figure::Pick;
 use confab::look::{ANALYSES, Asks, Group, Look};
 use leptos::prelude::*;
 
-use super::controls::{asked, button, live};
+use super::controls::{asked, button, live, switch};
 use super::figure::FigureView;
 use super::{InputEvent, SelectEvent};
 use crate::actions::use_actions;
@@ -68,17 +68,11 @@ pub fn Lab(group: Group) -> impl IntoView {
             </label>
             {asked}
             <Show when=move || asks(Asks::Folding)>
-                <label class="switch">
-                    <input
-                        type="checkbox"
-                        prop:checked=move || state.look.with(|look| look.is_folded)
-                        on:change:target=move |event: InputEvent| {
-                            let is_folded = event.target().checked();
-                            state.look.update(|look| look.is_folded = is_folded);
-                        }
-                    />
-                    "Fold the norms in"
-                </label>
+                {switch(
+                    "Fold the norms in",
+                    move || state.look.with(|look| look.is_folded),
+                    move |is_on| state.look.update(|look| look.is_folded = is_on),
+                )}
             </Show>
         </div>
         <p class="hint">

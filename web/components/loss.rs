@@ -9,7 +9,7 @@ use leptos::task::spawn_local;
 use crate::browser;
 use crate::chart::{self, Chart, Curve, Level, Options};
 use crate::components::Dark;
-use crate::components::controls::{button, live};
+use crate::components::controls::{button, live, switch};
 use crate::components::fields::Fields;
 use crate::runs::{group_digits, show_loss};
 use crate::state::{State, use_state};
@@ -74,14 +74,7 @@ pub fn Loss() -> impl IntoView {
         <section class="panel loss" aria-label="Loss">
             <div class="heading">
                 <h2>"Loss"</h2>
-                <label class="switch">
-                    <input
-                        type="checkbox"
-                        prop:checked=move || is_log.get()
-                        on:change:target=move |event| is_log.set(event.target().checked())
-                    />
-                    "Log scale"
-                </label>
+                {switch("Log scale", move || is_log.get(), move |is_on| is_log.set(is_on))}
                 {button("Export PNG", "", export_png)} {button("Export CSV", "", export_csv)}
             </div>
             <Figures/>

@@ -13,8 +13,12 @@ pub fn Memory() -> impl IntoView {
     let [ids, like, name] = [(); 3].map(|()| RwSignal::new(String::new()));
     let chosen = RwSignal::new(0);
     let counts = move || {
-        let layer =
-            |(layer, slots): &(usize, usize)| format!("L{layer}: {} slots", group_digits(*slots));
+        let n_layers =
+            state.model.with(|model| model.as_ref().map_or(0, |model| model.config.model.n_layers));
+        let layer = |(layer, slots): &(usize, usize)| {
+            let place = if *layer == n_layers { "output".into() } else { format!("L{layer}") };
+            format!("{place}: {} slots", group_digits(*slots))
+        };
         let shown = state.remembered.with(|(slots, _)| slots.iter().map(layer).collect::<Vec<_>>());
         match shown.is_empty() {
             true => "This model has no memory that is stored. Under Memory, choose featural or \

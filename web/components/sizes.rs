@@ -1,26 +1,20 @@
 use leptos::prelude::*;
 
-use crate::components::InputEvent;
+use super::controls::switch;
 
 /// A box to tick for each of `names`; those that are ticked are in `chosen`.
 #[component]
 pub fn Sizes(names: Vec<&'static str>, chosen: RwSignal<Vec<&'static str>>) -> impl IntoView {
     let choices = names.into_iter().map(|name| {
-        let is_chosen = move || chosen.with(|chosen| chosen.contains(&name));
-        let toggle = move |event: InputEvent| {
+        let choose = move |is_on| {
             chosen.update(|chosen| {
                 chosen.retain(|other| *other != name);
-                if event.target().checked() {
+                if is_on {
                     chosen.push(name);
                 }
             });
         };
-        view! {
-            <label class="switch">
-                <input type="checkbox" prop:checked=is_chosen on:change:target=toggle/>
-                {name}
-            </label>
-        }
+        switch(name, move || chosen.with(|chosen| chosen.contains(&name)), choose)
     });
     view! {
         <fieldset class="sizes">

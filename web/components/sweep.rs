@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use crate::actions::use_actions;
 use crate::browser;
 use crate::components::Dark;
-use crate::components::controls::live;
+use crate::components::controls::{button, live};
 use crate::state::use_state;
 
 const HEIGHT: u32 = 240;
@@ -47,13 +47,7 @@ pub fn Sweep() -> impl IntoView {
         <div class="heading">
             <h3>"Temperature sweep"</h3>
             <span class="hint" data-testid="sweep-progress">{live(move || done().unwrap_or_default())}</span>
-            <button
-                class="small"
-                title="evaluates at seven temperatures, from 0.01 to 1.5"
-                on:click=move |_| actions.sweep()
-            >
-                "Sweep"
-            </button>
+            {button("Sweep", "evaluates at seven temperatures, from 0.01 to 1.5", move || actions.sweep())}
         </div>
         <div node_ref=holder>
             <div role="img" aria-label="Answers by temperature" inner_html=svg></div>
