@@ -70,7 +70,7 @@ test('heads grow while a run trains, and what that does to the loss is told', as
     await confab.click('Train')
     await confab.untilNotice(/Step 5: 3 heads a layer now.* Validation loss \d\.\d+ before, \d\.\d+ after/)
     await untilTitle(confab, /^2 layers of 3 heads/)
-    await confab.untilStep(12) // it goes on by itself
+    await confab.untilStep(40) // it goes on by itself
     assert.equal(await confab.page.getByRole('textbox', { name: 'Heads', exact: true }).inputValue(), '3')
     assert.equal(await confab.combobox('Device').inputValue(), 'cpu')
     await confab.click('Pause')
@@ -80,8 +80,10 @@ test('heads grow while a run trains, and what that does to the loss is told', as
     // A lottery ticket: half of the weights go, the others go back to where they began.
     await operate(confab, 'Prune weights', 50)
     await confab.untilNotice(/Prune weights: 50\. .* logits changed/)
-    await operate(confab, 'Rewind weights', 5)
-    await eventually(async () => await confab.step() === 5, 'the run to go back', 30_000, () => confab.describe())
+    await operate(confab, 'Rewind weights', 5) // of the model before its heads grew
+    await confab.untilNotice(/no weights of step 5/)
+    await operate(confab, 'Rewind weights', 32)
+    await eventually(async () => await confab.step() === 32, 'the run to go back', 30_000, () => confab.describe())
     await confab.click('Train')
     await confab.untilStep(step + 1)
     const { metadata } = await confab.saveCheckpoint()
