@@ -59,7 +59,7 @@ fn show(report: &DistillReport) -> String {
     };
     let rows: String = layers.iter().map(of_layer).collect();
     let head = headings("Layer", ["Error", "Slots"].into_iter());
-    html += &table("", "Replaced layers", &head, &rows);
+    html += &table("facts", "Replaced layers", &head, &rows);
     if let Some(sides) = sides {
         for (name, text) in [("Teacher", &sides.teacher), ("Clone", &sides.clone)] {
             let (prompt, text) = (escape(&sides.prompt), escape(text));

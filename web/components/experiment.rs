@@ -45,7 +45,7 @@ pub fn Experiment() -> impl IntoView {
             </details>
             <details open=open>
                 <summary>"Training"</summary>
-                <div class="knobs">{list_knobs("train.")} {list_knobs("seed")}</div>
+                <div class="knobs">{list_knobs("train.")} {list_knobs("train.heads.")} {list_knobs("seed")}</div>
             </details>
             <details open=state.knobs.with_untracked(|knobs| knobs.noise != NoiseConfig::default())>
                 <summary>"Noise on what is read"</summary>
