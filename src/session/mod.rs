@@ -363,6 +363,7 @@ impl<E: Fn(Event)> Session<E> {
         if self.running {
             self.running = false;
             (self.emit)(Event::State(RunState::Paused));
+            self.tell_memory();
             self.trace().await;
             self.sight.follow(false);
             self.save().await;

@@ -147,6 +147,7 @@ impl<E: Fn(Event)> Session<E> {
                 } else if finished {
                     self.running = false;
                     (self.emit)(Event::State(RunState::Finished));
+                    self.tell_memory();
                     self.trace().await;
                     self.save().await;
                 }
