@@ -203,21 +203,6 @@ fn a_run_goes_on_with_neighbours_that_it_had_not() {
 }
 
 #[test]
-fn what_is_taught_is_not_the_first_to_go() {
-    let full = [("train.frozen", "true"), ("model.memory.slots", "120")];
-    let mut run = trainer(&full, Device::flex());
-    train(&mut run, 8);
-    let prompt = run.task.example_prompt(0);
-    block_on(run.teach(&prompt)).unwrap();
-    let taught =
-        |run: &Trainer| slots(run).slots().filter(|slot| slot.new.origin.step == 0).count();
-    let before = taught(&run);
-    assert!(before > 5 && slots(&run).ids().len() == 120, "{before}");
-    train(&mut run, 1);
-    assert_eq!(taught(&run), before);
-}
-
-#[test]
 fn the_browser_shows_it_as_the_output() {
     let mut run = trainer(&[("train.frozen", "true")], Device::flex());
     train(&mut run, 4);
