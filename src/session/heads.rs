@@ -31,11 +31,9 @@ impl<E: Fn(Event)> Session<E> {
         };
         let operation = Operation { kind, number: 1 };
         after.edits.push(Surgery { operation, step: before.step, loss: None });
-        let mut undo = std::mem::take(&mut self.undo);
-        if self.go_on_with(after, true).await {
-            undo.keep(before);
+        if self.change_model(before, after, true).await.is_none() {
+            return Ok(());
         }
-        self.undo = undo;
         let Some(trainer) = &mut self.trainer else { return Ok(()) };
         let losses = [loss, trainer.losses(Split::Validation, batches).await?.mean()];
         if let Some(done) = trainer.edits.last_mut() {

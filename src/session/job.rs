@@ -167,11 +167,7 @@ impl<E: Fn(Event)> Session<E> {
             );
         }
         self.running = false;
-        let mut undo = std::mem::take(&mut self.undo);
-        if self.go_on_with(clone, true).await {
-            undo.keep(before);
-        }
-        self.undo = undo;
+        self.change_model(before, clone, true).await;
     }
 
     /// Gives up the job; the end of a sweep or benchmark is told, for what it found is kept.

@@ -18,7 +18,7 @@ pub(super) struct Undo {
 impl Undo {
     /// Keeps a state, in place of the oldest ones if there is no room; `false` if there is none for it
     /// alone.
-    pub(super) fn keep(&mut self, state: Checkpoint) -> bool {
+    fn keep(&mut self, state: Checkpoint) -> bool {
         self.before.push(state);
         let bytes = |of: &[Checkpoint]| of.iter().map(size).sum::<usize>();
         while self.before.len() > MOST_STATES || bytes(&self.before) > MOST_BYTES {
@@ -56,12 +56,26 @@ impl<E: Fn(Event)> Session<E> {
         };
         let ids = trainer.tokenizer.encode(prompt).unwrap_or_default();
         let report = surgery::report(&before, &after, &ids);
-        let mut undo = std::mem::take(&mut self.undo);
-        if self.go_on_with(after, false).await {
-            let kept = if undo.keep(before) { "" } else { " It is too large to be taken back." };
+        if let Some(is_kept) = self.change_model(before, after, false).await {
+            let kept = if is_kept { "" } else { " It is too large to be taken back." };
             self.notice(format!("{operation}. {report}.{kept}"));
         }
+    }
+
+    /// Has the run go on with what was made of its model, and keeps what it was `before`; whether there was
+    /// room for that, or `None`, with an answer, if it cannot be run. `is_remade` says that no command has
+    /// asked for it.
+    pub(super) async fn change_model(
+        &mut self,
+        before: Checkpoint,
+        after: Checkpoint,
+        is_remade: bool,
+    ) -> Option<bool> {
+        let mut undo = std::mem::take(&mut self.undo);
+        let is_taken = self.go_on_with(after, is_remade).await;
+        let is_kept = is_taken.then(|| undo.keep(before));
         self.undo = undo;
+        is_kept
     }
 
     pub(super) async fn undo(&mut self) {
@@ -73,19 +87,20 @@ impl<E: Fn(Event)> Session<E> {
         self.undo = undo;
     }
 
-    /// Another state takes the place of the run's; `false`, with an answer, if it cannot be run. `is_remade`
-    /// says that no command has asked for it.
-    pub(super) async fn go_on_with(&mut self, state: Checkpoint, is_remade: bool) -> bool {
+    /// Another state takes the place of the run's; `false`, with an answer, if it cannot be run.
+    async fn go_on_with(&mut self, state: Checkpoint, is_remade: bool) -> bool {
         let (Some(device), Some(trainer)) = (self.device.clone(), &self.trainer) else {
             return false;
         };
         let (is_running, step) = (self.running, state.step);
         let is_same_model = trainer.config.model == state.config.model;
-        let kept = if is_same_model { self.steps.take() } else { Vec::new() };
+        let kept = self.steps.take();
         match self.adopt(state, device, is_remade).await {
             Ok(()) => {
-                self.steps.go_back(kept, step);
-                self.tell_kept();
+                if is_same_model {
+                    self.steps.go_back(kept, step);
+                    self.tell_kept();
+                }
                 self.saved.forget();
                 self.save().await;
                 self.tell_fields().await;

@@ -3,7 +3,6 @@
 
 use super::SurgeryError;
 use crate::checkpoint::{Checkpoint, Moments};
-use crate::config::RunConfig;
 use crate::model::Layout;
 
 /// The run of `before` with this percentage of the weights of layers' matrices set to 0 that are not: the
@@ -47,8 +46,7 @@ pub(super) fn rewind(
 
 /// Places in the flat vector of the weights of layers' matrices.
 fn prunable(of: &Checkpoint) -> impl Iterator<Item = usize> {
-    let RunConfig { model, .. } = &of.config;
-    let layout = Layout::new(model, of.tokenizer.vocab_size());
+    let layout = Layout::new(&of.config.model, of.tokenizer.vocab_size());
     let mask = layout.mask(|parameter| parameter.is_prunable());
     (0..mask.len()).filter(move |at| mask[*at] == 1.0)
 }
