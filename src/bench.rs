@@ -1,38 +1,35 @@
-//! How fast a model trains and writes, and what a step spends its time on.
+//! Speed of training and writing, and the time of each part of a step.
 
 mod suite;
 
 use burn::tensor::{Device, ExecutionError, Tensor};
 use web_time::{Duration, Instant};
 
-use crate::batch::{Batch, Row};
 use crate::config::{ConfigError, MemoryLimits, RunConfig};
-use crate::decode::Decoder;
-use crate::loss::{mean_loss, token_losses};
-use crate::model::{Gpt, Weights};
-use crate::optimizer::AdamW;
+use crate::data::{Batch, Row};
+use crate::generate::Decoder;
+use crate::kernel::dropout::Dropout;
+use crate::learn::{Likelihood, Trainer};
 use crate::report::{Shape, StepTime};
-use crate::task::Field;
-use crate::trainer::Trainer;
+use crate::run::Field;
 
 pub use suite::Suite;
 
-/// Steps whose times are not counted: kernels are compiled and memory is taken in them.
+/// Warm-up steps, whose times do not count: kernels compile and memory is allocated.
 const WARM_UP: usize = 3;
-/// Characters written before the time of the others is taken, and the most written.
+/// Characters written before timing starts, and most characters written.
 const FIRST_CHARS: usize = 8;
 const MOST_CHARS: usize = 128;
-/// Times that they are written.
+/// Repetitions of the writing.
 const PASSES: usize = 5;
 
-/// A model that is measured: its weights are new, its tokens any.
+/// A model under measurement, with new weights and arbitrary tokens.
 pub struct Bench {
     trainer: Trainer,
-    optimizer: AdamW,
     device: Device,
 }
 
-/// The times of one shape's steps, taken round by round.
+/// Step times of one shape, taken in rounds.
 #[derive(Debug, Default)]
 struct Rounds {
     done: usize,
@@ -56,11 +53,10 @@ impl Bench {
         limits: &MemoryLimits,
     ) -> Result<Self, ConfigError> {
         let trainer = Trainer::new(config, device.clone(), limits)?;
-        let optimizer = AdamW::new(&trainer.layout, &device);
-        Ok(Self { trainer, optimizer, device })
+        Ok(Self { trainer, device })
     }
 
-    /// Times one more step of `shape`, whole and part by part.
+    /// Times one more step of `shape`, as a whole and part by part.
     async fn round(&mut self, shape: Shape, rounds: &mut Rounds) -> Result<(), ExecutionError> {
         let times = self.step(shape, rounds.done, false).await?;
         let apart = self.step(shape, rounds.done, true).await?;
@@ -72,8 +68,8 @@ impl Bench {
         Ok(())
     }
 
-    /// Seconds of forward, backward, update and readback of one step; if they are not waited for
-    /// one by one, what the device does late falls to the readback.
+    /// Seconds of forward, backward, update and readback of one step. Unless `is_apart`, only the readback waits
+    /// for the device, so its time includes all late work.
     async fn step(
         &mut self,
         Shape { batch, seq }: Shape,
@@ -82,31 +78,31 @@ impl Bench {
     ) -> Result<[f64; 4], ExecutionError> {
         let rows: Vec<Row> = (0..batch).map(|row| self.row(row + batch * round, seq + 1)).collect();
         let mut laps = Laps::new(is_apart.then_some(&self.device));
-        let Trainer { config, layout, parameters, .. } = &mut self.trainer;
-        let train = &config.train;
-        let rates = self.optimizer.rates(train, round, train.lr);
+        let learner = &mut self.trainer.learner;
+        let train = &self.trainer.config.train;
+        let rates = learner.rates(train, round, train.lr);
         let batch = Batch::new(&rows, seq, &self.device.clone().autodiff());
-        let mut weights = Weights::trainable(layout, parameters);
-        let (logits, _) = Gpt::new(&config.model, &weights).forward(batch.tokens);
-        let loss = mean_loss(token_losses(logits, batch.targets), batch.weights, 1.0);
+        let mut pass = learner.pass();
+        let loss = pass.forward(&batch, &Likelihood::default(), Dropout::NONE, 1.0);
         laps.end().await?;
-        weights.backward(&loss);
+        pass.backward(&loss);
         laps.end().await?;
-        *parameters = self.optimizer.update(rates, parameters.clone(), weights.into_gradient());
+        let gradient = pass.into_gradient();
+        learner.update(rates, gradient);
         laps.end().await?;
-        loss.inner().into_scalar_async::<f32>().await?;
+        loss.figures.into_scalar_async::<f32>().await?;
         laps.end().await?;
         Ok(laps.times)
     }
 
-    /// Seconds a character takes that is written after others: a median over passes, for clocks
-    /// of browsers do not tell one character from the next.
+    /// Seconds per character after the first ones: a median over passes, because browser clocks cannot time a
+    /// single character.
     async fn write(&self) -> Result<f64, ExecutionError> {
         let count = MOST_CHARS.min(self.trainer.config.model.context);
         let first = FIRST_CHARS.min(count - 1);
         let mut times = Vec::new();
         for _ in 0..PASSES {
-            let mut decoder = Decoder::new(&self.trainer);
+            let mut decoder = Decoder::new(self.trainer.model());
             let mut start = Instant::now();
             for place in 0..count {
                 if place == first {
@@ -120,7 +116,7 @@ impl Bench {
         Ok(median(times))
     }
 
-    /// Any tokens, the same for the same `number`.
+    /// Arbitrary tokens, the same for the same `number`.
     fn row(&self, number: usize, length: usize) -> Row {
         let id =
             |place: usize| ((place * place + 31 * number + 7 * place) % self.vocab_size()) as u32;
@@ -132,10 +128,10 @@ impl Bench {
     }
 }
 
-/// Splits a time into four.
+/// Splits a time into four parts.
 struct Laps {
-    /// Is read at the end of a lap, which waits for all that its device was given before: Burn
-    /// has no other wait that a browser allows. `None` waits for nothing.
+    /// Tensor to read at the end of a lap. The readback waits for all earlier work of its device: Burn has no
+    /// other wait that a browser allows. `None` does not wait.
     mark: Option<Tensor<1>>,
     start: Instant,
     times: [f64; 4],

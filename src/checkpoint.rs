@@ -1,27 +1,30 @@
 //! A run as one `.safetensors` file.
 //!
 //! Weights lie under TransformerLens-like names (`blocks.0.attn.W_Q`, `[in, out]`), AdamW's
-//! moments under `optim.first.…` and `optim.second.…`, which may be left out, what memories remember under
-//! `blocks.0.memory.slots.…`. The metadata holds the
-//! format's version, the RunConfig, the tokenizer, the step, the loss history and what was done to the
-//! model, which older files lack. The state of the
-//! random numbers is the seed and the step: every batch has a stream of its own.
+//! moments under `optim.first.…` and `optim.second.…`, which may be left out, the slots of memories under
+//! `blocks.0.memory.slots.…`. The metadata holds the format's version, the RunConfig, the tokenizer, the step, the
+//! loss history and the operations done to the model, which older files lack. The state of the random numbers is
+//! the seed and the step: every batch has a stream of its own.
 
 mod bank;
+mod error;
+mod format;
+mod room;
+
+pub use error::CheckpointError;
+pub use room::check_room;
 
 use std::collections::HashMap;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use crate::config::{ConfigError, MemoryConfig, ModelConfig, RunConfig};
+use crate::arch::Layout;
+use crate::config::{MemoryConfig, ModelConfig, RunConfig};
 use crate::memory::Bank;
-use crate::model::Layout;
-use crate::protocol::LossPoint;
-use crate::surgery::{MAX_EDITS, Surgery};
+use crate::run::{AppliedOperation, LossPoint, MAX_EDITS, MAX_HISTORY, Moments};
 use crate::tokenizer::Tokenizer;
-use crate::trainer::MAX_HISTORY;
+use format::{FORMAT, from_le_bytes, to_le_bytes};
 
-const FORMAT: &str = "confab.1";
 const FIRST: &str = "optim.first.";
 const SECOND: &str = "optim.second.";
 /// More tokens than any model has that fits the knobs; guards the size of the embedding.
@@ -35,76 +38,25 @@ pub struct Checkpoint {
     pub step: usize,
     pub tokenizer: Tokenizer,
     pub history: Vec<LossPoint>,
-    /// What was done to the model, oldest first.
-    pub edits: Vec<Surgery>,
+    /// Operations done to the model, oldest first.
+    pub edits: Vec<AppliedOperation>,
     /// Flat, in the order of [`Layout`].
     pub parameters: Vec<f32>,
     /// `None` if they were left out; training then goes on with moments of 0.
     pub moments: Option<Moments>,
-    /// What its memory layers remember.
+    /// Memories of its layers.
     pub bank: Bank,
 }
 
-/// AdamW's first and second moments, in the order of the parameters.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Moments {
-    pub first: Vec<f32>,
-    pub second: Vec<f32>,
-}
-
-/// Why a file is not taken for a checkpoint.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckpointError {
-    #[error(
-        "it is not a whole safetensors file ({0}); it may be cut off or damaged: use another copy"
-    )]
-    Format(safetensors::SafeTensorError),
-    #[error("it is a safetensors file, but not one of Confab: its metadata lacks `{0}`")]
-    Foreign(&'static str),
-    #[error("it was written in the format `{0}`; this version reads `{FORMAT}`: update Confab")]
-    Version(String),
-    #[error("its metadata `{key}` cannot be read: {why}")]
-    Metadata { key: &'static str, why: String },
-    #[error("its run cannot be run here: {0}")]
-    Config(ConfigError),
-    #[error("its tensor `{name}` {what}; the file is damaged: use another copy")]
-    Tensor { name: String, what: String },
-    #[error(
-        "its {parameters} parameters need about {needs} MiB to be looked into, more than the {has} MiB \
-         this device is taken to have; use a smaller model, or one at the terminal of a larger machine"
-    )]
-    TooLarge { parameters: usize, needs: u64, has: u64 },
-    #[error(
-        "its model is not the one that was asked for; set every knob of the model back but Dropout, Slots, \
-         Neighbours, Novelty, Inserts, Recombine and kNN-LM share"
-    )]
-    Model,
-    #[error("its alphabet is not that of its task in this version of Confab")]
-    Alphabet,
-}
-
-// Their texts are part of the message; as sources they would be told twice.
-impl From<safetensors::SafeTensorError> for CheckpointError {
-    fn from(error: safetensors::SafeTensorError) -> Self {
-        Self::Format(error)
-    }
-}
-
-impl From<ConfigError> for CheckpointError {
-    fn from(error: ConfigError) -> Self {
-        Self::Config(error)
-    }
-}
-
 impl Checkpoint {
-    /// Whether all of its values are finite numbers, without which it cannot be read again.
+    /// True if all of its values are finite numbers, without which it cannot be read again.
     pub fn is_finite(&self) -> bool {
         let groups = self.groups();
         groups.iter().flat_map(|(_, values)| *values).all(|value| value.is_finite())
             && self.history.iter().all(|point| point.train_loss.is_finite())
     }
 
-    /// What lies under each prefix.
+    /// Each prefix, and the values under it.
     fn groups(&self) -> Vec<(&'static str, &Vec<f32>)> {
         let moments = self.moments.iter();
         let moments = moments.flat_map(|of| [(FIRST, &of.first), (SECOND, &of.second)]);
@@ -123,8 +75,8 @@ impl Checkpoint {
         for (prefix, bytes) in &groups {
             for parameter in layout.parameters() {
                 let part = &bytes[parameter.range.start * 4..parameter.range.end * 4];
-                let view = TensorView::new(Dtype::F32, parameter.shape.clone(), part)?;
-                views.push((format!("{prefix}{}", parameter.name), view));
+                let view = TensorView::new(Dtype::F32, parameter.shape(), part)?;
+                views.push((format!("{prefix}{}", parameter.name()), view));
             }
         }
         let remembered = bank::parts(&self.bank)?;
@@ -154,7 +106,7 @@ impl Checkpoint {
     /// taken.
     ///
     /// # Errors
-    /// Whatever keeps the file from being a whole checkpoint of finite numbers.
+    /// If the file is no whole checkpoint of finite numbers.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
         let (_, header) = SafeTensors::read_metadata(bytes)?;
         let metadata =
@@ -175,7 +127,7 @@ impl Checkpoint {
         let mut history: Vec<LossPoint> = from_json("confab.history", entry("confab.history")?)?;
         history.truncate(MAX_HISTORY);
         let edits = metadata.get("confab.edits").map(|text| from_json("confab.edits", text));
-        let mut edits: Vec<Surgery> = edits.transpose()?.unwrap_or_default();
+        let mut edits: Vec<AppliedOperation> = edits.transpose()?.unwrap_or_default();
         edits.truncate(MAX_EDITS);
 
         let tensors = SafeTensors::deserialize(bytes)?;
@@ -215,7 +167,7 @@ impl Checkpoint {
         Ok(Self { config, step: 0, history: Vec::new(), moments: None, bank, ..self })
     }
 
-    /// What a saved file is called.
+    /// Name for a file that the checkpoint is saved as.
     pub fn file_name(&self) -> String {
         let task = serde_json::to_value(self.config.task.kind).unwrap_or_default();
         let task = task.as_str().unwrap_or("run");
@@ -235,25 +187,16 @@ fn from_json<T: serde::de::DeserializeOwned>(
     serde_json::from_str(text).map_err(|e| CheckpointError::Metadata { key, why: e.to_string() })
 }
 
-fn to_le_bytes(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
-}
-
-fn from_le_bytes(bytes: &[u8]) -> Vec<f32> {
-    let (values, _) = bytes.as_chunks::<4>();
-    values.iter().map(|value| f32::from_le_bytes(*value)).collect()
-}
-
 /// The tensors `{prefix}{name}` of every parameter, flat.
 fn read(tensors: &SafeTensors, layout: &Layout, prefix: &str) -> Result<Vec<f32>, CheckpointError> {
     let mut out = Vec::new();
     for parameter in layout.parameters() {
-        let name = format!("{prefix}{}", parameter.name);
+        let name = format!("{prefix}{}", parameter.name());
         let refuse = |what: String| CheckpointError::Tensor { name: name.clone(), what };
         let view = tensors.tensor(&name).map_err(|_| refuse("is missing".into()))?;
-        if view.dtype() != Dtype::F32 || view.shape() != parameter.shape {
+        if view.dtype() != Dtype::F32 || view.shape() != parameter.shape() {
             let (shape, dtype) = (view.shape(), view.dtype());
-            let wanted = &parameter.shape;
+            let wanted = parameter.shape();
             return Err(refuse(format!("is {dtype:?} {shape:?} where F32 {wanted:?} is expected")));
         }
         let start = out.len();

@@ -1,4 +1,4 @@
-//! What an analysis found, as the page draws and the terminal prints it: grids, tables and plots.
+//! Results of an analysis, for the page to draw and the terminal to print: grids, tables and plots.
 
 mod svg;
 
@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 pub use svg::needs_white;
 
-/// A result, and how it is to be read.
+/// A result with its title and explanation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
     pub title: String,
-    /// What the numbers are: formula, unit, source.
+    /// Meaning of the numbers: formula, unit, source.
     pub note: String,
     pub content: Content,
 }
@@ -22,41 +22,40 @@ pub enum Content {
     Plot(Plot),
 }
 
-/// Numbers by row and column, as colours.
+/// Numbers by row and column, shown as colours.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Grid {
     pub rows: Axis,
     pub columns: Axis,
-    /// `[row, column]`; not a number where there is none.
+    /// `[row, column]`; NaN where there is no number.
     pub values: Vec<f32>,
-    /// What stands in each cell, `[row, column]`; nothing at all, or nothing in one.
+    /// Text of each cell, `[row, column]`. Empty for a grid without texts; an empty string for a cell without one.
     pub texts: Vec<String>,
-    /// Whether rows are places that look at the columns, the same places up to their own.
+    /// True for an attention pattern: rows are queries, and columns are keys up to the query's own position.
     pub is_pattern: bool,
-    /// What the ends of the colours stand for: from 0 to the second, or, if the first is below 0,
-    /// both ways from 0.
+    /// Values at the ends of the colour scale: from 0 to the second or, if the first is below 0, both ways from 0.
     pub range: [f32; 2],
 }
 
-/// What rows or columns are.
+/// Name and labels of the rows or columns.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Axis {
     pub name: String,
     pub labels: Vec<String>,
-    /// What is chosen with one of them, by its number.
+    /// Selection made by the index of a row or column.
     pub picks: Option<Pick>,
 }
 
-/// What a look can be turned to.
+/// Setting of an analysis that a figure can select.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Pick {
     Layer,
-    /// Of the layer that is looked at.
+    /// Head of the selected layer.
     Head,
-    /// Any head: `layer · heads + head`.
+    /// Any head, as `layer · heads + head`.
     AnyHead,
     Position,
-    /// Of the weights that are looked at.
+    /// Row of the selected parameter.
     Row,
     Column,
 }
@@ -67,7 +66,7 @@ pub struct Table {
     pub rows: Vec<Vec<String>>,
 }
 
-/// Lines, or points with names.
+/// Lines, or named points.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plot {
     pub x: String,
@@ -79,7 +78,7 @@ pub struct Plot {
 pub struct Series {
     pub name: String,
     pub points: Vec<[f32; 2]>,
-    /// A name for each point, which then are not joined; none for a line.
+    /// Name of each point, for points that are not joined; empty for a line.
     pub labels: Vec<String>,
 }
 
@@ -102,7 +101,7 @@ impl Axis {
 }
 
 impl Grid {
-    /// With colours as far as the values go: from 0 up, or both ways if some are below it.
+    /// Grid with colours scaled to the values: from 0 up, or both ways if some are negative.
     pub fn new(rows: Axis, columns: Axis, values: Vec<f32>) -> Self {
         let finite = || values.iter().copied().filter(|value| value.is_finite());
         let greatest = finite().map(f32::abs).fold(0.0, f32::max);
@@ -117,7 +116,7 @@ impl Grid {
         }
     }
 
-    /// Of attention, `[query, key]`; what lies after its query is nothing.
+    /// Grid of an attention pattern, `[query, key]`, with NaN for keys after the query.
     pub fn pattern(rows: Axis, columns: Axis, mut values: Vec<f32>) -> Self {
         let keys = columns.len();
         for (query, row) in values.chunks_mut(keys.max(1)).enumerate() {
@@ -130,7 +129,7 @@ impl Grid {
         Self { range, ..self }
     }
 
-    /// With every value written in its cell.
+    /// Writes every value in its cell.
     pub fn written(self) -> Self {
         let texts = self.values.iter().map(|value| show(*value)).collect();
         Self { texts, ..self }
@@ -145,31 +144,31 @@ impl Grid {
         self.texts.get(row * self.columns.len() + column).map_or("", String::as_str)
     }
 
-    /// A value's place among the colours: 0 to 1, or −1 to 1.
+    /// Place of a value on the colour scale: 0 to 1, or −1 to 1.
     pub fn shade(&self, value: f32) -> f32 {
         let [least, greatest] = self.range;
         let share = if greatest > 0.0 { value / greatest } else { 0.0 };
         share.clamp(if least < 0.0 { -1.0 } else { 0.0 }, 1.0)
     }
 
-    /// The colour of a value; `None` where there is none.
+    /// Colour of a value; `None` if it is not finite.
     pub fn color(&self, value: f32) -> Option<[u8; 3]> {
         let shade = self.shade(value);
         value.is_finite().then(|| match self.range[0] < 0.0 {
-            true => crate::color::signed_color(shade),
-            false if self.is_pattern => crate::color::weight_color(shade),
-            false => crate::color::share_color(shade),
+            true => crate::base::color::signed_color(shade),
+            false if self.is_pattern => crate::base::color::weight_color(shade),
+            false => crate::base::color::share_color(shade),
         })
     }
 }
 
-/// A number in few characters: about three digits that count.
+/// Formats a number briefly: about three significant digits.
 pub fn show(value: f32) -> String {
     let size = value.abs();
     match size {
         _ if value.is_nan() => String::new(),
         _ if size == 0.0 => "0".into(),
-        // In double precision, as all else that is written with an exponent: one routine less.
+        // In double precision, like all other numbers with an exponent, which saves a formatting routine.
         _ if size < 0.0005 => format!("{:.0e}", f64::from(value)),
         _ if size < 0.005 => format!("{value:.4}"),
         _ if size >= 100.0 => format!("{value:.0}"),
@@ -178,7 +177,7 @@ pub fn show(value: f32) -> String {
     }
 }
 
-/// A token's text with control characters and spaces as something to see.
+/// Text of a token, with control characters and spaces made visible.
 pub fn show_token(token: &str) -> String {
     token.chars().map(show_character).collect()
 }

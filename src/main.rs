@@ -5,7 +5,7 @@ mod cli;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    confab::platform::keep_freed_memory();
+    confab::device::keep_freed_memory();
     match cli::run() {
         Ok(()) => ExitCode::SUCCESS,
         // A reader that has seen enough, as `head`, is no failure.

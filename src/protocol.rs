@@ -1,54 +1,27 @@
-//! All that the page and its worker say to each other. The terminal speaks the same to a session
-//! in its own process.
+//! Messages between the page and its worker. The terminal exchanges the same messages with a session in its own
+//! process.
 
 use serde::{Deserialize, Serialize};
 
-use crate::capacity::{Merged, Outcome, Sweeping};
 use crate::config::RunConfig;
-use crate::look::{Look, Looked};
+use crate::report::sweep::{Merged, Outcome, Sweeping};
 use crate::report::{
     AttentionByType, BenchReport, DistillReport, EvalOptions, ProbeReport, Report,
 };
-use crate::surgery::Operation;
-use crate::task::{Field, Floor, Probe};
+use crate::run::{
+    DeviceChoice, DeviceReport, FieldLoss, Floor, Look, Looked, LossPoint, Operation, Probe,
+};
 
-/// Where a session computes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DeviceChoice {
-    /// A real GPU if there is one, else the CPU.
-    #[default]
-    Auto,
-    Cpu,
-    Webgpu,
-    Vulkan,
-    Cuda,
-}
-
-impl_names! {
-    DeviceChoice:
-    Auto = "auto",
-    Cpu = "cpu",
-    Webgpu = "webgpu",
-    Vulkan = "vulkan",
-    Cuda = "cuda",
-}
-
-impl DeviceChoice {
-    /// What a browser offers.
-    pub const BROWSER: &'static [&'static str] = &["auto", "cpu", "webgpu"];
-}
-
-/// How characters are drawn from the model's probabilities.
+/// Options of a sample.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SampleOptions {
     pub prompt: String,
     /// 0 always takes the likeliest character; 2 is the most random.
     pub temperature: f64,
-    /// Draw from the `top_k` likeliest characters only; 0 draws from all.
+    /// Samples from the `top_k` likeliest characters only; 0 samples from all.
     pub top_k: usize,
     pub seed: u64,
-    /// Most characters to draw; a sample also ends after `{E}`.
+    /// Most characters of a sample, which also ends after `{E}`.
     pub max_chars: usize,
 }
 
@@ -58,148 +31,146 @@ impl Default for SampleOptions {
     }
 }
 
-/// From the page to the session.
+/// Messages from the page to the session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Command {
-    /// Makes a new, untrained model on the device, in place of any there is.
-    /// Answered with [`Event::Built`] and [`Event::State`], or [`Event::Refused`].
+    /// Makes a new, untrained model on the device, in place of the current one. Answered with [`Event::Built`] and
+    /// [`Event::State`], or [`Event::Refused`].
     Build { config: Box<RunConfig>, device: DeviceChoice },
-    /// Makes a new run of the weights and memories that there are, with other settings: answered as
-    /// [`Command::Build`].
+    /// Makes a new run from the current weights and memories, with other settings. Answered as [`Command::Build`].
     Continue { config: Box<RunConfig> },
-    /// Asks for what of the task of `config` a model must fit: [`Event::TaskDescribed`] with the same
+    /// Requests the task of `config` and its requirements on a model: [`Event::TaskDescribed`] with the same
     /// `number`.
     DescribeTask { number: usize, config: Box<RunConfig> },
-    /// Trains until paused or until the run's last step.
+    /// Trains until a pause or the run's last step.
     Train,
-    /// Stops after the step under way.
+    /// Pauses training after the current step.
     Pause,
     /// Trains one step.
     Step,
     /// Streams a sample: [`Event::SampleStarted`], [`Event::Character`]s, [`Event::SampleEnded`].
     Sample(SampleOptions),
-    /// Traces the prompt now, and again while training: [`Event::Trace`] and [`Event::Expected`];
-    /// nothing, if it is empty. With other numbers for the same prompt, what is expected is told anew
-    /// without a forward pass. Characters that the model does not know are answered with a notice.
+    /// Traces the prompt now and during training: [`Event::Trace`] and [`Event::Expected`]. An empty prompt ends
+    /// the trace. The same prompt with other options gets new predictions without a forward pass. Unknown
+    /// characters are answered with a notice.
     Inspect(SampleOptions),
-    /// From now on, the model is looked into as it was after `step`, one of [`Event::Kept`], or as it
-    /// is; and what another one shows is taken from what this one shows.
+    /// Inspects from now on the model after `step`, one of [`Event::Kept`], or the current model. Subtracts the
+    /// figures of the model `beside`, if there is one.
     Visit { step: Option<usize>, beside: Option<Beside> },
-    /// Does this to the model, which then trains on if it was training; [`Event::Built`] and a notice of
-    /// what it did, or [`Event::Refused`].
+    /// Applies an operation to the model, which then continues training if it did before. Answered with
+    /// [`Event::Built`] and a notice of the change, or [`Event::Refused`].
     Surgery(Operation),
-    /// Takes the last operation back, with what was trained since: [`Event::Built`], or
-    /// [`Event::Refused`].
+    /// Undoes the last operation and all training since: [`Event::Built`], or [`Event::Refused`].
     Undo,
-    /// Looks at this now, and again while training: [`Event::Looked`], again and again until all is
-    /// found; `None` looks at nothing.
+    /// Runs an analysis now and during training: [`Event::Looked`], repeated until it is complete; `None` runs
+    /// none.
     Look(Option<Box<Look>>),
-    /// Changes what the model remembers, its weights staying as they are: [`Event::Remembered`], or a notice on
-    /// why not.
+    /// Changes the model's memory, but not its weights: [`Event::Remembered`], or a notice of the reason against
+    /// it.
     ChangeMemory(MemoryChange),
-    /// Has the model answer, in place of any other job under way: [`Event::Evaluated`], again and
-    /// again until all records are done.
+    /// Evaluates the model, in place of any other job: [`Event::Evaluated`], repeated until all records are done.
     Evaluate(EvalOptions),
-    /// Draws `options.records` samples after `prompt`, in place of any other job under way:
-    /// [`Event::Probed`], again and again until all are there.
+    /// Draws `options.records` samples after `prompt`, in place of any other job: [`Event::Probed`], repeated
+    /// until all are complete.
     Probe { prompt: String, options: EvalOptions },
-    /// Averages attention over `records` records, by the type of what is to be written:
-    /// [`Event::AttentionByType`], again and again until all are in.
+    /// Averages attention over `records` records, by the type of the next character: [`Event::AttentionByType`],
+    /// repeated until all are included.
     AverageAttention { records: usize },
-    /// Trains these runs one after the other and tells what each recalls, in place of any other job
-    /// under way: [`Event::Sweeping`], again and again until all have ended.
+    /// Trains these runs in sequence and reports the recall of each, in place of any other job:
+    /// [`Event::Sweeping`], repeated until all have ended.
     Sweep { runs: Vec<RunConfig>, device: DeviceChoice },
-    /// Measures how fast models of these runs' sizes train and write, in place of any other job
-    /// under way: [`Event::Benched`], again and again until all are measured.
+    /// Measures the speed of training and writing for models of these runs' sizes, in place of any other job:
+    /// [`Event::Benched`], repeated until all are measured.
     Bench { runs: Vec<RunConfig>, device: DeviceChoice },
-    /// Trains a clone of the model with the memory, training settings, noise and seed of `config`, in
-    /// place of any other job under way: [`Event::Distilled`], again and again until all steps are done.
-    /// The clone then takes the model's place: [`Event::Built`]. Both read `text`, or without one
-    /// records of the task; both write on from `prompt`, or without one from an example.
+    /// Trains a clone of the model with the memory, training settings, noise and seed of `config`, in place of any
+    /// other job: [`Event::Distilled`], repeated until all steps are done. The clone then replaces the model:
+    /// [`Event::Built`]. Both read `text`, or records of the task without one. Both continue `prompt`, or an
+    /// example without one.
     Distill { config: Box<RunConfig>, text: Option<String>, prompt: Option<String> },
-    /// Adds to these outcomes of sweeps those that only `text` has, in JSON lines, from a `file` if it
-    /// has a name: [`Event::OutcomesMerged`].
+    /// Adds to these outcomes of sweeps the new ones in `text`, which is JSON lines, from a `file` if it has a
+    /// name: [`Event::OutcomesMerged`].
     MergeOutcomes { outcomes: Vec<Outcome>, text: String, file: Option<String> },
-    /// Gives up the job under way. A sweep or benchmark that is given up is told of once more.
+    /// Cancels the current job. A cancelled sweep or benchmark is reported once more.
     StopJob,
-    /// Asks for the run as a checkpoint file: [`Event::CheckpointFile`].
+    /// Requests the run as a checkpoint file: [`Event::CheckpointFile`].
     SaveCheckpoint,
-    /// Continues from a checkpoint file, or takes another's model from its files: [`Event::Built`], or
+    /// Continues from a checkpoint file, or imports a model from its files: [`Event::Built`], or
     /// [`Event::Refused`].
     LoadCheckpoint { files: Vec<NamedFile>, device: DeviceChoice },
-    /// Continues from the autosaved run that [`Event::Resumable`] told of.
+    /// Continues the autosaved run of [`Event::Resumable`].
     Resume { device: DeviceChoice },
 }
 
-/// A change to what a model remembers.
+/// A change to a model's memory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum MemoryChange {
     Slots(SlotChange),
-    /// Keeps a copy under this name, for as long as the session lasts.
+    /// Keeps a copy under this name until the session ends.
     PutAside(String),
-    /// Puts the copy of this name in the place of what is remembered.
+    /// Replaces the memory with the copy of this name.
     Swap(String),
-    /// Has the memories learn a text, the weights staying as they are.
+    /// Teaches the memories a text, with the weights unchanged.
     Teach(String),
 }
 
-/// A change by hand to the slots of a model.
+/// A manual change to the slots of a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum SlotChange {
-    /// Drops slots of a layer: these or, if none are named, all that a text with `written_by` in it wrote.
+    /// Drops slots of a layer: these or, if none are named, all that were written by a text containing
+    /// `written_by`.
     Remove { layer: usize, slots: Vec<u64>, written_by: String },
-    /// Gives a slot the value of another.
+    /// Copies the value of slot `other` to `slot`.
     Like { layer: usize, slot: u64, other: u64 },
-    /// Gives a slot a value.
+    /// Sets the value of a slot.
     Value { layer: usize, slot: u64, value: Vec<f32> },
     /// Drops all slots of all layers.
     Empty,
 }
 
-/// A file as the user chose it.
+/// A file chosen by the user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NamedFile {
-    /// Without folders.
+    /// File name without folders.
     pub name: String,
     pub bytes: Vec<u8>,
 }
 
-/// A model that another one is held against.
+/// A model to compare with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Beside {
-    /// That of the same run after this step.
+    /// Model of the same run after this step.
     Step(usize),
-    /// That in which an earlier run ended: an index of [`Event::Kept`].
+    /// Final model of an earlier run: an index of [`Event::Kept`].
     Run(usize),
 }
 
-/// From the session to the page.
+/// Messages from the session to the page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Event {
-    /// The session is there and takes commands. The first event.
+    /// The session is ready for commands. The first event.
     Ready,
-    /// An autosaved run of an earlier visit is there.
+    /// An autosaved run of an earlier visit exists.
     Resumable {
         config: Box<RunConfig>,
         step: usize,
     },
-    /// Why the task cannot be made is told in place of its facts.
+    /// Facts of the task, or the reason why it cannot be made.
     TaskDescribed {
         number: usize,
         facts: Result<TaskFacts, String>,
     },
     /// The device in use.
     Device(DeviceReport),
-    /// A model is there, new or loaded.
+    /// A new or loaded model.
     Built(Box<Built>),
     State(RunState),
     Step(StepReport),
-    /// The losses by field, after a step that was validated.
+    /// Losses by field, after a step with validation.
     Fields {
         step: usize,
         fields: Vec<FieldLoss>,
     },
-    /// A run was not built or loaded; the session is as it was before.
+    /// A run was not built or loaded; the session is unchanged.
     Refused {
         reason: String,
     },
@@ -211,15 +182,15 @@ pub enum Event {
         text: String,
     },
     Trace(Trace),
-    /// What follows each of the traced prompt's tokens.
+    /// Predictions after each token of the traced prompt.
     Expected(Expected),
-    /// Steps of the run, and earlier runs by name, that can be looked into.
+    /// Steps of the run, and earlier runs by name, that can be inspected.
     Kept {
         steps: Vec<usize>,
         runs: Vec<String>,
     },
     Looked(Box<Looked>),
-    /// What is remembered: slots by layer, and the copies that are put aside.
+    /// Contents of the memory: slots by layer, and stored copies.
     Remembered {
         slots: Vec<(usize, usize)>,
         aside: Vec<String>,
@@ -229,9 +200,9 @@ pub enum Event {
     AttentionByType(Box<AttentionByType>),
     Sweeping(Box<Sweeping>),
     Benched(BenchReport),
-    /// Of 0 steps if it was not begun.
+    /// Progress of a distillation; 0 steps if it did not begin.
     Distilled(Box<DistillReport>),
-    /// Or why the file was not read.
+    /// Merged outcomes, or the reason why the file was not read.
     OutcomesMerged {
         file: Option<String>,
         merged: Result<Merged, String>,
@@ -240,57 +211,49 @@ pub enum Event {
         name: String,
         bytes: Vec<u8>,
     },
-    /// The run as of `step` is in the browser's storage, or in the file at the terminal.
+    /// The run as of `step` was saved in the browser's storage, or in the terminal's file.
     Saved {
         step: usize,
     },
-    /// Something the user should know; nothing else follows from it.
+    /// Message for the user, without further effect.
     Notice {
         text: String,
     },
 }
 
-/// What of a task a model must fit, and a look at it.
+/// Requirements of a task on a model, and an example.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskFacts {
-    /// How many different ones its records are made of.
+    /// Number of distinct characters in its records.
     pub characters: usize,
     /// Length of the longest record, in characters; 2 for plain text, which is cut to any window.
     pub longest: usize,
-    /// The beginning of a training record as the noise has it read, in stretches, each with whether
-    /// it is noise; nothing without noise.
+    /// Beginning of a training record read through noise, in stretches, each with true if it is noise; empty
+    /// without noise.
     pub reading: Vec<(bool, String)>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DeviceReport {
-    /// `cpu`, `webgpu`, `vulkan` or `cuda`.
-    pub kind: String,
-    /// Shown to the user: `CPU`, `WebGPU: NVIDIA …`.
-    pub name: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Built {
     pub config: RunConfig,
-    /// Whether the session made it of the model that it had, unasked: a clone that has learned, or one with
-    /// other heads.
+    /// True if the session made this model from the previous one without a command: a distilled clone, or a model
+    /// with other heads.
     pub is_remade: bool,
-    /// Steps already trained.
+    /// Steps trained so far.
     pub step: usize,
     pub parameters: usize,
     pub vocab_size: usize,
-    /// Estimated bytes while training.
+    /// Estimated bytes of memory in training.
     pub training_bytes: u64,
-    /// The losses so far, oldest first.
+    /// Losses so far, oldest first.
     pub history: Vec<LossPoint>,
-    /// A prompt of the task to try.
+    /// Example prompt of the task.
     pub example_prompt: String,
-    /// Prompts that ask for more than was trained.
+    /// Prompts that ask for more than the training data holds.
     pub probes: Vec<Probe>,
-    /// The least loss that any model could reach, where it is known.
+    /// Least loss that any model can reach, if known.
     pub floor: Option<Floor>,
-    /// For plain text, the validation loss of an n-gram model, in nats per character.
+    /// Validation loss of an n-gram model on plain text, in nats per character.
     pub baseline: Option<f64>,
 }
 
@@ -298,47 +261,19 @@ pub struct Built {
 pub enum RunState {
     Paused,
     Running,
-    /// The run's last step is done.
+    /// All steps of the run are done.
     Finished,
 }
 
-/// Losses after a step, in nats per character.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LossPoint {
-    pub step: usize,
-    pub train_loss: f32,
-    pub val_loss: Option<f32>,
-}
-
-/// How an evaluation stands.
+/// State of an evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluated {
-    /// The model's step.
+    /// Training step of the model.
     pub step: usize,
     pub options: EvalOptions,
-    /// Records evaluated.
+    /// Number of records evaluated.
     pub done: usize,
     pub report: Report,
-}
-
-/// A field's losses, in nats per character; `None` if it did not occur.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FieldLoss {
-    pub field: Field,
-    /// On the step's own records.
-    pub train: Option<f32>,
-    /// On the held-out ones.
-    pub val: Option<f32>,
-}
-
-impl FieldLoss {
-    /// What is paid beyond the floor, in bits per character: in validation, or in training if the
-    /// floor is that of learning by heart.
-    pub fn excess_bits(&self, floor: &Floor) -> Option<f64> {
-        let least = floor.field(self.field)?.nats_per_char();
-        let paid = if floor.by_heart { self.train } else { self.val };
-        Some((f64::from(paid?) - least) / std::f64::consts::LN_2)
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -348,25 +283,25 @@ pub struct StepReport {
     pub tokens_per_s: f32,
 }
 
-/// One character of a sample, with what else it might have been.
+/// One character of a sample, with its alternatives.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CharacterReport {
     pub picked: String,
-    /// Likeliest first, at most [`ALTERNATIVES`]; the probabilities are those at temperature 1.
+    /// Likeliest first, at most [`ALTERNATIVES`], with probabilities at temperature 1.
     pub alternatives: Vec<Alternative>,
     pub cost: Cost,
 }
 
-/// What a character cost a model: −ln of its probability, in nats.
+/// Loss of a character: −ln of its probability, in nats.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
     pub loss: f32,
-    /// What it costs the best of predictors; `None` where the task never writes it, and for a
-    /// text whose source is not known.
+    /// Loss of the best predictor, in nats; `None` if the task never writes the character, and for a text of
+    /// unknown source.
     pub floor: Option<f32>,
 }
 
-/// How many alternatives are told of each character.
+/// Most alternatives reported per character.
 pub const ALTERNATIVES: usize = 10;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -376,15 +311,15 @@ pub struct Alternative {
     pub logit: f32,
 }
 
-/// What one forward pass over the inspected prompt computed.
+/// Attention patterns of one forward pass over the inspected prompt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trace {
     pub step: usize,
-    /// The step whose patterns are taken from these, if one is.
+    /// Step whose patterns are subtracted from these, if any.
     pub against: Option<usize>,
-    /// The prompt's tokens; the first ones if it was too long to trace whole.
+    /// Tokens of the prompt; only the first ones if it was too long to trace whole.
     pub tokens: Vec<String>,
-    /// Tokens of the whole prompt.
+    /// Number of tokens in the whole prompt.
     pub prompt_len: usize,
     pub n_layers: usize,
     pub n_heads: usize,
@@ -392,18 +327,18 @@ pub struct Trace {
     pub patterns: Vec<f32>,
 }
 
-/// What a model expects after each token of a prompt.
+/// Predictions of a model after each token of a prompt.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Expected {
-    /// Likeliest first, at most [`ALTERNATIVES`]: probabilities at the temperature asked for, among
-    /// the `top_k` that may be drawn.
+    /// Likeliest first, at most [`ALTERNATIVES`]: probabilities at the chosen temperature, among the `top_k`
+    /// candidates.
     pub next: Vec<Vec<Alternative>>,
-    /// What would be drawn with the seed.
+    /// Token sampled with the seed, after each token.
     pub drawn: Vec<String>,
-    /// Entropy of what may be drawn, in nats.
+    /// Entropy of the distribution to sample from, in nats.
     pub entropies: Vec<f32>,
-    /// For each token but the first, what it cost; nothing up to a record's first character, for
-    /// neither it nor a memory token before it is predicted.
+    /// Cost of each token but the first. It is empty up to a record's first character, because neither that
+    /// character nor a memory token before it is predicted.
     pub costs: Vec<Cost>,
 }
 

@@ -1,24 +1,25 @@
-//! What was found of a model: how well it answers, how fast it is, and what its weights
-//! ([`circuits`]) and its forward passes ([`forward`]) say.
+//! Reports on a model: its accuracy and speed, and analyses of its weights ([`circuits`]) and forward passes
+//! ([`forward`]).
 
 mod bench;
 pub mod circuits;
 mod distill;
 pub mod forward;
 mod segments;
+pub mod sweep;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::task::{Field, Source};
+use crate::run::{Field, AnswerSource};
 
 pub use bench::{BenchCurrent, BenchReport, BenchRow, Shape, StepTime};
 pub use distill::{DistillReport, LayerError, SideBySide};
 pub use segments::{Segment, SegmentAttention};
 
-/// How often something was right.
+/// Count of right answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Score {
     pub right: usize,
@@ -31,18 +32,17 @@ impl Score {
         self.of += 1;
     }
 
-    /// 0 to 1; `None` if there was nothing to get right.
+    /// Share of right answers, 0 to 1; `None` without answers.
     pub fn share(&self) -> Option<f64> {
         (self.of > 0).then(|| self.right as f64 / self.of as f64)
     }
 }
 
-/// How far a model's probabilities can be trusted: its confidence in what it wrote against how
-/// often that was right, in ten bins of equal width.
+/// Calibration of a model: confidence in its answers against their accuracy, in ten bins of equal width.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
     pub bins: [Bin; 10],
-    /// Sums of confidence in what was right, and in what was wrong.
+    /// Sum of confidence in right answers, and in wrong ones.
     pub sure_of_right: f64,
     pub sure_of_wrong: f64,
 }
@@ -50,12 +50,12 @@ pub struct Calibration {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
     pub score: Score,
-    /// Sum over what fell in the bin.
+    /// Sum of confidence over the bin.
     pub confidence: f64,
 }
 
 impl Calibration {
-    /// `confidence`: the probability, 0 to 1, that the model gave to what it wrote.
+    /// Adds an answer. `confidence` is its probability, 0 to 1.
     pub fn add(&mut self, confidence: f64, is_right: bool) {
         let bin = &mut self.bins[((confidence * 10.0) as usize).min(9)];
         bin.score.add(is_right);
@@ -63,21 +63,21 @@ impl Calibration {
         *(if is_right { &mut self.sure_of_right } else { &mut self.sure_of_wrong }) += confidence;
     }
 
-    /// In all bins.
+    /// Score over all bins.
     pub fn score(&self) -> Score {
         let sum = |of: fn(&Score) -> usize| self.bins.iter().map(|bin| of(&bin.score)).sum();
         Score { right: sum(|score| score.right), of: sum(|score| score.of) }
     }
 
-    /// Expected calibration error: the mean over answers of the distance between a bin's mean
-    /// confidence and its accuracy (Guo et al. 2017). `None` without answers.
+    /// Expected calibration error (Guo et al. 2017): the mean over answers of the distance between a bin's mean
+    /// confidence and its accuracy. `None` without answers.
     pub fn error(&self) -> Option<f64> {
         let gaps = self.bins.iter().map(|bin| (bin.confidence - bin.score.right as f64).abs());
         let of = self.score().of;
         (of > 0).then(|| gaps.sum::<f64>() / of as f64)
     }
 
-    /// Mean confidence in what was right, and in what was wrong.
+    /// Mean confidence in right answers, and in wrong ones.
     pub fn confidences(&self) -> (Option<f64>, Option<f64>) {
         let Score { right, of } = self.score();
         let mean = |sum: f64, count: usize| (count > 0).then(|| sum / count as f64);
@@ -85,64 +85,64 @@ impl Calibration {
     }
 }
 
-/// How a model recalls from the phone book, on records never trained on.
+/// Recall from the phone book, on held-out records.
 ///
-/// It writes the recalled line twice: **free**, when it chooses which of the listed lines to
-/// repeat, and **asked**, when the name is given and the number is all that is left to write.
+/// The model writes the recalled line twice: **free**, where it chooses the listed line to repeat, and **asked**,
+/// where the name is given and only the number is left to write.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PhoneReport {
-    /// Free: it has the form of a line.
+    /// Free: the text has the form of a line.
     pub valid: Score,
-    /// Free: its first name is a listed one.
+    /// Free: the first name is listed.
     pub first_name: Score,
-    /// Free: its last name is a listed one.
+    /// Free: the last name is listed.
     pub last_name: Score,
-    /// Free: both stand in one listed line.
+    /// Free: both names are in one listed line.
     pub name: Score,
-    /// Free: of those, the number is that line's.
+    /// Free: if so, the number is that line's.
     pub number: Score,
     /// Asked: the whole number is right.
     pub asked: Score,
-    /// Asked: each digit, by its place in the number.
+    /// Asked: digits, by place in the number.
     pub digits: [Score; 10],
-    /// Asked: each digit, by the place of its line in the list.
+    /// Asked: digits, by place of the line in the list.
     pub by_line: Vec<Score>,
-    /// Asked: insertions, deletions and substitutions to the right number, summed.
+    /// Asked: sum of insertions, deletions and substitutions to the right number.
     pub edits: usize,
-    /// Asked: each digit.
+    /// Asked: calibration of digits.
     pub calibration: Calibration,
-    /// Different lines among those written free after one list; 0 of 0 when greedy.
+    /// Free: distinct lines among those written after one list; 0 of 0 if greedy.
     pub distinct: Score,
-    /// Asked, where the task has unlisted names, for one in every record: it is answered `?`.
-    /// This is the recall of `?`.
+    /// Asked, with one unlisted name per record if the task has them: the answer is `?`. This is the recall of
+    /// `?`.
     pub unlisted: Score,
-    /// Of the answers `?`, as many listed names as unlisted ones being asked for: the name was
-    /// unlisted. This is the precision of `?`.
+    /// Asked, with as many listed names as unlisted ones: an answer `?` is to an unlisted name. This is the
+    /// precision of `?`.
     pub abstained: Score,
 }
 
-/// How a model answers questions.
+/// Accuracy on questions.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FactsReport {
     pub trained: Answers,
     pub held_out: Answers,
-    /// By category of the question, the fact given.
+    /// By category of the question, with the fact given.
     pub categories: BTreeMap<String, Score>,
-    /// Each answer, the fact given.
+    /// Calibration of answers, with the fact given.
     pub calibration: Calibration,
 }
 
-/// Answers that are right to the character.
+/// Answers that match exactly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Answers {
-    /// The fact stands in the record.
+    /// The record states the fact.
     pub given: Score,
     /// The record's brackets are empty.
     pub left_out: Score,
-    /// The record ends with the question: the model tells the fact, and then answers.
+    /// The record ends with the question: the model writes the fact, and then the answer.
     pub alone: Score,
-    /// The record states another answer: how often it is repeated, and how often the true one is
-    /// given all the same.
+    /// The record states a false answer: how often the model repeats it, and how often it gives the true one
+    /// instead.
     pub follows_context: Score,
     pub follows_weights: Score,
 }
@@ -153,27 +153,27 @@ pub enum Report {
     Facts(FactsReport),
 }
 
-/// What a model wrote after one prompt.
+/// Samples of a model after one prompt.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProbeReport {
-    /// The model's step.
+    /// Training step of the model.
     pub step: usize,
     pub prompt: String,
     pub samples: Vec<ProbeSample>,
-    /// By character: entropies of what the model held possible, in nats, summed over the samples
-    /// that are that long; and how many those are.
+    /// By character: entropy of the prediction, in nats, summed over the samples that are long enough, and their
+    /// number.
     pub entropies: Vec<(f64, usize)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProbeSample {
     pub text: String,
-    /// Where its answer is from.
-    pub source: Source,
+    /// Source of the answer.
+    pub source: AnswerSource,
 }
 
 impl ProbeReport {
-    /// Adds those of one sample.
+    /// Adds the entropies of one sample.
     pub fn add_entropies(&mut self, entropies: &[f64]) {
         if self.entropies.len() < entropies.len() {
             self.entropies.resize(entropies.len(), (0.0, 0));
@@ -189,25 +189,25 @@ impl ProbeReport {
         self.entropies.iter().map(|(sum, count)| sum / (*count).max(1) as f64).collect()
     }
 
-    /// What a full bar stands for, in nats: the largest mean entropy, but at least 1, so that what
-    /// the model is all but certain of looks so.
+    /// Entropy of a full bar, in nats: the largest mean entropy, but at least 1, so that near certainty looks
+    /// small.
     pub fn entropy_scale(&self) -> f64 {
         self.mean_entropies().into_iter().fold(1.0, f64::max)
     }
 
-    /// How many samples' answers are from `source`.
-    pub fn of_source(&self, source: Source) -> Score {
+    /// Number of samples with an answer from `source`.
+    pub fn of_source(&self, source: AnswerSource) -> Score {
         let right = self.samples.iter().filter(|sample| sample.source == source).count();
         Score { right, of: self.samples.len() }
     }
 }
 
-/// What each head reads, by the type of what is to be written next.
+/// Attention of each head to fields, by the type of the next character.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AttentionByType {
-    /// The model's step.
+    /// Training step of the model.
     pub step: usize,
-    /// Records averaged over.
+    /// Number of records averaged.
     pub records: usize,
     pub n_layers: usize,
     pub n_heads: usize,
@@ -218,7 +218,7 @@ pub struct AttentionByType {
 }
 
 impl AttentionByType {
-    /// Share of a head's attention that goes to each field, by type; each adds up to 1.
+    /// Share of a head's attention to each field, by type. Shares of a type add up to 1.
     pub fn shares(&self, layer: usize, head: usize) -> Vec<(&str, BTreeMap<Field, f64>)> {
         let place = layer * self.n_heads + head;
         let types = self.sums.iter();
@@ -227,14 +227,14 @@ impl AttentionByType {
             .collect()
     }
 
-    /// A head's average pattern: names of segments, and mean attention
-    /// `[query segment, key segment]`, see [`SegmentAttention::mean`].
+    /// Average pattern of a head: names of segments, and mean attention `[query segment, key segment]`; see
+    /// [`SegmentAttention::mean`].
     pub fn pattern(&self, layer: usize, head: usize) -> (Vec<String>, Vec<f32>) {
         self.by_segment.mean(layer * self.n_heads + head)
     }
 
-    /// How much a head's reading differs between types: the Jensen–Shannon divergence of their
-    /// shares, each type weighing the same, in bits (Lin 1991). 0 if it always reads alike.
+    /// Difference of a head's attention between types: the Jensen–Shannon divergence of their shares, with equal
+    /// weights, in bits (Lin 1991). 0 if the head attends alike for all types.
     pub fn divergence(&self, layer: usize, head: usize) -> f64 {
         let shares = self.shares(layer, head);
         let mut mean = BTreeMap::new();
@@ -245,7 +245,7 @@ impl AttentionByType {
         (entropy_bits(&mean) - within / shares.len().max(1) as f64).max(0.0)
     }
 
-    /// Every head with its divergence, the largest first.
+    /// All heads with their divergence, largest first.
     pub fn ranking(&self) -> Vec<(usize, usize, f64)> {
         let heads = (0..self.n_layers).flat_map(|l| (0..self.n_heads).map(move |h| (l, h)));
         let heads: Vec<_> = heads.map(|(l, h)| (l, h, self.divergence(l, h))).collect();
@@ -261,8 +261,8 @@ fn normalize(sums: &BTreeMap<Field, f64>) -> BTreeMap<Field, f64> {
     shares
 }
 
-/// The places of `count` things in the order of `compare`, equal ones as they were. The page sorts
-/// with this alone: every sort of a type of its own would be a hundredth of it.
+/// Stable order of `count` items by `compare`, as indices. The page sorts only with this function: a sort of
+/// another type would add a hundredth to its size.
 pub fn order(count: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
     let mut places: Vec<usize> = (0..count).collect();
     places.sort_by(|a, b| compare(*a, *b));
@@ -273,7 +273,7 @@ fn entropy_bits(shares: &BTreeMap<Field, f64>) -> f64 {
     shares.values().filter(|share| **share > 0.0).map(|share| -share * share.log2()).sum()
 }
 
-/// What is asked of an evaluation.
+/// Options of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvalOptions {
     pub records: usize,

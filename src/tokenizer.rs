@@ -7,26 +7,25 @@ use serde::{Deserialize, Serialize};
 use crate::config::MAX_MEMORY_TOKENS;
 use source::Source;
 
-/// One id per token: per character of an alphabet, for every model that is trained here, or per
-/// piece of text of a model from elsewhere. An alphabet may be followed by memory tokens, learned
-/// tokens that stand in front of all that is read and in no text (Burtsev et al. 2020, "Memory
-/// Transformer").
+/// Tokenizer with one id per token. Models trained here have a token per character of an alphabet; imported models
+/// have tokens for pieces of text. Memory tokens may follow an alphabet: learned tokens before every input, and in
+/// no text (Burtsev et al. 2020, "Memory Transformer").
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written", into = "Written")]
 pub struct Tokenizer {
-    /// By id, memory tokens last.
+    /// Tokens by id, memory tokens last.
     tokens: Vec<String>,
     memory_tokens: usize,
-    /// The ids of what text is cut into, in the order of their tokens, for a search.
+    /// Ids of text tokens, in the order of their texts, for binary search.
     by_text: Vec<u32>,
-    /// Of the longest of those, in bytes.
+    /// Length of the longest text token, in bytes.
     longest: usize,
     is_alphabet: bool,
-    /// What cuts text as the model's makers did, if it is known.
+    /// Tokenizer of the model's makers, if known.
     source: Option<Source>,
 }
 
-/// As it stands in a checkpoint.
+/// Form in a checkpoint.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Written {
@@ -51,15 +50,15 @@ fn is_none(memory_tokens: &usize) -> bool {
 #[error("the character {found:?} is not in this model's alphabet: {alphabet}")]
 pub struct UnknownCharacter {
     pub found: char,
-    /// The beginning of it, if it is long.
+    /// The alphabet, or its beginning if it is long.
     pub alphabet: String,
 }
 
-/// Most tokens whose text is told of.
+/// Most tokens listed in an error.
 const MOST_TOLD: usize = 4096;
 
 impl Tokenizer {
-    /// The distinct characters of `alphabet`, sorted.
+    /// Tokenizer of the distinct characters of `alphabet`, sorted.
     pub fn new(alphabet: &str) -> Self {
         let mut alphabet: Vec<char> = alphabet.chars().collect();
         alphabet.sort_unstable();
@@ -67,8 +66,8 @@ impl Tokenizer {
         Written::Characters { alphabet, memory_tokens: 0 }.into()
     }
 
-    /// The same alphabet followed by `count` memory tokens, of which there are at most
-    /// [`MAX_MEMORY_TOKENS`]; pieces of text have none.
+    /// The same alphabet followed by `count` memory tokens, at most [`MAX_MEMORY_TOKENS`]; pieces of text have
+    /// none.
     pub fn with_memory(self, count: usize) -> Self {
         match self.into() {
             Written::Characters { alphabet, .. } => {
@@ -78,17 +77,17 @@ impl Tokenizer {
         }
     }
 
-    /// Pieces of text, by id, and the `tokenizer.json` that cuts text into them, if there is one.
+    /// Tokenizer of pieces of text, by id, with their `tokenizer.json` if there is one.
     pub fn of_tokens(tokens: Vec<String>, json: Option<String>) -> Self {
         Written::Tokens { tokens, source: json.map(Source::new) }.into()
     }
 
-    /// Whether each token is a character.
+    /// True if each token is a character.
     pub fn is_alphabet(&self) -> bool {
         self.is_alphabet
     }
 
-    /// Of an alphabet, in the order of their ids.
+    /// Characters of an alphabet, in the order of their ids.
     pub fn characters(&self) -> impl Iterator<Item = char> {
         self.text_tokens().iter().filter_map(|token| token.chars().next())
     }
@@ -97,12 +96,12 @@ impl Tokenizer {
         self.find(character.encode_utf8(&mut [0; 4])).is_some()
     }
 
-    /// Of all tokens, those of memory among them.
+    /// Number of tokens, memory tokens included.
     pub fn vocab_size(&self) -> usize {
         self.tokens.len()
     }
 
-    /// Tokens that text is cut into: those with the first ids.
+    /// Number of text tokens, which have the first ids.
     pub fn text_size(&self) -> usize {
         self.tokens.len() - self.memory_tokens
     }
@@ -111,26 +110,26 @@ impl Tokenizer {
         self.memory_tokens
     }
 
-    /// What a model reads of `text`: the memory tokens, and then what it is [cut](Self::cut) into.
+    /// Model input for `text`: the memory tokens, and then its [tokens](Self::tokenize).
     ///
     /// # Errors
     /// The first character of `text` that no token begins with.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, UnknownCharacter> {
-        Ok(self.after_memory(&self.cut(text)?))
+        Ok(self.after_memory(&self.tokenize(text)?))
     }
 
-    /// `ids` with the memory tokens in front.
+    /// Puts the memory tokens before `ids`.
     pub fn after_memory(&self, ids: &[u32]) -> Vec<u32> {
         let memory = self.text_size() as u32..self.vocab_size() as u32;
         memory.chain(ids.iter().copied()).collect()
     }
 
-    /// Cuts `text` into tokens: characters, of an alphabet; else as its `tokenizer.json` says, at the
-    /// terminal; else from its beginning on the longest that fits each time.
+    /// Tokenizes `text`: by character, for an alphabet; else by its `tokenizer.json`, at the terminal; else by the
+    /// longest token that fits, from the beginning on.
     ///
     /// # Errors
     /// The first character of `text` that no token begins with.
-    pub fn cut(&self, text: &str) -> Result<Vec<u32>, UnknownCharacter> {
+    pub fn tokenize(&self, text: &str) -> Result<Vec<u32>, UnknownCharacter> {
         if let Some(ids) = self.source.as_ref().and_then(|source| source.encode(text)) {
             return Ok(ids);
         }
@@ -149,12 +148,12 @@ impl Tokenizer {
         Ok(ids)
     }
 
-    /// The text of token `id`; `None` for an id outside the vocabulary.
+    /// Text of token `id`; `None` for an id outside the vocabulary.
     pub fn token(&self, id: u32) -> Option<&str> {
         self.tokens.get(id as usize).map(String::as_str)
     }
 
-    /// The text of `ids`; ids outside the vocabulary are left out.
+    /// Text of `ids`, without ids outside the vocabulary.
     pub fn decode(&self, ids: &[u32]) -> String {
         ids.iter().filter_map(|id| self.token(*id)).collect()
     }
@@ -184,12 +183,12 @@ impl From<Written> for Tokenizer {
             Written::Tokens { tokens, source } => (tokens, false, 0, source),
         };
         let mut by_text: Vec<u32> = (0..tokens.len() as u32).collect();
-        // Of those of the same text, the first id is the one that is found.
+        // Among tokens with the same text, search finds the first id.
         by_text.sort_by_key(|id| (tokens[*id as usize].as_str(), *id));
         by_text.dedup_by_key(|id| tokens[*id as usize].as_str());
         by_text.retain(|id| !tokens[*id as usize].is_empty());
         let longest = tokens.iter().map(String::len).max().unwrap_or(0);
-        // A damaged file may ask for any number.
+        // A damaged file may contain any number.
         let memory_tokens = memory_tokens.min(MAX_MEMORY_TOKENS);
         tokens.extend((1..=memory_tokens).map(|number| format!("⟨{number}⟩")));
         Self { tokens, memory_tokens, by_text, longest, is_alphabet, source }

@@ -1,21 +1,23 @@
 //! Attention by type, against patterns added up by hand and closed forms.
 
+mod common;
+
 use std::collections::BTreeMap;
 
-use burn::tensor::Device;
-use confab::analysis::Averaging;
-use confab::config::{MemoryLimits, RunConfig};
+use confab::base::random::stream_rng;
+use confab::config::{RunConfig, TaskKind};
+use confab::interp::analysis::Averaging;
+use confab::interp::trace::trace;
+use confab::learn::Trainer;
 use confab::report::AttentionByType;
-use confab::task::{Field, Split, TaskKind, record_rng};
-use confab::trace::trace;
-use confab::trainer::Trainer;
+use confab::run::Field;
+use confab::task::Split;
 use futures::executor::block_on;
 
 fn trainer(change: impl Fn(&mut RunConfig)) -> Trainer {
     let mut config = RunConfig::default();
     change(&mut config);
-    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
-    Trainer::new(config, Device::flex(), &limits).unwrap()
+    common::trainer(config)
 }
 
 fn average_of(run: &Trainer, records: usize) -> AttentionByType {
@@ -117,7 +119,8 @@ fn an_average_pattern_is_that_of_the_traces_of_its_records() {
             config.task.text.text = "so it goes and goes and goes\n\nuntil it is gone\n".repeat(80);
         });
         // Large weights, so that the heads read unevenly.
-        run.parameters = run.parameters * 8.0;
+        let model = &mut run.learner.model;
+        model.parameters = model.parameters.clone() * 8.0;
         let report = average_of(&run, RECORDS);
         assert_ne!(report.pattern(0, 0), report.pattern(0, 1));
         for (layer, head) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
@@ -144,7 +147,7 @@ fn brute_force(
     let (mut sums, mut counts) = (BTreeMap::new(), BTreeMap::new());
     // The stream that the average draws record 0 from is u64::MAX - 4.
     for index in 0..records as u64 {
-        let mut rng = record_rng(run.config.seed, u64::MAX - 4 - index);
+        let mut rng = stream_rng(run.config.seed, u64::MAX - 4 - index);
         let context = run.config.model.context;
         let record = run.task.draw(Split::Validation, context, &mut rng);
         let name = |at: usize| {

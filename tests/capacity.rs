@@ -1,16 +1,20 @@
 //! Sweeps: the grid, what is counted as recalled, and the file of outcomes.
 
+mod common;
+
 use burn::tensor::Device;
-use confab::capacity::{self, Grid, Outcome, mean_and_deviation, stored_bits};
-use confab::config::{ConfigError, MemoryLimits, Preset, RunConfig};
+use confab::config::{ConfigError, Preset, RunConfig, TaskKind};
 use confab::eval::{Sweep, SweepRun};
-use confab::link;
-use confab::report::Score;
-use confab::task::{Field, Split, Task, TaskKind};
+use confab::generate::Sampler;
+use confab::learn::Trainer;
+use confab::report::sweep::{Grid, Outcome, mean_and_deviation, stored_bits};
+use confab::report::{Score, sweep};
+use confab::run::{Field, link};
+use confab::task::{Split, Task};
 use futures::executor::block_on;
 use proptest::prelude::*;
 
-const LIMITS: MemoryLimits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
+use common::LIMITS;
 
 fn outcome() -> impl Strategy<Value = Outcome> {
     let numbers = (10..5000usize, 1..1_000_000usize, 1..9u64, 0..5000usize);
@@ -28,16 +32,16 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 proptest! {
     #[test]
     fn outcomes_are_read_as_they_were_written(outcomes in prop::collection::vec(outcome(), 0..8)) {
-        let mut text: String = outcomes.iter().map(capacity::write).collect();
-        prop_assert_eq!(capacity::read(text.as_bytes()).unwrap(), outcomes.clone());
+        let mut text: String = outcomes.iter().map(sweep::write).collect();
+        prop_assert_eq!(sweep::read(text.as_bytes()).unwrap(), outcomes.clone());
         // A line that was being written when the program was killed.
         text.push_str("{\"link\":\"task.ki");
-        prop_assert_eq!(capacity::read(text.as_bytes()).unwrap(), outcomes);
+        prop_assert_eq!(sweep::read(text.as_bytes()).unwrap(), outcomes);
     }
 
     #[test]
     fn no_file_of_outcomes_panics(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = capacity::read(bytes.as_slice());
+        let _ = sweep::read(bytes.as_slice());
     }
 
     #[test]
@@ -74,11 +78,11 @@ fn a_deviation_is_that_of_a_sample() {
 fn a_broken_line_is_named() {
     let whole = "{\"link\":\"\",\"facts\":10,\"parameters\":5,\"seed\":1,\"steps\":9,\
                  \"recalled\":{\"right\":1,\"of\":9},\"train_loss\":1.0,\"bits\":3.0}\n";
-    assert_eq!(capacity::read(whole.as_bytes()).unwrap().len(), 1);
-    let error = capacity::read(format!("{whole}\n{{}}\n").as_bytes()).unwrap_err().to_string();
+    assert_eq!(sweep::read(whole.as_bytes()).unwrap().len(), 1);
+    let error = sweep::read(format!("{whole}\n{{}}\n").as_bytes()).unwrap_err().to_string();
     assert!(error.contains("line 3"), "{error}");
     let impossible = whole.replace("\"right\":1", "\"right\":10");
-    assert!(capacity::read(impossible.as_bytes()).is_err());
+    assert!(sweep::read(impossible.as_bytes()).is_err());
 }
 
 #[test]
@@ -125,11 +129,11 @@ fn what_is_drawn_of_a_hostile_file_is_bounded() {
         bits: 0.0,
     };
     let outcomes: Vec<Outcome> = (1..2000).map(outcome).collect();
-    let (sizes, facts) = capacity::sides(&capacity::cells(&outcomes));
-    assert_eq!((sizes.len(), facts.len()), (capacity::MOST_DRAWN, capacity::MOST_DRAWN));
-    assert!(capacity::plot(&outcomes, (300, 300), false).len() < 1 << 20);
-    let lines: String = (0..10_001).map(|n| capacity::write(&outcome(n + 1))).collect();
-    assert!(capacity::read(lines.as_bytes()).is_err());
+    let (sizes, facts) = sweep::sides(&sweep::cells(&outcomes));
+    assert_eq!((sizes.len(), facts.len()), (sweep::MOST_DRAWN, sweep::MOST_DRAWN));
+    assert!(sweep::plot(&outcomes, (300, 300), false).len() < 1 << 20);
+    let lines: String = (0..10_001).map(|n| sweep::write(&outcome(n + 1))).collect();
+    assert!(sweep::read(lines.as_bytes()).is_err());
 }
 
 #[test]
@@ -159,8 +163,10 @@ fn a_sweep_stops_at_full_recall_and_what_it_counts_is_what_the_model_writes() {
             temperature: 0.0,
             ..confab::protocol::SampleOptions::default()
         };
-        let mut sampler = confab::sample::Sampler::new(run.trainer(), options).unwrap();
-        while block_on(sampler.next(&run.trainer().task)).unwrap().is_some() {}
+        let Trainer { task, tokenizer, .. } = run.trainer();
+        let model = run.trainer().model();
+        let mut sampler = Sampler::new(model, tokenizer, task, options).unwrap();
+        while block_on(sampler.next(task)).unwrap().is_some() {}
         assert_eq!(sampler.text().trim_end(), record.text.trim_end());
     }
 }
@@ -170,9 +176,9 @@ fn a_sweep_goes_through_its_runs_and_an_untrained_model_recalls_nothing() {
     let mut other = small(2);
     other.seed = 7;
     let mut sweep = Sweep::new(vec![small(2), other], Device::flex(), LIMITS).unwrap();
-    assert_eq!(sweep.standing().left, 2);
+    assert_eq!(sweep.progress().left, 2);
     while block_on(sweep.next()).unwrap() {}
-    let standing = sweep.standing();
+    let standing = sweep.progress();
     assert!(standing.current.is_none() && standing.left == 0);
     let seeds: Vec<u64> = standing.done.iter().map(|outcome| outcome.seed).collect();
     assert_eq!(seeds, [RunConfig::default().seed, 7]);

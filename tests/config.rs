@@ -273,16 +273,16 @@ proptest! {
         PRESETS[preset].apply(&mut config);
         config.train.batch = batch;
         let limits = MemoryLimits { total: 1 << total, buffer: 1 << buffer };
-        let Err(error) = config.validate_memory(VOCAB, &limits) else { return Ok(()) };
+        let Err(error) = config.validate_room(VOCAB, &limits) else { return Ok(()) };
         let sentence = error.to_string();
         prop_assert!(sentence.contains("MiB") && sentence.contains("Batch (train.batch)"));
         let ConfigError::Memory { works, .. } = error else {
             return Err(TestCaseError::fail(sentence));
         };
         config.train.batch = works.unwrap_or(1);
-        let fits = config.validate_memory(VOCAB, &limits).is_ok();
+        let fits = config.validate_room(VOCAB, &limits).is_ok();
         prop_assert_eq!(fits, works.is_some(), "{}", sentence);
         config.train.batch += 1;
-        prop_assert!(config.validate_memory(VOCAB, &limits).is_err());
+        prop_assert!(config.validate_room(VOCAB, &limits).is_err());
     }
 }

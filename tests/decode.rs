@@ -1,24 +1,25 @@
 //! Writing a token at a time against the model's forward pass over all of them.
 
-use burn::tensor::{Device, Tensor, TensorData};
-use confab::config::{MemoryLimits, MlpKind, NormKind, Positions, RunConfig};
-use confab::decode::Decoder;
-use confab::platform;
-use confab::protocol::DeviceChoice;
-use confab::sample::surprisal;
-use confab::trainer::Trainer;
+mod common;
+
+use burn::tensor::Device;
+use confab::config::{MlpKind, NormKind, Positions, RunConfig};
+use confab::generate::{Decoder, surprisal};
+use confab::learn::Trainer;
 use futures::executor::block_on;
 use proptest::prelude::*;
 
+use common::{logits_of, trainer_on, webgpu};
+
 fn trainer(device: Device, change: impl FnOnce(&mut RunConfig)) -> Trainer {
-    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
     let mut config = RunConfig::default();
     config.task.phone.lines = 1;
     config.model.context = 96;
     change(&mut config);
-    let mut trainer = Trainer::new(config, device, &limits).unwrap();
+    let mut trainer = trainer_on(config, device);
     // Larger weights, so that patterns are far from even and every part tells.
-    trainer.parameters = trainer.parameters.mul_scalar(4.0).add_scalar(0.05);
+    let model = &mut trainer.learner.model;
+    model.parameters = model.parameters.clone().mul_scalar(4.0).add_scalar(0.05);
     trainer
 }
 
@@ -30,14 +31,11 @@ fn check(
     prompt: &[u32],
     more: &[u32],
 ) -> Result<(), TestCaseError> {
-    let mut ids: Vec<i32> = Vec::new();
+    let mut ids: Vec<u32> = Vec::new();
     for next in std::iter::once(prompt).chain(more.chunks(1)) {
-        ids.extend(next.iter().map(|id| *id as i32));
+        ids.extend(next);
         let got = block_on(decoder.decode(next)).unwrap();
-        let device = trainer.parameters.device();
-        let tokens = Tensor::from_data(TensorData::new(ids.clone(), [1, ids.len()]), &device);
-        let (logits, _) = trainer.model().forward(tokens);
-        let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
+        let logits = logits_of(trainer.model(), &ids);
         let expected = &logits[logits.len() - trainer.tokenizer.vocab_size()..];
         let largest = expected.iter().fold(1.0f32, |most, x| most.max(x.abs()));
         prop_assert_eq!(got.len(), expected.len());
@@ -63,14 +61,13 @@ proptest! {
                 n_layers, n_heads, d_model, tied_head, bias, ..config.model.clone()
             };
         });
-        check(&trainer, Decoder::in_loops(&trainer), &prompt, &more)?;
+        check(&trainer, Decoder::in_loops(trainer.model()), &prompt, &more)?;
     }
 }
 
 #[test]
 fn a_gpu_gives_the_logits_of_the_model() {
-    let opened = block_on(platform::open(DeviceChoice::Webgpu));
-    let device = opened.expect("`./dev test` installs a software driver").0.device;
+    let device = webgpu();
     for (n_heads, d_head, is_llama, feedback, prompt) in [
         (3, 5, false, false, 1),
         (1, 70, false, false, 9),
@@ -92,15 +89,15 @@ fn a_gpu_gives_the_logits_of_the_model() {
             }
         });
         let prompt: Vec<u32> = (0..prompt).map(|at| at * 7 % 60).collect();
-        check(&trainer, Decoder::on_gpu(&trainer), &prompt, &[3, 1, 4, 1, 5]).unwrap();
-        check(&trainer, Decoder::in_loops(&trainer), &prompt, &[9, 2]).unwrap();
+        check(&trainer, Decoder::on_gpu(trainer.model()), &prompt, &[3, 1, 4, 1, 5]).unwrap();
+        check(&trainer, Decoder::in_loops(trainer.model()), &prompt, &[9, 2]).unwrap();
     }
 }
 
 #[test]
 fn a_decoder_keeps_its_weights_and_starts_anew() {
     let mut trainer = trainer(Device::flex(), |_| ());
-    let mut decoder = Decoder::new(&trainer);
+    let mut decoder = Decoder::new(trainer.model());
     for _ in 0..3 {
         block_on(trainer.step()).unwrap();
     }
@@ -109,6 +106,6 @@ fn a_decoder_keeps_its_weights_and_starts_anew() {
     decoder.restart();
     assert!(decoder.is_empty());
     assert_eq!(block_on(decoder.decode(&ids)).unwrap(), before);
-    let after = block_on(Decoder::new(&trainer).decode(&ids)).unwrap();
+    let after = block_on(Decoder::new(trainer.model()).decode(&ids)).unwrap();
     assert!((surprisal(&before, 3) - surprisal(&after, 3)).abs() > 1e-6);
 }

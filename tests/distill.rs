@@ -1,23 +1,25 @@
 //! Clones that learn with memories what their teacher's MLPs did.
 
+mod common;
+
 use std::cell::RefCell;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use burn::tensor::Device;
+use confab::arch::Layout;
 use confab::checkpoint::Checkpoint;
-use confab::config::{MemoryKind, MemoryLimits, Preset, RunConfig, TaskConfig};
-use confab::distill::{DistillError, Distillation};
-use confab::model::Layout;
-use confab::platform::Store;
-use confab::protocol::{Command as Order, DeviceChoice, Event};
+use confab::config::{MemoryKind, MemoryLimits, Preset, RunConfig, TaskConfig, TaskKind};
+use confab::learn::distill::{DistillError, Distillation};
+use confab::protocol::{Command as Order, Event};
+use confab::run::DeviceChoice;
 use confab::session;
-use confab::task::TaskKind;
-use confab::trainer::Trainer;
+use confab::session::RunStorage;
 use futures::channel::mpsc::unbounded;
 use futures::executor::block_on;
 
-const LIMITS: MemoryLimits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
+use common::{LIMITS, checkpoint, resume, trainer};
+
 const KINDS: [MemoryKind; 3] =
     [MemoryKind::Featural, MemoryKind::Associative, MemoryKind::ProductKey];
 
@@ -31,11 +33,11 @@ fn teacher(steps: usize) -> Checkpoint {
     config.train.batch = 8;
     (config.train.lr, config.train.min_lr, config.train.warmup) = (0.01, 0.001, 20);
     (config.train.val_every, config.train.val_batches) = (1000, 1);
-    let mut trainer = Trainer::new(config, Device::flex(), &LIMITS).unwrap();
+    let mut trainer = trainer(config);
     for _ in 0..steps {
         block_on(trainer.step()).unwrap();
     }
-    block_on(trainer.checkpoint()).unwrap()
+    checkpoint(&trainer)
 }
 
 /// The clone that is asked for: memories in the places of the MLPs 4 and 6.
@@ -62,7 +64,7 @@ fn refusal(teacher: &Checkpoint, config: &RunConfig) -> String {
 /// The clone after all steps, and how it stands.
 fn distil(mut distillation: Distillation) -> (Distillation, Checkpoint) {
     while block_on(distillation.next()).unwrap() {}
-    let clone = block_on(distillation.trainer().checkpoint()).unwrap();
+    let clone = checkpoint(distillation.trainer());
     (distillation, clone)
 }
 
@@ -77,13 +79,13 @@ fn assert_kept(teacher: &Checkpoint, clone: &Checkpoint) {
     let (taught, cloned) = (layout(teacher), layout(clone));
     let mut new = 0;
     for parameter in cloned.parameters() {
-        let Some(kept) = taught.find(&parameter.name) else {
+        let Some(kept) = taught.find(parameter.name()) else {
             new += 1;
             continue;
         };
         let values = clone.parameters[parameter.range.clone()].iter().map(|value| value.to_bits());
         let expected = teacher.parameters[kept.range.clone()].iter().map(|value| value.to_bits());
-        assert!(values.eq(expected), "{} has changed", parameter.name);
+        assert!(values.eq(expected), "{} has changed", parameter.name());
     }
     assert!(new > 0);
 }
@@ -94,7 +96,7 @@ fn memories_learn_what_mlps_did() {
     for kind in KINDS {
         let distillation = begin(&teacher, &asked(&teacher, kind, 80), None).unwrap();
         let (distillation, clone) = distil(distillation);
-        let report = distillation.standing();
+        let report = distillation.progress();
         let (first, last) = kls(&clone);
         println!("{kind:?}: {first} to {last}, {report:?}");
         assert!(first > 0.1, "the MLPs did nothing: {first}");
@@ -120,7 +122,7 @@ fn a_clone_trains_on_as_a_new_run() {
     let mut config = clone.config.clone();
     config.train.steps = 3;
     let clone = clone.restart(config).unwrap();
-    let mut run = Trainer::resume(clone, Device::flex(), &LIMITS).unwrap();
+    let mut run = resume(clone);
     assert!(block_on(run.step()).unwrap().loss.train_loss.is_finite());
 }
 
@@ -131,9 +133,9 @@ fn micro_batches_add_up_and_frozen_weights_stay() {
     config.train.accumulation = 2;
     config.train.frozen = true;
     let (distillation, clone) = distil(begin(&teacher, &config, None).unwrap());
-    let slots: Vec<_> = distillation.standing().layers.iter().map(|of| of.slots).collect();
+    let slots: Vec<_> = distillation.progress().layers.iter().map(|of| of.slots).collect();
     assert!(slots.iter().all(|slots| slots.is_some_and(|slots| slots > 0)), "{slots:?}");
-    let untrained = confab::distill::untrained(&teacher, &config, &LIMITS).unwrap();
+    let untrained = confab::learn::distill::untrained(&teacher, &config, &LIMITS).unwrap();
     assert_eq!(untrained.parameters, clone.parameters);
     let (_, again) = distil(begin(&teacher, &config, None).unwrap());
     assert_eq!(again, clone);
@@ -150,7 +152,7 @@ fn a_model_from_elsewhere_is_distilled_on_a_text() {
     assert!(refuse("a €").contains('€'));
     for text in ["ab", &"The capital of France is Paris. ".repeat(40)] {
         let (distillation, clone) = distil(begin(&teacher, &config, Some(text)).unwrap());
-        assert!(distillation.standing().kl >= 0.0 && clone.config.task.is_unknown());
+        assert!(distillation.progress().kl >= 0.0 && clone.config.task.is_unknown());
         assert_kept(&teacher, &clone);
     }
 }
@@ -177,8 +179,7 @@ fn what_cannot_be_distilled_is_refused() {
         model: confab::config::ModelConfig { mlp, ..teacher.config.model.clone() },
         ..teacher.config.clone()
     };
-    let without = Trainer::new(without, Device::flex(), &LIMITS).unwrap();
-    let without = block_on(without.checkpoint()).unwrap();
+    let without = checkpoint(&trainer(without));
     assert!(refusal(&without, &config).contains("no MLPs"));
     assert!(
         with(|teacher| teacher.config.model.memory.kind = MemoryKind::Featural)
@@ -217,7 +218,7 @@ fn a_session_goes_on_with_the_clone() {
         Event::Notice { text } | Event::Refused { reason: text } => panic!("{text}"),
         _ => {}
     };
-    block_on(session::run(received, emit, Store::none()));
+    block_on(session::run(received, emit, RunStorage::none()));
     assert_eq!(models.borrow()[1], (asked.model, 2));
     let reports = reports.borrow();
     let last = reports.last().unwrap();

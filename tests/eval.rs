@@ -1,16 +1,15 @@
 //! Evaluation: what it counts, and that it leaves a run alone.
 
-use burn::tensor::Device;
-use confab::config::{MemoryLimits, RunConfig};
+mod common;
+
+use confab::config::{RecallRule, RunConfig, TaskKind};
 use confab::eval::{EvalError, Evaluation};
+use confab::learn::Trainer;
 use confab::protocol::Evaluated;
 use confab::report::{Calibration, EvalOptions, Report, Score};
-use confab::task::{RecallRule, Split, TaskKind};
-use confab::trainer::Trainer;
+use confab::task::Split;
 use futures::executor::block_on;
 use proptest::prelude::*;
-
-const LIMITS: MemoryLimits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
 
 fn trainer(change: impl FnOnce(&mut RunConfig)) -> Trainer {
     let mut config = RunConfig::default();
@@ -20,13 +19,13 @@ fn trainer(change: impl FnOnce(&mut RunConfig)) -> Trainer {
     config.train.warmup = 2;
     config.train.val_batches = 1;
     change(&mut config);
-    Trainer::new(config, Device::flex(), &LIMITS).unwrap()
+    common::trainer(config)
 }
 
 fn evaluate(trainer: &Trainer, options: EvalOptions) -> Evaluated {
     let mut evaluation = Evaluation::new(trainer, options).unwrap();
     while block_on(evaluation.next()).unwrap() {}
-    evaluation.standing()
+    evaluation.progress()
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use confab::config::FactsConfig;
-use confab::task::{Facts, Field, Record, Split};
+use confab::run::{Field, Record};
+use confab::task::{Facts, Split};
 
 const SPLITS: [Split; 2] = [Split::Train, Split::Validation];
 

@@ -1,18 +1,23 @@
 //! Layers that also read what the layer above wrote for the token before: against the recurrence itself,
 //! token by token, in double precision.
 
-use burn::tensor::{Device, Tensor, TensorData};
-use confab::checkpoint::Checkpoint;
-use confab::config::{Knob, MemoryLimits, MlpKind, ModelConfig, NormKind, RunConfig};
-use confab::kernel::dropout::Dropout;
-use confab::model::{Gpt, Layout, Weights};
-use confab::plain::{Cache, Change, Edit, Plain, Recording, Site};
-use confab::platform;
-use confab::protocol::DeviceChoice;
-use confab::trainer::Trainer;
-use futures::executor::block_on;
+mod common;
 
-const LIMITS: MemoryLimits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
+use burn::tensor::{Device, Tensor, TensorData};
+use confab::arch::Layout;
+use confab::checkpoint::Checkpoint;
+use confab::config::{MlpKind, ModelConfig, NormKind};
+use confab::data::Batch;
+use confab::host::{ActivationCache, Cache, HostModel};
+use confab::kernel::dropout::Dropout;
+use confab::learn::{Trainer, feedback};
+use confab::model::{Model, PassOptions, untrained};
+use confab::run::{Change, Edit, Site};
+
+use common::{
+    Changes, batch, checkpoint, forward, losses, read, resume, set, small, trainer_on, webgpu,
+};
+
 const VOCAB: usize = 7;
 const IDS: [u32; 9] = [3, 1, 4, 1, 5, 2, 6, 5, 3];
 const SEQ: usize = IDS.len();
@@ -25,69 +30,63 @@ fn tiny(n_layers: usize, feedback: bool) -> ModelConfig {
     ModelConfig { tied_head: false, feedback, ..parts }
 }
 
-fn webgpu() -> Device {
-    let opened = block_on(platform::open(DeviceChoice::Webgpu));
-    opened.expect("`./dev test` installs a software driver").0.device
-}
-
-struct Model {
+struct Fixture {
     config: ModelConfig,
     layout: Layout,
     flat: Vec<f32>,
 }
 
-impl Model {
+impl Fixture {
     /// With weights so large that every part tells.
     fn new(config: ModelConfig) -> Self {
         let layout = Layout::new(&config, VOCAB);
-        let flat = layout.init(5).into_iter().map(|w| 12.0 * w).collect();
+        let flat = untrained(&config, &layout, 5).into_iter().map(|w| 12.0 * w).collect();
         Self { config, layout, flat }
     }
 
-    fn plain(&self) -> Plain {
-        Plain::new(&self.config, &self.layout, &self.flat)
+    fn plain(&self) -> HostModel {
+        HostModel::new(&self.config, &self.layout, &self.flat)
     }
 
-    fn record(&self, edits: &[Edit]) -> Recording {
+    fn record(&self, edits: &[Edit]) -> ActivationCache {
         self.plain().record(&IDS, edits)
     }
 
-    fn flat_on(&self, device: &Device) -> Tensor<1> {
-        Tensor::from_data(TensorData::new(self.flat.clone(), [self.flat.len()]), device)
+    fn on(&self, device: &Device) -> Model {
+        common::model(&self.config, &self.layout, &self.flat, device)
     }
 
     /// Logits of two rows that are alike: `[2, seq, vocab]`.
     fn logits_on(&self, ids: &[u32], device: &Device) -> Vec<f32> {
-        let flat = self.flat_on(device);
-        let model = Gpt::new(&self.config, &Weights::new(&self.layout, &flat));
-        let (logits, _) = model.forward(tokens(ids, device));
-        logits.into_data().iter::<f32>().collect()
+        read(forward(&self.on(device), &batch(tokens(ids, device))).logits)
     }
 
     /// The same of a pass in which tokens might be forgotten, which even the CPU computes in passes.
     fn logits_in_passes(&self, device: &Device) -> Vec<f32> {
-        let flat = self.flat_on(device);
-        let model = Gpt::new(&self.config, &Weights::new(&self.layout, &flat));
-        let forgotten = tokens(&IDS, device).lower_elem(0);
-        let output = model.forward_training(tokens(&IDS, device), Some(forgotten), Dropout::NONE);
-        output.logits.into_data().iter::<f32>().collect()
+        let tokens = tokens(&IDS, device);
+        let forgotten = Some(tokens.clone().lower_elem(0));
+        read(forward(&self.on(device), &Batch { forgotten, ..batch(tokens) }).logits)
     }
 
     /// Of the sum of all logits of a row, each times its [`coefficient`].
     fn gradient_on(&self, device: &Device) -> Vec<f32> {
-        let mut weights = Weights::trainable(&self.layout, &self.flat_on(device));
+        let model = self.on(device);
+        let mut weights = model.trainable();
         let device = device.clone().autodiff();
-        let (logits, _) = Gpt::new(&self.config, &weights).forward(tokens(&IDS, &device));
+        let tokens = tokens(&IDS, &device);
+        let feedback = feedback(&model, &batch(tokens.clone()), Dropout::NONE);
+        let options = PassOptions { feedback, ..PassOptions::default() };
+        let logits = model.gpt_of(&weights).forward(tokens, &options).logits;
         let of_row: Vec<f32> = (0..SEQ * VOCAB).map(|at| coefficient(at) as f32 / 2.0).collect();
         let data = TensorData::new(of_row.repeat(2), [2, SEQ, VOCAB]);
         weights.backward(&(logits * Tensor::from_data(data, &device)).sum());
-        weights.into_gradient().into_data().iter::<f32>().collect()
+        read(weights.into_gradient())
     }
 
     /// `x W` of the matrix `name`.
     fn product(&self, flat: &[f64], name: &str, x: &[f64]) -> Vec<f64> {
         let matrix = self.layout.find(name).unwrap_or_else(|| panic!("no {name}"));
-        let (values, columns) = (&flat[matrix.range.clone()], matrix.shape[1]);
+        let (values, columns) = (&flat[matrix.range.clone()], matrix.shape()[1]);
         let column = |at: usize| values.iter().skip(at).step_by(columns);
         (0..columns).map(|at| column(at).zip(x).map(|(w, x)| w * x).sum()).collect()
     }
@@ -180,7 +179,7 @@ fn apart(got: &[f32], expected: &[f64]) -> f64 {
 fn every_way_to_compute_a_model_with_feedback_is_the_recurrence() {
     let gpu = webgpu();
     for n_layers in [2, 3, 4] {
-        let model = Model::new(tiny(n_layers, true));
+        let model = Fixture::new(tiny(n_layers, true));
         let expected = model.by_hand(&model.double(), None);
         let recorded = model.record(&[]);
         assert!(apart(&recorded.logits, &expected.logits) < 1e-4);
@@ -204,7 +203,7 @@ fn every_way_to_compute_a_model_with_feedback_is_the_recurrence() {
 
 #[test]
 fn the_gradient_is_that_of_the_loss_with_what_is_fed_back_held_fixed() {
-    let model = Model::new(tiny(3, true));
+    let model = Fixture::new(tiny(3, true));
     let flat = model.double();
     let held = model.by_hand(&flat, None).written;
     let by_differences = |held: Option<&Stream>| -> Vec<f64> {
@@ -232,7 +231,7 @@ fn the_gradient_is_that_of_the_loss_with_what_is_fed_back_held_fixed() {
 
 #[test]
 fn a_later_token_changes_no_earlier_logit() {
-    let model = Model::new(tiny(3, true));
+    let model = Fixture::new(tiny(3, true));
     let mut others = IDS;
     others[5] = 0;
     let until = 5 * VOCAB;
@@ -244,10 +243,10 @@ fn a_later_token_changes_no_earlier_logit() {
 
 #[test]
 fn one_layer_has_nothing_to_read_from_and_two_have() {
-    let pair = |n_layers| [true, false].map(|feedback| Model::new(tiny(n_layers, feedback)));
+    let pair = |n_layers| [true, false].map(|feedback| Fixture::new(tiny(n_layers, feedback)));
     let [with, without] = pair(1);
     assert!(with.record(&[]) == without.record(&[]));
-    let on_cpu = |model: &Model| model.logits_on(&IDS, &Device::flex());
+    let on_cpu = |model: &Fixture| model.logits_on(&IDS, &Device::flex());
     assert!(on_cpu(&with) == on_cpu(&without));
     let cpu = Device::flex();
     assert!(with.gradient_on(&cpu) == without.gradient_on(&cpu));
@@ -267,12 +266,12 @@ fn edit(site: Site, positions: std::ops::Range<usize>, change: Change) -> Edit {
 
 #[test]
 fn what_is_edited_is_fed_back() {
-    let model = Model::new(tiny(3, true));
+    let model = Fixture::new(tiny(3, true));
     let whole = model.record(&[]);
     // Without what its last MLP writes at token 4, the last layer writes something else there: tokens
     // before do not change, and token 5 does, for the layer below reads it.
     let without = model.record(&[edit(Site::Mlp { layer: 2 }, 4..5, Change::Scale(0.0))]);
-    let rows = |of: &Recording, layer: usize| of.layers[layer].resid_pre.clone();
+    let rows = |of: &ActivationCache, layer: usize| of.layers[layer].resid_pre.clone();
     for layer in 0..2 {
         assert!(rows(&without, layer)[..5 * D] == rows(&whole, layer)[..5 * D]);
     }
@@ -283,12 +282,12 @@ fn what_is_edited_is_fed_back() {
     assert!(rows(&without, 0)[6 * D..7 * D] != rows(&whole, 0)[6 * D..7 * D]);
     for recorded in [&whole, &without] {
         for (layer, above) in recorded.layers.iter().zip(&recorded.layers[1..]) {
-            assert_eq!(layer.fed_back[..D], [0.0; D]);
+            assert_eq!(layer.feedback[..D], [0.0; D]);
             let wrote =
                 above.resid_post.iter().zip(&above.resid_pre).map(|(after, before)| after - before);
-            assert!(layer.fed_back[D..] == wrote.collect::<Vec<f32>>()[..(SEQ - 1) * D]);
+            assert!(layer.feedback[D..] == wrote.collect::<Vec<f32>>()[..(SEQ - 1) * D]);
         }
-        assert!(recorded.layers[2].fed_back.is_empty());
+        assert!(recorded.layers[2].feedback.is_empty());
     }
 }
 
@@ -298,7 +297,7 @@ fn a_head_or_mlp_knocked_out_everywhere_is_a_model_without_its_weights() {
         (Site::Head { layer: 1, head: 0 }, "blocks.1.attn.W_O"),
         (Site::Mlp { layer: 1 }, "blocks.1.mlp.W_out"),
     ] {
-        let mut model = Model::new(tiny(3, true));
+        let mut model = Fixture::new(tiny(3, true));
         let got = model.record(&[edit(site, 0..SEQ, Change::Scale(0.0))]).logits;
         let range = model.layout.find(name).unwrap().range.clone();
         model.flat[range].fill(0.0);
@@ -308,7 +307,7 @@ fn a_head_or_mlp_knocked_out_everywhere_is_a_model_without_its_weights() {
 
 #[test]
 fn a_stream_patched_from_another_prompt_gives_its_logits() {
-    let model = Model::new(tiny(3, true));
+    let model = Fixture::new(tiny(3, true));
     let mut others = IDS;
     others.reverse();
     let other = model.plain().record(&others, &[]);
@@ -319,21 +318,10 @@ fn a_stream_patched_from_another_prompt_gives_its_logits() {
     }
 }
 
-fn trainer(device: Device, changes: &[(&str, &str)]) -> Trainer {
-    let mut config = RunConfig::default();
-    config.task.phone.lines = 1;
-    config.task.phone.names = 8;
-    (config.model.d_model, config.model.context) = (8, 96);
-    (config.train.batch, config.train.warmup) = (4, 1);
-    config.model.feedback = true;
-    for (key, value) in changes {
-        Knob::find(key).unwrap().set(&mut config, value).unwrap();
-    }
-    Trainer::new(config, device, &LIMITS).unwrap()
-}
-
-fn losses(trainer: &mut Trainer, steps: usize) -> Vec<f32> {
-    (0..steps).map(|_| block_on(trainer.step()).unwrap().loss.train_loss).collect()
+fn trainer(device: Device, changes: Changes) -> Trainer {
+    let mut config = small(&[("model.feedback", "true")]);
+    set(&mut config, changes);
+    trainer_on(config, device)
 }
 
 #[test]
@@ -341,10 +329,10 @@ fn a_run_learns_and_resumes_exactly() {
     let mut whole =
         trainer(Device::flex(), &[("train.accumulation", "2"), ("model.dropout", "0.1")]);
     let first = losses(&mut whole, 20);
-    let bytes = block_on(whole.checkpoint()).unwrap().to_bytes().unwrap();
+    let bytes = checkpoint(&whole).to_bytes().unwrap();
     let kept = Checkpoint::from_bytes(&bytes).unwrap();
     assert!(kept.config.model.feedback);
-    let mut resumed = Trainer::resume(kept, Device::flex(), &LIMITS).unwrap();
+    let mut resumed = resume(kept);
     assert_eq!(losses(&mut whole, 3), losses(&mut resumed, 3));
     assert!(first[19] < first[0] - 0.3, "{first:?}");
 }

@@ -1,10 +1,12 @@
 //! The entropy floor: against closed forms, and against what the best of predictors pays.
 
+use confab::base::random::stream_rng;
 use confab::config::{
-    FactsConfig, InductionConfig, ModularConfig, PhoneConfig, TaskConfig, TextConfig,
+    FactsConfig, InductionConfig, ModularConfig, PhoneConfig, RecallRule, TaskConfig, TaskKind,
+    TextConfig,
 };
-use confab::task::floor::surprisals;
-use confab::task::{Field, RecallRule, Split, Task, TaskKind, record_rng};
+use confab::run::Field;
+use confab::task::{Split, Task, surprisals};
 
 fn phone(recall: RecallRule) -> Task {
     let phone = PhoneConfig { lines: 5, names: 2000, recall, abstain: 0.0 };
@@ -50,7 +52,7 @@ fn a_phone_record_costs_its_names_its_numbers_and_the_choice_of_a_line() {
     let digits = recalled.field(Field::Digit).unwrap();
     assert!((digits.nats - 5.0 * number()).abs() < 1e-9 && digits.chars == 50.0);
     assert_eq!(recalled.field(Field::Marker).unwrap().nats, 0.0);
-    let answer = |floor: &confab::task::Floor| floor.field(Field::Answer).unwrap().nats;
+    let answer = |floor: &confab::run::Floor| floor.field(Field::Answer).unwrap().nats;
     assert!((answer(&fresh) - answer(&recalled) - number()).abs() < 1e-5);
 }
 
@@ -84,7 +86,7 @@ fn the_best_predictor_pays_the_floor() {
     ];
     for task in tasks {
         let floor = task.floor().unwrap();
-        let mut rng = record_rng(1, 0);
+        let mut rng = stream_rng(1, 0);
         let (mut nats, mut chars) = (0.0, 0);
         for _ in 0..10_000 {
             let record = task.draw(Split::Train, usize::MAX, &mut rng);
@@ -114,7 +116,7 @@ fn a_sum_is_known_and_its_terms_are_not_asked_for() {
     let task = modular(113, 0.3);
     let floor = task.floor().unwrap();
     assert_eq!((floor.total_nats, floor.chars), (0.0, 1.0));
-    let record = task.draw(Split::Train, 0, &mut record_rng(1, 0));
+    let record = task.draw(Split::Train, 0, &mut stream_rng(1, 0));
     let costs = surprisals(&task, &record.text);
     let evenly = 113f64.ln();
     for (cost, expected) in costs.iter().zip([evenly, 0.0, evenly, 0.0, 0.0]) {
@@ -149,7 +151,7 @@ fn jsonl_has_a_floor_and_plain_text_a_baseline() {
 #[test]
 fn counting_predicts_no_dice() {
     use rand::RngExt;
-    let mut rng = record_rng(3, 0);
+    let mut rng = stream_rng(3, 0);
     let dice: String = (0..60_000).map(|_| char::from(b'1' + rng.random_range(0..6u8))).collect();
     let baseline = text(dice).baseline().unwrap();
     assert!(baseline > 6f64.ln() && baseline < 1.1 * 6f64.ln(), "{baseline}");
@@ -171,7 +173,7 @@ fn asking_for_names_of_the_whole_book_costs_what_they_and_the_question_mark_do()
     let task = phone(0.25);
     let floor = task.floor().unwrap();
     let records = 10_000;
-    let mut rng = record_rng(1, 0);
+    let mut rng = stream_rng(1, 0);
     let (mut nats, mut unknown) = (0.0, 0);
     for _ in 0..records {
         let record = task.draw(Split::Train, 0, &mut rng);

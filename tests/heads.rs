@@ -1,49 +1,37 @@
 //! Heads that are weighed, added and dropped, and weights that are pruned and rewound.
 
+mod common;
+
 use std::cell::{Cell, RefCell};
 
-use burn::tensor::Device;
+use confab::arch::Layout;
 use confab::checkpoint::Checkpoint;
-use confab::config::{Knob, MemoryLimits, RunConfig};
-use confab::model::Layout;
-use confab::plain::Plain;
-use confab::platform::Store;
-use confab::protocol::{Command, DeviceChoice, Event, RunState};
+use confab::config::RunConfig;
+use confab::host::HostModel;
+use confab::learn::{HeadChange, Trainer};
+use confab::protocol::{Command, Event, RunState};
+use confab::run::{DeviceChoice, Operation, OperationKind};
 use confab::session;
-use confab::surgery::{Kind, Operation, contributions, grow_heads, operate, prune_heads};
+use confab::session::RunStorage;
+use confab::surgery::{grow_heads, head_gates, operate, prune_heads};
 use confab::task::Split;
-use confab::trainer::{Trainer, Verdict};
 use futures::executor::block_on;
 
-const LIMITS: MemoryLimits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
+use common::{Changes, LIMITS, apart, checkpoint, losses, resume, set, small};
 
-fn config(changes: &[(&str, &str)]) -> RunConfig {
-    let mut config = RunConfig::default();
-    config.task.phone.lines = 1;
-    config.task.phone.names = 8;
-    (config.model.n_heads, config.model.d_model, config.model.context) = (4, 8, 96);
-    config.model.contributions = true;
-    (config.train.batch, config.train.warmup, config.train.val_batches) = (4, 1, 2);
-    for (key, value) in changes {
-        Knob::find(key).unwrap().set(&mut config, value).unwrap();
-    }
+fn config(changes: Changes) -> RunConfig {
+    let mut config = small(&[("model.n_heads", "4"), ("model.contributions", "true")]);
+    config.train.val_batches = 2;
+    set(&mut config, changes);
     config
 }
 
-fn trainer(changes: &[(&str, &str)]) -> Trainer {
-    Trainer::new(config(changes), Device::flex(), &LIMITS).unwrap()
-}
-
-fn resume(checkpoint: &Checkpoint) -> Trainer {
-    Trainer::resume(checkpoint.clone(), Device::flex(), &LIMITS).unwrap()
+fn trainer(changes: Changes) -> Trainer {
+    common::trainer(config(changes))
 }
 
 fn train(run: &mut Trainer, steps: usize) -> f32 {
-    (0..steps).map(|_| block_on(run.step()).unwrap().loss.train_loss).last().unwrap()
-}
-
-fn checkpoint(run: &Trainer) -> Checkpoint {
-    block_on(run.checkpoint()).unwrap()
+    *losses(run, steps).last().unwrap()
 }
 
 fn layout(of: &Checkpoint) -> Layout {
@@ -57,13 +45,13 @@ fn part<'a>(of: &'a mut Checkpoint, name: &str) -> &'a mut [f32] {
 }
 
 /// A model whose weights are so large that every head tells, whose contributions are all different.
-fn model(changes: &[(&str, &str)]) -> Checkpoint {
+fn model(changes: Changes) -> Checkpoint {
     let mut model = checkpoint(&trainer(changes));
     for parameter in layout(&model).parameters() {
         let values = &mut model.parameters[parameter.range.clone()];
-        match parameter.name.ends_with(".contribution") {
+        match parameter.name().ends_with(".contribution") {
             true => values.copy_from_slice(&[1.0, -2.0, 0.5, 3.0]),
-            false if parameter.shape.len() > 1 => values.iter_mut().for_each(|w| *w *= 8.0),
+            false if parameter.shape().len() > 1 => values.iter_mut().for_each(|w| *w *= 8.0),
             false => {}
         }
     }
@@ -73,15 +61,10 @@ fn model(changes: &[(&str, &str)]) -> Checkpoint {
 
 fn logits(of: &Checkpoint) -> Vec<f32> {
     let ids: Vec<u32> = (0..30).map(|at| at * 7 % 50).collect();
-    Plain::new(&of.config.model, &layout(of), &of.parameters).record(&ids, &[]).logits
+    HostModel::new(&of.config.model, &layout(of), &of.parameters).record(&ids, &[]).logits
 }
 
-fn apart(a: &[f32], b: &[f32]) -> f32 {
-    assert_eq!(a.len(), b.len());
-    a.iter().zip(b).fold(0.0, |most, (a, b)| most.max((a - b).abs()))
-}
-
-fn act(on: &Checkpoint, kind: Kind, number: usize) -> Result<Checkpoint, String> {
+fn act(on: &Checkpoint, kind: OperationKind, number: usize) -> Result<Checkpoint, String> {
     let past = |step| (step == on.step).then(|| on.parameters.clone());
     operate(on, Operation { kind, number }, &LIMITS, &past).map_err(|error| error.to_string())
 }
@@ -103,7 +86,7 @@ fn a_head_writes_its_share_and_one_that_is_sure_writes_all() {
     }
     let mut plain = checkpoint(&trainer(&[("model.contributions", "false")]));
     for parameter in layout(&plain).parameters().to_vec() {
-        let same = layout(&sure).find(&parameter.name).unwrap().range.clone();
+        let same = layout(&sure).find(parameter.name()).unwrap().range.clone();
         plain.parameters[parameter.range].copy_from_slice(&sure.parameters[same]);
     }
     assert!(apart(&logits(&plain), &logits(&sure)) < 1e-5);
@@ -117,9 +100,9 @@ fn a_head_writes_its_share_and_one_that_is_sure_writes_all() {
 fn contributions_are_trained() {
     let mut run = trainer(&[]);
     train(&mut run, 10);
-    let learned = contributions(&checkpoint(&run)).unwrap().concat();
+    let learned = head_gates(&checkpoint(&run)).unwrap().concat();
     assert!(learned.iter().any(|share| (share - 0.5).abs() > 1e-3), "{learned:?}");
-    assert_eq!(contributions(&checkpoint(&trainer(&[("model.contributions", "false")]))), None);
+    assert_eq!(head_gates(&checkpoint(&trainer(&[("model.contributions", "false")]))), None);
 }
 
 #[test]
@@ -168,7 +151,7 @@ fn the_heads_that_contribute_least_are_pruned_layer_by_layer() {
         let before = model(&[("model.kv_heads", kv_heads)]);
         // The second of the first layer and the third of the second layer.
         let without = scaled(&scaled(&before, 0, 1, 0.0), 1, 2, 0.0);
-        let after = act(&before, Kind::PruneHeads, 1).unwrap();
+        let after = act(&before, OperationKind::PruneHeads, 1).unwrap();
         assert_eq!(after.config.model.n_heads, 3);
         assert!(apart(&logits(&without), &logits(&after)) < 1e-5, "{kv_heads}");
         assert!(apart(&logits(&before), &logits(&after)) > 1e-3, "{kv_heads}");
@@ -181,7 +164,7 @@ fn the_heads_that_contribute_least_are_pruned_layer_by_layer() {
         (&model(&[("model.kv_heads", "2")]), 1, "Key heads (model.kv_heads)"),
         (&checkpoint(&trainer(&[("model.contributions", "false")])), 1, "model.contributions"),
     ] {
-        let error = act(on, Kind::PruneHeads, number).unwrap_err();
+        let error = act(on, OperationKind::PruneHeads, number).unwrap_err();
         assert!(error.contains(says), "{error}");
     }
 }
@@ -196,12 +179,13 @@ fn a_head_may_be_judged_by_the_gradient_of_a_mask_on_it() {
         ("train.val_batches", "1"),
     ]);
     before.step = 1;
-    let Some(Verdict::Prune(worth)) = block_on(resume(&before).judge_heads()).unwrap() else {
+    let Some(HeadChange::Prune(worth)) = block_on(resume(before.clone()).check_heads()).unwrap()
+    else {
         panic!("the least of each layer is below the mean");
     };
     // Central differences by how much a head writes.
     let loss = |of: &Checkpoint| {
-        f64::from(block_on(resume(of).losses(Split::Validation, 1)).unwrap().mean())
+        f64::from(block_on(resume(of.clone()).losses(Split::Validation, 1)).unwrap().mean())
     };
     for (layer, worth) in worth.iter().enumerate() {
         let sizes = [0, 1, 2, 3].map(|head| {
@@ -223,7 +207,7 @@ fn a_head_may_be_judged_by_the_gradient_of_a_mask_on_it() {
 }
 
 /// The events of a session that trains such a run to its end, and the run.
-fn session(changes: &[(&str, &str)]) -> (Vec<String>, Vec<usize>, Checkpoint) {
+fn session(changes: Changes) -> (Vec<String>, Vec<usize>, Checkpoint) {
     let (orders, received) = futures::channel::mpsc::unbounded();
     let build = Command::Build { config: Box::new(config(changes)), device: DeviceChoice::Cpu };
     orders.unbounded_send(build).unwrap();
@@ -244,7 +228,7 @@ fn session(changes: &[(&str, &str)]) -> (Vec<String>, Vec<usize>, Checkpoint) {
         Event::CheckpointFile { bytes, .. } => *file.borrow_mut() = Some(bytes),
         _ => {}
     };
-    block_on(session::run(received, emit, Store::none()));
+    block_on(session::run(received, emit, RunStorage::none()));
     assert_eq!(pauses.get(), 1, "it trains on by itself");
     let file = file.into_inner().unwrap();
     (notices.into_inner(), heads.into_inner(), Checkpoint::from_bytes(&file).unwrap())
@@ -262,7 +246,7 @@ fn heads_grow_and_are_pruned_while_a_run_trains() {
     assert_eq!(run.edits.len(), 2);
     for (edit, step) in run.edits.iter().zip([5, 10]) {
         let [before, after] = edit.loss.unwrap();
-        assert_eq!((edit.operation.kind, edit.step), (Kind::GrowHeads, step));
+        assert_eq!((edit.operation.kind, edit.step), (OperationKind::GrowHeads, step));
         assert!((before - after).abs() < 0.5 && before > 1.0, "{before} to {after}");
     }
     assert!(notices[0].starts_with("Step 5: 5 heads a layer"), "{notices:?}");
@@ -276,7 +260,10 @@ fn heads_grow_and_are_pruned_while_a_run_trains() {
         ];
         let (_, heads, run) = session(&[&often[..], &prunes].concat());
         assert_eq!(heads, [4, 3, 2, 1], "{by}");
-        assert!(run.edits.iter().all(|edit| edit.operation.kind == Kind::PruneHeads), "{by}");
+        assert!(
+            run.edits.iter().all(|edit| edit.operation.kind == OperationKind::PruneHeads),
+            "{by}"
+        );
     }
 }
 
@@ -292,12 +279,12 @@ fn the_smallest_weights_are_pruned_and_stay_away() {
     let mut run = trainer(&[]);
     train(&mut run, 5);
     let before = checkpoint(&run);
-    let after = act(&before, Kind::PruneWeights, 60).unwrap();
+    let after = act(&before, OperationKind::PruneWeights, 60).unwrap();
     let places = layout(&before);
     let prunable: Vec<usize> = places
         .parameters()
         .iter()
-        .filter(|of| of.name.starts_with("blocks.") && of.shape.len() == 2)
+        .filter(|of| of.name().starts_with("blocks.") && of.shape().len() == 2)
         .flat_map(|of| of.range.clone())
         .collect();
     let is_gone = |of: &Checkpoint, at: &usize| of.parameters[*at] == 0.0;
@@ -311,13 +298,13 @@ fn the_smallest_weights_are_pruned_and_stay_away() {
     let others = (0..places.len()).filter(|at| !prunable.contains(at));
     assert!(others.clone().all(|at| before.parameters[at] == after.parameters[at]));
 
-    let mut run = resume(&Checkpoint::from_bytes(&after.to_bytes().unwrap()).unwrap());
+    let mut run = resume(Checkpoint::from_bytes(&after.to_bytes().unwrap()).unwrap());
     train(&mut run, 5);
     let trained = checkpoint(&run);
     assert!(gone.iter().all(|at| is_gone(&trained, at)));
     assert!(left.iter().any(|at| trained.parameters[*at] != after.parameters[*at]));
     // Again: of those that are left.
-    let fewer = act(&trained, Kind::PruneWeights, 50).unwrap();
+    let fewer = act(&trained, OperationKind::PruneWeights, 50).unwrap();
     let now = prunable.iter().filter(|at| is_gone(&fewer, at)).count();
     assert_eq!(now, gone.len() + left.len().div_ceil(2));
 }
@@ -327,10 +314,10 @@ fn what_is_left_is_rewound_and_trained_again() {
     let mut run = trainer(&[("train.steps", "40")]);
     let begun = checkpoint(&run);
     train(&mut run, 30);
-    let pruned = act(&checkpoint(&run), Kind::PruneWeights, 50).unwrap();
+    let pruned = act(&checkpoint(&run), OperationKind::PruneWeights, 50).unwrap();
     let past = |step| (step == 0).then(|| begun.parameters.clone());
     let rewind = |number| {
-        let operation = Operation { kind: Kind::Rewind, number };
+        let operation = Operation { kind: OperationKind::Rewind, number };
         operate(&pruned, operation, &LIMITS, &past).map_err(|error| error.to_string())
     };
     let ticket = rewind(0).unwrap();
@@ -340,13 +327,13 @@ fn what_is_left_is_rewound_and_trained_again() {
         assert!(now == begun || *now == 0.0 && *pruned == 0.0);
     }
     assert_eq!((ticket.step, ticket.history.len(), ticket.edits.len()), (0, 0, 2));
-    let mut again = resume(&ticket);
+    let mut again = resume(ticket);
     let first = train(&mut again, 1);
     let last = train(&mut again, 29);
     assert!(last < first - 0.2, "{first} to {last}");
     assert!(rewind(7).unwrap_err().contains("step 7"));
-    let other = act(&pruned, Kind::AddLayer, 0).unwrap();
-    let operation = Operation { kind: Kind::Rewind, number: 0 };
+    let other = act(&pruned, OperationKind::AddLayer, 0).unwrap();
+    let operation = Operation { kind: OperationKind::Rewind, number: 0 };
     let error = operate(&other, operation, &LIMITS, &past).unwrap_err().to_string();
     assert!(error.contains("of this size"), "{error}");
 }

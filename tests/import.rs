@@ -1,22 +1,26 @@
 //! Other people's models: `tests/reference/make_imports.py` made them, and the logits that PyTorch
 //! has of them.
 
+mod common;
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::Device;
+use confab::arch::Layout;
 use confab::checkpoint::Checkpoint;
 use confab::config::{KNOBS, MemoryLimits, Range};
+use confab::host::HostModel;
 use confab::import::{File, Imported, Vocabulary, import, open, plan};
-use confab::model::Layout;
-use confab::plain::Plain;
+use confab::learn::Trainer;
 use confab::tokenizer::Tokenizer;
-use confab::trainer::Trainer;
 use proptest::prelude::*;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Map, Value, json};
+
+use common::{logits_of, resume};
 
 const MODELS: &[&str] =
     &["gpt2", "gpt2_untied", "llama", "llama_bf16", "mistral", "qwen3", "nanogpt", "nanogpt_bias"];
@@ -113,7 +117,7 @@ fn tokens(imported: &Imported) -> &[String] {
 
 fn logits(imported: &Imported, ids: &[u32]) -> Vec<f32> {
     let layout = Layout::new(&imported.config, imported.vocabulary.size());
-    Plain::new(&imported.config, &layout, &imported.parameters).record(ids, &[]).logits
+    HostModel::new(&imported.config, &layout, &imported.parameters).record(ids, &[]).logits
 }
 
 /// PyTorch's ids and logits, `[seq, vocab]`, by the ids of the imported vocabulary.
@@ -470,20 +474,15 @@ fn a_file_cut_off_anywhere_is_refused() {
 
 #[test]
 fn an_imported_model_is_kept_as_a_checkpoint_and_run_on_a_device() {
-    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
     for model in MODELS {
         let opened = open(&Files::of(model).view()).unwrap();
         let bytes = opened.to_bytes().unwrap();
         let again = open(&[File { name: "kept.safetensors", bytes: &bytes }]).unwrap();
         assert!(again == opened, "{model}");
-        let run = Trainer::resume(again, Device::flex(), &limits).unwrap();
+        let run = resume(again);
         assert!(run.finished(), "{model} brought nothing to train on");
         let (ids, expected) = expected(model, &Files::of(model).import());
-        let ids: Vec<i32> = ids.iter().map(|id| *id as i32).collect();
-        let shape = [1, ids.len()];
-        let tokens = Tensor::<2, Int>::from_data(TensorData::new(ids, shape), &Device::flex());
-        let logits: Vec<f32> = run.model().forward(tokens).0.into_data().iter().collect();
-        assert_near(model, &logits, &expected);
+        assert_near(model, &logits_of(run.model(), &ids), &expected);
     }
 }
 

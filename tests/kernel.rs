@@ -1,50 +1,29 @@
 //! Fused operations against the same in plain tensor operations, forward and every gradient.
 
+mod common;
+
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
-use confab::config::{MemoryLimits, ModelConfig, RunConfig};
-use confab::kernel::attention::{self, Mask};
+use confab::arch::Layout;
+use confab::config::{ModelConfig, RunConfig};
+use confab::kernel::attention::Mask;
 use confab::kernel::dropout::Dropout;
 use confab::kernel::layer_norm::Scaling;
+use confab::kernel::linear::Linear;
 use confab::kernel::linear::gpu::half::Half;
 use confab::kernel::linear::gpu::{Product, Then};
-use confab::kernel::linear::{self, Linear};
-use confab::kernel::{cross_entropy, embedding, gelu, layer_norm};
-use confab::model::{Layout, Weights};
-use confab::platform;
-use confab::protocol::DeviceChoice;
-use confab::trainer::Trainer;
-use futures::executor::block_on;
+use confab::kernel::{attention, cross_entropy, embedding, gelu, layer_norm, linear};
+use confab::model::Weights;
 
-/// Largest relative error, in norm.
-const TOLERANCE: f32 = 1e-5;
+use common::{close, losses, numbers, read, trainer_on, webgpu};
 
-/// Numbers that look random, the same for the same `seed`: of mean 0 and variance 1/3.
-fn numbers(count: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-    };
-    (0..count).map(|_| next()).collect()
-}
+/// Largest relative error, in norm. What is nearly 0, as the gradient by the query of one key, is rounding on both
+/// sides.
+const TOLERANCE: (f32, f32) = (1e-5, 1e-1);
 
 /// A leaf of the gradient graph.
 fn leaf<const D: usize>(shape: [usize; D], seed: u32, device: &Device) -> Tensor<D> {
     let values = numbers(shape.iter().product(), seed);
     Tensor::from_data(TensorData::new(values, shape), &device.clone().autodiff()).require_grad()
-}
-
-fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
-}
-
-fn close(got: &[f32], expected: &[f32], what: &str) {
-    assert_eq!(got.len(), expected.len(), "{what}");
-    let norm = |v: Vec<f32>| v.iter().map(|x| x * x).sum::<f32>().sqrt();
-    let difference = norm(got.iter().zip(expected).map(|(a, b)| a - b).collect());
-    let expected = norm(expected.to_vec());
-    // What is nearly 0, as the gradient by the query of one key, is rounding on both sides.
-    assert!(difference <= TOLERANCE * expected.max(1e-1), "{what}: {difference} of {expected}");
 }
 
 /// Compares the outputs of two functions of `inputs`, and the gradients by every input, each
@@ -61,9 +40,9 @@ fn same<const D: usize, const N: usize>(
         let by_input = inputs.each_ref().map(|input| read(input.grad(&gradients).unwrap()));
         (read(output.inner()), by_input)
     });
-    close(&got, &expected, what);
+    close(&got, &expected, TOLERANCE, what);
     for (input, (got, expected)) in got_by.iter().zip(&expected_by).enumerate() {
-        close(got, expected, &format!("{what}, gradient by input {input}"));
+        close(got, expected, TOLERANCE, &format!("{what}, gradient by input {input}"));
     }
 }
 
@@ -74,12 +53,6 @@ fn hidden(batch: usize, seq: usize, device: &Device) -> Tensor<2, Bool> {
         |at: usize| !at.is_multiple_of(seq) && (at.is_multiple_of(7) || random[at] > 0.6);
     let hidden: Vec<bool> = (0..batch * seq).map(is_hidden).collect();
     Tensor::from_data(TensorData::new(hidden, [batch, seq]), device)
-}
-
-/// A graphics card, and on a machine without one a software driver.
-fn webgpu() -> Device {
-    let opened = block_on(platform::open(DeviceChoice::Webgpu));
-    opened.expect("`./dev test` installs a software driver where there is no GPU").0.device
 }
 
 fn check_attention(device: &Device) {
@@ -202,11 +175,11 @@ fn same_of_weights(
         weights.backward(&(output.clone() * factors).sum());
         (read(output.inner()), read(weights.into_gradient()))
     });
-    close(&got, &expected, what);
+    close(&got, &expected, TOLERANCE, what);
     for parameter in layout.parameters() {
         let range = parameter.range.clone();
-        let what = format!("{what}, gradient by {}", parameter.name);
-        close(&got_by[range.clone()], &expected_by[range], &what);
+        let what = format!("{what}, gradient by {}", parameter.name());
+        close(&got_by[range.clone()], &expected_by[range], TOLERANCE, &what);
     }
 }
 
@@ -375,13 +348,8 @@ fn thirty_steps(dropout: f64) {
     config.train.batch = 3;
     config.train.steps = 30;
     config.train.warmup = 2;
-    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
-    let losses = |device| {
-        let mut trainer = Trainer::new(config.clone(), device, &limits).unwrap();
-        let step = |_| block_on(trainer.step()).unwrap().loss.train_loss;
-        (0..30).map(step).collect::<Vec<f32>>()
-    };
-    let (cpu, gpu) = (losses(Device::flex()), losses(webgpu()));
+    let losses_on = |device| losses(&mut trainer_on(config.clone(), device), 30);
+    let (cpu, gpu) = (losses_on(Device::flex()), losses_on(webgpu()));
     for (step, (cpu, gpu)) in cpu.iter().zip(&gpu).enumerate() {
         assert!((cpu - gpu).abs() < 1e-3, "step {step}: {cpu} and {gpu}");
     }

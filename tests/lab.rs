@@ -1,41 +1,39 @@
 //! What can be looked at: every analysis answers, of every kind of model, or says why it does not.
 
+mod common;
+
 use std::sync::Arc;
 
-use burn::tensor::Device;
-use confab::config::{MemoryLimits, MlpKind, NormKind, RunConfig};
-use confab::edit::{Change, Edit, Intervention, Site};
+use confab::config::{MlpKind, NormKind, RunConfig};
 use confab::figure::{Content, Figure, Grid};
-use confab::lab::{Looking, Model};
-use confab::look::{ANALYSES, Look, What};
-use confab::trainer::Trainer;
+use confab::interp::lab::{AnalysisJob, Snapshot};
+use confab::run::{ANALYSES, Change, Edit, Intervention, Look, Site, What};
 use futures::executor::block_on;
+
+use common::{losses, trainer};
 
 const PROMPT: &str = "{B}\nAda Lee: 212-345-6789 \n";
 const OTHER: &str = "{B}\nMia Fox: 998-765-4321 \n";
 
-fn model(change: impl FnOnce(&mut RunConfig)) -> Arc<Model> {
+fn model(change: impl FnOnce(&mut RunConfig)) -> Arc<Snapshot> {
     let mut config = RunConfig::default();
     config.task.phone.lines = 1;
     config.model.context = 96;
     config.model.d_model = 8;
     change(&mut config);
-    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
-    let mut trainer = Trainer::new(config, Device::flex(), &limits).unwrap();
-    for _ in 0..3 {
-        block_on(trainer.step()).unwrap();
-    }
-    Arc::new(block_on(Model::read(&trainer)).unwrap())
+    let mut trainer = trainer(config);
+    losses(&mut trainer, 3);
+    Arc::new(block_on(Snapshot::read(&trainer)).unwrap())
 }
 
 fn ask(what: What) -> Look {
     Look { what, prompt: PROMPT.into(), other: OTHER.into(), ..Look::default() }
 }
 
-fn see(model: &Arc<Model>, look: Look) -> Result<Vec<Figure>, String> {
-    let mut looking = Looking::new(model.clone(), look).map_err(|error| error.to_string())?;
-    while looking.advance().map_err(|error| error.to_string())? {}
-    looking.figures().map_err(|error| error.to_string())
+fn see(model: &Arc<Snapshot>, look: Look) -> Result<Vec<Figure>, String> {
+    let mut job = AnalysisJob::new(model.clone(), look).map_err(|error| error.to_string())?;
+    while job.advance().map_err(|error| error.to_string())? {}
+    job.figures().map_err(|error| error.to_string())
 }
 
 fn grid(figure: &Figure) -> &Grid {
@@ -226,10 +224,11 @@ fn what_one_model_shows_beyond_another_is_the_difference() {
     for what in [What::Ov, What::Lens, What::ValueWeighted, What::Heads, What::Weights] {
         let look = ask(what);
         let [a, b] = [&one, &other].map(|model| numbers(&see(model, look.clone()).unwrap()));
-        let mut looking =
-            Looking::beside(one.clone(), Some(("the other".into(), other.clone())), look).unwrap();
-        while looking.advance().unwrap() {}
-        let figures = looking.figures().unwrap();
+        let mut job =
+            AnalysisJob::beside(one.clone(), Some(("the other".into(), other.clone())), look)
+                .unwrap();
+        while job.advance().unwrap() {}
+        let figures = job.figures().unwrap();
         assert!(figures[0].title.ends_with("the other"), "{}", figures[0].title);
         for (found, (a, b)) in numbers(&figures).iter().zip(a.iter().zip(&b)) {
             assert!(found.is_nan() && a.is_nan() || (found - (a - b)).abs() < 1e-6, "{what:?}");
@@ -237,7 +236,8 @@ fn what_one_model_shows_beyond_another_is_the_difference() {
     }
     let smaller = model(|config| config.model.d_model = 4);
     let beside = Some(("a smaller one".to_owned(), smaller));
-    let error = Looking::beside(one, beside, ask(What::Weights)).unwrap().figures().unwrap_err();
+    let error =
+        AnalysisJob::beside(one, beside, ask(What::Weights)).unwrap().figures().unwrap_err();
     assert!(error.to_string().contains("held against a smaller one"), "{error}");
 }
 

@@ -1,14 +1,18 @@
 //! A link restores an experiment, or is refused with a sentence.
 
+mod common;
+
 use burn::tensor::Device;
 use confab::checkpoint::Checkpoint;
-use confab::config::{KNOBS, Knob, MemoryLimits, Range, RunConfig};
-use confab::gallery::{Exhibit, GALLERY};
-use confab::link::{Link, MAX_LINK_BYTES, decode, encode};
-use confab::look::ANALYSES;
-use confab::trainer::Trainer;
+use confab::config::{KNOBS, Knob, Range, RunConfig};
+use confab::learn::Trainer;
+use confab::run::ANALYSES;
+use confab::run::gallery::{Exhibit, GALLERY};
+use confab::run::link::{Link, MAX_LINK_BYTES, decode, encode};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+
+use common::LIMITS;
 
 /// A value in the knob's range, as a user would type it.
 fn value(knob: &Knob) -> BoxedStrategy<String> {
@@ -206,18 +210,17 @@ fn long_links_are_refused() {
 
 #[test]
 fn every_link_of_the_gallery_brings_a_trained_model() {
-    let none = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
     for exhibit @ Exhibit { title, name, .. } in GALLERY {
         let link = decode(&exhibit.fragment()).unwrap_or_else(|error| panic!("{title}: {error}"));
         assert_eq!(link.trained, *name);
         if name.is_empty() {
-            assert_eq!(Trainer::check(&link.config, &none), Ok(()), "{title}");
+            assert_eq!(Trainer::check(&link.config, &LIMITS), Ok(()), "{title}");
             continue;
         }
         let file = format!("{}/assets/gallery/{name}.safetensors", env!("CARGO_MANIFEST_DIR"));
         let checkpoint = Checkpoint::from_bytes(&std::fs::read(file).unwrap()).unwrap();
         assert!(checkpoint.step > 0, "{title} is trained");
-        let run = Trainer::resume(checkpoint, Device::flex(), &none);
+        let run = Trainer::resume(checkpoint, Device::flex(), &LIMITS);
         run.unwrap_or_else(|error| panic!("{title}: {error}"));
         if let Some(what) = link.look {
             let group = format!("{:?}", what.analysis().group).to_lowercase();

@@ -1,29 +1,30 @@
 //! Attention that also reads what earlier steps left (memorizing): what it computes, its gradients, and what a
 //! run, surgery and distillation make of it.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+mod common;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use confab::arch::{Layout, SHARPNESS};
 use confab::checkpoint::Checkpoint;
-use confab::config::{Knob, MemoryKind, MemoryLimits, RunConfig};
-use confab::distill::untrained;
-use confab::kernel::dropout::Dropout;
-use confab::lab::{Looking, Model};
-use confab::look::{Look, What};
+use confab::config::{MemoryKind, RunConfig, TaskKind};
+use confab::host::{ActivationCache, Cache, HostModel};
+use confab::interp::lab::{AnalysisJob, Snapshot};
+use confab::kernel::transfer::to_tensor;
+use confab::learn::distill;
 use confab::memory::{Bank, Exact, NewSlot, Origin, Shape, Store, change};
-use confab::model::memory::SHARPNESS;
-use confab::model::{Gpt, Layout, Weights};
-use confab::plain::{Cache, Change, Edit, Plain, Recording, Site};
-use confab::platform;
-use confab::protocol::{DeviceChoice, SlotChange};
-use confab::surgery::{Kind, Operation, operate};
-use confab::task::TaskKind;
-use confab::trainer::Trainer;
+use confab::model::{Model, PassOptions, untrained};
+use confab::protocol::SlotChange;
+use confab::run::{Change, Edit, Look, Operation, OperationKind, Site, What};
+use confab::surgery::operate;
 use futures::executor::block_on;
 
-const LIMITS: MemoryLimits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
+use common::{
+    Changes, LIMITS, apart, held, logits_of, losses, numbers, read, resume, set, trainer,
+    trainer_on, webgpu,
+};
+
 const VOCAB: usize = 11;
 const IDS: [u32; 9] = [0, 5, 10, 4, 9, 3, 8, 2, 7];
-
-type Changes<'a> = &'a [(&'a str, &'a str)];
 
 /// What must hold of every kind of attention.
 const VARIANTS: &[Changes] = &[
@@ -34,22 +35,6 @@ const VARIANTS: &[Changes] = &[
     &[("model.positions", "rotary"), ("model.kv_heads", "2")],
     &[("model.contributions", "true"), ("model.d_head", "3"), ("model.memory.layers", "")],
 ];
-
-/// Numbers that look random, the same for the same `seed`, between -1 and 1.
-fn numbers(count: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-    };
-    (0..count).map(|_| next()).collect()
-}
-
-fn set(config: &mut RunConfig, changes: Changes) {
-    for (key, value) in changes {
-        Knob::find(key).unwrap().set(config, value).unwrap();
-    }
-}
 
 fn config(changes: Changes) -> RunConfig {
     let mut config = RunConfig::default();
@@ -79,7 +64,8 @@ impl Fixture {
         let config = config(changes);
         config.validate().unwrap();
         let layout = Layout::new(&config.model, VOCAB);
-        let flat: Vec<f32> = layout.init(3).into_iter().map(|w| 6.0 * w + 0.01).collect();
+        let flat: Vec<f32> =
+            untrained(&config.model, &layout, 3).into_iter().map(|w| 6.0 * w + 0.01).collect();
         let bank = filled(Bank::new(&config.model), config.model.n_heads);
         let mut fixture = Self { config, layout, flat, bank };
         for layer in 0..2 {
@@ -96,11 +82,11 @@ impl Fixture {
         }
     }
 
-    fn plain(&self) -> Plain {
-        Plain::new(&self.config.model, &self.layout, &self.flat).remember(&self.bank)
+    fn plain(&self) -> HostModel {
+        HostModel::new(&self.config.model, &self.layout, &self.flat).remember(&self.bank)
     }
 
-    fn record(&self) -> Recording {
+    fn record(&self) -> ActivationCache {
         self.plain().record(&IDS, &[])
     }
 
@@ -108,20 +94,22 @@ impl Fixture {
         self.bank = Bank::new(&self.config.model);
     }
 
-    fn tensors(&self, device: &Device) -> Gpt {
-        let weights =
-            Tensor::from_data(TensorData::new(self.flat.clone(), [self.flat.len()]), device);
-        Gpt::new(&self.config.model, &Weights::new(&self.layout, &weights))
-            .remember(&self.bank, device)
+    fn on(&self, device: &Device) -> Model {
+        let bank = self.bank.clone();
+        Model { bank, ..common::model(&self.config.model, &self.layout, &self.flat, device) }
+    }
+
+    fn logits_on(&self, device: &Device) -> Vec<f32> {
+        logits_of(&self.on(device), &IDS)
     }
 
     /// The gradient of [`loss`](Self::loss): `[layout.len()]`.
     fn gradient(&self, device: &Device) -> Vec<f32> {
-        let flat = Tensor::from_data(TensorData::new(self.flat.clone(), [self.flat.len()]), device);
-        let mut weights = Weights::trainable(&self.layout, &flat);
-        let gpt = Gpt::new(&self.config.model, &weights).remember(&self.bank, device);
+        let model = self.on(device);
+        let mut weights = model.trainable();
         let device = device.clone().autodiff();
-        let output = gpt.forward_training(tokens(&IDS, &device), None, Dropout::NONE);
+        let output =
+            model.gpt_of(&weights).forward(to_tensor(&IDS, &device), &PassOptions::default());
         assert!(output.reads.iter().all(|(_, read)| read.trained.is_none()));
         let weigh = TensorData::new(loss_weights(), [1, IDS.len(), VOCAB]);
         weights.backward(&(output.logits * Tensor::from_data(weigh, &device)).sum());
@@ -168,39 +156,9 @@ fn unit_heads(x: &[f32], n_heads: usize) -> Vec<f32> {
     x.chunks(x.len() / n_heads).flat_map(unit).collect()
 }
 
-fn tokens(ids: &[u32], device: &Device) -> Tensor<2, Int> {
-    let of: Vec<i32> = ids.iter().map(|id| *id as i32).collect();
-    Tensor::from_data(TensorData::new(of, [1, ids.len()]), device)
-}
-
-fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
-}
-
-fn apart(a: &[f32], b: &[f32]) -> f32 {
-    assert_eq!(a.len(), b.len());
-    a.iter().zip(b).fold(0.0, |most, (a, b)| most.max((a - b).abs()))
-}
-
-fn gpu() -> Device {
-    block_on(platform::open(DeviceChoice::Webgpu)).expect("a WebGPU adapter").0.device
-}
-
-fn trainer(config: RunConfig, device: Device) -> Trainer {
-    Trainer::new(config, device, &LIMITS).unwrap()
-}
-
-fn losses(trainer: &mut Trainer, steps: usize) -> Vec<f32> {
-    (0..steps).map(|_| block_on(trainer.step()).unwrap().loss.train_loss).collect()
-}
-
-fn held(bank: &Bank) -> usize {
-    bank.memories().map(|(_, memory)| memory.store.ids().len()).sum()
-}
-
 #[test]
 fn loops_tensors_and_webgpu_read_the_same() {
-    let devices = [Device::flex(), gpu()];
+    let devices = [Device::flex(), webgpu()];
     for changes in VARIANTS {
         let fixture = Fixture::new(changes);
         let recording = fixture.record();
@@ -211,15 +169,13 @@ fn loops_tensors_and_webgpu_read_the_same() {
             assert!(apart(&logits, recording.logits_at(at)) < 1e-5, "{changes:?} at {at}");
         }
         for device in &devices {
-            let gpt = fixture.tensors(device);
-            let logits = read(gpt.forward(tokens(&IDS, device)).0);
-            let far = apart(&logits, &recording.logits);
+            let far = apart(&fixture.logits_on(device), &recording.logits);
             assert!(far < 1e-4, "{changes:?} on {device:?}: {far}");
         }
-        let gpt = fixture.tensors(&devices[1]);
+        let gpt = fixture.on(&devices[1]).gpt();
         let mut caches = gpt.caches();
         for (at, id) in IDS.iter().enumerate() {
-            let logits = read(gpt.forward_cached(tokens(&[*id], &devices[1]), &mut caches));
+            let logits = read(gpt.forward_cached(to_tensor(&[*id], &devices[1]), &mut caches));
             assert!(apart(&logits, recording.logits_at(at)) < 1e-4, "{changes:?} at {at}");
         }
     }
@@ -300,13 +256,12 @@ fn an_empty_store_changes_nothing() {
         assert_ne!(filled, empty);
         let mut without = Fixture::new(&[*changes, &[("model.memory.kind", "none")]].concat());
         for parameter in without.layout.parameters() {
-            let from = fixture.range(&parameter.name);
+            let from = fixture.range(parameter.name());
             without.flat[parameter.range.clone()].copy_from_slice(&fixture.flat[from]);
         }
         assert_eq!(without.record().logits, empty, "{changes:?}");
         let device = Device::flex();
-        let [a, b] = [&without, &fixture]
-            .map(|of| read(of.tensors(&device).forward(tokens(&IDS, &device)).0));
+        let [a, b] = [&without, &fixture].map(|of| of.logits_on(&device));
         assert!(apart(&a, &b) < 1e-6, "{changes:?}");
     }
 }
@@ -353,7 +308,7 @@ fn a_gate_that_is_shut_reads_tokens_alone_and_one_that_is_open_slots_alone() {
 
 #[test]
 fn gradients_go_through_queries_sharpness_and_gates() {
-    let device = gpu();
+    let device = webgpu();
     for changes in VARIANTS {
         // All slots are found: a difference over which another one is found is no gradient.
         let mut fixture = Fixture::new(&[*changes, &[("model.memory.top_k", "20")]].concat());
@@ -391,11 +346,11 @@ fn gradients_go_through_queries_sharpness_and_gates() {
 #[test]
 fn a_step_reads_only_what_earlier_steps_wrote() {
     let mut config = config(&[("train.accumulation", "3")]);
-    let mut remembering = trainer(config.clone(), Device::flex());
+    let mut remembering = trainer(config.clone());
     let first = losses(&mut remembering, 1)[0];
-    let slots = held(&remembering.bank);
+    let slots = held(&remembering.model().bank);
     assert!(slots > 0 && slots <= 3 * 4 * 4, "{slots} slots");
-    let store = &remembering.bank.layer(1).unwrap().store;
+    let store = &remembering.model().bank.layer(1).unwrap().store;
     assert_eq!((store.shape().d_key, store.shape().d_value), (16, 16));
     for slot in store.slots() {
         for head in slot.new.key.chunks(4) {
@@ -405,27 +360,27 @@ fn a_step_reads_only_what_earlier_steps_wrote() {
         assert!(slot.new.origin.step == 1 && !slot.new.origin.next.is_empty());
     }
     config.model.memory.inserts = 0;
-    let mut forgetful = trainer(config, Device::flex());
+    let mut forgetful = trainer(config);
     assert_eq!(losses(&mut forgetful, 1)[0], first);
-    assert_eq!(held(&forgetful.bank), 0);
+    assert_eq!(held(&forgetful.model().bank), 0);
 }
 
 #[test]
 fn a_run_learns_fills_its_store_and_resumes_as_if_it_had_never_stopped() {
     let config = config(&[("model.memory.recombine", "40")]);
-    let mut whole = trainer(config, Device::flex());
+    let mut whole = trainer(config);
     let begun = losses(&mut whole, 20);
-    let bytes = block_on(whole.checkpoint()).unwrap().to_bytes().unwrap();
+    let bytes = common::checkpoint(&whole).to_bytes().unwrap();
     let loaded = Checkpoint::from_bytes(&bytes).unwrap();
-    assert_eq!(loaded.bank, whole.bank);
-    let mut resumed = Trainer::resume(loaded, Device::flex(), &LIMITS).unwrap();
+    assert_eq!(loaded.bank, whole.model().bank);
+    let mut resumed = resume(loaded);
     let rest = losses(&mut whole, 20);
     assert_eq!(losses(&mut resumed, 20), rest);
-    assert_eq!(resumed.bank, whole.bank);
+    assert_eq!(resumed.model().bank, whole.model().bank);
     assert!(rest[19] < 0.9 * begun[0], "{begun:?} {rest:?}");
-    let slots = held(&whole.bank);
+    let slots = held(&whole.model().bank);
     assert!(slots > 100 && slots <= 256, "{slots}");
-    let checkpoint = block_on(whole.checkpoint()).unwrap();
+    let checkpoint = common::checkpoint(&whole);
     let layout = Layout::new(&whole.config.model, whole.tokenizer.vocab_size());
     for of in ["gate", "sharpness"] {
         let range = layout.find(&format!("blocks.1.attn.{of}")).unwrap().range.clone();
@@ -436,33 +391,33 @@ fn a_run_learns_fills_its_store_and_resumes_as_if_it_had_never_stopped() {
     // It is looked into and changed as other memories are.
     for what in [What::Recalled, What::Slots, What::MemoryMap] {
         let prompt = whole.task.example_prompt(0);
-        let model = block_on(Model::read(&whole)).unwrap().into();
+        let model = block_on(Snapshot::read(&whole)).unwrap().into();
         let look = Look { what, prompt, layer: 1, ..Look::default() };
-        let figures = Looking::new(model, look).unwrap().figures().unwrap();
+        let figures = AnalysisJob::new(model, look).unwrap().figures().unwrap();
         assert!(figures[0].title.contains("L1"), "{}", figures[0].title);
     }
-    let weights = read(whole.parameters.clone());
+    let weights = read(whole.model().parameters.clone());
     whole.config.model.memory.slots = 1000; // Of a store that is full, what was taught goes first.
     block_on(whole.teach("{B}Who paints the moon? (Ada paints the moon.): Ada{E}")).unwrap();
-    assert_eq!(read(whole.parameters.clone()), weights);
+    assert_eq!(read(whole.model().parameters.clone()), weights);
     let gone = SlotChange::Remove { layer: 1, slots: Vec::new(), written_by: "paints".into() };
     // It was written down once.
-    let gone = change(&mut whole.bank, &gone).unwrap();
+    let gone = change(&mut whole.learner.model.bank, &gone).unwrap();
     assert!((11..60).contains(&gone), "{gone}");
-    change(&mut whole.bank, &SlotChange::Empty).unwrap();
-    assert_eq!(held(&whole.bank), 0);
+    change(&mut whole.learner.model.bank, &SlotChange::Empty).unwrap();
+    assert_eq!(held(&whole.model().bank), 0);
 
     whole.config.train.frozen = true;
     losses(&mut whole, 2);
-    assert_eq!(read(whole.parameters.clone()), weights);
-    assert!(held(&whole.bank) > 0);
+    assert_eq!(read(whole.model().parameters.clone()), weights);
+    assert!(held(&whole.model().bank) > 0);
 }
 
 #[test]
 fn a_gpu_trains_as_the_cpu_does() {
-    let [cpu, gpu] = [Device::flex(), gpu()].map(|device| {
-        let mut run = trainer(config(&[]), device);
-        (losses(&mut run, 5), held(&run.bank))
+    let [cpu, gpu] = [Device::flex(), webgpu()].map(|device| {
+        let mut run = trainer_on(config(&[]), device);
+        (losses(&mut run, 5), held(&run.model().bank))
     });
     assert!(apart(&gpu.0, &cpu.0) < 2e-3, "{gpu:?} {cpu:?}");
     assert!(gpu.1.abs_diff(cpu.1) < 4, "{gpu:?} {cpu:?}");
@@ -490,9 +445,9 @@ fn what_is_counted_is_what_there_is() {
 
 /// A trained run's checkpoint, with slots.
 fn checkpoint() -> Checkpoint {
-    let mut run = trainer(config(&[("model.contributions", "true")]), Device::flex());
+    let mut run = trainer(config(&[("model.contributions", "true")]));
     losses(&mut run, 8);
-    let checkpoint = block_on(run.checkpoint()).unwrap();
+    let checkpoint = common::checkpoint(&run);
     assert!(held(&checkpoint.bank) > 0);
     checkpoint
 }
@@ -505,7 +460,7 @@ fn gate(of: &Checkpoint) -> Vec<f32> {
 
 fn logits(of: &Checkpoint) -> Vec<f32> {
     let layout = Layout::new(&of.config.model, of.tokenizer.vocab_size());
-    let plain = Plain::new(&of.config.model, &layout, &of.parameters).remember(&of.bank);
+    let plain = HostModel::new(&of.config.model, &layout, &of.parameters).remember(&of.bank);
     plain.record(&IDS, &[]).logits
 }
 
@@ -515,23 +470,30 @@ fn surgery_carries_slots_along_or_says_why_not() {
     let done = |before: &Checkpoint, kind, number| {
         operate(before, Operation { kind, number }, &LIMITS, &|_| None)
     };
-    for (kind, number) in
-        [(Kind::AddLayer, 0), (Kind::AddLayer, 2), (Kind::WidenMlp, 3), (Kind::Widen, 2)]
-    {
+    for (kind, number) in [
+        (OperationKind::AddLayer, 0),
+        (OperationKind::AddLayer, 2),
+        (OperationKind::WidenMlp, 3),
+        (OperationKind::Widen, 2),
+    ] {
         let after = done(&before, kind, number).unwrap();
         assert_eq!(held(&after.bank), held(&before.bank));
         let far = apart(&logits(&after), &logits(&before));
         assert!(far < 2e-5, "{kind:?} {number}: {far}");
-        let mut run = Trainer::resume(after, Device::flex(), &LIMITS).unwrap();
+        let mut run = resume(after);
         assert!(losses(&mut run, 2).iter().all(|loss| loss.is_finite()));
     }
-    let of_heads =
-        [(Kind::AddHeads, 2), (Kind::DropHead, 0), (Kind::GrowHeads, 1), (Kind::PruneHeads, 1)];
+    let of_heads = [
+        (OperationKind::AddHeads, 2),
+        (OperationKind::DropHead, 0),
+        (OperationKind::GrowHeads, 1),
+        (OperationKind::PruneHeads, 1),
+    ];
     for (kind, number) in of_heads {
         let error = done(&before, kind, number).unwrap_err().to_string();
         assert!(error.contains("layer 1") && error.contains("empty the memory"), "{error}");
     }
-    let error = done(&before, Kind::Remember, 0).unwrap_err().to_string();
+    let error = done(&before, OperationKind::Remember, 0).unwrap_err().to_string();
     assert!(error.contains("memorizing"), "{error}");
 
     before.bank = Bank::new(&before.config.model);
@@ -541,28 +503,28 @@ fn surgery_carries_slots_along_or_says_why_not() {
         let width = after.config.model.n_heads * 4;
         assert_eq!(after.bank.layer(1).unwrap().store.shape().d_key, width, "{kind:?}");
         match kind {
-            Kind::AddHeads => assert_eq!(gate(&after), [&gates[..], &[0.0; 2]].concat()),
-            Kind::DropHead => assert_eq!(gate(&after), gates[1..]),
-            Kind::GrowHeads => {
+            OperationKind::AddHeads => assert_eq!(gate(&after), [&gates[..], &[0.0; 2]].concat()),
+            OperationKind::DropHead => assert_eq!(gate(&after), gates[1..]),
+            OperationKind::GrowHeads => {
                 let mean = gates.iter().sum::<f32>() / 4.0;
                 assert!((gate(&after)[4] - mean).abs() < 1e-6);
             }
             _ => assert!(gate(&after).iter().all(|of| gates.contains(of))),
         }
-        if kind == Kind::AddHeads {
+        if kind == OperationKind::AddHeads {
             assert!(apart(&logits(&after), &logits(&before)) < 1e-5);
         }
-        let mut run = Trainer::resume(after, Device::flex(), &LIMITS).unwrap();
+        let mut run = resume(after);
         losses(&mut run, 2);
-        assert!(held(&run.bank) > 0);
+        assert!(held(&run.model().bank) > 0);
     }
 }
 
 #[test]
 fn it_replaces_no_mlp() {
-    let run = trainer(config(&[("model.memory.kind", "none")]), Device::flex());
-    let teacher = block_on(run.checkpoint()).unwrap();
-    let error = untrained(&teacher, &config(&[]), &LIMITS).unwrap_err().to_string();
+    let run = trainer(config(&[("model.memory.kind", "none")]));
+    let teacher = common::checkpoint(&run);
+    let error = distill::untrained(&teacher, &config(&[]), &LIMITS).unwrap_err().to_string();
     assert!(error.contains("memorizing") && error.contains("featural"), "{error}");
     let names: Vec<_> = MemoryKind::replacing().collect();
     assert_eq!(names, ["featural", "associative", "product-key"]);

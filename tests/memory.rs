@@ -13,7 +13,8 @@ mod places;
 mod recall;
 
 use confab::config::Distance;
-use confab::memory::{self, Exact, NewSlot, Origin, Shape, Store, StoreError};
+use confab::memory;
+use confab::memory::{Exact, NewSlot, Origin, Shape, Store, StoreError};
 use proptest::prelude::*;
 
 use model::Model;

@@ -1,22 +1,25 @@
 //! Memory tokens: they are learned, read by all that follows and never written.
 
-use burn::tensor::{Device, Tensor, TensorData};
-use confab::analysis::Averaging;
+mod common;
+
+use burn::tensor::Device;
 use confab::checkpoint::{Checkpoint, CheckpointError};
-use confab::config::{MemoryKind, MemoryLimits, RunConfig};
-use confab::decode::Decoder;
-use confab::distill::Distillation;
+use confab::config::{MemoryKind, RunConfig, TaskKind};
 use confab::eval::{Evaluation, Probing, SweepRun};
-use confab::plain::Plain;
+use confab::generate::{Decoder, Sampler};
+use confab::host::HostModel;
+use confab::interp::analysis::Averaging;
+use confab::interp::trace::trace;
+use confab::learn::distill::Distillation;
+use confab::learn::{TeachError, Trainer};
 use confab::protocol::{Cost, SampleOptions};
 use confab::report::EvalOptions;
-use confab::sample::Sampler;
-use confab::task::{Field, Record, Split, Task, TaskKind};
-use confab::trace::trace;
-use confab::trainer::{TeachError, Trainer};
+use confab::run::{Field, Record};
+use confab::task::{Split, Task};
 use futures::executor::block_on;
 
-const LIMITS: MemoryLimits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
+use common::{LIMITS, checkpoint, logits_of, losses, resume, trainer};
+
 const MEMORY: usize = 4;
 
 fn config(kind: TaskKind) -> RunConfig {
@@ -36,28 +39,16 @@ fn config(kind: TaskKind) -> RunConfig {
     config
 }
 
-fn trainer(config: RunConfig) -> Trainer {
-    Trainer::new(config, Device::flex(), &LIMITS).unwrap()
-}
-
 fn trained(kind: TaskKind, steps: usize) -> Trainer {
     let mut run = trainer(config(kind));
     losses(&mut run, steps);
     run
 }
 
-fn losses(trainer: &mut Trainer, steps: usize) -> Vec<f32> {
-    (0..steps).map(|_| block_on(trainer.step()).unwrap().loss.train_loss).collect()
-}
-
-fn kept(trainer: &Trainer) -> Checkpoint {
-    block_on(trainer.checkpoint()).unwrap()
-}
-
 /// The rows of a matrix that has one a token, of the memory tokens and of the others.
 fn rows<'a>(run: &Trainer, flat: &'a [f32], name: &str) -> (&'a [f32], &'a [f32]) {
-    let parameter = run.layout.find(name).unwrap();
-    let text = run.tokenizer.text_size() * parameter.shape[1];
+    let parameter = run.model().layout.find(name).unwrap();
+    let text = run.tokenizer.text_size() * parameter.shape()[1];
     let (text, memory) = flat[parameter.range.clone()].split_at(text);
     (memory, text)
 }
@@ -67,7 +58,7 @@ fn write(run: &Trainer, prompt: &str, max_chars: usize) -> String {
 }
 
 fn draw(run: &Trainer, options: SampleOptions) -> String {
-    let mut sampler = Sampler::new(run, options).unwrap();
+    let mut sampler = Sampler::new(run.model(), &run.tokenizer, &run.task, options).unwrap();
     while block_on(sampler.next(&run.task)).unwrap().is_some() {}
     sampler.text().to_owned()
 }
@@ -78,9 +69,9 @@ fn a_model_with_memory_tokens_learns_and_goes_on_from_a_checkpoint() {
         let mut whole = trainer(config(kind));
         let before = losses(&mut whole, 25);
         assert!(before[24] < 0.9 * before[0], "{kind:?}: {before:?}");
-        let bytes = kept(&whole).to_bytes().unwrap();
+        let bytes = checkpoint(&whole).to_bytes().unwrap();
         let read = Checkpoint::from_bytes(&bytes).unwrap();
-        let mut resumed = Trainer::resume(read, Device::flex(), &LIMITS).unwrap();
+        let mut resumed = resume(read);
         assert_eq!(losses(&mut whole, 3), losses(&mut resumed, 3));
     }
 }
@@ -90,9 +81,9 @@ fn memory_tokens_are_learned_though_nothing_predicts_them() {
     let mut config = config(TaskKind::Facts);
     (config.model.tied_head, config.train.weight_decay) = (false, 0.0);
     let mut run = trainer(config);
-    let before = kept(&run).parameters;
+    let before = checkpoint(&run).parameters;
     losses(&mut run, 30);
-    let after = kept(&run).parameters;
+    let after = checkpoint(&run).parameters;
     let ((before, _), (after, _)) =
         (rows(&run, &before, "embed.W_E"), rows(&run, &after, "embed.W_E"));
     assert_eq!(before.len(), MEMORY * 8);
@@ -104,7 +95,7 @@ fn memory_tokens_are_learned_though_nothing_predicts_them() {
     // What is never to follow becomes less likely than anything else.
     let prompt = run.task.example_prompt(1);
     let ids = run.tokenizer.encode(&prompt).unwrap();
-    let logits = block_on(Decoder::new(&run).decode(&ids)).unwrap();
+    let logits = block_on(Decoder::new(run.model()).decode(&ids)).unwrap();
     let (text, memory) = logits.split_at(run.tokenizer.text_size());
     let most = |logits: &[f32]| logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     assert!(most(memory) < most(text) - 1.0, "{logits:?}");
@@ -114,13 +105,11 @@ fn memory_tokens_are_learned_though_nothing_predicts_them() {
 fn a_model_that_is_read_in_plain_numbers_or_written_on_with_gives_the_same_logits() {
     let run = trained(TaskKind::Phone, 2);
     let ids = run.tokenizer.encode(&run.task.example_prompt(1)).unwrap();
-    let tokens: Vec<i32> = ids.iter().map(|id| *id as i32).collect();
-    let tokens = TensorData::new(tokens, [1, ids.len()]);
-    let (logits, _) = run.model().forward(Tensor::from_data(tokens, &Device::flex()));
-    let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
-    let plain = Plain::new(&run.config.model, &run.layout, &kept(&run).parameters);
+    let logits = logits_of(run.model(), &ids);
+    let plain =
+        HostModel::new(&run.config.model, &run.model().layout, &checkpoint(&run).parameters);
     let recorded = plain.record(&ids, &[]).logits;
-    let decoded = block_on(Decoder::new(&run).decode(&ids)).unwrap();
+    let decoded = block_on(Decoder::new(run.model()).decode(&ids)).unwrap();
     assert_eq!(decoded.len(), run.tokenizer.vocab_size());
     let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4);
     assert_eq!(recorded.len(), logits.len());
@@ -179,7 +168,8 @@ fn beyond_the_context_they_and_the_last_characters_are_seen() {
     let end = "the mat;";
     let options = |prompt: String| SampleOptions { prompt, ..SampleOptions::default() };
     let drawn = |prompt: String| {
-        let mut sampler = Sampler::new(&run, options(prompt)).unwrap();
+        let mut sampler =
+            Sampler::new(run.model(), &run.tokenizer, &run.task, options(prompt)).unwrap();
         block_on(sampler.next(&run.task)).unwrap().unwrap()
     };
     // 4 memory tokens and 8 characters fill the context.
@@ -203,7 +193,7 @@ fn a_record_must_fit_beside_them() {
 #[test]
 fn a_checkpoint_whose_numbers_of_them_differ_is_refused() {
     let run = trained(TaskKind::Phone, 1);
-    let mut damaged = kept(&run);
+    let mut damaged = checkpoint(&run);
     damaged.config.model.memory_tokens = MEMORY - 1;
     let read = Checkpoint::from_bytes(&damaged.to_bytes().unwrap());
     assert!(matches!(read, Err(CheckpointError::Alphabet)));
@@ -218,7 +208,7 @@ fn evaluations_and_probes_ask_as_before() {
         let run = trained(kind, 2);
         let mut evaluation = Evaluation::new(&run, options).unwrap();
         while block_on(evaluation.next()).unwrap() {}
-        assert_eq!(evaluation.standing().done, 4);
+        assert_eq!(evaluation.progress().done, 4);
         let prompt = run.task.example_prompt(1);
         let mut probing = Probing::new(&run, prompt, options).unwrap();
         while block_on(probing.next()).unwrap() {}
@@ -286,14 +276,14 @@ fn a_text_is_taught_up_to_the_room_beside_them() {
 
 #[test]
 fn a_clone_learns_from_windows_behind_them() {
-    let teacher = kept(&trained(TaskKind::Facts, 1));
+    let teacher = checkpoint(&trained(TaskKind::Facts, 1));
     let mut asked = teacher.config.clone();
     (asked.model.memory.kind, asked.train.steps) = (MemoryKind::ProductKey, 2);
     for text in [None, Some("ab"), Some(&*"The capital of France is Paris. ".repeat(20))] {
         let new = Distillation::new(teacher.clone(), &asked, text, None, Device::flex(), &LIMITS);
         let mut distillation = block_on(new).unwrap();
         while block_on(distillation.next()).unwrap() {}
-        let report = distillation.standing();
+        let report = distillation.progress();
         assert!(report.kl >= 0.0 && report.kl.is_finite());
         assert!(!report.sides.as_ref().unwrap().prompt.contains('⟨'));
         assert_eq!(distillation.trainer().tokenizer.memory_tokens(), MEMORY);

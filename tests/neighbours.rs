@@ -1,38 +1,36 @@
 //! A prediction that is mixed with what followed the nearest of what was read before (kNN-LM).
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+mod common;
+
 use confab::checkpoint::Checkpoint;
-use confab::config::{Knob, MemoryLimits, RunConfig};
-use confab::decode::Decoder;
-use confab::lab::{Looking, Model};
-use confab::look::{Look, What};
+use confab::config::RunConfig;
+use confab::generate::Decoder;
+use confab::host::HostModel;
+use confab::interp::lab::{AnalysisJob, Snapshot};
+use confab::learn::Trainer;
 use confab::memory::{Exact, NewSlot, Origin, Shape, Store};
-use confab::plain::Plain;
-use confab::platform;
-use confab::protocol::DeviceChoice;
-use confab::surgery::{Kind, Operation, operate};
+use confab::run::{Look, Operation, OperationKind, What};
+use confab::surgery::operate;
 use confab::task::Split;
-use confab::trainer::Trainer;
 use futures::executor::block_on;
 
-const LIMITS: MemoryLimits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
+use common::{
+    Changes, LIMITS, apart, checkpoint, logits_of, losses, resume, set, small, trainer_on, webgpu,
+};
+
 const IDS: [u32; 9] = [3, 9, 1, 4, 4, 17, 20, 3, 9];
 
-fn config(changes: &[(&str, &str)]) -> RunConfig {
-    let mut config = RunConfig::default();
-    config.task.phone.lines = 1;
-    config.task.phone.names = 8;
-    (config.model.d_model, config.model.context, config.model.memory.lambda) = (8, 96, 0.3);
+fn config(changes: Changes) -> RunConfig {
+    let mut config = small(&[]);
+    config.model.memory.lambda = 0.3;
     (config.model.memory.top_k, config.model.memory.slots) = (4, 2000);
-    (config.train.batch, config.train.warmup, config.train.steps) = (4, 1, 40);
-    for (key, value) in changes {
-        Knob::find(key).unwrap().set(&mut config, value).unwrap();
-    }
+    config.train.steps = 40;
+    set(&mut config, changes);
     config
 }
 
-fn trainer(changes: &[(&str, &str)], device: Device) -> Trainer {
-    Trainer::new(config(changes), device, &LIMITS).unwrap()
+fn trainer(changes: Changes) -> Trainer {
+    common::trainer(config(changes))
 }
 
 /// The number of layers, by which the output goes.
@@ -41,11 +39,7 @@ fn output(run: &Trainer) -> usize {
 }
 
 fn slots(run: &Trainer) -> &Exact {
-    &run.bank.output().unwrap().store
-}
-
-fn train(run: &mut Trainer, steps: usize) {
-    (0..steps).for_each(|_| drop(block_on(run.step()).unwrap()));
+    &run.model().bank.output().unwrap().store
 }
 
 /// Keys of all directions, each followed by some token.
@@ -60,12 +54,12 @@ fn fill(run: &mut Trainer) {
     };
     store.insert(&(0..40).map(slot).collect::<Vec<_>>()).unwrap();
     let layer = output(run);
-    run.bank.put(layer, store);
+    run.learner.model.bank.put(layer, store);
 }
 
-fn plain(run: &Trainer) -> Plain {
-    let flat = block_on(run.checkpoint()).unwrap().parameters;
-    Plain::new(&run.config.model, &run.layout, &flat).remember(&run.bank)
+fn plain(run: &Trainer) -> HostModel {
+    let flat = checkpoint(run).parameters;
+    HostModel::new(&run.config.model, &run.model().layout, &flat).remember(&run.model().bank)
 }
 
 fn softmax(logits: &[f32]) -> Vec<f64> {
@@ -75,21 +69,9 @@ fn softmax(logits: &[f32]) -> Vec<f64> {
     powers.iter().map(|power| power / total).collect()
 }
 
-fn tensor_logits(run: &Trainer, device: &Device) -> Vec<f32> {
-    let ids = IDS.map(|id| id as i32).to_vec();
-    let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [1, IDS.len()]), device);
-    let (logits, _) = run.model().forward(ids);
-    logits.into_data().iter::<f32>().collect()
-}
-
-fn apart(a: &[f32], b: &[f32]) -> f32 {
-    assert_eq!(a.len(), b.len());
-    a.iter().zip(b).fold(0.0, |most, (a, b)| most.max((a - b).abs()))
-}
-
 #[test]
 fn the_prediction_is_the_mixture_that_brute_force_gives() {
-    let mut run = trainer(&[], Device::flex());
+    let mut run = trainer(&[]);
     let alone = plain(&run).record(&IDS, &[]);
     fill(&mut run);
     let recording = plain(&run).record(&IDS, &[]);
@@ -122,15 +104,14 @@ fn the_prediction_is_the_mixture_that_brute_force_gives() {
 
 #[test]
 fn loops_tensors_and_webgpu_mix_alike() {
-    let mut run = trainer(&[], Device::flex());
+    let mut run = trainer(&[]);
     fill(&mut run);
     let expected = plain(&run).record(&IDS, &[]).logits;
-    assert!(apart(&tensor_logits(&run, &Device::flex()), &expected) < 1e-4);
-    let gpu = block_on(platform::open(DeviceChoice::Webgpu)).expect("a Vulkan driver").0;
-    let mut on_gpu = trainer(&[], gpu.device.clone());
+    assert!(apart(&logits_of(run.model(), &IDS), &expected) < 1e-4);
+    let mut on_gpu = trainer_on(config(&[]), webgpu());
     fill(&mut on_gpu);
-    assert!(apart(&tensor_logits(&on_gpu, &gpu.device), &expected) < 1e-4);
-    let mut cached = Decoder::on_gpu(&on_gpu);
+    assert!(apart(&logits_of(on_gpu.model(), &IDS), &expected) < 1e-4);
+    let mut cached = Decoder::on_gpu(on_gpu.model());
     let mut last = Vec::new();
     for id in IDS {
         last = block_on(cached.decode(&[id])).unwrap();
@@ -141,17 +122,17 @@ fn loops_tensors_and_webgpu_mix_alike() {
 
 #[test]
 fn it_is_filled_while_weights_are_frozen_and_only_then() {
-    let mut run = trainer(&[], Device::flex());
-    train(&mut run, 5);
+    let mut run = trainer(&[]);
+    losses(&mut run, 5);
     assert_eq!(slots(&run).ids().len(), 0);
-    let before = block_on(run.checkpoint()).unwrap();
+    let before = checkpoint(&run);
     run.config.train.frozen = true;
     let loss = |run: &Trainer| block_on(run.losses(Split::Train, 2)).unwrap().mean();
     let alone = loss(&run);
-    train(&mut run, 6);
+    losses(&mut run, 6);
     let held = slots(&run).ids().len();
     assert!(held > 50, "{held}");
-    let after = block_on(run.checkpoint()).unwrap();
+    let after = checkpoint(&run);
     assert_eq!(before.parameters, after.parameters);
     // It has seen what tends to follow; an untrained model has not.
     let mixed = loss(&run);
@@ -177,62 +158,61 @@ fn it_is_filled_while_weights_are_frozen_and_only_then() {
 
 #[test]
 fn a_file_keeps_it_and_no_more_slots_than_there_may_be() {
-    let mut run =
-        trainer(&[("train.frozen", "true"), ("model.memory.slots", "60")], Device::flex());
-    train(&mut run, 6);
+    let mut run = trainer(&[("train.frozen", "true"), ("model.memory.slots", "60")]);
+    losses(&mut run, 6);
     assert_eq!(slots(&run).ids().len(), 60);
-    let kept = block_on(run.checkpoint()).unwrap();
+    let kept = checkpoint(&run);
     let read = Checkpoint::from_bytes(&kept.to_bytes().unwrap()).unwrap();
     assert_eq!(read, kept);
-    let mut again = Trainer::resume(read, Device::flex(), &LIMITS).unwrap();
-    train(&mut run, 2);
-    train(&mut again, 2);
+    let mut again = resume(read);
+    losses(&mut run, 2);
+    losses(&mut again, 2);
     assert_eq!(slots(&run), slots(&again));
 }
 
 #[test]
 fn a_run_goes_on_with_neighbours_that_it_had_not() {
-    let mut run = trainer(&[("model.memory.lambda", "0")], Device::flex());
-    train(&mut run, 3);
-    assert!(run.bank.output().is_none());
+    let mut run = trainer(&[("model.memory.lambda", "0")]);
+    losses(&mut run, 3);
+    assert!(run.model().bank.output().is_none());
     let config = config(&[("train.frozen", "true"), ("model.memory.lambda", "0.5")]);
-    let begun = block_on(run.checkpoint()).unwrap().restart(config).unwrap();
-    let mut run = Trainer::resume(begun, Device::flex(), &LIMITS).unwrap();
-    train(&mut run, 2);
+    let begun = checkpoint(&run).restart(config).unwrap();
+    let mut run = resume(begun);
+    losses(&mut run, 2);
     assert!(slots(&run).ids().len() > 20);
 }
 
 #[test]
 fn the_browser_shows_it_as_the_output() {
-    let mut run = trainer(&[("train.frozen", "true")], Device::flex());
-    train(&mut run, 4);
+    let mut run = trainer(&[("train.frozen", "true")]);
+    losses(&mut run, 4);
     let layer = output(&run);
     for what in [What::Recalled, What::Slots, What::MemoryMap] {
         let prompt = run.task.example_prompt(0);
         let look = Look { what, prompt, layer, ..Look::default() };
-        let model = block_on(Model::read(&run)).unwrap().into();
-        let figures = Looking::new(model, look).unwrap().figures().unwrap();
+        let model = block_on(Snapshot::read(&run)).unwrap().into();
+        let figures = AnalysisJob::new(model, look).unwrap().figures().unwrap();
         assert!(figures[0].title.contains("the output"), "{}", figures[0].title);
     }
 }
 
 #[test]
 fn a_wider_model_must_have_an_empty_output() {
-    let mut run = trainer(&[("train.frozen", "true")], Device::flex());
+    let mut run = trainer(&[("train.frozen", "true")]);
     let widen = |run: &Trainer| {
-        let before = block_on(run.checkpoint()).unwrap();
-        operate(&before, Operation { kind: Kind::Widen, number: 2 }, &LIMITS, &|_| None)
+        let before = checkpoint(run);
+        operate(&before, Operation { kind: OperationKind::Widen, number: 2 }, &LIMITS, &|_| None)
     };
     let after = widen(&run).unwrap();
     assert_eq!(
         after.bank.output().unwrap().store.shape(),
         Shape { d_key: 16, ..slots(&run).shape() }
     );
-    train(&mut run, 2);
+    losses(&mut run, 2);
     assert!(widen(&run).unwrap_err().to_string().contains("train.frozen"));
     // Other operations carry it along.
-    let before = block_on(run.checkpoint()).unwrap();
-    let operation = Operation { kind: Kind::AddLayer, number: 0 };
+    let before = checkpoint(&run);
+    let operation = Operation { kind: OperationKind::AddLayer, number: 0 };
     let after = operate(&before, operation, &LIMITS, &|_| None).unwrap();
     assert_eq!(after.bank.output(), before.bank.output());
 }

@@ -1,15 +1,17 @@
 //! Noise on what is read: what is to be predicted stays clean.
 
-use burn::tensor::Device;
-use confab::batch::Batch;
-use confab::config::{MemoryLimits, NoiseConfig, RunConfig};
-use confab::kernel::dropout::Dropout;
-use confab::noise::{Reading, noise_rng, read};
+mod common;
+
+use burn::tensor::{Device, Tensor};
+use confab::config::{NoiseConfig, RunConfig};
+use confab::data::Batch;
+use confab::data::noise::{Reading, noise_rng, read};
 use confab::task::{Split, Task};
 use confab::tokenizer::Tokenizer;
-use confab::trainer::Trainer;
 use futures::executor::block_on;
 use proptest::prelude::*;
+
+use common::{apart, batch, forward, read as read_back, trainer};
 
 const TEXT: &str = "{B}\nAnn Lee: 212-345-6789 \n=========\nAnn Lee: 212-345-6789 \n{E}\n";
 
@@ -135,30 +137,25 @@ fn memory_tokens_are_read_as_they_are_by_every_row() {
 
 #[test]
 fn a_forgotten_token_changes_nothing_after_it() {
-    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
     let device = Device::flex();
-    let model = Trainer::new(RunConfig::default(), device.clone(), &limits).unwrap().model();
+    let run = trainer(RunConfig::default());
     let logits = |third: i32, is_forgotten: bool| {
-        let tokens = burn::tensor::Tensor::from_data([[1, 2, third, 4, 5]], &device);
+        let tokens = Tensor::from_data([[1, 2, third, 4, 5]], &device);
         let forgotten =
-            burn::tensor::Tensor::from_data([[false, false, is_forgotten, false, false]], &device);
-        let logits = model.forward_training(tokens, Some(forgotten), Dropout::NONE).logits;
-        logits.narrow(1, 3, 2).into_data().iter::<f32>().collect::<Vec<_>>()
+            Some(Tensor::from_data([[false, false, is_forgotten, false, false]], &device));
+        let output = forward(run.model(), &Batch { forgotten, ..batch(tokens) });
+        read_back(output.logits.narrow(1, 3, 2))
     };
-    let far = |a: Vec<f32>, b: Vec<f32>| {
-        a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0f32, f32::max)
-    };
-    assert_eq!(far(logits(3, true), logits(9, true)), 0.0);
-    assert!(far(logits(3, false), logits(9, false)) > 1e-6);
+    assert_eq!(apart(&logits(3, true), &logits(9, true)), 0.0);
+    assert!(apart(&logits(3, false), &logits(9, false)) > 1e-6);
 }
 
 #[test]
 fn validation_stays_clean() {
-    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
     let losses = |swap: f64| {
         let mut config = RunConfig::default();
         config.noise.swap = swap;
-        let trainer = Trainer::new(config, Device::flex(), &limits).unwrap();
+        let trainer = trainer(config);
         let of = |split| block_on(trainer.losses(split, 1)).unwrap().mean();
         (of(Split::Train), of(Split::Validation))
     };

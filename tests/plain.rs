@@ -1,24 +1,31 @@
 //! The model in plain numbers: what it records, and what edits change.
 
-use burn::tensor::{Device, Tensor, TensorData};
+mod common;
+
+use burn::tensor::Device;
+use confab::arch::Layout;
 use confab::config::{MlpKind, ModelConfig, NormKind, Positions};
-use confab::model::{Gpt, Layout, Weights};
-use confab::plain::{Cache, Change, Edit, LayerRecording, Plain, Recording, Site};
+use confab::host::{ActivationCache, Cache, HostModel, LayerActivations};
+use confab::interp::analysis::View;
+use confab::model::untrained;
+use confab::run::{Change, Edit, Site};
 use proptest::prelude::*;
+
+use common::logits_of;
 
 const VOCAB: usize = 13;
 
-struct Model {
+struct Fixture {
     config: ModelConfig,
     layout: Layout,
     flat: Vec<f32>,
 }
 
-impl Model {
+impl Fixture {
     /// With weights so large that patterns are far from even and every part tells.
     fn new(config: ModelConfig) -> Self {
         let layout = Layout::new(&config, VOCAB);
-        let flat = layout.init(3).into_iter().map(|w| 3.0 * w + 0.01).collect();
+        let flat = untrained(&config, &layout, 3).into_iter().map(|w| 3.0 * w + 0.01).collect();
         Self { config, layout, flat }
     }
 
@@ -26,24 +33,18 @@ impl Model {
         Self::new(small())
     }
 
-    fn plain(&self) -> Plain {
-        Plain::new(&self.config, &self.layout, &self.flat)
+    fn plain(&self) -> HostModel {
+        HostModel::new(&self.config, &self.layout, &self.flat)
     }
 
-    fn record(&self, edits: &[Edit]) -> Recording {
+    fn record(&self, edits: &[Edit]) -> ActivationCache {
         self.plain().record(&ids(SEQ), edits)
     }
 
     /// The logits of all tokens by the model that trains.
     fn logits(&self, ids: &[u32]) -> Vec<f32> {
-        let device = Device::flex();
-        let flat =
-            Tensor::from_data(TensorData::new(self.flat.clone(), [self.flat.len()]), &device);
-        let model = Gpt::new(&self.config, &Weights::new(&self.layout, &flat));
-        let ids: Vec<i32> = ids.iter().map(|id| *id as i32).collect();
-        let shape = [1, ids.len()];
-        let (logits, _) = model.forward(Tensor::from_data(TensorData::new(ids, shape), &device));
-        logits.into_data().iter::<f32>().collect()
+        let model = common::model(&self.config, &self.layout, &self.flat, &Device::flex());
+        logits_of(&model, ids)
     }
 
     fn values(&self, name: &str) -> &[f32] {
@@ -114,7 +115,7 @@ proptest! {
     #[test]
     fn logits_are_those_of_the_model_that_trains(config in shapes(), seq in 1..80usize) {
         let ids = ids(if config.feedback { seq.min(8) } else { seq });
-        let model = Model::new(config);
+        let model = Fixture::new(config);
         let recorded = model.plain().record(&ids, &[]);
         let apart = difference(&recorded.logits, &model.logits(&ids));
         prop_assert!(apart < 1e-4, "{apart}");
@@ -127,7 +128,7 @@ proptest! {
         // What is fed back makes more of rounding with every token.
         let most = if config.feedback { 8 } else { prompt + more };
         let (prompt, more) = (prompt.min(most), more.min(most - prompt.min(most)));
-        let model = Model::new(config);
+        let model = Fixture::new(config);
         let (plain, ids) = (model.plain(), ids(prompt + more));
         let recorded = plain.record(&ids, &[]);
         let row = |token: usize| &recorded.logits[token * VOCAB..][..VOCAB];
@@ -142,20 +143,22 @@ proptest! {
 
     #[test]
     fn every_shape_adds_up_and_has_the_parameters_it_says(config in shapes()) {
-        let model = Model::new(config);
+        let model = Fixture::new(config);
         prop_assert_eq!(model.config.parameters(VOCAB), model.layout.len());
         let recorded = model.record(&[]);
+        let view = View::new(&model.config, &model.layout, &model.flat).unwrap();
         let (d_model, width) = (recorded.d_model, recorded.n_heads * recorded.d_head);
         let mut sum = recorded.embed.clone();
         add(&mut sum, &recorded.pos_embed);
         for (number, layer) in recorded.layers.iter().enumerate() {
-            if !layer.fed_back.is_empty() {
-                add(&mut sum, &layer.fed_back);
+            if !layer.feedback.is_empty() {
+                add(&mut sum, &layer.feedback);
             }
             prop_assert_eq!([&layer.q, &layer.k, &layer.v].map(Vec::len), [SEQ * width; 3]);
             let b_o = model.values(&format!("blocks.{number}.attn.b_O"));
             let mut by_heads = if b_o.is_empty() { vec![0.0; sum.len()] } else { b_o.repeat(SEQ) };
-            layer.head_out.chunks(SEQ * d_model).for_each(|head| add(&mut by_heads, head));
+            let head_out = view.head_out(number, layer);
+            head_out.chunks(SEQ * d_model).for_each(|head| add(&mut by_heads, head));
             prop_assert!(difference(&by_heads, &layer.attn_out) < 1e-5);
             prop_assert!(difference(&sum, &layer.resid_pre) < 1e-5);
             add(&mut sum, &layer.attn_out);
@@ -169,7 +172,10 @@ proptest! {
 
 /// Rows of patterns sum to one, are the softmax of the queries' products with the keys, and weigh
 /// the values.
-fn check_patterns(recorded: &Recording, layer: &LayerRecording) -> Result<(), TestCaseError> {
+fn check_patterns(
+    recorded: &ActivationCache,
+    layer: &LayerActivations,
+) -> Result<(), TestCaseError> {
     let (heads, d_head) = (recorded.n_heads, recorded.d_head);
     let of = |values: &[f32], token: usize, head: usize, d: usize| {
         values[(token * heads + head) * d_head + d]
@@ -198,7 +204,7 @@ fn check_patterns(recorded: &Recording, layer: &LayerRecording) -> Result<(), Te
 
 #[test]
 fn what_is_unembedded_is_the_last_stream_over_its_scale() {
-    let model = Model::small();
+    let model = Fixture::small();
     let recorded = model.record(&[]);
     let [w, b] = ["w", "b"].map(|part| model.values(&format!("ln_final.{part}")).to_vec());
     let last = &recorded.layers.last().unwrap().resid_post;
@@ -212,21 +218,21 @@ fn what_is_unembedded_is_the_last_stream_over_its_scale() {
 }
 
 /// Whether two recordings of a layer are the same before token `position`.
-fn same_before(a: &LayerRecording, b: &LayerRecording, position: usize) -> bool {
+fn same_before(a: &LayerActivations, b: &LayerActivations, position: usize) -> bool {
     let until = position * 12;
     a.resid_post[..until] == b.resid_post[..until] && a.q[..until] == b.q[..until]
 }
 
 #[test]
 fn a_head_knocked_out_at_a_token_changes_only_later_layers_and_tokens() {
-    let model = Model::small();
+    let model = Fixture::small();
     let whole = model.record(&[]);
     let site = Site::Head { layer: 1, head: 2 };
     let without = model.record(&[edit(site, 4..5, Change::Scale(0.0))]);
     assert!(without.layers[0] == whole.layers[0]);
     assert!(same_before(&without.layers[1], &whole.layers[1], 4));
     assert!(without.layers[1].pattern == whole.layers[1].pattern);
-    let row = |of: &Recording, token: usize| of.logits[token * VOCAB..][..VOCAB].to_vec();
+    let row = |of: &ActivationCache, token: usize| of.logits[token * VOCAB..][..VOCAB].to_vec();
     for token in 0..SEQ {
         // The last layer moves nothing on to later tokens.
         assert_eq!(row(&without, token) == row(&whole, token), token != 4, "token {token}");
@@ -240,7 +246,7 @@ fn a_head_knocked_out_at_a_token_changes_only_later_layers_and_tokens() {
 
 #[test]
 fn a_head_knocked_out_everywhere_is_a_model_without_its_rows_of_the_output_matrix() {
-    let mut model = Model::small();
+    let mut model = Fixture::small();
     let site = Site::Head { layer: 0, head: 1 };
     let without = model.record(&[edit(site, 0..SEQ, Change::Scale(0.0))]);
     let start = model.layout.find("blocks.0.attn.W_O").unwrap().range.start;
@@ -250,7 +256,7 @@ fn a_head_knocked_out_everywhere_is_a_model_without_its_rows_of_the_output_matri
 
 #[test]
 fn a_stream_or_all_that_is_written_patched_from_another_prompt_gives_its_logits() {
-    let model = Model::small();
+    let model = Fixture::small();
     let mut others = ids(SEQ);
     others.reverse();
     let other = model.plain().record(&others, &[]);
@@ -276,7 +282,7 @@ fn a_stream_or_all_that_is_written_patched_from_another_prompt_gives_its_logits(
 
 #[test]
 fn a_pattern_set_to_uniform_averages_the_values_seen() {
-    let model = Model::small();
+    let model = Fixture::small();
     let row = |query| {
         (0..SEQ).map(move |key| if key <= query { 1.0 / (query as f32 + 1.0) } else { 0.0 })
     };
@@ -296,7 +302,7 @@ fn a_pattern_set_to_uniform_averages_the_values_seen() {
 
 #[test]
 fn edits_that_do_not_fit_change_nothing() {
-    let model = Model::small();
+    let model = Fixture::small();
     let whole = model.record(&[]);
     let scale = Change::Scale(0.0);
     #[allow(clippy::reversed_empty_ranges)]

@@ -1,6 +1,6 @@
 //! Charts: the ticks of their axes, and where values lie.
 
-use confab::plot::{Axes, Line, Point, draw, list_log_ticks, list_ticks};
+use confab::base::plot::{Axes, Line, Point, draw, list_log_ticks, list_ticks};
 
 #[test]
 fn ticks_are_round_and_few() {

@@ -1,11 +1,13 @@
 //! Probes: prompts beyond what was trained, and where the answers to them are from.
 
-use burn::tensor::Device;
-use confab::config::{MemoryLimits, RunConfig, TaskConfig, TextConfig};
+mod common;
+
+use confab::base::random::stream_rng;
+use confab::config::{RunConfig, TaskConfig, TaskKind, TextConfig};
 use confab::eval::Probing;
 use confab::report::EvalOptions;
-use confab::task::{Field, Source, Split, Task, TaskKind, record_rng};
-use confab::trainer::Trainer;
+use confab::run::{AnswerSource, Field};
+use confab::task::{Split, Task};
 use futures::executor::block_on;
 
 fn task(kind: TaskKind) -> Task {
@@ -52,23 +54,22 @@ fn a_phone_probe_is_what_its_name_says() {
 fn an_answer_is_from_the_prompt_from_training_or_made_up() {
     let phone = task(TaskKind::Phone);
     let prompt = "{B}\nAnn Lee: 212-345-6789 \n=========\n";
-    assert_eq!(phone.source(prompt, "Ann Lee: 212-345-6789 "), Source::Context);
-    assert_eq!(phone.source(prompt, "Ann Lee: 212-345-6780 "), Source::Neither);
-    assert_eq!(phone.source(prompt, ""), Source::Neither);
+    assert_eq!(phone.source(prompt, "Ann Lee: 212-345-6789 "), AnswerSource::Context);
+    assert_eq!(phone.source(prompt, "Ann Lee: 212-345-6780 "), AnswerSource::Neither);
+    assert_eq!(phone.source(prompt, ""), AnswerSource::Neither);
 
     let facts = task(TaskKind::Facts);
-    let record = facts.draw(Split::Train, 0, &mut record_rng(1, 0));
+    let record = facts.draw(Split::Train, 0, &mut stream_rng(1, 0));
     let answer = record.part(Field::Answer);
     let elsewhere = "{B}Who was it? (): ";
-    assert_eq!(facts.source(&record.text, &format!("{answer}{{E}}")), Source::Context);
-    assert_eq!(facts.source(elsewhere, &format!("{answer}{{E}}")), Source::Training);
-    assert_eq!(facts.source(elsewhere, "Xyzzyq{E}"), Source::Neither);
+    assert_eq!(facts.source(&record.text, &format!("{answer}{{E}}")), AnswerSource::Context);
+    assert_eq!(facts.source(elsewhere, &format!("{answer}{{E}}")), AnswerSource::Training);
+    assert_eq!(facts.source(elsewhere, "Xyzzyq{E}"), AnswerSource::Neither);
 }
 
 #[test]
 fn samples_of_a_probe_come_with_the_entropy_of_each_character() {
-    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
-    let run = Trainer::new(RunConfig::default(), Device::flex(), &limits).unwrap();
+    let run = common::trainer(RunConfig::default());
     let options = EvalOptions { records: 5, temperature: 1.0, seed: 1 };
     let probe = || {
         let mut probing = Probing::new(&run, "{B}\n".into(), options).unwrap();
@@ -84,7 +85,7 @@ fn samples_of_a_probe_come_with_the_entropy_of_each_character() {
         let mean = sum / *count as f64;
         assert!(mean <= most + 1e-6 && mean > most - 0.1, "{mean} of {most}");
     }
-    let shares = [Source::Context, Source::Training, Source::Neither];
+    let shares = [AnswerSource::Context, AnswerSource::Training, AnswerSource::Neither];
     assert_eq!(shares.map(|source| report.of_source(source).right).iter().sum::<usize>(), 5);
     assert!(Probing::new(&run, "☃".into(), options).is_err());
 }

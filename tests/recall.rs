@@ -1,53 +1,39 @@
 //! Memory layers: what they find and write, the gradients through their stores, and what a step leaves in
 //! them.
 
+mod common;
+
 use burn::tensor::activation::softmax;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
+use confab::arch::{Layout, SHARPNESS};
 use confab::checkpoint::Checkpoint;
-use confab::config::{Distance, MemoryKind, MemoryLimits, ModelConfig, RunConfig};
+use confab::config::{Distance, MemoryKind, ModelConfig, RunConfig, TaskKind};
+use confab::host::{Cache, HostModel};
 use confab::kernel::nearest::nearest;
 use confab::kernel::top::top;
-use confab::memory::{self, Bank, Exact, NewSlot, Origin, Shape, Slot, Store};
-use confab::model::memory::{SHARPNESS, carry};
-use confab::model::{Gpt, Layout, Weights};
-use confab::plain::{Cache, Plain};
-use confab::platform;
-use confab::protocol::{DeviceChoice, SlotChange};
-use confab::task::TaskKind;
-use confab::trainer::Trainer;
+use confab::kernel::transfer::to_tensor;
+use confab::memory;
+use confab::memory::{Bank, Exact, NewSlot, Origin, Shape, Slot, Store};
+use confab::model::memory::straight_through;
+use confab::model::{Model, PassOptions, untrained};
+use confab::protocol::SlotChange;
 use futures::executor::block_on;
 
-const LIMITS: MemoryLimits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
+use common::{
+    apart, checkpoint, held, logits_of, losses, numbers, read, resume, trainer, trainer_on, webgpu,
+};
+
 const KINDS: [MemoryKind; 3] =
     [MemoryKind::Featural, MemoryKind::Associative, MemoryKind::ProductKey];
-
-/// Numbers that look random, the same for the same `seed`, between -1 and 1.
-fn numbers(count: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-    };
-    (0..count).map(|_| next()).collect()
-}
 
 fn tensor<const D: usize>(shape: [usize; D], seed: u32, device: &Device) -> Tensor<D> {
     let values = numbers(shape.iter().product(), seed);
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
-fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
-}
-
-fn close(got: &[f32], expected: &[f32], within: f32, what: &str) {
-    assert_eq!(got.len(), expected.len(), "{what}");
-    let far = got.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+fn near(got: &[f32], expected: &[f32], within: f32, what: &str) {
+    let far = apart(got, expected);
     assert!(far <= within, "{what}: {far} apart, {got:?} against {expected:?}");
-}
-
-fn gpu() -> Device {
-    block_on(platform::open(DeviceChoice::Webgpu)).expect("a WebGPU adapter").0.device
 }
 
 /// Slots with random keys of length 1.
@@ -89,30 +75,26 @@ fn remembering(config: &ModelConfig) -> Bank {
 fn plain_numbers_and_tensors_read_the_same_on_every_device() {
     const VOCAB: usize = 11;
     let ids: Vec<u32> = (0..9).map(|at| (at * 5 % VOCAB) as u32).collect();
-    for device in [Device::flex(), gpu()] {
+    for device in [Device::flex(), webgpu()] {
         for kind in KINDS {
             for distance in [Distance::L2, Distance::Cosine] {
                 let config = config(kind, distance);
                 let layout = Layout::new(&config, VOCAB);
-                let flat: Vec<f32> = layout.init(3).into_iter().map(|w| 4.0 * w + 0.01).collect();
+                let flat: Vec<f32> =
+                    untrained(&config, &layout, 3).into_iter().map(|w| 4.0 * w + 0.01).collect();
                 let bank = remembering(&config);
-                let plain = Plain::new(&config, &layout, &flat).remember(&bank);
+                let plain = HostModel::new(&config, &layout, &flat).remember(&bank);
                 let recording = plain.record(&ids, &[]);
-                let on_device =
-                    Tensor::from_data(TensorData::new(flat.clone(), [flat.len()]), &device);
-                let model =
-                    Gpt::new(&config, &Weights::new(&layout, &on_device)).remember(&bank, &device);
-                let tokens: Vec<i32> = ids.iter().map(|id| *id as i32).collect();
-                let tokens =
-                    Tensor::<2, Int>::from_data(TensorData::new(tokens, [1, ids.len()]), &device);
+                let model = common::model(&config, &layout, &flat, &device);
+                let logits = logits_of(&Model { bank: bank.clone(), ..model }, &ids);
                 let what = format!("{kind:?} {distance:?} on {device:?}");
-                close(&read(model.forward(tokens).0), &recording.logits, 2e-4, &what);
+                near(&logits, &recording.logits, 2e-4, &what);
 
                 let mut cache = Cache::default();
                 let last = ids.iter().map(|id| plain.decode(&[*id], &mut cache)).last().unwrap();
-                close(&last, recording.logits_at(ids.len() - 1), 1e-5, &what);
+                near(&last, recording.logits_at(ids.len() - 1), 1e-5, &what);
 
-                let forgetful = Plain::new(&config, &layout, &flat).record(&ids, &[]);
+                let forgetful = HostModel::new(&config, &layout, &flat).record(&ids, &[]);
                 let is_stored = kind != MemoryKind::ProductKey;
                 assert_eq!(forgetful.logits != recording.logits, is_stored, "{what}");
                 assert_eq!(
@@ -137,13 +119,13 @@ fn a_gradient_by_what_was_found_goes_to_what_is_written_down() {
     let found = tensor([n, k, width], 1, &device).require_grad();
     let estimate = tensor([n, width], 2, &device).require_grad();
     let weights = tensor([n, k, width], 3, &device);
-    let carried = carry(found.clone(), estimate.clone());
+    let carried = straight_through(found.clone(), estimate.clone());
     assert_eq!(read(carried.clone()), read(found.clone()));
     let gradients = (carried.square() * weights).sum().backward();
     let by_found = found.grad(&gradients).unwrap();
     let by_estimate = estimate.grad(&gradients).unwrap();
     let summed = by_found.sum_dim(1).squeeze_dim::<2>(1);
-    close(&read(by_estimate), &read(summed), 1e-6, "the sum over the slots found");
+    near(&read(by_estimate), &read(summed), 1e-6, "the sum over the slots found");
 }
 
 /// The gradients of an associative layer by its projections, by the stated estimates: those by keys and
@@ -156,17 +138,18 @@ fn gradients_of_an_associative_layer_are_the_stated_estimates() {
     let mut config = config;
     config.memory.layers = "0".into();
     let layout = Layout::new(&config, VOCAB);
-    let flat: Vec<f32> = layout.init(5).into_iter().map(|w| 20.0 * w + 0.01).collect();
+    let flat: Vec<f32> =
+        untrained(&config, &layout, 5).into_iter().map(|w| 20.0 * w + 0.01).collect();
     let mut bank = Bank::new(&config);
     let shape = bank.layer(0).unwrap().store.shape();
     bank.put(0, store(shape, 20));
-    let ids: Vec<i32> = (0..7).map(|at| at * 3 % VOCAB as i32).collect();
+    let ids: Vec<u32> = (0..7).map(|at| at * 3 % VOCAB as u32).collect();
     let (n, device) = (ids.len(), Device::flex().autodiff());
-    let tokens = Tensor::<2, Int>::from_data(TensorData::new(ids.clone(), [1, n]), &device);
-    let on_device = Tensor::from_data(TensorData::new(flat.clone(), [flat.len()]), &Device::flex());
-    let mut weights = Weights::trainable(&layout, &on_device);
-    let model = Gpt::new(&config, &weights).remember(&bank, &device);
-    let output = model.forward_training(tokens, None, confab::kernel::dropout::Dropout::NONE);
+    let model = common::model(&config, &layout, &flat, &Device::flex());
+    let model = Model { bank: bank.clone(), ..model };
+    let mut weights = model.trainable();
+    let tokens = to_tensor(&ids, &device);
+    let output = model.gpt_of(&weights).forward(tokens, &PassOptions::default());
     // A loss whose gradient by what the layer writes can be told: the layer is the last one, and there is
     // no norm behind it if what is unembedded is read before it.
     let weigh = tensor([1, n, VOCAB], 9, &device);
@@ -178,8 +161,7 @@ fn gradients_of_an_associative_layer_are_the_stated_estimates() {
     };
 
     // The same by hand, from what a recorded pass read.
-    let plain = Plain::new(&config, &layout, &flat).remember(&bank);
-    let ids: Vec<u32> = ids.iter().map(|id| *id as u32).collect();
+    let plain = HostModel::new(&config, &layout, &flat).remember(&bank);
     let recording = plain.record(&ids, &[]);
     let recalled = recording.layers[0].recalled.as_ref().unwrap();
     let constant = |values: &[f32], shape: [usize; 2]| {
@@ -187,7 +169,7 @@ fn gradients_of_an_associative_layer_are_the_stated_estimates() {
     };
     let leaf = |name: &str| {
         let parameter = layout.find(name).unwrap();
-        let shape = [parameter.shape[0], parameter.range.len() / parameter.shape[0]];
+        let shape = [parameter.shape()[0], parameter.range.len() / parameter.shape()[0]];
         constant(&flat[parameter.range.clone()], shape).require_grad()
     };
     let norm = |x: Tensor<2>, gain: Tensor<2>| {
@@ -223,7 +205,7 @@ fn gradients_of_an_associative_layer_are_the_stated_estimates() {
     let z = (attended.unsqueeze_dim::<3>(2) * values.clone()).sum_dim(1).squeeze_dim::<2>(1);
     let normed = norm(resid + z.matmul(w_o.clone()), leaf("ln_final.w"));
     let logits = normed.matmul(leaf("embed.W_E").transpose());
-    close(&read(logits.clone()), &recording.logits, 1e-4, "the same logits");
+    near(&read(logits.clone()), &recording.logits, 1e-4, "the same logits");
     let gradients = (logits * weigh.reshape([n, VOCAB])).sum().backward();
     let direct = read(w_q.grad(&gradients).unwrap());
     let [by_keys, by_values] = [keys, values].map(|found| {
@@ -235,15 +217,15 @@ fn gradients_of_an_associative_layer_are_the_stated_estimates() {
     let estimates = estimates.backward();
     let [by_q, by_k, by_v] = [&w_q, &w_k, &w_v].map(|w| read(w.grad(&estimates).unwrap()));
     let by_q: Vec<f32> = by_q.iter().zip(direct).map(|(a, b)| a + b).collect();
-    close(
+    near(
         &part("blocks.0.memory.W_Q"),
         &by_q,
         1e-4,
         "dQuery = dKeyReturned, beside attention's own",
     );
-    close(&part("blocks.0.memory.W_K"), &by_k, 1e-4, "dKeyInserted = dKeyReturned");
-    close(&part("blocks.0.memory.W_V"), &by_v, 1e-4, "dValueInserted = dValueReturned");
-    close(&part("blocks.0.memory.W_O"), &read(w_o.grad(&gradients).unwrap()), 1e-4, "W_O");
+    near(&part("blocks.0.memory.W_K"), &by_k, 1e-4, "dKeyInserted = dKeyReturned");
+    near(&part("blocks.0.memory.W_V"), &by_v, 1e-4, "dValueInserted = dValueReturned");
+    near(&part("blocks.0.memory.W_O"), &read(w_o.grad(&gradients).unwrap()), 1e-4, "W_O");
     assert!(by_v.iter().any(|x| x.abs() > 1e-3), "{by_v:?}");
     // Softmax's gradients by its scores add up to 0, and with them those by the keys of one query.
     assert!(by_k.iter().all(|x| x.abs() < 1e-4), "{by_k:?}");
@@ -251,7 +233,7 @@ fn gradients_of_an_associative_layer_are_the_stated_estimates() {
 
 #[test]
 fn a_gpu_finds_what_exact_search_finds() {
-    let device = gpu();
+    let device = webgpu();
     for distance in [Distance::L2, Distance::Cosine] {
         for (n, slots, d_key, k) in [(1, 1, 1, 1), (70, 300, 7, 8), (130, 40, 16, 40)] {
             let shape = Shape { d_key, d_value: 2, distance };
@@ -264,7 +246,7 @@ fn a_gpu_finds_what_exact_search_finds() {
             };
             let (places, distances) =
                 nearest(on_device(&queries), on_device(store.keys()), k, distance);
-            close(&read(distances), &expected.distances, 1e-5, "distances");
+            near(&read(distances), &expected.distances, 1e-5, "distances");
             let ids: Vec<u64> = store.ids().collect();
             let found: Vec<u64> =
                 places.into_data().iter::<i64>().map(|at| ids[at as usize]).collect();
@@ -277,7 +259,7 @@ fn a_gpu_finds_what_exact_search_finds() {
 
 #[test]
 fn the_largest_are_found_in_order_on_every_device() {
-    for device in [Device::flex(), gpu()] {
+    for device in [Device::flex(), webgpu()] {
         for (n, width, k) in [(1, 1, 1), (5, 9, 4), (200, 64, 8)] {
             let scores = tensor([n, width], 3, &device);
             let found: Vec<i64> = top(scores.clone(), k).into_data().iter::<i64>().collect();
@@ -319,19 +301,6 @@ fn longer(kind: MemoryKind) -> RunConfig {
     config
 }
 
-fn trainer(config: RunConfig) -> Trainer {
-    Trainer::new(config, Device::flex(), &LIMITS).unwrap()
-}
-
-/// Slots that a model has.
-fn held(bank: &Bank) -> usize {
-    bank.memories().map(|(_, memory)| memory.store.ids().len()).sum()
-}
-
-fn losses(trainer: &mut Trainer, steps: usize) -> Vec<f32> {
-    (0..steps).map(|_| block_on(trainer.step()).unwrap().loss.train_loss).collect()
-}
-
 #[test]
 fn a_step_reads_only_what_earlier_steps_wrote() {
     for kind in [MemoryKind::Featural, MemoryKind::Associative] {
@@ -343,8 +312,9 @@ fn a_step_reads_only_what_earlier_steps_wrote() {
         config.model.memory.inserts = 0;
         let mut forgetful = trainer(config);
         assert_eq!(losses(&mut forgetful, 1)[0], first, "{kind:?}");
-        assert_eq!(held(&forgetful.bank), 0);
-        let slots = memory::all(&mut (*remembering.bank.layer(1).unwrap().store).clone()).unwrap();
+        assert_eq!(held(&forgetful.model().bank), 0);
+        let slots =
+            memory::all(&mut (*remembering.model().bank.layer(1).unwrap().store).clone()).unwrap();
         assert!(!slots.is_empty() && slots.len() <= 3 * 4 * 4, "{} slots", slots.len());
         for Slot { new: NewSlot { origin, .. }, .. } in slots {
             assert_eq!(origin.step, 1);
@@ -360,14 +330,14 @@ fn runs_with_memories_learn_within_their_slots_and_resume_as_if_they_had_never_s
     for kind in KINDS {
         let mut whole = trainer(run(kind));
         let begun = losses(&mut whole, 20);
-        let bytes = block_on(whole.checkpoint()).unwrap().to_bytes().unwrap();
+        let bytes = checkpoint(&whole).to_bytes().unwrap();
         let loaded = Checkpoint::from_bytes(&bytes).unwrap();
-        assert_eq!(loaded.bank, whole.bank, "{kind:?}");
-        let mut resumed = Trainer::resume(loaded, Device::flex(), &LIMITS).unwrap();
+        assert_eq!(loaded.bank, whole.model().bank, "{kind:?}");
+        let mut resumed = resume(loaded);
         let rest = losses(&mut whole, 20);
         assert_eq!(losses(&mut resumed, 20), rest, "{kind:?}");
         assert!(rest[19] < 0.9 * begun[0], "{kind:?}: {begun:?} {rest:?}");
-        for (_, memory) in whole.bank.memories() {
+        for (_, memory) in whole.model().bank.memories() {
             assert!(memory.store.ids().len() <= 256);
         }
     }
@@ -375,13 +345,13 @@ fn runs_with_memories_learn_within_their_slots_and_resume_as_if_they_had_never_s
 
 #[test]
 fn a_gpu_trains_memories_as_the_cpu_does() {
-    let device = gpu();
+    let device = webgpu();
     for kind in KINDS {
         let [cpu, gpu] = [Device::flex(), device.clone()].map(|device| {
-            let mut run = Trainer::new(run(kind), device, &LIMITS).unwrap();
-            (losses(&mut run, 5), run.bank)
+            let mut run = trainer_on(run(kind), device);
+            (losses(&mut run, 5), run.model().bank.clone())
         });
-        close(&gpu.0, &cpu.0, 2e-3, &format!("{kind:?}"));
+        near(&gpu.0, &cpu.0, 2e-3, &format!("{kind:?}"));
         assert_eq!(gpu.1.memories().count(), cpu.1.memories().count());
     }
 }
@@ -394,11 +364,11 @@ fn with_frozen_weights_only_memories_learn() {
     config.task.facts.world = 2;
     config.train.frozen = true;
     config.train.lr = 0.03;
-    let checkpoint = block_on(trained.checkpoint()).unwrap().restart(config).unwrap();
-    let mut run = Trainer::resume(checkpoint, Device::flex(), &LIMITS).unwrap();
-    let before = read(run.parameters.clone());
+    let checkpoint = checkpoint(&trained).restart(config).unwrap();
+    let mut run = resume(checkpoint);
+    let before = read(run.model().parameters.clone());
     let losses = losses(&mut run, 100);
-    assert_eq!(read(run.parameters.clone()), before);
+    assert_eq!(read(run.model().parameters.clone()), before);
     let mean = |part: &[f32]| part.iter().sum::<f32>() / part.len() as f32;
     assert!(mean(&losses[90..]) < 0.5 * mean(&losses[..10]), "{losses:?}");
 }
@@ -408,19 +378,19 @@ fn a_text_that_is_taught_is_known_and_deleted_again_is_not() {
     let mut run = trainer(longer(MemoryKind::Featural));
     losses(&mut run, 200);
     let text = "{B}Who paints the moon? (Ada paints the moon.): Ada{E}";
-    let weights = read(run.parameters.clone());
-    let before = block_on(run.checkpoint()).unwrap();
+    let weights = read(run.model().parameters.clone());
+    let before = checkpoint(&run);
     let taught = block_on(run.teach(text)).unwrap();
     assert!(taught < 0.2, "it costs {taught}");
-    assert_eq!(read(run.parameters.clone()), weights);
+    assert_eq!(read(run.model().parameters.clone()), weights);
     let change =
         SlotChange::Remove { layer: 1, slots: Vec::new(), written_by: "paints the".into() };
-    let gone = memory::change(&mut run.bank, &change).unwrap();
+    let gone = memory::change(&mut run.learner.model.bank, &change).unwrap();
     assert!(gone > 10, "{gone}");
-    assert!(memory::change(&mut run.bank, &change).is_err(), "there are no more");
-    memory::change(&mut run.bank, &SlotChange::Empty).unwrap();
-    assert_eq!(held(&run.bank), 0);
-    assert_eq!(block_on(run.checkpoint()).unwrap().parameters, before.parameters);
+    assert!(memory::change(&mut run.learner.model.bank, &change).is_err(), "there are no more");
+    memory::change(&mut run.learner.model.bank, &SlotChange::Empty).unwrap();
+    assert_eq!(held(&run.model().bank), 0);
+    assert_eq!(checkpoint(&run).parameters, before.parameters);
     for odd in ["", "a", "日本"] {
         assert!(block_on(run.teach(odd)).is_err(), "{odd:?}");
     }
@@ -430,16 +400,16 @@ fn a_text_that_is_taught_is_known_and_deleted_again_is_not() {
 fn a_new_run_goes_on_with_the_weights_and_memories_of_another() {
     let mut first = trainer(run(MemoryKind::Featural));
     losses(&mut first, 10);
-    let checkpoint = block_on(first.checkpoint()).unwrap();
+    let checkpoint = checkpoint(&first);
     let mut config = checkpoint.config.clone();
     config.task.facts.world = 2;
     config.train.frozen = true;
     let restarted = checkpoint.clone().restart(config.clone()).unwrap();
     assert_eq!((restarted.step, restarted.history.len()), (0, 0));
-    let mut second = Trainer::resume(restarted, Device::flex(), &LIMITS).unwrap();
+    let mut second = resume(restarted);
     losses(&mut second, 3);
-    assert_eq!(read(second.parameters.clone()), read(first.parameters.clone()));
-    assert_ne!(second.bank, first.bank);
+    assert_eq!(read(second.model().parameters.clone()), read(first.model().parameters.clone()));
+    assert_ne!(second.model().bank, first.model().bank);
     config.model.n_heads = 4;
     let refused = checkpoint.restart(config).unwrap_err().to_string();
     assert!(refused.contains("model"), "{refused}");

@@ -1,19 +1,20 @@
 //! A run: it learns, it stops and goes on the same, it samples and traces what it learned, and no
 //! file can break it.
 
+mod common;
+
 use burn::tensor::Device;
+use confab::base::random::stream_rng;
 use confab::checkpoint::Checkpoint;
-use confab::config::{MemoryLimits, Preset, RunConfig};
+use confab::config::{MemoryLimits, Preset, RunConfig, TaskKind};
+use confab::generate::{Sampler, sample};
+use confab::interp::trace::trace;
+use confab::learn::{Trainer, learning_rate};
 use confab::protocol::SampleOptions;
-use confab::sample::{Sampler, pick};
-use confab::schedule::learning_rate;
-use confab::task::{TaskKind, record_rng};
-use confab::trace::trace;
-use confab::trainer::Trainer;
 use futures::executor::block_on;
 use proptest::prelude::*;
 
-const LIMITS: MemoryLimits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
+use common::{LIMITS, checkpoint, losses, resume, trainer};
 
 fn tiny() -> RunConfig {
     let mut config = RunConfig::default();
@@ -26,14 +27,6 @@ fn tiny() -> RunConfig {
     config.train.val_every = 10;
     config.train.val_batches = 1;
     config
-}
-
-fn trainer(config: RunConfig) -> Trainer {
-    Trainer::new(config, Device::flex(), &LIMITS).unwrap()
-}
-
-fn losses(trainer: &mut Trainer, steps: usize) -> Vec<f32> {
-    (0..steps).map(|_| block_on(trainer.step()).unwrap().loss.train_loss).collect()
 }
 
 #[test]
@@ -57,10 +50,10 @@ fn a_resumed_run_has_the_losses_of_one_that_never_stopped() {
         config.train.accumulation = 2;
         let mut whole = trainer(config);
         losses(&mut whole, 7);
-        let bytes = block_on(whole.checkpoint()).unwrap().to_bytes().unwrap();
+        let bytes = checkpoint(&whole).to_bytes().unwrap();
         let kept = Checkpoint::from_bytes(&bytes).unwrap();
         assert_eq!(kept.step, 7);
-        let mut resumed = Trainer::resume(kept, Device::flex(), &LIMITS).unwrap();
+        let mut resumed = resume(kept);
         let (expected, got) = (losses(&mut whole, 5), losses(&mut resumed, 5));
         for (a, b) in expected.iter().zip(&got) {
             assert!((a - b).abs() < 1e-4, "{expected:?} against {got:?}");
@@ -95,7 +88,7 @@ fn greedy_samples_with_a_cache_are_those_of_whole_forward_passes() {
         max_chars: 40,
         ..SampleOptions::default()
     };
-    let mut sampler = Sampler::new(&run, options).unwrap();
+    let mut sampler = Sampler::new(run.model(), &run.tokenizer, &run.task, options).unwrap();
     let mut text = sampler.text().to_string();
     while let Some(character) = block_on(sampler.next(&run.task)).unwrap() {
         let (_, logits) = block_on(trace(&run, &text, None)).unwrap();
@@ -115,7 +108,7 @@ fn a_sample_may_be_longer_than_the_context() {
     config.model.context = 8;
     let run = trainer(config);
     let options = SampleOptions { prompt: "abc".into(), max_chars: 30, ..Default::default() };
-    let mut sampler = Sampler::new(&run, options).unwrap();
+    let mut sampler = Sampler::new(run.model(), &run.tokenizer, &run.task, options).unwrap();
     while block_on(sampler.next(&run.task)).unwrap().is_some() {}
     assert_eq!(sampler.text().chars().count(), 33);
 }
@@ -148,20 +141,21 @@ fn every_attention_row_sums_to_one_and_sees_no_later_token() {
 fn unknown_characters_are_named() {
     let run = trainer(tiny());
     let options = SampleOptions { prompt: "snow ☃".into(), ..Default::default() };
-    let error = Sampler::new(&run, options).err().unwrap().to_string();
+    let error =
+        Sampler::new(run.model(), &run.tokenizer, &run.task, options).err().unwrap().to_string();
     assert!(error.contains('☃'), "{error}");
 }
 
 #[test]
 fn draws_follow_the_softmax_at_the_temperature() {
     let logits = [1.0f32, 0.0, -1.0, 3.0];
-    let mut rng = record_rng(1, 0);
-    assert_eq!(pick(&logits, 0.0, 0, &mut rng), 3);
-    assert!((0..100).all(|_| pick(&logits, 2.0, 1, &mut rng) == 3));
+    let mut rng = stream_rng(1, 0);
+    assert_eq!(sample(&logits, 0.0, 0, &mut rng), 3);
+    assert!((0..100).all(|_| sample(&logits, 2.0, 1, &mut rng) == 3));
     let n = 20_000;
     let mut counts = [0.0f64; 4];
     for _ in 0..n {
-        counts[pick(&logits, 2.0, 0, &mut rng)] += 1.0 / f64::from(n);
+        counts[sample(&logits, 2.0, 0, &mut rng)] += 1.0 / f64::from(n);
     }
     let weights = logits.map(|logit| (f64::from(logit) / 2.0).exp());
     let total: f64 = weights.iter().sum();
@@ -171,7 +165,7 @@ fn draws_follow_the_softmax_at_the_temperature() {
         assert!((share - p).abs() < 5.0 * deviation, "{share} against {p}");
     }
     for _ in 0..1000 {
-        assert!([0, 3].contains(&pick(&logits, 2.0, 2, &mut rng)));
+        assert!([0, 3].contains(&sample(&logits, 2.0, 2, &mut rng)));
     }
 }
 
@@ -200,7 +194,7 @@ fn a_context_shorter_than_a_record_is_refused_with_one_that_is_not() {
 fn saved() -> Vec<u8> {
     let mut run = trainer(tiny());
     losses(&mut run, 2);
-    block_on(run.checkpoint()).unwrap().to_bytes().unwrap()
+    checkpoint(&run).to_bytes().unwrap()
 }
 
 #[test]

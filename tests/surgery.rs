@@ -1,49 +1,36 @@
 //! Operations on a model: what they compute, what they keep, and what they refuse.
 
-use burn::tensor::Device;
-use confab::checkpoint::{Checkpoint, Moments};
-use confab::config::{Knob, MemoryLimits, RunConfig};
+mod common;
+
+use confab::arch::Layout;
+use confab::checkpoint::Checkpoint;
+use confab::config::MemoryLimits;
+use confab::host::HostModel;
+use confab::learn::Trainer;
 use confab::memory::Bank;
-use confab::model::Layout;
-use confab::plain::Plain;
-use confab::platform::Store;
-use confab::protocol::{Command, DeviceChoice, Event};
+use confab::model::untrained;
+use confab::protocol::{Command, Event};
+use confab::run::{AppliedOperation, DeviceChoice, Moments, OPERATIONS, Operation, OperationKind};
 use confab::session;
-use confab::surgery::{Kind, OPERATIONS, Operation, Surgery, compare, operate};
+use confab::session::RunStorage;
+use confab::surgery::{compare, operate};
 use confab::task::Task;
-use confab::trainer::Trainer;
 use futures::executor::block_on;
 use proptest::prelude::*;
 
-const LIMITS: MemoryLimits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
-
-type Changes<'a> = &'a [(&'a str, &'a str)];
-
-fn config(changes: Changes) -> RunConfig {
-    let mut config = RunConfig::default();
-    config.task.phone.lines = 1;
-    config.task.phone.names = 8;
-    config.model.d_model = 8;
-    config.model.context = 96;
-    config.train.batch = 4;
-    config.train.warmup = 1;
-    for (key, value) in changes {
-        Knob::find(key).unwrap().set(&mut config, value).unwrap();
-    }
-    config
-}
+use common::{Changes, LIMITS, apart, losses, resume, small, trainer};
 
 /// A run with weights so large that patterns are far from even and every part tells, and with moments
 /// that tell where they are from.
 fn checkpoint(changes: Changes) -> Checkpoint {
-    let config = config(changes);
+    let config = small(changes);
     let tokenizer = Task::new(&config.task).unwrap().tokenizer();
     let tokenizer = tokenizer.with_memory(config.model.memory_tokens);
     let layout = Layout::new(&config.model, tokenizer.vocab_size());
-    let mut parameters = layout.init(3);
+    let mut parameters = untrained(&config.model, &layout, 3);
     for parameter in layout.parameters() {
         for (at, value) in parameters[parameter.range.clone()].iter_mut().enumerate() {
-            *value = match parameter.shape.len() {
+            *value = match parameter.shape().len() {
                 1 => *value + 0.3 * (at as f32).sin(), // a gain or a bias
                 _ => 10.0 * *value,
             };
@@ -66,35 +53,22 @@ fn ids() -> Vec<u32> {
 }
 
 fn logits(of: &Checkpoint) -> Vec<f32> {
-    Plain::new(&of.config.model, &layout(of), &of.parameters).record(&ids(), &[]).logits
+    HostModel::new(&of.config.model, &layout(of), &of.parameters).record(&ids(), &[]).logits
 }
 
-fn apart(a: &[f32], b: &[f32]) -> f32 {
-    assert_eq!(a.len(), b.len());
-    a.iter().zip(b).fold(0.0, |most, (a, b)| most.max((a - b).abs()))
-}
-
-fn trainer(of: Checkpoint) -> Trainer {
-    Trainer::resume(of, Device::flex(), &LIMITS).unwrap()
-}
-
-fn losses(trainer: &mut Trainer, steps: usize) -> Vec<f32> {
-    (0..steps).map(|_| block_on(trainer.step()).unwrap().loss.train_loss).collect()
-}
-
-fn act(on: &Checkpoint, kind: Kind, number: usize) -> Result<Checkpoint, String> {
+fn act(on: &Checkpoint, kind: OperationKind, number: usize) -> Result<Checkpoint, String> {
     operate(on, Operation { kind, number }, &LIMITS, &|_| None).map_err(|error| error.to_string())
 }
 
 /// What keeps the function of every model that has the part.
-const PRESERVING: &[(Kind, usize)] = &[
-    (Kind::AddLayer, 0),
-    (Kind::AddLayer, 1),
-    (Kind::AddLayer, 2),
-    (Kind::AddHeads, 2),
-    (Kind::WidenMlp, 3),
-    (Kind::Widen, 2),
-    (Kind::Widen, 3),
+const PRESERVING: &[(OperationKind, usize)] = &[
+    (OperationKind::AddLayer, 0),
+    (OperationKind::AddLayer, 1),
+    (OperationKind::AddLayer, 2),
+    (OperationKind::AddHeads, 2),
+    (OperationKind::WidenMlp, 3),
+    (OperationKind::Widen, 2),
+    (OperationKind::Widen, 3),
 ];
 
 /// Every choice of a part with every other one that it could get in the way of.
@@ -158,7 +132,7 @@ fn with_feedback_what_is_added_changes_no_logit_and_a_layer_is_refused() {
         let expected = logits(&before);
         for (kind, number) in PRESERVING {
             match (kind, act(&before, *kind, *number)) {
-                (Kind::AddLayer, refused) => {
+                (OperationKind::AddLayer, refused) => {
                     let error = refused.unwrap_err();
                     assert!(error.contains("Feedback (model.feedback)"), "{error}");
                 }
@@ -168,7 +142,7 @@ fn with_feedback_what_is_added_changes_no_logit_and_a_layer_is_refused() {
                 }
             }
         }
-        let dropped = act(&before, Kind::DropLayer, 0).unwrap();
+        let dropped = act(&before, OperationKind::DropLayer, 0).unwrap();
         assert_eq!(logits(&dropped).len(), expected.len());
     }
 }
@@ -202,9 +176,10 @@ fn first(of: &Checkpoint, name: &str) -> Vec<f32> {
 #[test]
 fn moments_go_where_their_parameters_go_and_new_ones_are_0() {
     let before = checkpoint(&[("model.n_heads", "4"), ("model.kv_heads", "2")]);
-    let names: Vec<String> = layout(&before).parameters().iter().map(|p| p.name.clone()).collect();
+    let names: Vec<String> =
+        layout(&before).parameters().iter().map(|p| p.name().to_owned()).collect();
 
-    let after = act(&before, Kind::AddLayer, 1).unwrap();
+    let after = act(&before, OperationKind::AddLayer, 1).unwrap();
     for name in &names {
         let moved = name.replace("blocks.1.", "blocks.2.");
         assert_eq!(first(&before, name), first(&after, &moved), "{name}");
@@ -217,7 +192,7 @@ fn moments_go_where_their_parameters_go_and_new_ones_are_0() {
     }
 
     // Four heads of two numbers that share two heads of keys: two more join the groups.
-    let after = act(&before, Kind::AddHeads, 2).unwrap();
+    let after = act(&before, OperationKind::AddHeads, 2).unwrap();
     let name = "blocks.0.attn.W_Q";
     let (old, new) = (first(&before, name), first(&after, name));
     for (old, new) in old.chunks(8).zip(new.chunks(12)) {
@@ -229,7 +204,7 @@ fn moments_go_where_their_parameters_go_and_new_ones_are_0() {
     let name = "blocks.1.attn.W_K";
     assert_eq!(first(&before, name), first(&after, name));
 
-    let dropped = act(&before, Kind::DropLayer, 0).unwrap();
+    let dropped = act(&before, OperationKind::DropLayer, 0).unwrap();
     let name = "mlp.W_out";
     assert_eq!(
         first(&before, &format!("blocks.1.{name}")),
@@ -246,22 +221,22 @@ fn an_operation_that_is_undone_by_another_gives_the_same_model() {
             ("model.kv_heads", kv_heads),
             ("model.bias", "true"),
         ]);
-        let there = act(&before, Kind::AddHeads, 1).unwrap();
-        assert_eq!(numbers(&act(&there, Kind::DropHead, 4).unwrap()), numbers(&before));
-        let there = act(&before, Kind::AddLayer, 1).unwrap();
-        assert_eq!(numbers(&act(&there, Kind::DropLayer, 1).unwrap()), numbers(&before));
+        let there = act(&before, OperationKind::AddHeads, 1).unwrap();
+        assert_eq!(numbers(&act(&there, OperationKind::DropHead, 4).unwrap()), numbers(&before));
+        let there = act(&before, OperationKind::AddLayer, 1).unwrap();
+        assert_eq!(numbers(&act(&there, OperationKind::DropLayer, 1).unwrap()), numbers(&before));
     }
 }
 
 #[test]
 fn of_shared_keys_all_readers_go_together() {
     let before = checkpoint(&[("model.n_heads", "4"), ("model.kv_heads", "2")]);
-    let after = act(&before, Kind::DropHead, 1).unwrap();
+    let after = act(&before, OperationKind::DropHead, 1).unwrap();
     let model = &after.config.model;
     assert_eq!((model.n_heads, model.kv_heads, model.d_head), (2, 1, 2));
     let name = "blocks.0.attn.W_O";
     assert_eq!(first(&before, name)[32..], first(&after, name));
-    let error = act(&before, Kind::AddHeads, 3).unwrap_err();
+    let error = act(&before, OperationKind::AddHeads, 3).unwrap_err();
     assert!(
         error.contains("Key heads (model.kv_heads)") && error.contains("4 would work"),
         "{error}"
@@ -272,9 +247,9 @@ fn of_shared_keys_all_readers_go_together() {
 fn gradient(of: &Checkpoint) -> Checkpoint {
     let mut config = of.config.clone();
     (config.train.clip, config.train.weight_decay) = (0.0, 0.0);
-    let mut run = trainer(Checkpoint { config, moments: None, ..of.clone() });
+    let mut run = resume(Checkpoint { config, moments: None, ..of.clone() });
     losses(&mut run, 1);
-    block_on(run.checkpoint()).unwrap()
+    common::checkpoint(&run)
 }
 
 #[test]
@@ -285,14 +260,14 @@ fn moments_of_copies_are_those_of_the_gradients_of_copies() {
         &[("model.norm", "rms"), ("model.tied_head", "false"), ("model.kv_heads", "1")],
     ] {
         let before = checkpoint(variant);
-        let after = act(&before, Kind::Widen, 2).unwrap();
-        let carried = act(&gradient(&before), Kind::Widen, 2).unwrap();
+        let after = act(&before, OperationKind::Widen, 2).unwrap();
+        let carried = act(&gradient(&before), OperationKind::Widen, 2).unwrap();
         let trained = gradient(&after);
         for parameter in layout(&after).parameters() {
-            let name = parameter.name.as_str();
+            let name = parameter.name();
             let [carried, trained] = [&carried, &trained].map(|of| first(of, name));
             // Copies in columns share a gradient that only together they have.
-            let columns = *parameter.shape.last().unwrap();
+            let columns = *parameter.shape().last().unwrap();
             let is_shared = columns == 16;
             let together = |of: &[f32]| -> Vec<f32> {
                 match is_shared {
@@ -314,9 +289,9 @@ fn moments_of_copies_are_those_of_the_gradients_of_copies() {
 #[test]
 fn copies_do_not_stay_copies() {
     let before = Checkpoint { moments: None, ..checkpoint(&[]) };
-    let mut run = trainer(act(&before, Kind::Widen, 2).unwrap());
+    let mut run = resume(act(&before, OperationKind::Widen, 2).unwrap());
     losses(&mut run, 20);
-    let trained = block_on(run.checkpoint()).unwrap();
+    let trained = common::checkpoint(&run);
     for name in ["embed.W_E", "blocks.0.attn.W_O", "blocks.1.mlp.W_out"] {
         let copies = values(&trained, &trained.parameters, name);
         let unlike =
@@ -329,30 +304,35 @@ fn copies_do_not_stay_copies() {
 
 #[test]
 fn a_run_goes_on_with_its_history_and_learns() {
-    let mut config = config(&[("train.steps", "60"), ("train.lr", "0.003")]);
+    let mut config = small(&[("train.steps", "60"), ("train.lr", "0.003")]);
     config.model.d_model = 8;
-    let mut run = Trainer::new(config, Device::flex(), &LIMITS).unwrap();
+    let mut run = trainer(config);
     losses(&mut run, 20);
-    let mut kept = block_on(run.checkpoint()).unwrap();
+    let mut kept = common::checkpoint(&run);
     let validation =
         |run: &Trainer| block_on(run.losses(confab::task::Split::Validation, 2)).unwrap().mean();
     let before = validation(&run);
-    let done = [(Kind::AddLayer, 1), (Kind::AddHeads, 1), (Kind::WidenMlp, 8), (Kind::Widen, 2)];
+    let done = [
+        (OperationKind::AddLayer, 1),
+        (OperationKind::AddHeads, 1),
+        (OperationKind::WidenMlp, 8),
+        (OperationKind::Widen, 2),
+    ];
     for (kind, number) in done {
         kept = act(&kept, kind, number).unwrap();
     }
     let kept = Checkpoint::from_bytes(&kept.to_bytes().unwrap()).unwrap();
     let expected = done.map(|(kind, number)| {
         let operation = Operation { kind, number };
-        Surgery { operation, step: 20, loss: None }
+        AppliedOperation { operation, step: 20, loss: None }
     });
     assert_eq!(kept.edits, expected);
-    let mut run = trainer(kept);
+    let mut run = resume(kept);
     assert!((validation(&run) - before).abs() < 1e-4);
     losses(&mut run, 20);
     let after = validation(&run);
     assert!(after < before - 0.02, "{before} to {after}");
-    let kept = block_on(run.checkpoint()).unwrap();
+    let kept = common::checkpoint(&run);
     assert_eq!((kept.edits.as_slice(), kept.step), (&expected[..], 40));
     assert_eq!(kept.history.len(), 40);
 }
@@ -360,7 +340,7 @@ fn a_run_goes_on_with_its_history_and_learns() {
 #[test]
 fn what_is_dropped_is_missed_and_by_how_much_is_told() {
     let before = checkpoint(&[("model.n_heads", "4")]);
-    for (kind, number) in [(Kind::DropLayer, 1), (Kind::DropHead, 3)] {
+    for (kind, number) in [(OperationKind::DropLayer, 1), (OperationKind::DropHead, 3)] {
         let after = act(&before, kind, number).unwrap();
         let told = compare(&before, &after, &ids()).unwrap();
         let largest = apart(&logits(&before), &logits(&after));
@@ -379,30 +359,30 @@ fn what_does_not_work_is_refused_by_the_knobs_name() {
     let large =
         checkpoint(&[("model.n_heads", "64"), ("model.d_head", "64"), ("model.n_layers", "48")]);
     for (on, kind, number, says) in [
-        (&small, Kind::DropLayer, 0, "Layers (model.n_layers)"),
-        (&small, Kind::DropLayer, 5, "are 0 to 0"),
-        (&small, Kind::DropHead, 0, "Heads (model.n_heads)"),
-        (&small, Kind::DropHead, 1, "are 0 to 0"),
-        (&small, Kind::AddLayer, 2, "0 to 1 would work"),
-        (&small, Kind::WidenMlp, 1, "MLP (model.mlp)"),
-        (&small, Kind::Widen, 64 * 64, "takes a whole number from 2 to 64"),
-        (&small, Kind::AddHeads, usize::MAX, "takes a whole number from 1 to 63"),
-        (&large, Kind::AddHeads, 1, "from 1 to 64"),
-        (&large, Kind::AddLayer, 3, "from 1 to 48"),
-        (&large, Kind::WidenMlp, 8191, "MLP width (model.d_mlp)"),
+        (&small, OperationKind::DropLayer, 0, "Layers (model.n_layers)"),
+        (&small, OperationKind::DropLayer, 5, "are 0 to 0"),
+        (&small, OperationKind::DropHead, 0, "Heads (model.n_heads)"),
+        (&small, OperationKind::DropHead, 1, "are 0 to 0"),
+        (&small, OperationKind::AddLayer, 2, "0 to 1 would work"),
+        (&small, OperationKind::WidenMlp, 1, "MLP (model.mlp)"),
+        (&small, OperationKind::Widen, 64 * 64, "takes a whole number from 2 to 64"),
+        (&small, OperationKind::AddHeads, usize::MAX, "takes a whole number from 1 to 63"),
+        (&large, OperationKind::AddHeads, 1, "from 1 to 64"),
+        (&large, OperationKind::AddLayer, 3, "from 1 to 48"),
+        (&large, OperationKind::WidenMlp, 8191, "MLP width (model.d_mlp)"),
     ] {
         let error = act(on, kind, number).unwrap_err();
         assert!(error.contains(says), "{kind:?} {number}: {error}");
     }
     let tight = MemoryLimits { total: 1 << 20, buffer: 1 << 20 };
-    let operation = Operation { kind: Kind::Widen, number: 64 };
+    let operation = Operation { kind: OperationKind::Widen, number: 64 };
     let error = operate(&small, operation, &tight, &|_| None).unwrap_err().to_string();
     assert!(error.contains("MiB"), "{error}");
 }
 
 #[test]
 fn files_without_a_history_are_read_and_odd_ones_refused() {
-    let before = act(&checkpoint(&[]), Kind::WidenMlp, 2).unwrap();
+    let before = act(&checkpoint(&[]), OperationKind::WidenMlp, 2).unwrap();
     let bytes = before.to_bytes().unwrap();
     let read = Checkpoint::from_bytes(&bytes).unwrap();
     assert_eq!(read, before);
@@ -442,15 +422,15 @@ fn told(commands: impl IntoIterator<Item = Command>) -> Told {
             _ => {}
         }
     };
-    block_on(session::run(futures::stream::iter(commands), emit, Store::none()));
+    block_on(session::run(futures::stream::iter(commands), emit, RunStorage::none()));
     told.into_inner()
 }
 
 fn build() -> Command {
-    Command::Build { config: Box::new(config(&[])), device: DeviceChoice::Cpu }
+    Command::Build { config: Box::new(small(&[])), device: DeviceChoice::Cpu }
 }
 
-fn surgery(kind: Kind, number: usize) -> Command {
+fn surgery(kind: OperationKind, number: usize) -> Command {
     Command::Surgery(Operation { kind, number })
 }
 
@@ -461,11 +441,11 @@ fn a_session_takes_operations_back_one_by_one() {
         Command::Step,
         Command::Step,
         Command::SaveCheckpoint,
-        surgery(Kind::AddLayer, 1),
+        surgery(OperationKind::AddLayer, 1),
         Command::SaveCheckpoint,
         Command::Step,
-        surgery(Kind::Widen, 2),
-        surgery(Kind::DropHead, 9),
+        surgery(OperationKind::Widen, 2),
+        surgery(OperationKind::DropHead, 9),
         Command::Step,
         Command::SaveCheckpoint,
         Command::Undo,
@@ -494,19 +474,23 @@ fn a_session_takes_operations_back_one_by_one() {
 
 #[test]
 fn a_session_goes_back_sixteen_operations_at_most_and_never_to_another_run() {
-    let widen = (0..18).map(|_| surgery(Kind::WidenMlp, 1));
+    let widen = (0..18).map(|_| surgery(OperationKind::WidenMlp, 1));
     let undo = (0..18).map(|_| Command::Undo);
     let commands = [build()].into_iter().chain(widen).chain(undo);
     let back = told(commands.chain([Command::SaveCheckpoint]));
     assert_eq!(back.refusals.len(), 2);
     assert_eq!(Checkpoint::from_bytes(&back.files[0]).unwrap().edits.len(), 2);
-    let other = told([build(), surgery(Kind::WidenMlp, 1), build(), Command::Undo]);
+    let other = told([build(), surgery(OperationKind::WidenMlp, 1), build(), Command::Undo]);
     assert_eq!(other.refusals.len(), 1);
-    assert!(told([surgery(Kind::Widen, 2)]).refusals[0].contains("no model"));
+    assert!(told([surgery(OperationKind::Widen, 2)]).refusals[0].contains("no model"));
 }
 
-const OPERATIONS_THAT_PRESERVE: &[Kind] =
-    &[Kind::AddLayer, Kind::AddHeads, Kind::WidenMlp, Kind::Widen];
+const OPERATIONS_THAT_PRESERVE: &[OperationKind] = &[
+    OperationKind::AddLayer,
+    OperationKind::AddHeads,
+    OperationKind::WidenMlp,
+    OperationKind::Widen,
+];
 
 fn operation() -> impl Strategy<Value = Operation> {
     (0..OPERATIONS.len(), prop_oneof![0usize..6, any::<usize>()])

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashSet};
 
 use burn::tensor::Device;
-use confab::batch::Batch;
+use confab::base::random::stream_rng;
 use confab::config::{
-    FactsConfig, InductionConfig, ModularConfig, NoiseConfig, PhoneConfig, TaskConfig,
+    FactsConfig, InductionConfig, ModularConfig, NoiseConfig, PhoneConfig, RecallRule, TaskConfig,
+    TaskKind,
 };
-use confab::task::{
-    Field, Induction, Modular, Phone, RecallRule, Split, Task, TaskKind, record_rng,
-};
+use confab::data::Batch;
+use confab::run::Field;
+use confab::task::{Induction, Modular, Phone, Split, Task};
 use proptest::prelude::*;
 
 const SPLITS: [Split; 2] = [Split::Train, Split::Validation];
@@ -80,7 +81,7 @@ proptest! {
     ) {
         let recall = if published { RecallRule::AsPublished } else { RecallRule::True };
         let task = phone(lines, names, recall);
-        let record = task.draw(SPLITS[usize::from(validation)], &mut record_rng(seed, stream));
+        let record = task.draw(SPLITS[usize::from(validation)], &mut stream_rng(seed, stream));
         let (list, recalled) = read_phone(&record.text).expect("the grammar");
         prop_assert_eq!(list.len(), lines);
         prop_assert!(list.iter().chain([&recalled]).all(|line| follows_number_rules(&line.2)));
@@ -98,7 +99,7 @@ proptest! {
     #[test]
     fn options_out_of_range_do_not_panic(a in any::<usize>(), b in any::<usize>(), seed in any::<u64>()) {
         for split in SPLITS {
-            prop_assert!(!phone(a, b, RecallRule::True).draw(split, &mut record_rng(seed, 0)).is_empty());
+            prop_assert!(!phone(a, b, RecallRule::True).draw(split, &mut stream_rng(seed, 0)).is_empty());
         }
     }
 
@@ -106,7 +107,7 @@ proptest! {
     fn same_seed_and_stream_same_record(seed in any::<u64>(), stream in 0..u64::MAX) {
         for kind in [TaskKind::Phone, TaskKind::Facts, TaskKind::Induction, TaskKind::Modular] {
             let task = Task::new(&TaskConfig { kind, ..TaskConfig::default() }).unwrap();
-            let draw = |stream| task.draw(Split::Train, 64, &mut record_rng(seed, stream));
+            let draw = |stream| task.draw(Split::Train, 64, &mut stream_rng(seed, stream));
             prop_assert_eq!(draw(stream), draw(stream));
             if kind == TaskKind::Phone {
                 prop_assert_ne!(draw(stream), draw(stream + 1));
@@ -118,7 +119,7 @@ proptest! {
 #[test]
 fn each_place_of_a_number_takes_its_digits_and_no_other() {
     let task = phone(1, 2000, RecallRule::True);
-    let mut rng = record_rng(7, 0);
+    let mut rng = stream_rng(7, 0);
     let mut seen = [[0usize; 10]; 10];
     for _ in 0..10_000 {
         let (_, (_, _, number)) = read_phone(&task.draw(Split::Train, &mut rng).text).unwrap();
@@ -143,7 +144,7 @@ fn each_place_of_a_number_takes_its_digits_and_no_other() {
 #[test]
 fn recalled_lines_and_names_are_drawn_evenly() {
     let task = phone(5, 4, RecallRule::True);
-    let mut rng = record_rng(3, 0);
+    let mut rng = stream_rng(3, 0);
     let mut recalled_at = [0; 5];
     let mut names = BTreeMap::new();
     for _ in 0..5000 {
@@ -181,7 +182,7 @@ fn phone_lists_of_training_and_validation_are_disjoint() {
     for (lines, names) in [(1, 2), (5, 2000)] {
         let task = phone(lines, names, RecallRule::AsPublished);
         let lists = |split, seed| -> HashSet<String> {
-            let mut rng = record_rng(seed, 0);
+            let mut rng = stream_rng(seed, 0);
             let list = |text: String| text.split("=========").next().unwrap().to_string();
             (0..3000).map(|_| list(task.draw(split, &mut rng).text)).collect()
         };
@@ -195,7 +196,7 @@ fn a_block_is_written_twice_at_every_length_and_held_out_or_not() {
     let config = InductionConfig { characters: 5, shortest: 2, longest: 6 };
     let task = Induction::new(&config);
     let blocks = |split, seed| -> Vec<String> {
-        let mut rng = record_rng(seed, 0);
+        let mut rng = stream_rng(seed, 0);
         let block = |text: String| {
             let (block, again) = text.strip_suffix('\n').unwrap().split_once('|').unwrap();
             assert_eq!(block, again);
@@ -218,13 +219,13 @@ fn a_block_is_written_twice_at_every_length_and_held_out_or_not() {
 fn sums_are_right_and_those_held_out_are_not_trained_on() {
     let task = Modular::new(&ModularConfig { modulus: 13, share: 0.3 });
     let sums = |split| -> HashSet<String> {
-        let mut rng = record_rng(1, 0);
+        let mut rng = stream_rng(1, 0);
         task.draw(split, 5000, &mut rng).into_iter().map(|record| record.text).collect()
     };
     let (trained, held_out) = (sums(Split::Train), sums(Split::Validation));
     assert_eq!((trained.len(), held_out.len()), (51, 118), "30% of 169, and the others");
     assert!(trained.is_disjoint(&held_out));
-    let whole = task.draw(Split::Train, 51, &mut record_rng(2, 0));
+    let whole = task.draw(Split::Train, 51, &mut stream_rng(2, 0));
     let whole: HashSet<String> = whole.into_iter().map(|record| record.text).collect();
     assert_eq!(whole, trained, "as many as there are, are all of them");
     let value = |text: &str, place| {
@@ -261,7 +262,7 @@ fn of_a_sum_only_the_answer_is_predicted() {
 #[test]
 fn records_are_the_same_in_every_version() {
     let task = phone(1, 2000, RecallRule::True);
-    let record = task.draw(Split::Train, &mut record_rng(1, 2));
+    let record = task.draw(Split::Train, &mut stream_rng(1, 2));
     assert_eq!(record.text, PINNED);
 }
 
@@ -281,7 +282,7 @@ fn tokenizers_know_every_character() {
             SPLITS.iter().flat_map(|split| facts.records(*split)).for_each(|r| check(&r.text));
         }
         for (stream, split) in (0..300).flat_map(|stream| SPLITS.map(|split| (stream, split))) {
-            check(&task.draw(split, 16, &mut record_rng(1, stream)).text);
+            check(&task.draw(split, 16, &mut stream_rng(1, stream)).text);
         }
         check(&task.example_prompt(5));
     }

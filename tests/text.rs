@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use confab::base::random::stream_rng;
 use confab::config::TextConfig;
-use confab::task::{Field, Split, Text, record_rng};
+use confab::run::Field;
+use confab::task::{Split, Text};
 use proptest::prelude::*;
 
 const SPLITS: [Split; 2] = [Split::Train, Split::Validation];
@@ -21,7 +23,7 @@ proptest! {
     ) {
         match text(&input) {
             Ok(task) => for split in SPLITS {
-                let record = task.draw(split, window, &mut record_rng(seed, 0));
+                let record = task.draw(split, window, &mut stream_rng(seed, 0));
                 prop_assert!(record.len() <= window);
                 prop_assert_eq!(record.fields.len(), record.text.chars().count());
                 prop_assert!(record.text.chars().all(|c| task.alphabet().contains(c)));
@@ -38,7 +40,7 @@ fn plain_text_is_split_by_position() {
     let place = |c: char| c as usize - 0x4e00;
     let mut seen: BTreeMap<bool, BTreeSet<usize>> = BTreeMap::new();
     for (stream, split) in (0..2000).flat_map(|stream| SPLITS.map(|split| (stream, split))) {
-        let record = task.draw(split, 20, &mut record_rng(1, stream));
+        let record = task.draw(split, 20, &mut stream_rng(1, stream));
         assert_eq!(record.len(), 20);
         assert!(input.contains(&record.text));
         assert!(record.fields.iter().all(|field| *field == Field::Text));
@@ -47,7 +49,7 @@ fn plain_text_is_split_by_position() {
     assert_eq!(seen[&true], (0..900).collect());
     assert_eq!(seen[&false], (900..1000).collect());
     assert_eq!(task.longest(), 2);
-    assert_eq!(task.draw(Split::Validation, 5000, &mut record_rng(1, 1)).len(), 100);
+    assert_eq!(task.draw(Split::Validation, 5000, &mut stream_rng(1, 1)).len(), 100);
 }
 
 #[test]
@@ -71,7 +73,7 @@ fn jsonl_becomes_records() {
     let task = text(&input).unwrap();
     let mut seen: BTreeMap<bool, BTreeSet<String>> = BTreeMap::new();
     for (stream, split) in (0..2000).flat_map(|stream| SPLITS.map(|split| (stream, split))) {
-        let record = task.draw(split, 100, &mut record_rng(1, stream));
+        let record = task.draw(split, 100, &mut stream_rng(1, stream));
         assert_eq!(record.fields.len(), record.text.chars().count());
         seen.entry(split == Split::Train).or_default().insert(record.text);
     }
@@ -81,7 +83,7 @@ fn jsonl_becomes_records() {
     assert!(all.contains("{B}Say 4: 4\u{fc}{E}\n"));
     assert!(all.contains("{B}7? (It is 7.): 7{E}\n"));
     assert_eq!(task.longest(), "{B}13? (It is 13.): 13{E}\n".len());
-    let cut = task.draw(Split::Train, 6, &mut record_rng(1, 1));
+    let cut = task.draw(Split::Train, 6, &mut stream_rng(1, 1));
     assert_eq!((cut.len(), cut.text.chars().count()), (6, 6));
 }
 
@@ -90,7 +92,7 @@ fn equal_jsonl_records_stay_on_one_side() {
     let line = |i: usize| format!("{{\"instruction\": \"Say {i}\", \"output\": \"{i}\"}}\n");
     let task = text(&(0..40).map(|i| line(i % 4)).collect::<String>()).unwrap();
     let draws = |split| -> HashSet<String> {
-        (0..300).map(|stream| task.draw(split, 99, &mut record_rng(1, stream)).text).collect()
+        (0..300).map(|stream| task.draw(split, 99, &mut stream_rng(1, stream)).text).collect()
     };
     assert!(draws(Split::Train).is_disjoint(&draws(Split::Validation)));
     assert!(text(&line(1).repeat(9)).unwrap_err().contains("one record only"));

@@ -26,7 +26,7 @@ proptest! {
         prop_assert_eq!(&ids[..count], (7..7 + count as u32).collect::<Vec<_>>());
         // The text itself is cut as it is without them, even where it looks like one.
         prop_assert_eq!(&ids[count..], alphabet.encode(&text).unwrap());
-        prop_assert_eq!(&ids[count..], tokenizer.cut(&text).unwrap());
+        prop_assert_eq!(&ids[count..], tokenizer.tokenize(&text).unwrap());
         let names: String = (1..=count).map(|number| format!("⟨{number}⟩")).collect();
         prop_assert_eq!(tokenizer.decode(&ids), names + &text);
         prop_assert!(tokenizer.characters().eq(alphabet.characters()));

@@ -1,20 +1,19 @@
 //! What may differ from GPT-2: each variant learns, is kept, and trains the same on every device.
 
+mod common;
+
 use burn::tensor::Device;
 use confab::checkpoint::Checkpoint;
-use confab::config::{Knob, MemoryLimits, RunConfig};
-use confab::decode::Decoder;
-use confab::plain::Plain;
-use confab::platform;
-use confab::protocol::DeviceChoice;
+use confab::generate::Decoder;
+use confab::host::HostModel;
+use confab::learn::Trainer;
 use confab::task::Split;
-use confab::trainer::Trainer;
 use futures::executor::block_on;
 
-const LIMITS: MemoryLimits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
+use common::{Changes, checkpoint, losses, resume, small, trainer, trainer_on, webgpu};
 
 /// Of all of Llama's parts and more.
-const LLAMA: &[(&str, &str)] = &[
+const LLAMA: Changes = &[
     ("model.norm", "rms"),
     ("model.mlp", "swiglu"),
     ("model.d_mlp", "10"),
@@ -25,7 +24,7 @@ const LLAMA: &[(&str, &str)] = &[
     ("model.qk_norm", "true"),
 ];
 
-const VARIANTS: &[&[(&str, &str)]] = &[
+const VARIANTS: &[Changes] = &[
     LLAMA,
     &[("model.norm", "rms"), ("model.norm_eps", "0.001"), ("model.bias", "true")],
     &[("model.norm", "none")],
@@ -45,28 +44,6 @@ const VARIANTS: &[&[(&str, &str)]] = &[
     &[("model.feedback", "true"), ("model.dropout", "0.1"), ("noise.forget", "0.3")],
 ];
 
-fn config(changes: &[(&str, &str)]) -> RunConfig {
-    let mut config = RunConfig::default();
-    config.task.phone.lines = 1;
-    config.task.phone.names = 8;
-    config.model.d_model = 8;
-    config.model.context = 96;
-    config.train.batch = 4;
-    config.train.warmup = 1;
-    for (key, value) in changes {
-        Knob::find(key).unwrap().set(&mut config, value).unwrap();
-    }
-    config
-}
-
-fn trainer(changes: &[(&str, &str)], device: Device) -> Trainer {
-    Trainer::new(config(changes), device, &LIMITS).unwrap()
-}
-
-fn losses(trainer: &mut Trainer, steps: usize) -> Vec<f32> {
-    (0..steps).map(|_| block_on(trainer.step()).unwrap().loss.train_loss).collect()
-}
-
 fn validation_loss(trainer: &Trainer) -> f32 {
     block_on(trainer.losses(Split::Validation, 1)).unwrap().mean()
 }
@@ -74,7 +51,7 @@ fn validation_loss(trainer: &Trainer) -> f32 {
 #[test]
 fn every_variant_learns_in_five_steps() {
     for changes in VARIANTS {
-        let mut run = trainer(changes, Device::flex());
+        let mut run = trainer(small(changes));
         let before = validation_loss(&run);
         losses(&mut run, 5);
         let after = validation_loss(&run);
@@ -85,12 +62,12 @@ fn every_variant_learns_in_five_steps() {
 #[test]
 fn every_variant_is_kept_in_a_checkpoint_and_goes_on_from_it() {
     for changes in VARIANTS {
-        let mut whole = trainer(changes, Device::flex());
+        let mut whole = trainer(small(changes));
         losses(&mut whole, 2);
-        let bytes = block_on(whole.checkpoint()).unwrap().to_bytes().unwrap();
+        let bytes = checkpoint(&whole).to_bytes().unwrap();
         let kept = Checkpoint::from_bytes(&bytes).unwrap();
-        assert_eq!(kept.config, config(changes));
-        let mut resumed = Trainer::resume(kept, Device::flex(), &LIMITS).unwrap();
+        assert_eq!(kept.config, small(changes));
+        let mut resumed = resume(kept);
         let (expected, got) = (losses(&mut whole, 2), losses(&mut resumed, 2));
         for (a, b) in expected.iter().zip(&got) {
             assert!((a - b).abs() < 1e-4, "{changes:?}: {expected:?} against {got:?}");
@@ -102,11 +79,11 @@ fn every_variant_is_kept_in_a_checkpoint_and_goes_on_from_it() {
 fn every_variant_is_written_on_with_and_recorded() {
     let ids: Vec<u32> = (0..30).map(|at| at * 7 % 50).collect();
     for changes in VARIANTS {
-        let run = trainer(changes, Device::flex());
-        let kept = block_on(run.checkpoint()).unwrap();
-        let plain = Plain::new(&run.config.model, &run.layout, &kept.parameters);
+        let run = trainer(small(changes));
+        let kept = checkpoint(&run);
+        let plain = HostModel::new(&run.config.model, &run.model().layout, &kept.parameters);
         let recorded = plain.record(&ids, &[]).logits;
-        let written = block_on(Decoder::new(&run).decode(&ids)).unwrap();
+        let written = block_on(Decoder::new(run.model()).decode(&ids)).unwrap();
         let last = &recorded[recorded.len() - written.len()..];
         let apart = written.iter().zip(last).map(|(a, b)| (a - b).abs());
         assert!(apart.fold(0.0, f32::max) < 1e-4, "{changes:?}");
@@ -115,10 +92,9 @@ fn every_variant_is_written_on_with_and_recorded() {
 
 #[test]
 fn all_of_llamas_parts_lose_the_same_on_the_cpu_and_on_webgpu() {
-    let opened = block_on(platform::open(DeviceChoice::Webgpu));
-    let gpu = opened.expect("`./dev test` installs a software driver").0.device;
     let changes = [LLAMA, &[("train.output_l1", "0.1"), ("train.accumulation", "2")]].concat();
-    let [cpu, gpu] = [Device::flex(), gpu].map(|device| losses(&mut trainer(&changes, device), 5));
+    let [cpu, gpu] = [Device::flex(), webgpu()]
+        .map(|device| losses(&mut trainer_on(small(&changes), device), 5));
     for (step, (cpu, gpu)) in cpu.iter().zip(&gpu).enumerate() {
         assert!((cpu - gpu).abs() < 1e-3, "step {step}: {cpu} and {gpu}");
     }
@@ -128,10 +104,10 @@ fn all_of_llamas_parts_lose_the_same_on_the_cpu_and_on_webgpu() {
 fn a_penalty_on_outputs_makes_them_small_and_is_not_in_the_loss_told() {
     let ids: Vec<u32> = (0..30).map(|at| at * 7 % 50).collect();
     let run = |penalty: &str| {
-        let mut run = trainer(&[("train.output_l1", penalty)], Device::flex());
+        let mut run = trainer(small(&[("train.output_l1", penalty)]));
         let first = losses(&mut run, 15)[0];
-        let kept = block_on(run.checkpoint()).unwrap();
-        let plain = Plain::new(&run.config.model, &run.layout, &kept.parameters);
+        let kept = checkpoint(&run);
+        let plain = HostModel::new(&run.config.model, &run.model().layout, &kept.parameters);
         let normed = plain.record(&ids, &[]).normed;
         (first, normed.iter().map(|x| x.abs()).sum::<f32>() / normed.len() as f32)
     };

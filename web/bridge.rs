@@ -15,7 +15,7 @@ use crate::wire;
 const WORKER: &str = "./worker_loader.js";
 const MOST_REPLACEMENTS: usize = 3;
 
-/// What the worker has to say to the page.
+/// A report of the worker to the page.
 pub enum Report {
     Event(Box<Event>),
     /// A message that could not be read or sent.

@@ -1,4 +1,4 @@
-//! What the page asks of the browser: files, downloads, the clipboard, the address, the theme.
+//! Requests of the page to the browser: files, downloads, the clipboard, the address, the theme.
 
 use leptos::prelude::{RwSignal, Set};
 use wasm_bindgen::prelude::*;
@@ -101,7 +101,7 @@ pub fn read_fragment() -> String {
     window().location().hash().unwrap_or_default()
 }
 
-/// Whether the page's address asks for `?name`.
+/// Tells if the page's address asks for `?name`.
 pub fn has_query(name: &str) -> bool {
     let search = window().location().search().unwrap_or_default();
     search.trim_start_matches('?').split('&').any(|key| key == name)
@@ -132,7 +132,7 @@ pub fn keep_text(key: &str, text: &str) -> bool {
     storage.is_some_and(|storage| storage.set_item(key, text).is_ok())
 }
 
-/// What an earlier visit, or another tab, has kept under `key`.
+/// The text that an earlier visit, or another tab, has kept under `key`.
 pub fn kept_text(key: &str) -> Option<String> {
     window().local_storage().ok()??.get_item(key).ok()?
 }
@@ -141,7 +141,7 @@ pub fn matches_media(query: &str) -> bool {
     window().match_media(query).ok().flatten().is_some_and(|media| media.matches())
 }
 
-/// Whether the user's theme is dark, kept up to date.
+/// A signal that the user's theme is dark, kept up to date.
 pub fn watch_dark_theme() -> RwSignal<bool> {
     const QUERY: &str = "(prefers-color-scheme: dark)";
     let dark = RwSignal::new(matches_media(QUERY));

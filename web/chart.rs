@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use confab::plot::{
+use confab::base::plot::{
     Axis, Corner, Frame, Stroke, Svg, Tick, list_log_ticks, list_ticks, pick_color, theme,
 };
-use confab::protocol::LossPoint;
+use confab::run::LossPoint;
 
 /// For the labels at the left of the plot, in pixels.
 const LEFT: i32 = 50;

@@ -1,9 +1,10 @@
-//! What the session tells, put into the page's state.
+//! Events of the session, put into the page's state.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use confab::protocol::{Built, DeviceChoice, Event, LossPoint, Trace};
+use confab::protocol::{Built, Event, Trace};
+use confab::run::{DeviceChoice, LossPoint};
 use leptos::prelude::*;
 
 use crate::actions::{Actions, Origin};

@@ -1,4 +1,4 @@
-//! Whether what the knobs ask for can be run.
+//! Check of the knobs: the one that cannot be run with, and why.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use confab::config::{ConfigError, RunConfig};
 use confab::protocol::TaskFacts;
 use leptos::prelude::*;
 
-/// What was typed into knobs and is not a value of theirs, with the reason.
+/// Texts typed into knobs that are no values of theirs, with the reason.
 pub type Drafts = BTreeMap<&'static str, (String, String)>;
 
 /// The knob that does not work and why. While the task is not known, nothing is held against it:

@@ -1,6 +1,6 @@
 //! Attention patterns as pictures.
 
-use confab::color::{signed_color, weight_color};
+use confab::base::color::{signed_color, weight_color};
 use wasm_bindgen::Clamped;
 use web_sys::{HtmlCanvasElement, ImageData};
 

@@ -12,6 +12,7 @@ mod heatmap;
 mod outcomes;
 mod runs;
 mod state;
+mod tab;
 mod tables;
 mod wire;
 

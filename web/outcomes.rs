@@ -1,7 +1,7 @@
-//! What sweeps have come to, kept in the browser from visit to visit.
+//! Outcomes of sweeps, kept in the browser from visit to visit.
 
-use confab::capacity::{Merged, Outcome, Sweeping};
 use confab::protocol::Command;
+use confab::report::sweep::{Merged, Outcome, Sweeping};
 use leptos::prelude::*;
 
 use crate::browser;
@@ -23,7 +23,8 @@ impl Outcomes {
         Self { list: RwSignal::new(Vec::new()), jsonl, sweeping: RwSignal::new(None) }
     }
 
-    /// What has the worker add to these those that the browser has kept, also by another tab.
+    /// The command to the worker to add the outcomes that the browser has kept, also from another
+    /// tab.
     pub fn merge(&self) -> Command {
         let text = browser::kept_text(KEY).unwrap_or_default();
         Command::MergeOutcomes { outcomes: self.list.get_untracked(), text, file: None }
@@ -70,7 +71,7 @@ impl Outcomes {
     }
 }
 
-/// Whether outcomes were kept in the browser.
+/// The browser's answer when it was to keep outcomes.
 pub enum Kept {
     Yes,
     NoRoom,

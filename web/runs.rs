@@ -1,8 +1,8 @@
 //! The runs of this visit: their names, their losses, and what sets one apart from another.
 
+use confab::config::TaskKind;
 use confab::config::{KNOBS, Preset, RunConfig};
-use confab::protocol::{DeviceChoice, LossPoint};
-use confab::task::TaskKind;
+use confab::run::{DeviceChoice, LossPoint};
 use leptos::prelude::*;
 
 /// Runs kept for the chart; the oldest goes first.
@@ -42,7 +42,7 @@ pub fn name_device(device: DeviceChoice) -> &'static str {
     }
 }
 
-/// What `after` changes from `before`: `Learning rate 0.01 → 0.004`. Options of other tasks than
+/// Changes from `before` to `after`: `Learning rate 0.01 → 0.004`. Options of other tasks than
 /// `after`'s are passed over.
 pub fn list_changes(
     before: (&RunConfig, DeviceChoice),

@@ -1,22 +1,22 @@
-//! All that the page knows: what the user has set, and what the session has told.
+//! State of the page: what the user has set, and what the session has told.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use confab::config::{Knob, Preset, RunConfig};
-use confab::link::Link;
-use confab::look::{Group, Look, Looked};
+use confab::config::{Knob, Preset, RunConfig, TaskKind};
 use confab::protocol::{
-    Beside, CharacterReport, DeviceChoice, DeviceReport, Evaluated, Expected, FieldLoss, LossPoint,
-    RunState, SampleOptions, TaskFacts, Trace,
+    Beside, CharacterReport, Evaluated, Expected, RunState, SampleOptions, TaskFacts, Trace,
 };
 use confab::report::{AttentionByType, BenchReport, DistillReport, ProbeReport};
-use confab::task::{Floor, Probe, TaskKind};
+use confab::run::link::Link;
+use confab::run::{DeviceChoice, DeviceReport, FieldLoss, Floor, Look, Looked, LossPoint, Probe};
 use leptos::prelude::*;
 
-use crate::fit::{self, Drafts};
+use crate::fit;
+use crate::fit::Drafts;
 use crate::outcomes::Outcomes;
 use crate::runs::Run;
+use crate::tab::Tab;
 
 /// How long a notice stays, should nobody dismiss it.
 const NOTICE_SHOWN: Duration = Duration::from_secs(30);
@@ -26,19 +26,19 @@ pub struct State {
     /// Every knob but the text, which is in `text`.
     pub knobs: RwSignal<RunConfig>,
     pub text: RwSignal<Arc<str>>,
-    /// What each knob goes back to: the defaults, or the last preset.
+    /// Values that the knobs go back to: the defaults, or the last preset.
     pub baseline: RwSignal<RunConfig>,
     pub drafts: RwSignal<Drafts>,
     pub device_choice: RwSignal<DeviceChoice>,
     pub prompt: RwSignal<String>,
-    /// Whether the prompt is the user's own, so that a new model's example does not replace it.
+    /// The prompt is the user's own, so a new model's example does not replace it.
     pub prompt_is_own: RwSignal<bool>,
     pub temperature: RwSignal<f64>,
     pub top_k: RwSignal<usize>,
     pub sample_seed: RwSignal<u64>,
     pub tab: RwSignal<Tab>,
 
-    /// Whether the session takes commands.
+    /// The session takes commands.
     pub is_ready: RwSignal<bool>,
     pub model: RwSignal<Option<Model>>,
     /// A new model was asked for and is not there yet.
@@ -51,16 +51,16 @@ pub struct State {
     pub saved_step: RwSignal<Option<usize>>,
     pub sample: RwSignal<SampleView>,
     pub trace: RwSignal<Option<Arc<Trace>>>,
-    /// What is asked of the open analysis, but for the prompt.
-    /// What follows each of the traced prompt's tokens.
+    /// Expectations after each of the traced prompt's tokens.
     pub expected: RwSignal<Option<Arc<Expected>>>,
     /// Steps and earlier runs that can be looked into.
     pub kept: RwSignal<(Vec<usize>, Vec<String>)>,
     /// The step that is looked into in place of the newest.
     pub visited: RwSignal<Option<usize>>,
     pub beside: RwSignal<Option<Beside>>,
-    /// Whether characters are coloured by how unsure the model was, not by how surprised.
+    /// Characters are coloured by how unsure the model was, not by how surprised.
     pub shades_entropy: RwSignal<bool>,
+    /// The question to the open analysis, but for the prompt.
     pub look: RwSignal<Look>,
     /// How attention is shown: an index of the choices there.
     pub pattern_view: RwSignal<usize>,
@@ -74,7 +74,7 @@ pub struct State {
     pub outcomes: Outcomes,
     pub bench: RwSignal<BenchReport>,
     pub distilled: RwSignal<Option<DistillReport>>,
-    /// Whether a benchmark is under way.
+    /// A benchmark is under way.
     pub is_measuring: RwSignal<bool>,
     pub resumable: RwSignal<Option<(RunConfig, usize)>>,
     pub notices: RwSignal<Vec<Notice>>,
@@ -82,8 +82,8 @@ pub struct State {
     pub inspected: RwSignal<Option<Inspected>>,
     pub keys_shown: RwSignal<bool>,
 
-    /// What the session has told of the task on the knobs: its facts, or why it cannot be made.
-    /// `None` until it has.
+    /// The session's answer about the task on the knobs: its facts, or why it cannot be made.
+    /// `None` until it has come.
     pub task: RwSignal<Option<Result<TaskFacts, String>>>,
     /// The knob that does not work and why, if one does not.
     pub problem: Memo<Option<(&'static str, String)>>,
@@ -103,7 +103,7 @@ pub struct Model {
     pub floor: Option<Arc<Floor>>,
     /// For plain text, what counting alone reaches.
     pub baseline: Option<f64>,
-    /// Whether it is the one shipped with the page.
+    /// It is the one shipped with the page.
     pub is_example: bool,
 }
 
@@ -139,76 +139,10 @@ pub struct Notice {
 /// The character whose alternatives are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inspected {
-    /// What follows the prompt's character of this index.
+    /// The character after the prompt's of this index.
     AfterPrompt(usize),
     /// The sample's character of this index.
     Sampled(usize),
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Tab {
-    #[default]
-    Attention,
-    Probabilities,
-    Residual,
-    Change,
-    Circuits,
-    Outputs,
-    Memory,
-    Surgery,
-    Retrieval,
-    Capacity,
-}
-
-impl Tab {
-    pub const ALL: [Tab; 10] = [
-        Tab::Attention,
-        Tab::Probabilities,
-        Tab::Residual,
-        Tab::Change,
-        Tab::Circuits,
-        Tab::Outputs,
-        Tab::Memory,
-        Tab::Surgery,
-        Tab::Retrieval,
-        Tab::Capacity,
-    ];
-
-    pub fn label(self) -> &'static str {
-        match self {
-            Tab::Attention => "Attention",
-            Tab::Probabilities => "Probabilities",
-            Tab::Residual => "Residual",
-            Tab::Change => "Change",
-            Tab::Circuits => "Circuits",
-            Tab::Outputs => "Outputs",
-            Tab::Memory => "Memory",
-            Tab::Surgery => "Surgery",
-            Tab::Retrieval => "Retrieval",
-            Tab::Capacity => "Capacity",
-        }
-    }
-
-    /// The analyses that it shows, if it shows any.
-    pub fn group(self) -> Option<Group> {
-        match self {
-            Tab::Residual => Some(Group::Residual),
-            Tab::Change => Some(Group::Change),
-            Tab::Circuits => Some(Group::Circuits),
-            Tab::Outputs => Some(Group::Outputs),
-            Tab::Memory => Some(Group::Memory),
-            Tab::Surgery => Some(Group::Surgery),
-            _ => None,
-        }
-    }
-
-    pub fn key(self) -> String {
-        self.label().to_ascii_lowercase()
-    }
-
-    pub fn find(key: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|tab| tab.key() == key)
-    }
 }
 
 impl State {
@@ -310,7 +244,7 @@ impl State {
         });
     }
 
-    /// What a shared link restores.
+    /// The part of the state that a shared link restores.
     pub fn link(&self) -> Link {
         let tab = self.tab.get_untracked();
         Link {

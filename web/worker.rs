@@ -2,7 +2,7 @@
 
 mod wire;
 
-use confab::platform::Store;
+use confab::session::RunStorage;
 use confab::protocol::{Command, Event};
 use futures::channel::mpsc;
 use wasm_bindgen::prelude::*;
@@ -32,7 +32,7 @@ fn main() {
     });
     scope().set_onmessage(Some(on_message.as_ref().unchecked_ref()));
     on_message.forget();
-    wasm_bindgen_futures::spawn_local(confab::session::run(commands, emit, Store::opfs()));
+    wasm_bindgen_futures::spawn_local(confab::session::run(commands, emit, RunStorage::opfs()));
 }
 
 fn scope() -> DedicatedWorkerGlobalScope {

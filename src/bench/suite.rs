@@ -1,4 +1,4 @@
-//! Several sizes at several shapes, measured one piece after another.
+//! Benchmarks of several sizes at several shapes, one piece after another.
 
 use std::collections::VecDeque;
 
@@ -6,29 +6,29 @@ use burn::tensor::ExecutionError;
 
 use super::{Bench, Rounds, WARM_UP};
 use crate::config::{ConfigError, Preset, RunConfig};
-use crate::platform::{OpenDevice, matmul_peak, memory_held};
+use crate::device::{OpenDevice, matmul_peak, memory_held};
 use crate::report::{BenchCurrent, BenchReport, BenchRow, Shape};
-use crate::trainer::Trainer;
+use crate::learn::Trainer;
 
-/// The shape at which all sizes are compared.
+/// Common shape, at which all sizes are compared.
 const COMMON: Shape = Shape { batch: 32, seq: 64 };
 
-/// Each run's size, at the common shape and at its own.
+/// Benchmarks of each run's size, at the common shape and at its own.
 pub struct Suite {
     runs: VecDeque<RunConfig>,
     current: Option<Current>,
     rows: Vec<BenchRow>,
     device: OpenDevice,
-    /// [`matmul_peak`], once it is measured.
+    /// [`matmul_peak`], once measured.
     peak: Option<Option<f64>>,
-    /// Steps whose median is taken.
+    /// Steps per median.
     rounds: usize,
 }
 
 struct Current {
     size: String,
     bench: Bench,
-    /// Shapes still to be measured, the one under way first.
+    /// Shapes left to measure, the current one first.
     shapes: VecDeque<Shape>,
     taken: Rounds,
     characters_per_s: Option<f64>,
@@ -51,7 +51,7 @@ impl Suite {
         Ok(suite)
     }
 
-    /// Measures one more piece; `false` if all are done.
+    /// Measures one more piece; `false` if none is left.
     ///
     /// # Errors
     /// If the device failed.
@@ -75,7 +75,7 @@ impl Suite {
                 current.shapes.pop_front();
                 self.rows.push(BenchRow {
                     size: current.size.clone(),
-                    parameters: current.bench.trainer.layout.len(),
+                    parameters: current.bench.trainer.model().layout.len(),
                     vocab_size: current.bench.vocab_size(),
                     kind: self.device.report.kind.clone(),
                     device: self.device.report.name.clone(),
@@ -99,7 +99,7 @@ impl Suite {
         self.current = run.and_then(|run| self.begin(run));
     }
 
-    /// All were checked at first: none is refused here.
+    /// Begins a run. [`Suite::new`] checked all runs, so none is refused here.
     fn begin(&self, run: RunConfig) -> Option<Current> {
         let size = Preset::of(&run.model).map_or("custom", |preset| preset.name).to_owned();
         let mut shapes = VecDeque::from([COMMON]);
@@ -111,8 +111,8 @@ impl Suite {
         Some(Current { size, bench, shapes, taken: Rounds::default(), characters_per_s: None })
     }
 
-    /// How it stands.
-    pub fn standing(&self) -> BenchReport {
+    /// Progress so far.
+    pub fn progress(&self) -> BenchReport {
         let current = self.current.as_ref().map(|current| BenchCurrent {
             size: current.size.clone(),
             shape: current.characters_per_s.and_then(|_| current.shapes.front().copied()),

@@ -4,7 +4,8 @@
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::{CheckpointError, from_le_bytes, to_le_bytes};
+use super::CheckpointError;
+use super::format::{from_le_bytes, to_le_bytes};
 use crate::config::ModelConfig;
 use crate::memory::{Bank, Exact, Memory, NewSlot, Origin, Pairs, Slot, Store};
 
@@ -18,7 +19,7 @@ struct Facts {
     merged: u32,
 }
 
-/// What a layer holds but for keys and values.
+/// A layer's memory but for keys and values.
 #[derive(Serialize, Deserialize)]
 struct Rest {
     next_id: u64,
@@ -40,7 +41,7 @@ impl Part {
     }
 }
 
-/// What a file holds of `bank`: nothing of stores that are empty.
+/// The tensors that a file holds of `bank`: none of stores that are empty.
 pub fn parts(bank: &Bank) -> Result<Vec<Part>, CheckpointError> {
     let mut parts = Vec::new();
     for (layer, memory) in bank.memories().filter(|(_, memory)| memory.store.ids().len() > 0) {
@@ -67,7 +68,7 @@ pub fn parts(bank: &Bank) -> Result<Vec<Part>, CheckpointError> {
     Ok(parts)
 }
 
-/// What a file holds for the memories of such a model.
+/// The memories of such a model that a file holds.
 pub fn read(tensors: &SafeTensors, config: &ModelConfig) -> Result<Bank, CheckpointError> {
     let mut bank = Bank::new(config);
     let layers: Vec<_> =

@@ -10,9 +10,9 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use confab::bench::Suite;
 use confab::config::{Preset, RunConfig};
-use confab::platform::OpenDevice;
-use confab::protocol::DeviceChoice;
+use confab::device::OpenDevice;
 use confab::report::BenchRow;
+use confab::run::DeviceChoice;
 use futures::executor::block_on;
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ const NANOGPT: &str = include_str!("bench/nanogpt.py");
 pub fn command() -> Command {
     Command::new("bench")
         .about("Measures steps and characters a second, beside PyTorch if python3 has it")
-        .arg(super::presets_arg())
+        .arg(super::args::presets_arg())
         .arg(
             Arg::new("device")
                 .long("device")
@@ -48,7 +48,7 @@ pub fn command() -> Command {
                 .help("a Python, to measure PyTorch with; \"\" measures without"),
         )
         .args(stores::args())
-        .arg(super::json_arg())
+        .arg(super::args::json_arg())
 }
 
 /// A row beside PyTorch's.
@@ -65,11 +65,11 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         return stores::run(matches);
     }
     let rounds = matches.get_one::<u32>("rounds").map_or(7, |rounds| *rounds as usize);
-    let presets = super::presets(matches);
+    let presets = super::args::presets(matches);
     let mut rows = Vec::new();
     for name in matches.get_many::<String>("device").into_iter().flatten() {
         let choice = DeviceChoice::parse(name).unwrap_or_default();
-        let device = super::open(choice)?;
+        let device = super::device::open(choice)?;
         let measured = measure(&presets, &device, rounds)
             .with_context(|| format!("measuring on {}", device.report.name))?;
         rows.extend(measured.into_iter().map(|row| Compared { row, against_pytorch: None }));
@@ -78,7 +78,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     if !python.is_empty()
         && let Err(error) = compare(&mut rows, python)
     {
-        super::tell(format_args!("Not compared with PyTorch: {error:#}"));
+        super::terminal::tell(format_args!("Not compared with PyTorch: {error:#}"));
     }
     let mut out = std::io::stdout().lock();
     if matches.get_flag("json") {
@@ -99,12 +99,12 @@ fn measure(presets: &[&Preset], device: &OpenDevice, rounds: usize) -> Result<Ve
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(std::time::Duration::from_millis(100));
     while block_on(suite.next())? {
-        if let Some(current) = suite.standing().current {
+        if let Some(current) = suite.progress().current {
             bar.set_message(current.size);
         }
     }
     bar.finish_and_clear();
-    Ok(suite.standing().rows)
+    Ok(suite.progress().rows)
 }
 
 /// Measures PyTorch at the shapes of `rows`, in their order.

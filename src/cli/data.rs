@@ -4,8 +4,10 @@ use std::io::Write;
 
 use anyhow::Result;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use confab::noise::{self, Reading};
-use confab::task::{Split, Task, record_rng};
+use confab::data::noise;
+use confab::data::noise::Reading;
+use confab::task::{Split, Task};
+use confab::base::random::stream_rng;
 
 pub fn command() -> Command {
     Command::new("data")
@@ -47,7 +49,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     config.validate()?;
     let task = Task::new(&config.task)?;
     let split = if matches.get_flag("validation") { Split::Validation } else { Split::Train };
-    let mut rng = record_rng(config.seed, 0);
+    let mut rng = stream_rng(config.seed, 0);
     let (tokenizer, mut noise_rng) = (task.tokenizer(), noise::noise_rng(config.seed, 0));
     let window = config.model.context - config.model.memory_tokens;
     let mut out = std::io::stdout().lock();

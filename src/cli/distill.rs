@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Arg, ArgMatches, Command, value_parser};
+use confab::base::file::replace_file;
 use confab::checkpoint::Checkpoint;
 use confab::config::{Knob, MemoryKind, RunConfig};
-use confab::distill::Distillation;
-use confab::platform::replace_file;
+use confab::learn::distill::Distillation;
 use confab::report::{DistillReport, SideBySide};
 use futures::executor::block_on;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -36,7 +36,7 @@ pub fn command() -> Command {
             "Replaces MLPs of a model by memories, which learn to predict what it predicts.\n\n\
              The model's own weights are kept. What is not given as a flag is as the model was trained.",
         )
-        .arg(super::checkpoint_arg())
+        .arg(super::args::checkpoint_arg())
         .arg(
             Arg::new("memory")
                 .long("memory")
@@ -66,7 +66,7 @@ pub fn command() -> Command {
                 .help("what both write on from in the end; \\n is a line break"),
         )
         .args(knobs)
-        .arg(super::device_arg())
+        .arg(super::device::arg())
 }
 
 /// Layers and kind.
@@ -91,17 +91,17 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         "writing {}: it is the teacher; name another --out",
         out.display()
     );
-    super::train::check_writable(out)?;
+    super::files::check_writable(out)?;
     let loading = || format!("distilling {}", file.display());
-    let teacher = Checkpoint::from_bytes(&super::read_bytes(file)?).with_context(loading)?;
+    let teacher = Checkpoint::from_bytes(&super::files::read_bytes(file)?).with_context(loading)?;
     let mut config = teacher.config.clone();
     super::knobs::apply(matches, &mut config)?;
     if let Some((layers, kind)) = matches.get_one::<(String, MemoryKind)>("memory") {
         (config.model.memory.layers, config.model.memory.kind) = (layers.clone(), *kind);
     }
     let text = path("text-file").map(|file| super::knobs::read_text(file)).transpose()?;
-    let prompt = matches.get_one::<String>("prompt").map(|text| super::sample::unescape(text));
-    let device = super::open_device(matches)?;
+    let prompt = matches.get_one::<String>("prompt").map(|text| super::args::unescape(text));
+    let device = super::device::open_chosen(matches)?;
     let (limits, device) = (device.limits, device.device);
     let distillation =
         Distillation::new(teacher, &config, text.as_deref(), prompt, device, &limits);
@@ -115,19 +115,19 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         }
     });
     set.context("setting up Ctrl-C")?;
-    let bar = ProgressBar::new(distillation.standing().steps as u64);
+    let bar = ProgressBar::new(distillation.progress().steps as u64);
     let style = "{bar:30} {pos}/{len} steps  {msg}  {eta} left";
     bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
     while !is_stopped.load(Ordering::SeqCst) {
         let more = block_on(distillation.next())?;
-        show(&bar, distillation.standing());
+        show(&bar, distillation.progress());
         if !more {
             break;
         }
     }
     bar.abandon();
 
-    let report = distillation.standing();
+    let report = distillation.progress();
     ensure!(
         report.kl.is_finite(),
         "the loss is no longer a number after step {}: training has diverged; try a lower --lr",
@@ -138,11 +138,15 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     if let Some(SideBySide { prompt, teacher, clone, .. }) = &report.sides {
         println!("prompt   {prompt:?}\nteacher  {teacher:?}\nclone    {clone:?}");
     }
-    super::tell(format_args!("Saved the clone after step {} to {}", report.step, out.display()));
+    super::terminal::tell(format_args!(
+        "Saved the clone after step {} to {}",
+        report.step,
+        out.display()
+    ));
     Ok(())
 }
 
-/// Whether two names are of one file.
+/// True if two names are of one file.
 fn is_same(a: &Path, b: &Path) -> bool {
     let [a, b] = [a, b].map(|file| file.canonicalize().ok());
     a.is_some() && a == b
@@ -164,8 +168,8 @@ fn show(bar: &ProgressBar, report: &DistillReport) {
     );
     bar.set_position(*step as u64);
     bar.set_message(line.clone());
-    let is_told = step.is_multiple_of(super::train::LOG_EVERY) || *step == 1 || step == steps;
+    let is_told = step.is_multiple_of(super::terminal::LOG_EVERY) || *step == 1 || step == steps;
     if is_told && !std::io::stderr().is_terminal() {
-        super::tell(format_args!("step {step}: {line}"));
+        super::terminal::tell(format_args!("step {step}: {line}"));
     }
 }

@@ -4,18 +4,18 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use confab::arch::Layout;
 use confab::checkpoint::Checkpoint;
-use confab::lab::architecture;
-use confab::model::Layout;
-use confab::platform;
-use confab::protocol::DeviceChoice;
-use confab::surgery::{self, OPERATIONS, Operation, Procedure};
+use confab::interp::lab::architecture;
+use confab::run::DeviceChoice;
+use confab::run::{OPERATIONS, Operation, Procedure};
+use confab::surgery;
 use confab::task::Task;
 
 pub fn command() -> Command {
     Command::new("edit")
         .about("Prints what a model is made of, or changes it: in the order of the flags, each of which may be given again")
-        .arg(super::checkpoint_arg())
+        .arg(super::args::checkpoint_arg())
         .args(OPERATIONS.iter().map(operation_arg))
         .arg(
             Arg::new("out")
@@ -47,7 +47,7 @@ pub fn command() -> Command {
                 .conflicts_with("operation")
                 .help("prints only what was done to the model"),
         )
-        .arg(super::json_arg())
+        .arg(super::args::json_arg())
 }
 
 fn operation_arg(procedure: &'static Procedure) -> Arg {
@@ -61,20 +61,20 @@ fn operation_arg(procedure: &'static Procedure) -> Arg {
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
     let file = matches.get_one::<PathBuf>("checkpoint").context("no checkpoint was named")?;
-    let mut checkpoint = super::load_checkpoint(file)?;
+    let mut checkpoint = super::files::load_checkpoint(file)?;
     let Some(out) = matches.get_one::<PathBuf>("out") else {
         return print(&checkpoint, matches);
     };
-    super::train::check_writable(out)?;
+    super::files::check_writable(out)?;
     let prompt = match matches.get_one::<String>("prompt") {
-        Some(prompt) => super::sample::unescape(prompt),
+        Some(prompt) => super::args::unescape(prompt),
         None if checkpoint.config.task.is_unknown() => String::new(),
         None => Task::new(&checkpoint.config.task)?.example_prompt(checkpoint.config.seed),
     };
     let ids = checkpoint.tokenizer.encode(&prompt).context("reading the prompt")?;
-    let limits = super::open(DeviceChoice::Cpu)?.limits;
+    let limits = super::device::open(DeviceChoice::Cpu)?.limits;
     let earlier = match matches.get_one::<PathBuf>("past") {
-        Some(file) => Some(super::load_checkpoint(file)?),
+        Some(file) => Some(super::files::load_checkpoint(file)?),
         None => None,
     };
     let past = |step: usize| {
@@ -84,13 +84,16 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     for operation in operations(matches) {
         let after = surgery::operate(&checkpoint, operation, &limits, &past)
             .with_context(|| format!("editing {}: {operation}", file.display()))?;
-        super::tell(format_args!("{operation}. {}", surgery::report(&checkpoint, &after, &ids)));
+        super::terminal::tell(format_args!(
+            "{operation}. {}",
+            surgery::report(&checkpoint, &after, &ids)
+        ));
         checkpoint = after;
     }
     let writing = || format!("writing {}", out.display());
-    platform::replace_file(out, &checkpoint.to_bytes().with_context(writing)?)
+    confab::base::file::replace_file(out, &checkpoint.to_bytes().with_context(writing)?)
         .with_context(writing)?;
-    super::tell(format_args!("Wrote {}", out.display()));
+    super::terminal::tell(format_args!("Wrote {}", out.display()));
     Ok(())
 }
 

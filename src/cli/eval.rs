@@ -5,10 +5,12 @@ use std::io::Write;
 use anyhow::{Context, Result};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use confab::eval::Evaluation;
-use confab::protocol::{Evaluated, FieldLoss};
+use confab::learn::Trainer;
+use confab::protocol::Evaluated;
 use confab::report::{Answers, Calibration, EvalOptions, FactsReport, PhoneReport, Report, Score};
-use confab::task::{Floor, Split};
-use confab::trainer::Trainer;
+use confab::run::FieldLoss;
+use confab::run::Floor;
+use confab::task::Split;
 use futures::executor::block_on;
 use indicatif::ProgressBar;
 use serde_json::json;
@@ -17,8 +19,8 @@ pub fn command() -> Command {
     let defaults = EvalOptions::default();
     Command::new("eval")
         .about("Tells a checkpoint's losses beside their floor, and how well it answers")
-        .arg(super::checkpoint_arg())
-        .arg(super::device_arg())
+        .arg(super::args::checkpoint_arg())
+        .arg(super::device::arg())
         .arg(
             Arg::new("records")
                 .long("records")
@@ -31,17 +33,17 @@ pub fn command() -> Command {
             Arg::new("temperature")
                 .long("temperature")
                 .value_name("T,…")
-                .value_parser(super::sample::temperature)
+                .value_parser(super::args::temperature)
                 .value_delimiter(',')
                 .default_value("0")
                 .help("one evaluation each; 0 always takes the likeliest character"),
         )
-        .arg(super::seed_arg().help("decides the records, and what is drawn"))
-        .arg(super::json_arg())
+        .arg(super::args::seed_arg().help("decides the records, and what is drawn"))
+        .arg(super::args::json_arg())
 }
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
-    let trainer = super::load_run_with_records(matches)?;
+    let trainer = super::files::load_run_with_records(matches)?;
     let records = matches.get_one::<u32>("records").map_or(100, |records| *records as usize);
     let seed = matches.get_one("seed").copied().unwrap_or(1);
     let floor = trainer.task.floor();
@@ -52,7 +54,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         match Evaluation::new(&trainer, EvalOptions { records, temperature, seed }) {
             Ok(evaluation) => evaluations.push(finish(evaluation)?),
             Err(reason) => {
-                super::tell(format_args!("Answers are not told: {reason}."));
+                super::terminal::tell(format_args!("Answers are not told: {reason}."));
                 break;
             }
         }
@@ -76,7 +78,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     Ok(())
 }
 
-/// On as many batches as hold `records`.
+/// Losses by field, on as many batches as hold `records`.
 fn losses(trainer: &Trainer, records: usize) -> Result<Vec<FieldLoss>> {
     let batches = records.div_ceil(trainer.config.train.batch);
     let train = block_on(trainer.losses(Split::Train, batches))?;
@@ -85,12 +87,12 @@ fn losses(trainer: &Trainer, records: usize) -> Result<Vec<FieldLoss>> {
 }
 
 fn finish(mut evaluation: Evaluation) -> Result<Evaluated> {
-    let bar = ProgressBar::new(evaluation.standing().options.records as u64);
+    let bar = ProgressBar::new(evaluation.progress().options.records as u64);
     while block_on(evaluation.next()).context("having the model answer")? {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    Ok(evaluation.standing())
+    Ok(evaluation.progress())
 }
 
 fn write_fields(out: &mut impl Write, fields: &[FieldLoss], floor: Option<&Floor>) -> Result<()> {

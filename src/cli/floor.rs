@@ -4,7 +4,8 @@ use std::io::Write;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use confab::task::{RecallRule, Task, TaskKind};
+use confab::config::{RecallRule, TaskKind};
+use confab::task::Task;
 
 pub fn command() -> Command {
     Command::new("floor")
@@ -17,7 +18,7 @@ pub fn command() -> Command {
                 .conflicts_with("task.phone.recall")
                 .help("short for --recall as_published"),
         )
-        .arg(super::json_arg())
+        .arg(super::args::json_arg())
 }
 
 pub fn run(matches: &ArgMatches) -> Result<()> {

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Arg, ArgMatches, Command, value_parser};
-use confab::import::{self, File};
+use confab::import;
+use confab::import::File;
 
-/// What is read of a folder.
+/// Files that are read of a folder.
 const READ: [&str; 5] = ["config.json", "tokenizer.json", "vocab.json", "ckpt.pt", "meta.pkl"];
 
 pub fn command() -> Command {
@@ -32,23 +33,23 @@ pub fn command() -> Command {
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
     let out = matches.get_one::<PathBuf>("out").context("no file was named")?;
-    super::train::check_writable(out)?;
+    super::files::check_writable(out)?;
     let mut paths = Vec::new();
     for path in matches.get_many::<PathBuf>("files").into_iter().flatten() {
         if path.is_dir() { paths.extend(list(path)?) } else { paths.push(path.clone()) }
     }
     let read: Vec<(String, Vec<u8>)> = paths
         .iter()
-        .map(|path| Ok((name(path), super::read_bytes(path)?)))
+        .map(|path| Ok((name(path), super::files::read_bytes(path)?)))
         .collect::<Result<_>>()?;
     let files: Vec<File> = read.iter().map(|(name, bytes)| File { name, bytes }).collect();
     let mut checkpoint = import::open(&files).context("importing the model")?;
     checkpoint.moments = None;
     let bytes = checkpoint.to_bytes().with_context(|| format!("writing {}", out.display()))?;
-    confab::platform::replace_file(out, &bytes)
+    confab::base::file::replace_file(out, &bytes)
         .with_context(|| format!("writing {}", out.display()))?;
     let model = &checkpoint.config.model;
-    super::tell(format_args!(
+    super::terminal::tell(format_args!(
         "Wrote {}: {} parameters, {} layers of {} heads, {} wide, {} tokens, context {}",
         out.display(),
         checkpoint.parameters.len(),

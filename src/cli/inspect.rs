@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Arg, ArgMatches, Command, value_parser};
-use confab::analysis::Averaging;
+use confab::interp::analysis::Averaging;
+use confab::interp::trace::trace;
+use confab::learn::Trainer;
 use confab::protocol::{Expected, SampleOptions, Trace};
-use confab::trace::trace;
-use confab::trainer::Trainer;
 use futures::executor::block_on;
 
 pub fn command() -> Command {
     Command::new("inspect")
         .about("Writes what a checkpoint computes for a prompt")
-        .arg(super::checkpoint_arg())
-        .arg(super::device_arg())
+        .arg(super::args::checkpoint_arg())
+        .arg(super::device::arg())
         .arg(Arg::new("prompt").long("prompt").help("default: a held-out record up to its answer; \\n is a line break"))
         .arg(
             Arg::new("attention")
@@ -39,18 +39,18 @@ pub fn command() -> Command {
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
     if let Some(records) = matches.get_one::<u32>("by-type") {
-        return print_by_type(&super::load_run_with_records(matches)?, *records as usize);
+        return print_by_type(&super::files::load_run_with_records(matches)?, *records as usize);
     }
     if matches.contains_id("attention") {
         return write_attention(matches);
     }
-    let trainer = super::load_run(matches)?;
+    let trainer = super::files::load_run(matches)?;
     super::look::run(matches, &trainer, prompt(matches, &trainer))
 }
 
 fn prompt(matches: &ArgMatches, trainer: &Trainer) -> String {
     match matches.get_one::<String>("prompt") {
-        Some(prompt) => super::sample::unescape(prompt),
+        Some(prompt) => super::args::unescape(prompt),
         None => trainer.task.example_prompt(trainer.config.seed),
     }
 }
@@ -81,12 +81,12 @@ fn write_attention(matches: &ArgMatches) -> Result<()> {
         Some("json") => false,
         _ => bail!("writing {}: its name must end in .png or .json", file.display()),
     };
-    let trainer = super::load_run(matches)?;
+    let trainer = super::files::load_run(matches)?;
     let prompt = prompt(matches, &trainer);
     let traced = block_on(trace(&trainer, &prompt, None));
     let (trace, logits) = traced.context("tracing the prompt")?;
     if trace.tokens.len() < trace.prompt_len {
-        super::tell(format_args!(
+        super::terminal::tell(format_args!(
             "The prompt was cut to its first {} characters.",
             trace.tokens.len()
         ));
@@ -99,7 +99,7 @@ fn write_attention(matches: &ArgMatches) -> Result<()> {
         }
     };
     written.with_context(|| format!("writing {}", file.display()))?;
-    super::tell(format_args!("Wrote {}", file.display()));
+    super::terminal::tell(format_args!("Wrote {}", file.display()));
     Ok(())
 }
 
@@ -115,6 +115,6 @@ fn write_json(file: &Path, trace: &Trace, expected: &Expected) -> Result<()> {
     let json = serde_json::json!({
         "step": trace.step, "tokens": trace.tokens, "attention": heads, "next": expected.next,
     });
-    confab::platform::replace_file(file, json.to_string().as_bytes())?;
+    confab::base::file::replace_file(file, json.to_string().as_bytes())?;
     Ok(())
 }

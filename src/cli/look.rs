@@ -7,11 +7,11 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
-use confab::edit::Intervention;
 use confab::figure::{Content, Figure, Grid, Table, show};
-use confab::lab::{Looking, Model};
-use confab::look::{ANALYSES, Look, What};
-use confab::trainer::Trainer;
+use confab::interp::lab::{AnalysisJob, Snapshot};
+use confab::learn::Trainer;
+use confab::run::Intervention;
+use confab::run::{ANALYSES, Look, What};
 use futures::executor::block_on;
 use indicatif::ProgressBar;
 
@@ -87,13 +87,13 @@ pub fn run(matches: &ArgMatches, trainer: &Trainer, prompt: String) -> Result<()
     let look = Look {
         what,
         prompt,
-        other: get("other").map(super::sample::unescape).unwrap_or_default(),
+        other: get("other").map(super::args::unescape).unwrap_or_default(),
         position: matches.get_one("position").copied(),
         character: matches.get_one("character").cloned(),
         against: matches.get_one("against").cloned(),
         layer,
         head,
-        search: get("search").map(super::sample::unescape).unwrap_or_default(),
+        search: get("search").map(super::args::unescape).unwrap_or_default(),
         component: matches.get_one("component").copied().unwrap_or_default(),
         is_folded: matches.get_flag("folded"),
         parameter: get("parameter").unwrap_or_default().into(),
@@ -107,22 +107,22 @@ pub fn run(matches: &ArgMatches, trainer: &Trainer, prompt: String) -> Result<()
     };
     let other = match matches.get_one::<PathBuf>("less") {
         Some(file) => {
-            let other = super::load_run_of(file, matches)?;
-            let model = block_on(Model::read(&other)).context("reading the other weights")?;
+            let other = super::files::load_run_of(file, matches)?;
+            let model = block_on(Snapshot::read(&other)).context("reading the other weights")?;
             Some((format!("{}, step {}", file.display(), other.step), Arc::new(model)))
         }
         None => None,
     };
-    let model = Arc::new(block_on(Model::read(trainer)).context("reading the weights")?);
+    let model = Arc::new(block_on(Snapshot::read(trainer)).context("reading the weights")?);
     let label = what.analysis().label;
-    let mut looking =
-        Looking::beside(model, other, look).with_context(|| format!("looking at “{label}”"))?;
+    let mut job =
+        AnalysisJob::beside(model, other, look).with_context(|| format!("looking at “{label}”"))?;
     let bar = ProgressBar::new_spinner().with_message(label);
-    while looking.advance()? {
+    while job.advance()? {
         bar.tick();
     }
     bar.finish_and_clear();
-    let figures = looking.figures()?;
+    let figures = job.figures()?;
     for (name, draw) in [
         ("svg", write_svg as fn(&Path, &Figure) -> Result<()>),
         ("png", super::picture::write_grid),
@@ -168,14 +168,14 @@ fn write_pictures(
             }
         };
         draw(&file, figure).with_context(|| format!("writing {}", file.display()))?;
-        super::tell(format_args!("Wrote {}: {}", file.display(), figure.title));
+        super::terminal::tell(format_args!("Wrote {}: {}", file.display(), figure.title));
     }
     Ok(())
 }
 
 fn write_svg(file: &Path, figure: &Figure) -> Result<()> {
     match figure.to_svg(false) {
-        Ok(svg) => Ok(confab::platform::replace_file(file, svg.as_bytes())?),
+        Ok(svg) => Ok(confab::base::file::replace_file(file, svg.as_bytes())?),
         Err(reason) => bail!(reason),
     }
 }

@@ -1,4 +1,4 @@
-//! `confab memory`: what a model remembers outside its weights.
+//! `confab memory`: slots that a model remembers outside its weights.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use confab::lab::{Looking, Model};
-use confab::look::{Look, What};
-use confab::memory::{self, Store};
+use confab::interp::lab::{AnalysisJob, Snapshot};
+use confab::learn::Trainer;
+use confab::memory;
+use confab::memory::Store;
 use confab::protocol::SlotChange;
-use confab::trainer::Trainer;
+use confab::run::{Look, What};
 use futures::executor::block_on;
 
 pub fn command() -> Command {
@@ -82,7 +83,11 @@ pub fn command() -> Command {
 }
 
 fn sub(name: &'static str, about: &'static str) -> Command {
-    Command::new(name).about(about).arg(super::checkpoint_arg()).arg(super::device_arg()).arg(
+    Command::new(name)
+        .about(about)
+        .arg(super::args::checkpoint_arg())
+        .arg(super::device::arg())
+        .arg(
         Arg::new("layer").long("layer").value_name("N").value_parser(value_parser!(usize)).help(
             "a layer with a memory, or for the output the number of layers; default: the first",
         ),
@@ -101,15 +106,14 @@ fn changing(name: &'static str, about: &'static str) -> Command {
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
     let (name, matches) = matches.subcommand().context("no such command")?;
-    let mut trainer = super::load_run(matches)?;
-    let layers: Vec<usize> = trainer.bank.memories().map(|(layer, _)| layer).collect();
+    let mut trainer = super::files::load_run(matches)?;
+    let layers: Vec<usize> = trainer.model().bank.memories().map(|(layer, _)| layer).collect();
     let first = *layers.first().context(
         "this model has no memory that is stored; train one with --memory featural or associative",
     )?;
     let layer = matches.get_one("layer").copied().unwrap_or(first);
     ensure!(layers.contains(&layer), "layer {layer} has no memory; {layers:?} have");
-    let text =
-        |name: &str| matches.get_one::<String>(name).map(|text| super::sample::unescape(text));
+    let text = |name: &str| matches.get_one::<String>(name).map(|text| super::args::unescape(text));
     let slot = || matches.get_one::<u64>("slot").copied().context("no slot was named");
     match name {
         "ls" => {
@@ -123,7 +127,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         }
         "show" => {
             let id = slot()?;
-            let store = trainer.bank.store(layer).context("the layer has a store")?;
+            let store = trainer.learner.model.bank.store(layer).context("the layer has a store")?;
             let slot = store
                 .get(&[id])?
                 .pop()
@@ -157,19 +161,19 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         }
         "swap" => {
             let file = matches.get_one::<PathBuf>("with").context("no file was named")?;
-            let other = super::load_checkpoint(file)?;
+            let other = super::files::load_checkpoint(file)?;
             ensure!(
-                trainer.bank.is_like(&other.bank),
+                trainer.model().bank.is_like(&other.bank),
                 "swapping in the slots of {}: its memories are of other layers or sizes",
                 file.display()
             );
-            trainer.bank = other.bank;
+            trainer.learner.model.bank = other.bank;
             write(&trainer, matches)
         }
         "teach" => {
             let text = text("text").unwrap_or_default();
             let loss = block_on(trainer.teach(&text)).context("teaching the text")?;
-            super::tell(format_args!("The text now costs {loss:.3} nats per character"));
+            super::terminal::tell(format_args!("The text now costs {loss:.3} nats per character"));
             write(&trainer, matches)
         }
         _ => export(&trainer, matches.get_one::<PathBuf>("out").map(PathBuf::as_path)),
@@ -177,17 +181,18 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
 }
 
 fn look(trainer: &Trainer, look: Look) -> Result<()> {
-    let model = Arc::new(block_on(Model::read(trainer)).context("reading the weights")?);
+    let model = Arc::new(block_on(Snapshot::read(trainer)).context("reading the weights")?);
     let mut out = std::io::stdout().lock();
-    for figure in Looking::new(model, look)?.figures()? {
+    for figure in AnalysisJob::new(model, look)?.figures()? {
         super::look::print(&mut out, &figure)?;
     }
     Ok(())
 }
 
 fn alter(mut trainer: Trainer, change: &SlotChange, matches: &ArgMatches) -> Result<()> {
-    let changed = memory::change(&mut trainer.bank, change).context("changing the memory")?;
-    super::tell(format_args!("Changed {changed} slots"));
+    let changed =
+        memory::change(&mut trainer.learner.model.bank, change).context("changing the memory")?;
+    super::terminal::tell(format_args!("Changed {changed} slots"));
     write(&trainer, matches)
 }
 
@@ -197,14 +202,14 @@ fn write(trainer: &Trainer, matches: &ArgMatches) -> Result<()> {
     let out = of("out").or_else(|| of("checkpoint")).context("no file was named")?;
     let writing = || format!("writing {}", out.display());
     let bytes = block_on(trainer.checkpoint()).with_context(writing)?.to_bytes();
-    confab::platform::replace_file(out, &bytes.with_context(writing)?).with_context(writing)?;
-    super::tell(format_args!("Wrote {}", out.display()));
+    confab::base::file::replace_file(out, &bytes.with_context(writing)?).with_context(writing)?;
+    super::terminal::tell(format_args!("Wrote {}", out.display()));
     Ok(())
 }
 
 fn export(trainer: &Trainer, out: Option<&Path>) -> Result<()> {
     let mut lines = Vec::new();
-    for (layer, memory) in trainer.bank.memories() {
+    for (layer, memory) in trainer.model().bank.memories() {
         for slot in memory::all(&mut (*memory.store).clone())? {
             let mut line = serde_json::to_value(slot)?;
             line["layer"] = layer.into();
@@ -213,7 +218,7 @@ fn export(trainer: &Trainer, out: Option<&Path>) -> Result<()> {
         }
     }
     match out {
-        Some(file) => confab::platform::replace_file(file, &lines)
+        Some(file) => confab::base::file::replace_file(file, &lines)
             .with_context(|| format!("writing {}", file.display()))?,
         None => std::io::stdout().lock().write_all(&lines)?,
     }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
-use confab::color::weight_color;
+use confab::base::color::weight_color;
 use confab::figure::{Content, Figure};
 use confab::protocol::Trace;
 use font8x8::{BASIC_FONTS, LATIN_FONTS, UnicodeFonts};
@@ -45,7 +45,7 @@ impl Canvas {
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
         encoder.write_header()?.write_image_data(&self.pixels)?;
-        confab::platform::replace_file(file, &bytes)?;
+        confab::base::file::replace_file(file, &bytes)?;
         Ok(())
     }
 

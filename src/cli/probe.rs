@@ -1,4 +1,4 @@
-//! `confab probe`: what a checkpoint makes of prompts beyond what it was trained on.
+//! `confab probe`: answers of a checkpoint to prompts beyond what it was trained on.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -7,20 +7,20 @@ use anyhow::{Context, Result};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use confab::eval::Probing;
 use confab::report::{EvalOptions, ProbeReport};
-use confab::task::{Probe, Source};
+use confab::run::{AnswerSource, Probe};
 use futures::executor::block_on;
 
-const SOURCES: [(Source, &str); 3] = [
-    (Source::Context, "from the prompt"),
-    (Source::Training, "from training"),
-    (Source::Neither, "made up"),
+const SOURCES: [(AnswerSource, &str); 3] = [
+    (AnswerSource::Context, "from the prompt"),
+    (AnswerSource::Training, "from training"),
+    (AnswerSource::Neither, "made up"),
 ];
 
 pub fn command() -> Command {
     Command::new("probe")
         .about("Tells what a checkpoint makes of prompts beyond what it was trained on")
-        .arg(super::checkpoint_arg())
-        .arg(super::device_arg())
+        .arg(super::args::checkpoint_arg())
+        .arg(super::device::arg())
         .arg(
             Arg::new("prompt").long("prompt").help(
                 "a prompt of your own; \\n is a line break; default: every probe of the task",
@@ -34,16 +34,16 @@ pub fn command() -> Command {
                 .default_value("20")
                 .help("how many to draw after each prompt"),
         )
-        .arg(super::temperature_arg())
-        .arg(super::seed_arg())
-        .arg(super::json_arg())
+        .arg(super::args::temperature_arg())
+        .arg(super::args::seed_arg())
+        .arg(super::args::json_arg())
 }
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
-    let trainer = super::load_run_with_records(matches)?;
+    let trainer = super::files::load_run_with_records(matches)?;
     let probes = match matches.get_one::<String>("prompt") {
         Some(prompt) => {
-            vec![Probe { name: "your prompt".into(), prompt: super::sample::unescape(prompt) }]
+            vec![Probe { name: "your prompt".into(), prompt: super::args::unescape(prompt) }]
         }
         None => trainer.task.probes(trainer.config.seed),
     };

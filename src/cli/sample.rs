@@ -4,22 +4,22 @@ use std::io::Write;
 
 use anyhow::Result;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use confab::generate::Sampler;
 use confab::protocol::SampleOptions;
-use confab::sample::Sampler;
 
 pub fn command() -> Command {
     let defaults = SampleOptions::default();
     Command::new("sample")
         .about("Draws text from a checkpoint")
-        .arg(super::checkpoint_arg())
-        .arg(super::device_arg())
+        .arg(super::args::checkpoint_arg())
+        .arg(super::device::arg())
         .arg(
             Arg::new("prompt")
                 .long("prompt")
                 .default_value(defaults.prompt)
                 .help("what to go on from; \\n is a line break"),
         )
-        .arg(super::temperature_arg())
+        .arg(super::args::temperature_arg())
         .arg(
             Arg::new("top-k")
                 .long("top-k")
@@ -27,7 +27,7 @@ pub fn command() -> Command {
                 .default_value("0")
                 .help("draw from this many likeliest characters only; 0 draws from all"),
         )
-        .arg(super::seed_arg())
+        .arg(super::args::seed_arg())
         .arg(
             Arg::new("max-chars")
                 .long("max-chars")
@@ -43,23 +43,11 @@ pub fn command() -> Command {
         )
 }
 
-pub fn temperature(text: &str) -> Result<f64, String> {
-    text.parse::<f64>()
-        .ok()
-        .filter(|t| (0.0..=2.0).contains(t))
-        .ok_or_else(|| "a number from 0 to 2 is expected".into())
-}
-
-/// The text of a flag in which `\n` stands for a line break.
-pub fn unescape(text: &str) -> String {
-    text.replace("\\n", "\n")
-}
-
 pub fn run(matches: &ArgMatches) -> Result<()> {
-    let trainer = super::load_run(matches)?;
+    let trainer = super::files::load_run(matches)?;
     let text = |name: &str| matches.get_one::<String>(name).cloned().unwrap_or_default();
     let options = SampleOptions {
-        prompt: unescape(&text("prompt")),
+        prompt: super::args::unescape(&text("prompt")),
         temperature: matches.get_one("temperature").copied().unwrap_or(0.8),
         top_k: matches.get_one("top-k").copied().unwrap_or(0),
         seed: matches.get_one("seed").copied().unwrap_or(1),
@@ -67,7 +55,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     };
     let as_json = matches.get_flag("probs");
     let mut out = std::io::stdout().lock();
-    let mut sampler = Sampler::new(&trainer, options)?;
+    let mut sampler = Sampler::new(trainer.model(), &trainer.tokenizer, &trainer.task, options)?;
     if !as_json {
         write!(out, "{}", sampler.text())?;
     }

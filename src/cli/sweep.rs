@@ -10,12 +10,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Arg, ArgMatches, Command, value_parser};
-use confab::capacity::{self, Grid, MAX_FILE_BYTES, MAX_RUNS, Outcome, mean_and_deviation};
+use confab::base::file::replace_file;
 use confab::checkpoint::Checkpoint;
+use confab::config::TaskKind;
 use confab::config::{Preset, RunConfig};
+use confab::device::OpenDevice;
 use confab::eval::{Sweep, SweepRun};
-use confab::platform::{OpenDevice, replace_file};
-use confab::task::TaskKind;
+use confab::report::sweep;
+use confab::report::sweep::{Grid, MAX_FILE_BYTES, MAX_RUNS, Outcome, mean_and_deviation};
 use futures::executor::block_on;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -23,7 +25,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 const OF_GRID: [&str; 3] = ["task.facts.facts", "preset", "seed"];
 /// Knobs of other tasks.
 const FOREIGN: [&str; 3] = ["link", "text-file", "task.text.text"];
-/// How long the run under way may go without being saved.
+/// Longest that the run under way goes without being saved.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 const PLOT_SIZE: (u32, u32) = (760, 640);
 
@@ -48,7 +50,7 @@ pub fn command() -> Command {
                 .default_value("10,30,100,300,1000")
                 .help("distinct facts to learn, of which a tenth is held out"),
         )
-        .arg(super::presets_arg())
+        .arg(super::args::presets_arg())
         .arg(
             Arg::new("seeds")
                 .long("seeds")
@@ -58,7 +60,7 @@ pub fn command() -> Command {
                 .help("runs of each, by the seeds 1 to N"),
         )
         .args(knobs)
-        .arg(super::device_arg())
+        .arg(super::device::arg())
         .arg(file_arg("out", "outcomes, as JSON lines").default_value("sweep.jsonl"))
         .arg(file_arg("plot", "the curves, as SVG; default: beside the outcomes"))
 }
@@ -73,7 +75,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let out = path("out").context("no file was named")?;
     let plot = path("plot").unwrap_or_else(|| out.with_extension("svg"));
     let (mut file, mut outcomes) = open(&out)?;
-    let device = super::open_device(matches)?;
+    let device = super::device::open_chosen(matches)?;
     // Finds out what cannot be run before anything is.
     Sweep::new(runs.clone(), device.device.clone(), device.limits)?;
 
@@ -86,30 +88,34 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     });
     set.context("setting up Ctrl-C")?;
 
-    let screen = Screen::new(&runs);
+    let sweep_bar = SweepBar::new(&runs);
     for run in &runs {
         let name = Outcome::name(run)?;
         if outcomes.iter().all(|outcome| outcome.link != name) {
-            let Some(outcome) = train(run, &device, &part(&out), &is_stopped, &screen)? else {
+            let Some(outcome) = train(run, &device, &part(&out), &is_stopped, &sweep_bar)? else {
                 bail!("stopped; the same command goes on from here");
             };
-            let line = capacity::write(&outcome);
+            let line = sweep::write(&outcome);
             let write = file.write_all(line.as_bytes()).and_then(|()| file.sync_data());
             write.with_context(|| format!("writing {}", out.display()))?;
             let _ = std::fs::remove_file(part(&out));
-            screen.tell(&outcome);
+            sweep_bar.tell(&outcome);
             outcomes.push(outcome);
         }
-        screen.pass(run);
+        sweep_bar.pass(run);
     }
-    screen.bar.finish_and_clear();
+    sweep_bar.bar.finish_and_clear();
 
     let names: Vec<String> = runs.iter().filter_map(|run| Outcome::name(run).ok()).collect();
     outcomes.retain(|outcome| names.contains(&outcome.link));
-    let svg = confab::capacity::plot(&outcomes, PLOT_SIZE, false);
+    let svg = confab::report::sweep::plot(&outcomes, PLOT_SIZE, false);
     replace_file(&plot, svg.as_bytes()).with_context(|| format!("writing {}", plot.display()))?;
     write_table(&mut std::io::stdout().lock(), &outcomes)?;
-    super::tell(format_args!("Outcomes are in {}, curves in {}", out.display(), plot.display()));
+    super::terminal::tell(format_args!(
+        "Outcomes are in {}, curves in {}",
+        out.display(),
+        plot.display()
+    ));
     Ok(())
 }
 
@@ -121,7 +127,7 @@ fn runs(matches: &ArgMatches) -> Result<Vec<RunConfig>> {
             .flatten()
             .map(|n| *n as usize)
             .collect(),
-        presets: super::presets(matches),
+        presets: super::args::presets(matches),
         seeds: matches.get_one("seeds").copied().unwrap_or(1),
     };
     let count = grid.facts.len() * grid.presets.len() * grid.seeds as usize;
@@ -148,7 +154,7 @@ fn open(out: &Path) -> Result<(File, Vec<Outcome>)> {
         .with_context(|| format!("opening {}", out.display()))?;
     let bytes = file.metadata().with_context(reading)?.len();
     ensure!(bytes <= MAX_FILE_BYTES, "{}: it is longer than {MAX_FILE_BYTES} bytes", reading());
-    let outcomes = capacity::read(BufReader::new(&mut file)).with_context(reading)?;
+    let outcomes = sweep::read(BufReader::new(&mut file)).with_context(reading)?;
     let text = std::fs::read(out).with_context(reading)?;
     let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     // What a sweep that was killed had begun to write.
@@ -156,7 +162,7 @@ fn open(out: &Path) -> Result<(File, Vec<Outcome>)> {
     Ok((file, outcomes))
 }
 
-/// Where the run under way is saved.
+/// The file to which the run under way is saved.
 fn part(out: &Path) -> PathBuf {
     let mut name = out.as_os_str().to_owned();
     name.push(".part");
@@ -169,7 +175,7 @@ fn train(
     device: &OpenDevice,
     part: &Path,
     is_stopped: &AtomicBool,
-    screen: &Screen,
+    sweep_bar: &SweepBar,
 ) -> Result<Option<Outcome>> {
     let saved = std::fs::read(part).ok().and_then(|bytes| Checkpoint::from_bytes(&bytes).ok());
     let mut training = match saved.filter(|saved| saved.config == *run) {
@@ -190,18 +196,18 @@ fn train(
         if let Some(outcome) = block_on(training.next())? {
             return Ok(Some(outcome));
         }
-        screen.step(training.trainer().step, run);
+        sweep_bar.step(training.trainer().step, run);
     }
 }
 
 /// The progress bar, whose unit is a parameter trained for a step.
-struct Screen {
+struct SweepBar {
     bar: ProgressBar,
     /// Work of the runs that have ended.
     ended: Cell<u64>,
 }
 
-impl Screen {
+impl SweepBar {
     fn new(runs: &[RunConfig]) -> Self {
         let bar = ProgressBar::new(runs.iter().map(work).sum());
         let style = "{bar:30} {percent}%  {msg}  {eta} left";
@@ -229,7 +235,7 @@ impl Screen {
             "{parameters} parameters, {facts} facts, seed {seed}: {} of {} recalled after {steps} steps",
             recalled.right, recalled.of
         );
-        if self.bar.is_hidden() { super::tell(line) } else { self.bar.println(line) }
+        if self.bar.is_hidden() { super::terminal::tell(line) } else { self.bar.println(line) }
     }
 }
 
@@ -240,7 +246,7 @@ fn work(run: &RunConfig) -> u64 {
 /// Recall by size and number of facts, with its deviation over seeds.
 fn write_table(out: &mut impl Write, outcomes: &[Outcome]) -> Result<()> {
     writeln!(out, "parameters   facts      recalled   bits a parameter, at least")?;
-    for ((parameters, facts), cell) in capacity::cells(outcomes) {
+    for ((parameters, facts), cell) in sweep::cells(outcomes) {
         let (recalled, deviation) = mean_and_deviation(&cell.recalled);
         let (bits, bits_deviation) = mean_and_deviation(&cell.bits_per_parameter);
         writeln!(

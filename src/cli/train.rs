@@ -1,32 +1,30 @@
 //! `confab train`: a session driven from the command line.
 
+mod screen;
+
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Arg, ArgMatches, Command, value_parser};
-use confab::config::RunConfig;
-use confab::platform::Store;
-use confab::plot::{self, Axes, Line, Point};
-use confab::protocol::{
-    Built, Command as Order, Event, LossPoint, NamedFile, RunState, StepReport,
-};
+use confab::base::plot;
+use confab::base::plot::{Axes, Line, Point};
+use confab::protocol::{Command as Order, NamedFile};
+use confab::run::LossPoint;
 use confab::session;
+use confab::session::RunStorage;
 use futures::channel::mpsc::{UnboundedSender, unbounded};
-use indicatif::{ProgressBar, ProgressStyle};
+use screen::Screen;
 
-/// Steps between two lines of the log, and on a standard error that is no terminal.
-pub(super) const LOG_EVERY: usize = 10;
-/// Of the curves, in pixels.
+/// Size of the picture of the curves, in pixels.
 const PLOT_SIZE: (u32, u32) = (760, 360);
 
 pub fn command() -> Command {
     Command::new("train")
         .about("Trains a model; Ctrl-C saves it and stops")
         .args(super::knobs::args())
-        .arg(super::device_arg())
+        .arg(super::device::arg())
         .arg(
             Arg::new("out")
                 .long("out")
@@ -77,10 +75,10 @@ pub fn command() -> Command {
 }
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
-    let device = super::device(matches);
+    let device = super::device::choice(matches);
     let path = |name: &str| matches.get_one::<PathBuf>(name).cloned();
     let out = path("out").context("no file was named")?;
-    check_writable(&out)?;
+    super::files::check_writable(&out)?;
     let steps = path("keep-steps");
     if let Some(folder) = &steps {
         std::fs::create_dir_all(folder)
@@ -113,21 +111,23 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     orders.unbounded_send(Order::Train)?;
     let screen = RefCell::new(Screen::new(log, orders));
     let emit = |event| screen.borrow_mut().show(event);
-    let store = Store::file(out.clone()).with_steps(steps);
+    let store = RunStorage::file(out.clone()).with_steps(steps);
     futures::executor::block_on(session::run(received, emit, store));
     let screen = screen.into_inner();
     screen.result?;
     if let Some(file) = path("plot") {
         let svg = draw(&screen.history);
-        confab::platform::replace_file(&file, svg.as_bytes())
+        confab::base::file::replace_file(&file, svg.as_bytes())
             .with_context(|| format!("writing {}", file.display()))?;
     }
     match (screen.trained, screen.saved) {
         (Some(trained), saved) if saved != Some(trained) => {
             bail!("step {trained} was not saved to {}; name another --out", out.display())
         }
-        (Some(step), _) => super::tell(format_args!("Saved step {step} to {}", out.display())),
-        (None, _) => super::tell("Nothing new was trained"),
+        (Some(step), _) => {
+            super::terminal::tell(format_args!("Saved step {step} to {}", out.display()))
+        }
+        (None, _) => super::terminal::tell("Nothing new was trained"),
     }
     Ok(())
 }
@@ -144,20 +144,9 @@ fn stop_on_ctrl_c(orders: UnboundedSender<Order>) -> Result<()> {
     ctrlc::set_handler(pause).context("setting up Ctrl-C")
 }
 
-/// Finds out before hours of training whether `out` can be written.
-pub(super) fn check_writable(out: &Path) -> Result<()> {
-    ensure!(!out.is_dir(), "writing {}: it is a folder; name a file in it", out.display());
-    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    tempfile::tempfile_in(folder).with_context(|| {
-        format!("writing {}: no file can be made in {}", out.display(), folder.display())
-    })?;
-    Ok(())
-}
-
 /// The bytes of a checkpoint, with the settings that were given beside `--resume` put in.
 fn checkpoint(file: &Path, matches: &ArgMatches) -> Result<Vec<u8>> {
-    let bytes = super::read_bytes(file)?;
+    let bytes = super::files::read_bytes(file)?;
     let load = || format!("loading the checkpoint {}", file.display());
     let mut checkpoint = confab::checkpoint::Checkpoint::from_bytes(&bytes).with_context(load)?;
     ensure!(
@@ -191,7 +180,7 @@ fn checkpoint(file: &Path, matches: &ArgMatches) -> Result<Vec<u8>> {
 /// The bytes of a new run with the weights and memories of a checkpoint.
 fn restarted(file: &Path, matches: &ArgMatches) -> Result<Vec<u8>> {
     let load = || format!("beginning with the checkpoint {}", file.display());
-    let bytes = super::read_bytes(file)?;
+    let bytes = super::files::read_bytes(file)?;
     let checkpoint = confab::checkpoint::Checkpoint::from_bytes(&bytes).with_context(load)?;
     let mut config = checkpoint.config.clone();
     super::knobs::apply(matches, &mut config)?;
@@ -224,111 +213,4 @@ fn draw(history: &[LossPoint]) -> String {
         has_legend: true,
     };
     plot::draw(&[(axes, &lines)], PLOT_SIZE, false)
-}
-
-/// What is shown and logged of a session.
-struct Screen {
-    /// The losses so far, with those of a run that is resumed.
-    history: Vec<LossPoint>,
-    log: Option<File>,
-    bar: Option<ProgressBar>,
-    /// Closed to end the session.
-    orders: UnboundedSender<Order>,
-    /// The last step trained.
-    trained: Option<usize>,
-    result: Result<()>,
-    saved: Option<usize>,
-}
-
-impl Screen {
-    fn new(log: Option<File>, orders: UnboundedSender<Order>) -> Self {
-        let history = Vec::new();
-        Self { history, log, bar: None, orders, trained: None, result: Ok(()), saved: None }
-    }
-
-    fn show(&mut self, event: Event) {
-        match event {
-            Event::Device(device) => self.say(&format!("Device: {}", device.name)),
-            Event::Built(built) => self.begin(&built),
-            Event::Step(report) => self.step(&report),
-            Event::Notice { text } if self.result.is_ok() => self.say(&text),
-            Event::Saved { step } => self.saved = Some(step),
-            Event::Refused { reason } => self.end(Err(anyhow::Error::msg(reason))),
-            Event::State(RunState::Finished) => self.end(Ok(())),
-            Event::State(RunState::Paused) if self.trained.is_some() => self.end(Ok(())),
-            _ => {}
-        }
-    }
-
-    fn begin(&mut self, built: &Built) {
-        let RunConfig { model, train, .. } = &built.config;
-        self.history = built.history.clone();
-        self.say(&format!(
-            "{} parameters ({} layers, {} heads, width {}), {} tokens, steps {} to {}",
-            built.parameters,
-            model.n_layers,
-            model.n_heads,
-            model.d_model,
-            built.vocab_size,
-            built.step,
-            train.steps
-        ));
-        let bar = ProgressBar::new(train.steps as u64);
-        let style = "{bar:30} {pos}/{len} steps  {msg}  {eta} left";
-        bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
-        bar.set_position(built.step as u64);
-        bar.reset_eta();
-        self.bar = Some(bar);
-    }
-
-    fn step(&mut self, report: &StepReport) {
-        self.trained = Some(report.loss.step);
-        self.history.push(report.loss);
-        let StepReport { loss, steps_per_s, tokens_per_s } = report;
-        let LossPoint { step, train_loss, val_loss } = loss;
-        let validation = val_loss.map_or(String::new(), |loss| format!(", validation {loss:.3}"));
-        if !train_loss.is_finite() {
-            return self.end(Err(anyhow!(
-                "the loss is no longer a number after step {step}: training has diverged; \
-                 try a lower --lr"
-            )));
-        }
-        let line = format!(
-            "loss {train_loss:.3}{validation}, {steps_per_s:.1} steps/s, {tokens_per_s:.0} tokens/s"
-        );
-        if let Some(bar) = &self.bar {
-            bar.set_position(*step as u64);
-            bar.set_message(line.clone());
-        }
-        if step % LOG_EVERY != 0 && val_loss.is_none() {
-            return;
-        }
-        if !std::io::stderr().is_terminal() {
-            super::tell(format_args!("step {step}: {line}"));
-        }
-        if let Some(log) = &mut self.log {
-            let entry = serde_json::json!({
-                "step": step, "train_loss": train_loss, "val_loss": val_loss, "tokens_per_s": tokens_per_s,
-            });
-            if let Err(error) = writeln!(log, "{entry}") {
-                self.log = None;
-                self.end(Err(anyhow::Error::new(error).context("writing the log")));
-            }
-        }
-    }
-
-    fn say(&self, text: &str) {
-        match &self.bar {
-            Some(bar) if !bar.is_hidden() => bar.println(text),
-            _ => super::tell(text),
-        }
-    }
-
-    fn end(&mut self, result: Result<()>) {
-        if let Some(bar) = &self.bar {
-            bar.abandon();
-        }
-        self.result = std::mem::replace(&mut self.result, Ok(())).and(result);
-        self.orders.close_channel();
-    }
 }

@@ -1,59 +1,14 @@
 //! Everything that can be set, in one table.
 
-use super::memory::layers;
+use super::knob::{float, int, knob};
+use super::limits::MAX_SEED;
 use super::setting::{Place, at};
 use super::{
-    ConfigError, Distance, MAX_TEXT_BYTES, MemoryKind, MlpKind, NormKind, Positions, PruneBy,
-    RunConfig,
+    Distance, Knob, MAX_D_MODEL, MAX_MEMORY_TOKENS, MAX_TEXT_BYTES, MemoryKind, MixerKind, MlpKind,
+    NormKind, Positions, PruneBy, Range, RecallRule, TaskKind,
 };
-use crate::task::{RecallRule, TaskKind};
 
-/// One thing a user can set.
-#[derive(Clone, Copy, Debug)]
-pub struct Knob {
-    /// Path in [`RunConfig`]: `model.n_layers`. The key of a link.
-    pub key: &'static str,
-    /// Name of the control.
-    pub label: &'static str,
-    /// What it does and in what unit.
-    pub help: &'static str,
-    pub range: Range,
-    place: Place,
-}
-
-/// What a knob may be.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Range {
-    Int {
-        min: u64,
-        max: u64,
-    },
-    Float {
-        min: f64,
-        max: f64,
-    },
-    Bool,
-    Choice(&'static [&'static str]),
-    Text {
-        max_bytes: usize,
-    },
-    /// Numbers of layers.
-    Layers,
-}
-
-const fn knob(place: Place, label: &'static str, range: Range, help: &'static str) -> Knob {
-    Knob { key: place.key, label, help, range, place }
-}
-
-const fn int(place: Place, label: &'static str, min: u64, max: u64, help: &'static str) -> Knob {
-    knob(place, label, Range::Int { min, max }, help)
-}
-
-const fn float(place: Place, label: &'static str, min: f64, max: f64, help: &'static str) -> Knob {
-    knob(place, label, Range::Float { min, max }, help)
-}
-
-/// Of what is read in training; what is predicted stays clean.
+/// A knob for noise in what is read in training; what is predicted stays clean.
 const fn noise(place: Place, label: &'static str, help: &'static str) -> Knob {
     float(place, label, 0.0, 1.0, help)
 }
@@ -138,6 +93,12 @@ pub const KNOBS: &[Knob] = &[
         "the output matrix is the embedding transposed",
     ),
     knob(at!(model.bias), "Biases", Range::Bool, "linear layers and LayerNorms have biases"),
+    knob(
+        at!(model.mixer),
+        "Mixer",
+        Range::Choice(MixerKind::NAMES),
+        "the part of a layer that moves information between tokens",
+    ),
     knob(
         at!(model.norm),
         "Norm",
@@ -348,83 +309,9 @@ pub const KNOBS: &[Knob] = &[
     int(at!(seed), "Seed", 0, MAX_SEED, "decides weights, batches and dropout"),
 ];
 
-const MAX_SEED: u64 = (1 << 53) - 1;
-/// Most memory tokens of a model.
-pub const MAX_MEMORY_TOKENS: usize = 64;
-pub(super) const MAX_D_MODEL: usize = 2048;
-/// Widest that all heads of a layer may be together, for any model's size to fit 32 bits.
-pub(super) const MAX_HEADS_WIDTH: usize = 2 * MAX_D_MODEL;
-
 impl Knob {
+    /// The knob whose key is `key`.
     pub fn find(key: &str) -> Option<&'static Knob> {
         KNOBS.iter().find(|knob| knob.key == key)
-    }
-
-    /// The flag at the terminal: `--n-layers` for `model.n_layers`, `--noise-swap` for `noise.swap`.
-    pub fn flag(&self) -> String {
-        let name = match self.key.rsplit_once('.') {
-            Some(("task", _)) => "task",
-            Some(("noise", _)) | None => self.key,
-            Some(("model.memory", "kind")) => "memory",
-            Some(("model.memory", _)) => self.key.trim_start_matches("model."),
-            Some(("train.heads", _)) => self.key.trim_start_matches("train."),
-            Some((_, name)) => name,
-        };
-        name.replace(['_', '.'], "-")
-    }
-
-    /// Which task's option this is, if it is one.
-    pub fn task(&self) -> Option<TaskKind> {
-        let kind = self.key.strip_prefix("task.")?.split('.').next()?;
-        TaskKind::parse(kind)
-    }
-
-    /// The value of this knob in `config`, as a user would type it.
-    pub fn get(&self, config: &RunConfig) -> String {
-        (self.place.read)(config).show()
-    }
-
-    /// Sets this knob in `config` from what a user typed.
-    ///
-    /// # Errors
-    /// [`ConfigError::Range`] if `text` is not a value of this knob; `config` is then unchanged.
-    pub fn set(&self, config: &mut RunConfig, text: &str) -> Result<(), ConfigError> {
-        self.check(text)?;
-        (self.place.write)(config).take(text).ok_or_else(|| self.refuse(text))
-    }
-
-    /// Checks that `text` is in this knob's range.
-    pub(super) fn check(&self, text: &str) -> Result<(), ConfigError> {
-        let trimmed = text.trim();
-        let is_in_range = match self.range {
-            Range::Int { min, max } => trimmed.parse().is_ok_and(|v| (min..=max).contains(&v)),
-            Range::Float { min, max } => trimmed.parse().is_ok_and(|v| (min..=max).contains(&v)),
-            Range::Bool => trimmed.parse::<bool>().is_ok(),
-            Range::Choice(choices) => choices.contains(&trimmed),
-            Range::Text { max_bytes } => text.len() <= max_bytes,
-            Range::Layers => text.len() <= 200 && layers(text).is_some(),
-        };
-        if is_in_range { Ok(()) } else { Err(self.refuse(text)) }
-    }
-
-    fn refuse(&self, got: &str) -> ConfigError {
-        let mut got: String = got.chars().take(40).collect();
-        if got.is_empty() {
-            got = "nothing".into();
-        }
-        ConfigError::Range { key: self.key, label: self.label, got, takes: self.range.describe() }
-    }
-}
-
-impl Range {
-    pub fn describe(&self) -> String {
-        match self {
-            Range::Int { min, max } => format!("a whole number from {min} to {max}"),
-            Range::Float { min, max } => format!("a number from {min} to {max}"),
-            Range::Bool => "true or false".into(),
-            Range::Choice(choices) => format!("one of {}", choices.join(", ")),
-            Range::Layers => "numbers of layers, as 0,2".into(),
-            Range::Text { max_bytes } => format!("text of at most {} KiB", max_bytes >> 10),
-        }
     }
 }

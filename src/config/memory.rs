@@ -124,7 +124,7 @@ impl Default for MemoryConfig {
 }
 
 /// The numbers of layers that a user typed; `None` if it is something else.
-pub(super) fn layers(text: &str) -> Option<Vec<usize>> {
+pub fn layers(text: &str) -> Option<Vec<usize>> {
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
     parts.map(|part| part.parse().ok()).collect()
 }

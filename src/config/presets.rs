@@ -1,7 +1,7 @@
 //! Named sizes.
 
 use super::{
-    HeadsConfig, MemoryConfig, MlpKind, ModelConfig, NormKind, Positions, RunConfig, TrainConfig,
+    HeadsConfig, MemoryConfig, MixerKind, MlpKind, ModelConfig, NormKind, Positions, RunConfig, TrainConfig,
 };
 
 /// A named size, with the batch and learning rate that train it well.
@@ -63,6 +63,7 @@ impl Preset {
             dropout: 0.0,
             tied_head: true,
             bias: false,
+            mixer: MixerKind::Softmax,
             norm: NormKind::Layer,
             norm_eps: 1e-5,
             mlp: MlpKind::Gelu,
@@ -105,5 +106,17 @@ impl Preset {
     pub fn apply(&self, config: &mut RunConfig) {
         config.model = self.model();
         config.train = self.train();
+    }
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        PRESETS[0].model()
+    }
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        PRESETS[0].train()
     }
 }

@@ -1,8 +1,40 @@
-//! The options of each task.
+//! The tasks, and the options of each.
 
 use serde::{Deserialize, Serialize};
 
-use crate::task::{RecallRule, TaskKind};
+/// Which task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TaskKind {
+    #[default]
+    Phone,
+    Facts,
+    Text,
+    Induction,
+    Modular,
+}
+
+impl_names! {
+    TaskKind:
+    Phone = "phone",
+    Facts = "facts",
+    Text = "text",
+    Induction = "induction",
+    Modular = "modular",
+}
+
+/// Number that the line after the separator of a `phone` record repeats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecallRule {
+    /// One of the listed lines, number and all: it can be recalled.
+    #[default]
+    True,
+    /// A listed name with a *fresh* number, as the published generator drew it: it cannot.
+    AsPublished,
+}
+
+impl_names!(RecallRule: True = "true", AsPublished = "as_published");
 
 /// Which task, and the options of each.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -17,7 +49,7 @@ pub struct TaskConfig {
 }
 
 impl TaskConfig {
-    /// Whether it is that of a model from elsewhere, which brought nothing to train on.
+    /// True if it is that of a model from elsewhere, which brought nothing to train on.
     pub fn is_unknown(&self) -> bool {
         self.kind == TaskKind::Text && self.text.text.is_empty()
     }
@@ -30,7 +62,7 @@ pub struct PhoneConfig {
     pub lines: usize,
     /// First names to draw from: the first `names` of the list.
     pub names: usize,
-    /// What the line after the separator repeats.
+    /// Number that the line after the separator repeats.
     pub recall: RecallRule,
     /// Share of records, 0 to 1, that ask for a name of the whole book; where no line has it, the
     /// answer is `?`.
@@ -64,12 +96,9 @@ impl Default for FactsConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct TextConfig {
     /// The user's own text: plain, or JSONL with `instruction`/`output` or
-    /// `question`/`fact`/`answer`. At most [`MAX_TEXT_BYTES`].
+    /// `question`/`fact`/`answer`. At most [`MAX_TEXT_BYTES`](super::MAX_TEXT_BYTES).
     pub text: String,
 }
-
-/// The largest text a run takes in; it travels in the checkpoint.
-pub const MAX_TEXT_BYTES: usize = 4 << 20;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -91,7 +120,7 @@ impl Default for InductionConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModularConfig {
-    /// What is added is taken modulo this.
+    /// Number that sums are taken modulo.
     pub modulus: usize,
     /// Share of all pairs that are trained on, 0 to 1; the others are held out.
     pub share: f64,

@@ -1,6 +1,17 @@
-//! What a model may be made of instead of GPT-2's parts.
+//! Names of the parts that a model may have instead of GPT-2's.
 
 use serde::{Deserialize, Serialize};
+
+/// What moves information between tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MixerKind {
+    /// Causal attention by a softmax (Vaswani et al. 2017).
+    #[default]
+    Softmax,
+}
+
+impl_names!(MixerKind: Softmax = "softmax");
 
 /// What each token is divided by before a layer reads it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,17 +54,6 @@ impl_names! {
     Relu2 = "relu2",
     Swiglu = "swiglu",
     None = "none",
-}
-
-impl MlpKind {
-    /// Matrices of the feed-forward layer.
-    pub fn matrices(self) -> usize {
-        match self {
-            Self::None => 0,
-            Self::Swiglu => 3,
-            _ => 2,
-        }
-    }
 }
 
 /// How attention learns where a token is.

@@ -1,24 +1,25 @@
-//! Answers to questions: with the fact given, left out, and stated falsely.
+//! Answers to questions, with the fact given, left out, or stated falsely.
 
 use burn::tensor::ExecutionError;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::Writer;
+use crate::generate::Writer;
 use crate::report::{Answers, FactsReport, Score};
-use crate::task::{Facts, Field, Record, Split};
+use crate::task::{Facts, Split};
+use crate::run::{Field, Record};
 
-/// What ends a record.
+/// End mark of a record.
 const END: &str = "{E}";
 
-/// A record's parts.
+/// Parts of a record.
 struct Question {
     question: String,
     fact: String,
     answer: String,
 }
 
-/// Asks about one record, by turns one that was trained on and one held out.
+/// Asks about one record. Records of the training set and held-out ones alternate.
 pub async fn score(
     report: &mut FactsReport,
     task: &Facts,
@@ -54,7 +55,7 @@ pub async fn score(
     Ok(())
 }
 
-/// The model's answer, and the probability it gave to all of it.
+/// The model's answer, and the probability of the whole answer.
 async fn ask(
     writer: &mut Writer,
     question: &str,
@@ -66,7 +67,7 @@ async fn ask(
     Ok((answer, written.confidences.iter().product()))
 }
 
-/// The model's answer, after a fact that it tells by itself.
+/// The model's answer after a fact that it also writes.
 async fn tell(writer: &mut Writer, question: &str) -> Result<String, ExecutionError> {
     const LONGEST: usize = 256;
     let written = writer.write(&format!("{{B}}{question} ("), END, LONGEST).await?;

@@ -5,16 +5,16 @@ use std::collections::HashSet;
 use burn::tensor::ExecutionError;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Writer, Written};
+use crate::generate::{Writer, Written};
 use crate::report::{PhoneReport, Score};
 use crate::task::{Phone, Split, UNKNOWN};
 
-/// Lines written after one list to count the different ones.
+/// Lines written after one list, to count the distinct ones.
 const REPEATS: usize = 100;
-/// A line that does not end is broken off.
+/// Most characters of a line; longer ones are cut off.
 const LONGEST_LINE: usize = 48;
 
-/// A line of the book.
+/// A line of the phone book.
 #[derive(Clone, Debug, PartialEq)]
 struct Line {
     first: String,
@@ -26,7 +26,7 @@ pub fn empty(task: &Phone) -> PhoneReport {
     PhoneReport { by_line: vec![Score::default(); task.lines()], ..Default::default() }
 }
 
-/// Has the model recall from one held-out record.
+/// Scores recall on one held-out record.
 pub async fn score(
     report: &mut PhoneReport,
     task: &Phone,
@@ -37,7 +37,7 @@ pub async fn score(
     let free = writer.write(&prompt, "\n", LONGEST_LINE).await?;
     score_free(report, &list, &free.text);
 
-    // Which line is asked for goes through the list in turn.
+    // The requested line cycles through the list.
     let at = report.asked.of % list.len();
     let Line { first, last, number } = &list[at];
     let asked = format!("{prompt}{first} {last}: ");
@@ -66,7 +66,7 @@ fn abstain(report: &mut PhoneReport, written: &Written, is_unlisted: bool) {
     }
 }
 
-/// Counts the different lines that the model writes after one list.
+/// Counts the distinct lines that the model writes after one list.
 pub async fn repeat(
     report: &mut PhoneReport,
     task: &Phone,
@@ -82,7 +82,7 @@ pub async fn repeat(
     Ok(())
 }
 
-/// A held-out record up to its recalled line, and its list.
+/// Draws a held-out record: its text up to the recalled line, and its list.
 fn draw(task: &Phone, rng: &mut ChaCha8Rng) -> (String, Vec<Line>) {
     let record = task.draw(Split::Validation, rng).text;
     let lines: Vec<&str> = record.split_inclusive('\n').collect();
@@ -120,7 +120,7 @@ fn score_asked(report: &mut PhoneReport, at: usize, number: &str, written: &Writ
     }
 }
 
-/// `First Last: NNN-NNN-NNNN \n` or, for the number, [`UNKNOWN`]; else `None`.
+/// Parses `First Last: NNN-NNN-NNNN \n`, where the number may be [`UNKNOWN`]; `None` for any other form.
 fn read_line(text: &str) -> Option<Line> {
     let (name, number) = text.strip_suffix(" \n")?.split_once(": ")?;
     let (first, last) = name.split_once(' ')?;

@@ -1,17 +1,17 @@
-//! What a model writes after a prompt, again and again.
+//! Repeated samples of a model after one prompt.
 
 use burn::tensor::ExecutionError;
 
-use super::Writer;
+use crate::generate::Writer;
 use crate::report::{EvalOptions, ProbeReport, ProbeSample};
 use crate::task::Task;
 use crate::tokenizer::UnknownCharacter;
-use crate::trainer::Trainer;
+use crate::learn::Trainer;
 
-/// Characters after which a sample is broken off.
+/// Most characters of a sample.
 const LONGEST: usize = 96;
 
-/// Samples of one prompt under way, all by the weights that the model had at first.
+/// Samples of one prompt in progress, all with the weights from its start.
 pub struct Probing {
     writer: Writer,
     task: Task,
@@ -20,10 +20,10 @@ pub struct Probing {
 }
 
 impl Probing {
-    /// `options.records` samples after `prompt`.
+    /// Prepares `options.records` samples after `prompt`.
     ///
     /// # Errors
-    /// A character of the prompt that the model does not know.
+    /// If the model does not know a character of the prompt.
     pub fn new(
         trainer: &Trainer,
         prompt: String,
@@ -31,11 +31,12 @@ impl Probing {
     ) -> Result<Self, UnknownCharacter> {
         trainer.tokenizer.encode(&prompt)?;
         let report = ProbeReport { step: trainer.step, prompt, ..ProbeReport::default() };
-        let (writer, task) = (Writer::new(trainer, options), trainer.task.clone());
+        let writer = Writer::new(trainer.model(), &trainer.tokenizer, options);
+        let task = trainer.task.clone();
         Ok(Self { writer, task, samples: options.records, report })
     }
 
-    /// Draws one more sample; `false` if all were drawn.
+    /// Draws one more sample; `false` if none is left.
     ///
     /// # Errors
     /// If the device failed.
@@ -51,7 +52,7 @@ impl Probing {
         Ok(true)
     }
 
-    /// What was drawn so far.
+    /// Samples so far.
     pub fn report(&self) -> &ProbeReport {
         &self.report
     }

@@ -1,20 +1,21 @@
-//! Runs one after the other, each trained until it recalls everything or its steps are done.
+//! Runs in sequence, each trained until it recalls everything or completes its steps.
 
 use std::collections::VecDeque;
 
 use burn::tensor::{Device, ExecutionError};
 
-use crate::batch::{Batch, Row};
-use crate::capacity::{Current, Outcome, Sweeping, stored_bits};
+use crate::data::{Batch, Row};
+use crate::report::sweep::{Current, Outcome, Sweeping, stored_bits};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::config::{ConfigError, MemoryLimits, RunConfig};
 use crate::report::Score;
-use crate::task::{Facts, Field, Split, Task};
-use crate::trainer::Trainer;
+use crate::task::{Facts, Split, Task};
+use crate::run::Field;
+use crate::learn::Trainer;
 
-/// Most records that are asked for, spread evenly over all.
+/// Most records to recall, spread evenly over all.
 const MOST_RECORDS: usize = 1000;
-/// Records asked for at a time.
+/// Records per batch.
 const ROWS: usize = 32;
 
 /// One run of a sweep.
@@ -35,7 +36,7 @@ impl SweepRun {
         Ok(Self { trainer: Trainer::new(config, device, limits)?, link })
     }
 
-    /// A run as it was saved.
+    /// Resumes a saved run.
     ///
     /// # Errors
     /// As for [`Trainer::resume`].
@@ -52,7 +53,7 @@ impl SweepRun {
         &self.trainer
     }
 
-    /// Trains one more step. What the run came to, once that is known.
+    /// Trains one more step. Returns the outcome of the run once it is known.
     ///
     /// # Errors
     /// If the device failed.
@@ -79,7 +80,7 @@ impl SweepRun {
         Ok(Some(Outcome {
             link: self.link.clone(),
             facts: task.facts.facts,
-            parameters: self.trainer.layout.len(),
+            parameters: self.trainer.model().layout.len(),
             seed: *seed,
             steps: self.trainer.step,
             recalled,
@@ -89,18 +90,17 @@ impl SweepRun {
     }
 }
 
-/// The run's name, if it is one of facts.
+/// Name of the run, if its task is facts.
 fn name(config: &RunConfig) -> Result<String, ConfigError> {
-    if config.task.kind != crate::task::TaskKind::Facts {
+    if config.task.kind != crate::config::TaskKind::Facts {
         return Err(ConfigError::Task("only the task facts has facts to be recalled".into()));
     }
     Outcome::name(config).map_err(|error| ConfigError::Task(error.to_string()))
 }
 
-/// How many training records the model writes on with, from the end of their question, to the
-/// letter, always taking the likeliest character.
+/// Number of training records that the model completes exactly from the end of their question, always with the
+/// likeliest character.
 async fn recall(trainer: &Trainer, facts: &Facts) -> Result<Score, ExecutionError> {
-    let model = trainer.model();
     let context = trainer.config.model.context;
     let records = facts.records(Split::Train);
     let stride = records.len().div_ceil(MOST_RECORDS).max(1);
@@ -109,13 +109,13 @@ async fn recall(trainer: &Trainer, facts: &Facts) -> Result<Score, ExecutionErro
     for records in records.chunks(ROWS) {
         let rows: Vec<Row> =
             records.iter().map(|record| Row::new(record, &trainer.tokenizer, context)).collect();
-        let batch = Batch::new(&rows, context, &trainer.parameters.device());
+        let batch = Batch::new(&rows, context, &trainer.device());
         let seq = batch.tokens.dims()[1];
-        let (logits, _) = model.forward(batch.tokens);
-        // No memory token is written.
+        let logits = trainer.predict(&batch).logits;
+        // Memory tokens are never written.
         let logits = logits.narrow(2, 0, trainer.tokenizer.text_size());
-        // The likeliest characters are those of the record as long as all before them were, so the
-        // record itself can be read instead of what would be written.
+        // The likeliest characters equal the record's as long as all earlier ones did, so one pass over the record
+        // replaces writing.
         let likeliest = logits.argmax(2).squeeze_dim::<2>(2);
         let hits = likeliest.equal(batch.targets).into_data_async().await?;
         let hits: Vec<bool> = hits.iter::<bool>().collect();
@@ -129,7 +129,7 @@ async fn recall(trainer: &Trainer, facts: &Facts) -> Result<Score, ExecutionErro
     Ok(recalled)
 }
 
-/// Runs under way, one at a time.
+/// A sweep in progress, one run at a time.
 pub struct Sweep {
     runs: VecDeque<RunConfig>,
     current: Option<SweepRun>,
@@ -148,7 +148,7 @@ impl Sweep {
     ) -> Result<Self, ConfigError> {
         let mut checked: Option<&RunConfig> = None;
         for run in &runs {
-            // One that differs by its seed alone works as well.
+            // A run that differs only by its seed needs no further check.
             if checked.is_none_or(|other| RunConfig { seed: other.seed, ..run.clone() } != *other) {
                 name(run)?;
                 Trainer::check(run, &limits)?;
@@ -166,7 +166,7 @@ impl Sweep {
         if self.current.is_none()
             && let Some(run) = self.runs.pop_front()
         {
-            // All were checked at first: none is refused here.
+            // `new` checked all runs, so none is refused here.
             self.current = SweepRun::new(run, self.device.clone(), &self.limits).ok();
         }
         if let Some(run) = &mut self.current
@@ -178,11 +178,11 @@ impl Sweep {
         Ok(self.current.is_some() || !self.runs.is_empty())
     }
 
-    /// How it stands.
-    pub fn standing(&self) -> Sweeping {
+    /// Progress so far.
+    pub fn progress(&self) -> Sweeping {
         let current = self.current.as_ref().map(|SweepRun { trainer, .. }| Current {
             facts: trainer.config.task.facts.facts,
-            parameters: trainer.layout.len(),
+            parameters: trainer.model().layout.len(),
             seed: trainer.config.seed,
             step: trainer.step,
             steps: trainer.config.train.steps,

@@ -1,23 +1,24 @@
 //! Figures as SVG.
 
 use super::{Content, Figure, Grid, Plot, Series};
-use crate::plot::{self, Anchor, Axes, Line, Point, Svg};
+use crate::base::plot;
+use crate::base::plot::{Anchor, Axes, Line, Point, Svg};
 
-/// Height of a cell, its width with text in it, and about that of a character, in pixels.
+/// Height of a cell, its width with text, and approximate width of a character, in pixels.
 const CELL: i32 = 16;
 const WIDE: i32 = 46;
 const CHARACTER: i32 = 8;
-/// Above the cells, and around them.
+/// Space above the cells, and around them, in pixels.
 const TOP: i32 = 44;
 const GAP: i32 = 8;
-/// Of a plot.
+/// Width and height of a plot, in pixels.
 const SIZE: (u32, u32) = (640, 320);
 /// Most cells of a picture: a square of 512 by 512.
 const MOST_CELLS: usize = 1 << 18;
 
 impl Figure {
     /// # Errors
-    /// If it is a table, or has more than fits in a picture.
+    /// If it is a table, or has more cells than a picture can hold.
     pub fn to_svg(&self, is_dark: bool) -> Result<String, String> {
         match &self.content {
             Content::Grid(grid) => draw_grid(grid, &self.title, is_dark),
@@ -66,13 +67,13 @@ fn draw_grid(grid: &Grid, title: &str, is_dark: bool) -> Result<String, String> 
     Ok(svg.finish())
 }
 
-/// Whether white can be read on a colour better than black.
+/// True if white text reads better than black on this colour.
 pub fn needs_white([red, green, blue]: [u8; 3]) -> bool {
     299 * u32::from(red) + 587 * u32::from(green) + 114 * u32::from(blue) < 140_000
 }
 
 impl Plot {
-    /// Drawn in `size`, in pixels.
+    /// Draws the plot in `size`, in pixels.
     pub fn to_svg(&self, size: (u32, u32), is_dark: bool) -> String {
         let point = |[x, y]: &[f32; 2]| Point { x: (*x).into(), y: (*y).into(), spread: 0.0 };
         let line = |series: &Series| Line {

@@ -1,4 +1,4 @@
-//! Why a model is not imported.
+//! Reasons for which a model is not imported.
 
 use crate::config::ConfigError;
 

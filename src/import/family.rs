@@ -1,4 +1,4 @@
-//! Where each family of models keeps Confab's parameters.
+//! Families of models, and the tensors in which each keeps Confab's parameters.
 
 use super::ImportError;
 use super::tensors::{Tensors, View};
@@ -6,13 +6,13 @@ use super::tensors::{Tensors, View};
 /// Names of tensors, without `transformer.` or `model.` before them.
 #[derive(Debug)]
 pub struct Family {
-    /// Confab's names and theirs, of what is outside of blocks.
+    /// Confab's names and theirs, of parameters outside of blocks.
     outer: &'static [(&'static str, &'static str)],
-    /// What is before the number of a block.
+    /// Prefix of a block's number.
     block: &'static str,
     /// Confab's names and theirs, of a block's parts.
     parts: &'static [(&'static str, &'static str)],
-    /// Whether matrices in blocks are `[out, in]`, as torch.nn.Linear keeps them.
+    /// True if matrices in blocks are `[out, in]`, as torch.nn.Linear keeps them.
     is_transposed: bool,
 }
 
@@ -84,13 +84,13 @@ pub const LLAMA: Family = Family {
 
 pub const UNEMBED: &str = "lm_head.weight";
 
-/// Whether the tensor `name` is no weight of a model: a constant, or an unembedding that is tied.
+/// True if the tensor `name` is no weight of a model: a constant, or an unembedding that is tied.
 pub fn is_ignored(name: &str) -> bool {
     let constants = [".attn.bias", ".attn.masked_bias", "rotary_emb.inv_freq"];
     name == UNEMBED || constants.iter().any(|constant| name.ends_with(constant))
 }
 
-/// Whether the unembedding is the embedding: if there is none, or if it is the same to the bit.
+/// True if the unembedding is the embedding: if there is none, or if it is the same to the bit.
 pub fn is_tied(tensors: &Tensors, embed: &str) -> bool {
     match (tensors.find(embed), tensors.find(UNEMBED)) {
         (Some(embed), Some(unembed)) => embed.is_same(unembed),
@@ -98,11 +98,11 @@ pub fn is_tied(tensors: &Tensors, embed: &str) -> bool {
     }
 }
 
-/// What of which tensor is a parameter.
+/// The tensor, or the part of one, that a parameter is read from.
 pub struct Source {
     pub name: String,
     is_transposed: bool,
-    /// Of queries, keys and values that lie side by side.
+    /// Number of the third, where queries, keys and values lie side by side.
     third: Option<usize>,
 }
 
@@ -130,7 +130,7 @@ impl Family {
 }
 
 impl Source {
-    /// Where the parameter lies, which is of `shape`.
+    /// The parameter's matrix in its tensor; the parameter is of `shape`.
     ///
     /// # Errors
     /// If its tensor is missing or odd.

@@ -3,12 +3,13 @@
 use serde_json::{Map, Value};
 
 use super::family::{GPT2, LLAMA, is_tied};
+use super::model_files::ModelFiles;
 use super::settings::{Settings, brief};
 use super::tensors::Tensors;
-use super::{File, ImportError, Model};
+use super::{File, ImportError};
 use crate::config::{KNOBS, MlpKind, ModelConfig, NormKind, Positions, Range};
 
-pub fn read<'a>(files: &[File<'a>]) -> Result<Model<'a>, ImportError> {
+pub fn read<'a>(files: &[File<'a>]) -> Result<ModelFiles<'a>, ImportError> {
     let config = files.iter().find(|file| file.name == "config.json");
     let weights: Vec<File> =
         files.iter().filter(|file| file.name.ends_with(".safetensors")).copied().collect();
@@ -50,7 +51,7 @@ pub fn read<'a>(files: &[File<'a>]) -> Result<Model<'a>, ImportError> {
     }
 }
 
-fn gpt2<'a>(settings: &Settings<'a>, tensors: Tensors<'a>) -> Result<Model<'a>, ImportError> {
+fn gpt2<'a>(settings: &Settings<'a>, tensors: Tensors<'a>) -> Result<ModelFiles<'a>, ImportError> {
     settings.expect("scale_attn_weights", true)?;
     settings.expect("scale_attn_by_inverse_layer_idx", false)?;
     settings.expect("add_cross_attention", false)?;
@@ -81,14 +82,14 @@ fn gpt2<'a>(settings: &Settings<'a>, tensors: Tensors<'a>) -> Result<Model<'a>, 
         ..ModelConfig::default() // whose parts are GPT-2's
     };
     let vocab_size = settings.need("vocab_size")?;
-    Ok(Model { file: settings.file, config, vocab_size, family: &GPT2, tensors })
+    Ok(ModelFiles { file: settings.file, config, vocab_size, family: &GPT2, tensors })
 }
 
 fn llama<'a>(
     settings: &Settings<'a>,
     qk_norm: bool,
     tensors: Tensors<'a>,
-) -> Result<Model<'a>, ImportError> {
+) -> Result<ModelFiles<'a>, ImportError> {
     settings.expect("hidden_act", "silu")?;
     let bias = settings.get("attention_bias")?.unwrap_or(false);
     let mlp_bias = settings.get("mlp_bias")?.unwrap_or(false);
@@ -121,7 +122,7 @@ fn llama<'a>(
         ..ModelConfig::default()
     };
     let vocab_size = settings.need("vocab_size")?;
-    Ok(Model { file: settings.file, config, vocab_size, family: &LLAMA, tensors })
+    Ok(ModelFiles { file: settings.file, config, vocab_size, family: &LLAMA, tensors })
 }
 
 /// A size, or 0 if it is the one that is meant anyway.
@@ -129,7 +130,7 @@ fn unless(found: Option<usize>, usual: usize) -> usize {
     found.filter(|found| *found != usual).unwrap_or(0)
 }
 
-/// As long as the model's, or as Confab's may be: rotary positions have no table to be cut.
+/// The model's context, cut to the longest of Confab's: rotary positions have no table to be cut.
 fn context(settings: &Settings) -> Result<usize, ImportError> {
     let longest = KNOBS.iter().find_map(|knob| match (knob.key, knob.range) {
         ("model.context", Range::Int { max, .. }) => usize::try_from(max).ok(),

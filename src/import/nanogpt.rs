@@ -3,15 +3,16 @@
 //! `meta.pkl` of its data sets of characters.
 
 use super::family::{NANOGPT, is_tied};
+use super::model_files::ModelFiles;
 use super::pickle::Pickle;
 use super::settings::Settings;
 use super::tensors::Tensors;
 use super::torch::Archive;
 use super::vocabulary::{Named, Names, Vocabulary};
-use super::{File, ImportError, Model};
+use super::{File, ImportError};
 use crate::config::ModelConfig;
 
-pub fn read<'a>(file: &File<'a>) -> Result<Model<'a>, ImportError> {
+pub fn read<'a>(file: &File<'a>) -> Result<ModelFiles<'a>, ImportError> {
     let archive = Archive::open(file)?;
     let root = archive.pickle.root();
     let lacks = |key| ImportError::Setting {
@@ -40,7 +41,7 @@ pub fn read<'a>(file: &File<'a>) -> Result<Model<'a>, ImportError> {
         ..ModelConfig::default()                     // whose parts are nanoGPT's
     };
     let vocab_size = settings.need("vocab_size")?;
-    Ok(Model { file: file.name, config, vocab_size, family: &NANOGPT, tensors })
+    Ok(ModelFiles { file: file.name, config, vocab_size, family: &NANOGPT, tensors })
 }
 
 /// The names of `rows` tokens from a `meta.pkl`, whose dict `itos` has the text of each id.

@@ -7,9 +7,11 @@
 //! deep call.
 
 mod machine;
+mod node;
 
 use super::ImportError;
 use machine::{Machine, Stop};
+use node::{Global, Id, Node};
 
 /// Pickles of models are far shorter; guards memory, of which each byte may take about fifty.
 const MAX_BYTES: usize = 8 << 20;
@@ -17,47 +19,6 @@ const MAX_BYTES: usize = 8 << 20;
 pub struct Pickle<'a> {
     nodes: Vec<Node<'a>>,
     root: Id,
-}
-
-type Id = usize;
-
-#[derive(Debug)]
-enum Node<'a> {
-    None,
-    Bool(bool),
-    Int(i64),
-    Float(f64),
-    Text(&'a str),
-    /// A list or a tuple.
-    List(Vec<Id>),
-    Dict(Vec<(Id, Id)>),
-    Global(Global<'a>),
-    /// Of a storage: what is said of it.
-    Persistent(Id),
-    /// What it is rebuilt from.
-    Tensor(Id),
-}
-
-/// What a pickle may name.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Global<'a> {
-    OrderedDict,
-    RebuildTensor,
-    RebuildParameter,
-    /// A class of storages by its name: `FloatStorage`.
-    Storage(&'a str),
-}
-
-impl<'a> Global<'a> {
-    fn find(module: &str, name: &'a str) -> Option<Self> {
-        match (module, name) {
-            ("collections", "OrderedDict") => Some(Self::OrderedDict),
-            ("torch._utils", "_rebuild_tensor_v2") => Some(Self::RebuildTensor),
-            ("torch._utils", "_rebuild_parameter") => Some(Self::RebuildParameter),
-            ("torch", _) if name.ends_with("Storage") => Some(Self::Storage(name)),
-            _ => None,
-        }
-    }
 }
 
 /// A value of a pickle.
@@ -128,17 +89,17 @@ impl<'p, 'a> Value<'p, 'a> {
         if let Node::Global(Global::Storage(name)) = self.node { Some(name) } else { None }
     }
 
-    /// What is said of a storage that is kept elsewhere.
+    /// Description of a storage that is kept elsewhere.
     pub fn persistent(self) -> Option<Self> {
         if let Node::Persistent(id) = self.node { Some(self.pickle.value(*id)) } else { None }
     }
 
-    /// What a tensor is rebuilt from.
+    /// Arguments that a tensor is rebuilt from.
     pub fn tensor(self) -> Option<Self> {
         if let Node::Tensor(id) = self.node { Some(self.pickle.value(*id)) } else { None }
     }
 
-    /// As JSON, if it is one number, word or truth.
+    /// JSON of the value, if it is one number, word or truth.
     pub fn scalar(self) -> Option<serde_json::Value> {
         match self.node {
             Node::None => Some(serde_json::Value::Null),

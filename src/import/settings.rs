@@ -1,4 +1,4 @@
-//! What a file says of how its model is built.
+//! Settings by which a model was built, as a file has them.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -39,7 +39,7 @@ impl<'a> Settings<'a> {
         read.map(Some).map_err(|why| self.refuse(key, format!("cannot be read: {why}")))
     }
 
-    /// As [`get`](Self::get), of what must be there.
+    /// The value of `key`, which must be there: see [`get`](Self::get).
     pub fn need<T: DeserializeOwned>(&self, key: &'static str) -> Result<T, ImportError> {
         self.get(key)?.ok_or_else(|| self.refuse(key, "is missing; use another copy"))
     }

@@ -1,4 +1,4 @@
-//! Tensors as they lie in files, and what of them is a parameter.
+//! Tensors as they lie in files, and the matrices in them.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use safetensors::tensor::{Dtype, SafeTensors};
 
 use super::{File, ImportError};
 
-/// What a tensor's numbers are.
+/// Type of a tensor's numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Number {
     F64,
@@ -44,7 +44,7 @@ impl Number {
 #[derive(Clone, Debug)]
 pub struct Tensor<'a> {
     pub file: &'a str,
-    /// As the file has it.
+    /// The file's name for it.
     pub name: String,
     pub number: Number,
     pub shape: Vec<usize>,
@@ -59,7 +59,7 @@ impl Tensor<'_> {
         ImportError::Tensor { file: self.file.into(), name: self.name.clone(), what: what.into() }
     }
 
-    /// Whether its values are those of `other`, to the bit.
+    /// True if its values are those of `other`, to the bit.
     pub fn is_same(&self, other: &Tensor) -> bool {
         (self.number, &self.shape, &self.strides) == (other.number, &other.shape, &other.strides)
             && self.own_bytes() == other.own_bytes()
@@ -93,7 +93,7 @@ impl<'a> Tensors<'a> {
         Self { files, by_name: BTreeMap::new() }
     }
 
-    /// Those of safetensors files, all of which are searched.
+    /// The tensors of safetensors files, all of which are searched.
     pub fn of_safetensors(files: Vec<File<'a>>) -> Result<Self, ImportError> {
         let mut out = Self::new(files.clone());
         for File { name: file, bytes } in files {

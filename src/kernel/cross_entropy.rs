@@ -10,9 +10,10 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 
-use super::fused::{self, Fused, PART};
-use super::lanes::{exp2, wide};
-use crate::platform::for_each;
+use super::fused;
+use super::fused::{Fused, PART};
+use crate::base::lanes::{exp2, wide};
+use crate::base::parallel::for_each;
 
 /// −ln p(target) of every token, in nats.
 ///

@@ -12,6 +12,12 @@ pub struct Dropout {
     seed: u32,
 }
 
+impl Default for Dropout {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
 impl Dropout {
     /// Nothing is dropped.
     pub const NONE: Self = Self { p: 0.0, seed: 0 };

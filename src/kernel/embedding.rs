@@ -19,12 +19,12 @@ pub fn embed(
     w_pos: Option<&Param<2>>,
     start: usize,
 ) -> Tensor<3> {
-    let Param::Part(of_tokens) = w_e else {
+    let Param::Slice(of_tokens) = w_e else {
         return reference(tokens, w_e.tensor(), w_pos.map(Param::tensor), start);
     };
-    let leaf = of_tokens.memory.leaf().clone();
+    let leaf = of_tokens.parameters.leaf().clone();
     let pos_start = match w_pos {
-        Some(Param::Part(w_pos)) => Some(w_pos.start + start * w_pos.shape[1]),
+        Some(Param::Slice(w_pos)) => Some(w_pos.start + start * w_pos.shape[1]),
         _ => None,
     };
     fused::apply(gpu::Embed::new(tokens, of_tokens.clone(), pos_start), [leaf.into_dispatch()])

@@ -16,7 +16,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 /// A function of `N` float tensors of a backend, each contiguous, and its gradient.
 pub trait Fused<B: Executor, const N: usize>: Clone + Debug + Send + 'static {
-    /// What the backward pass needs besides the inputs.
+    /// Values that the backward pass needs besides the inputs.
     type Saved: Clone + Debug + Send + 'static;
 
     fn forward(&self, inputs: &[FloatTensor<B>; N]) -> (FloatTensor<B>, Self::Saved);
@@ -33,7 +33,7 @@ pub trait Fused<B: Executor, const N: usize>: Clone + Debug + Send + 'static {
 
 /// A backend that fused operations are written for.
 pub trait Executor: Backend {
-    /// What of a tensor is this backend's.
+    /// This backend's tensor inside `kind`.
     ///
     /// # Panics
     /// If the tensor is another backend's.
@@ -91,7 +91,7 @@ impl Executor for Cube {
 /// Numbers that are worth a thread's while.
 pub const PART: usize = 1 << 14;
 
-/// Whether `device` is the CPU.
+/// `true` if `device` is the CPU.
 pub fn is_cpu(device: &Device) -> bool {
     matches!(device.clone().inner().as_dispatch(), DispatchDevice::Flex(_))
 }

@@ -8,9 +8,10 @@ use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
 
-use super::fused::{self, Fused, PART};
-use super::lanes::{exp2, mul_add, wide};
-use crate::platform::for_each;
+use super::fused;
+use super::fused::{Fused, PART};
+use crate::base::lanes::{exp2, mul_add, wide};
+use crate::base::parallel::for_each;
 
 /// On the CPU; a GPU does it with the product before it.
 ///

@@ -2,6 +2,9 @@
 
 mod cpu;
 pub mod gpu;
+mod layer;
+
+pub use layer::Linear;
 
 use burn::tensor::Tensor;
 use burn::tensor::module::linear as matrix_product;
@@ -10,15 +13,6 @@ use super::dropout::Dropout;
 use super::fused;
 use super::gelu::gelu;
 use super::param::Param;
-
-/// A matrix that is applied as `x W`, and a bias.
-#[derive(Clone, Debug)]
-pub struct Linear {
-    /// `[in, out]`
-    pub w: Param<2>,
-    /// `[out]`
-    pub b: Option<Param<1>>,
-}
 
 impl Linear {
     /// `x W + b`
@@ -44,7 +38,7 @@ impl Linear {
     /// `gelu(x W + b)`
     ///
     /// # Shapes
-    /// As in [`apply`](Self::apply).
+    /// Shapes of [`apply`](Self::apply).
     pub fn apply_gelu(&self, x: Tensor<3>) -> Tensor<3> {
         match gpu::Product::of(&[self]) {
             Some(product) => product.apply(x, gpu::Then::Gelu),
@@ -69,7 +63,7 @@ impl Linear {
     /// `x`: `[batch, seq, d_model]`; `w_e`: `[vocab, d_model]`; the result: `[batch, seq, vocab]`
     pub fn unembed(w_e: &Param<2>, x: Tensor<3>) -> Tensor<3> {
         match w_e {
-            Param::Part(part) => gpu::Product::transposed(part).apply(x, gpu::Then::Nothing),
+            Param::Slice(w_e) => gpu::Product::transposed(w_e).apply(x, gpu::Then::Nothing),
             Param::Own(w_e) => product_on_cpu(x, (**w_e).clone().transpose()),
         }
     }

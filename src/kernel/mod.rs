@@ -8,14 +8,14 @@ pub mod attention;
 pub mod cross_entropy;
 pub mod dropout;
 pub mod embedding;
-mod fused;
+pub(crate) mod fused;
 pub mod gelu;
 pub mod gpu;
-pub(crate) mod lanes;
 pub mod layer_norm;
 pub mod linear;
 pub mod nearest;
 pub mod param;
 pub mod top;
+pub mod transfer;
 
 pub use fused::is_cpu;

@@ -14,14 +14,14 @@ use super::linear::gpu::half::Half;
 pub enum Param<const D: usize> {
     /// A tensor of its own, by which Burn takes the gradient.
     Own(Box<Tensor<D>>),
-    /// A part of a GPU's memory, which kernels read as it lies and leave the gradient beside.
-    Part(Part<D>),
+    /// A slice of a flat vector on a GPU, which kernels read as it lies and leave the gradient beside.
+    Slice(ParamSlice<D>),
 }
 
-/// A parameter that lies in a [`Memory`].
+/// A parameter that lies in [`FlatParameters`].
 #[derive(Clone, Debug)]
-pub struct Part<const D: usize> {
-    pub memory: Arc<Memory>,
+pub struct ParamSlice<const D: usize> {
+    pub parameters: Arc<FlatParameters>,
     /// Place of its first value.
     pub start: usize,
     pub shape: [usize; D],
@@ -29,14 +29,14 @@ pub struct Part<const D: usize> {
 
 /// All parameters of a model on a GPU, in one vector.
 #[derive(Clone, Debug)]
-pub struct Memory {
+pub struct FlatParameters {
     /// A leaf of the gradient graph if it is trained.
     leaf: Tensor<1>,
     /// `[parameters]`
     pub values: GpuTensor,
     /// `[parameters]`, to which the backward pass of every kernel adds.
     pub gradient: Option<GpuTensor>,
-    /// What the GPU's matrix units multiply.
+    /// Half precision, if the GPU has matrix units for it.
     pub half: Option<Half>,
 }
 
@@ -44,7 +44,7 @@ impl<const D: usize> Param<D> {
     pub fn shape(&self) -> [usize; D] {
         match self {
             Self::Own(tensor) => tensor.dims(),
-            Self::Part(part) => part.shape,
+            Self::Slice(slice) => slice.shape,
         }
     }
 
@@ -52,15 +52,15 @@ impl<const D: usize> Param<D> {
     pub fn tensor(&self) -> Tensor<D> {
         match self {
             Self::Own(tensor) => (**tensor).clone(),
-            Self::Part(Part { memory, start, shape }) => {
+            Self::Slice(ParamSlice { parameters, start, shape }) => {
                 let end = start + shape.iter().product::<usize>();
-                memory.leaf.clone().slice(*start..end).reshape(*shape)
+                parameters.leaf.clone().slice(*start..end).reshape(*shape)
             }
         }
     }
 }
 
-impl Memory {
+impl FlatParameters {
     /// `flat`, which is on a GPU, to be read.
     ///
     /// # Shapes
@@ -71,7 +71,7 @@ impl Memory {
         Self { leaf: flat.clone(), values, gradient: None, half }
     }
 
-    /// As [`new`](Self::new), to be trained: with gradients of 0.
+    /// `flat` to be trained: read as by [`new`](Self::new), with gradients of 0.
     pub fn trainable(flat: &Tensor<1>) -> Self {
         let leaf = flat.clone().autodiff().require_grad();
         let gradient = fused::primitive::<Cube>(flat.zeros_like().into_dispatch());
@@ -84,7 +84,7 @@ impl Memory {
         Some(Self { leaf: self.leaf.clone().inner(), gradient: None, ..self.clone() })
     }
 
-    /// What keeps a graph of operations together that otherwise only read parameters.
+    /// Leaf that keeps a graph of operations together that otherwise only read parameters.
     pub(super) fn leaf(&self) -> &Tensor<1> {
         &self.leaf
     }

@@ -6,7 +6,8 @@ use burn::tensor::{DType, Device, Int, Shape, Tensor, TensorData};
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
-use super::fused::{self, primitive};
+use super::fused;
+use super::fused::primitive;
 use super::gpu::{GpuTensor, arg, groups, ints};
 
 /// Units a group: each looks at a row.

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::write::{Tokens, Written};
-use super::{Exact, Found, NewSlot, Origin, Pairs, Shape, Store, StoreError};
+use super::write::learn;
+use super::{Exact, Found, Pairs, Read, Shape, Store, StoreError, Tokens, Written};
 use crate::config::{MemoryConfig, ModelConfig};
 
-/// What each layer of a model remembers, and after the last its output: which token followed what was
+/// Memory of each layer of a model, and after the last that of its output: which token followed what was
 /// unembedded. A copy keeps what was remembered when it was made.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Bank {
@@ -18,16 +18,16 @@ const SAME: f64 = 2e-3;
 /// Slots among which that is looked for: so many tokens may follow the same.
 const MOST_FOLLOWERS: usize = 128;
 
-/// What one layer remembers.
+/// Memory of one layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Memory {
     pub store: Arc<Exact>,
-    /// How often its slots came back together.
+    /// Counts of slots that came back together.
     pub pairs: Pairs,
 }
 
 impl Bank {
-    /// Nothing remembered, by the layers of such a model that can.
+    /// Empty memories, for the layers of such a model that have one.
     pub fn new(config: &ModelConfig) -> Self {
         let width = config.d_slot();
         let shape = Shape { d_key: width, d_value: width, distance: config.memory.distance };
@@ -41,12 +41,12 @@ impl Bank {
         Self { layers: (0..config.n_layers).map(layer).chain([output]).collect() }
     }
 
-    /// What `layer` remembers; `None` if it has no store.
+    /// Memory of `layer`; `None` if it has no store.
     pub fn layer(&self, layer: usize) -> Option<&Memory> {
         self.layers.get(layer)?.as_ref()
     }
 
-    /// What the output remembers: keys as long as the residual stream is wide, and tokens.
+    /// Memory of the output: keys as long as the residual stream is wide, and tokens.
     pub fn output(&self) -> Option<&Memory> {
         self.layers.last()?.as_ref()
     }
@@ -56,19 +56,19 @@ impl Bank {
         Some(Arc::make_mut(&mut self.layers.get_mut(layer)?.as_mut()?.store))
     }
 
-    /// Has a layer remember these slots instead.
+    /// Puts these slots in the place of a layer's.
     pub fn put(&mut self, layer: usize, store: Exact) {
         self.restore(layer, Memory::of(store));
     }
 
-    /// What a layer remembered, with all that a run that goes on needs of it.
+    /// Puts back what a layer remembered, with all that a run that goes on needs of it.
     pub fn restore(&mut self, layer: usize, memory: Memory) {
         if let Some(Some(held)) = self.layers.get_mut(layer) {
             *held = memory;
         }
     }
 
-    /// What such a model can read of this, which it remembers; the rest of it is empty.
+    /// Copy with the memories that such a model can read; its others are empty.
     pub fn fit(&self, config: &ModelConfig) -> Self {
         let mut fitting = Self::new(config);
         for (layer, memory) in self.memories() {
@@ -80,7 +80,7 @@ impl Bank {
         fitting
     }
 
-    /// Whether a model that reads this can read the other.
+    /// True if a model that reads this can read the other.
     pub fn is_like(&self, other: &Self) -> bool {
         let shapes = |bank: &Self| -> Vec<_> {
             bank.memories().map(|(layer, memory)| (layer, memory.store.shape())).collect()
@@ -94,7 +94,7 @@ impl Bank {
         layers.filter_map(|(layer, memory)| Some((layer, memory.as_ref()?)))
     }
 
-    /// Has the output remember which token followed each, where it does not remember that yet.
+    /// Writes down in the output's memory which token followed each, where it does not remember that yet.
     ///
     /// # Shapes
     /// `keys`: `[n, d_model]`
@@ -123,13 +123,13 @@ impl Bank {
         self.learn(layer, &config, tokens, &found, &Read { keys, values, gradient: None })
     }
 
-    /// What keys and values take.
+    /// Bytes that keys and values take.
     pub fn bytes(&self) -> usize {
         let numbers = |memory: &Memory| memory.store.keys().len() + memory.store.values().len();
         4 * self.memories().map(|(_, memory)| numbers(memory)).sum::<usize>()
     }
 
-    /// Has `layer` learn from what a step's tokens found in it, and tells what became of it.
+    /// Changes the memory of `layer` by what a step's tokens found in it, and tells what became of it.
     ///
     /// # Errors
     /// If the store failed, or what it was to learn is not finite.
@@ -143,32 +143,12 @@ impl Bank {
     ) -> Result<Written, StoreError> {
         let Some(Some(memory)) = self.layers.get_mut(layer) else { return Ok(Written::default()) };
         let Memory { store, pairs } = memory;
-        super::write::learn(Arc::make_mut(store), pairs, config, tokens, found, read)
+        learn(Arc::make_mut(store), pairs, config, tokens, found, read)
     }
 }
 
 impl Memory {
     fn of(store: Exact) -> Self {
         Self { store: Arc::new(store), pairs: Pairs::default() }
-    }
-}
-
-/// What a layer read a batch with.
-#[derive(Clone, Debug, Default)]
-pub struct Read {
-    /// What would be written down of each token: `[n, d_key]` and `[n, d_value]`.
-    pub keys: Vec<f32>,
-    pub values: Vec<f32>,
-    /// The gradient by the values found, if they are trained, with what they are moved by:
-    /// `[n, k, d_value]`.
-    pub gradient: Option<(Vec<f32>, f32)>,
-}
-
-impl Read {
-    /// The slot that token `at` would be written down as.
-    pub fn slot(&self, at: usize, shape: Shape, origin: Origin) -> NewSlot {
-        let Shape { d_key, d_value, .. } = shape;
-        let row = |values: &[f32], width| values[at * width..][..width].to_vec();
-        NewSlot { key: row(&self.keys, d_key), value: row(&self.values, d_value), origin }
     }
 }

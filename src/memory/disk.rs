@@ -5,16 +5,15 @@ mod finder;
 mod graph;
 mod store;
 
-use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use self::file::{Space, failed, int};
-use self::finder::{Changes, Finder};
-use self::graph::Broken;
 use super::near::MANY;
 use super::{Shape, StoreError};
+use file::{Space, failed, int};
+use finder::{Changes, Finder};
+use graph::{Broken, graph_file};
 
 /// One of the stores in an SQLite file. Every call that writes is one transaction: a program that is
 /// killed has written all of it or nothing, whatever the moment.
@@ -33,7 +32,7 @@ pub struct Disk {
     shape: Shape,
     /// Made by the first query.
     finder: Option<Finder>,
-    /// What of the space the finder knows.
+    /// The version of the space that the finder knows.
     version: i64,
     /// Changes that the graph's file lacks.
     unsaved: usize,
@@ -168,7 +167,7 @@ impl Drop for Disk {
     }
 }
 
-/// Writes down what the space is after a change, and, for a graph's file, what changed.
+/// Writes down the space as it is after a change, and, for a graph's file, what changed.
 fn note(db: &Connection, number: i64, space: &Space, changes: &Changes) -> rusqlite::Result<()> {
     db.prepare_cached(
         "UPDATE spaces SET next_id = ?2, count = ?3, version = ?4 WHERE number = ?1",
@@ -182,13 +181,6 @@ fn note(db: &Connection, number: i64, space: &Space, changes: &Changes) -> rusql
         }
     }
     Ok(())
-}
-
-/// Where the graph of a space's keys lies: beside the file.
-fn graph_file(path: &Path, space: i64, version: impl Display) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{space}.{version}.graph"));
-    name.into()
 }
 
 fn broken(doing: &'static str, path: &Path) -> impl Fn(Broken) -> StoreError + use<> {

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::{Found, NewSlot, Origin, Shape, Slot, Store, StoreError, mean};
 use crate::config::Distance;
-use crate::plain::Matrix;
-use crate::platform::for_each;
+use crate::base::matrix::Matrix;
+use crate::base::parallel::for_each;
 
 /// A store whose every answer is exact.
 #[derive(Clone, Debug, PartialEq)]

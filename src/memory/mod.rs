@@ -1,4 +1,4 @@
-//! What a memory layer remembers: keys with values, found again by nearness.
+//! Memories of a model's layers: keys with values, found again by nearness.
 //!
 //! A [`Store`] is a list of slots. One implementation a file; whatever bounds, merges or writes out a
 //! store is written against the trait.
@@ -14,6 +14,7 @@ mod exact;
 mod near;
 #[cfg(feature = "cli")]
 mod postgres;
+mod read;
 mod recombine;
 mod write;
 
@@ -23,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Distance;
 
-pub use bank::{Bank, Memory, Read};
+pub use bank::{Bank, Memory};
 #[cfg(feature = "cli")]
 pub use bench::{StoreBench, StoreRow};
 pub use change::{ChangeError, change, matching};
@@ -32,10 +33,11 @@ pub use disk::Disk;
 pub use exact::Exact;
 #[cfg(feature = "cli")]
 pub use postgres::Postgres;
+pub use read::Read;
 pub use recombine::Pairs;
 pub use write::{Tokens, Written};
 
-/// What the slots of a store have in common.
+/// Widths and distance that the slots of a store have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
     /// Numbers a key.
@@ -62,12 +64,12 @@ pub struct NewSlot {
     pub origin: Origin,
 }
 
-/// What wrote a slot.
+/// The text that wrote a slot.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
     /// The characters up to the one that it was written at, at most [`ORIGIN_CHARS`] of them.
     pub text: String,
-    /// What the task had follow that character; nothing if nothing was to follow.
+    /// The text that the task had follow that character; nothing if nothing was to follow.
     pub next: String,
     /// The step of the run, counted from 1; 0 if it was not written in training.
     pub step: u64,
@@ -85,15 +87,15 @@ pub struct Slot {
     pub id: u64,
     #[serde(flatten)]
     pub new: NewSlot,
-    /// How often it was found.
+    /// Times that it was found.
     pub hits: u64,
     /// The step at which it was last found, or written.
     pub last: u64,
-    /// How many inserted slots were merged into it, itself among them.
+    /// Inserted slots that were merged into it, itself among them.
     pub merged: u32,
 }
 
-/// What queries found: of each query as many slots, the nearest first. Equal distances are in the order
+/// Slots found by `n` queries: as many for each, the nearest first. Equal distances are in the order
 /// of their ids.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
@@ -157,7 +159,7 @@ pub trait Store {
         value: Option<&[f32]>,
     ) -> Result<(), StoreError>;
 
-    /// Those of these slots that there are, in the order of `ids`.
+    /// The slots of `ids` that there are, in that order.
     fn get(&mut self, ids: &[u64]) -> Result<Vec<Slot>, StoreError>;
 
     /// At most `most` slots with ids from `from` on, by id: what a store is walked through with.
@@ -168,7 +170,7 @@ pub trait Store {
     fn merge(&mut self, kept: u64, gone: u64) -> Result<(), StoreError>;
 }
 
-/// Why a store did not do what it was asked to.
+/// Reason for which a store did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("a {what} of {got} numbers was given to a memory whose {what}s have {takes}")]
@@ -230,7 +232,7 @@ impl Shape {
         value.map_or(Ok(()), |value| self.check_value(value))
     }
 
-    /// How many queries these are.
+    /// Number of queries in `queries`.
     ///
     /// # Errors
     /// [`StoreError::Width`] if they are not whole ones.
@@ -253,7 +255,7 @@ fn check(what: &'static str, values: &[f32], takes: usize) -> Result<(), StoreEr
 }
 
 impl Distance {
-    /// How far two keys are apart: 0 if they are the same, or in the same direction. A vector of zeros has
+    /// Distance of two keys: 0 if they are the same, or in the same direction. A vector of zeros has
     /// no direction, and is 1 from all.
     pub fn between(self, a: &[f32], b: &[f32]) -> f32 {
         let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();

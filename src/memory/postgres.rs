@@ -4,7 +4,7 @@ mod tables;
 
 use postgres::{Client, Config, NoTls, Row, Transaction};
 
-use self::tables::{Tables, failed, int, uint};
+use tables::{Tables, failed, int, uint};
 use super::near::{MANY, Near, finite};
 use super::{Found, NewSlot, Origin, Shape, Slot, Store, StoreError, mean};
 

@@ -1,9 +1,8 @@
-//! What a step leaves in a store: hits, trained values, merged and new slots.
+//! Changes that a step leaves in a store: hits, trained values, merged and new slots.
 
 use std::collections::BTreeMap;
 
-use super::bank::Read;
-use super::{Exact, Found, NewSlot, ORIGIN_CHARS, Origin, Pairs, Shape, Store, StoreError};
+use super::{Exact, Found, NewSlot, ORIGIN_CHARS, Origin, Pairs, Read, Shape, Store, StoreError};
 use crate::config::MemoryConfig;
 
 /// The tokens of a step, row by row.
@@ -11,17 +10,17 @@ use crate::config::MemoryConfig;
 pub struct Tokens {
     /// The step, counted from 1.
     pub step: u64,
-    /// Whether they are no record of the run's.
+    /// True if they are no record of the run's.
     pub is_taught: bool,
     /// Tokens a row.
     pub seq: usize,
     /// Each token's text.
     pub read: Vec<String>,
-    /// What is to follow each; `None` where nothing is predicted, and nothing is written down.
+    /// The text that is to follow each; `None` where nothing is predicted, and nothing is written down.
     pub next: Vec<Option<String>>,
 }
 
-/// What became of a store in a step.
+/// Slots that a step added, merged and dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     pub inserted: usize,
@@ -95,8 +94,8 @@ fn train(store: &mut Exact, found: &Found, gradient: &[f32], rate: f32) -> Resul
     Ok(())
 }
 
-/// Of each row the tokens that are farthest from all slots, if they are far enough from those and from
-/// each other.
+/// New slots for the tokens of each row that are farthest from all slots, if they are far enough from those and
+/// from each other.
 fn novel(
     shape: Shape,
     config: &MemoryConfig,

@@ -11,8 +11,10 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
 
 use super::Weights;
-use super::memory::{LayerRead, SHARPNESS, constant, rows, unit};
+use super::memory::{LayerRead, constant, rows, unit};
 use super::slots::Slots;
+use crate::arch;
+use crate::arch::SHARPNESS;
 use crate::config::ModelConfig;
 use crate::kernel::param::Param;
 
@@ -27,16 +29,25 @@ pub(super) struct Memorizing {
 }
 
 impl Memorizing {
-    /// That of the attention `name`, which remembers nothing yet; `None` if it has no memory.
-    pub(super) fn new(config: &ModelConfig, weights: &Weights, name: &str) -> Option<Self> {
-        Some(Self {
-            gate: weights.vector(&format!("{name}.gate"))?,
-            sharpness: weights.vector(&format!("{name}.sharpness"))?,
+    /// The memory of the attention `name`, which is empty.
+    ///
+    /// # Panics
+    /// If the model has no such memory.
+    pub(super) fn new(
+        config: &ModelConfig,
+        part: arch::Memorizing,
+        weights: &Weights,
+        name: &str,
+    ) -> Self {
+        let own = |of: &str| weights.vector(&format!("{name}.{of}")).expect("it is declared");
+        Self {
+            gate: own("gate"),
+            sharpness: own("sharpness"),
             n_heads: config.n_heads,
             d_head: config.d_head(),
-            top_k: config.memory.top_k,
+            top_k: part.top_k,
             slots: Slots::Empty,
-        })
+        }
     }
 
     pub(super) fn remember(&mut self, slots: Slots) {
@@ -69,7 +80,7 @@ impl Memorizing {
         ((remembered * gate + local * kept).reshape([batch, seq, width]), read)
     }
 
-    /// What each head reads of the slots found, by how its own part of a key lies to its query.
+    /// Mean of the values found, by head: the softmax of its cosines of keys with its query weighs them.
     ///
     /// # Shapes
     /// `q`: `[n, n_heads * d_head]`; `keys` and `values`: `[n, k, n_heads * d_head]`; the result:

@@ -1,50 +1,36 @@
-//! A memory in the place of a feed-forward layer: what is near a token's query is read from a store.
+//! Memory in the place of a feed-forward layer: a token reads the slots near its query from a store.
 //!
 //! Queries and keys have length 1, so that one threshold serves every layer and step, and old keys stay
 //! comparable (Wu et al. 2022, section 3.2).
 
+mod read;
+
+pub use read::LayerRead;
+
 use burn::tensor::Tensor;
 
 use super::Weights;
-use super::slots::{Nearest, Slots};
-use crate::config::{Distance, MemoryKind, ModelConfig};
+use super::slots::Slots;
+use crate::arch::{EPSILON, SHARPNESS, StoredMemory};
+use crate::config::Distance;
 use crate::kernel::dropout::Dropout;
 use crate::kernel::linear::Linear;
 use crate::kernel::param::Param;
 
-/// How sharply an untrained layer weighs: a slot that is farther by 1 counts e^8 times less.
-pub const SHARPNESS: f32 = 8.0;
-/// Added to a squared length before its root is taken, as nothing has a direction.
-pub const EPSILON: f32 = 1e-8;
-
 #[derive(Clone, Debug)]
 pub struct MemoryLayer {
     q: Linear, // [d_model, d_key]
-    /// Of an associative layer: `[d_model, d_key]` each.
+    /// `W_K` and `W_V` of an associative layer: `[d_model, d_key]` each.
     written: Option<[Linear; 2]>,
     o: Linear,           // [d_key, d_model]
     sharpness: Param<1>, // [1]
     distance: Distance,
     top_k: usize,
-    /// Whether the values found are trained.
-    trains_values: bool,
-}
-
-/// What a layer read a batch with, for its store to learn from.
-#[derive(Clone, Debug)]
-pub struct LayerRead {
-    /// What was found by `n = batch * seq` tokens.
-    pub nearest: Nearest,
-    /// What would be written down of each token: `[n, d_key]` each.
-    pub keys: Tensor<2>,
-    pub values: Tensor<2>,
-    /// The values found, by which a gradient can be taken, if they are trained: `[n * k, d_key]`.
-    pub trained: Option<Tensor<2>>,
 }
 
 impl MemoryLayer {
-    pub fn new(config: &ModelConfig, weights: &Weights, name: &str, kind: MemoryKind) -> Self {
-        let is_associative = kind == MemoryKind::Associative;
+    pub fn new(part: StoredMemory, weights: &Weights, name: &str) -> Self {
+        let StoredMemory { is_associative, distance, top_k, .. } = part;
         Self {
             q: weights.linear(name, "Q"),
             written: is_associative.then(|| ["K", "V"].map(|of| weights.linear(name, of))),
@@ -52,15 +38,9 @@ impl MemoryLayer {
             sharpness: weights
                 .vector(&format!("{name}.sharpness"))
                 .expect("a memory layer has a sharpness"),
-            distance: config.memory.distance,
-            top_k: config.memory.top_k,
-            trains_values: !is_associative,
+            distance,
+            top_k,
         }
-    }
-
-    /// Has the values found trained, as those of a featural layer always are.
-    pub fn train_values(&mut self) {
-        self.trains_values = true;
     }
 
     /// The residual stream after this layer has written into it what it found among `slots`, and what it
@@ -79,6 +59,7 @@ impl MemoryLayer {
         resid: Tensor<3>,
         slots: &Slots,
         dropout: Dropout,
+        trains_values: bool,
     ) -> (Tensor<3>, LayerRead) {
         let [batch, seq, _] = x.dims();
         let device = x.device();
@@ -94,16 +75,21 @@ impl MemoryLayer {
             return (resid, read);
         }
         let [keys, values] = read.nearest.slots(batch * seq, &device);
-        let (trained, values) = if self.trains_values { leaf(values) } else { (None, values) };
+        // A featural layer's values are always trained.
+        let is_trained = trains_values || self.written.is_none();
+        let (trained, values) = if is_trained { leaf(values) } else { (None, values) };
         read.trained = trained;
         let (scores, values) = match &self.written {
-            Some(_) => (cosines(q.clone(), carry(carry(keys, q), k)), carry(values, v)),
+            Some(_) => (
+                cosines(q.clone(), straight_through(straight_through(keys, q), k)),
+                straight_through(values, v),
+            ),
             None => {
                 let far = match self.distance {
                     Distance::L2 => apart(q.clone(), keys),
                     Distance::Cosine => cosines(q.clone(), keys).neg(),
                 };
-                (far.neg(), carry(values, q))
+                (far.neg(), straight_through(values, q))
             }
         };
         let sharpness = self.sharpness.tensor().abs().mul_scalar(SHARPNESS).unsqueeze::<2>(); // [1, 1]
@@ -136,7 +122,7 @@ pub(super) fn constant<const D: usize>(x: &Tensor<D>) -> Tensor<D> {
 ///
 /// # Shapes
 /// `found`: `[n, k, width]`; `estimate`: `[n, width]`
-pub fn carry(found: Tensor<3>, estimate: Tensor<2>) -> Tensor<3> {
+pub fn straight_through(found: Tensor<3>, estimate: Tensor<2>) -> Tensor<3> {
     let nothing = estimate.clone() - estimate.detach();
     found + nothing.unsqueeze_dim::<3>(1)
 }
@@ -164,12 +150,12 @@ pub(super) fn weigh(scores: Tensor<2>) -> Tensor<2> {
     powers / total
 }
 
-/// Of each query with each of its keys, which have length 1: `[n, k]`.
+/// Cosines of each query with its keys, which have length 1: `[n, k]`.
 fn cosines(q: Tensor<2>, keys: Tensor<3>) -> Tensor<2> {
     (q.unsqueeze_dim::<3>(1) * keys).sum_dim(2).squeeze_dim::<2>(2)
 }
 
-/// Of each query from each of its keys: `[n, k]`.
+/// Distances of each query from its keys: `[n, k]`.
 fn apart(q: Tensor<2>, keys: Tensor<3>) -> Tensor<2> {
     let between = q.unsqueeze_dim::<3>(1) - keys;
     between.square().sum_dim(2).add_scalar(EPSILON).sqrt().squeeze_dim::<2>(2)

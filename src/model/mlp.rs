@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::{relu, sigmoid};
 
 use super::Weights;
-use crate::config::MlpKind;
+use crate::arch::{self, Activation, GELU_CUBE, GELU_SLOPE};
 use crate::kernel::dropout::Dropout;
 use crate::kernel::linear::Linear;
 
@@ -15,28 +15,32 @@ pub struct Mlp {
     w_out: Linear, // [d_mlp, d_model]
 }
 
-/// How the hidden layer comes from `x`.
+/// The way from `x` to the hidden layer.
 #[derive(Clone, Debug)]
 enum Hidden {
     /// Fused with the first matrix.
     Gelu,
     Then(fn(Tensor<3>) -> Tensor<3>),
-    /// With `W_gate`: `[d_model, d_mlp]`.
-    Gated(Linear),
+    /// With `W_gate`, `[d_model, d_mlp]`.
+    Gated(Linear, fn(Tensor<3>) -> Tensor<3>),
 }
 
 impl Mlp {
-    /// `None` of a model without feed-forward layers.
-    pub fn new(kind: MlpKind, weights: &Weights, name: &str) -> Option<Self> {
-        let hidden = match kind {
-            MlpKind::Gelu => Hidden::Gelu,
-            MlpKind::GeluTanh => Hidden::Then(gelu_tanh),
-            MlpKind::Relu => Hidden::Then(relu),
-            MlpKind::Relu2 => Hidden::Then(relu2),
-            MlpKind::Swiglu => Hidden::Gated(weights.linear(name, "gate")),
-            MlpKind::None => return None,
+    pub fn new(part: arch::Mlp, weights: &Weights, name: &str) -> Self {
+        let [w_in, w_out] = ["in", "out"].map(|of| weights.linear(name, of));
+        let activate = match part.activation {
+            Activation::Gelu => gelu,
+            Activation::GeluTanh => gelu_tanh,
+            Activation::Relu => relu,
+            Activation::Relu2 => relu2,
+            Activation::Silu => silu,
         };
-        Some(Self { w_in: weights.linear(name, "in"), hidden, w_out: weights.linear(name, "out") })
+        let hidden = match part.activation {
+            _ if part.is_gated => Hidden::Gated(weights.linear(name, "gate"), activate),
+            Activation::Gelu => Hidden::Gelu,
+            _ => Hidden::Then(activate),
+        };
+        Self { w_in, hidden, w_out }
     }
 
     /// The residual stream after this layer has written into it.
@@ -48,7 +52,7 @@ impl Mlp {
         let hidden = match &self.hidden {
             Hidden::Gelu => self.w_in.apply_gelu(x),
             Hidden::Then(activate) => activate(self.w_in.apply(x)),
-            Hidden::Gated(gate) => silu(gate.apply(x.clone())) * self.w_in.apply(x),
+            Hidden::Gated(gate, activate) => activate(gate.apply(x.clone())) * self.w_in.apply(x),
         }; // [batch, seq, d_mlp]
         self.w_out.add(hidden, resid, dropout.site(3))
     }
@@ -61,9 +65,10 @@ fn gelu_tanh(x: Tensor<3>) -> Tensor<3> {
     x * sigmoid(inner.mul_scalar(GELU_SLOPE))
 }
 
-/// GPT-2's constants: `2 sqrt(2 / π)`, and what the cube counts.
-pub const GELU_SLOPE: f32 = 1.595_769;
-pub const GELU_CUBE: f32 = 0.044_715;
+/// `x Φ(x)`, of a gate.
+fn gelu(x: Tensor<3>) -> Tensor<3> {
+    crate::kernel::gelu::gelu(x)
+}
 
 fn relu2(x: Tensor<3>) -> Tensor<3> {
     let x = relu(x);

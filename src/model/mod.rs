@@ -1,19 +1,26 @@
-//! nanoGPT's GPT, leaf to root: [`norm`], [`rotary`], [`attention`], which may memorize, [`mlp`] or what stands
-//! in its place ([`memory`], [`product_key`]), [`block`], [`gpt`]. Parameters live in one flat vector, of which
-//! [`weights`] cuts the tensors; what memories search are [`slots`].
+//! The model on Burn, leaf to root: [`norm`], [`rotary`], the mixers ([`attention`], which may memorize), the
+//! feed-forward layers ([`mlp`], [`memory`], [`product_key`]), [`block`], [`gpt`]. Its parameters live in one flat
+//! vector, from which [`Weights`] cuts tensors; memories search [`slots`]. A [`Model`] holds all of one.
 
 pub mod attention;
 pub mod block;
 pub mod gpt;
+mod heads;
+mod init;
 mod memorizing;
 pub mod memory;
+mod mixer;
 pub mod mlp;
+mod model;
 mod neighbours;
 pub mod norm;
 pub mod product_key;
 pub mod rotary;
 pub mod slots;
-pub mod weights;
+mod weights;
 
-pub use gpt::Gpt;
-pub use weights::{Layout, Weights};
+pub use gpt::{Gpt, Output, PassOptions};
+pub use init::untrained;
+pub use mixer::{Mixer, MixerState};
+pub use model::Model;
+pub use weights::Weights;

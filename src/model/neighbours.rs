@@ -4,8 +4,9 @@
 use burn::tensor::activation::softmax;
 use burn::tensor::{Int, Tensor};
 
-use super::memory::{LayerRead, SHARPNESS, constant, rows, unit, weigh};
+use super::memory::{LayerRead, constant, rows, unit, weigh};
 use super::slots::Slots;
+use crate::arch::SHARPNESS;
 use crate::config::ModelConfig;
 
 #[derive(Clone, Debug)]
@@ -54,7 +55,7 @@ impl Neighbours {
         mixed.clamp_min(f32::MIN_POSITIVE).log().reshape([batch, seq, vocab])
     }
 
-    /// What is to be remembered of a pass; the values are the caller's to give.
+    /// Keys to be remembered of a pass; the caller gives the values.
     ///
     /// # Shapes
     /// `normed`: `[batch, seq, d_model]`

@@ -1,45 +1,52 @@
-//! What a layer reads the residual stream through: LayerNorm, RMSNorm or nothing.
+//! The norm that a layer reads the residual stream through.
 
 use burn::tensor::Tensor;
 
 use super::Weights;
-use crate::config::{ModelConfig, NormKind};
+use crate::arch;
+use crate::config::ModelConfig;
 use crate::kernel::layer_norm::{Scaling, normalize};
 use crate::kernel::param::Param;
 
 #[derive(Clone, Debug)]
-pub struct Norm {
-    /// `None` without a norm.
-    w: Option<Param<1>>, // [d_model]
-    b: Option<Param<1>>, // [d_model]
-    scaling: Scaling,
+pub enum Norm {
+    Identity,
+    /// LayerNorm or RMSNorm.
+    Scaled {
+        w: Param<1>,         // [d_model]
+        b: Option<Param<1>>, // [d_model]
+        scaling: Scaling,
+    },
 }
 
 impl Norm {
     pub fn new(config: &ModelConfig, weights: &Weights, name: &str) -> Self {
-        let [w, b] = ["w", "b"].map(|part| weights.vector(&format!("{name}.{part}")));
-        Self { w, b, scaling: Scaling::of(config) }
+        Self::of(arch::Norm::of(config), weights, name)
     }
 
-    /// The RMSNorm `name` of each head's queries or keys, if the model has it.
+    /// The norm `name` of each head's queries or keys.
     pub fn of_heads(config: &ModelConfig, weights: &Weights, name: &str) -> Self {
-        let scaling = Scaling { is_centred: false, ..Scaling::of(config) };
-        Self { scaling, ..Self::new(config, weights, name) }
+        Self::of(arch::Norm::of_heads(config), weights, name)
+    }
+
+    fn of(norm: arch::Norm, weights: &Weights, name: &str) -> Self {
+        let get = |part: &str| weights.vector(&format!("{name}.{part}"));
+        // A block without a feed-forward layer has no norm before it.
+        let Some(w) = get("w") else { return Self::Identity };
+        let scaling = match norm {
+            arch::Norm::Identity => return Self::Identity,
+            arch::Norm::Layer { epsilon } => Scaling { is_centred: true, epsilon },
+            arch::Norm::Rms { epsilon } => Scaling { is_centred: false, epsilon },
+        };
+        Self::Scaled { w, b: get("b"), scaling }
     }
 
     /// # Shapes
     /// `x` and the result: `[batch, seq, d_model]`
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        match &self.w {
-            Some(w) => normalize(x, w, self.b.as_ref(), self.scaling),
-            None => x,
+        match self {
+            Self::Identity => x,
+            Self::Scaled { w, b, scaling } => normalize(x, w, b.as_ref(), *scaling),
         }
-    }
-}
-
-impl Scaling {
-    /// That of a model's norms.
-    pub fn of(config: &ModelConfig) -> Self {
-        Self { is_centred: config.norm == NormKind::Layer, epsilon: config.norm_eps as f32 }
     }
 }

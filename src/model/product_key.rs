@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 
 use super::Weights;
 use super::memory::weigh;
-use crate::config::ModelConfig;
+use crate::arch::ProductKeys;
 use crate::kernel::dropout::Dropout;
 use crate::kernel::embedding::embed;
 use crate::kernel::linear::Linear;
@@ -21,12 +21,12 @@ pub struct ProductKey {
 }
 
 impl ProductKey {
-    pub fn new(config: &ModelConfig, weights: &Weights, name: &str) -> Self {
+    pub fn new(part: ProductKeys, weights: &Weights, name: &str) -> Self {
         Self {
             q: weights.linear(name, "Q"),
             keys: ["first", "second"].map(|of| weights.matrix(&format!("{name}.K_{of}"))),
             values: weights.matrix(&format!("{name}.values")),
-            top_k: config.memory.top_k,
+            top_k: part.top_k,
         }
     }
 

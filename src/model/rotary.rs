@@ -3,6 +3,8 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
+use crate::arch::rope_angle;
+
 /// How far each pair of numbers has turned at each of some places.
 #[derive(Clone, Debug)]
 pub struct Rotation {
@@ -10,18 +12,13 @@ pub struct Rotation {
     sin: Tensor<4>,
 }
 
-/// The angle of pair `pair` of a head at `place`.
-pub fn angle(place: usize, pair: usize, d_head: usize, base: f64) -> f64 {
-    place as f64 * base.powf(-2.0 * pair as f64 / d_head as f64)
-}
-
 impl Rotation {
     /// Of `seq` places from `start`.
     pub fn new(start: usize, seq: usize, d_head: usize, base: f64, device: &Device) -> Self {
         let half = d_head / 2;
-        let place_of = |at: usize| angle(start + at / half, at % half, d_head, base);
+        let angle = |at: usize| rope_angle(start + at / half, at % half, d_head, base);
         let of = |part: fn(f64) -> f64| {
-            let values: Vec<f32> = (0..seq * half).map(|at| part(place_of(at)) as f32).collect();
+            let values: Vec<f32> = (0..seq * half).map(|at| part(angle(at)) as f32).collect();
             Tensor::from_data(TensorData::new(values, [1, seq, 1, half]), device)
         };
         Self { cos: of(f64::cos), sin: of(f64::sin) }

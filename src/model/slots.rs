@@ -1,18 +1,16 @@
-//! What a memory layer searches, where its model computes, and what it finds there.
+//! Slots that a memory layer searches, on the device where its model computes, and those found.
 
 use std::sync::Arc;
 
-use burn::tensor::{Device, ExecutionError, Int, Tensor, TensorData, Transaction};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::memory::LayerRead;
-use super::weights::to_device;
 use crate::config::Distance;
 use crate::kernel::embedding::embed;
 use crate::kernel::is_cpu;
 use crate::kernel::nearest::nearest;
-use crate::kernel::param::{Memory, Param, Part};
-use crate::memory::{Exact, Found, Read, Store};
-use crate::trainer::floats;
+use crate::kernel::param::{FlatParameters, Param, ParamSlice};
+use crate::kernel::transfer::{floats, to_device};
+use crate::memory::{Exact, Found, Store};
 
 /// The slots of a store.
 #[derive(Clone, Debug)]
@@ -28,22 +26,22 @@ pub struct Mirror {
     keys: Param<2>,   // [slots, d_key]
     values: Param<2>, // [slots, d_value]
     distance: Distance,
-    store: Arc<Exact>,
+    pub(super) store: Arc<Exact>,
 }
 
-/// What was found by `n` queries.
+/// Slots found by `n` queries.
 #[derive(Clone, Debug)]
 pub enum Nearest {
     OnHost(Found),
     OnGpu(Box<Places>),
 }
 
-/// Where in a copy on a GPU the nearest lie.
+/// Places of the nearest in a copy on a GPU.
 #[derive(Clone, Debug)]
 pub struct Places {
-    places: Tensor<2, Int>, // [n, k]
-    distances: Tensor<2>,   // [n, k]
-    mirror: Arc<Mirror>,
+    pub(super) places: Tensor<2, Int>, // [n, k]
+    pub(super) distances: Tensor<2>,   // [n, k]
+    pub(super) mirror: Arc<Mirror>,
 }
 
 impl Slots {
@@ -57,8 +55,9 @@ impl Slots {
         let shape = store.shape();
         let rows = |values: &[f32], width| {
             let flat = to_device(values.to_vec(), &device.clone().inner());
-            let (memory, shape) = (Arc::new(Memory::new(&flat)), [values.len() / width, width]);
-            Param::Part(Part { memory, start: 0, shape })
+            let (parameters, shape) =
+                (Arc::new(FlatParameters::new(&flat)), [values.len() / width, width]);
+            Param::Slice(ParamSlice { parameters, start: 0, shape })
         };
         let keys = rows(store.keys(), shape.d_key);
         let values = rows(store.values(), shape.d_value);
@@ -66,7 +65,7 @@ impl Slots {
         Self::OnGpu(Arc::new(Mirror { keys, values, distance, store: store.clone() }))
     }
 
-    /// What is nearest to these queries, at most `k` slots each, which no gradient is taken of.
+    /// The nearest to these queries, at most `k` slots each. No gradient is taken of it.
     ///
     /// # Shapes
     /// `queries`: `[n, d_key]`
@@ -96,7 +95,7 @@ impl Nearest {
         }
     }
 
-    /// How far they are, of `n` queries: `[n, k]`.
+    /// Distances of `n` queries from them: `[n, k]`.
     pub fn distances(&self, n: usize, device: &Device) -> Tensor<2> {
         match self {
             Self::OnHost(Found { k, distances, .. }) => {
@@ -122,43 +121,5 @@ impl Nearest {
                 })
             }
         }
-    }
-}
-
-impl LayerRead {
-    /// What its tokens found, but for keys and values, and what they would be written down as, read back at
-    /// once. `gradient` is that by the values found, with what they are to be moved by.
-    ///
-    /// # Shapes
-    /// `gradient`: `[n * k, d_key]`
-    ///
-    /// # Errors
-    /// If the device failed.
-    pub async fn read(
-        self,
-        gradient: Option<(Tensor<2>, f32)>,
-    ) -> Result<(Found, Read), ExecutionError> {
-        let mut asked = Transaction::default().register(self.keys).register(self.values);
-        if let Nearest::OnGpu(found) = &self.nearest {
-            asked = asked.register(found.places.clone()).register(found.distances.clone());
-        }
-        if let Some((gradient, _)) = &gradient {
-            asked = asked.register(gradient.clone());
-        }
-        let mut asked = asked.execute_async().await?.into_iter();
-        let mut next = || asked.next().unwrap_or_else(|| unreachable!("as many are read as asked"));
-        let (keys, values) = (floats(next()), floats(next()));
-        let found = match self.nearest {
-            Nearest::OnHost(found) => found,
-            Nearest::OnGpu(found) => {
-                let Places { places, mirror, .. } = *found;
-                let [_, k] = places.dims();
-                let by_place: Vec<u64> = mirror.store.ids().collect();
-                let ids = next().iter::<u32>().map(|place| by_place[place as usize]).collect();
-                Found { k, ids, distances: floats(next()), ..Found::default() }
-            }
-        };
-        let gradient = gradient.map(|(_, rate)| (floats(next()), rate));
-        Ok((found, Read { keys, values, gradient }))
     }
 }

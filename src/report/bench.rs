@@ -1,21 +1,21 @@
-//! How fast models train and write, measured by `confab bench` and the page's `?bench`.
+//! Speed of training and writing, measured by `confab bench` and the page's `?bench`.
 
 use serde::{Deserialize, Serialize};
 
-/// The shape of a step.
+/// Shape of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
     pub batch: usize,
-    /// Tokens a row.
+    /// Tokens per row.
     pub seq: usize,
 }
 
-/// Medians over steps, in seconds.
+/// Median times of a step, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepTime {
-    /// A whole step, as in training, with its one readback.
+    /// Whole step, as in training, with its one readback.
     pub step: f64,
-    /// Its parts, each waited for on its own.
+    /// Parts of a step, each waited for separately.
     pub forward: f64,
     pub backward: f64,
     pub update: f64,
@@ -23,7 +23,7 @@ pub struct StepTime {
 }
 
 impl StepTime {
-    /// The share of forward, backward, update and readback, in percent.
+    /// Shares of forward, backward, update and readback, in percent.
     pub fn percentages(&self) -> [f64; 4] {
         let parts = [self.forward, self.backward, self.update, self.readback];
         let all: f64 = parts.iter().sum();
@@ -31,34 +31,34 @@ impl StepTime {
     }
 }
 
-/// A size on a device at a shape.
+/// Measurements of a model size on a device at a shape.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BenchRow {
     /// A preset's name, or `custom`.
     pub size: String,
     pub parameters: usize,
     pub vocab_size: usize,
-    /// As in [`DeviceReport`](crate::protocol::DeviceReport).
+    /// Kind and name, as in [`DeviceReport`](crate::run::DeviceReport).
     pub kind: String,
     pub device: String,
     pub shape: Shape,
     pub time: StepTime,
     pub tokens_per_s: f64,
     pub characters_per_s: f64,
-    /// Floating-point operations of the model a second, by those of the device's fastest matrix
-    /// product; `None` in a browser.
+    /// Model floating-point operations per second, as a share of the device's fastest matrix product; `None` in a
+    /// browser.
     pub matmul_share: Option<f64>,
-    /// Bytes that training holds; `None` in a browser.
+    /// Bytes of memory held in training; `None` in a browser.
     pub memory: Option<u64>,
 }
 
-/// How a benchmark stands.
+/// State of a benchmark.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BenchReport {
     pub rows: Vec<BenchRow>,
-    /// The rows as JSON.
+    /// Rows as JSON.
     pub json: String,
-    /// What is measured now; `None` once all is.
+    /// Current measurement; `None` once all are done.
     pub current: Option<BenchCurrent>,
 }
 
@@ -73,9 +73,9 @@ impl BenchReport {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BenchCurrent {
     pub size: String,
-    /// `None` while it writes.
+    /// Shape of the step; `None` while the model writes.
     pub shape: Option<Shape>,
-    /// Rounds done, warm-up and all, and how many there are.
+    /// Rounds done, with warm-up, and rounds in all.
     pub done: usize,
     pub of: usize,
 }

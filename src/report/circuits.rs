@@ -1,4 +1,4 @@
-//! What weights alone say: circuits of heads, and vectors of tokens.
+//! Analyses of weights: circuits of heads, and token vectors.
 
 use std::fmt;
 
@@ -17,15 +17,15 @@ impl fmt::Display for Head {
     }
 }
 
-/// A bilinear form of tokens.
+/// A bilinear form on tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Circuit {
-    /// `W_E W_U`: what a token says of the next, past all layers: a bigram table.
+    /// `W_E W_U`: effect of a token on the logits of the next, past all layers: a bigram table.
     Direct,
-    /// `W_E W_V W_O W_U`: what reading the row's token adds to the logit of the column's.
+    /// `W_E W_V W_O W_U`: effect of reading the row's token on the logit of the column's.
     Ov(Head),
-    /// `W_E W_Q W_Kᵀ W_Eᵀ`: how much the row's token, the query, looks at the column's; scores are
-    /// this over `√d_head`.
+    /// `W_E W_Q W_Kᵀ W_Eᵀ`: attention of the row's token, the query, to the column's. Scores are this over
+    /// `√d_head`.
     Qk(Head),
 }
 
@@ -33,33 +33,33 @@ pub enum Circuit {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TokenCircuit {
     pub circuit: Circuit,
-    /// Whether norms are folded into the weights.
+    /// True if norms are folded into the weights.
     pub folded: bool,
     pub rows: Vec<u32>,
     pub columns: Vec<u32>,
-    /// `[rows, columns]`, in logits; of QK, in scores times `√d_head`.
+    /// `[rows, columns]`, in logits; for QK, in scores times `√d_head`.
     pub values: Vec<f32>,
 }
 
-/// Whether a head raises the logits of what it reads.
+/// Copying by a head: the degree to which it raises the logits of the tokens it reads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Copying {
     pub head: Head,
-    /// `Re Σλ / Σ|λ|` over the eigenvalues of the OV circuit: 1 for a head that copies, −1 for one
-    /// that suppresses what it reads, near 0 by chance.
+    /// `Re Σλ / Σ|λ|` over the eigenvalues of the OV circuit: 1 for a head that copies, −1 for one that suppresses
+    /// the tokens it reads, near 0 by chance.
     pub score: f32,
-    /// Those that are not 0 by rank, as `[real, imaginary]`.
+    /// Eigenvalues as `[real, imaginary]`, without those that are 0 by rank.
     pub eigenvalues: Vec<[f32; 2]>,
 }
 
-/// A token with its weight.
+/// A token and its weight.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Weighted {
     pub token: u32,
     pub weight: f32,
 }
 
-/// The tokens that lie farthest along a direction, either way.
+/// Tokens farthest along a direction, at both ends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Extremes {
     /// Greatest first.
@@ -72,38 +72,38 @@ pub struct Extremes {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SingularDirection {
     pub value: f32,
-    /// By `W_E u`: what is read, or queries.
+    /// Tokens by `W_E u`: read by OV, or queries of QK.
     pub reads: Extremes,
-    /// Of OV by `v W_U`: what is written; of QK by `W_E v`: keys.
+    /// Tokens by `v W_U` for OV: written; by `W_E v` for QK: keys.
     pub writes: Extremes,
 }
 
-/// The singular value decomposition of `W_V W_O` or `W_Q W_Kᵀ`.
+/// Singular value decomposition of `W_V W_O` or `W_Q W_Kᵀ`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spectrum {
     pub circuit: Circuit,
     pub folded: bool,
-    /// All `d_head`, greatest first.
+    /// All `d_head` singular values, greatest first.
     pub values: Vec<f32>,
-    /// The leading ones. The sign of a pair `u`, `v` is free: `u`'s largest component is positive.
+    /// Leading directions. The sign of a pair `u`, `v` is free: `u`'s largest component is positive.
     pub directions: Vec<SingularDirection>,
 }
 
-/// Composition of an earlier head with a later one: `‖A B‖ / (‖A‖ ‖B‖)` in Frobenius norms, where
-/// `A` is the earlier head's OV and `B` what reads it, 0 to 1.
+/// Composition of an earlier head with a later one: `‖A B‖ / (‖A‖ ‖B‖)` in Frobenius norms, 0 to 1. `A` is the
+/// earlier head's OV circuit, and `B` a matrix by which the later head reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Composition {
     pub from: Head,
     pub to: Head,
-    /// `B = W_Q W_Kᵀ`: through the later head's queries.
+    /// Through the later head's queries: `B = W_Q W_Kᵀ`.
     pub q: f32,
-    /// `B = (W_Q W_Kᵀ)ᵀ`: through its keys.
+    /// Through its keys: `B = (W_Q W_Kᵀ)ᵀ`.
     pub k: f32,
-    /// `B = W_V W_O`: through its values.
+    /// Through its values: `B = W_V W_O`.
     pub v: f32,
 }
 
-/// What random heads of this size have, to be read beside [`Composition`].
+/// Composition of random heads of this size, the baseline of [`Composition`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
     pub mean: f32,
@@ -116,29 +116,28 @@ pub struct Baseline {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Distances {
     pub tokens: Vec<u32>,
-    /// Euclidean: `[tokens, tokens]`.
+    /// Euclidean distances: `[tokens, tokens]`.
     pub euclidean: Vec<f32>,
-    /// `1 − cos`, 0 to 2: `[tokens, tokens]`. A vector of length 0 is at 1 from all others.
+    /// Cosine distances, `1 − cos`, 0 to 2: `[tokens, tokens]`. A vector of length 0 is at 1 from all others.
     pub cosine: Vec<f32>,
 }
 
-/// The two directions along which output vectors vary most.
+/// The two principal components of output vectors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Principal {
     pub tokens: Vec<u32>,
-    /// Each token's place along both, from the mean of all.
+    /// Coordinates of each token along both, from the mean of all.
     pub places: Vec<[f32; 2]>,
     /// Share of the variance along each, 0 to 1.
     pub explained: [f32; 2],
 }
 
-/// A token whose output vector lies aside.
+/// A token with an unusual output vector.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outlier {
     pub token: u32,
-    /// Standard deviations by which its length is above or below the mean length.
+    /// Length of the vector, in standard deviations above or below the mean length.
     pub length_z: f32,
-    /// Standard deviations by which its distance from the mean vector is above or below the mean
-    /// distance.
+    /// Distance from the mean vector, in standard deviations above or below the mean distance.
     pub distance_z: f32,
 }

@@ -1,37 +1,37 @@
-//! How far a clone with memories has come in predicting what its teacher does.
+//! Progress of a clone with memories towards its teacher's predictions.
 
 use serde::{Deserialize, Serialize};
 
-/// How a distillation stands. All but `first_kl` is of the last step's batch, before its update.
+/// State of a distillation. All values but `first_kl` are of the last step's batch, before its update.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DistillReport {
-    /// Steps done.
+    /// Number of steps done.
     pub step: usize,
-    /// Steps there are to be.
+    /// Number of steps in all.
     pub steps: usize,
-    /// KL(teacher ‖ clone) of what follows a token: mean over those that count, in nats.
+    /// KL(teacher ‖ clone) of the next token, in nats: mean over counted tokens.
     pub kl: f32,
-    /// That of the first step's batch, when nothing was learned yet.
+    /// KL of the first step's batch, before any learning.
     pub first_kl: f32,
-    /// Share of tokens at which both hold the same to be likeliest, 0 to 1.
+    /// Share of tokens with the same likeliest prediction, 0 to 1.
     pub agreement: f32,
-    /// Of each layer that was replaced.
+    /// Error of each replaced layer.
     pub layers: Vec<LayerError>,
     pub sides: Option<SideBySide>,
 }
 
-/// How far a memory is from the MLP that it replaces.
+/// Error of a memory against the MLP that it replaces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LayerError {
     pub layer: usize,
-    /// Mean squared difference between what the teacher's MLP writes and what the memory writes, as a
-    /// share of the mean square of the former: 0 if they are the same, 1 of a memory that writes nothing.
+    /// Mean squared difference between the outputs of the teacher's MLP and of the memory, over the mean square of
+    /// the MLP's output: 0 if they are the same, 1 for a memory that writes nothing.
     pub error: f32,
-    /// Slots of its store; `None` of product keys.
+    /// Slots of the store; `None` for product keys.
     pub slots: Option<usize>,
 }
 
-/// What teacher and clone write after the same prompt, each always the likeliest.
+/// Greedy continuations of the same prompt by teacher and clone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SideBySide {
     /// Steps done when the clone wrote.

@@ -1,35 +1,35 @@
-//! What forward passes say: of heads, of what is predicted, and of the parts that it comes from.
+//! Analyses of forward passes: heads, predictions and their components.
 
 use serde::{Deserialize, Serialize};
 
 use super::circuits::{Extremes, Head};
 
-/// How far a head's pattern is that of a kind of head.
+/// Match of a head's pattern with that of a kind of head.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Match {
     /// Mean of one diagonal of the pattern, 0 to 1.
     pub stripe: f32,
-    /// Share of the attention that falls on the mask, 0 to 1: `Σ pattern · mask / Σ pattern`.
+    /// Share of the attention on the mask, 0 to 1: `Σ pattern · mask / Σ pattern`.
     pub mul: f32,
-    /// −1 to 1: `1 − Σ |pattern − mask| / seq`.
+    /// Closeness to the mask, −1 to 1: `1 − Σ |pattern − mask| / seq`.
     pub abs: f32,
 }
 
-/// A head's scores in repeated random tokens.
+/// Scores of a head on repeated random tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeadScores {
     pub head: Head,
-    /// At `[q, q − 1]`.
+    /// Attention at `[q, q − 1]`.
     pub previous_token: Match,
-    /// Where key and query are the same token; the stripe is `[q, q − block]`.
+    /// Attention to keys with the query's token; the stripe is `[q, q − block]`.
     pub duplicate_token: Match,
-    /// Where the query's token stands before the key; the stripe is `[q, q − block + 1]`. Its
-    /// first query, the last of the first block, cannot know what will follow, so even a perfect
-    /// induction head may have only `block / (block + 1)`.
+    /// Attention to keys after the query's token; the stripe is `[q, q − block + 1]`. Its first query, the last of
+    /// the first block, cannot know the next token, so even a perfect induction head may reach only
+    /// `block / (block + 1)`.
     pub induction: Match,
 }
 
-/// A table from query to key.
+/// Attention from queries to keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pattern {
     pub seq: usize,
@@ -37,31 +37,31 @@ pub struct Pattern {
     pub values: Vec<f32>,
 }
 
-/// A place between layers at which the residual stream is read.
+/// Place between layers to read the residual stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stage {
     /// Before a layer.
     Pre { layer: usize },
     /// Between a layer's attention and its MLP.
     Mid { layer: usize },
-    /// After the last layer: what the model predicts.
+    /// After the last layer: the model's prediction.
     Final,
 }
 
-/// What is read at one stage.
+/// Predictions at one stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LensRow {
     pub stage: Stage,
-    /// A cell a position.
+    /// One cell per position.
     pub cells: Vec<LensCell>,
 }
 
-/// What is predicted at one stage and position.
+/// Prediction at one stage and position.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LensCell {
-    /// The likeliest tokens, likeliest first.
+    /// Likeliest tokens, likeliest first.
     pub top: Vec<Prediction>,
-    /// The token that was asked for; the last position has no next token.
+    /// Token asked for, by default the next one, which the last position lacks.
     pub target: Option<Target>,
     /// Entropy of the prediction, in nats.
     pub entropy: f32,
@@ -70,7 +70,7 @@ pub struct LensCell {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
     pub token: u32,
-    /// 0 to 1.
+    /// Probability, 0 to 1.
     pub probability: f32,
 }
 
@@ -79,7 +79,7 @@ pub struct Target {
     pub token: u32,
     /// Number of tokens that are likelier: 0 for the likeliest.
     pub rank: usize,
-    /// 0 to 1.
+    /// Probability, 0 to 1.
     pub probability: f32,
 }
 
@@ -91,25 +91,25 @@ pub struct LogitDifference {
     pub against: Against,
 }
 
-/// What a token's logit is held against.
+/// Baseline of a token's logit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Against {
     Token(u32),
-    /// The mean over the vocabulary.
+    /// Mean over the vocabulary.
     Mean,
 }
 
-/// A part that writes into the residual stream, or into what is unembedded.
+/// A part that writes into the residual stream, or into the input of the unembedding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Component {
     Embedding,
     Position,
-    /// What is fed back to a layer from the one above it.
+    /// Feedback to a layer from the one above.
     Feedback {
         layer: usize,
     },
     Head(Head),
-    /// With its output bias.
+    /// MLP with its output bias.
     Mlp {
         layer: usize,
     },
@@ -117,14 +117,14 @@ pub enum Component {
     AttentionBias {
         layer: usize,
     },
-    /// The bias of the final norm.
+    /// Bias of the final norm.
     FinalBias,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Contribution {
     pub component: Component,
-    /// In logits.
+    /// Contribution in logits.
     pub value: f32,
 }
 
@@ -132,24 +132,24 @@ pub struct Contribution {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attribution {
     pub of: LogitDifference,
-    /// As the model has it. The contributions add up to it, unless the residual stream was edited.
+    /// Value in the model. The contributions add up to it, unless the residual stream was edited.
     pub total: f32,
     pub contributions: Vec<Contribution>,
 }
 
-/// What a term of the expansion passes through.
+/// Path of a term in the expansion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Path {
-    /// From embeddings to logits past all heads.
+    /// From embedding to logits past all heads.
     Direct,
     Head(Head),
-    /// A head of the second layer that reads what one of the first wrote: a virtual head.
+    /// Virtual head: a head of the second layer that reads the output of one of the first.
     Heads(Head, Head),
-    /// All that begins in a bias.
+    /// All paths that begin in a bias.
     Biases,
 }
 
-/// What one path adds to logits.
+/// Contribution of one path to logits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Term {
     pub path: Path,
@@ -157,8 +157,7 @@ pub struct Term {
     pub logits: Vec<f32>,
 }
 
-/// The logits of chosen tokens at one position, path by path: each token's terms add up to its
-/// logit.
+/// Logits of chosen tokens at one position, path by path. The terms of each token add up to its logit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Expansion {
     pub position: usize,
@@ -166,33 +165,32 @@ pub struct Expansion {
     pub terms: Vec<Term>,
 }
 
-/// A part's effect beside what it adds directly.
+/// Effect of a part, beside its direct attribution.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
     pub component: Component,
-    /// The logit difference less that without the part, in logits: all that it does, through
-    /// later parts too.
+    /// Logit difference minus the one with the part ablated, in logits: its total effect, later parts included.
     pub effect: f32,
-    /// Its direct attribution, in logits. Of an MLP both are with its output bias.
+    /// Direct attribution, in logits. For an MLP, both include its output bias.
     pub attribution: f32,
 }
 
-/// What is patched; a row of the grid is a layer.
+/// Patched site; rows of the grid are layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Patch {
-    /// The residual stream before a layer; a column is a position.
+    /// Residual stream before a layer; columns are positions.
     Resid,
-    /// What an MLP writes; a column is a position.
+    /// Output of an MLP; columns are positions.
     Mlp,
-    /// A head's output at all positions; a column is a head.
+    /// Output of a head at all positions; columns are heads.
     Heads,
-    /// A head's output at one position; a column is a head.
+    /// Output of a head at one position; columns are heads.
     HeadsAt { position: usize },
-    /// A head's pattern; a column is a head.
+    /// Pattern of a head; columns are heads.
     Patterns,
 }
 
-/// How far each patch restores the clean prompt's logit difference.
+/// Degree to which each patch restores the clean prompt's logit difference.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PatchGrid {
     pub patch: Patch,
@@ -203,15 +201,15 @@ pub struct PatchGrid {
     pub corrupted: f32,
     pub rows: usize,
     pub columns: usize,
-    /// `[rows, columns]`, those done so far: `(patched − corrupted) / (clean − corrupted)`. 0 is no
-    /// change, 1 the clean prompt's difference.
+    /// `[rows, columns]`, as far as done: `(patched − corrupted) / (clean − corrupted)`. 0 is no change, 1 the
+    /// clean prompt's difference.
     pub values: Vec<f32>,
 }
 
-/// Numbers, and how they are spread.
+/// Numbers and their distribution.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
-    /// In their own order.
+    /// In their original order.
     pub values: Vec<f32>,
     /// Greatest first.
     pub sorted: Vec<f32>,
@@ -220,15 +218,15 @@ pub struct Spread {
     pub max: f32,
     /// Standard deviation.
     pub sd: f32,
-    /// How many lie in each of forty equal parts from `min` to `max`.
+    /// Counts in forty equal bins from `min` to `max`.
     pub histogram: Vec<usize>,
 }
 
-/// What the model says at one position.
+/// Output of the model at one position.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Output {
     pub position: usize,
-    /// What is unembedded, after the final norm: `[d_model]`.
+    /// Input of the unembedding, after the final norm: `[d_model]`.
     pub hidden: Spread,
     /// `[vocab]`
     pub logits: Spread,
@@ -236,38 +234,38 @@ pub struct Output {
     pub entropy: f32,
 }
 
-/// A token's probability by the components kept, those of greatest absolute value first.
+/// Probability of a token from a part of the components, those of greatest absolute value first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Truncation {
     pub token: u32,
-    /// Components of the unembedded vector, in the order in which they are kept.
+    /// Components of the input of the unembedding, in the order of their inclusion.
     pub order: Vec<usize>,
-    /// The token's probability with the first 0, 1, … all of them: `[d_model + 1]`.
+    /// Probability of the token with the first 0, 1, … all of them: `[d_model + 1]`.
     pub raw: Vec<f32>,
-    /// The same with what is kept scaled to the length of the whole vector.
+    /// The same, with the included components scaled to the length of the whole vector.
     pub rescaled: Vec<f32>,
-    /// The fewest components with 90 % of the full probability, and so for `rescaled`.
+    /// Fewest components that reach 90 % of the full probability, for `raw` and for `rescaled`.
     pub needed: usize,
     pub needed_rescaled: usize,
 }
 
-/// What one component of the unembedded vector says: its row of `W_U`.
+/// One component of the input of the unembedding: its row of `W_U`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ComponentView {
     pub component: usize,
-    /// The ten tokens that it raises most and least, by weight.
+    /// The ten tokens that it raises most and the ten that it raises least, by weight.
     pub tokens: Extremes,
-    /// Entropy of the softmax of its weights, in nats; `ln(vocab)` at most.
+    /// Entropy of the softmax of its weights, in nats; at most `ln(vocab)`.
     pub entropy: f32,
 }
 
-/// What a model says with nothing in mind.
+/// Prediction of a model from a residual stream of 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TopOfMind {
-    /// The likeliest tokens, likeliest first.
+    /// Likeliest tokens, likeliest first.
     pub top: Vec<Prediction>,
-    /// In nats.
+    /// Entropy of the prediction, in nats.
     pub entropy: f32,
-    /// Whether the final norm has a bias. Without, all tokens are equally likely.
+    /// True if the final norm has a bias. Without one, all tokens are equally likely.
     pub biased: bool,
 }

@@ -1,43 +1,41 @@
-//! Attention averaged over records. They differ in length, so it is not positions that are
-//! averaged over but segments.
+//! Attention averaged over records. Records differ in length, so the average is over segments rather than
+//! positions.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::task::{Field, Record};
+use crate::run::{Field, Record};
 
 /// The characters of one field in one line of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {
-    /// Line breaks before it.
+    /// Line breaks before the segment.
     pub line: usize,
-    /// `None` for all that there was no room for.
+    /// `None` for all segments beyond the limit.
     pub field: Option<Field>,
 }
 
-/// Most segments that are told apart. It bounds what is sent to the page: with 256 heads, 640 KB.
+/// Most distinct segments. It bounds the message to the page: 640 KB with 256 heads.
 const MAX_SEGMENTS: usize = 24;
 const OTHERS: Segment = Segment { line: usize::MAX, field: None };
 const MEMORY: Segment = Segment { line: 0, field: Some(Field::Memory) };
 
-/// Every head's attention from segment to segment, summed over records. A query belongs to the
-/// segment of the character it is to predict, a key to its own.
+/// Attention of every head between segments, summed over records. A query belongs to the segment of the character
+/// that it predicts, a key to its own.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SegmentAttention {
-    /// As they were found.
+    /// In order of occurrence.
     pub segments: Vec<Segment>,
-    /// By segment: how many queries it had.
+    /// Number of queries by segment.
     pub queries: Vec<u32>,
-    /// By the places in `segments` of query and key, and then by head: attention, summed over
-    /// queries. Pairs without any are left out, about half of them, as no query reads what
-    /// follows it.
+    /// Attention summed over queries, by the indices in `segments` of query and key, and then by head. Pairs
+    /// without attention are left out. They are about half, because no query reads later tokens.
     pub sums: BTreeMap<(usize, usize), Vec<f32>>,
 }
 
 impl SegmentAttention {
-    /// The place in `segments` of each of the first `most` characters of `record`; new ones are
-    /// added.
+    /// Index in `segments` of each of the first `most` characters of `record`. Adds new segments.
     pub fn place(&mut self, record: &Record, most: usize) -> Vec<usize> {
         let mut line = 0;
         let characters = record.text.chars().zip(&record.fields).take(most);
@@ -50,7 +48,7 @@ impl SegmentAttention {
             .collect()
     }
 
-    /// The place in `segments` of each of `count` memory tokens, which stand before a record.
+    /// Index in `segments` of each of `count` memory tokens, which precede a record.
     pub fn place_memory(&mut self, count: usize) -> Vec<usize> {
         (0..count).map(|_| self.place_of(MEMORY)).collect()
     }
@@ -68,15 +66,15 @@ impl SegmentAttention {
         })
     }
 
-    /// Counts the queries of a record, each in its segment.
+    /// Counts the queries of a record by segment.
     pub fn count(&mut self, queries: &[usize]) {
         for query in queries {
             self.queries[*query] += 1;
         }
     }
 
-    /// Adds one of `n_heads` heads' `pattern` of a record, `[query, key]`, given the segments of
-    /// its queries and keys. Queries past the last given are passed over.
+    /// Adds a record's `pattern`, `[query, key]`, of one of `n_heads` heads, given the segments of its queries and
+    /// keys. Skips queries beyond the given ones.
     pub fn add(
         &mut self,
         (head, n_heads): (usize, usize),
@@ -97,8 +95,8 @@ impl SegmentAttention {
         }
     }
 
-    /// Names of the segments, line by line, and a head's mean attention
-    /// `[query segment, key segment]`: each row adds up to 1, or to 0 if it had no query.
+    /// Names of the segments, line by line, and a head's mean attention `[query segment, key segment]`. Each row
+    /// adds up to 1, or to 0 without a query.
     pub fn mean(&self, head: usize) -> (Vec<String>, Vec<f32>) {
         let by_line = |a: usize, b: usize| self.segments[a].line.cmp(&self.segments[b].line);
         let order = super::order(self.segments.len(), &by_line);
@@ -110,7 +108,7 @@ impl SegmentAttention {
         (order.iter().map(|place| self.name(self.segments[*place])).collect(), cells.collect())
     }
 
-    /// `line 2 digit`, or `answer` where records are one line.
+    /// Name of a segment: `line 2 digit`, or `answer` where records are one line.
     fn name(&self, Segment { line, field }: Segment) -> String {
         match field {
             None => "others".into(),

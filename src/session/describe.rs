@@ -1,9 +1,11 @@
-//! What a task is like, told before a model of it is made.
+//! Describes a task before a model of it is made.
 
+use crate::base::random::stream_rng;
 use crate::config::{ConfigError, NoiseConfig, RunConfig};
-use crate::noise::{self, Reading};
+use crate::data::noise;
+use crate::data::noise::Reading;
 use crate::protocol::TaskFacts;
-use crate::task::{Split, Task, record_rng};
+use crate::task::{Split, Task};
 use crate::tokenizer::Tokenizer;
 
 /// Characters shown of a training record.
@@ -18,7 +20,7 @@ pub fn describe(config: &RunConfig) -> Result<TaskFacts, ConfigError> {
 }
 
 fn read(config: &RunConfig, task: &Task, tokenizer: &Tokenizer) -> Vec<(bool, String)> {
-    let record = task.draw(Split::Train, SHOWN, &mut record_rng(0, 0));
+    let record = task.draw(Split::Train, SHOWN, &mut stream_rng(0, 0));
     let text: String = record.text.chars().take(SHOWN).collect();
     let mut rng = noise::noise_rng(config.seed, 0);
     let readings = noise::read(&config.noise, &text, tokenizer, &mut rng);

@@ -1,56 +1,26 @@
 //! Changes to what a model remembers, while its weights stay.
 
-use crate::memory::{self, Bank};
-use crate::protocol::*;
-
-use super::Session;
-
-/// Most memories that are put aside.
-const MOST_ASIDE: usize = 8;
-/// The first of those put aside, which every change leaves.
-const BEFORE: &str = "before the last change";
-
-/// Memories put aside, by name.
-#[derive(Default)]
-pub(super) struct Aside(Vec<(String, Bank)>);
-
-impl Aside {
-    fn put(&mut self, name: String, bank: Bank) -> Result<(), String> {
-        let known = self.0.iter_mut().find(|(known, _)| *known == name);
-        if let Some((_, kept)) = known {
-            *kept = bank;
-        } else if self.0.len() < MOST_ASIDE {
-            self.0.push((name, bank));
-        } else {
-            return Err(format!(
-                "{MOST_ASIDE} memories are put aside already; use the name of one of them"
-            ));
-        }
-        Ok(())
-    }
-
-    /// Drops those that a model like that of `bank` cannot read.
-    fn keep_like(&mut self, bank: &Bank) {
-        self.0.retain(|(_, kept)| kept.is_like(bank));
-    }
-}
+use super::aside::BEFORE;
+use super::state::Session;
+use crate::memory;
+use crate::protocol::{Event, MemoryChange, SlotChange};
 
 impl<E: Fn(Event)> Session<E> {
     pub(super) async fn change_memory(&mut self, change: MemoryChange) {
         let Some(trainer) = &self.trainer else {
             return self.notice("There is no memory to change yet: press Train first.");
         };
-        if trainer.bank.memories().next().is_none() {
+        if trainer.model().bank.memories().next().is_none() {
             return self.notice(
                 "This model has no memory that is stored: set Memory to featural or associative, and train.",
             );
         }
-        let before = trainer.bank.clone();
+        let before = trainer.model().bank.clone();
         let changed = match change {
             MemoryChange::PutAside(name) => {
                 let name = name.chars().take(60).collect();
                 let put = self.aside.put(name, before);
-                self.tell_memory();
+                self.report_memory();
                 return put.unwrap_or_else(|error| {
                     self.notice(format!("It was not put aside: {error}."))
                 });
@@ -69,16 +39,16 @@ impl<E: Fn(Event)> Session<E> {
             self.aside.0[0].1 = before;
         }
         self.saved.forget();
-        self.tell_memory();
-        self.sight.forget_model();
+        self.report_memory();
+        self.analysis.forget_model();
         self.trace().await;
         self.save().await;
     }
 
     fn alter(&mut self, change: &SlotChange) -> Result<(), String> {
         let Some(trainer) = &mut self.trainer else { return Ok(()) };
-        let changed =
-            memory::change(&mut trainer.bank, change).map_err(|error| error.to_string())?;
+        let changed = memory::change(&mut trainer.learner.model.bank, change)
+            .map_err(|error| error.to_string())?;
         let done = match change {
             SlotChange::Like { .. } | SlotChange::Value { .. } => "changed",
             SlotChange::Remove { .. } | SlotChange::Empty => "deleted",
@@ -90,7 +60,8 @@ impl<E: Fn(Event)> Session<E> {
     fn swap(&mut self, name: &str) -> Result<(), String> {
         let Some(trainer) = &mut self.trainer else { return Ok(()) };
         let found = self.aside.0.iter().find(|(kept, _)| kept == name);
-        trainer.bank = found.ok_or(format!("nothing is put aside as “{name}”"))?.1.clone();
+        trainer.learner.model.bank =
+            found.ok_or(format!("nothing is put aside as “{name}”"))?.1.clone();
         Ok(())
     }
 
@@ -101,11 +72,14 @@ impl<E: Fn(Event)> Session<E> {
         Ok(())
     }
 
-    pub(super) fn tell_memory(&mut self) {
+    pub(super) fn report_memory(&mut self) {
         let Some(trainer) = &self.trainer else { return };
-        self.aside.keep_like(&trainer.bank);
-        let slots =
-            trainer.bank.memories().map(|(layer, memory)| (layer, memory.store.ids().len()));
+        self.aside.keep_like(&trainer.model().bank);
+        let slots = trainer
+            .model()
+            .bank
+            .memories()
+            .map(|(layer, memory)| (layer, memory.store.ids().len()));
         let slots = slots.collect();
         let aside = self.aside.0.iter().map(|(name, _)| name.clone()).collect();
         (self.emit)(Event::Remembered { slots, aside });

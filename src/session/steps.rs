@@ -2,34 +2,27 @@
 
 use std::sync::Arc;
 
-use burn::tensor::ExecutionError;
-
-use super::Session;
-use crate::checkpoint::Checkpoint;
-use crate::lab::Model;
-use crate::protocol::{Beside, Event};
-use crate::trainer::{Trainer, floats};
+use crate::interp::lab::Snapshot;
+use crate::learn::Trainer;
+use crate::protocol::Beside;
 
 /// Steps kept of a run, evenly over its length; with twice as many, every second one goes.
 const KEPT: usize = 64;
-/// Most bytes that a run's steps take, and that the end of one earlier run does.
+/// Most bytes that a run's steps take.
 const MOST_BYTES: usize = 128 << 20;
-const MOST_OF_RUN: usize = 16 << 20;
-/// Earlier runs kept.
-const RUNS: usize = 4;
 
-/// What is kept, and what of it is looked at.
+/// Steps and runs that are kept, and those of them that are looked at.
 pub(super) struct Steps {
     /// A step is kept every so many.
     every: usize,
     /// Steps that there is room for; none, if that is for one only.
-    most: usize,
-    kept: Vec<(usize, Vec<f32>)>,
-    runs: Vec<(String, Arc<Model>)>,
-    visited: Option<usize>,
-    beside: Option<Beside>,
-    /// The model beside, as it is called.
-    model: Option<(String, Arc<Model>)>,
+    pub(super) most: usize,
+    pub(super) kept: Vec<(usize, Vec<f32>)>,
+    pub(super) runs: Vec<(String, Arc<Snapshot>)>,
+    pub(super) visited: Option<usize>,
+    pub(super) beside: Option<Beside>,
+    /// The name of the model beside, and the model.
+    pub(super) model: Option<(String, Arc<Snapshot>)>,
 }
 
 impl Steps {
@@ -40,7 +33,7 @@ impl Steps {
 
     /// Forgets the steps of the last run; those of this one are kept from now on.
     pub(super) fn follow(&mut self, trainer: &Trainer) {
-        self.most = (MOST_BYTES / (4 * trainer.layout.len()).max(1)).min(KEPT);
+        self.most = (MOST_BYTES / (4 * trainer.model().layout.len()).max(1)).min(KEPT);
         let even = if self.most < 2 { KEPT } else { self.most };
         self.every = trainer.config.train.steps.div_ceil(even).max(1);
         self.kept.clear();
@@ -52,7 +45,7 @@ impl Steps {
         self.of_step(step).cloned()
     }
 
-    /// What is kept, which [`follow`](Self::follow) forgets.
+    /// Takes the steps that are kept, which [`follow`](Self::follow) forgets.
     pub(super) fn take(&mut self) -> Vec<(usize, Vec<f32>)> {
         std::mem::take(&mut self.kept)
     }
@@ -63,11 +56,11 @@ impl Steps {
         self.kept = kept;
     }
 
-    fn is_due(&self, step: usize) -> bool {
+    pub(super) fn is_due(&self, step: usize) -> bool {
         step.is_multiple_of(self.every) && self.kept.last().is_none_or(|(last, _)| *last < step)
     }
 
-    fn keep(&mut self, step: usize, flat: Vec<f32>) {
+    pub(super) fn keep(&mut self, step: usize, flat: Vec<f32>) {
         if self.most < 2 {
             return;
         }
@@ -89,17 +82,17 @@ impl Steps {
         Some((step, self.of_step(step)?))
     }
 
-    /// What it is held against, as it is called.
-    pub(super) fn beside(&self) -> Option<(String, Arc<Model>)> {
+    /// The model that it is held against, and its name.
+    pub(super) fn beside(&self) -> Option<(String, Arc<Snapshot>)> {
         self.model.clone()
     }
 
     /// Made when it is chosen, for it stays the same while the run trains on.
-    fn make_beside(&self, trainer: &Trainer) -> Option<(String, Arc<Model>)> {
+    pub(super) fn make_beside(&self, trainer: &Trainer) -> Option<(String, Arc<Snapshot>)> {
         match self.beside? {
             Beside::Run(run) => self.runs.get(run).cloned(),
             Beside::Step(step) => {
-                let model = Model::new(trainer, step, self.of_step(step)?.clone());
+                let model = Snapshot::new(trainer, step, self.of_step(step)?.clone());
                 Some((format!("step {step}"), Arc::new(model)))
             }
         }
@@ -111,67 +104,5 @@ impl Steps {
             Beside::Step(step) => Some((step, self.of_step(step)?)),
             Beside::Run(_) => None,
         }
-    }
-}
-
-impl<E: Fn(Event)> Session<E> {
-    /// Keeps the run's step if it is one of those to keep.
-    pub(super) async fn keep_step(&mut self) -> Result<(), ExecutionError> {
-        let Some(trainer) = &self.trainer else { return Ok(()) };
-        let (keeps, step) = (self.store.keeps_steps(), trainer.step);
-        if !self.steps.is_due(step) || !keeps && self.steps.most < 2 {
-            return Ok(());
-        }
-        let flat = floats(trainer.parameters.clone().into_data_async().await?);
-        if keeps {
-            let kept = Checkpoint {
-                config: trainer.config.clone(),
-                step,
-                tokenizer: trainer.tokenizer.clone(),
-                history: trainer.history.clone(),
-                edits: trainer.edits.clone(),
-                parameters: flat.clone(),
-                moments: None,
-                bank: trainer.bank.clone(),
-            };
-            if let Err(error) = self.store.keep_step(&kept) {
-                self.notice(format!("Step {step} was not kept: {error}."));
-            }
-        }
-        self.steps.keep(step, flat);
-        self.tell_kept();
-        Ok(())
-    }
-
-    /// Keeps the end of the run, before another one takes its place.
-    pub(super) async fn keep_run(&mut self) {
-        let Some(trainer) = self.trainer.as_ref().filter(|trainer| trainer.step > 0) else {
-            return;
-        };
-        if 4 * trainer.layout.len() > MOST_OF_RUN {
-            return;
-        }
-        // A device that fails shows it elsewhere too.
-        if let Ok(model) = Model::read(trainer).await {
-            let loss = trainer.history.last().map_or(f32::NAN, |point| point.train_loss);
-            let name = format!("an earlier run, at step {}, loss {loss:.3}", trainer.step);
-            self.steps.runs.push((name, Arc::new(model)));
-            let extra = self.steps.runs.len().saturating_sub(RUNS);
-            self.steps.runs.drain(..extra);
-        }
-    }
-
-    pub(super) fn tell_kept(&self) {
-        let steps = self.steps.kept.iter().map(|(step, _)| *step).collect();
-        let runs = self.steps.runs.iter().map(|(name, _)| name.clone()).collect();
-        (self.emit)(Event::Kept { steps, runs });
-    }
-
-    pub(super) async fn visit(&mut self, step: Option<usize>, beside: Option<Beside>) {
-        (self.steps.visited, self.steps.beside) = (step, beside);
-        let trainer = self.trainer.as_ref();
-        self.steps.model = trainer.and_then(|trainer| self.steps.make_beside(trainer));
-        self.trace().await;
-        self.sight.forget_model();
     }
 }

@@ -1,37 +1,10 @@
-//! Operations on the run's model, and the way back.
+//! Operations on the run's model.
 
-use super::Session;
+use super::state::Session;
 use crate::checkpoint::Checkpoint;
-use crate::protocol::*;
-use crate::surgery::{self, Operation};
-
-/// Most states kept to go back to, and most bytes of them.
-const MOST_STATES: usize = 16;
-const MOST_BYTES: usize = 128 << 20;
-
-/// The run before each operation that can be taken back, oldest first.
-#[derive(Default)]
-pub(super) struct Undo {
-    before: Vec<Checkpoint>,
-}
-
-impl Undo {
-    /// Keeps a state, in place of the oldest ones if there is no room; `false` if there is none for it
-    /// alone.
-    fn keep(&mut self, state: Checkpoint) -> bool {
-        self.before.push(state);
-        let bytes = |of: &[Checkpoint]| of.iter().map(size).sum::<usize>();
-        while self.before.len() > MOST_STATES || bytes(&self.before) > MOST_BYTES {
-            self.before.remove(0);
-        }
-        !self.before.is_empty()
-    }
-}
-
-fn size(state: &Checkpoint) -> usize {
-    let vectors = if state.moments.is_some() { 3 } else { 1 };
-    4 * vectors * state.parameters.len() + state.bank.bytes()
-}
+use crate::protocol::Event;
+use crate::run::Operation;
+use crate::surgery;
 
 impl<E: Fn(Event)> Session<E> {
     pub(super) async fn operate(&mut self, operation: Operation) {
@@ -62,9 +35,9 @@ impl<E: Fn(Event)> Session<E> {
         }
     }
 
-    /// Has the run go on with what was made of its model, and keeps what it was `before`; whether there was
-    /// room for that, or `None`, with an answer, if it cannot be run. `is_remade` says that no command has
-    /// asked for it.
+    /// Goes on with what was made of the run's model, and keeps what it was `before`: true if there was room
+    /// for that; `None`, with an answer, if it cannot be run. `is_remade` says that no command has asked for
+    /// it.
     pub(super) async fn change_model(
         &mut self,
         before: Checkpoint,
@@ -87,7 +60,7 @@ impl<E: Fn(Event)> Session<E> {
         self.undo = undo;
     }
 
-    /// Another state takes the place of the run's; `false`, with an answer, if it cannot be run.
+    /// Puts another state in the place of the run's; `false`, with an answer, if it cannot be run.
     async fn go_on_with(&mut self, state: Checkpoint, is_remade: bool) -> bool {
         let (Some(device), Some(trainer)) = (self.device.clone(), &self.trainer) else {
             return false;
@@ -99,11 +72,11 @@ impl<E: Fn(Event)> Session<E> {
             Ok(()) => {
                 if is_same_model {
                     self.steps.go_back(kept, step);
-                    self.tell_kept();
+                    self.report_kept();
                 }
                 self.saved.forget();
                 self.save().await;
-                self.tell_fields().await;
+                self.report_fields().await;
                 if is_running {
                     self.start();
                 }

@@ -1,30 +1,30 @@
-//! How far the logits of two models are apart.
+//! Difference between the logits of two models.
 
 use std::fmt;
 
 use crate::checkpoint::Checkpoint;
 use crate::figure::show;
-use crate::model::Layout;
-use crate::plain::{Cache, Plain};
-use crate::sample::log_sum_exp;
+use crate::arch::Layout;
+use crate::host::{Cache, HostModel};
+use crate::generate::log_sum_exp;
 
-/// Tokens of a prompt that are compared, beside memory tokens.
+/// Most tokens of a prompt to compare, without memory tokens.
 const MOST_TOKENS: usize = 64;
 
-/// What became of a prompt's logits.
+/// Change of the logits on a prompt.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Difference {
-    /// Between two logits, at most and on average.
+    /// Absolute difference of a logit: largest and mean.
     pub largest: f32,
     pub mean: f32,
-    /// The Kullback-Leibler divergence of what was predicted from what is, in nats per token.
+    /// Kullback-Leibler divergence KL(before ‖ after) of the predictions, in nats per token.
     pub divergence: f32,
-    /// Tokens compared.
+    /// Number of tokens compared.
     pub tokens: usize,
 }
 
-/// How the logits of `after` differ from those of `before` on the first tokens of a prompt, which must
-/// be of their vocabulary; `None` without a token.
+/// Difference between the logits of `before` and `after` on the first tokens of a prompt, which must be in their
+/// vocabulary; `None` without a token.
 pub fn compare(before: &Checkpoint, after: &Checkpoint, ids: &[u32]) -> Option<Difference> {
     let context = before.config.model.context;
     let most = (MOST_TOKENS + before.tokenizer.memory_tokens()).min(context);
@@ -46,20 +46,20 @@ pub fn compare(before: &Checkpoint, after: &Checkpoint, ids: &[u32]) -> Option<D
     }
     let tokens = ids.len();
     let mean = sum / before.iter().map(Vec::len).sum::<usize>().max(1) as f64;
-    // Rounding alone may be below 0.
+    // Rounding can make it negative.
     let divergence = (divergence / tokens as f64).max(0.0) as f32;
     Some(Difference { largest, mean: mean as f32, divergence, tokens })
 }
 
-/// After each token: a token at a time, for what a whole pass records may be large.
+/// Logits after each token. Decoding token by token avoids the large record of a whole pass.
 fn logits(model: &Checkpoint, ids: &[u32]) -> Vec<Vec<f32>> {
     let layout = Layout::new(&model.config.model, model.tokenizer.vocab_size());
-    let plain = Plain::new(&model.config.model, &layout, &model.parameters).remember(&model.bank);
+    let host = HostModel::new(&model.config.model, &layout, &model.parameters).remember(&model.bank);
     let mut cache = Cache::default();
-    ids.iter().map(|id| plain.decode(&[*id], &mut cache)).collect()
+    ids.iter().map(|id| host.decode(&[*id], &mut cache)).collect()
 }
 
-/// What became of a model, in a sentence without its end.
+/// Change of a model, as a sentence without a full stop.
 pub fn report(before: &Checkpoint, after: &Checkpoint, ids: &[u32]) -> String {
     let sizes = [before, after].map(|model| model.parameters.len());
     let sizes = format!("{} parameters became {}", sizes[0], sizes[1]);

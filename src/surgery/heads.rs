@@ -1,24 +1,25 @@
-//! Heads that are added as those there are, and dropped by what they are worth.
+//! Heads added like the existing ones, and heads dropped by their worth.
 
-use super::{New, Plan, SurgeryError, graft};
+use super::graft::graft;
+use super::error::SurgeryError;
+use super::plan::{New, Plan};
+use crate::arch::{Dim, Layout, head_gate};
 use crate::checkpoint::Checkpoint;
 use crate::config::MemoryLimits;
-use crate::model::Layout;
-use crate::model::attention::contribution;
 
-/// What each head contributes, 0 to 1: `[layer][head]`; `None` if heads have no contributions.
-pub fn contributions(of: &Checkpoint) -> Option<Vec<Vec<f32>>> {
+/// Head gates, 0 to 1: `[layer][head]`; `None` if heads have none.
+pub fn head_gates(of: &Checkpoint) -> Option<Vec<Vec<f32>>> {
     let layout = Layout::new(&of.config.model, of.tokenizer.vocab_size());
     let of_layer = |layer: usize| {
         let parameter = layout.find(&format!("blocks.{layer}.attn.contribution"))?;
         let numbers = &of.parameters[parameter.range.clone()];
-        Some(numbers.iter().map(|c| contribution(*c)).collect())
+        Some(numbers.iter().map(|c| head_gate(*c)).collect())
     };
     (0..of.config.model.n_layers).map(of_layer).collect()
 }
 
-/// The run of `before` with `count` more heads in every layer. Each of a new head's numbers is drawn from a
-/// normal distribution with the mean and the standard deviation that it has over the heads of its layer.
+/// The run of `before` with `count` more heads in every layer. Each number of a new head is sampled from a normal
+/// distribution, with the mean and standard deviation of this number over the heads of the layer.
 ///
 /// # Errors
 /// If heads cannot be added, or the model does not work on a device with `limits`.
@@ -33,7 +34,7 @@ pub fn grow_heads(
     graft(before, &plan, limits, |new| alike(new, before, &layout))
 }
 
-/// The run of `before` without the `count` heads of each layer whose `worth` is least.
+/// The run of `before` without the `count` heads of least `worth` in each layer.
 ///
 /// # Shapes
 /// `worth`: `[layer][head]`
@@ -50,14 +51,14 @@ pub fn prune_heads(
     graft(before, &plan, limits, |new| new.drawn)
 }
 
-/// A number of a new head, as the other heads have it.
+/// A number of a new head, sampled like those of the other heads.
 fn alike(new: &New, before: &Checkpoint, layout: &Layout) -> f32 {
-    let Some(parameter) = layout.find(new.parameter) else { return new.drawn };
+    let Some(parameter) = layout.find(&new.spec.name) else { return new.drawn };
     let values = &before.parameters[parameter.range.clone()];
-    let columns = parameter.shape.last().copied().unwrap_or(1);
-    let is_of_rows = new.parameter.ends_with("W_O");
-    let is_one_a_head = [".contribution", ".gate"].iter().any(|of| new.parameter.ends_with(of));
-    let width = if is_one_a_head { 1 } else { before.config.model.d_head() };
+    let columns = parameter.spec.axes.last().map_or(1, |axis| axis.size);
+    let [of_rows, of_columns] = parameter.spec.dims();
+    let is_of_rows = of_rows == Dim::Heads;
+    let width = if of_columns == Dim::PerHead { 1 } else { before.config.model.d_head() };
     let others: Vec<f32> = if is_of_rows {
         let rows = (new.row % width..values.len() / columns).step_by(width);
         rows.map(|row| values[row * columns + new.column]).collect()

@@ -1,12 +1,13 @@
-//! Weights that are pruned by their size, and those left going back to what they were: the lottery ticket
-//! hypothesis (Frankle & Carbin 2019).
+//! Magnitude pruning, and rewinding of the remaining weights to an earlier step: the lottery ticket hypothesis
+//! (Frankle & Carbin 2019).
 
-use super::SurgeryError;
-use crate::checkpoint::{Checkpoint, Moments};
-use crate::model::Layout;
+use super::error::SurgeryError;
+use crate::checkpoint::Checkpoint;
+use crate::run::Moments;
+use crate::arch::{Layout, ParamSpec};
 
-/// The run of `before` with this percentage of the weights of layers' matrices set to 0 that are not: the
-/// smallest of all layers together. They stay 0 in training.
+/// The run of `before` with a percentage of the nonzero weights of layer matrices set to 0: the smallest of all
+/// layers together. They stay 0 in training.
 pub(super) fn prune(before: &Checkpoint, percent: usize) -> Checkpoint {
     let mut after = before.clone();
     let mut left: Vec<usize> =
@@ -24,11 +25,11 @@ pub(super) fn prune(before: &Checkpoint, percent: usize) -> Checkpoint {
     after
 }
 
-/// The run of `before` with the weights that its model had at `step`, `past`, but for those of layers' matrices
-/// that are 0 now; it goes on from that step.
+/// The run of `before` with its model's weights `past` at `step`, except weights of layer matrices that are 0 now.
+/// It continues from that step.
 ///
 /// # Errors
-/// If `past` is not of such a model.
+/// If `past` is missing, or of another model.
 pub(super) fn rewind(
     before: &Checkpoint,
     step: usize,
@@ -44,9 +45,9 @@ pub(super) fn rewind(
     Ok(after)
 }
 
-/// Places in the flat vector of the weights of layers' matrices.
+/// Indices in the flat vector of the weights of layer matrices.
 fn prunable(of: &Checkpoint) -> impl Iterator<Item = usize> {
     let layout = Layout::new(&of.config.model, of.tokenizer.vocab_size());
-    let mask = layout.mask(|parameter| parameter.is_prunable());
+    let mask = layout.mask(ParamSpec::is_prunable);
     (0..mask.len()).filter(move |at| mask[*at] == 1.0)
 }

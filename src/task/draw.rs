@@ -1,20 +1,14 @@
 //! Tasks as they are set up, and the records that they draw.
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 
-use super::{
-    Facts, Field, Floor, Induction, Modular, Phone, Record, TaskKind, Text, facts, modular,
-};
+use super::split::Split;
+use super::{Facts, Induction, Modular, Phone, Text, facts, modular};
+use crate::base::random::stream_rng;
+use crate::config::TaskKind;
 use crate::config::{ConfigError, TaskConfig};
+use crate::run::{Field, Floor, Record};
 use crate::tokenizer::Tokenizer;
-
-/// Training records or held-out ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Split {
-    Train,
-    Validation,
-}
 
 /// A task that has been set up from its [`TaskConfig`].
 #[derive(Clone, Debug)]
@@ -41,13 +35,12 @@ impl Task {
         })
     }
 
-    /// Of a model from elsewhere, of which it is not known what it was trained on: every record is
-    /// empty.
+    /// The task of a model from elsewhere, whose training records are not known: every record is empty.
     pub fn none() -> Self {
         Task::Text(Text::none())
     }
 
-    /// Whether every record is empty.
+    /// True if every record is empty.
     pub fn is_none(&self) -> bool {
         matches!(self, Task::Text(text) if text.is_none())
     }
@@ -106,8 +99,8 @@ impl Task {
         }
     }
 
-    /// What may follow `prefix`, a possible beginning of a training record, each with its
-    /// probability. Empty at a record's end, after what is no such beginning, and for plain text.
+    /// Characters that may follow `prefix`, a possible beginning of a training record, each with its
+    /// probability. None at a record's end, after what is no such beginning, and for plain text.
     pub fn next(&self, prefix: &str) -> Vec<(char, f64)> {
         match self {
             Task::Phone(task) => task.next(prefix),
@@ -140,7 +133,7 @@ impl Task {
 
     /// A prompt to try: a validation record up to where its answer begins.
     pub fn example_prompt(&self, seed: u64) -> String {
-        let record = self.draw(Split::Validation, 64, &mut record_rng(seed, EXAMPLE_STREAM));
+        let record = self.draw(Split::Validation, 64, &mut stream_rng(seed, EXAMPLE_STREAM));
         let cut = record.fields.iter().position(|field| *field == Field::Answer);
         let cut = cut.unwrap_or(record.len() / 2).max(1);
         record.text.chars().take(cut).collect()
@@ -148,11 +141,3 @@ impl Task {
 }
 
 const EXAMPLE_STREAM: u64 = u64::MAX;
-
-/// The generator of micro-batch `stream` of a run with `seed`. Each batch has a stream of its
-/// own, so that a run resumed at any step draws what it would have drawn.
-pub fn record_rng(seed: u64, stream: u64) -> ChaCha8Rng {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(stream);
-    rng
-}

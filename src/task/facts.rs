@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use rand_chacha::ChaCha8Rng;
 
 use super::prefixes::Prefixes;
-use super::split::{below, hold_out};
-use super::{Field, Record, Split};
+use super::split::{Split, below, hold_out};
 use crate::config::FactsConfig;
+use crate::run::{Field, Record};
 
 /// The characters of every record.
 pub const ALPHABET: &str =
@@ -56,7 +56,7 @@ impl Facts {
         Self { train, validation, prefixes, trained }
     }
 
-    /// How many facts were written by hand; they come first.
+    /// Number of facts written by hand; they come first.
     pub fn hand_written() -> usize {
         HAND_WRITTEN.lines().count()
     }
@@ -69,12 +69,12 @@ impl Facts {
         }
     }
 
-    /// How many facts are trained on.
+    /// Number of facts trained on.
     pub fn trained(&self) -> usize {
         self.trained
     }
 
-    /// How many different answers the training records have, and their entropy, in bits.
+    /// Number of different answers in the training records, and their entropy, in bits.
     pub fn answers(&self) -> (usize, f64) {
         let mut counts: HashMap<String, f64> = HashMap::new();
         for record in &self.train {

@@ -1,56 +1,56 @@
-//! The entropy floor: the least loss that any model could reach on a task, known exactly because
-//! the generator is.
-//!
-//! A record's entropy is spread over its characters by the chain rule: each costs −ln of its
-//! probability given the characters before it. A character belongs to its [`Field`], so a field's
-//! floor can be held against a model's loss on the same characters.
+//! Floors, added up character by character.
 
-#[cfg(feature = "compute")]
-mod oracle;
+use super::prefixes::Prefixes;
+use crate::run::{Field, FieldFloor, Floor, Record};
 
-use serde::{Deserialize, Serialize};
-
-use super::Field;
-
-#[cfg(feature = "compute")]
-pub(super) use oracle::Sums;
-#[cfg(feature = "compute")]
-pub use oracle::{Oracle, surprisals};
-
-/// Expected over the records of a task; entropies in nats.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Floor {
-    pub nats_per_char: f64,
-    /// Of one record.
-    pub total_nats: f64,
-    /// Characters of one record that are predicted: all but its first.
-    pub chars: f64,
-    /// Whether it is reached by learning the training records by heart; the held-out ones, which
-    /// then cannot be known, have no floor.
-    pub by_heart: bool,
-    /// Those that occur.
-    pub fields: Vec<FieldFloor>,
-}
-
-/// A field's part of a [`Floor`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FieldFloor {
-    pub field: Field,
-    /// Characters of one record.
-    pub chars: f64,
-    /// Of one record.
-    pub nats: f64,
-}
-
-impl FieldFloor {
-    pub fn nats_per_char(&self) -> f64 {
-        self.nats / self.chars
+impl Floor {
+    /// The floor of records drawn evenly from `records`, every one learnt by heart: ln(their number) in
+    /// all, spent where their beginnings part. `prefixes` are those of `records`.
+    pub(in crate::task) fn of_records(records: &[Record], prefixes: &Prefixes) -> Self {
+        let mut sums = Sums::default();
+        let weight = 1.0 / records.len().max(1) as f64;
+        for record in records {
+            let costs = prefixes.narrowing(&record.text).into_iter().map(surprise);
+            for (field, nats) in record.fields.iter().zip(costs).skip(1) {
+                sums.add(*field, weight, weight * nats);
+            }
+        }
+        Self { by_heart: true, ..sums.floor() }
     }
 }
 
-impl Floor {
-    /// The floor's part of `field`.
-    pub fn field(&self, field: Field) -> Option<&FieldFloor> {
-        self.fields.iter().find(|part| part.field == field)
+/// Cost of learning that of `before` equally likely records, `after` remain.
+fn surprise((before, after): (usize, usize)) -> f64 {
+    (before as f64 / after.max(1) as f64).ln()
+}
+
+/// Characters and nats by field, as they are added up.
+#[derive(Default)]
+pub(in crate::task) struct Sums {
+    fields: Vec<FieldFloor>,
+}
+
+impl Sums {
+    pub(in crate::task) fn add(&mut self, field: Field, chars: f64, nats: f64) {
+        match self.fields.iter_mut().find(|part| part.field == field) {
+            Some(part) => {
+                part.chars += chars;
+                part.nats += nats;
+            }
+            None => self.fields.push(FieldFloor { field, chars, nats }),
+        }
+    }
+
+    pub(in crate::task) fn floor(mut self) -> Floor {
+        self.fields.sort_by_key(|part| part.field);
+        let chars = self.fields.iter().map(|part| part.chars).sum();
+        let total_nats: f64 = self.fields.iter().map(|part| part.nats).sum();
+        Floor {
+            nats_per_char: total_nats / chars,
+            total_nats,
+            chars,
+            by_heart: false,
+            fields: self.fields,
+        }
     }
 }

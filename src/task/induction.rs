@@ -5,14 +5,14 @@
 use rand_chacha::ChaCha8Rng;
 
 use super::floor::Sums;
-use super::split::{below, stable_hash};
-use super::{Field, Floor, Record, Split};
+use super::split::{Split, below, stable_hash};
 use crate::config::InductionConfig;
+use crate::run::{Field, Floor, Record};
 
 const CHARACTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 /// The longest block.
 const MOST: usize = 512;
-/// What stands between a block and the block again.
+/// The character between a block and the block again.
 pub const SEPARATOR: char = '|';
 const END: char = '\n';
 /// One block in this many is held out for validation.
@@ -62,7 +62,7 @@ impl Induction {
         (0..length).map(|_| self.characters[below(rng, self.characters.len())]).collect()
     }
 
-    /// How many lengths a block may have.
+    /// Number of lengths a block may have.
     fn lengths(&self) -> usize {
         self.longest - self.shortest + 1
     }

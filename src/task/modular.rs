@@ -4,9 +4,9 @@
 use rand_chacha::ChaCha8Rng;
 
 use super::floor::Sums;
-use super::split::{below, shuffle};
-use super::{Field, Floor, Record, Split};
+use super::split::{Split, below, shuffle};
 use crate::config::ModularConfig;
+use crate::run::{Field, Floor, Record};
 
 /// A number is one character, the first that many: digits, letters, and then letters of Greek and
 /// Cyrillic.

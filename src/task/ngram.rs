@@ -1,4 +1,4 @@
-//! What counting alone can predict of a text: an n-gram model to hold a transformer against.
+//! An n-gram model, to hold a transformer against: counting alone predicts a text.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ const ORDER: usize = 4;
 const MOST_COUNTED: usize = 1 << 18;
 const MOST_PREDICTED: usize = 1 << 15;
 
-/// How often a context was seen, and with how many different characters after it.
+/// Times a context was seen, and the number of different characters after it.
 #[derive(Clone, Copy, Default)]
 struct Seen {
     times: u32,

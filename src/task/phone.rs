@@ -10,9 +10,10 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::prefixes::Prefixes;
-use super::split::{below, stable_hash};
-use super::{Field, RecallRule, Record, Split};
+use super::split::{Split, below, stable_hash};
 use crate::config::PhoneConfig;
+use crate::config::RecallRule;
+use crate::run::{Field, Record};
 use number::Rules;
 
 /// The characters of every record, but for [`UNKNOWN`].
@@ -21,7 +22,7 @@ const ALPHABET: &str = "\n -0123456789:=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 const BEGIN: &str = "{B}\n";
 const SEPARATOR: &str = "=========\n";
 const END: &str = "{E}\n";
-/// What stands for the number of a name that no line has.
+/// The mark in place of a number, after a name that no line has.
 pub const UNKNOWN: &str = "?";
 
 const NAMES: &str = include_str!("data/names.txt");
@@ -92,7 +93,7 @@ impl Phone {
         (0..MAX_DRAWS).map(|_| self.name(rng).join(" ")).find(|name| !listed.contains(name))
     }
 
-    /// Whether some records ask for a name that no line has.
+    /// True if some records ask for a name that no line has.
     pub fn abstains(&self) -> bool {
         self.abstain > 0.0
     }

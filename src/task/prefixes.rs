@@ -1,6 +1,6 @@
-//! What may follow the beginning of one of a set of strings: a trie, kept as a sorted list.
+//! Beginnings of a set of strings, and what may follow them: a trie, kept as a sorted list.
 
-use super::Record;
+use crate::run::Record;
 
 /// Strings in order, each as likely as the others.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ impl Prefixes {
         &self.sorted[from..from + count]
     }
 
-    /// What follows `prefix`, with the number of strings that go on so; `None` is their end.
+    /// Characters that follow `prefix`, with the number of strings that go on so; `None` is their end.
     pub fn next(&self, prefix: &str) -> Vec<(Option<char>, usize)> {
         let mut out: Vec<(Option<char>, usize)> = Vec::new();
         for text in self.starting_with(prefix) {

@@ -1,4 +1,4 @@
-//! How validation records are kept apart from training records, whatever the seed of a run.
+//! The split of records into training and validation ones, whatever the seed of a run.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -8,6 +8,13 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 const SHUFFLE_SEED: u64 = 0x5EED;
+
+/// Training records or held-out ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    Train,
+    Validation,
+}
 
 /// An even draw from `0..n`; 0 if `n` is 0. The same on 32-bit and 64-bit machines.
 pub(super) fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {

@@ -5,12 +5,12 @@ use serde::Deserialize;
 
 use super::ngram;
 use super::prefixes::Prefixes;
-use super::split::{below, hold_out};
-use super::{Field, Record, Split};
+use super::split::{Split, below, hold_out};
 use crate::config::{MAX_TEXT_BYTES, TextConfig};
+use crate::run::{Field, Record};
 
 const MIN_CHARS: usize = 32;
-/// Above this, the embedding would dwarf the model.
+/// Most characters of an alphabet: above this, the embedding would dwarf the model.
 const MAX_ALPHABET: usize = 4096;
 
 /// A text that has been read, with its last tenth, or a tenth of its records, held out.
@@ -54,13 +54,13 @@ impl Text {
         }
     }
 
-    /// Of a model from elsewhere, whose text is not known: nothing to draw from.
+    /// The text of a model from elsewhere, which is not known: nothing to draw from.
     pub(super) fn none() -> Self {
         let content = Content::Plain { train: Vec::new(), validation: Vec::new() };
         Self { alphabet: String::new(), longest: 2, content }
     }
 
-    /// Whether there is nothing to draw from.
+    /// True if there is nothing to draw from.
     pub(super) fn is_none(&self) -> bool {
         matches!(&self.content, Content::Plain { train, .. } if train.is_empty())
     }
@@ -136,7 +136,7 @@ impl Text {
         }
     }
 
-    /// Of plain text: see [`Task::baseline`](super::Task::baseline).
+    /// The baseline of plain text: see [`Task::baseline`](super::Task::baseline).
     pub(super) fn baseline(&self) -> Option<f64> {
         match &self.content {
             Content::Plain { train, validation } => ngram::loss(train, validation),

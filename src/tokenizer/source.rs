@@ -1,17 +1,17 @@
-//! How the makers of a model cut text into tokens.
+//! Tokenizers of imported models.
 
 #[cfg(feature = "cli")]
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
-/// A `tokenizer.json` of Hugging Face. Only the terminal follows it: what reads it is larger than the
-/// page's worker may be.
+/// A Hugging Face `tokenizer.json`. Only the terminal applies it: its parser is larger than the page's worker may
+/// be.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct Source {
     json: String,
-    /// Read when it is first asked for; `None` if it cannot be read.
+    /// Parsed on first use; `None` if it is invalid.
     #[cfg(feature = "cli")]
     read: Arc<OnceLock<Option<tokenizers::Tokenizer>>>,
 }
@@ -25,7 +25,7 @@ impl Source {
         }
     }
 
-    /// The ids of `text`, without those that mark its beginning or end; `None` if it cannot be told.
+    /// Ids of `text`, without begin and end marks; `None` if the tokenizer is invalid or fails.
     #[cfg(feature = "cli")]
     pub fn encode(&self, text: &str) -> Option<Vec<u32>> {
         let tokenizer = self.read.get_or_init(|| self.json.parse().ok()).as_ref()?;

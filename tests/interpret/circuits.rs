@@ -1,9 +1,9 @@
 //! Circuits, copying and composition against brute force and closed forms.
 
-use confab::analysis::circuits::{Circuit, copying, spectrum, token_circuit};
-use confab::analysis::composition::{Composition, composition, random_composition};
-use confab::analysis::{AnalysisError, Head, Matrix};
 use confab::config::{NormKind, Positions};
+use confab::interp::analysis::circuits::{Circuit, copying, spectrum, token_circuit};
+use confab::interp::analysis::composition::{Composition, composition, random_composition};
+use confab::interp::analysis::{AnalysisError, Head, Matrix};
 
 use crate::model::{Model, VARIANTS, assert_near, induction_pair, vocabulary};
 
@@ -11,7 +11,7 @@ const HEAD: Head = Head { layer: 1, head: 2 };
 
 /// A matrix of the model, and of a head its `columns` or `rows` of four.
 fn whole(model: &Model, name: &str) -> Matrix {
-    let shape = &model.layout.find(name).unwrap().shape;
+    let shape = &model.layout.find(name).unwrap().shape();
     Matrix::from_fn(shape[0], shape[1], |row, column| model.get(name, row, column))
 }
 
@@ -106,7 +106,7 @@ fn check_folded(norm: NormKind) {
             let logit = |token| (0..16).map(|row| seen(row) * model.w_u(row, token)).sum::<f64>();
             logit(b) - (0..24).map(logit).sum::<f64>() / 24.0
         };
-        let out = &alone.layers[0].head_out[16..32];
+        let out = &model.view().head_out(0, &alone.layers[0])[16..32];
         assert_near(added(out) * scale(a), ov[a * 24 + b].into(), 1e-3);
         assert_near(added(&alone.embed), direct[a * 24 + b].into(), 1e-3);
     }

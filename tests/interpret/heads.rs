@@ -1,7 +1,7 @@
 //! Head scores of patterns that are known.
 
-use confab::analysis::heads::{Scoring, repeated_random, score_heads, score_pattern};
-use confab::analysis::{AnalysisError, Head, attention};
+use confab::interp::analysis::heads::{Scoring, repeated_random, score_heads, score_pattern};
+use confab::interp::analysis::{AnalysisError, Head, attention};
 
 use crate::model::{Model, assert_near, induction_pair};
 
@@ -169,7 +169,7 @@ fn a_pattern_weighted_by_values_is_what_the_head_writes() {
     let head = Head { layer: 1, head: 2 };
     // All is read from the only token.
     let one = model.record(&[7]);
-    let out = &one.layers[1].head_out[2 * 16..3 * 16];
+    let out = &model.view().head_out(1, &one.layers[1])[2 * 16..3 * 16];
     let length = out.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
     let weighted = attention::value_weighted(&model.view(), &one, head).unwrap();
     assert_near(weighted.values[0].into(), length, 1e-5);

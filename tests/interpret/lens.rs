@@ -1,11 +1,13 @@
 //! The logit lens and direct logit attribution against the forward pass.
 
-use confab::analysis::attribution::{Against, Component, Contribution, LogitDifference, attribute};
-use confab::analysis::circuits::{Circuit, token_circuit};
-use confab::analysis::expansion::{Path, expand};
-use confab::analysis::lens::{Asked, Stage, lens_row, stages};
-use confab::analysis::{AnalysisError, Head};
 use confab::config::{MlpKind, ModelConfig, NormKind, Positions};
+use confab::interp::analysis::attribution::{
+    Against, Component, Contribution, LogitDifference, attribute,
+};
+use confab::interp::analysis::circuits::{Circuit, token_circuit};
+use confab::interp::analysis::expansion::{Path, expand};
+use confab::interp::analysis::lens::{Asked, Stage, lens_row, stages};
+use confab::interp::analysis::{AnalysisError, Head};
 use proptest::prelude::*;
 
 use crate::model::{Change, Model, VARIANTS, assert_near, vocabulary};

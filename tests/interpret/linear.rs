@@ -1,6 +1,6 @@
 //! Decompositions against closed forms and invariants.
 
-use confab::analysis::{AnalysisError, FactoredMatrix, Matrix, eigenvalues};
+use confab::interp::analysis::{AnalysisError, FactoredMatrix, Matrix, eigenvalues};
 use proptest::prelude::*;
 
 use crate::model::assert_near;

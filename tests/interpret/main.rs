@@ -1,5 +1,8 @@
 //! What analyses say of models whose answers are known: built by hand, or by brute force.
 
+#[path = "../common/mod.rs"]
+mod common;
+
 mod circuits;
 mod heads;
 mod lens;

@@ -1,9 +1,10 @@
 //! Small models, random or built by hand.
 
-use confab::analysis::View;
+use confab::arch::Layout;
 use confab::config::{MlpKind, ModelConfig, NormKind, Positions};
-use confab::model::Layout;
-use confab::plain::{Plain, Recording};
+use confab::host::{ActivationCache, HostModel};
+use confab::interp::analysis::View;
+use confab::model::untrained;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -21,7 +22,7 @@ impl Model {
         change(&mut config);
         let layout = Layout::new(&config, vocab_size);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut flat = layout.init(seed);
+        let mut flat = untrained(&config, &layout, seed);
         flat.iter_mut().for_each(|x| *x = *x * 8.0 + rng.random_range(-0.1..0.1));
         flat.iter_mut().filter(|x| **x > 7.0).for_each(|gain| *gain /= 8.0);
         Self { config, layout, flat }
@@ -30,7 +31,9 @@ impl Model {
     /// All weights 0, gains 1.
     pub fn blank(vocab_size: usize, change: impl FnOnce(&mut ModelConfig)) -> Self {
         let mut model = Self::random(vocab_size, 0, change);
-        let gains = model.layout.init(0).into_iter().map(|x| if x == 1.0 { 1.0 } else { 0.0 });
+        let gains = untrained(&model.config, &model.layout, 0)
+            .into_iter()
+            .map(|x| if x == 1.0 { 1.0 } else { 0.0 });
         model.flat = gains.collect();
         model
     }
@@ -39,11 +42,11 @@ impl Model {
         View::new(&self.config, &self.layout, &self.flat).unwrap()
     }
 
-    pub fn plain(&self) -> Plain {
-        Plain::new(&self.config, &self.layout, &self.flat)
+    pub fn plain(&self) -> HostModel {
+        HostModel::new(&self.config, &self.layout, &self.flat)
     }
 
-    pub fn record(&self, ids: &[u32]) -> Recording {
+    pub fn record(&self, ids: &[u32]) -> ActivationCache {
         self.plain().record(ids, &[])
     }
 
@@ -56,7 +59,7 @@ impl Model {
     /// The value of a matrix at `[row, column]`.
     pub fn get(&self, name: &str, row: usize, column: usize) -> f64 {
         let parameter = self.layout.find(name).unwrap();
-        self.flat[parameter.range.start + row * parameter.shape[1] + column].into()
+        self.flat[parameter.range.start + row * parameter.shape()[1] + column].into()
     }
 
     /// `W_U[component, token]`.

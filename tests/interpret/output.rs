@@ -1,10 +1,10 @@
 //! Output vectors against closed forms.
 
-use confab::analysis::AnalysisError;
-use confab::analysis::output::{
+use confab::interp::analysis::AnalysisError;
+use confab::interp::analysis::output::{
     BINS, Output, Spread, Truncation, component, output, top_of_mind, truncate,
 };
-use confab::analysis::vocabulary::{distances, outliers, principal_components};
+use confab::interp::analysis::vocabulary::{distances, outliers, principal_components};
 
 use crate::model::{Model, assert_near, vocabulary};
 

@@ -1,9 +1,9 @@
 //! Knock-outs and patches against changed weights and known answers.
 
-use confab::analysis::attribution::{Against, Component, LogitDifference};
-use confab::analysis::patching::{Knockouts, Patch, PatchGrid, Patching};
-use confab::analysis::{AnalysisError, Head};
 use confab::config::{MlpKind, NormKind};
+use confab::interp::analysis::attribution::{Against, Component, LogitDifference};
+use confab::interp::analysis::patching::{Knockouts, Patch, PatchGrid, Patching};
+use confab::interp::analysis::{AnalysisError, Head};
 
 use crate::model::{Model, assert_near, induction_pair};
 
@@ -85,7 +85,8 @@ fn an_induction_head_is_what_tells_prompts_apart() {
     let mut knockouts = Knockouts::new(&view, &plain, &clean, &[], of).unwrap();
     while knockouts.next(&plain) {}
     let effect = |head: Head| {
-        let find = |e: &&confab::analysis::patching::Effect| e.component == Component::Head(head);
+        let find =
+            |e: &&confab::interp::analysis::patching::Effect| e.component == Component::Head(head);
         *knockouts.effects().iter().find(find).unwrap()
     };
     let (first, second) = (effect(Head { layer: 0, head: 0 }), effect(Head { layer: 1, head: 0 }));

@@ -1,16 +1,15 @@
 //! What training makes of heads.
 
-use burn::tensor::Device;
-use confab::analysis::View;
-use confab::analysis::composition::{composition, random_composition};
-use confab::analysis::heads::{HeadScores, Scoring};
-use confab::config::{MemoryLimits, MlpKind, ModelConfig, Positions, RunConfig};
-use confab::model::Layout;
-use confab::plain::Plain;
-use confab::task::TaskKind;
+use confab::arch::Layout;
+use confab::config::{MlpKind, ModelConfig, Positions, RunConfig, TaskKind};
+use confab::host::HostModel;
+use confab::interp::analysis::View;
+use confab::interp::analysis::composition::{composition, random_composition};
+use confab::interp::analysis::heads::{HeadScores, Scoring};
 use confab::tokenizer::Tokenizer;
-use confab::trainer::Trainer;
 use futures::executor::block_on;
+
+use crate::common::{read, trainer};
 
 /// An attention-only model trained on repeated random characters: its configuration, size of
 /// vocabulary and weights.
@@ -22,17 +21,16 @@ fn train(n_layers: usize) -> (ModelConfig, Tokenizer, Vec<f32>) {
     (model.mlp, model.positions) = (MlpKind::None, Positions::Rotary);
     (config.train.batch, config.train.steps, config.train.lr) = (32, 1500, 1e-2);
     (config.train.val_every, config.train.val_batches) = (1500, 1);
-    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
-    let mut trainer = Trainer::new(config, Device::flex(), &limits).unwrap();
+    let mut trainer = trainer(config);
     while !trainer.finished() {
         block_on(trainer.step()).unwrap();
     }
-    let flat = trainer.parameters.clone().into_data().iter::<f32>().collect();
+    let flat = read(trainer.model().parameters.clone());
     (trainer.config.model.clone(), trainer.tokenizer.clone(), flat)
 }
 
 /// The task's records have `|` between the blocks, and heads wait for it.
-fn scores(view: &View, tokenizer: &Tokenizer, plain: &Plain) -> Vec<HeadScores> {
+fn scores(view: &View, tokenizer: &Tokenizer, plain: &HostModel) -> Vec<HeadScores> {
     let separator = tokenizer.encode("|").unwrap()[0];
     let mut scoring = Scoring::new(view, 16, 8, 1).unwrap().separated_by(view, separator).unwrap();
     while scoring.next(plain) {}
@@ -51,7 +49,7 @@ fn two_layers_grow_an_induction_head_and_one_does_not() {
         let (config, tokenizer, flat) = train(n_layers);
         let layout = Layout::new(&config, tokenizer.vocab_size());
         let view = View::new(&config, &layout, &flat).unwrap();
-        let scores = scores(&view, &tokenizer, &Plain::new(&config, &layout, &flat));
+        let scores = scores(&view, &tokenizer, &HostModel::new(&config, &layout, &flat));
         let induction = best(&scores, |head| head.induction.stripe);
         if n_layers == 2 {
             assert_eq!(induction.head.layer, 1);

@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use confab::config::Distance;
-use confab::memory::{self, Disk, NewSlot, Origin, Shape, Store};
+use confab::memory;
+use confab::memory::{Disk, NewSlot, Origin, Shape, Store};
 
 use crate::recall;
 

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use confab::config::Distance;
-use confab::memory::{self, Disk, Postgres, Shape, Store, StoreError};
+use confab::memory;
+use confab::memory::{Disk, Postgres, Shape, Store, StoreError};
 use proptest::prelude::*;
 
 use crate::places::{Kind, Place, postgres_url};

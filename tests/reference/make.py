@@ -1,30 +1,33 @@
 """Make the reference dumps that tests hold Confab's model and optimizer to.
 
     python3 -m venv venv && venv/bin/pip install torch numpy safetensors
-    venv/bin/python tests/reference/make.py
+    venv/bin/python tests/reference/make.py [name ...]
 
-Writes the dumps of DUMPS beside this file. The model is nanoGPT's GPT (Karpathy,
+Writes the named dumps of DUMPS beside this file, or all. The model is nanoGPT's GPT (Karpathy,
 https://github.com/karpathy/nanoGPT) in plain tensor operations, with Llama's parts where a dump has them
-(Touvron et al., https://github.com/meta-llama/llama; rotations in the order of Hugging Face's port);
-gradients are autograd's and the updates are torch.optim.AdamW's, so nothing here shares code or a formula
-with the crate.
+(Touvron et al., https://github.com/meta-llama/llama; rotations in the order of Hugging Face's port), and
+those of the papers named in Shape; gradients are autograd's and the updates are torch.optim.AdamW's, so
+nothing here shares code or a formula with the crate.
 
 Every matrix is `[in, out]` and applied as `x @ W`. Head h is columns h*d_head..(h+1)*d_head of W_Q, W_K and
-W_V, and the same rows of W_O. A dump holds
+W_V, and the same rows of W_O. A dump's metadata tell which PyTorch made it (1.13 or 2.15) and from what
+seed. It holds
     <name>              a weight
     grad.<name>         the gradient of `loss` by it, before clipping
     tokens, targets     [batch, seq], i32
     weights             [batch, seq], f32: how much each target counts
     logits              [batch, seq, vocab]
     loss                [1]: sum(weight * cross-entropy) / sum(weight)
-    patterns            [layer, batch, head, query, key]
-    adamw.<k>.<name>    the weight after k = 1, 2, 3 steps of AdamW on this one batch, in the first two dumps
+    patterns            [layer, batch, head, query, key]: what each value is multiplied by
+    adamw.<k>.<name>    the weight after k = 1, 2, 3 steps of AdamW on this one batch, in the dumps of TRAINED
 
-A key bias adds the same to every score of a row, so the loss does not depend on b_K: its gradient here is
-rounding (1e-8), which AdamW still turns into steps. Compare `grad.*.b_K` absolutely, `adamw.*.b_K` not at all.
+Under a softmax, and where keys are neither turned nor normed, a key bias adds the same to every score of a
+row, so the loss does not depend on b_K: its gradient here is rounding (1e-8), which AdamW still turns into
+steps. Compare that `grad.*.b_K` absolutely, and `adamw.*.b_K` not at all.
 """
 
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,15 +47,17 @@ CLIP_NORM = 1.0
 class Shape:
     tied: bool = True
     bias: bool = False
-    norm: str = "layer"  # or rms, none
+    norm: str = "layer"  # or rms, scale (ScaleNorm, Nguyen & Salazar 2019), none
     eps: float = 1e-5
-    mlp: str = "gelu"  # or gelu-tanh, relu, relu2, swiglu, none
+    mlp: str = "gelu"  # or gelu-tanh, relu, relu2, swiglu, geglu (Shazeer 2020), none
     d_mlp: int = 4 * D_MODEL
     positions: str = "learned"  # or rotary, none
     rope_base: float = 10000.0
     kv_heads: int = N_HEADS
     d_head: int = D_MODEL // N_HEADS
     qk_norm: bool = False
+    mixer: str = "softmax"  # or linear (Katharopoulos et al. 2020)
+    feature_map: str = "elu"  # or identity, of the linear mixer
 
 
 DUMPS = {
@@ -65,7 +70,13 @@ DUMPS = {
     "relu": Shape(mlp="relu", d_mlp=16, positions="rotary"),
     "relu2": Shape(norm="none", mlp="relu2", positions="none", kv_heads=1),
     "attention_only": Shape(tied=False, bias=True, norm="none", mlp="none", positions="none", d_head=2),
+    "linear_elu": Shape(bias=True, mixer="linear", feature_map="elu"),
+    "linear_identity": Shape(bias=True, mixer="linear", feature_map="identity", positions="rotary"),
+    "geglu": Shape(bias=True, mlp="geglu", d_mlp=12),
+    # An eps so large that some of the vectors that meet it are shorter.
+    "scale_norm": Shape(tied=False, bias=True, norm="scale", eps=1.0),
 }
+TRAINED = ["tied", "untied_bias", "linear_elu", "linear_identity", "geglu", "scale_norm"]
 
 
 def init_weights(shape):
@@ -80,7 +91,9 @@ def init_weights(shape):
             weights[name] = 0.3 * torch.randn(size)
 
     def norm(name):
-        if shape.norm != "none":
+        if shape.norm == "scale":
+            weights[f"{name}.g"] = math.sqrt(D_MODEL) * (1 + 0.1 * torch.randn(1))
+        elif shape.norm != "none":
             weights[f"{name}.w"] = 1 + 0.1 * torch.randn(D_MODEL)
         if shape.norm == "layer":
             vector(f"{name}.b", D_MODEL)
@@ -104,7 +117,7 @@ def init_weights(shape):
                 weights[f"{block}.attn.{x}_norm.w"] = 1 + 0.1 * torch.randn(shape.d_head)
         if shape.mlp != "none":
             norm(f"{block}.ln2")
-            if shape.mlp == "swiglu":
+            if shape.mlp in ("swiglu", "geglu"):
                 linear(f"{block}.mlp", "gate", D_MODEL, shape.d_mlp)
             linear(f"{block}.mlp", "in", D_MODEL, shape.d_mlp)
             linear(f"{block}.mlp", "out", shape.d_mlp, D_MODEL)
@@ -124,6 +137,8 @@ def forward(shape, weights, tokens):
     def norm(x, name):
         if shape.norm == "layer":
             return F.layer_norm(x, (D_MODEL,), weights[f"{name}.w"], weights.get(f"{name}.b"), shape.eps)
+        if shape.norm == "scale":
+            return F.normalize(x, dim=-1, eps=shape.eps) * weights[f"{name}.g"]  # x / max(|x|, eps) * g
         return rms(x, name) if shape.norm == "rms" else x
 
     def linear(x, matrix, bias):
@@ -145,13 +160,25 @@ def forward(shape, weights, tokens):
 
     def hidden(x, mlp):
         y = linear(x, f"{mlp}.W_in", f"{mlp}.b_in")
-        if shape.mlp == "swiglu":
-            return F.silu(linear(x, f"{mlp}.W_gate", f"{mlp}.b_gate")) * y
+        if shape.mlp in ("swiglu", "geglu"):
+            gate = linear(x, f"{mlp}.W_gate", f"{mlp}.b_gate")
+            return (F.silu(gate) if shape.mlp == "swiglu" else F.gelu(gate)) * y
         if shape.mlp.startswith("gelu"):
             return F.gelu(y, approximate="tanh" if shape.mlp == "gelu-tanh" else "none")
         return F.relu(y) if shape.mlp == "relu" else F.relu(y) ** 2
 
     future = torch.ones(seq, seq, dtype=torch.bool).triu(1)
+
+    def pattern_of(q, k):
+        if shape.mixer == "linear" and shape.feature_map == "elu":
+            products = (F.elu(q) + 1) @ (F.elu(k) + 1).transpose(-2, -1)
+            products = products.masked_fill(future, 0.0)
+            return products / products.sum(-1, keepdim=True)
+        scores = q @ k.transpose(-2, -1) / math.sqrt(shape.d_head)
+        if shape.mixer == "linear":
+            return scores.masked_fill(future, 0.0)
+        return scores.masked_fill(future, -math.inf).softmax(-1)
+
     patterns = []
     x = weights["embed.W_E"][tokens]
     if shape.positions == "learned":
@@ -162,8 +189,7 @@ def forward(shape, weights, tokens):
         q, k, v = (split_heads(linear(h, f"{attn}.W_{n}", f"{attn}.b_{n}")) for n in "QKV")
         q, k = turn(q, f"{attn}.q_norm"), turn(k, f"{attn}.k_norm")
         k, v = (t.repeat_interleave(N_HEADS // shape.kv_heads, dim=1) for t in (k, v))
-        scores = q @ k.transpose(-2, -1) / math.sqrt(shape.d_head)
-        pattern = scores.masked_fill(future, -math.inf).softmax(-1)
+        pattern = pattern_of(q, k)
         z = (pattern @ v).transpose(1, 2).reshape(batch, seq, -1)
         x = x + linear(z, f"{attn}.W_O", f"{attn}.b_O")
         if shape.mlp != "none":
@@ -230,5 +256,9 @@ def dump(path, shape, seed, trains):
 
 if __name__ == "__main__":
     here = Path(__file__).parent
+    chosen = sys.argv[1:] or list(DUMPS)
+    if not DUMPS.keys() >= set(chosen):
+        sys.exit(f"The dumps are {', '.join(DUMPS)}.")
     for number, (name, shape) in enumerate(DUMPS.items()):
-        dump(here / f"{name}.safetensors", shape, seed=number + 1, trains=number < 2)
+        if name in chosen:
+            dump(here / f"{name}.safetensors", shape, seed=number + 1, trains=name in TRAINED)

@@ -1,11 +1,11 @@
-//! What the user can ask of a model: samples, evaluations, probes, averages.
+//! Questions of the user to a model: samples, evaluations, probes, averages.
 
-use confab::capacity::{Grid, MAX_FILE_BYTES, MAX_RUNS, Outcome, Sweeping};
+use confab::config::TaskKind;
 use confab::config::{Knob, Preset, RunConfig, TextConfig};
-use confab::look::Look;
 use confab::protocol::{Command, Evaluated, MemoryChange, SampleOptions};
+use confab::report::sweep::{Grid, MAX_FILE_BYTES, MAX_RUNS, Outcome, Sweeping};
 use confab::report::{BenchReport, DistillReport, EvalOptions};
-use confab::task::TaskKind;
+use confab::run::Look;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -26,7 +26,7 @@ impl Actions {
         self.send(Command::Sample(self.sample_options(self.state.prompt.get_untracked())));
     }
 
-    /// Has the model answer what was said, as the task puts a question, always with the likeliest.
+    /// Asks the model what was said, as the task puts a question; it always answers with the likeliest.
     pub fn ask(&self, said: String) {
         let is_question = said.starts_with('{')
             || self.state.model.with_untracked(|model| {
@@ -81,7 +81,7 @@ impl Actions {
         }
     }
 
-    /// Has the model answer; one that is still to be built is built first.
+    /// Evaluates the model; one that is still to be built is built first.
     pub fn evaluate(&self, options: EvalOptions) {
         self.sweeping.set_value(Vec::new());
         self.start_evaluation(options);
@@ -93,7 +93,7 @@ impl Actions {
         }
     }
 
-    /// Whether there is a model, or one to come; one that is not asked for yet is built.
+    /// Tells if there is a model, or one to come; one that is not asked for yet is built.
     fn has_model_or_builds(&self) -> bool {
         let has_model = self.state.model.with_untracked(Option::is_some);
         has_model || self.state.building.get_untracked() || self.build()
@@ -159,7 +159,7 @@ impl Actions {
         self.send(Command::Bench { runs: runs.collect(), device });
     }
 
-    /// Has a clone of the model learn, with these settings beside those of the knobs; both write on from
+    /// Trains a clone of the model, with these settings beside those of the knobs; both write on from
     /// `prompt`, if there is one.
     pub fn distill(&self, settings: &[(&str, String)], prompt: String) {
         let mut config = untrack(|| self.state.config());
@@ -216,12 +216,12 @@ impl Actions {
         self.send(Command::Look(look.map(Box::new)));
     }
 
-    /// Has the prompt traced, and what follows told as samples are drawn.
+    /// Asks for a trace of the prompt, and for what follows as samples are drawn.
     pub fn inspect(&self, prompt: String) {
         self.send(Command::Inspect(self.sample_options(prompt)));
     }
 
-    /// Has the session do something to the model, or take it back.
+    /// Changes the model as `command` says, or takes the change back.
     pub fn operate(&self, command: Command) {
         self.request(Origin::Surgery, command);
     }

@@ -1,26 +1,23 @@
-//! What the user can do, as commands to the session.
+//! Actions of the user, as commands to the session.
 
 mod ask;
+mod load;
 mod task;
 
 use std::collections::VecDeque;
 
 use confab::config::RunConfig;
-use confab::link;
-use confab::protocol::{Command, DeviceChoice, NamedFile, RunState};
+use confab::protocol::{Command, Event, RunState};
+use confab::run::DeviceChoice;
+use confab::run::link;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::bridge::{Bridge, Report};
 use crate::browser;
-use crate::events;
 use crate::state::State;
 
-/// A trained checkpoint that is shipped with the page.
-const EXAMPLE: &str = "assets/demo.safetensors";
-const MOST_CHECKPOINT_MIB: f64 = 512.0;
-
-/// Which command a `Built` or `Refused` will answer.
+/// The kind of command that a `Built` or `Refused` will answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     Build,
@@ -55,7 +52,8 @@ pub fn use_actions() -> Actions {
 }
 
 impl Actions {
-    pub fn new(state: State) -> Self {
+    /// Opens the session; `receive` takes in its events.
+    pub fn new(state: State, receive: fn(Actions, Event)) -> Self {
         let actions = Self {
             state,
             bridge: StoredValue::new_local(None),
@@ -65,7 +63,7 @@ impl Actions {
             sweeping: StoredValue::new(Vec::new()),
         };
         let bridge = Bridge::open(move |report| match report {
-            Report::Event(event) => events::receive(actions, *event),
+            Report::Event(event) => receive(actions, *event),
             Report::Malformed(reason) => {
                 state.notify(format!("A message of the worker was not understood: {reason}."));
             }
@@ -135,89 +133,6 @@ impl Actions {
         self.wanted.set_value(Some((config.clone(), device)));
         self.request(Origin::Build, Command::Build { config: Box::new(config), device });
         true
-    }
-
-    pub fn save_checkpoint(&self) {
-        if self.state.model.with_untracked(Option::is_some) {
-            self.send(Command::SaveCheckpoint);
-        } else {
-            self.state.notify("There is no run to save yet. Press Train first.");
-        }
-    }
-
-    /// A run's one file, or those of another's model.
-    pub fn load_checkpoint(self, files: Vec<web_sys::File>) {
-        let size: f64 = files.iter().map(|file| file.size()).sum();
-        let most = MOST_CHECKPOINT_MIB;
-        let mib = (size / f64::from(1 << 20)).ceil();
-        if mib > most {
-            return self.state.notify(format!(
-                "The checkpoint was not loaded: it has {mib} MiB, and the page takes at most {most}. \
-                 `confab import` takes larger ones at the terminal."
-            ));
-        }
-        spawn_local(async move {
-            let mut read = Vec::new();
-            for file in files {
-                let name = file.name();
-                match browser::read_bytes(&file).await {
-                    Ok(bytes) => read.push(NamedFile { name, bytes }),
-                    Err(reason) => {
-                        return self.state.notify(format!("{name} could not be read: {reason}."));
-                    }
-                }
-            }
-            if !read.is_empty() {
-                self.load(Origin::File, read);
-            }
-        });
-    }
-
-    /// Loads the shipped example, unless something else has come in the meantime.
-    pub fn load_example(self) {
-        spawn_local(async move {
-            let Some(bytes) = browser::fetch_bytes(EXAMPLE).await else { return };
-            let is_untouched = self.state.model.with_untracked(Option::is_none)
-                && self.pending.with_value(VecDeque::is_empty)
-                && self.state.resumable.with_untracked(Option::is_none);
-            if is_untouched {
-                self.load(Origin::Example, vec![NamedFile { name: EXAMPLE.into(), bytes }]);
-            }
-        });
-    }
-
-    /// Loads a model of the gallery.
-    fn load_trained(self, name: String) {
-        spawn_local(async move {
-            match browser::fetch_bytes(&format!("assets/gallery/{name}.safetensors")).await {
-                Some(bytes) => self.load(Origin::File, vec![NamedFile { name, bytes }]),
-                None => self.state.notify(format!(
-                    "The trained model “{name}” could not be fetched. Open its link again, or train \
-                     one yourself."
-                )),
-            }
-        });
-    }
-
-    fn load(&self, origin: Origin, files: Vec<NamedFile>) {
-        let device = match origin {
-            Origin::Example => DeviceChoice::Cpu,
-            _ => self.state.device_choice.get_untracked(),
-        };
-        self.request(origin, Command::LoadCheckpoint { files, device });
-    }
-
-    pub fn resume(&self) {
-        self.state.resumable.set(None);
-        let device = self.state.device_choice.get_untracked();
-        self.request(Origin::Storage, Command::Resume { device });
-    }
-
-    pub fn decline_resumable(&self) {
-        self.state.resumable.set(None);
-        if self.state.model.with_untracked(Option::is_none) {
-            self.load_example();
-        }
     }
 
     /// Copies a link to what is on screen.

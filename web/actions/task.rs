@@ -1,4 +1,4 @@
-//! What the page asks about the task on its knobs: the words that records are made of are the
+//! Questions of the page about the task on its knobs: the words that records are made of are the
 //! session's alone.
 
 use confab::config::{NoiseConfig, RunConfig, TaskConfig};
@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use super::Actions;
 
 impl Actions {
-    /// Has the task described whenever the knobs change it, or what it is read like.
+    /// Asks for the task's description whenever the knobs change it, or how it is read.
     pub fn watch_task(self) {
         Effect::new(move |before: Option<(TaskConfig, NoiseConfig, u64)>| {
             let RunConfig { task, noise, seed, .. } = self.state.config();

@@ -15,7 +15,7 @@ const OFFERED: usize = 3;
 /// The size on the knobs, where a link has brought one that no preset has.
 const CUSTOM: &str = "custom";
 
-/// What `?bench` shows: how fast this browser trains and writes.
+/// The view at `?bench`: how fast this browser trains and writes.
 #[component]
 pub fn Bench() -> impl IntoView {
     let (state, actions) = (use_state(), use_actions());

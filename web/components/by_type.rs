@@ -1,16 +1,16 @@
 use confab::report::{AttentionByType, order};
-use confab::task::Field;
+use confab::run::Field;
 use leptos::prelude::*;
 
 use crate::actions::use_actions;
-use crate::components::attention::Head;
 use crate::components::controls::{button, switch};
+use crate::components::head::Head;
 use crate::heatmap::css_color;
 use crate::runs::group_digits;
 use crate::state::use_state;
 use crate::tables;
 
-/// What each head reads by the type of what is to be written, averaged over records.
+/// Attention of each head by the type of what is to be written, averaged over records.
 #[component]
 pub fn ByType(chosen: RwSignal<Head>) -> impl IntoView {
     let (state, actions) = (use_state(), use_actions());

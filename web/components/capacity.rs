@@ -1,12 +1,14 @@
-use confab::capacity::{self, Cell, Grid, MAX_FILE_BYTES, mean_and_deviation};
 use confab::config::{Knob, PRESETS, Preset};
+use confab::report::sweep;
+use confab::report::sweep::{Cell, Grid, MAX_FILE_BYTES, mean_and_deviation};
 use leptos::html;
 use leptos::prelude::*;
 
 use crate::actions::use_actions;
 use crate::browser;
+use crate::components::controls::InputEvent;
 use crate::components::sizes::Sizes;
-use crate::components::{Dark, InputEvent};
+use crate::components::theme::Dark;
 use crate::heatmap::css_color;
 use crate::runs::group_digits;
 use crate::state::{State, use_state};
@@ -41,7 +43,7 @@ pub fn Capacity() -> impl IntoView {
     }
 }
 
-/// What is to be swept.
+/// The runs to be swept.
 #[component]
 fn Plan() -> impl IntoView {
     let (state, actions) = (use_state(), use_actions());
@@ -186,8 +188,8 @@ fn Diagram() -> impl IntoView {
     let state = use_state();
     let table = move || {
         state.outcomes.list.with(|outcomes| {
-            let cells = capacity::cells(outcomes);
-            let (sizes, facts) = capacity::sides(&cells);
+            let cells = sweep::cells(outcomes);
+            let (sizes, facts) = sweep::sides(&cells);
             let names: Vec<String> = facts.iter().map(|count| group_digits(*count)).collect();
             let head = tables::headings("parameters \\ facts", names.iter().map(String::as_str));
             let rows = sizes.iter().rev().map(|size| {
@@ -210,7 +212,7 @@ fn show_cell(cell: Option<&Cell>) -> String {
     let (mean, deviation) = mean_and_deviation(&cell.recalled);
     let spread = if runs > 1 { format!(" ± {:.0}", 100.0 * deviation) } else { String::new() };
     format!(
-        "<td><i style=\"background:{}\"></i><a href=\"#{}&amp;tab=capacity\" title=\"{runs} runs; {:.4} \
+        "<td><i style=\"background:{}\"></i><a href=\"#{}&amp;tab=sweep\" title=\"{runs} runs; {:.4} \
          bits a parameter at least in the first; opens its settings\">{:.0}%</a>{spread}</td>",
         css_color(mean as f32),
         tables::escape(&cell.link),
@@ -234,7 +236,7 @@ fn Curves() -> impl IntoView {
     let svg = move || {
         let width = width.get()?;
         let outcomes = state.outcomes.list;
-        Some(outcomes.with(|outcomes| capacity::plot(outcomes, (width, HEIGHT), is_dark.get())))
+        Some(outcomes.with(|outcomes| sweep::plot(outcomes, (width, HEIGHT), is_dark.get())))
     };
     view! {
         <div node_ref=holder>

@@ -1,9 +1,11 @@
 //! Controls that stand in many places. Each is made in one function, for every type of closure would bring a copy
 //! of all that makes a node.
 
+use leptos::ev;
 use leptos::prelude::*;
 
-use super::{InputEvent, SelectEvent};
+pub type InputEvent = ev::Targeted<ev::Event, web_sys::HtmlInputElement>;
+pub type SelectEvent = ev::Targeted<ev::Event, web_sys::HtmlSelectElement>;
 
 type Act<T> = Box<dyn Fn(T) + Send>;
 

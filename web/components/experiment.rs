@@ -1,10 +1,9 @@
 use confab::config::{KNOBS, Knob, MemoryConfig, NoiseConfig, PRESETS, Preset};
-use confab::protocol::DeviceChoice;
+use confab::run::DeviceChoice;
 use leptos::prelude::*;
 
 use crate::browser;
-use crate::components::SelectEvent;
-use crate::components::controls::live;
+use crate::components::controls::{SelectEvent, live};
 use crate::components::knob::KnobRow;
 use crate::runs::{format_bytes, group_digits, list_changes, name_device};
 use crate::state::{State, use_state};
@@ -137,7 +136,7 @@ fn Preview() -> impl IntoView {
     view! { {shown} }
 }
 
-/// What the knobs amount to, once the task is known, and what they change.
+/// The size that the knobs amount to, once the task is known, and the changes that they make.
 #[component]
 fn Summary() -> impl IntoView {
     let state = use_state();
@@ -169,7 +168,7 @@ fn Summary() -> impl IntoView {
     }
 }
 
-/// What sets the next run apart from the one before, or the one on screen if the knobs are its.
+/// Changes from the last run to the next, or to the one on screen if the knobs are its.
 #[component]
 fn Changes() -> impl IntoView {
     let state = use_state();

@@ -1,5 +1,5 @@
-use confab::protocol::FieldLoss;
-use confab::task::Floor;
+use confab::run::FieldLoss;
+use confab::run::Floor;
 use leptos::prelude::*;
 
 use crate::components::controls::live;

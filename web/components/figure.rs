@@ -2,11 +2,11 @@ use confab::figure::{Content, Figure, Pick, Table};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use super::controls::button;
+use super::controls::{SelectEvent, button};
 use super::grid::{Cells, Focus, with_grid};
 use super::lines::Lines;
+use super::theme::Dark;
 use super::tokens::Tokens;
-use super::{Dark, SelectEvent};
 use crate::browser;
 use crate::state::{State, use_state};
 use crate::tables;

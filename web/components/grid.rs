@@ -5,12 +5,12 @@ use leptos::prelude::*;
 use wasm_bindgen::Clamped;
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
 
-use super::Dark;
+use super::theme::Dark;
 use crate::browser;
 use crate::components::controls::live;
 use crate::state::{State, use_state};
 
-/// Of a label's letters and a cell with text, in pixels.
+/// Sizes of a label's letters and of a cell with text, in pixels.
 const LETTER: usize = 8;
 const HEIGHT: usize = 18;
 /// Bounds of the side of a cell of a pattern.
@@ -27,7 +27,7 @@ const LONGEST: usize = 16_000;
 pub struct Focus {
     pub row: Option<usize>,
     pub column: Option<usize>,
-    /// Whether it stays where it is when the pointer moves.
+    /// It stays where it is when the pointer moves.
     pub is_locked: bool,
 }
 

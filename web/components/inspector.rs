@@ -1,7 +1,5 @@
-use std::sync::Arc;
-
-use confab::look::Group;
 use confab::protocol::Trace;
+use confab::run::Group;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
@@ -14,12 +12,10 @@ use crate::components::probabilities::Probabilities;
 use crate::components::retrieval::Retrieval;
 use crate::components::steps::Steps;
 use crate::components::surgery::Surgery;
+use crate::components::trace::{Shown, follow_frames};
 use crate::runs::group_digits;
-use crate::state::{Tab, use_state};
-
-/// The newest trace, at most one per frame of the screen.
-#[derive(Clone, Copy)]
-pub struct Shown(pub RwSignal<Option<Arc<Trace>>>);
+use crate::state::use_state;
+use crate::tab::Tab;
 
 #[component]
 pub fn Inspector() -> impl IntoView {
@@ -113,33 +109,4 @@ fn describe(trace: &Trace) -> String {
         true => format!("{step} · the prompt's first {shown} of {} characters", trace.prompt_len),
         false => step,
     }
-}
-
-fn follow_frames(trace: RwSignal<Option<Arc<Trace>>>, shown: RwSignal<Option<Arc<Trace>>>) {
-    let is_due = StoredValue::new(false);
-    Effect::new(move |_| {
-        trace.track();
-        if is_due.get_value() {
-            return;
-        }
-        is_due.set_value(true);
-        request_animation_frame(move || {
-            is_due.set_value(false);
-            shown.set(trace.get_untracked());
-        });
-    });
-}
-
-/// What stands in a panel while there is no trace.
-#[component]
-pub fn NoTrace() -> impl IntoView {
-    let state = use_state();
-    let text = move || match state.model.with(Option::is_some) {
-        true => {
-            "Type a prompt of characters that this model knows, and its passage through the \
-                 model shows here."
-        }
-        false => "Press Train or Step: from the first step on, this shows what the model computes.",
-    };
-    view! { <p class="nothing">{live(text)}</p> }
 }

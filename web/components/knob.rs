@@ -4,8 +4,7 @@ use leptos::prelude::*;
 use web_sys::HtmlTextAreaElement;
 
 use crate::browser;
-use crate::components::controls::live;
-use crate::components::{InputEvent, SelectEvent};
+use crate::components::controls::{InputEvent, SelectEvent, live};
 use crate::state::{State, use_state};
 
 type TextEvent = ev::Targeted<ev::Event, HtmlTextAreaElement>;

@@ -1,11 +1,11 @@
-use confab::edit::Intervention;
 use confab::figure::Pick;
-use confab::look::{ANALYSES, Asks, Group, Look};
+use confab::run::Intervention;
+use confab::run::{ANALYSES, Asks, Group, Look};
 use leptos::prelude::*;
 
-use super::controls::{asked, button, live, switch};
+use super::controls::{InputEvent, SelectEvent, asked, button, live, switch};
 use super::figure::FigureView;
-use super::{InputEvent, SelectEvent};
+use super::prompt::INSPECT_DELAY;
 use crate::actions::use_actions;
 use crate::runs::group_digits;
 use crate::state::{State, use_state};
@@ -25,7 +25,7 @@ pub fn Lab(group: Group) -> impl IntoView {
         state.model.with(|model| model.as_ref().map(|model| model.name.clone()))?;
         Some(Look { prompt: state.prompt.get(), ..state.look.get() })
     });
-    let mut send = debounce(super::INSPECT_DELAY, move |look| actions.look(Some(look)));
+    let mut send = debounce(INSPECT_DELAY, move |look| actions.look(Some(look)));
     Effect::new(move |before: Option<Option<Look>>| {
         let look = look.get();
         match (&look, before.flatten()) {
@@ -170,7 +170,7 @@ fn Ask(question: &'static Question) -> impl IntoView {
     }
 }
 
-/// What is scaled in every forward pass that is looked at, and a form to add more.
+/// The parts that are scaled in every forward pass looked at, and a form to add more.
 #[component]
 fn Changes() -> impl IntoView {
     let state = use_state();
@@ -240,7 +240,7 @@ fn parse_change(part: &str, number: &str) -> Option<Intervention> {
     Intervention::parse(part.trim(), number as f32)
 }
 
-/// What the analysis has found.
+/// The figures that the analysis has found.
 #[component]
 fn Found() -> impl IntoView {
     let state = use_state();

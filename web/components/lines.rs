@@ -4,11 +4,11 @@ use leptos::html;
 use leptos::prelude::*;
 use web_sys::HtmlCanvasElement;
 
-use super::Dark;
 use super::controls::live;
 use super::grid::{Focus, prepare, with_grid};
+use super::theme::Dark;
 
-/// Of the picture, of the room for tokens on either side, and of a token's row, in pixels.
+/// Sizes of the picture, of the room for tokens on either side, and of a token's row, in pixels.
 const WIDTH: usize = 420;
 const SIDE: usize = 110;
 const ROW: usize = 15;
@@ -87,7 +87,7 @@ pub fn Lines(figure: Memo<Option<Figure>>, focus: RwSignal<Focus>) -> impl IntoV
     }
 }
 
-/// What the focused token reads most, or what reads it most.
+/// The tokens that the focused one reads most, or that read it most.
 fn describe(grid: &Grid, focus: Focus) -> String {
     let (rows, columns) = (&grid.rows, &grid.columns);
     let (name, at, others) = match (focus.row, focus.column) {

@@ -1,16 +1,17 @@
 use std::time::Duration;
 
-use confab::protocol::LossPoint;
+use confab::run::LossPoint;
 use leptos::ev;
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::browser;
-use crate::chart::{self, Chart, Curve, Level, Options};
-use crate::components::Dark;
+use crate::chart;
+use crate::chart::{Chart, Curve, Level, Options};
 use crate::components::controls::{button, live, switch};
 use crate::components::fields::Fields;
+use crate::components::theme::Dark;
 use crate::runs::{group_digits, show_loss};
 use crate::state::{State, use_state};
 
@@ -136,7 +137,7 @@ fn Figures() -> impl IntoView {
     }
 }
 
-/// What no model can get below, or for a plain text what counting alone reaches.
+/// The loss that no model can get below, or for a plain text the one that counting alone reaches.
 #[component]
 fn Floor() -> impl IntoView {
     let state = use_state();

@@ -6,7 +6,7 @@ use crate::actions::use_actions;
 use crate::runs::group_digits;
 use crate::state::use_state;
 
-/// What changes the slots that the analyses above show.
+/// Controls that change the slots that the analyses above show.
 #[component]
 pub fn Memory() -> impl IntoView {
     let (state, actions) = (use_state(), use_actions());

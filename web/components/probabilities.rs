@@ -1,13 +1,12 @@
-use confab::protocol::{Alternative, Cost};
+use confab::figure::show_token;
+use confab::protocol::Cost;
 use leptos::ev;
 use leptos::prelude::*;
 
-use super::SelectEvent;
-use super::controls::live;
-use crate::components::inspector::{NoTrace, Shown};
+use super::alternatives::Bars;
+use super::controls::{SelectEvent, live};
+use crate::components::trace::{NoTrace, Shown};
 use crate::state::{Inspected, use_state};
-use crate::tables;
-use confab::figure::show_token;
 
 /// The cost of a full bar, that of one character in 150.
 const TALLEST_NATS: f32 = 5.0;
@@ -162,7 +161,7 @@ fn Chip(place: Inspected, character: Option<String>) -> impl IntoView {
     }
 }
 
-/// What the bars under characters mean.
+/// The meaning of the bars under characters.
 #[component]
 fn CostKey() -> impl IntoView {
     let has_floor = use_floor();
@@ -180,7 +179,7 @@ fn CostKey() -> impl IntoView {
     }
 }
 
-/// What the character at `place` cost; `None` for the one to come.
+/// The cost of the character at `place`; `None` for the one to come.
 fn use_cost(place: Inspected) -> impl Fn() -> Option<Cost> + Copy + Send + Sync + 'static {
     let state = use_state();
     move || match place {
@@ -193,7 +192,7 @@ fn use_cost(place: Inspected) -> impl Fn() -> Option<Cost> + Copy + Send + Sync 
     }
 }
 
-/// A bar under the character: what it had to cost, and what the model paid beyond that.
+/// A bar under the character: the least that it could cost, and what the model paid beyond that.
 fn show_cost(Cost { loss, floor }: Cost, has_floor: bool) -> impl IntoView {
     let share = |nats: f32| 100.0 * (nats / TALLEST_NATS).clamp(0.0, 1.0);
     let style = format!("--floor:{:.0}%;--loss:{:.0}%", share(floor.unwrap_or(0.0)), share(loss));
@@ -208,106 +207,10 @@ fn describe_cost(Cost { loss, floor }: Cost, has_floor: bool) -> String {
     }
 }
 
-/// Whether it is known what characters must cost: not of a plain text.
+/// Tells if the least cost of characters is known: it is not of a plain text.
 fn use_floor() -> Memo<bool> {
     let state = use_state();
     Memo::new(move |_| {
         state.model.with(|model| model.as_ref().is_some_and(|model| model.floor.is_some()))
     })
-}
-
-/// The alternatives of the chosen character as bars.
-#[component]
-fn Bars() -> impl IntoView {
-    let state = use_state();
-    let Shown(trace) = expect_context();
-    let place = Memo::new(move |_| {
-        let last = trace.with(|trace| trace.as_ref().map(|trace| trace.tokens.len()))?;
-        state.inspected.get().or(Some(Inspected::AfterPrompt(last.checked_sub(1)?)))
-    });
-    let alternatives = use_alternatives(move || place.get());
-    let picked = move || match place.get()? {
-        Inspected::AfterPrompt(index) => {
-            trace.with(|trace| trace.as_ref()?.tokens.get(index + 1).cloned())
-        }
-        Inspected::Sampled(index) => state
-            .sample
-            .with(|sample| sample.characters.get(index).map(|report| report.picked.clone())),
-    };
-    let heading = move || match (place.get(), picked()) {
-        (Some(Inspected::Sampled(index)), Some(picked)) => {
-            format!("Written character {}: “{}”", index + 1, show_token(&picked))
-        }
-        (Some(Inspected::AfterPrompt(index)), Some(picked)) => {
-            format!("Given character {}: “{}”", index + 2, show_token(&picked))
-        }
-        _ => "What comes next".to_owned(),
-    };
-    let rows = move || {
-        let picked = picked();
-        let bar = |alternative| show_bar(alternative, picked.as_deref());
-        alternatives().unwrap_or_default().into_iter().map(bar).collect::<String>()
-    };
-    let is_missing = move || {
-        let picked = picked()?;
-        let has_it = alternatives()?.iter().any(|a| a.token == picked);
-        (!has_it).then(|| format!("“{}” is not among the likeliest shown.", show_token(&picked)))
-    };
-    // A sample's probabilities are those at temperature 1.
-    let drawing = move || match place.get()? {
-        Inspected::Sampled(_) => None,
-        Inspected::AfterPrompt(index) => state.expected.with(|expected| {
-            let expected = expected.as_ref()?;
-            let (drawn, entropy) = (expected.drawn.get(index)?, expected.entropies.get(index)?);
-            Some(format!(
-                "At temperature {}: entropy {entropy:.3} nats; seed {} draws “{}”.",
-                state.temperature.get(),
-                state.sample_seed.get(),
-                show_token(drawn)
-            ))
-        }),
-    };
-    view! {
-        <h3>{live(heading)}</h3>
-        <table class="bars" data-testid="probabilities">
-            <thead class="visually-hidden">
-                <tr>
-                    <th>"Character"</th>
-                    <th>"Probability"</th>
-                </tr>
-            </thead>
-            <tbody inner_html=rows></tbody>
-        </table>
-        <p class="hint">{live(move || is_missing().unwrap_or_default())}</p>
-        <p class="hint" data-testid="drawing">{live(move || drawing().unwrap_or_default())}</p>
-    }
-}
-
-fn show_bar(alternative: Alternative, picked: Option<&str>) -> String {
-    let Alternative { token, probability, logit } = alternative;
-    let is_picked = picked == Some(&token);
-    format!(
-        "<tr{} title=\"logit {logit:.3}\"><th scope=row class=mono>{}</th><td class=bar>{}</td>\
-         <td class=number>{:.1}%</td><td class=logit>{logit:.2}</td><td class=mark>{}</td></tr>",
-        if is_picked { " class=picked" } else { "" },
-        tables::escape(&show_token(&token)),
-        tables::bar(probability.into()),
-        100.0 * probability,
-        if is_picked { "✓" } else { "" },
-    )
-}
-
-/// The alternatives at a place.
-fn use_alternatives(
-    place: impl Fn() -> Option<Inspected> + Copy + Send + Sync + 'static,
-) -> impl Fn() -> Option<Vec<Alternative>> + Copy + Send + Sync + 'static {
-    let state = use_state();
-    move || match place()? {
-        Inspected::AfterPrompt(index) => {
-            state.expected.with(|expected| expected.as_ref()?.next.get(index).cloned())
-        }
-        Inspected::Sampled(index) => state
-            .sample
-            .with(|sample| sample.characters.get(index).map(|report| report.alternatives.clone())),
-    }
 }

@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
 use confab::report::{ProbeReport, ProbeSample, order};
-use confab::task::Source;
+use confab::run::AnswerSource;
 use leptos::prelude::*;
 
 use crate::actions::use_actions;
-use crate::components::SelectEvent;
+use crate::components::controls::SelectEvent;
 use crate::runs::group_digits;
 use crate::state::{Inspected, use_state};
 use crate::tables;
@@ -67,9 +67,9 @@ pub fn Probes() -> impl IntoView {
 
 fn show(report: &ProbeReport) -> String {
     let shares = [
-        (Source::Context, "from the prompt"),
-        (Source::Training, "from training"),
-        (Source::Neither, "made up"),
+        (AnswerSource::Context, "from the prompt"),
+        (AnswerSource::Training, "from training"),
+        (AnswerSource::Neither, "made up"),
     ]
     .map(|(source, name)| {
         let score = report.of_source(source);
@@ -81,7 +81,7 @@ fn show(report: &ProbeReport) -> String {
         group_digits(report.step),
         shares.join(", "),
     );
-    let mut counts: BTreeMap<&str, (usize, Source)> = BTreeMap::new();
+    let mut counts: BTreeMap<&str, (usize, AnswerSource)> = BTreeMap::new();
     for ProbeSample { text, source } in &report.samples {
         counts.entry(text).or_insert((0, *source)).0 += 1;
     }
@@ -90,9 +90,9 @@ fn show(report: &ProbeReport) -> String {
     let rows = order(counts.len(), &by_count).into_iter().map(|place| {
         let (text, (count, source)) = counts[place];
         let source = match source {
-            Source::Context => "prompt",
-            Source::Training => "training",
-            Source::Neither => "made up",
+            AnswerSource::Context => "prompt",
+            AnswerSource::Training => "training",
+            AnswerSource::Neither => "made up",
         };
         format!(
             "<tr><td class=number>{count} ×</td><td class=\"mono text\">{}</td>\

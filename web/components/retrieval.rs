@@ -5,7 +5,7 @@ use confab::report::{
 use leptos::prelude::*;
 
 use crate::actions::use_actions;
-use crate::components::InputEvent;
+use crate::components::controls::InputEvent;
 use crate::components::sweep::Sweep;
 use crate::runs::group_digits;
 use crate::state::use_state;

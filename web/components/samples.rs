@@ -3,10 +3,10 @@ use leptos::prelude::*;
 use web_sys::HtmlTextAreaElement;
 
 use crate::actions::use_actions;
-use crate::components::InputEvent;
-use crate::components::controls::live;
+use crate::components::controls::{InputEvent, live};
 use crate::components::probes::Probes;
-use crate::state::{Inspected, Tab, use_state};
+use crate::state::{Inspected, use_state};
+use crate::tab::Tab;
 
 #[component]
 pub fn Samples() -> impl IntoView {

@@ -1,13 +1,12 @@
 use confab::protocol::Beside;
 use leptos::prelude::*;
 
-use super::controls::live;
-use super::{InputEvent, SelectEvent};
+use super::controls::{InputEvent, SelectEvent, live};
 use crate::actions::use_actions;
 use crate::runs::group_digits;
 use crate::state::use_state;
 
-/// Which step of the run the inspector looks at, and what that is held against.
+/// The step of the run that the inspector looks at, and what that is held against.
 #[component]
 pub fn Steps() -> impl IntoView {
     let (state, actions) = (use_state(), use_actions());

@@ -1,5 +1,5 @@
 use confab::protocol::Command;
-use confab::surgery::OPERATIONS;
+use confab::run::OPERATIONS;
 use leptos::prelude::*;
 
 use super::controls::{asked, button, choice, live, options};

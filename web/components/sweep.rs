@@ -1,4 +1,5 @@
-use confab::plot::{self, Axes, Line, Point};
+use confab::base::plot;
+use confab::base::plot::{Axes, Line, Point};
 use confab::protocol::Evaluated;
 use confab::report::{Report, Score};
 use leptos::html;
@@ -6,8 +7,8 @@ use leptos::prelude::*;
 
 use crate::actions::use_actions;
 use crate::browser;
-use crate::components::Dark;
 use crate::components::controls::{button, live};
+use crate::components::theme::Dark;
 use crate::state::use_state;
 
 const HEIGHT: u32 = 240;

@@ -13,7 +13,7 @@ use crate::tables::escape;
 pub fn Tokens(
     figure: Memo<Option<Figure>>,
     focus: RwSignal<Focus>,
-    /// Whether the pointer is on the query.
+    /// The pointer is on the query, not on the key.
     is_source: bool,
 ) -> impl IntoView {
     let chosen = move |grid: &Grid| {

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::str::from_utf8;
 
-use super::{Global, Id, Node};
+use super::node::{Global, Id, Node};
 
 #[derive(Default)]
 pub struct Machine<'a> {
-    /// Those still to be read.
+    /// Bytes still to be read.
     bytes: &'a [u8],
     nodes: Vec<Node<'a>>,
     stack: Vec<Id>,
@@ -16,7 +16,7 @@ pub struct Machine<'a> {
     memo: HashMap<usize, Id>,
 }
 
-/// Why a pickle is not read on.
+/// Reason for which a pickle is not read on.
 pub enum Stop {
     /// It names this.
     Global(String),
@@ -151,7 +151,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// What a function would return of those that may be named.
+    /// Calls nothing: pushes the value that a function of those that may be named would return.
     fn call(&mut self) -> Step {
         let (arguments, function) = (self.pop()?, self.pop()?);
         match (&self.nodes[function], &self.nodes[arguments]) {

@@ -5,8 +5,8 @@ use burn::tensor::Tensor;
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
-use super::Mask;
 use super::gpu::{BLOCK, Head};
+use super::mask::Mask;
 use crate::kernel::dropout::Dropout;
 use crate::kernel::fused::primitive;
 use crate::kernel::gpu::{GpuTensor, UNITS, arg, empty, groups, sum_of};

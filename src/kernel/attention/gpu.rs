@@ -12,11 +12,11 @@ use burn::backend::tensor::IntTensor;
 use burn::tensor::{Int, Tensor};
 use burn_cubecl::cubecl::prelude::*;
 
-use self::head::DroppedLaunch;
-pub use self::head::{BLOCK, Head};
 use crate::kernel::dropout::Dropout;
 use crate::kernel::fused::Fused;
 use crate::kernel::gpu::{GpuTensor, arg, dims, empty, groups, ints};
+use head::DroppedLaunch;
+pub use head::{BLOCK, Head};
 
 #[derive(Clone, Debug)]
 pub struct Attend {

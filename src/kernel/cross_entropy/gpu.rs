@@ -6,7 +6,8 @@ use burn::tensor::{Int, Tensor};
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
-use crate::kernel::fused::{self, Fused};
+use crate::kernel::fused;
+use crate::kernel::fused::Fused;
 use crate::kernel::gpu::{GpuTensor, UNITS, arg, dims, empty, groups, ints, sum_of};
 
 /// Units that share a token.

@@ -8,7 +8,7 @@ use cubecl::prelude::*;
 
 use crate::kernel::fused::Fused;
 use crate::kernel::gpu::{GpuTensor, UNITS, arg, empty, groups, ints};
-use crate::kernel::param::Part;
+use crate::kernel::param::ParamSlice;
 
 /// Units that add up one row's gradient.
 const ROW_UNITS: usize = 64;
@@ -17,13 +17,13 @@ const ROW_UNITS: usize = 64;
 pub struct Embed {
     tokens: IntTensor<Cube>, // [batch, seq]
     shape: [usize; 2],
-    w_e: Part<2>,
-    /// Where the first place's row begins, of those that are learned.
+    w_e: ParamSlice<2>,
+    /// Start of the first place's row, if places are learned.
     pos_start: Option<usize>,
 }
 
 impl Embed {
-    pub fn new(tokens: Tensor<2, Int>, w_e: Part<2>, pos_start: Option<usize>) -> Self {
+    pub fn new(tokens: Tensor<2, Int>, w_e: ParamSlice<2>, pos_start: Option<usize>) -> Self {
         let shape = tokens.dims();
         Self { tokens: ints(tokens), shape, w_e, pos_start }
     }
@@ -61,7 +61,7 @@ impl Fused<Cube, 1> for Embed {
             CubeDim::new_1d(ROW_UNITS as u32),
             arg(&self.tokens),
             arg(dy),
-            arg(self.w_e.memory.by_values()),
+            arg(self.w_e.parameters.by_values()),
             batch,
             seq,
             vocab,

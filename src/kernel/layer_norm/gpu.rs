@@ -4,12 +4,12 @@ use burn::backend::Cube;
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
-use super::Scaling;
+use super::scaling::Scaling;
 use crate::kernel::fused::Fused;
 use crate::kernel::gpu::{GpuTensor, UNITS, arg, dims, empty, groups, sum_of};
-use crate::kernel::param::Part;
+use crate::kernel::param::ParamSlice;
 
-/// Of tokens longer than this, one is the work of [`WIDE`] units; of shorter ones, of one unit.
+/// Width above which a token is the work of [`WIDE`] units, and not of one.
 const NARROW: usize = 32;
 const WIDE: usize = 32;
 
@@ -18,8 +18,8 @@ const COLUMNS: usize = 32;
 
 #[derive(Clone, Debug)]
 pub struct LayerNorm {
-    pub w: Part<1>,
-    pub b: Option<Part<1>>,
+    pub w: ParamSlice<1>,
+    pub b: Option<ParamSlice<1>>,
     pub scaling: Scaling,
 }
 
@@ -34,7 +34,7 @@ impl LayerNorm {
 }
 
 impl Fused<Cube, 1> for LayerNorm {
-    /// What was taken off every token, and what it was then multiplied by: `[batch, seq, 2]`.
+    /// Mean taken off every token, and the factor by which it was then multiplied: `[batch, seq, 2]`.
     type Saved = GpuTensor;
 
     fn forward(&self, [x]: &[GpuTensor; 1]) -> (GpuTensor, GpuTensor) {
@@ -47,7 +47,7 @@ impl Fused<Cube, 1> for LayerNorm {
             groups(rows.div_ceil(by_group)),
             CubeDim::new_1d(UNITS as u32),
             arg(x),
-            arg(&self.w.memory.values),
+            arg(&self.w.parameters.values),
             arg(&y),
             arg(&moments),
             rows,
@@ -78,11 +78,11 @@ impl Fused<Cube, 1> for LayerNorm {
             groups(of_rows + width.div_ceil(columns)),
             CubeDim::new_1d(UNITS as u32),
             arg(x),
-            arg(&self.w.memory.values),
+            arg(&self.w.parameters.values),
             arg(moments),
             arg(dy),
             arg(&dx),
-            arg(self.w.memory.by_values()),
+            arg(self.w.parameters.by_values()),
             rows,
             of_rows,
             self.w.start,

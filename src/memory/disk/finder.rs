@@ -1,13 +1,13 @@
-//! What finds the nearest keys of a space: all of them, or a graph if they are many.
+//! Search for the nearest keys of a space: among all of them, or through a graph if they are many.
 
 use std::borrow::Cow;
 use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::file::{self, Space};
-use super::graph::{Broken, Graph};
-use super::graph_file;
+use super::file;
+use super::file::Space;
+use super::graph::{Broken, Graph, graph_file};
 use crate::memory::near::MANY;
 use crate::memory::{Exact, NewSlot, Origin, Shape, Slot};
 
@@ -20,7 +20,7 @@ pub enum Finder {
     Graph(Graph),
 }
 
-/// How keys changed.
+/// Keys that a change put and dropped.
 #[derive(Default)]
 pub struct Changes<'a> {
     pub put: Vec<(u64, Cow<'a, [f32]>)>,
@@ -28,7 +28,7 @@ pub struct Changes<'a> {
 }
 
 impl Finder {
-    /// What is in the table, with the help of the graph's file if that is sound; and whether it was not.
+    /// Finder of the keys in the table, made with the graph's file if that is sound; and whether it was not.
     pub fn load(
         db: &Connection,
         number: i64,

@@ -1,16 +1,17 @@
 //! Keys that are too many to be looked at one and all: a graph of near neighbours (HNSW, Malkov &
 //! Yashunin 2016), by USearch.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hasher};
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use usearch::{Index, IndexOptions, MetricKind, ScalarKind};
 
+use crate::base::parallel::for_each;
 use crate::config::Distance;
 use crate::memory::Shape;
-use crate::platform::for_each;
 
 /// Neighbours a key; keys that are looked at to place a new one, and to answer a query. Measured on a
 /// million keys: see MEMORIES.md.
@@ -27,11 +28,11 @@ const PART: usize = 64;
 pub struct Graph {
     index: Index,
     shape: Shape,
-    /// Where it lies, if it is only mapped into memory; it cannot then be written to.
+    /// Its file, if it is only mapped into memory; it cannot then be written to.
     mapped: Option<String>,
 }
 
-/// What went wrong, in USearch's words.
+/// A failure, in USearch's words.
 pub type Broken = Box<dyn std::error::Error + Send + Sync>;
 
 impl Graph {
@@ -136,6 +137,13 @@ impl Graph {
         let threads = rayon::current_num_threads() + 1;
         Ok(self.index.reserve_capacity_and_threads(capacity, threads)?)
     }
+}
+
+/// The file of the graph of a space's keys: beside the SQLite file.
+pub fn graph_file(path: &Path, space: i64, version: impl Display) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{space}.{version}.graph"));
+    name.into()
 }
 
 /// A key where its inner products order it by distance.

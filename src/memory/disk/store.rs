@@ -1,10 +1,11 @@
-//! What a store does, as SQL.
+//! A store's operations, as SQL.
 
 use std::borrow::Cow;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::file::{self, bytes, failed, int, uint};
+use super::file;
+use super::file::{bytes, failed, int, uint};
 use super::finder::Changes;
 use super::{Disk, broken};
 use crate::memory::near::{Near, finite};
@@ -233,7 +234,7 @@ fn look_at_all(
     Ok(all.into_iter().take(k).map(|(_, id)| id).collect())
 }
 
-/// Those of these slots that there are.
+/// The slots of these ids that there are.
 fn measure(
     db: &Connection,
     space: i64,

@@ -1,6 +1,6 @@
 //! Facts made from tables: capitals and elements, months and letters, numbers and sums.
 
-use super::super::split::{shuffle, shuffle_by};
+use crate::task::split::{shuffle, shuffle_by};
 
 const COUNTRIES: &str = include_str!("../data/countries.tsv");
 const STATES: &str = include_str!("../data/states.tsv");
@@ -32,7 +32,7 @@ const DIFFERENCES: usize = 900;
 
 /// A fact of some kind, to be worded.
 pub(super) struct Item {
-    /// Which wordings it takes.
+    /// The kind of wordings it takes.
     pub kind: &'static str,
     /// The same for facts that tell each other, as a capital's country and a country's capital:
     /// they are held out together.
@@ -139,7 +139,7 @@ fn calendar(kinds: &mut Kinds) {
     add(kinds, "year_days", years);
 }
 
-/// Whether `year` has a 29 February, in the Gregorian calendar.
+/// True if `year` has a 29 February, in the Gregorian calendar.
 fn leap(year: u32) -> bool {
     year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
 }

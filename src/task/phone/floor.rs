@@ -1,4 +1,4 @@
-//! The entropy of a phone record, in closed form, and what may follow its beginning.
+//! The entropy of a phone record, in closed form, and the characters that may follow its beginning.
 //!
 //! A line of the book is drawn piece by piece: a letter of a name, the end of a name, a digit.
 //! Each [`Piece`] narrows the share of lines that the line may still be from `before` to `after`.
@@ -11,13 +11,15 @@ use std::collections::HashMap;
 
 use super::Phone;
 use super::number::State;
-use crate::task::floor::{Floor, Sums};
-use crate::task::{Field, RecallRule};
+use crate::config::RecallRule;
+use crate::run::Field;
+use crate::run::Floor;
+use crate::task::floor::Sums;
 
 /// A step in drawing a line, over all lines that take an equal one.
 struct Piece {
     kind: Kind,
-    /// How many such steps a line is expected to take.
+    /// Number of such steps that a line is expected to take.
     steps: f64,
     /// Probability of what a line is before the step, and after it.
     before: f64,
@@ -27,14 +29,14 @@ struct Piece {
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Letter,
-    /// Of a name: the character after its last letter.
+    /// The character after a name's last letter.
     End,
     Digit,
 }
 
 impl Phone {
-    /// What any model must pay on a record. That lists are held out by a hash of theirs is left
-    /// aside: it is no rule that could be learned, and would tell less than 0.07 nats a record.
+    /// The least loss of any model on a record. The hash that holds lists out is left aside: it is no
+    /// rule that could be learned, and would tell less than 0.07 nats a record.
     pub fn floor(&self) -> Floor {
         let mut sums = Sums::default();
         let lines = self.lines as f64;
@@ -141,7 +143,7 @@ impl Phone {
         out
     }
 
-    /// What may follow `prefix`, a possible beginning of a record, with its probabilities.
+    /// Characters that may follow `prefix`, a possible beginning of a record, with their probabilities.
     pub fn next(&self, prefix: &str) -> Vec<(char, f64)> {
         let Some(body) = prefix.strip_prefix(super::BEGIN) else {
             return rest_of(super::BEGIN, prefix);
@@ -231,7 +233,7 @@ impl Phone {
     }
 }
 
-/// How likely it is that `0..=n` of `n` have what each has with probability `p`.
+/// The binomial distribution: the probabilities of `0..=n` successes in `n` trials, each with probability `p`.
 fn binomial(n: usize, p: f64) -> impl Iterator<Item = (usize, f64)> {
     let choose = move |k: usize| (0..k).map(|i| (n - i) as f64 / (i + 1) as f64).product::<f64>();
     (0..=n).map(move |k| (k, choose(k) * p.powi(k as i32) * (1.0 - p).powi((n - k) as i32)))
@@ -254,11 +256,12 @@ fn rest_of(fixed: &str, partial: &str) -> Vec<(char, f64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::task::phone::number::TWO_DIGITS;
+    use super::*;
     use crate::task::phone::{Entry, record};
+    use crate::run::Record;
     use crate::task::prefixes::Prefixes;
-    use crate::task::{Record, Task, floor::surprisals};
+    use crate::task::{Task, surprisals};
 
     fn tiny(recall: RecallRule, abstain: f64) -> Phone {
         let names = vec!["Ann", "Al", "Anna"];

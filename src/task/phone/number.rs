@@ -4,7 +4,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::task::split::below;
 
-/// How long numbers are, and which digits may follow which.
+/// Rules of numbers: their length, and the digits that may follow each other.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
     pub digits: usize,
@@ -13,7 +13,7 @@ pub struct Rules {
     choices: fn(State) -> Vec<u8>,
 }
 
-/// What of the digits so far decides which may come next.
+/// The part of the digits so far that decides which may come next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct State {
     /// Digits so far.
@@ -22,7 +22,7 @@ pub struct State {
     same: Option<u8>,
 }
 
-/// Those of the published generator: the area code does not begin with 0; the exchange has no 9
+/// Rules of the published generator: the area code does not begin with 0; the exchange has no 9
 /// and is not 000; the last four digits are not all the same.
 pub const PUBLISHED: Rules = Rules {
     digits: 10,

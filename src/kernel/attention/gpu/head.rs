@@ -1,4 +1,4 @@
-//! What a unit does with vectors of a head.
+//! Vectors of a head, as a unit computes with them.
 
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
@@ -84,7 +84,7 @@ pub fn add(
     }
 }
 
-/// What is dropped of patterns.
+/// Dropout of patterns.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
 pub struct Dropped {
     seed: u32,
@@ -92,7 +92,7 @@ pub struct Dropped {
     scale: f32,
 }
 
-/// What the weight at `place` among all of a batch is multiplied by.
+/// Factor of the weight at `place` among all of a batch.
 #[cube]
 pub fn dropped_factor(place: usize, dropped: &Dropped, #[comptime] drops: bool) -> f32 {
     if drops {
@@ -102,7 +102,7 @@ pub fn dropped_factor(place: usize, dropped: &Dropped, #[comptime] drops: bool) 
     }
 }
 
-/// Whether the key at `place` of a batch is to be seen by any query.
+/// `true` if any query may see the key at `place` of a batch.
 #[cube]
 pub fn is_seen(hidden: &[i32], place: usize, #[comptime] hides: bool) -> bool {
     if hides { hidden[place] == 0 } else { true.runtime() }

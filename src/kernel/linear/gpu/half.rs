@@ -1,25 +1,15 @@
-//! Large products in half precision. Parameters, sums, gradients and all else stay 32 bits wide
-//! (Micikevicius et al. 2018, "Mixed Precision Training").
+//! Half precision: the numbers of 16 bits that a GPU's matrix units multiply.
 
-use burn::backend::Cube;
-use burn::backend::ops::FloatTensorOps;
-use burn::tensor::{DType, Shape};
+use burn::tensor::DType;
 use burn_cubecl::cubecl;
-use burn_cubecl::kernel::matmul::{MatmulStrategy, matmul};
 use cubecl::ir::{ElemType, FloatKind};
 use cubecl::prelude::*;
-
-use super::weights::{Weights, by_product, put};
-use super::{Product, Then};
-use crate::kernel::gpu::{GpuTensor, UNITS, arg, dims, groups};
 
 /// The fewest tokens, terms and columns for which it is worth while to copy everything.
 pub const LARGE: usize = 256;
 
-/// How much smaller than 1 most gradients by a token's values are.
+/// Factor by which most gradients by a token's values are smaller than 1.
 const HEADROOM: f32 = 64.0;
-/// The largest of IEEE's.
-const MOST: f32 = 65_504.0;
 
 /// A number of 16 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +22,7 @@ pub enum Half {
 }
 
 impl Half {
-    /// What the matrix units of a GPU multiply, if it has any that can be used.
+    /// The numbers that the matrix units of a GPU multiply, if it has any that can be used.
     pub fn of(client: &Client) -> Option<Self> {
         let units = &client.features().matmul;
         let sums = ElemType::Float(FloatKind::F32);
@@ -42,7 +32,7 @@ impl Half {
         })
     }
 
-    fn element(self) -> ElemType {
+    pub(super) fn element(self) -> ElemType {
         ElemType::Float(match self {
             Self::Brain => FloatKind::BF16,
             Self::Ieee => FloatKind::F16,
@@ -56,229 +46,11 @@ impl Half {
         }
     }
 
-    /// A power of 2, by which nothing is rounded.
-    fn factor(self, tokens: usize) -> f32 {
+    /// Factor of gradients: a power of 2, by which nothing is rounded.
+    pub(super) fn factor(self, tokens: usize) -> f32 {
         match self {
             Self::Brain => 1.0,
             Self::Ieee => HEADROOM * tokens.next_power_of_two() as f32,
         }
-    }
-
-    /// Writes what becomes of a product to `y`, and the slopes of [`Then::Gelu`]; `None` if the
-    /// device refuses such a product.
-    ///
-    /// # Shapes
-    /// `x`: `[batch, seq, rows]`; `to`, `y` and `slopes`: `[batch, seq, width]`
-    pub(super) fn forward(
-        self,
-        product: &Product,
-        x: &GpuTensor,
-        then: Then,
-        to: Option<&GpuTensor>,
-        y: &GpuTensor,
-        slopes: Option<&GpuTensor>,
-    ) -> Option<()> {
-        let sums = multiply(self.tokens(x), self.pack(product))?;
-        let count = y.meta.shape().num_elements();
-        finish::launch(
-            &x.client,
-            groups(count.div_ceil(UNITS)),
-            CubeDim::new_1d(UNITS as u32),
-            arg(&sums),
-            arg(&product.memory.values),
-            arg(to.unwrap_or(&sums)),
-            arg(y),
-            slopes.map_or_else(|| BufferArg::alias(3, 1), arg),
-            count,
-            product.weights(),
-            then,
-            product.b_start.is_some(),
-        );
-        Some(())
-    }
-
-    /// As the product's own `backward`; `None` if the device refuses such a product.
-    pub(super) fn backward(
-        self,
-        product: &Product,
-        x: &GpuTensor,
-        slopes: Option<&GpuTensor>,
-        dy: &GpuTensor,
-    ) -> Option<GpuTensor> {
-        let shape @ [batch, seq, rows] = dims(x);
-        let (tokens, width) = (batch * seq, product.width());
-        let factor = self.factor(tokens);
-        let units = CubeDim::new_1d(UNITS as u32);
-        let by_sums = self.empty(dy, [tokens, width]);
-        by_sums_of::launch(
-            &x.client,
-            groups((tokens * width).div_ceil(UNITS)),
-            units,
-            arg(slopes.unwrap_or(dy)),
-            arg(dy),
-            arg(&by_sums),
-            tokens * width,
-            factor,
-            slopes.is_some(),
-            self.element(),
-        );
-        let scaled_dx = multiply(by_sums.clone(), transpose(self.pack(product)))?;
-        let scaled_dw = multiply(transpose(self.tokens(x)), by_sums)?;
-        add_by_weights::launch(
-            &x.client,
-            groups((rows * width).div_ceil(UNITS)),
-            units,
-            arg(&scaled_dw),
-            arg(product.memory.by_values()),
-            rows * width,
-            factor.recip(),
-            product.weights(),
-        );
-        if product.b_start.is_some() {
-            add_by_biases::launch(
-                &x.client,
-                groups(width.div_ceil(UNITS)),
-                units,
-                arg(slopes.unwrap_or(dy)),
-                arg(dy),
-                arg(product.memory.by_values()),
-                tokens,
-                product.weights(),
-                slopes.is_some(),
-            );
-        }
-        Some(Cube::float_mul_scalar(reshape(scaled_dx, shape), factor.recip().into()))
-    }
-
-    /// `x` as a matrix: `[tokens, rows]`
-    fn tokens(self, x: &GpuTensor) -> GpuTensor {
-        let [batch, seq, rows] = dims(x);
-        Cube::float_cast(reshape(x.clone(), [batch * seq, rows]), self.dtype().into())
-    }
-
-    /// The matrices of a product side by side: `[rows, width]`
-    fn pack(self, product: &Product) -> GpuTensor {
-        let values = &product.memory.values;
-        let (rows, width) = (product.rows, product.width());
-        let packed = self.empty(values, [rows, width]);
-        pack::launch(
-            &values.client,
-            groups((rows * width).div_ceil(UNITS)),
-            CubeDim::new_1d(UNITS as u32),
-            arg(values),
-            arg(&packed),
-            rows * width,
-            product.weights(),
-            self.element(),
-        );
-        packed
-    }
-
-    fn empty<const D: usize>(self, like: &GpuTensor, shape: [usize; D]) -> GpuTensor {
-        let client = like.client.clone();
-        let handle = client.empty(shape.iter().product::<usize>() * 2);
-        let shape = Shape::from(shape);
-        GpuTensor::new_contiguous(client, like.device.clone(), shape, handle, self.dtype())
-    }
-}
-
-/// With sums of 32 bits.
-fn multiply(left: GpuTensor, right: GpuTensor) -> Option<GpuTensor> {
-    matmul(left, right, None, MatmulStrategy::Cube, DType::F32).ok()
-}
-
-fn transpose(matrix: GpuTensor) -> GpuTensor {
-    Cube::float_swap_dims(matrix, 0, 1)
-}
-
-fn reshape<const D: usize>(tensor: GpuTensor, shape: [usize; D]) -> GpuTensor {
-    Cube::float_reshape(tensor, Shape::from(shape))
-}
-
-#[cube(launch)]
-fn pack<H: Float>(
-    parameters: &[f32],
-    packed: &mut [H],
-    count: usize,
-    weights: Weights,
-    #[define(H)] _half: ElemType,
-) {
-    let at = CUBE_POS * UNITS + UNIT_POS as usize;
-    if at < count {
-        let place = weights.place(at / weights.width, at % weights.width);
-        packed[at] = H::cast_from(parameters[place]);
-    }
-}
-
-#[cube(launch)]
-#[allow(clippy::too_many_arguments)]
-fn finish(
-    sums: &[f32],
-    parameters: &[f32],
-    to: &[f32],
-    y: &mut [f32],
-    slopes: &mut [f32],
-    count: usize,
-    weights: Weights,
-    #[comptime] then: Then,
-    #[comptime] has_bias: bool,
-) {
-    let at = CUBE_POS * UNITS + UNIT_POS as usize;
-    if at < count {
-        let (row, column) = (at / weights.width, at % weights.width);
-        put(parameters, to, y, slopes, row, column, sums[at], &weights, then, has_bias);
-    }
-}
-
-/// The gradient by the sums, `factor` times.
-#[cube(launch)]
-fn by_sums_of<H: Float>(
-    slopes: &[f32],
-    dy: &[f32],
-    by_sums: &mut [H],
-    count: usize,
-    factor: f32,
-    #[comptime] is_gelu: bool,
-    #[define(H)] _half: ElemType,
-) {
-    let at = CUBE_POS * UNITS + UNIT_POS as usize;
-    if at < count {
-        let value = by_product(slopes, dy, at, is_gelu) * factor;
-        by_sums[at] = H::cast_from(value.clamp(-MOST, MOST));
-    }
-}
-
-#[cube(launch)]
-fn add_by_weights(
-    dw: &[f32],
-    by_parameters: &mut [f32],
-    count: usize,
-    factor: f32,
-    weights: Weights,
-) {
-    let at = CUBE_POS * UNITS + UNIT_POS as usize;
-    if at < count {
-        let place = weights.place(at / weights.width, at % weights.width);
-        by_parameters[place] += dw[at] * factor;
-    }
-}
-
-/// A unit a column.
-#[cube(launch)]
-fn add_by_biases(
-    slopes: &[f32],
-    dy: &[f32],
-    by_parameters: &mut [f32],
-    tokens: usize,
-    weights: Weights,
-    #[comptime] is_gelu: bool,
-) {
-    let column = CUBE_POS * UNITS + UNIT_POS as usize;
-    if column < weights.width {
-        let mut sum = 0.0f32;
-        for token in 0..tokens {
-            sum += by_product(slopes, dy, token * weights.width + column, is_gelu);
-        }
-        by_parameters[weights.bias(column)] += sum;
     }
 }

@@ -3,9 +3,10 @@
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
+use super::then::Then;
 use super::tile::Tile;
 use super::weights::Weights;
-use super::{Then, slim, tile};
+use super::{slim, tile};
 use crate::kernel::gpu::UNITS;
 
 #[cube(launch)]

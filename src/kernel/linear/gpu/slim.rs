@@ -3,7 +3,7 @@
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
-use super::Then;
+use super::then::Then;
 use super::weights::{Weights, by_product, put};
 use crate::kernel::gpu::UNITS;
 
@@ -12,7 +12,7 @@ const LANES: usize = 16;
 /// Values of the gradient by the weights that a group computes.
 pub const BY_GROUP: usize = UNITS / LANES;
 
-/// `x W + b`, and what is done to it.
+/// `x W + b`, and `then` of it.
 #[cube]
 #[allow(clippy::too_many_arguments)]
 pub fn product(
@@ -69,7 +69,7 @@ pub fn by_tokens(
     }
 }
 
-/// What group `number` computes of the gradient by the weights: `xᵀ dy`, and below it the bias's.
+/// Share `number` of the gradient by the weights, `xᵀ dy`, and below it the bias's: one a group.
 #[cube]
 #[allow(clippy::too_many_arguments)]
 pub fn by_weights(

@@ -4,7 +4,7 @@
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
-use super::Then;
+use super::then::Then;
 use super::weights::{Weights, by_product, put};
 use crate::kernel::gpu::UNITS;
 
@@ -14,14 +14,14 @@ const SIDE: usize = 16;
 /// Terms of each sum that are in shared memory at a time.
 const TERMS: usize = 16;
 
-/// What a unit computes of a tile: as many rows and columns.
+/// Tile, by the rows and as many columns of it that a unit computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tile {
     own: usize,
 }
 
 impl Tile {
-    /// For a product `[rows, columns]`: as large as leaves a GPU with enough of them. There are
+    /// The tile of a product `[rows, columns]`: as large as leaves a GPU with enough of them. There are
     /// three, for every one is a kernel to compile.
     pub fn of(rows: usize, columns: usize) -> Self {
         /// Tiles that keep a large GPU busy.
@@ -96,7 +96,7 @@ fn zeros(#[comptime] tile: Tile) -> Array<f32> {
     sums
 }
 
-/// A tile of `x W + b`, and of what is done to it.
+/// A tile of `x W + b`, and `then` of it.
 #[cube]
 #[allow(clippy::too_many_arguments)]
 pub fn product(

@@ -1,48 +1,49 @@
-//! Where the weights of a product lie, and what is done to it.
+//! Weights of a product: their places, and the steps that read them at one value.
 
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
-use super::Then;
+use super::then::Then;
 use crate::kernel::gelu::gpu::gelu;
 
-/// Where weights lie.
+/// Places of weights.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
 pub struct Weights {
     pub start: usize,
-    /// From one matrix's first value to the next one's.
+    /// Distance from one matrix's first value to the next one's.
     pub apart: usize,
     pub b_start: usize,
     pub by_row: usize,
     pub by_column: usize,
     pub rows: usize,
-    /// Of one matrix, and of all.
+    /// Columns of one matrix.
     pub columns: usize,
+    /// Columns of all.
     pub width: usize,
 }
 
 #[cube]
 impl Weights {
-    /// Place of what multiplies value `row` of a token in column `column` of its product.
+    /// Place of the weight of value `row` of a token in column `column` of its product.
     pub fn place(&self, row: usize, column: usize) -> usize {
         let matrix = column / self.columns;
         let column = column % self.columns;
         self.start + matrix * self.apart + row * self.by_row + column * self.by_column
     }
 
-    /// Place of what is added to column `column`.
+    /// Place of the bias of column `column`.
     pub fn bias(&self, column: usize) -> usize {
         self.b_start + column / self.columns * self.apart + column % self.columns
     }
 }
 
-/// The gradient by a product, from that by what became of it.
+/// The gradient by a product, from that by the value stored.
 #[cube]
 pub fn by_product(slopes: &[f32], dy: &[f32], at: usize, #[comptime] is_gelu: bool) -> f32 {
     if is_gelu { dy[at] * slopes[at] } else { dy[at] }
 }
 
-/// Stores what becomes of one value of a product.
+/// Stores one value of a product, after `then`.
 #[cube]
 #[allow(clippy::too_many_arguments)]
 pub fn put(

@@ -1,0 +1,136 @@
+//! All parameters of a model, and their places in the flat vector.
+//!
+//! Parameters, gradients and moments are flat vectors in the same order. Clipping and AdamW are then a handful of
+//! operations, whatever the number of layers.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::feed_forward::FeedForward;
+use super::mixer::Mixer;
+use super::norm::Norm;
+use super::spec::{Dim, ParamSpec, PartKind, Role, place};
+use crate::config::{ModelConfig, Positions};
+
+/// All parameters of a model with a vocabulary of `vocab_size` tokens, in the order of the flat vector.
+pub fn parameters(config: &ModelConfig, vocab_size: usize) -> Vec<ParamSpec> {
+    let (model, vocab) = (Dim::Model.of(config.d_model), Dim::Other.of(vocab_size));
+    let std = config.init_std;
+    let norm = |at: &str| place(Norm::of(config).parameters(config), at, PartKind::Norm);
+    let outer = |spec: ParamSpec, kind| ParamSpec { kind, ..spec };
+    let mut out =
+        vec![outer(ParamSpec::matrix("embed.W_E", vocab, model, std), PartKind::Embedding)];
+    if config.positions == Positions::Learned {
+        let context = Dim::Other.of(config.context);
+        let w_pos = ParamSpec::matrix("pos_embed.W_pos", context, model, std);
+        out.push(outer(w_pos, PartKind::Embedding));
+    }
+    for layer in 0..config.n_layers {
+        let mixer = Mixer::of(config, layer).parameters(config);
+        let feed_forward = FeedForward::of(config, layer).parameters(config);
+        let mut block = norm("ln1");
+        block.extend(place(mixer, "attn", PartKind::Mixer));
+        if !feed_forward.is_empty() {
+            block.extend(norm("ln2"));
+        }
+        block.extend(feed_forward);
+        let in_layer = |spec: ParamSpec| ParamSpec {
+            name: format!("blocks.{layer}.{}", spec.name),
+            layer: Some(layer),
+            ..spec
+        };
+        out.extend(block.into_iter().map(in_layer));
+    }
+    // A tied head is the embedding, a matrix that writes. The final norm reads in its place.
+    let role = if config.tied_head { Role::Reads } else { Role::Neither };
+    out.extend(norm("ln_final").into_iter().map(|spec| ParamSpec { role, ..spec }));
+    if !config.tied_head {
+        out.push(outer(ParamSpec::matrix("unembed.W_U", model, vocab, std), PartKind::Unembedding));
+    }
+    out
+}
+
+/// A parameter in the flat vector.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    pub spec: ParamSpec,
+    pub range: Range<usize>,
+}
+
+impl Parameter {
+    pub fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    /// Shape: `[d]` or `[in, out]`.
+    pub fn shape(&self) -> Vec<usize> {
+        self.spec.shape()
+    }
+}
+
+/// All parameters of a model, in the order of the flat vector.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layout {
+    parameters: Vec<Parameter>,
+    index: HashMap<String, usize>,
+}
+
+impl Layout {
+    pub fn new(config: &ModelConfig, vocab_size: usize) -> Self {
+        let mut out = Layout { parameters: Vec::new(), index: HashMap::new() };
+        for spec in parameters(config, vocab_size) {
+            let start = out.len();
+            out.index.insert(spec.name.clone(), out.parameters.len());
+            out.parameters.push(Parameter { range: start..start + spec.len(), spec });
+        }
+        out
+    }
+
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// The parameter `name`, if the model has it.
+    pub fn find(&self, name: &str) -> Option<&Parameter> {
+        self.position(name).map(|position| &self.parameters[position])
+    }
+
+    /// Index of the parameter `name`, if the model has it.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.index.get(name).copied()
+    }
+
+    /// Length of the flat vector: the number of trained values.
+    pub fn len(&self) -> usize {
+        self.parameters.last().map_or(0, |last| last.range.end)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.parameters.is_empty()
+    }
+
+    /// Mask of the values to train if pruned weights stay 0: 0 at weights of layer matrices that are 0 in `flat`,
+    /// else 1.
+    ///
+    /// # Shapes
+    /// `flat` and the result: `[len()]`
+    pub fn non_zero(&self, flat: &[f32]) -> Vec<f32> {
+        let mut mask = self.mask(ParamSpec::is_prunable);
+        let marks = mask.iter_mut().zip(flat);
+        marks.for_each(|(mark, value)| {
+            *mark = if *mark == 1.0 && *value == 0.0 { 0.0 } else { 1.0 }
+        });
+        mask
+    }
+
+    /// Mask of weight decay: 1 where it applies, else 0.
+    pub fn decay_mask(&self) -> Vec<f32> {
+        self.mask(|spec| spec.decay)
+    }
+
+    /// Mask of the parameters chosen by `is_in`: 1 in these, else 0: `[len()]`.
+    pub fn mask(&self, is_in: impl Fn(&ParamSpec) -> bool) -> Vec<f32> {
+        let mark = |p: &Parameter| if is_in(&p.spec) { 1.0 } else { 0.0 };
+        self.parameters.iter().flat_map(|p| vec![mark(p); p.range.len()]).collect()
+    }
+}

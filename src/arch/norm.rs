@@ -1,0 +1,62 @@
+//! Norms, which rescale each token's vector before a layer reads it.
+
+use super::spec::{Dim, Init, ParamSpec};
+use crate::config::{ModelConfig, NormKind};
+
+/// A norm of the residual stream.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Norm {
+    /// No norm.
+    Identity,
+    /// `w (x − mean) / √(variance + ε) + b` (Ba et al. 2016).
+    Layer { epsilon: f32 },
+    /// `w x / √(mean of squares + ε)` (Zhang & Sennrich 2019).
+    Rms { epsilon: f32 },
+}
+
+impl Norm {
+    pub fn of(config: &ModelConfig) -> Self {
+        let epsilon = config.norm_eps as f32;
+        match config.norm {
+            NormKind::None => Self::Identity,
+            NormKind::Layer => Self::Layer { epsilon },
+            NormKind::Rms => Self::Rms { epsilon },
+        }
+    }
+
+    /// RMSNorm of each head's queries or keys.
+    pub fn of_heads(config: &ModelConfig) -> Self {
+        match config.qk_norm {
+            true => Self::Rms { epsilon: config.norm_eps as f32 },
+            false => Self::Identity,
+        }
+    }
+
+    /// True if the norm subtracts the mean first.
+    pub fn is_centred(self) -> bool {
+        match self {
+            Self::Layer { .. } => true,
+            Self::Identity | Self::Rms { .. } => false,
+        }
+    }
+
+    /// Name of the gain among the norm's parameters. A gain has one number per component, or one for all.
+    pub fn gain_name(self) -> &'static str {
+        match self {
+            Self::Identity | Self::Layer { .. } | Self::Rms { .. } => "w",
+        }
+    }
+
+    pub(super) fn parameters(self, config: &ModelConfig) -> Vec<ParamSpec> {
+        let width = Dim::Model.of(config.d_model);
+        let gain = || ParamSpec::vector("w", width, Init::Ones);
+        match self {
+            Self::Identity => Vec::new(),
+            Self::Rms { .. } => vec![gain()],
+            Self::Layer { .. } if config.bias => {
+                vec![gain(), ParamSpec::vector("b", width, Init::Zeros)]
+            }
+            Self::Layer { .. } => vec![gain()],
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Conditions on a configuration before a run begins.
+
+use crate::config::{
+    ConfigError, KNOBS, MAX_D_MODEL, MAX_HEADS_WIDTH, MemoryKind, ModelConfig, Positions, RunConfig, layers,
+};
+
+/// Length of the shortest record: one character to read and one to predict.
+const SHORTEST: usize = 2;
+
+impl RunConfig {
+    /// Checks the range of every knob and the conditions between knobs, without making the task.
+    ///
+    /// # Errors
+    /// The first invalid knob, with a valid value.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        for knob in KNOBS {
+            knob.check(&knob.get(self))?;
+        }
+        self.model.validate_heads()?;
+        if self.train.heads.every > 0 && !self.model.contributions {
+            return Err(ConfigError::Contributions);
+        }
+        self.model.validate_memory_layers()?;
+        self.validate_context(SHORTEST)
+    }
+
+    /// Checks that sequences with memory tokens fit the context. `longest` is the length of the task's longest
+    /// record, in characters.
+    pub fn validate_context(&self, longest: usize) -> Result<(), ConfigError> {
+        let ModelConfig { context, memory_tokens, .. } = self.model;
+        match context < longest + memory_tokens {
+            true => Err(ConfigError::Context { context, longest, memory_tokens }),
+            false => Ok(()),
+        }
+    }
+}
+
+impl ModelConfig {
+    fn validate_memory_layers(&self) -> Result<(), ConfigError> {
+        let (memory, last) = (&self.memory, self.n_layers - 1);
+        if memory.kind == MemoryKind::None {
+            return Ok(());
+        }
+        if layers(&memory.layers).unwrap_or_default().iter().any(|layer| *layer > last) {
+            return Err(ConfigError::MemoryLayers { layers: memory.layers.clone(), last });
+        }
+        let d_key = self.d_key();
+        match memory.kind == MemoryKind::ProductKey && !d_key.is_multiple_of(2) {
+            true => Err(ConfigError::KeyWidth { d_key, works: d_key + 1 }),
+            false => Ok(()),
+        }
+    }
+
+    fn validate_heads(&self) -> Result<(), ConfigError> {
+        let (d_model, n_heads, kv_heads) = (self.d_model, self.n_heads, self.kv_heads());
+        let largest_divisor = |of: usize, most: usize| {
+            (1..=most).rev().find(|divisor| of.is_multiple_of(*divisor)).unwrap_or(1)
+        };
+        if self.d_head == 0 && !d_model.is_multiple_of(n_heads) {
+            let works = largest_divisor(d_model, n_heads);
+            let wider = d_model.next_multiple_of(n_heads);
+            let width = if wider > MAX_D_MODEL { wider - n_heads } else { wider };
+            return Err(ConfigError::Heads { d_model, n_heads, works, width });
+        }
+        if !n_heads.is_multiple_of(kv_heads) {
+            let works = largest_divisor(n_heads, kv_heads);
+            return Err(ConfigError::KeyHeads { n_heads, kv_heads, works });
+        }
+        let d_head = self.d_head();
+        if n_heads * d_head > MAX_HEADS_WIDTH {
+            let works = MAX_HEADS_WIDTH / n_heads;
+            return Err(ConfigError::HeadWidth { n_heads, d_head, works });
+        }
+        if self.positions == Positions::Rotary && !d_head.is_multiple_of(2) {
+            let works = (d_head - 1).max(2);
+            return Err(ConfigError::Rotary { d_head, works });
+        }
+        Ok(())
+    }
+}
+

@@ -1,0 +1,130 @@
+//! Products of matrices on the CPU.
+
+use std::ops::Range;
+
+use super::lanes::{mul_add, wide};
+use super::parallel::for_each;
+
+/// View of a matrix in a slice, with a stride for rows and one for columns.
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a> {
+    values: &'a [f32],
+    rows: usize,
+    columns: usize,
+    /// Distance in the slice to the next row, and to the next column.
+    by_row: usize,
+    by_column: usize,
+}
+
+/// Fewest products, and fewest rows, worth a thread: each thread reads all of the second matrix.
+const PART: usize = 1 << 20;
+const PART_ROWS: usize = 64;
+
+impl<'a> Matrix<'a> {
+    /// Matrix of `values`, row after row.
+    ///
+    /// # Panics
+    /// If `values` does not divide into whole rows.
+    pub fn new(values: &'a [f32], columns: usize) -> Self {
+        let rows = values.len().checked_div(columns).unwrap_or(0);
+        assert_eq!(values.len(), rows * columns, "whole rows of {columns}");
+        Self { values, rows, columns, by_row: columns, by_column: 1 }
+    }
+
+    /// View of these rows.
+    pub fn rows(self, rows: Range<usize>) -> Self {
+        let values = &self.values[(rows.start * self.by_row).min(self.values.len())..];
+        Self { values, rows: rows.len(), ..self }
+    }
+
+    /// View of these columns.
+    pub fn columns(self, columns: Range<usize>) -> Self {
+        self.transposed().rows(columns).transposed()
+    }
+
+    pub fn transposed(self) -> Self {
+        let Self { values, rows, columns, by_row, by_column } = self;
+        Self { values, rows: columns, columns: rows, by_row: by_column, by_column: by_row }
+    }
+
+    /// Adds the product with `other` to `to`, whose rows begin every `by_row` values.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    pub fn add_product(self, other: Matrix, to: &mut [f32], by_row: usize) {
+        assert_eq!(self.columns, other.rows, "a column for every row");
+        let is_row = self.rows == 1 && self.by_column == 1;
+        if is_row && other.by_column == 1 {
+            let columns = other.columns;
+            return combine(
+                &self.values[..self.columns],
+                other.values,
+                other.by_row,
+                &mut to[..columns],
+            );
+        }
+        if is_row && other.by_row == 1 {
+            for (place, to) in to[..other.columns].iter_mut().enumerate() {
+                let column = &other.values[place * other.by_column..][..other.rows];
+                *to += self.values.iter().zip(column).map(|(a, b)| a * b).sum::<f32>();
+            }
+            return;
+        }
+        let rows = (PART / (other.rows * other.columns).max(1)).max(PART_ROWS);
+        let parts = to.chunks_mut((rows * by_row).max(1)).collect();
+        for_each(parts, |part, to| {
+            let end = self.rows.min((part + 1) * rows);
+            self.rows(end.min(part * rows)..end).add_part(other, to, by_row);
+        });
+    }
+
+    fn add_part(self, other: Matrix, to: &mut [f32], by_row: usize) {
+        let (rows, columns) = (self.rows, other.columns);
+        assert!(self.fits() && other.fits(), "matrices within their slices");
+        assert!(extent(rows, columns, by_row, 1) <= to.len() && columns <= by_row);
+        // SAFETY: no row or column reaches beyond its slice, and each value of `to` is written once.
+        unsafe {
+            gemm::gemm(
+                rows,
+                columns,
+                self.columns,
+                to.as_mut_ptr(),
+                1,
+                by_row as isize,
+                true,
+                self.values.as_ptr(),
+                self.by_column as isize,
+                self.by_row as isize,
+                other.values.as_ptr(),
+                other.by_column as isize,
+                other.by_row as isize,
+                1.0,
+                1.0,
+                false,
+                false,
+                false,
+                gemm::Parallelism::None,
+            );
+        }
+    }
+
+    fn fits(&self) -> bool {
+        extent(self.rows, self.columns, self.by_row, self.by_column) <= self.values.len()
+    }
+}
+
+/// Number of values in the slice from the first to the last.
+fn extent(rows: usize, columns: usize, by_row: usize, by_column: usize) -> usize {
+    if rows * columns == 0 { 0 } else { (rows - 1) * by_row + (columns - 1) * by_column + 1 }
+}
+
+wide! {
+    /// Adds `x W` to `y`, where rows of `w` begin `by_row` apart.
+    fn combine(x: &[f32], w: &[f32], by_row: usize, y: &mut [f32]) {
+        for (place, x) in x.iter().enumerate() {
+            for (y, w) in y.iter_mut().zip(&w[place * by_row..]) {
+                *y = mul_add::<FMA>(*x, *w, *y);
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Tools independent of models: loops over cores, matrices, random streams, names of enums, colours and charts.
+
+#[macro_use]
+mod names;
+
+pub mod color;
+pub mod plot;
+
+#[cfg(all(feature = "compute", not(target_family = "wasm")))]
+pub mod file;
+#[cfg(feature = "compute")]
+pub mod lanes;
+#[cfg(feature = "compute")]
+pub mod matrix;
+#[cfg(feature = "compute")]
+pub mod parallel;
+#[cfg(feature = "compute")]
+pub mod random;

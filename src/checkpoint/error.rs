@@ -1,0 +1,48 @@
+//! Reasons for which a file is not taken for a checkpoint.
+
+use super::format::FORMAT;
+use crate::config::ConfigError;
+
+/// Reason for which a file is not taken for a checkpoint, or not for the one that was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    #[error(
+        "it is not a whole safetensors file ({0}); it may be cut off or damaged: use another copy"
+    )]
+    Format(safetensors::SafeTensorError),
+    #[error("it is a safetensors file, but not one of Confab: its metadata lacks `{0}`")]
+    Foreign(&'static str),
+    #[error("it was written in the format `{0}`; this version reads `{FORMAT}`: update Confab")]
+    Version(String),
+    #[error("its metadata `{key}` cannot be read: {why}")]
+    Metadata { key: &'static str, why: String },
+    #[error("its run cannot be run here: {0}")]
+    Config(ConfigError),
+    #[error("its tensor `{name}` {what}; the file is damaged: use another copy")]
+    Tensor { name: String, what: String },
+    #[error(
+        "its {parameters} parameters need about {needs} MiB to be looked into, more than the {has} MiB \
+         this device is taken to have; use a smaller model, or one at the terminal of a larger machine"
+    )]
+    TooLarge { parameters: usize, needs: u64, has: u64 },
+    #[error(
+        "its model is not the one that was asked for; set every knob of the model back but Dropout, Slots, \
+         Neighbours, Novelty, Inserts, Recombine and kNN-LM share"
+    )]
+    Model,
+    #[error("its alphabet is not that of its task in this version of Confab")]
+    Alphabet,
+}
+
+// Their texts are part of the message; as sources they would be told twice.
+impl From<safetensors::SafeTensorError> for CheckpointError {
+    fn from(error: safetensors::SafeTensorError) -> Self {
+        Self::Format(error)
+    }
+}
+
+impl From<ConfigError> for CheckpointError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}

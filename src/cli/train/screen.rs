@@ -1,0 +1,120 @@
+//! The progress of a training session, at the terminal and in a log.
+
+use std::fs::File;
+use std::io::{IsTerminal, Write};
+
+use anyhow::{Result, anyhow};
+use confab::config::RunConfig;
+use confab::protocol::{Built, Command as Order, Event, RunState, StepReport};
+use confab::run::LossPoint;
+use futures::channel::mpsc::UnboundedSender;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli::terminal::{LOG_EVERY, tell};
+
+/// The screen and the log of a session.
+pub struct Screen {
+    /// The losses so far, with those of a run that is resumed.
+    pub history: Vec<LossPoint>,
+    log: Option<File>,
+    bar: Option<ProgressBar>,
+    /// Closed to end the session.
+    orders: UnboundedSender<Order>,
+    /// The last step trained.
+    pub trained: Option<usize>,
+    pub result: Result<()>,
+    pub saved: Option<usize>,
+}
+
+impl Screen {
+    pub fn new(log: Option<File>, orders: UnboundedSender<Order>) -> Self {
+        let history = Vec::new();
+        Self { history, log, bar: None, orders, trained: None, result: Ok(()), saved: None }
+    }
+
+    pub fn show(&mut self, event: Event) {
+        match event {
+            Event::Device(device) => self.say(&format!("Device: {}", device.name)),
+            Event::Built(built) => self.begin(&built),
+            Event::Step(report) => self.step(&report),
+            Event::Notice { text } if self.result.is_ok() => self.say(&text),
+            Event::Saved { step } => self.saved = Some(step),
+            Event::Refused { reason } => self.end(Err(anyhow::Error::msg(reason))),
+            Event::State(RunState::Finished) => self.end(Ok(())),
+            Event::State(RunState::Paused) if self.trained.is_some() => self.end(Ok(())),
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, built: &Built) {
+        let RunConfig { model, train, .. } = &built.config;
+        self.history = built.history.clone();
+        self.say(&format!(
+            "{} parameters ({} layers, {} heads, width {}), {} tokens, steps {} to {}",
+            built.parameters,
+            model.n_layers,
+            model.n_heads,
+            model.d_model,
+            built.vocab_size,
+            built.step,
+            train.steps
+        ));
+        let bar = ProgressBar::new(train.steps as u64);
+        let style = "{bar:30} {pos}/{len} steps  {msg}  {eta} left";
+        bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
+        bar.set_position(built.step as u64);
+        bar.reset_eta();
+        self.bar = Some(bar);
+    }
+
+    fn step(&mut self, report: &StepReport) {
+        self.trained = Some(report.loss.step);
+        self.history.push(report.loss);
+        let StepReport { loss, steps_per_s, tokens_per_s } = report;
+        let LossPoint { step, train_loss, val_loss } = loss;
+        let validation = val_loss.map_or(String::new(), |loss| format!(", validation {loss:.3}"));
+        if !train_loss.is_finite() {
+            return self.end(Err(anyhow!(
+                "the loss is no longer a number after step {step}: training has diverged; \
+                 try a lower --lr"
+            )));
+        }
+        let line = format!(
+            "loss {train_loss:.3}{validation}, {steps_per_s:.1} steps/s, {tokens_per_s:.0} tokens/s"
+        );
+        if let Some(bar) = &self.bar {
+            bar.set_position(*step as u64);
+            bar.set_message(line.clone());
+        }
+        if step % LOG_EVERY != 0 && val_loss.is_none() {
+            return;
+        }
+        if !std::io::stderr().is_terminal() {
+            tell(format_args!("step {step}: {line}"));
+        }
+        if let Some(log) = &mut self.log {
+            let entry = serde_json::json!({
+                "step": step, "train_loss": train_loss, "val_loss": val_loss, "tokens_per_s": tokens_per_s,
+            });
+            if let Err(error) = writeln!(log, "{entry}") {
+                self.log = None;
+                self.end(Err(anyhow::Error::new(error).context("writing the log")));
+            }
+        }
+    }
+
+    fn say(&self, text: &str) {
+        match &self.bar {
+            Some(bar) if !bar.is_hidden() => bar.println(text),
+            _ => tell(text),
+        }
+    }
+
+    fn end(&mut self, result: Result<()>) {
+        if let Some(bar) = &self.bar {
+            bar.abandon();
+        }
+        self.result = std::mem::replace(&mut self.result, Ok(())).and(result);
+        self.orders.close_channel();
+    }
+}

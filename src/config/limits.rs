@@ -1,0 +1,12 @@
+//! Limits of what can be set.
+
+/// Largest width of the residual stream.
+pub const MAX_D_MODEL: usize = 2048;
+/// Widest that all heads of a layer may be together, for any model's size to fit 32 bits.
+pub const MAX_HEADS_WIDTH: usize = 2 * MAX_D_MODEL;
+/// Most memory tokens of a model.
+pub const MAX_MEMORY_TOKENS: usize = 64;
+/// Largest seed that JSON readers keep.
+pub const MAX_SEED: u64 = (1 << 53) - 1;
+/// The largest text a run takes in, in bytes; it travels in the checkpoint.
+pub const MAX_TEXT_BYTES: usize = 4 << 20;

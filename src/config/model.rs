@@ -1,0 +1,98 @@
+//! The model's settings.
+
+use serde::{Deserialize, Serialize};
+
+use super::{MemoryConfig, MemoryKind, MixerKind, MlpKind, NormKind, Positions};
+
+/// nanoGPT's GPT, and what may differ from it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelConfig {
+    pub n_layers: usize,
+    pub n_heads: usize,
+    /// Width of the residual stream, in numbers per token.
+    pub d_model: usize,
+    /// Longest sequence, in tokens.
+    pub context: usize,
+    /// Share of activations dropped in training, 0 to below 1.
+    pub dropout: f64,
+    /// Whether the unembedding is the embedding transposed.
+    pub tied_head: bool,
+    /// Whether linear layers and LayerNorms have biases.
+    pub bias: bool,
+    /// What moves information between tokens.
+    pub mixer: MixerKind,
+    pub norm: NormKind,
+    /// Added to what a norm takes the root of.
+    pub norm_eps: f64,
+    pub mlp: MlpKind,
+    /// Width of the hidden layer of the MLP; 0 for four times `d_model`.
+    pub d_mlp: usize,
+    pub positions: Positions,
+    /// Rotary positions: the slowest turn takes about `2π · rope_base` tokens.
+    pub rope_base: f64,
+    /// Heads of keys and values, each read by as many heads of queries; 0 for one each.
+    pub kv_heads: usize,
+    /// Width of one head; 0 for `d_model / n_heads`.
+    pub d_head: usize,
+    /// Whether each head's queries and keys go through an RMSNorm of their own.
+    pub qk_norm: bool,
+    /// Whether what each head writes is multiplied by σ(c), of a trained number c of its own.
+    pub contributions: bool,
+    /// Whether each layer but the last also reads what the layer above wrote at the token before, as a
+    /// constant (after Fan et al. 2020, "Addressing some limitations of
+    /// transformers with feedback memory").
+    pub feedback: bool,
+    /// Standard deviation of untrained matrices; that of the two projections into the residual stream is
+    /// divided by `sqrt(2 · n_layers)` (Radford et al. 2019, section 2.3).
+    pub init_std: f64,
+    /// Learned tokens in front of every sequence, for all others to attend to; they take the first
+    /// places of the context.
+    pub memory_tokens: usize,
+    pub memory: MemoryConfig,
+}
+
+impl ModelConfig {
+    /// Width of one head.
+    pub fn d_head(&self) -> usize {
+        if self.d_head > 0 { self.d_head } else { self.d_model / self.n_heads }
+    }
+
+    /// Standard deviation of an untrained matrix that writes into the residual stream.
+    pub fn residual_std(&self) -> f64 {
+        self.init_std / (2.0 * self.n_layers as f64).sqrt()
+    }
+
+    /// Heads of keys and values.
+    pub fn kv_heads(&self) -> usize {
+        if self.kv_heads > 0 { self.kv_heads } else { self.n_heads }
+    }
+
+    /// Whether a layer reads from the one above it: a model of one layer has none.
+    pub fn feeds_back(&self) -> bool {
+        self.feedback && self.n_layers > 1
+    }
+
+    /// Width of the hidden layer of the MLP.
+    pub fn d_mlp(&self) -> usize {
+        if self.d_mlp > 0 { self.d_mlp } else { 4 * self.d_model }
+    }
+
+    /// Numbers a key of a memory layer.
+    pub fn d_key(&self) -> usize {
+        if self.memory.d_key > 0 { self.memory.d_key } else { self.d_model }
+    }
+
+    /// Numbers a key, and a value, of a memory layer's store.
+    pub fn d_slot(&self) -> usize {
+        match self.memory.kind {
+            MemoryKind::Memorizing => self.n_heads * self.d_head(),
+            _ => self.d_key(),
+        }
+    }
+
+    /// Tokens in the vocabulary of a model whose records are made of this many characters.
+    pub fn vocab_size(&self, characters: usize) -> usize {
+        characters + self.memory_tokens
+    }
+}

@@ -1,0 +1,40 @@
+//! The settings of training.
+
+use serde::{Deserialize, Serialize};
+
+use super::HeadsConfig;
+
+/// AdamW with warm-up and cosine decay.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Length of the run, in steps.
+    pub steps: usize,
+    /// Records a micro-batch.
+    pub batch: usize,
+    /// Micro-batches whose gradients are averaged into one step.
+    pub accumulation: usize,
+    /// Learning rate after the warm-up.
+    pub lr: f64,
+    /// Learning rate at the last step.
+    pub min_lr: f64,
+    /// Steps over which the learning rate grows from 0.
+    pub warmup: usize,
+    pub beta1: f64,
+    pub beta2: f64,
+    /// Decay of matrices; gains and biases are not decayed.
+    pub weight_decay: f64,
+    /// Largest gradient norm; a larger one is scaled down to it. 0 turns clipping off.
+    pub clip: f64,
+    /// Whether weights stay as they are, and only memories learn.
+    pub frozen: bool,
+    /// Whether weights of layers' matrices that are 0 stay 0.
+    pub keep_zeros: bool,
+    pub heads: HeadsConfig,
+    /// Steps between two validations.
+    pub val_every: usize,
+    /// Batches a validation.
+    pub val_batches: usize,
+    /// What is added to the loss for the mean size of what is unembedded; 0 for nothing.
+    pub output_l1: f64,
+}

@@ -1,0 +1,6 @@
+//! Records as model inputs: [`Batch`]es of tokens, and optional [`noise`] on them.
+
+mod batch;
+pub mod noise;
+
+pub use batch::{Batch, Row};

@@ -1,0 +1,27 @@
+//! Devices: the CPU, WebGPU, Vulkan and CUDA, each used only after it has shown to compute rightly.
+
+mod candidate;
+mod check;
+#[cfg(not(target_family = "wasm"))]
+mod native;
+mod open;
+mod open_device;
+#[cfg(not(target_family = "wasm"))]
+mod peak;
+#[cfg(target_family = "wasm")]
+mod wasm;
+
+#[cfg(not(target_family = "wasm"))]
+use native as target;
+#[cfg(target_family = "wasm")]
+use wasm as target;
+
+#[cfg(not(target_family = "wasm"))]
+pub use native::keep_freed_memory;
+pub use open::open;
+pub use open_device::OpenDevice;
+#[cfg(not(target_family = "wasm"))]
+pub use peak::matmul_peak;
+pub use target::{memory_held, yield_now};
+#[cfg(target_family = "wasm")]
+pub use wasm::matmul_peak;

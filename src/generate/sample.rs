@@ -1,0 +1,105 @@
+//! Generation with a KV cache: greedy, temperature, top-k; seeded.
+
+use burn::tensor::ExecutionError;
+use rand_chacha::ChaCha8Rng;
+
+use super::decode::Decoder;
+use super::probability::{alternatives, probabilities, sample, surprisal};
+use super::prompt::encode_prompt;
+use crate::base::random::stream_rng;
+use crate::model::Model;
+use crate::protocol::{CharacterReport, Cost, SampleOptions};
+use crate::task::{Oracle, Task};
+use crate::tokenizer::{Tokenizer, UnknownCharacter};
+
+/// End mark of a sample.
+const END: &str = "{E}";
+/// Most characters of a sample, whatever the options.
+pub const MAX_SAMPLE_CHARS: usize = 4096;
+
+/// A sample in progress. It keeps the weights from its start, even if training goes on.
+pub struct Sampler {
+    decoder: Decoder,
+    tokenizer: Tokenizer,
+    context: usize,
+    options: SampleOptions,
+    rng: ChaCha8Rng,
+    /// Memory tokens, prompt and sampled tokens.
+    ids: Vec<u32>,
+    prompt_len: usize,
+    text: String,
+    /// Oracle that has read the text so far.
+    oracle: Oracle,
+}
+
+impl Sampler {
+    /// # Errors
+    /// If the model does not know a character of the prompt.
+    pub fn new(
+        model: &Model,
+        tokenizer: &Tokenizer,
+        task: &Task,
+        options: SampleOptions,
+    ) -> Result<Self, UnknownCharacter> {
+        let ids = encode_prompt(tokenizer, &options.prompt)?;
+        let mut oracle = Oracle::new();
+        oracle.read_all(task, &options.prompt);
+        Ok(Self {
+            decoder: Decoder::new(model),
+            tokenizer: tokenizer.clone(),
+            context: model.config.context,
+            rng: stream_rng(options.seed, 0),
+            text: options.prompt.clone(),
+            oracle,
+            prompt_len: ids.len(),
+            options,
+            ids,
+        })
+    }
+
+    /// The prompt and the sampled text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Samples the next character; `None` once the sample has ended. `task` is the model's own.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub async fn next(&mut self, task: &Task) -> Result<Option<CharacterReport>, ExecutionError> {
+        let drawn = self.ids.len() - self.prompt_len;
+        let ended = drawn > 0 && self.text.ends_with(END);
+        if ended || drawn >= self.options.max_chars.min(MAX_SAMPLE_CHARS) {
+            return Ok(None);
+        }
+        let logits = self.logits().await?;
+        let SampleOptions { temperature, top_k, .. } = self.options;
+        let may_follow = &logits[..self.tokenizer.text_size()];
+        let id = sample(may_follow, temperature, top_k, &mut self.rng);
+        self.ids.push(id as u32);
+        let sampled = self.tokenizer.token(id as u32).unwrap_or("�").to_owned();
+        let floor = sampled.chars().next();
+        let floor = floor.and_then(|character| self.oracle.read(task, &self.text, character));
+        let floor = floor.map(|floor| floor as f32);
+        self.text.push_str(&sampled);
+        Ok(Some(CharacterReport {
+            picked: sampled,
+            alternatives: alternatives(&logits, &probabilities(&logits, 1.0, 0), &self.tokenizer),
+            cost: Cost { loss: surprisal(&logits, id), floor },
+        }))
+    }
+
+    /// Logits after the last token. Beyond the context the model sees only the memory tokens and its last tokens,
+    /// as in nanoGPT. Every token then has a new position, so the cache is filled anew.
+    async fn logits(&mut self) -> Result<Vec<f32>, ExecutionError> {
+        if self.decoder.len() >= self.context {
+            self.decoder.restart();
+        }
+        if !self.decoder.is_empty() {
+            return self.decoder.decode(&self.ids[self.ids.len() - 1..]).await;
+        }
+        let (memory, text) = self.ids.split_at(self.tokenizer.memory_tokens());
+        let unseen = self.ids.len().saturating_sub(self.context);
+        self.decoder.decode(&[memory, &text[unseen..]].concat()).await
+    }
+}

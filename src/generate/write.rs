@@ -1,0 +1,69 @@
+//! Continuations of prompts, with the probability of every character.
+
+use burn::tensor::ExecutionError;
+use rand_chacha::ChaCha8Rng;
+
+use super::decode::Decoder;
+use super::probability::{entropy, sample, surprisal};
+use super::prompt::encode_prompt;
+use crate::base::random::stream_rng;
+use crate::model::Model;
+use crate::report::EvalOptions;
+use crate::tokenizer::Tokenizer;
+
+/// A continuation, with the probability of each character at temperature 1.
+#[derive(Default)]
+pub struct Written {
+    pub text: String,
+    pub confidences: Vec<f64>,
+    /// Entropy of the prediction of each character at temperature 1, in nats.
+    pub entropies: Vec<f64>,
+}
+
+/// Writes continuations of prompts.
+pub struct Writer {
+    decoder: Decoder,
+    tokenizer: Tokenizer,
+    context: usize,
+    temperature: f64,
+    rng: ChaCha8Rng,
+}
+
+impl Writer {
+    pub fn new(model: &Model, tokenizer: &Tokenizer, options: EvalOptions) -> Self {
+        Self {
+            decoder: Decoder::new(model),
+            tokenizer: tokenizer.clone(),
+            context: model.config.context,
+            temperature: options.temperature,
+            rng: stream_rng(options.seed, WRITER_STREAM),
+        }
+    }
+
+    /// Continues `prompt` up to and including `stop`, by at most `most` characters and no more than the context
+    /// has room for.
+    pub async fn write(
+        &mut self,
+        prompt: &str,
+        stop: &str,
+        most: usize,
+    ) -> Result<Written, ExecutionError> {
+        let ids = encode_prompt(&self.tokenizer, prompt);
+        let mut ids = ids.unwrap_or_else(|_| self.tokenizer.after_memory(&[0]));
+        self.decoder.restart();
+        let mut written = Written::default();
+        let room = self.context.saturating_sub(ids.len());
+        while written.confidences.len() < most.min(room) && !written.text.ends_with(stop) {
+            let logits = self.decoder.decode(&ids).await?;
+            let may_follow = &logits[..self.tokenizer.text_size()];
+            let id = sample(may_follow, self.temperature, 0, &mut self.rng);
+            written.confidences.push(f64::from(-surprisal(&logits, id)).exp());
+            written.entropies.push(entropy(&logits));
+            written.text.extend(self.tokenizer.token(id as u32));
+            ids = vec![id as u32];
+        }
+        Ok(written)
+    }
+}
+
+const WRITER_STREAM: u64 = u64::MAX - 1;

@@ -1,0 +1,146 @@
+//! One transformer block.
+
+use std::sync::Arc;
+
+use super::cache::LayerActivations;
+use super::intervene::Interventions;
+use super::linear::Parameters;
+use super::memory::{MemoryLayer, ProductKey, Recalled};
+use super::mixer::{Mixer, MixerState};
+use super::mlp::Mlp;
+use super::norm::Norm;
+use super::vector::{add, sum};
+use crate::arch;
+use crate::config::ModelConfig;
+use crate::memory::Exact;
+use crate::run::Site;
+
+#[derive(Clone, Debug)]
+pub struct Block {
+    ln1: Norm,
+    mixer: Mixer,
+    ln2: Norm,
+    feed_forward: FeedForward,
+}
+
+#[derive(Clone, Debug)]
+enum FeedForward {
+    None,
+    Mlp(Mlp),
+    ProductKey(ProductKey),
+    Memory(MemoryLayer),
+}
+
+/// Result of a feed-forward layer.
+struct Fed {
+    /// Hidden activations of an MLP: `[seq, d_mlp]`.
+    hidden: Vec<f32>,
+    recalled: Option<Recalled>,
+    /// Output: `[seq, d_model]`.
+    out: Vec<f32>,
+}
+
+impl Block {
+    pub fn new(config: &ModelConfig, parameters: Parameters, layer: usize) -> Self {
+        let name = format!("blocks.{layer}");
+        let (mlp, memory) = (format!("{name}.mlp"), format!("{name}.memory"));
+        let feed_forward = match arch::FeedForward::of(config, layer) {
+            arch::FeedForward::None => FeedForward::None,
+            arch::FeedForward::Mlp(part) => FeedForward::Mlp(Mlp::new(part, parameters, &mlp)),
+            arch::FeedForward::ProductKeys(part) => {
+                FeedForward::ProductKey(ProductKey::new(config, part, parameters, &memory))
+            }
+            arch::FeedForward::Memory(part) => {
+                FeedForward::Memory(MemoryLayer::new(part, parameters, &memory))
+            }
+        };
+        Self {
+            ln1: Norm::new(config, parameters, &format!("{name}.ln1")),
+            mixer: Mixer::new(config, parameters, layer),
+            ln2: Norm::new(config, parameters, &format!("{name}.ln2")),
+            feed_forward,
+        }
+    }
+
+    /// Sets the store of the block's memory.
+    pub fn remember(&mut self, store: Arc<Exact>) {
+        match &mut self.feed_forward {
+            FeedForward::Memory(memory) => memory.remember(store),
+            FeedForward::None | FeedForward::Mlp(_) | FeedForward::ProductKey(_) => {
+                self.mixer.remember(store);
+            }
+        }
+    }
+
+    /// Empty state of the mixer.
+    pub fn state(&self) -> MixerState {
+        self.mixer.state()
+    }
+
+    fn feed(&self, resid: &[f32]) -> Fed {
+        let normed = || self.ln2.forward(resid);
+        let (mut hidden, mut recalled) = (Vec::new(), None);
+        let out = match &self.feed_forward {
+            FeedForward::None => vec![0.0; resid.len()],
+            FeedForward::ProductKey(keys) => keys.forward(&normed()),
+            FeedForward::Mlp(mlp) => {
+                let (post, out) = mlp.forward(&normed());
+                hidden = post;
+                out
+            }
+            FeedForward::Memory(memory) => {
+                let (read, out) = memory.forward(&normed());
+                recalled = Some(read);
+                out
+            }
+        };
+        Fed { hidden, recalled, out }
+    }
+
+    /// Adds the block's output to the residual stream, for tokens that follow those in `state`. Appends them to
+    /// `state`.
+    ///
+    /// # Shapes
+    /// `resid`: `[seq, d_model]`
+    pub fn forward(&self, resid: &mut [f32], state: &mut MixerState) {
+        let z = self.mixer.decode(&self.ln1.forward(resid), state);
+        add(resid, &self.mixer.write(&z));
+        let Fed { out, .. } = self.feed(resid);
+        add(resid, &out);
+    }
+
+    /// Activations of this block for a whole prompt.
+    ///
+    /// # Shapes
+    /// `resid_pre`: `[seq, d_model]`; `feedback`, which is added to it: the same, or empty
+    pub fn record(
+        &self,
+        mut resid_pre: Vec<f32>,
+        feedback: Vec<f32>,
+        d_model: usize,
+        edits: Interventions,
+    ) -> LayerActivations {
+        add(&mut resid_pre, &feedback);
+        edits.apply(|layer| Site::Resid { layer }, &mut resid_pre, d_model, d_model);
+        let mixed = self.mixer.record(&self.ln1.forward(&resid_pre), edits);
+        let attn_out = self.mixer.write(&mixed.z);
+        let resid_mid = sum(&resid_pre, &attn_out);
+        let Fed { hidden: mlp_post, recalled, out: mut mlp_out } = self.feed(&resid_mid);
+        edits.apply(|layer| Site::Mlp { layer }, &mut mlp_out, d_model, d_model);
+        LayerActivations {
+            resid_post: sum(&resid_mid, &mlp_out),
+            feedback,
+            resid_pre,
+            q: mixed.q,
+            k: mixed.k,
+            v: mixed.v,
+            pattern: mixed.pattern,
+            z: mixed.z,
+            attn_out,
+            resid_mid,
+            mlp_post,
+            recalled: mixed.recalled.or(recalled),
+            mlp_out,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Projections of the residual stream to heads and back, shared by all mixers with heads: KV heads, norms, rotary
+//! positions and head gates.
+
+use std::ops::Range;
+
+use super::intervene::Interventions;
+use super::linear::{Linear, Parameters};
+use super::norm::Norm;
+use crate::arch::{head_gate, rope_angle};
+use crate::config::{ModelConfig, Positions};
+use crate::run::Site;
+
+#[derive(Clone, Debug)]
+pub struct Heads {
+    pub n_heads: usize,
+    pub kv_heads: usize,
+    pub d_head: usize,
+    q: Linear,    // [d_model, n_heads * d_head]
+    k: Linear,    // [d_model, kv_heads * d_head]
+    v: Linear,    // [d_model, kv_heads * d_head]
+    o: Linear,    // [n_heads * d_head, d_model]
+    q_norm: Norm, // [d_head]
+    k_norm: Norm, // [d_head]
+    /// Base of rotary positions; `None` without them.
+    rope_base: Option<f64>,
+    /// Head gates: `[n_heads]`; empty if all are 1.
+    gates: Vec<f32>,
+}
+
+impl Heads {
+    pub fn new(config: &ModelConfig, parameters: Parameters, name: &str) -> Self {
+        let [q, k, v, o] = ["Q", "K", "V", "O"].map(|of| parameters.linear(name, of));
+        let [q_norm, k_norm] = ["q_norm", "k_norm"]
+            .map(|norm| Norm::of_heads(config, parameters, &format!("{name}.{norm}")));
+        let (n_heads, kv_heads, d_head) = (config.n_heads, config.kv_heads(), config.d_head());
+        let rope_base = (config.positions == Positions::Rotary).then_some(config.rope_base);
+        let gates = parameters.get(&format!("{name}.contribution")).unwrap_or_default();
+        let gates = gates.iter().map(|c| head_gate(*c)).collect();
+        Self { n_heads, kv_heads, d_head, q, k, v, o, q_norm, k_norm, rope_base, gates }
+    }
+
+    /// Queries, `[seq, n_heads * d_head]`, keys and values, `[seq, kv_heads * d_head]`, before rotary encoding.
+    ///
+    /// # Shapes
+    /// `x`: `[seq, d_model]`
+    pub fn project(&self, x: &[f32]) -> [Vec<f32>; 3] {
+        let q = self.q_norm.forward(&self.q.forward(x));
+        let k = self.k_norm.forward(&self.k.forward(x));
+        [q, k, self.v.forward(x)]
+    }
+
+    /// Applies rotary encoding to each head of queries or keys, `[seq, width]`, at positions from `start`.
+    pub fn apply_rope(&self, mut x: Vec<f32>, width: usize, start: usize) -> Vec<f32> {
+        let Some(base) = self.rope_base else { return x };
+        let half = self.d_head / 2;
+        for (row, position) in x.chunks_mut(width).zip(start..) {
+            for pair in 0..half {
+                let (sin, cos) = rope_angle(position, pair, self.d_head, base).sin_cos();
+                let (sin, cos) = (sin as f32, cos as f32);
+                for head in row.chunks_mut(self.d_head) {
+                    let (a, b) = (head[pair], head[pair + half]);
+                    head[pair] = a * cos - b * sin;
+                    head[pair + half] = b * cos + a * sin;
+                }
+            }
+        }
+        x
+    }
+
+    /// Multiplies the output of `head` by its gate, and applies interventions on it.
+    ///
+    /// # Shapes
+    /// `z`: `[seq, n_heads * d_head]` from the head's first component on
+    pub fn finish(&self, head: usize, z: &mut [f32], edits: Interventions) {
+        let width = self.width();
+        if let Some(gate) = self.gates.get(head) {
+            let rows = z.chunks_mut(width).flat_map(|row| &mut row[..self.d_head]);
+            rows.for_each(|z| *z *= gate);
+        }
+        edits.apply(|layer| Site::Head { layer, head }, z, self.d_head, width);
+    }
+
+    /// Projects head outputs into the residual stream: `[seq, d_model]`.
+    ///
+    /// # Shapes
+    /// `z`: `[seq, n_heads * d_head]`
+    pub fn write(&self, z: &[f32]) -> Vec<f32> {
+        self.o.forward(z)
+    }
+
+    /// Repeats keys or values, `[seq, kv_heads * d_head]`, for each head that reads them: `[seq, n_heads * d_head]`.
+    pub fn of_all_heads(&self, x: &[f32]) -> Vec<f32> {
+        x.chunks(self.d_head).flat_map(|head| head.repeat(self.readers())).collect()
+    }
+
+    /// Number of components of all heads.
+    pub fn width(&self) -> usize {
+        self.n_heads * self.d_head
+    }
+
+    /// Number of components of all KV heads.
+    pub fn kv_width(&self) -> usize {
+        self.kv_heads * self.d_head
+    }
+
+    /// Number of heads per KV head.
+    pub fn readers(&self) -> usize {
+        self.n_heads / self.kv_heads
+    }
+
+    /// Range of a head's components within a token's row.
+    pub fn own(&self, head: usize) -> Range<usize> {
+        head * self.d_head..(head + 1) * self.d_head
+    }
+}

@@ -1,0 +1,18 @@
+//! Activations of a mixer.
+
+use super::memory::Recalled;
+
+/// Result of a mixer on some tokens.
+pub struct Mixed {
+    /// Queries of the tokens: `[seq, n_heads * d_head]`.
+    pub q: Vec<f32>,
+    /// Keys and values of all tokens so far, repeated for each head that reads them: `[token, n_heads * d_head]`.
+    pub k: Vec<f32>,
+    pub v: Vec<f32>,
+    /// Weight of each value in each head's output: `[head, seq, token]`.
+    pub pattern: Vec<f32>,
+    /// Head outputs: `[seq, n_heads * d_head]`.
+    pub z: Vec<f32>,
+    /// Memory look-up.
+    pub recalled: Option<Recalled>,
+}

@@ -1,0 +1,25 @@
+//! The model in plain numbers and loops, for the CPU. It decodes one token at a time, and records all activations
+//! of a forward pass in an [`ActivationCache`], with or without interventions. Names and shapes are those of
+//! [`model`](crate::model), for one row.
+
+mod attention;
+mod block;
+mod cache;
+mod heads;
+mod intervene;
+mod linear;
+mod memorizing;
+mod memory;
+mod mixed;
+mod mixer;
+mod mlp;
+mod model;
+mod neighbours;
+mod norm;
+mod vector;
+
+pub use cache::{ActivationCache, LayerActivations};
+pub use linear::Parameters;
+pub use memory::Recalled;
+pub use model::{Cache, HostModel};
+pub use norm::Norm;

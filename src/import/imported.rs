@@ -1,0 +1,23 @@
+//! A model that has been imported whole.
+
+use super::{File, ImportError, Vocabulary, plan};
+use crate::config::ModelConfig;
+
+/// A model as Confab runs it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Imported {
+    pub config: ModelConfig,
+    pub vocabulary: Vocabulary,
+    /// Flat, in the order of [`Layout`].
+    pub parameters: Vec<f32>,
+}
+
+/// Reads a model whole.
+///
+/// # Errors
+/// As of [`plan()`] and [`Plan::parameters`](super::Plan::parameters).
+pub fn import(files: &[File]) -> Result<Imported, ImportError> {
+    let plan = plan(files)?;
+    let parameters = plan.parameters()?;
+    Ok(Imported { config: plan.config, vocabulary: plan.vocabulary, parameters })
+}

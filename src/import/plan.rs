@@ -1,0 +1,129 @@
+//! The plan of an import: a model whose files are all there, and the conversion of its weights.
+
+use std::collections::HashSet;
+
+use super::family::{self, Family};
+use super::model_files::ModelFiles;
+#[cfg(feature = "cli")]
+use super::nanogpt;
+use super::tensors::{Tensors, View};
+use super::vocabulary::{Named, Vocabulary};
+use super::{File, ImportError, hugging_face, token_files};
+use crate::arch::{Layout, Parameter};
+use crate::checkpoint::{Checkpoint, MAX_TOKENS};
+use crate::config::{ModelConfig, RunConfig, TaskKind, TrainConfig};
+use crate::memory::Bank;
+use crate::tokenizer::Tokenizer;
+
+/// A model whose files are all there, before its weights are converted.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    pub config: ModelConfig,
+    pub vocabulary: Vocabulary,
+    layout: Layout,
+    /// The row of the file's embedding that each id of the vocabulary has, if not its own.
+    order: Option<Vec<usize>>,
+    family: &'static Family,
+    tensors: Tensors<'a>,
+}
+
+/// Reads how a model is built: Hugging Face's GPT-2, Llama, Mistral or Qwen3 from `config.json` and
+/// `*.safetensors`, or nanoGPT's from `ckpt.pt` (at the terminal only). Its tokens' names are in
+/// `tokenizer.json`, `vocab.json` or nanoGPT's `meta.pkl`; other files are passed over.
+///
+/// # Errors
+/// If the files are no such model, if it is not whole, or if it computes what Confab does not.
+pub fn plan<'a>(files: &[File<'a>]) -> Result<Plan<'a>, ImportError> {
+    let ModelFiles { file, config, vocab_size, family, tensors } = read(files)?;
+    let run = RunConfig { model: config, ..RunConfig::default() };
+    run.validate().map_err(|why| ImportError::Config { file: file.into(), why })?;
+    let config = run.model;
+    if !(1..=MAX_TOKENS).contains(&vocab_size) {
+        let what = format!("is {vocab_size}, but Confab takes 1 to {MAX_TOKENS} tokens");
+        return Err(ImportError::Setting { file: file.into(), key: "vocab_size", what });
+    }
+    // Sizes in 32 bits hold what the files do, but not what settings may tell of.
+    let tables = if config.tied_head { 1 } else { 2 };
+    let embeddings = tables * vocab_size as u64 * config.d_model as u64;
+    tensors.check_size(embeddings + config.parameters(0) as u64)?;
+    let layout = Layout::new(&config, vocab_size);
+    let Named { vocabulary, order } = token_files::read(files, vocab_size)?;
+    let plan = Plan { config, vocabulary, layout, order, family, tensors };
+    plan.check()?;
+    Ok(plan)
+}
+
+/// Reads the files of whichever program wrote the model.
+fn read<'a>(files: &[File<'a>]) -> Result<ModelFiles<'a>, ImportError> {
+    if let Some(file) = files.iter().find(|file| file.name.ends_with(".pt")) {
+        #[cfg(feature = "cli")]
+        return nanogpt::read(file);
+        #[cfg(not(feature = "cli"))]
+        return Err(ImportError::Terminal { file: file.name.into() });
+    }
+    hugging_face::read(files)
+}
+
+impl Plan<'_> {
+    /// The place of each of the model's parameters.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The model's weights: `[layout.len()]`, in the order of [`Layout`].
+    ///
+    /// # Errors
+    /// If a value is not a finite number.
+    pub fn parameters(&self) -> Result<Vec<f32>, ImportError> {
+        let mut out = Vec::with_capacity(self.layout.len());
+        for parameter in self.layout.parameters() {
+            self.view(parameter)?.read(&mut out)?;
+        }
+        Ok(out)
+    }
+
+    /// The model as a run that has nothing to train on.
+    ///
+    /// # Errors
+    /// As of [`Plan::parameters`].
+    pub fn checkpoint(self) -> Result<Checkpoint, ImportError> {
+        let parameters = self.parameters()?;
+        let mut config = RunConfig { model: self.config, ..RunConfig::default() };
+        config.task.kind = TaskKind::Text;
+        config.train = TrainConfig { batch: 1, ..config.train };
+        let tokenizer = match self.vocabulary {
+            Vocabulary::Characters(characters) => Tokenizer::new(&characters),
+            Vocabulary::Tokens { tokens, tokenizer } => Tokenizer::of_tokens(tokens, tokenizer),
+        };
+        let (step, history, edits) = (0, Vec::new(), Vec::new());
+        let bank = Bank::new(&config.model);
+        let moments = None;
+        Ok(Checkpoint { config, step, tokenizer, history, edits, parameters, moments, bank })
+    }
+
+    /// Checks that every parameter has its tensor, and every tensor its place.
+    fn check(&self) -> Result<(), ImportError> {
+        let mut used = HashSet::new();
+        for parameter in self.layout.parameters() {
+            self.view(parameter)?;
+            used.insert(self.family.source(parameter.name()).name);
+        }
+        // A tensor that is left over would have changed what the model computes.
+        let is_left = |name: &str| !used.contains(name) && !family::is_ignored(name);
+        if let Some(tensor) = self.tensors.iter().find_map(|(name, t)| is_left(name).then_some(t)) {
+            let what = "has no place in the model that its settings tell of; \
+                        Confab would compute something else than the model does";
+            return Err(tensor.refuse(what));
+        }
+        Ok(())
+    }
+
+    fn view(&self, parameter: &Parameter) -> Result<View<'_>, ImportError> {
+        let view = self.family.source(parameter.name()).view(&self.tensors, &parameter.shape())?;
+        Ok(match (&self.order, parameter.name()) {
+            (Some(order), "embed.W_E") => view.with_rows(order),
+            (Some(order), "unembed.W_U") => view.with_columns(order),
+            _ => view,
+        })
+    }
+}

@@ -1,0 +1,32 @@
+//! Reasons to refuse a look.
+
+use crate::interp::analysis::AnalysisError;
+use crate::run::Cell;
+use crate::tokenizer::UnknownCharacter;
+
+/// The reason that a look was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum LookError {
+    #[error("the prompt is empty; type at least one character")]
+    Empty,
+    #[error("the second prompt is empty; type one with as many characters as the first")]
+    EmptyOther,
+    #[error(transparent)]
+    Unknown(#[from] UnknownCharacter),
+    #[error("the prompt has {got} characters, and {most} can be looked at; shorten it")]
+    TooLong { got: usize, most: usize },
+    #[error(transparent)]
+    Analysis(#[from] AnalysisError),
+    #[error("there is no parameter `{asked}` in this model; it has {has}")]
+    NoParameter { asked: String, has: String },
+    #[error("{cell}: {} is {rows} × {columns}; count rows and columns from 0", .cell.parameter)]
+    NoCell { cell: Cell, rows: usize, columns: usize },
+    #[error("{what} has {rows} × {columns} numbers, more than can be shown; choose a smaller one")]
+    TooMany { what: String, rows: usize, columns: usize },
+    #[error(
+        "this model has no memory that is stored; set Memory to featural or associative and train"
+    )]
+    NoMemory,
+    #[error("it cannot be held against {name}, which has other parts: {why}")]
+    Unlike { name: String, why: String },
+}

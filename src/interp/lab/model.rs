@@ -1,0 +1,154 @@
+//! A model on the host, as analyses take it.
+
+use burn::tensor::ExecutionError;
+
+use super::error::LookError;
+use crate::arch::Layout;
+use crate::arch::Parameter;
+use crate::config::ModelConfig;
+use crate::figure::{Axis, Pick, show_token};
+use crate::host::HostModel;
+use crate::interp::analysis::{AnalysisError, View};
+use crate::kernel::transfer::floats;
+use crate::learn::Trainer;
+use crate::memory::Bank;
+use crate::run::AppliedOperation;
+use crate::run::Cell;
+use crate::run::Look;
+use crate::task::{SEPARATOR, Task};
+use crate::tokenizer::Tokenizer;
+
+/// Most numbers that a forward pass records of one kind, such as patterns: 64 MiB of them.
+const MOST_RECORDED: usize = 16 << 20;
+
+/// A model as it was at one step, on the host.
+pub struct Snapshot {
+    pub step: usize,
+    pub(super) config: ModelConfig,
+    pub(super) layout: Layout,
+    pub(super) flat: Vec<f32>,
+    /// Operations done to it.
+    pub(super) edits: Vec<AppliedOperation>,
+    pub(super) tokenizer: Tokenizer,
+    pub(super) bank: Bank,
+    pub(super) host: HostModel,
+    /// The token between a block and the block again, if its task writes one.
+    pub(super) separator: Option<u32>,
+    /// The last validation loss until then, in nats per character.
+    pub(super) validation: Option<f32>,
+}
+
+impl Snapshot {
+    /// Reads back the weights of a run.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub async fn read(trainer: &Trainer) -> Result<Self, ExecutionError> {
+        let flat = floats(trainer.model().parameters.clone().into_data_async().await?);
+        Ok(Self::new(trainer, trainer.step, flat))
+    }
+
+    /// The model of a run with the weights of a step.
+    ///
+    /// # Shapes
+    /// `flat`: `[trainer.model().layout.len()]`
+    pub fn new(trainer: &Trainer, step: usize, flat: Vec<f32>) -> Self {
+        let (config, layout) = (trainer.config.model.clone(), trainer.model().layout.clone());
+        let bank = trainer.model().bank.clone();
+        let host = HostModel::new(&config, &layout, &flat).remember(&bank);
+        let tokenizer = trainer.tokenizer.clone();
+        let separator = match trainer.task {
+            Task::Induction(_) => tokenizer.tokenize(SEPARATOR.encode_utf8(&mut [0; 4])).ok(),
+            _ => None,
+        };
+        let separator = separator.and_then(|ids| ids.first().copied());
+        let validated = trainer.history.iter().filter(|point| point.step <= step);
+        let validation = validated.rev().find_map(|point| point.val_loss);
+        let edits = trainer.edits.clone();
+        Self { step, config, layout, flat, edits, tokenizer, bank, host, separator, validation }
+    }
+
+    /// The place, in the flat vector, of a parameter, and its rows and columns: a vector is a column.
+    pub(super) fn parameter(&self, name: &str) -> Result<(&Parameter, [usize; 2]), LookError> {
+        let parameter = self.layout.find(name).ok_or_else(|| {
+            let names = self.layout.parameters().iter().map(|parameter| parameter.name());
+            LookError::NoParameter {
+                asked: name.chars().take(60).collect(),
+                has: names.collect::<Vec<_>>().join(", "),
+            }
+        })?;
+        let rows = parameter.shape()[0];
+        Ok((parameter, [rows, parameter.range.len() / rows.max(1)]))
+    }
+
+    /// This model with other weights in some places.
+    pub(super) fn changed(&self, cells: &[&Cell]) -> Result<Self, LookError> {
+        let mut flat = self.flat.clone();
+        for cell in cells {
+            let (parameter, [rows, columns]) = self.parameter(&cell.parameter)?;
+            if cell.row >= rows || cell.column >= columns {
+                return Err(LookError::NoCell { cell: (*cell).clone(), rows, columns });
+            }
+            flat[parameter.range.start + cell.row * columns + cell.column] = cell.value;
+        }
+        let host = HostModel::new(&self.config, &self.layout, &flat).remember(&self.bank);
+        Ok(Self {
+            step: self.step,
+            config: self.config.clone(),
+            layout: self.layout.clone(),
+            flat,
+            bank: self.bank.clone(),
+            edits: self.edits.clone(),
+            tokenizer: self.tokenizer.clone(),
+            host,
+            separator: self.separator,
+            validation: self.validation,
+        })
+    }
+
+    pub(super) fn view(&self) -> Result<View<'_>, AnalysisError> {
+        View::new(&self.config, &self.layout, &self.flat)
+    }
+
+    /// Longest sequence, in tokens, of which all is recorded.
+    fn longest_prompt(&self) -> usize {
+        let ModelConfig { n_layers, n_heads, d_model, context, .. } = self.config;
+        let heads = (n_layers * n_heads).max(1);
+        let by_patterns = (MOST_RECORDED / heads).isqrt();
+        let by_heads = MOST_RECORDED / (heads * d_model).max(1);
+        by_patterns.min(by_heads).clamp(1, context)
+    }
+
+    pub(super) fn encode(&self, prompt: &str) -> Result<Vec<u32>, LookError> {
+        let ids = self.tokenizer.tokenize(prompt)?;
+        let most = self.longest_prompt().saturating_sub(self.tokenizer.memory_tokens());
+        match ids.len() {
+            0 => Err(LookError::Empty),
+            got if got > most => Err(LookError::TooLong { got, most }),
+            _ => Ok(self.tokenizer.after_memory(&ids)),
+        }
+    }
+
+    /// The second prompt.
+    pub(super) fn encode_other(&self, look: &Look) -> Result<Vec<u32>, LookError> {
+        if look.other.is_empty() { Err(LookError::EmptyOther) } else { self.encode(&look.other) }
+    }
+
+    /// A token as it is shown.
+    pub(super) fn name(&self, token: u32) -> String {
+        show_token(self.tokenizer.token(token).unwrap_or("�"))
+    }
+
+    pub(super) fn names(&self, tokens: &[u32]) -> Vec<String> {
+        tokens.iter().map(|token| self.name(*token)).collect()
+    }
+
+    pub(super) fn vocabulary(&self) -> Vec<u32> {
+        (0..self.tokenizer.vocab_size() as u32).collect()
+    }
+
+    pub(super) fn layers(&self) -> Axis {
+        let layers = (0..self.config.n_layers).map(|layer| format!("L{layer}"));
+        Axis::new("layer", layers.collect()).picking(Pick::Layer)
+    }
+}

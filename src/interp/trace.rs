@@ -1,0 +1,114 @@
+//! Traces one forward pass over a prompt.
+
+use burn::tensor::ExecutionError;
+
+use crate::base::random::stream_rng;
+use crate::generate::{alternatives, draw, probabilities, read_back, surprisal};
+use crate::host::HostModel;
+use crate::learn::Trainer;
+use crate::protocol::{Cost, Expected, SampleOptions, Trace};
+use crate::task::surprisals;
+use crate::tokenizer::UnknownCharacter;
+
+/// Most pattern values in a trace: 32 MiB of them. Longer prompts are cut.
+const MAX_PATTERN_VALUES: usize = 8 << 20;
+
+/// The reason that a prompt was not traced.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceError {
+    #[error("it is empty; type at least one character")]
+    Empty,
+    #[error(transparent)]
+    Unknown(#[from] UnknownCharacter),
+    #[error("the device failed: {0}")]
+    Device(#[from] ExecutionError),
+}
+
+/// Longest prompt, in tokens, whose patterns are traced whole with `trainer`'s model.
+pub fn longest_prompt(trainer: &Trainer) -> usize {
+    let model = &trainer.config.model;
+    let per_head = MAX_PATTERN_VALUES / (model.n_layers * model.n_heads).max(1);
+    per_head.isqrt().clamp(1, model.context)
+}
+
+/// The logits of a traced prompt, which give its expectations at any temperature.
+#[derive(Clone, Debug)]
+pub struct Logits {
+    ids: Vec<u32>,
+    /// `[seq, vocab]`
+    values: Vec<f32>,
+    /// Costs of the tokens to the best of predictors, if they are known.
+    floors: Vec<Option<f64>>,
+}
+
+/// Traces the first [`longest_prompt`] tokens of `prompt`, reading everything back at once; with the
+/// weights of another step, if they are given: `[layout.len()]`.
+///
+/// # Errors
+/// If the prompt is empty or has characters that the model does not know, or the device failed.
+pub async fn trace(
+    trainer: &Trainer,
+    prompt: &str,
+    earlier: Option<(usize, Vec<f32>)>,
+) -> Result<(Trace, Logits), TraceError> {
+    let tokenizer = &trainer.tokenizer;
+    let ids = tokenizer.tokenize(prompt)?;
+    if ids.is_empty() {
+        return Err(TraceError::Empty);
+    }
+    let mut ids = tokenizer.after_memory(&ids);
+    let prompt_len = ids.len();
+    ids.truncate(longest_prompt(trainer));
+    let model = trainer.model();
+    let (step, host) = match earlier {
+        Some((step, flat)) => {
+            (step, HostModel::new(&model.config, &model.layout, &flat).remember(&model.bank))
+        }
+        None => (trainer.step, read_back(model).await?),
+    };
+    let cache = host.record(&ids, &[]);
+    let memory = tokenizer.memory_tokens().min(ids.len());
+    let floors = match tokenizer.is_alphabet() {
+        true => surprisals(&trainer.task, &tokenizer.decode(&ids[memory..])),
+        false => vec![None; ids.len()],
+    };
+    let floors = [vec![None; memory], floors].concat();
+    let trace = Trace {
+        step,
+        against: None,
+        tokens: ids.iter().filter_map(|id| tokenizer.token(*id)).map(String::from).collect(),
+        prompt_len,
+        n_layers: trainer.config.model.n_layers,
+        n_heads: trainer.config.model.n_heads,
+        patterns: cache.layers.iter().flat_map(|layer| layer.pattern.iter().copied()).collect(),
+    };
+    Ok((trace, Logits { ids, values: cache.logits, floors }))
+}
+
+impl Logits {
+    /// Expectations of the model of `trainer`, drawn as `options` say.
+    pub fn expected(&self, trainer: &Trainer, options: &SampleOptions) -> Expected {
+        let SampleOptions { temperature, top_k, seed, .. } = *options;
+        let tokenizer = &trainer.tokenizer;
+        let token = |id: usize| tokenizer.token(id as u32).unwrap_or("�").to_owned();
+        let mut expected = Expected::default();
+        for (place, row) in self.values.chunks(tokenizer.vocab_size().max(1)).enumerate() {
+            let probabilities = probabilities(&row[..tokenizer.text_size()], temperature, top_k);
+            let entropy: f64 =
+                probabilities.iter().map(|(_, p)| -p * p.max(f64::MIN_POSITIVE).ln()).sum();
+            expected.next.push(alternatives(row, &probabilities, tokenizer));
+            expected.entropies.push(entropy.abs() as f32); // not −0
+            let mut rng = stream_rng(seed, place as u64);
+            expected.drawn.push(token(draw(&probabilities, &mut rng)));
+            if let Some(next) = self.ids.get(place + 1) {
+                let floor = self.floors.get(place + 1).copied().flatten();
+                let loss = surprisal(row, *next as usize);
+                expected.costs.push(match place < tokenizer.memory_tokens() {
+                    true => Cost { loss: 0.0, floor: Some(0.0) },
+                    false => Cost { loss, floor: floor.map(|floor| floor as f32) },
+                });
+            }
+        }
+        expected
+    }
+}

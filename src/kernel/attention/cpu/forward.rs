@@ -1,0 +1,141 @@
+//! One head's output.
+
+use super::dropped::Dropped;
+use super::heads::{Heads, Of};
+use super::scores::mask;
+use crate::base::lanes::{LANES, Lanes, exp2, mul_add, wide};
+
+/// One head's keys and values, and a block of its queries with their scores.
+pub struct Forward {
+    k: Vec<f32>,        // [seq, d_head], scaled so that scores are powers of 2
+    v: Vec<f32>,        // [seq, d_head]
+    q: Vec<Lanes>,      // [d_head], a query a lane
+    scores: Vec<Lanes>, // [key], a query a lane
+    dropped: Option<Dropped>,
+}
+
+impl Forward {
+    pub fn new(heads: Heads) -> Self {
+        let zeros = vec![0.0; heads.seq * heads.d_head];
+        let (q, scores) = (vec![[0.0; LANES]; heads.d_head], vec![[0.0; LANES]; heads.seq]);
+        Self { k: zeros.clone(), v: zeros, q, scores, dropped: None }
+    }
+
+    pub fn load(&mut self, heads: Heads, head: usize, qkv: &[f32], dropped: Option<Dropped>) {
+        self.dropped = dropped;
+        heads.copy_rows(qkv, heads.columns(Of::Keys, head), heads.scale(), &mut self.k);
+        heads.copy_rows(qkv, heads.columns(Of::Values, head), 1.0, &mut self.v);
+    }
+
+    /// `z` and the `log_sums` of what was loaded.
+    pub fn compute(
+        &mut self,
+        heads: Heads,
+        head: usize,
+        qkv: &[f32],
+        added: &[Lanes],
+        z: &mut [f32],
+        log_sums: &mut [f32],
+    ) {
+        let Self { k, v, q: queries, scores, dropped } = self;
+        let start = head * heads.d_head;
+        let (q, z, added) = (&qkv[start..], &mut z[start..], added.as_flattened());
+        forward_head(heads, q, k, v, added, *dropped, queries, scores, z, log_sums);
+    }
+}
+
+wide! {
+    /// `z` and the `log_sums` of one head; `q` and `z` begin at its first column.
+    fn forward_head(
+        heads: Heads,
+        q: &[f32],
+        k: &[f32],
+        v: &[f32],
+        added: &[f32],
+        dropped: Option<Dropped>,
+        queries: &mut [Lanes],
+        scores: &mut [Lanes],
+        z: &mut [f32],
+        log_sums: &mut [f32],
+    ) {
+        let width = |d_head| Heads { d_head, ..heads };
+        // The small widths apart, so that their loops are unrolled.
+        match heads.d_head {
+            1 => forward_lanes::<FMA>(width(1), q, k, v, added, dropped, queries, scores, z, log_sums),
+            2 => forward_lanes::<FMA>(width(2), q, k, v, added, dropped, queries, scores, z, log_sums),
+            4 => forward_lanes::<FMA>(width(4), q, k, v, added, dropped, queries, scores, z, log_sums),
+            _ => forward_lanes::<FMA>(heads, q, k, v, added, dropped, queries, scores, z, log_sums),
+        }
+    }
+}
+
+/// A query a lane, so that no sum runs across lanes.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)] // Of arguments the compiler knows that they do not overlap.
+fn forward_lanes<const FMA: bool>(
+    heads: Heads,
+    q: &[f32],
+    k: &[f32],
+    v: &[f32],
+    added: &[f32],
+    dropped: Option<Dropped>,
+    queries: &mut [Lanes],
+    scores: &mut [Lanes],
+    z: &mut [f32],
+    log_sums: &mut [f32],
+) {
+    let Heads { seq, d_head, .. } = heads;
+    let d_model = heads.d_model();
+    for first in (0..seq).step_by(LANES) {
+        let rows = LANES.min(seq - first);
+        let keys = first + rows;
+        for l in 0..rows {
+            let query = &q[(first + l) * heads.width()..][..d_head];
+            queries.iter_mut().zip(query).for_each(|(lanes, value)| lanes[l] = *value);
+        }
+        let mut greatest = [f32::NEG_INFINITY; LANES];
+        let of_key = scores.iter_mut().zip(k.chunks_exact(d_head)).zip(added);
+        for (key, ((score, k), added)) in of_key.enumerate().take(keys) {
+            *score = [*added; LANES];
+            for d in 0..d_head {
+                for l in 0..LANES {
+                    score[l] = mul_add::<FMA>(queries[d][l], k[d], score[l]);
+                }
+            }
+            if key > first {
+                mask(score, |l| first + l < key);
+            }
+            for l in 0..LANES {
+                greatest[l] = if score[l] > greatest[l] { score[l] } else { greatest[l] };
+            }
+        }
+        let mut sums = [0.0; LANES];
+        for score in &mut scores[..keys] {
+            for l in 0..LANES {
+                score[l] = exp2::<FMA>(score[l] - greatest[l]);
+                sums[l] += score[l];
+            }
+        }
+        if let Some(dropped) = dropped {
+            for (key, score) in scores[..keys].iter_mut().enumerate() {
+                for (l, score) in score.iter_mut().enumerate() {
+                    *score *= dropped.factor(first + l, key);
+                }
+            }
+        }
+        for d in 0..d_head {
+            let mut mixed = [0.0; LANES];
+            for (weight, v) in scores[..keys].iter().zip(v.chunks_exact(d_head)) {
+                for l in 0..LANES {
+                    mixed[l] = mul_add::<FMA>(weight[l], v[d], mixed[l]);
+                }
+            }
+            for l in 0..rows {
+                z[(first + l) * d_model + d] = mixed[l] / sums[l];
+            }
+        }
+        for l in 0..rows {
+            log_sums[first + l] = greatest[l] + sums[l].log2();
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Mask of causal attention: the keys that each query sees.
+
+use std::sync::Arc;
+
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+
+use crate::kernel::fused;
+
+/// Keys that a query sees: those up to its own place, but for hidden ones.
+#[derive(Clone, Debug)]
+pub struct Mask {
+    pub(super) hidden: Option<Hidden>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Hidden {
+    Cpu(Arc<[bool]>), // [batch, key]
+    Gpu(Box<Tensor<2, Int>>),
+}
+
+/// Number added to the score of a hidden key.
+pub(super) const HIDDEN: f32 = -1e9;
+
+impl Mask {
+    /// No token sees a later one, nor any of the `hidden` ones, which must not be first.
+    ///
+    /// # Shapes
+    /// `hidden`: `[batch, seq]`
+    pub fn causal(hidden: Option<Tensor<2, Bool>>) -> Self {
+        let hidden = hidden.map(|hidden| match fused::is_cpu(&hidden.device()) {
+            true => Hidden::Cpu(hidden.into_data().iter::<bool>().collect()),
+            false => Hidden::Gpu(Box::new(hidden.int())),
+        });
+        Self { hidden }
+    }
+
+    /// Numbers added to scores, 0 or at most [`HIDDEN`]: `[batch or 1, 1, query, key]`.
+    pub(super) fn added(&self, seq: usize, device: &Device) -> Tensor<4> {
+        let values = (0..seq)
+            .flat_map(|query| (0..seq).map(move |key| if key <= query { 0.0 } else { HIDDEN }))
+            .collect::<Vec<_>>();
+        let added = Tensor::from_data(TensorData::new(values, [1, 1, seq, seq]), device);
+        let hidden = match &self.hidden {
+            None => return added,
+            Some(Hidden::Gpu(hidden)) => (**hidden).clone().float(),
+            Some(Hidden::Cpu(hidden)) => {
+                let values: Vec<f32> = hidden.iter().map(|hidden| f32::from(*hidden)).collect();
+                let batch = values.len() / seq;
+                Tensor::from_data(TensorData::new(values, [batch, seq]), device)
+            }
+        };
+        let [batch, _] = hidden.dims();
+        added + hidden.mul_scalar(HIDDEN).reshape([batch, 1, 1, seq])
+    }
+}

@@ -1,0 +1,68 @@
+//! A model with its optimizer.
+
+use burn::tensor::{Device, Tensor};
+
+use super::{AdamW, Rates, TrainingPass};
+use crate::config::TrainConfig;
+use crate::kernel::transfer::to_device;
+use crate::model::Model;
+use crate::run::Moments;
+
+/// A model that learns, its optimizer, and the parameters that are trained.
+pub struct Learner {
+    pub model: Model,
+    /// `None` if there is nothing to train on.
+    pub(super) optimizer: Option<AdamW>,
+}
+
+impl Learner {
+    /// A model that is only looked into.
+    pub fn frozen(model: Model) -> Self {
+        Self { model, optimizer: None }
+    }
+
+    /// A model that goes on with these moments, or begins with moments of 0.
+    pub fn new(model: Model, moments: Option<Moments>) -> Self {
+        let device = model.device();
+        let optimizer = Some(match moments {
+            Some(moments) => AdamW::from_moments(&model.layout, moments, &device),
+            None => AdamW::new(&model.layout, &device),
+        });
+        Self { model, optimizer }
+    }
+
+    /// Trains only the parameters where `trained` is 1.
+    ///
+    /// # Shapes
+    /// `trained`: `[layout.len()]`
+    pub fn only(self, trained: Vec<f32>) -> Self {
+        let trained = to_device(trained, &self.device());
+        Self { optimizer: self.optimizer.map(|optimizer| optimizer.only(trained)), ..self }
+    }
+
+    pub fn device(&self) -> Device {
+        self.model.device()
+    }
+
+    /// A pass whose gradients can be taken.
+    pub fn pass(&self) -> TrainingPass<'_> {
+        TrainingPass::new(&self.model)
+    }
+
+    /// The numbers of the update of `step`: see [`AdamW::rates`].
+    ///
+    /// # Panics
+    /// If there is nothing to train on.
+    pub fn rates(&self, config: &TrainConfig, step: usize, lr: f64) -> Rates {
+        self.optimizer.as_ref().expect("there is something to train on").rates(config, step, lr)
+    }
+
+    /// Updates the parameters by a gradient: `[layout.len()]`.
+    ///
+    /// # Panics
+    /// If there is nothing to train on.
+    pub fn update(&mut self, rates: Rates, gradient: Tensor<1>) {
+        let optimizer = self.optimizer.as_mut().expect("there is something to train on");
+        self.model.parameters = optimizer.update(rates, self.model.parameters.clone(), gradient);
+    }
+}

@@ -1,0 +1,54 @@
+//! Cross-entropy: of every token, of a batch, and by field.
+
+use std::collections::BTreeMap;
+
+pub use crate::kernel::cross_entropy::{mean_loss, token_losses};
+use crate::run::FieldLoss;
+use crate::run::Field;
+
+/// Losses added up by field.
+#[derive(Clone, Debug, Default)]
+pub struct LossSums {
+    /// Nats and characters.
+    fields: BTreeMap<Field, (f64, usize)>,
+}
+
+impl LossSums {
+    /// Adds the losses of tokens, each with its target's field; those without one do not count.
+    pub fn add(&mut self, losses: &[f32], fields: &[Option<Field>]) {
+        for (loss, field) in losses.iter().zip(fields) {
+            let Some(field) = field else { continue };
+            let (nats, chars) = self.fields.entry(*field).or_default();
+            *nats += f64::from(*loss);
+            *chars += 1;
+        }
+    }
+
+    /// In nats per character, over all fields.
+    pub fn mean(&self) -> f32 {
+        let nats: f64 = self.fields.values().map(|(nats, _)| nats).sum();
+        let chars: usize = self.fields.values().map(|(_, chars)| chars).sum();
+        (nats / chars.max(1) as f64) as f32
+    }
+
+    /// In nats per character; `None` if `field` did not occur.
+    pub fn of(&self, field: Field) -> Option<f32> {
+        self.fields.get(&field).map(|(nats, chars)| (nats / *chars as f64) as f32)
+    }
+
+    /// The fields that occurred.
+    pub fn fields(&self) -> impl Iterator<Item = Field> {
+        self.fields.keys().copied()
+    }
+}
+
+impl FieldLoss {
+    /// Each field that occurred.
+    pub fn of(train: &LossSums, val: &LossSums) -> Vec<Self> {
+        let mut fields: Vec<Field> = train.fields().chain(val.fields()).collect();
+        fields.sort_unstable();
+        fields.dedup();
+        let loss = |field: Field| Self { field, train: train.of(field), val: val.of(field) };
+        fields.into_iter().map(loss).collect()
+    }
+}

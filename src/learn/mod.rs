@@ -1,0 +1,29 @@
+//! Training: a [`Learner`] is a model with its optimizer, an [`Objective`] the loss of its output on a batch, and a
+//! [`Trainer`] the one loop of all that train: forward, loss, backward, update.
+
+pub mod distill;
+mod feedback;
+mod heads;
+mod learner;
+mod loss;
+mod memory;
+mod objective;
+mod optimizer;
+mod pass;
+mod schedule;
+mod source;
+mod start;
+mod teach;
+mod trainer;
+
+pub use feedback::feedback;
+pub use heads::HeadChange;
+pub use learner::Learner;
+pub use loss::{LossSums, mean_loss, token_losses};
+pub use objective::{Likelihood, Loss, Objective};
+pub use optimizer::{AdamW, Rates};
+pub use pass::TrainingPass;
+pub use schedule::learning_rate;
+pub use source::{BatchSource, TaskRecords, TaskSource};
+pub use teach::TeachError;
+pub use trainer::{StepOutcome, Trainer};

@@ -1,0 +1,77 @@
+//! Losses that a model is trained to lower.
+
+use burn::tensor::Tensor;
+
+use super::{mean_loss, token_losses};
+use crate::config::TrainConfig;
+use crate::data::Batch;
+use crate::kernel::dropout::Dropout;
+use crate::model::memory::LayerRead;
+use crate::model::{Output, PassOptions};
+
+/// A loss of a learner's output on a batch.
+pub trait Objective {
+    /// Options of the forward pass, given the run's dropout.
+    fn options(&self, dropout: Dropout) -> PassOptions;
+
+    /// The loss of a batch, `share` of which counts: 1 over the micro-batches of a step.
+    fn loss(&self, output: Output, batch: &Batch, share: f64) -> Loss;
+
+    /// Whether it is measured on held-out records, too.
+    fn is_validated(&self) -> bool {
+        false
+    }
+}
+
+/// The loss of one batch.
+pub struct Loss {
+    /// The value to lower, with its gradient: `[1]`.
+    pub total: Tensor<1>,
+    /// Numbers to report, the first of which is the loss of the step, without gradients: `[figures]`.
+    pub figures: Tensor<1>,
+    /// The loss of every token, of an objective that is validated: `[batch, seq]`.
+    pub by_token: Option<Tensor<2>>,
+    /// Look-ups of the learner's memories, by layer.
+    pub reads: Vec<(usize, LayerRead)>,
+}
+
+/// Cross-entropy of the next token, and a penalty on the size of what is unembedded.
+#[derive(Clone, Debug, Default)]
+pub struct Likelihood {
+    /// Added to the loss of a token: this times the mean absolute component of its output vector. 0 is off.
+    pub output_l1: f64,
+    /// Weights stay as they are, so the memory of the output may be filled.
+    pub is_frozen: bool,
+}
+
+impl Likelihood {
+    pub fn of(config: &TrainConfig) -> Self {
+        Self { output_l1: config.output_l1, is_frozen: config.frozen }
+    }
+}
+
+impl Objective for Likelihood {
+    fn options(&self, dropout: Dropout) -> PassOptions {
+        // Keys of weights that still move would be old by the next step.
+        PassOptions { dropout, reads_output: self.is_frozen, ..PassOptions::default() }
+    }
+
+    fn loss(&self, output: Output, batch: &Batch, share: f64) -> Loss {
+        let Output { logits, normed, reads, .. } = output;
+        let losses = token_losses(logits, batch.targets.clone());
+        let loss = mean_loss(losses.clone(), batch.weights.clone(), share);
+        let by_token = losses.clone().inner();
+        let figures = loss.clone().inner();
+        let total = if self.output_l1 > 0.0 {
+            let sizes = normed.abs().mean_dim(2).squeeze_dim::<2>(2); // [batch, seq]
+            mean_loss(losses + sizes.mul_scalar(self.output_l1), batch.weights.clone(), share)
+        } else {
+            loss
+        };
+        Loss { total, figures, by_token: Some(by_token), reads }
+    }
+
+    fn is_validated(&self) -> bool {
+        true
+    }
+}

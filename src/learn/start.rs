@@ -1,0 +1,106 @@
+//! Start of a run: untrained, or as it was saved.
+
+use burn::tensor::Device;
+
+use super::{Learner, Likelihood, TaskRecords, Trainer};
+use crate::arch::Layout;
+use crate::checkpoint::{Checkpoint, CheckpointError, check_room};
+use crate::config::{ConfigError, MemoryLimits, RunConfig};
+use crate::kernel::transfer::to_device;
+use crate::memory::Bank;
+use crate::model::{Model, untrained};
+use crate::task::Task;
+use crate::tokenizer::Tokenizer;
+
+impl Trainer {
+    /// An untrained model.
+    ///
+    /// # Errors
+    /// If something in `config` does not work on a device with `limits`, before memory is taken.
+    pub fn new(
+        config: RunConfig,
+        device: Device,
+        limits: &MemoryLimits,
+    ) -> Result<Self, ConfigError> {
+        let (task, tokenizer) = prepare(&config, limits)?;
+        let layout = Layout::new(&config.model, tokenizer.vocab_size());
+        let checkpoint = Checkpoint {
+            step: 0,
+            tokenizer,
+            history: Vec::new(),
+            edits: Vec::new(),
+            parameters: untrained(&config.model, &layout, config.seed),
+            moments: None,
+            bank: Bank::new(&config.model),
+            config,
+        };
+        Ok(Self::of(checkpoint, task, device))
+    }
+
+    /// A run as it was saved.
+    ///
+    /// # Errors
+    /// If the run does not work on a device with `limits`, or its task now has other characters.
+    pub fn resume(
+        checkpoint: Checkpoint,
+        device: Device,
+        limits: &MemoryLimits,
+    ) -> Result<Self, CheckpointError> {
+        // A model from elsewhere has tokens of its own.
+        let Checkpoint { config, tokenizer, .. } = &checkpoint;
+        let task = match config.task.is_unknown() {
+            true => {
+                config.validate()?;
+                check_room(config, tokenizer.vocab_size(), limits)?;
+                Task::none()
+            }
+            false => {
+                let (task, of_task) = prepare(config, limits)?;
+                if of_task != *tokenizer {
+                    return Err(CheckpointError::Alphabet);
+                }
+                task
+            }
+        };
+        Ok(Self::of(checkpoint, task, device))
+    }
+
+    /// The run of a checkpoint that has been checked.
+    fn of(checkpoint: Checkpoint, task: Task, device: Device) -> Self {
+        let Checkpoint { config, step, tokenizer, history, edits, parameters, moments, bank } =
+            checkpoint;
+        let layout = Layout::new(&config.model, tokenizer.vocab_size());
+        let kept = config.train.keep_zeros.then(|| layout.non_zero(&parameters));
+        let model = Model {
+            config: config.model.clone(),
+            parameters: to_device(parameters, &device),
+            layout,
+            bank,
+        };
+        let learner = match (task.is_none(), kept) {
+            (true, _) => Learner::frozen(model),
+            (false, Some(kept)) => Learner::new(model, moments).only(kept),
+            (false, None) => Learner::new(model, moments),
+        };
+        let objective = Box::new(Likelihood::of(&config.train));
+        let source = Box::new(TaskRecords);
+        Self { config, task, tokenizer, learner, objective, source, step, history, edits }
+    }
+
+    /// Checks that [`new`](Self::new) would take `config`.
+    ///
+    /// # Errors
+    /// The errors of `new`.
+    pub fn check(config: &RunConfig, limits: &MemoryLimits) -> Result<(), ConfigError> {
+        prepare(config, limits).map(drop)
+    }
+}
+
+fn prepare(config: &RunConfig, limits: &MemoryLimits) -> Result<(Task, Tokenizer), ConfigError> {
+    config.validate()?;
+    let task = Task::new(&config.task)?;
+    config.validate_context(task.longest())?;
+    let tokenizer = task.tokenizer().with_memory(config.model.memory_tokens);
+    config.validate_room(tokenizer.vocab_size(), limits)?;
+    Ok((task, tokenizer))
+}

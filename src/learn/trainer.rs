@@ -1,0 +1,226 @@
+//! A run: its learner, its objective and how far it has come.
+
+use burn::tensor::{Device, ExecutionError, Tensor, Transaction};
+
+use super::memory::Learned;
+use super::{
+    AdamW, BatchSource, Learner, LossSums, Objective, TaskSource, feedback, learning_rate,
+    token_losses,
+};
+use crate::checkpoint::Checkpoint;
+use crate::config::RunConfig;
+use crate::data::Batch;
+use crate::kernel::dropout::Dropout;
+use crate::kernel::transfer::floats;
+use crate::model::{Model, Output, PassOptions};
+use crate::run::{AppliedOperation, FieldLoss, LossPoint, MAX_HISTORY, Moments};
+use crate::task::{Split, Task};
+use crate::tokenizer::Tokenizer;
+
+/// A run under way.
+pub struct Trainer {
+    pub config: RunConfig,
+    pub task: Task,
+    pub tokenizer: Tokenizer,
+    pub learner: Learner,
+    pub(super) objective: Box<dyn Objective>,
+    pub(super) source: Box<dyn BatchSource>,
+    /// Steps done.
+    pub step: usize,
+    /// Losses so far, oldest first; thinned to every second point when longer than [`MAX_HISTORY`].
+    pub history: Vec<LossPoint>,
+    /// Operations done to the model, oldest first.
+    pub edits: Vec<AppliedOperation>,
+}
+
+/// Streams of the seed from here on are validation batches.
+pub(super) const VALIDATION_STREAM: u64 = 1 << 63;
+
+/// The result of a step.
+#[derive(Clone, Debug)]
+pub struct StepOutcome {
+    pub loss: LossPoint,
+    /// Tokens whose prediction was trained on.
+    pub tokens: usize,
+    /// At a validation, the losses by field.
+    pub fields: Option<Vec<FieldLoss>>,
+    /// The objective's figures, the first of which is the loss.
+    pub figures: Vec<f32>,
+}
+
+impl Trainer {
+    /// The run with another objective, other batches, and moments of 0 of the parameters where `trained` is 1.
+    pub(super) fn with_objective(
+        self,
+        objective: impl Objective + 'static,
+        source: impl BatchSource + 'static,
+        trained: Vec<f32>,
+    ) -> Self {
+        let learner = Learner::new(self.learner.model, None).only(trained);
+        Self { learner, objective: Box::new(objective), source: Box::new(source), ..self }
+    }
+
+    pub fn model(&self) -> &Model {
+        &self.learner.model
+    }
+
+    pub fn device(&self) -> Device {
+        self.learner.device()
+    }
+
+    /// Trains one step. The loss reported is that of the step's batch before its update.
+    ///
+    /// # Errors
+    /// If the device failed; the run is then to be resumed from its last checkpoint.
+    ///
+    /// # Panics
+    /// If there is nothing to train on: see [`Trainer::finished`].
+    pub async fn step(&mut self) -> Result<StepOutcome, ExecutionError> {
+        let train = self.config.train.clone();
+        let lr = learning_rate(&train, self.step);
+        let rates = self.learner.rates(&train, self.step, lr);
+        let validates = self.objective.is_validated() && self.validates_after(self.step + 1);
+        let share = 1.0 / train.accumulation as f64;
+        let stream = |micro: usize| (self.step * train.accumulation + micro) as u64;
+        let device = self.device().autodiff();
+        let draw = |micro| self.source.draw(self.run(), stream(micro), &device);
+        // Drawn before anything else: a GPU makes later transfers wait for earlier work.
+        let mut first = Some(draw(0));
+        let mut pass = self.learner.pass();
+        let mut sum: Option<Tensor<1>> = None;
+        let mut tokens = 0;
+        let mut by_token = Vec::new();
+        let mut learned = Vec::new();
+        for micro in 0..train.accumulation {
+            let batch = first.take().unwrap_or_else(|| draw(micro));
+            tokens += batch.counted;
+            let seed = self.config.seed ^ stream(micro) << 20;
+            let dropout = Dropout::new(self.config.model.dropout, seed);
+            let loss = pass.forward(&batch, &*self.objective, dropout, share);
+            if let Some(losses) = loss.by_token.as_ref().filter(|_| validates) {
+                by_token.push((losses.clone(), batch.fields.clone()));
+            }
+            let gradients = pass.backward(&loss);
+            learned.extend(Learned::new(loss.reads, gradients, &batch));
+            sum = Some(match sum {
+                Some(sum) => sum + loss.figures,
+                None => loss.figures,
+            });
+        }
+        let Some(figures) = sum else {
+            unreachable!("accumulation is at least 1");
+        };
+        let gradient = pass.into_gradient();
+        if !train.frozen {
+            self.learner.update(rates, gradient);
+        }
+        let figures = floats(figures.into_data_async().await?); // the step's one readback
+        self.step += 1;
+        let memory = self.config.model.memory.clone();
+        for learned in learned {
+            let tokens = learned.tokens(&self.tokenizer, self.step as u64, false);
+            self.learner.learn(learned, &tokens, &memory, lr).await?;
+        }
+        let train_loss = figures.first().copied().unwrap_or(f32::NAN);
+        let mut loss = LossPoint { step: self.step, train_loss, val_loss: None };
+        let mut fields = None;
+        if validates {
+            let mut trained = LossSums::default();
+            for (losses, of_target) in by_token {
+                trained.add(&floats(losses.into_data_async().await?), &of_target);
+            }
+            let validated = self.losses(Split::Validation, train.val_batches).await?;
+            loss.val_loss = Some(validated.mean());
+            fields = Some(FieldLoss::of(&trained, &validated));
+        }
+        self.record(loss);
+        Ok(StepOutcome { loss, tokens, fields, figures })
+    }
+
+    fn validates_after(&self, step: usize) -> bool {
+        let train = &self.config.train;
+        step.is_multiple_of(train.val_every) || step == 1 || step == train.steps
+    }
+
+    /// The output of the model as it is now, for inference.
+    pub fn predict(&self, batch: &Batch) -> Output {
+        let feedback = feedback(self.model(), batch, Dropout::NONE);
+        let options = PassOptions { feedback, ..PassOptions::default() };
+        self.model().gpt().forward(batch.tokens.clone(), &options)
+    }
+
+    /// Losses on the first `batches` fixed batches of `split`, drawn apart from those of steps; of
+    /// training records, with the noise they are read through.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub async fn losses(&self, split: Split, batches: usize) -> Result<LossSums, ExecutionError> {
+        let mut sums = LossSums::default();
+        for batch in 0..batches {
+            let batch = self.draw(split, VALIDATION_STREAM + batch as u64, &self.device());
+            let Output { logits, .. } = self.predict(&batch);
+            let losses = token_losses(logits, batch.targets).into_data_async().await?;
+            sums.add(&floats(losses), &batch.fields);
+        }
+        Ok(sums)
+    }
+
+    /// The run as it is now, read back in one go.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub async fn checkpoint(&self) -> Result<Checkpoint, ExecutionError> {
+        let mut read = Transaction::default().register(self.model().parameters.clone());
+        if let Some(AdamW { first, second, .. }) = &self.learner.optimizer {
+            read = read.register(first.clone()).register(second.clone());
+        }
+        let mut read = read.execute_async().await?.into_iter().map(floats);
+        let parameters = read.next().unwrap_or_default();
+        let moments = read.next().zip(read.next());
+        let moments = moments.map(|(first, second)| Moments { first, second });
+        Ok(Checkpoint { moments, ..self.checkpoint_of(self.step, parameters) })
+    }
+
+    /// The run with the parameters of a step, without moments.
+    ///
+    /// # Shapes
+    /// `parameters`: `[layout.len()]`
+    pub fn checkpoint_of(&self, step: usize, parameters: Vec<f32>) -> Checkpoint {
+        Checkpoint {
+            config: self.config.clone(),
+            step,
+            tokenizer: self.tokenizer.clone(),
+            history: self.history.clone(),
+            edits: self.edits.clone(),
+            parameters,
+            moments: None,
+            bank: self.model().bank.clone(),
+        }
+    }
+
+    /// True if the run's last step is done, or there is nothing to train on.
+    pub fn finished(&self) -> bool {
+        self.step >= self.config.train.steps || self.task.is_none()
+    }
+
+    /// The run as batches are drawn by it.
+    pub(super) fn run(&self) -> TaskSource<'_> {
+        TaskSource { config: &self.config, task: &self.task, tokenizer: &self.tokenizer }
+    }
+
+    /// Micro-batch `stream` of `split`.
+    pub fn draw(&self, split: Split, stream: u64, device: &Device) -> Batch {
+        self.run().draw(split, stream, device)
+    }
+
+    fn record(&mut self, point: LossPoint) {
+        self.history.push(point);
+        if self.history.len() > MAX_HISTORY {
+            let mut position = 0;
+            self.history.retain(|_| {
+                position += 1;
+                position % 2 == 0
+            });
+        }
+    }
+}

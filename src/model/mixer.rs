@@ -1,0 +1,102 @@
+//! A layer's mixer, whichever it is.
+
+use burn::tensor::Tensor;
+
+use super::Weights;
+use super::attention::Attention;
+use super::memory::LayerRead;
+use super::rotary::Rotation;
+use super::slots::Slots;
+use crate::arch;
+use crate::config::ModelConfig;
+use crate::kernel::attention::{KeyValues, Mask};
+use crate::kernel::dropout::Dropout;
+
+#[derive(Clone, Debug)]
+pub enum Mixer {
+    Softmax(Attention),
+}
+
+/// What a mixer keeps of the tokens so far, when it decodes.
+#[derive(Debug)]
+pub enum MixerState {
+    /// Keys and values of every token.
+    Softmax(KeyValues),
+}
+
+impl Mixer {
+    /// The mixer of `layer`, whose memory, if it has one, is empty.
+    pub fn new(config: &ModelConfig, weights: &Weights, layer: usize) -> Self {
+        let name = format!("blocks.{layer}.attn");
+        match arch::Mixer::of(config, layer) {
+            arch::Mixer::Softmax(part) => {
+                Self::Softmax(Attention::new(config, part, weights, &name))
+            }
+        }
+    }
+
+    /// Attaches these slots to its memory, if it has one.
+    pub fn remember(&mut self, slots: Slots) {
+        match self {
+            Self::Softmax(attention) => attention.remember(slots),
+        }
+    }
+
+    /// The residual stream after the mixer has written into it, and the look-up of its memory.
+    ///
+    /// # Shapes
+    /// `x`: `[batch, seq, d_model]`, after the norm; `resid` and the result: `[batch, seq, d_model]`
+    pub fn forward(
+        &self,
+        x: Tensor<3>,
+        resid: Tensor<3>,
+        rotation: Option<&Rotation>,
+        mask: &Mask,
+        dropout: Dropout,
+    ) -> (Tensor<3>, Option<LayerRead>) {
+        match self {
+            Self::Softmax(attention) => attention.forward(x, resid, rotation, mask, dropout),
+        }
+    }
+
+    /// An empty state, with room for `context` tokens.
+    pub fn state(&self, context: usize) -> MixerState {
+        match self {
+            Self::Softmax(attention) => MixerState::Softmax(attention.cache(context)),
+        }
+    }
+
+    /// As [`forward`](Self::forward), of tokens that follow those in `state`, and join them.
+    ///
+    /// # Shapes
+    /// As there, with a batch of 1.
+    ///
+    /// # Panics
+    /// If `state` is another mixer's.
+    pub fn forward_cached(
+        &self,
+        x: Tensor<3>,
+        resid: Tensor<3>,
+        rotation: Option<&Rotation>,
+        state: &mut MixerState,
+    ) -> Tensor<3> {
+        match (self, state) {
+            (Self::Softmax(attention), MixerState::Softmax(cache)) => {
+                attention.forward_cached(x, resid, rotation, cache)
+            }
+        }
+    }
+}
+
+impl MixerState {
+    /// Tokens held.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Softmax(cache) => cache.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

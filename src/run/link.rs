@@ -1,0 +1,118 @@
+//! Links to shared experiments: their fragments, written and read.
+//!
+//! A link is data: `#task.kind=facts&model.n_layers=4&prompt=…`. Its keys are those of [`KNOBS`] and a few of the
+//! page. Values at their default are left out. Every value is checked against its knob's range before use.
+
+use crate::config::{KNOBS, Knob, RunConfig};
+use super::gallery;
+use super::What;
+
+/// State restored by a link.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Link {
+    pub config: RunConfig,
+    /// The inspected prompt; empty for the task's own example.
+    pub prompt: String,
+    /// The open inspector tab; empty for the first.
+    pub tab: String,
+    /// Analysis shown in the tab, if any.
+    pub look: Option<What>,
+    /// The second prompt of an analysis.
+    pub other: String,
+    /// Model shipped with the page, which brings its own run; empty for none.
+    pub trained: String,
+}
+
+/// Longest fragment to read or write, in bytes; browsers and messengers cut longer ones.
+pub const MAX_LINK_BYTES: usize = 16 << 10;
+const MAX_PROMPT_CHARS: usize = 2048;
+const MAX_TAB_CHARS: usize = 32;
+
+/// Errors of reading or writing a link.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum LinkError {
+    #[error("it is {0} bytes long, more than the {MAX_LINK_BYTES} that a link may be")]
+    TooLong(usize),
+    #[error("the link's part `{0}` is not of the form key=value with a key that Confab knows")]
+    Unknown(String),
+    #[error("the link's `{key}` is too long: at most {most} characters are taken")]
+    Long { key: &'static str, most: usize },
+    #[error("the link asks for what cannot be run: {0}")]
+    Config(crate::config::ConfigError),
+}
+
+// Its text is part of the message; as a source it would appear twice.
+impl From<crate::config::ConfigError> for LinkError {
+    fn from(error: crate::config::ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+/// Writes `link` as a fragment, without `#`. Empty if everything is at its default.
+///
+/// # Errors
+/// [`LinkError::TooLong`] if it would be longer than [`MAX_LINK_BYTES`], as with a pasted text;
+/// [`LinkError::Long`] if the prompt or the tab is longer than [`decode`] takes.
+pub fn encode(link: &Link) -> Result<String, LinkError> {
+    let defaults = RunConfig::default();
+    let mut out = form_urlencoded::Serializer::new(String::new());
+    for knob in KNOBS {
+        let value = knob.get(&link.config);
+        if value != knob.get(&defaults) {
+            out.append_pair(knob.key, &value);
+        }
+    }
+    let look = link.look.map_or("", |what| what.analysis().name);
+    for (key, value, most) in [
+        ("prompt", link.prompt.as_str(), MAX_PROMPT_CHARS),
+        ("tab", &link.tab, MAX_TAB_CHARS),
+        ("look", look, MAX_TAB_CHARS),
+        ("other", &link.other, MAX_PROMPT_CHARS),
+        ("trained", &link.trained, MAX_TAB_CHARS),
+    ] {
+        if !value.is_empty() {
+            out.append_pair(key, &short(key, value, most)?);
+        }
+    }
+    let fragment = out.finish();
+    if fragment.len() > MAX_LINK_BYTES {
+        Err(LinkError::TooLong(fragment.len()))
+    } else {
+        Ok(fragment)
+    }
+}
+
+/// Reads a fragment, with or without its `#`, or a whole URL.
+///
+/// # Errors
+/// Any part that is not a known key with a value in range. A refused link has no effect.
+pub fn decode(link: &str) -> Result<Link, LinkError> {
+    if link.len() > MAX_LINK_BYTES {
+        return Err(LinkError::TooLong(link.len()));
+    }
+    let fragment = link.split_once('#').map_or(link, |(_, fragment)| fragment);
+    let mut out = Link::default();
+    for (key, value) in form_urlencoded::parse(fragment.as_bytes()) {
+        match &*key {
+            "prompt" => out.prompt = short("prompt", &value, MAX_PROMPT_CHARS)?,
+            "tab" => out.tab = short("tab", &value, MAX_TAB_CHARS)?,
+            "look" => {
+                let unknown = || LinkError::Unknown(value.chars().take(40).collect());
+                out.look = Some(What::parse(&value).ok_or_else(unknown)?);
+            }
+            "other" => out.other = short("other", &value, MAX_PROMPT_CHARS)?,
+            "trained" if gallery::ships(&value) => out.trained = value.into(),
+            key => {
+                let knob = Knob::find(key)
+                    .ok_or_else(|| LinkError::Unknown(key.chars().take(40).collect()))?;
+                knob.set(&mut out.config, &value)?;
+            }
+        }
+    }
+    out.config.validate()?;
+    Ok(out)
+}
+
+fn short(key: &'static str, value: &str, most: usize) -> Result<String, LinkError> {
+    if value.chars().count() > most { Err(LinkError::Long { key, most }) } else { Ok(value.into()) }
+}

@@ -1,0 +1,28 @@
+//! Records of a run, without Burn: its losses, moments, operations and interventions, fields and floors, the
+//! catalogue of analyses, and links.
+
+pub mod catalogue;
+mod device;
+mod field;
+mod floor;
+pub mod gallery;
+mod history;
+mod intervention;
+pub mod link;
+mod moments;
+mod operation;
+mod probe;
+mod record;
+
+pub use catalogue::{ANALYSES, Analysis, Asks, Group, Look, Looked, What};
+pub use device::{DeviceChoice, DeviceReport};
+pub use field::Field;
+pub use floor::{FieldFloor, Floor};
+pub use history::{FieldLoss, LossPoint, MAX_HISTORY};
+pub use intervention::{Cell, Change, Edit, Intervention, Site};
+pub use moments::Moments;
+pub use operation::{
+    AppliedOperation, MAX_EDITS, OPERATIONS, Operation, OperationKind, Procedure,
+};
+pub use probe::{AnswerSource, Probe};
+pub use record::Record;

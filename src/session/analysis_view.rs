@@ -1,0 +1,63 @@
+//! The analysis that a user looks at.
+
+use std::sync::Arc;
+
+use web_time::{Duration, Instant};
+
+use super::throttle::Throttle;
+use crate::interp::lab::{AnalysisJob, Snapshot};
+use crate::run::Look;
+
+/// The look that a user takes into the model, and the analysis under way.
+pub(super) struct AnalysisView {
+    pub(super) look: Option<Look>,
+    /// True if the model or the look have changed since the last analysis.
+    pub(super) is_due: bool,
+    /// The weights last read.
+    pub(super) model: Option<Arc<Snapshot>>,
+    pub(super) job: Option<AnalysisJob>,
+    /// Time that the analysis under way has taken so far.
+    pub(super) spent: Duration,
+    pub(super) last_report: Instant,
+    pub(super) throttle: Throttle,
+}
+
+impl AnalysisView {
+    pub(super) fn new() -> Self {
+        Self {
+            look: None,
+            is_due: false,
+            model: None,
+            job: None,
+            spent: Duration::ZERO,
+            last_report: Instant::now(),
+            throttle: Throttle::new(),
+        }
+    }
+
+    /// Looks from now on at this, or at nothing.
+    pub(super) fn turn_to(&mut self, look: Option<Look>) {
+        self.is_due = look.is_some();
+        self.look = look;
+        self.job = None;
+    }
+
+    /// Forgets the model, in whose place is another one.
+    pub(super) fn forget_model(&mut self) {
+        self.model = None;
+        self.job = None;
+        self.is_due = self.look.is_some();
+    }
+
+    /// Looks again at a model that has trained on: now, or if `is_running` when that is not too often.
+    pub(super) fn follow(&mut self, is_running: bool) {
+        let may_begin = !is_running || self.job.is_none() && self.throttle.is_due();
+        if self.look.is_some() && may_begin {
+            self.is_due = true;
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        !self.is_due && self.job.is_none()
+    }
+}

@@ -1,0 +1,33 @@
+//! Memories put aside.
+
+use crate::memory::Bank;
+
+/// Most memories that are put aside.
+const MOST_ASIDE: usize = 8;
+/// The first of those put aside, which every change leaves.
+pub(super) const BEFORE: &str = "before the last change";
+
+/// Memories put aside, by name.
+#[derive(Default)]
+pub(super) struct Aside(pub(super) Vec<(String, Bank)>);
+
+impl Aside {
+    pub(super) fn put(&mut self, name: String, bank: Bank) -> Result<(), String> {
+        let known = self.0.iter_mut().find(|(known, _)| *known == name);
+        if let Some((_, kept)) = known {
+            *kept = bank;
+        } else if self.0.len() < MOST_ASIDE {
+            self.0.push((name, bank));
+        } else {
+            return Err(format!(
+                "{MOST_ASIDE} memories are put aside already; use the name of one of them"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Drops those that a model like that of `bank` cannot read.
+    pub(super) fn keep_like(&mut self, bank: &Bank) {
+        self.0.retain(|(_, kept)| kept.is_like(bank));
+    }
+}

@@ -1,0 +1,162 @@
+//! Begins runs: built, continued, or loaded from files.
+
+use super::pace::Pace;
+use super::saved::Saved;
+use super::state::Session;
+use super::undo::Undo;
+use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::config::RunConfig;
+use crate::device::OpenDevice;
+use crate::import::{self, File};
+use crate::learn::Trainer;
+use crate::protocol::{Built, Event, NamedFile, RunState};
+use crate::run::{DeviceChoice, FieldLoss};
+use crate::task::Split;
+
+impl<E: Fn(Event)> Session<E> {
+    pub(super) async fn offer_resume(&mut self) {
+        if let Some(bytes) = self.store.latest().await
+            && let Ok(checkpoint) = Checkpoint::from_bytes(&bytes)
+            && checkpoint.step > 0
+        {
+            (self.emit)(Event::Resumable {
+                config: Box::new(checkpoint.config),
+                step: checkpoint.step,
+            });
+        }
+    }
+
+    pub(super) async fn build(&mut self, config: RunConfig, choice: DeviceChoice) {
+        self.save().await;
+        let Some(device) = self.open(choice).await else { return };
+        match Trainer::new(config, device.device.clone(), &device.limits) {
+            Ok(trainer) => {
+                self.keep_run().await;
+                self.take(trainer, device, false);
+                // Weights that were just drawn can be read.
+                let _ = self.keep_step().await;
+            }
+            Err(error) => self.refuse(format!("This cannot be run: {error}.")),
+        }
+    }
+
+    /// Begins a new run from where this one is.
+    pub(super) async fn continue_with(&mut self, config: RunConfig) {
+        let Some(trainer) = &self.trainer else {
+            return self.refuse("There is no model to go on from yet: press Train first.");
+        };
+        let Some(device) = self.device.clone() else { return };
+        let checkpoint = match trainer.checkpoint().await {
+            Ok(checkpoint) => checkpoint,
+            Err(error) => return self.recover(error).await,
+        };
+        self.save().await;
+        let begun = match checkpoint.restart(config) {
+            Ok(restarted) => self.adopt(restarted, device, false).await,
+            Err(error) => Err(error),
+        };
+        match begun {
+            Ok(()) => drop(self.keep_step().await),
+            Err(error) => self.refuse(format!("The run cannot go on with this: {error}.")),
+        }
+    }
+
+    /// Puts another run, as it was saved, in the place of this one: of which it was made, if `is_remade`.
+    pub(super) async fn adopt(
+        &mut self,
+        checkpoint: Checkpoint,
+        device: OpenDevice,
+        is_remade: bool,
+    ) -> Result<(), CheckpointError> {
+        // What is gone back to if the device is lost.
+        let bytes = checkpoint.to_bytes().ok();
+        let trainer = Trainer::resume(checkpoint, device.device.clone(), &device.limits)?;
+        self.keep_run().await;
+        self.take(trainer, device, is_remade);
+        self.saved.bytes = bytes;
+        Ok(())
+    }
+
+    /// Loads the run as it was last saved.
+    pub(super) async fn load_saved(&mut self, bytes: Vec<u8>, choice: DeviceChoice) {
+        let name = "the saved run".into();
+        self.load_files(vec![NamedFile { name, bytes }], choice).await;
+    }
+
+    pub(super) async fn load_files(&mut self, files: Vec<NamedFile>, choice: DeviceChoice) {
+        let opened = {
+            let files = files.iter().map(|NamedFile { name, bytes }| File { name, bytes });
+            import::open(&files.collect::<Vec<_>>())
+        };
+        drop(files);
+        match opened {
+            Ok(checkpoint) => self.load(checkpoint, choice).await,
+            Err(error) => self.refuse(format!("The checkpoint was not loaded: {error}.")),
+        }
+    }
+
+    pub(super) async fn load(&mut self, checkpoint: Checkpoint, choice: DeviceChoice) {
+        self.save().await;
+        let Some(device) = self.open(choice).await else { return };
+        match self.adopt(checkpoint, device, false).await {
+            Ok(()) => self.report_fields().await,
+            Err(error) => self.refuse(format!("The checkpoint was not loaded: {error}.")),
+        }
+    }
+
+    /// The losses by field of a run that was loaded, on one batch of each split.
+    pub(super) async fn report_fields(&mut self) {
+        let Some(trainer) = self.trainer.as_ref().filter(|trainer| !trainer.task.is_none()) else {
+            return;
+        };
+        let (train, val) =
+            (trainer.losses(Split::Train, 1).await, trainer.losses(Split::Validation, 1).await);
+        // A device that fails shows it at the next step too.
+        if let (Ok(train), Ok(val)) = (train, val) {
+            let fields = FieldLoss::of(&train, &val);
+            (self.emit)(Event::Fields { step: trainer.step, fields });
+        }
+    }
+
+    /// Puts another trainer in the place of the session's, and reports it.
+    pub(super) fn take(&mut self, trainer: Trainer, device: OpenDevice, is_remade: bool) {
+        (self.emit)(Event::Device(device.report.clone()));
+        (self.emit)(Event::Built(Box::new(Built {
+            step: trainer.step,
+            is_remade,
+            parameters: trainer.model().layout.len(),
+            vocab_size: trainer.tokenizer.vocab_size(),
+            training_bytes: trainer
+                .config
+                .model
+                .training_bytes(trainer.tokenizer.vocab_size(), trainer.config.train.batch),
+            history: trainer.history.clone(),
+            example_prompt: trainer.task.example_prompt(trainer.config.seed),
+            probes: trainer.task.probes(trainer.config.seed),
+            floor: trainer.task.floor(),
+            baseline: trainer.task.baseline(),
+            config: trainer.config.clone(),
+        })));
+        self.running &= is_remade && !trainer.finished();
+        self.drop_work();
+        if trainer.tokenizer.encode(&self.inspected.prompt).is_err() {
+            self.inspected.prompt.clear(); // it was another task's
+        }
+        self.logits = None;
+        self.steps.follow(&trainer);
+        self.undo = Undo::default();
+        self.report_kept();
+        self.pace = Pace::new();
+        self.saved = Saved::at(trainer.step);
+        let state = match trainer.finished() {
+            true => RunState::Finished,
+            false if self.running => RunState::Running,
+            false => RunState::Paused,
+        };
+        (self.emit)(Event::State(state));
+        self.device = Some(device);
+        self.trainer = Some(trainer);
+        self.analysis.forget_model();
+        self.report_memory();
+    }
+}

@@ -1,0 +1,60 @@
+//! Commands, and the methods of a session that answer them.
+
+use super::describe;
+use super::state::Session;
+use crate::protocol::{Command, Event};
+use crate::report::sweep;
+
+impl<E: Fn(Event)> Session<E> {
+    pub(super) async fn handle(&mut self, command: Command) {
+        match command {
+            Command::Build { config, device } => self.build(*config, device).await,
+            Command::Continue { config } => self.continue_with(*config).await,
+            Command::DescribeTask { number, config } => {
+                let facts = describe::describe(&config).map_err(|error| error.to_string());
+                (self.emit)(Event::TaskDescribed { number, facts });
+            }
+            Command::Train => self.start(),
+            Command::Pause => self.pause().await,
+            Command::Step => self.step_once().await,
+            Command::Sample(options) => self.start_sample(options),
+            Command::Inspect(options) => {
+                let is_same = options.prompt == self.inspected.prompt;
+                self.inspected = options;
+                match is_same && self.logits.is_some() {
+                    true => self.report_expected(),
+                    false => self.trace().await,
+                }
+            }
+            Command::Visit { step, beside } => self.visit(step, beside).await,
+            Command::Surgery(operation) => self.operate(operation).await,
+            Command::Undo => self.undo().await,
+            Command::Look(look) => self.analysis.turn_to(look.map(|look| *look)),
+            Command::ChangeMemory(change) => self.change_memory(change).await,
+            Command::Evaluate(options) => self.start_evaluation(options),
+            Command::AverageAttention { records } => self.start_averaging(records),
+            Command::Probe { prompt, options } => self.start_probing(prompt, options),
+            Command::Sweep { runs, device } => self.start_sweep(runs, device).await,
+            Command::Distill { config, text, prompt } => {
+                self.start_distillation(*config, text, prompt).await;
+            }
+            Command::Bench { runs, device } => self.start_bench(runs, device).await,
+            Command::MergeOutcomes { outcomes, text, file } => {
+                let merged = match sweep::merge(outcomes.clone(), &text) {
+                    // What the browser kept is passed over if it is damaged.
+                    Err(_) if file.is_none() => sweep::merge(outcomes, ""),
+                    merged => merged,
+                };
+                let merged = merged.map_err(|error| error.to_string());
+                (self.emit)(Event::OutcomesMerged { file, merged });
+            }
+            Command::StopJob => self.stop_job(),
+            Command::SaveCheckpoint => self.export().await,
+            Command::LoadCheckpoint { files, device } => self.load_files(files, device).await,
+            Command::Resume { device } => match self.store.latest().await {
+                Some(bytes) => self.load_saved(bytes, device).await,
+                None => self.refuse("There is no saved run to resume in this browser."),
+            },
+        }
+    }
+}

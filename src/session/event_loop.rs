@@ -1,0 +1,39 @@
+//! The loop of a session: takes commands as they come, and works between them.
+
+use futures::{FutureExt, Stream, StreamExt};
+use web_time::{Duration, Instant};
+
+use super::state::Session;
+use super::storage::RunStorage;
+use crate::device;
+use crate::protocol::{Command, Event};
+
+/// Longest that the loop computes before it looks at commands.
+const YIELD_EVERY: Duration = Duration::from_millis(40);
+
+/// Runs a session until `commands` end. `emit` is called with each event as it happens.
+pub async fn run(
+    mut commands: impl Stream<Item = Command> + Unpin,
+    emit: impl Fn(Event),
+    store: RunStorage,
+) {
+    let mut session = Session::new(emit, store);
+    (session.emit)(Event::Ready);
+    session.offer_resume().await;
+    let mut yielded = Instant::now();
+    loop {
+        let idle = session.is_idle();
+        let command =
+            if idle { Some(commands.next().await) } else { commands.next().now_or_never() };
+        match command {
+            Some(Some(command)) => session.handle(command).await,
+            Some(None) => break,
+            None => session.work().await,
+        }
+        if yielded.elapsed() > YIELD_EVERY {
+            device::yield_now().await;
+            yielded = Instant::now();
+        }
+    }
+    session.save().await;
+}

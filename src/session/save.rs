@@ -1,0 +1,54 @@
+//! Saves the run: in the store, in memory, and as a file.
+
+use web_time::Instant;
+
+use super::state::Session;
+use crate::protocol::Event;
+
+impl<E: Fn(Event)> Session<E> {
+    pub(super) async fn export(&mut self) {
+        let Some(trainer) = &self.trainer else {
+            return self.notice("There is no run to save yet: press Train first.");
+        };
+        match trainer.checkpoint().await {
+            Ok(checkpoint) if !checkpoint.is_finite() => self.notice(
+                "The checkpoint was not written: training has diverged, and the run holds values \
+                 that are no numbers.",
+            ),
+            Ok(checkpoint) => match checkpoint.to_bytes() {
+                Ok(bytes) => {
+                    (self.emit)(Event::CheckpointFile { name: checkpoint.file_name(), bytes })
+                }
+                Err(error) => self.notice(format!("The checkpoint was not written: {error}.")),
+            },
+            Err(error) => self.recover(error).await,
+        }
+    }
+
+    /// Keeps the run in the store and in memory, unless nothing has happened since it was kept
+    /// or it holds values that are no numbers.
+    pub(super) async fn save(&mut self) {
+        let Some(trainer) = &self.trainer else { return };
+        if self.saved.step == Some(trainer.step) {
+            return;
+        }
+        let start = Instant::now();
+        let Ok(checkpoint) = trainer.checkpoint().await else { return };
+        let step = checkpoint.step;
+        if checkpoint.is_finite() {
+            match checkpoint.to_bytes() {
+                Ok(bytes) => {
+                    match self.store.save(&checkpoint, &bytes).await {
+                        Ok(true) => (self.emit)(Event::Saved { step }),
+                        Ok(false) => {}
+                        Err(error) => self.notice(format!("The run was not saved: {error}.")),
+                    }
+                    self.saved.bytes = Some(bytes);
+                }
+                Err(error) => self.notice(format!("The run was not saved: {error}.")),
+            }
+        }
+        (self.saved.at, self.saved.took, self.saved.step) =
+            (Instant::now(), start.elapsed(), Some(step));
+    }
+}

@@ -1,0 +1,34 @@
+//! The last saved state of a run, and when it is due to be saved again.
+
+use web_time::{Duration, Instant};
+
+/// Longest that a run goes without being saved.
+const SAVE_EVERY: Duration = Duration::from_secs(10);
+/// Share of the time that saving may take while training: 1 / 20.
+const SAVE_SHARE: u32 = 20;
+
+/// The last saved state of the run: the one to go back to if the device is lost.
+pub(super) struct Saved {
+    pub(super) at: Instant,
+    pub(super) took: Duration,
+    pub(super) bytes: Option<Vec<u8>>,
+    /// `None` if something else than a step has happened since.
+    pub(super) step: Option<usize>,
+}
+
+impl Saved {
+    /// A run whose `step` needs no saving.
+    pub(super) fn at(step: usize) -> Self {
+        Self { at: Instant::now(), took: Duration::ZERO, bytes: None, step: Some(step) }
+    }
+
+    /// Notes that the run is no longer as it was saved.
+    pub(super) fn forget(&mut self) {
+        self.step = None;
+    }
+
+    /// True if the run is to be saved again while it trains.
+    pub(super) fn is_due(&self) -> bool {
+        self.at.elapsed() > SAVE_EVERY.max(self.took * SAVE_SHARE)
+    }
+}

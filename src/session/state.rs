@@ -1,0 +1,78 @@
+//! The state of a session.
+
+use web_time::Instant;
+
+use super::analysis_view::AnalysisView;
+use super::aside::Aside;
+use super::job::Job;
+use super::pace::Pace;
+use super::saved::Saved;
+use super::steps::Steps;
+use super::storage::RunStorage;
+use super::throttle::Throttle;
+use super::undo::Undo;
+use crate::device::OpenDevice;
+use crate::generate::Sampler;
+use crate::interp::trace::Logits;
+use crate::learn::Trainer;
+use crate::protocol::{Event, SampleOptions};
+
+/// A run, and the work on it. `emit` is called with each event.
+pub(super) struct Session<E: Fn(Event)> {
+    pub(super) emit: E,
+    pub(super) store: RunStorage,
+    pub(super) device: Option<OpenDevice>,
+    pub(super) trainer: Option<Trainer>,
+    pub(super) running: bool,
+    pub(super) sampler: Option<Sampler>,
+    pub(super) job: Option<Job>,
+    /// The prompt that is inspected, and how its characters are drawn.
+    pub(super) inspected: SampleOptions,
+    /// The logits of the last trace.
+    pub(super) logits: Option<Logits>,
+    pub(super) steps: Steps,
+    pub(super) undo: Undo,
+    pub(super) pace: Pace,
+    pub(super) trace_throttle: Throttle,
+    pub(super) analysis: AnalysisView,
+    /// Time of the job's last report.
+    pub(super) last_report: Option<Instant>,
+    pub(super) saved: Saved,
+    pub(super) aside: Aside,
+}
+
+impl<E: Fn(Event)> Session<E> {
+    pub(super) fn new(emit: E, store: RunStorage) -> Self {
+        Self {
+            emit,
+            store,
+            device: None,
+            trainer: None,
+            running: false,
+            sampler: None,
+            job: None,
+            inspected: SampleOptions { prompt: String::new(), ..SampleOptions::default() },
+            logits: None,
+            steps: Steps::new(),
+            undo: Undo::default(),
+            pace: Pace::new(),
+            trace_throttle: Throttle::new(),
+            analysis: AnalysisView::new(),
+            last_report: None,
+            saved: Saved::at(0),
+            aside: Aside::default(),
+        }
+    }
+
+    pub(super) fn notice(&self, text: impl Into<String>) {
+        (self.emit)(Event::Notice { text: text.into() });
+    }
+
+    pub(super) fn refuse(&self, reason: impl ToString) {
+        (self.emit)(Event::Refused { reason: reason.to_string() });
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        !self.running && self.sampler.is_none() && self.job.is_none() && self.analysis.is_idle()
+    }
+}

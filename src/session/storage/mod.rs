@@ -1,0 +1,11 @@
+//! The place where a session keeps its run: a file at the terminal, the browser's storage in the page.
+
+#[cfg(not(target_family = "wasm"))]
+mod native;
+#[cfg(target_family = "wasm")]
+mod wasm;
+
+#[cfg(not(target_family = "wasm"))]
+pub use native::RunStorage;
+#[cfg(target_family = "wasm")]
+pub use wasm::RunStorage;

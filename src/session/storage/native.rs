@@ -1,0 +1,60 @@
+//! A run kept in a file.
+
+use std::path::PathBuf;
+
+use crate::base::file::replace_file;
+use crate::checkpoint::Checkpoint;
+
+/// A file that holds the run as it was last saved, and a folder for some of its steps.
+#[derive(Clone, Debug, Default)]
+pub struct RunStorage {
+    file: Option<PathBuf>,
+    steps: Option<PathBuf>,
+}
+
+impl RunStorage {
+    /// Keeps the run in `file`.
+    pub fn file(file: PathBuf) -> Self {
+        Self { file: Some(file), steps: None }
+    }
+
+    /// Keeps nothing.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Also keeps steps, in `folder` if it is given.
+    pub fn with_steps(self, folder: Option<PathBuf>) -> Self {
+        Self { steps: folder, ..self }
+    }
+
+    pub fn keeps_steps(&self) -> bool {
+        self.steps.is_some()
+    }
+
+    /// Writes `step{N}.safetensors`.
+    ///
+    /// # Errors
+    /// A sentence naming the file.
+    pub fn keep_step(&self, step: &Checkpoint) -> Result<(), String> {
+        let Some(folder) = &self.steps else { return Ok(()) };
+        let file = folder.join(format!("step{}.safetensors", step.step));
+        let bytes = step.to_bytes().map_err(|e| format!("writing {}: {e}", file.display()))?;
+        replace_file(&file, &bytes).map_err(|e| format!("writing {}: {e}", file.display()))
+    }
+
+    /// A terminal resumes what it is told to, never what it finds.
+    pub async fn latest(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Writes the run; `false` if there is nowhere to.
+    ///
+    /// # Errors
+    /// A sentence naming the file.
+    pub async fn save(&self, _: &Checkpoint, bytes: &[u8]) -> Result<bool, String> {
+        let Some(file) = &self.file else { return Ok(false) };
+        replace_file(file, bytes).map_err(|e| format!("writing {}: {e}", file.display()))?;
+        Ok(true)
+    }
+}

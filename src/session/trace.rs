@@ -1,0 +1,58 @@
+//! Traces of the prompt that is inspected.
+
+use web_time::Instant;
+
+use super::state::Session;
+use super::throttle::Throttle;
+use crate::interp::trace;
+use crate::interp::trace::{Logits, TraceError};
+use crate::learn::Trainer;
+use crate::protocol::{Event, Trace};
+
+impl<E: Fn(Event)> Session<E> {
+    pub(super) async fn trace(&mut self) {
+        let Some(trainer) = &self.trainer else { return };
+        if self.inspected.prompt.is_empty() {
+            return;
+        }
+        let start = Instant::now();
+        match self.trace_beside(trainer).await {
+            Ok((trace, logits)) => {
+                (self.emit)(Event::Trace(trace));
+                self.logits = Some(logits);
+                self.report_expected();
+            }
+            Err(TraceError::Device(error)) => return self.recover(error).await,
+            Err(error) => {
+                self.logits = None;
+                self.inspected.prompt.clear(); // said once, not at every trace
+                self.notice(format!("The prompt was not traced: {error}."));
+            }
+        }
+        self.trace_throttle = Throttle::after(start.elapsed());
+    }
+
+    /// The trace of the step that is looked at, less the patterns of the one beside it.
+    pub(super) async fn trace_beside(
+        &self,
+        trainer: &Trainer,
+    ) -> Result<(Trace, Logits), TraceError> {
+        let earlier = |of: Option<(usize, &Vec<f32>)>| of.map(|(step, flat)| (step, flat.clone()));
+        let prompt = &self.inspected.prompt;
+        let (mut trace, logits) =
+            trace::trace(trainer, prompt, earlier(self.steps.visited())).await?;
+        if let Some(beside) = earlier(self.steps.step_beside()) {
+            let (other, _) = trace::trace(trainer, prompt, Some(beside)).await?;
+            trace.against = Some(other.step);
+            let patterns = trace.patterns.iter_mut().zip(other.patterns);
+            patterns.for_each(|(value, other)| *value -= other);
+        }
+        Ok((trace, logits))
+    }
+
+    pub(super) fn report_expected(&self) {
+        if let (Some(logits), Some(trainer)) = (&self.logits, &self.trainer) {
+            (self.emit)(Event::Expected(logits.expected(trainer, &self.inspected)));
+        }
+    }
+}

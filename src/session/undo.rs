@@ -1,0 +1,31 @@
+//! The way back from operations.
+
+use crate::checkpoint::Checkpoint;
+
+/// Most states kept to go back to, and most bytes of them.
+const MOST_STATES: usize = 16;
+const MOST_BYTES: usize = 128 << 20;
+
+/// The run before each operation that can be taken back, oldest first.
+#[derive(Default)]
+pub(super) struct Undo {
+    pub(super) before: Vec<Checkpoint>,
+}
+
+impl Undo {
+    /// Keeps a state, in place of the oldest ones if there is no room; `false` if there is none for it
+    /// alone.
+    pub(super) fn keep(&mut self, state: Checkpoint) -> bool {
+        self.before.push(state);
+        let bytes = |of: &[Checkpoint]| of.iter().map(size).sum::<usize>();
+        while self.before.len() > MOST_STATES || bytes(&self.before) > MOST_BYTES {
+            self.before.remove(0);
+        }
+        !self.before.is_empty()
+    }
+}
+
+fn size(state: &Checkpoint) -> usize {
+    let vectors = if state.moments.is_some() { 3 } else { 1 };
+    4 * vectors * state.parameters.len() + state.bank.bytes()
+}

@@ -1,0 +1,153 @@
+//! Checkpoints of earlier versions go on as they did then: `tests/checkpoints/make.py` had a binary of that
+//! time write them, and what it made of them itself.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+use confab::checkpoint::Checkpoint;
+use confab::config::MemoryLimits;
+use confab::protocol::{LossPoint, SampleOptions};
+use confab::sample::Sampler;
+use confab::trainer::Trainer;
+use futures::executor::block_on;
+use serde::Deserialize;
+
+/// Folders of `tests/checkpoints/`.
+const VERSIONS: &[&str] = &["v1"];
+const LIMITS: MemoryLimits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
+/// How far losses may be from those of another build, in nats per character.
+const TOLERANCE: f32 = 1e-5;
+
+/// What the binary that wrote a checkpoint made of it.
+#[derive(Deserialize)]
+struct Expected {
+    covers: String,
+    prompt: String,
+    max_chars: usize,
+    /// A greedy sample, with its prompt.
+    text: String,
+    /// Of the next steps; nothing of a model that brought nothing to train on.
+    losses: Vec<LossPoint>,
+}
+
+/// A checkpoint of an earlier version.
+struct Kept {
+    file: PathBuf,
+    bytes: Vec<u8>,
+    expected: Expected,
+}
+
+impl Kept {
+    fn open(&self) -> Result<Checkpoint, String> {
+        Checkpoint::from_bytes(&self.bytes).map_err(|error| error.to_string())
+    }
+
+    fn resume(&self, checkpoint: Checkpoint) -> Result<Trainer, String> {
+        Trainer::resume(checkpoint, Device::flex(), &LIMITS).map_err(|error| error.to_string())
+    }
+}
+
+fn folder(version: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/checkpoints").join(version)
+}
+
+fn kept() -> Vec<Kept> {
+    let of_version = |version: &&str| {
+        let text = fs::read_to_string(folder(version).join("expected.json")).unwrap();
+        let expected: BTreeMap<String, Expected> = serde_json::from_str(&text).unwrap();
+        expected.into_iter().map(|(name, expected)| {
+            let file = folder(version).join(format!("{name}.safetensors"));
+            let bytes = fs::read(&file).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
+            Kept { file, bytes, expected }
+        })
+    };
+    VERSIONS.iter().flat_map(of_version).collect()
+}
+
+/// Fails with the name of every checkpoint of which `check` tells what is wrong.
+fn each(check: impl Fn(&Kept) -> Result<(), String>) {
+    let failed: Vec<String> = kept()
+        .iter()
+        .filter_map(|kept| {
+            let why = check(kept).err()?;
+            Some(format!("{} ({}): {why}", kept.file.display(), kept.expected.covers))
+        })
+        .collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn of_every_checkpoint_it_is_known_what_is_expected() {
+    let mut known: Vec<PathBuf> = kept().into_iter().map(|kept| kept.file).collect();
+    let mut there: Vec<PathBuf> = VERSIONS
+        .iter()
+        .flat_map(|version| fs::read_dir(folder(version)).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|of| of == "safetensors"))
+        .collect();
+    known.sort();
+    there.sort();
+    assert_eq!(known, there);
+}
+
+#[test]
+fn a_checkpoint_that_is_written_again_is_the_same() {
+    each(|kept| {
+        let checkpoint = kept.open()?;
+        let bytes = checkpoint.to_bytes().map_err(|error| error.to_string())?;
+        let again = Checkpoint::from_bytes(&bytes).map_err(|error| error.to_string())?;
+        match again == checkpoint {
+            true => Ok(()),
+            false => Err("it is another one when written again".into()),
+        }
+    });
+}
+
+#[test]
+fn greedy_samples_are_those_of_the_version_that_wrote_it() {
+    each(|kept| {
+        let Expected { prompt, max_chars, text, .. } = &kept.expected;
+        let trainer = kept.resume(kept.open()?)?;
+        let options = SampleOptions {
+            prompt: prompt.clone(),
+            temperature: 0.0,
+            max_chars: *max_chars,
+            ..SampleOptions::default()
+        };
+        let mut sampler = Sampler::new(&trainer, options).map_err(|error| error.to_string())?;
+        while block_on(sampler.next(&trainer.task)).unwrap().is_some() {}
+        match sampler.text() == text {
+            true => Ok(()),
+            false => Err(format!("it writes {:?} where {text:?} is expected", sampler.text())),
+        }
+    });
+}
+
+#[test]
+fn resumed_runs_have_the_losses_of_the_version_that_wrote_them() {
+    each(|kept| {
+        let Some(last) = kept.expected.losses.last() else { return Ok(()) };
+        let mut checkpoint = kept.open()?;
+        // As `--resume` with `--steps`, of a run that has ended.
+        let steps = &mut checkpoint.config.train.steps;
+        *steps = last.step.max(*steps);
+        let mut trainer = kept.resume(checkpoint)?;
+        for expected in &kept.expected.losses {
+            let got = block_on(trainer.step()).unwrap().loss;
+            let is_near = |a: f32, b: f32| (a - b).abs() <= TOLERANCE;
+            let is_validation_near = match (got.val_loss, expected.val_loss) {
+                (Some(got), Some(expected)) => is_near(got, expected),
+                (got, expected) => got == expected,
+            };
+            let is_same = got.step == expected.step
+                && is_near(got.train_loss, expected.train_loss)
+                && is_validation_near;
+            if !is_same {
+                return Err(format!("{got:?} where {expected:?} is expected"));
+            }
+        }
+        Ok(())
+    });
+}

@@ -1,0 +1,100 @@
+//! Models that the user saves and loads: from a file, from the browser's storage, from beside the page.
+
+use std::collections::VecDeque;
+
+use confab::protocol::{Command, NamedFile};
+use confab::run::DeviceChoice;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use super::{Actions, Origin};
+use crate::browser;
+
+/// A trained checkpoint that is shipped with the page.
+const EXAMPLE: &str = "assets/demo.safetensors";
+const MOST_CHECKPOINT_MIB: f64 = 512.0;
+
+impl Actions {
+    pub fn save_checkpoint(&self) {
+        if self.state.model.with_untracked(Option::is_some) {
+            self.send(Command::SaveCheckpoint);
+        } else {
+            self.state.notify("There is no run to save yet. Press Train first.");
+        }
+    }
+
+    /// A run's one file, or those of another's model.
+    pub fn load_checkpoint(self, files: Vec<web_sys::File>) {
+        let size: f64 = files.iter().map(|file| file.size()).sum();
+        let most = MOST_CHECKPOINT_MIB;
+        let mib = (size / f64::from(1 << 20)).ceil();
+        if mib > most {
+            return self.state.notify(format!(
+                "The checkpoint was not loaded: it has {mib} MiB, and the page takes at most {most}. \
+                 `confab import` takes larger ones at the terminal."
+            ));
+        }
+        spawn_local(async move {
+            let mut read = Vec::new();
+            for file in files {
+                let name = file.name();
+                match browser::read_bytes(&file).await {
+                    Ok(bytes) => read.push(NamedFile { name, bytes }),
+                    Err(reason) => {
+                        return self.state.notify(format!("{name} could not be read: {reason}."));
+                    }
+                }
+            }
+            if !read.is_empty() {
+                self.load(Origin::File, read);
+            }
+        });
+    }
+
+    /// Loads the shipped example, unless something else has come in the meantime.
+    pub fn load_example(self) {
+        spawn_local(async move {
+            let Some(bytes) = browser::fetch_bytes(EXAMPLE).await else { return };
+            let is_untouched = self.state.model.with_untracked(Option::is_none)
+                && self.pending.with_value(VecDeque::is_empty)
+                && self.state.resumable.with_untracked(Option::is_none);
+            if is_untouched {
+                self.load(Origin::Example, vec![NamedFile { name: EXAMPLE.into(), bytes }]);
+            }
+        });
+    }
+
+    /// Loads a model of the gallery.
+    pub(super) fn load_trained(self, name: String) {
+        spawn_local(async move {
+            match browser::fetch_bytes(&format!("assets/gallery/{name}.safetensors")).await {
+                Some(bytes) => self.load(Origin::File, vec![NamedFile { name, bytes }]),
+                None => self.state.notify(format!(
+                    "The trained model “{name}” could not be fetched. Open its link again, or train \
+                     one yourself."
+                )),
+            }
+        });
+    }
+
+    fn load(&self, origin: Origin, files: Vec<NamedFile>) {
+        let device = match origin {
+            Origin::Example => DeviceChoice::Cpu,
+            _ => self.state.device_choice.get_untracked(),
+        };
+        self.request(origin, Command::LoadCheckpoint { files, device });
+    }
+
+    pub fn resume(&self) {
+        self.state.resumable.set(None);
+        let device = self.state.device_choice.get_untracked();
+        self.request(Origin::Storage, Command::Resume { device });
+    }
+
+    pub fn decline_resumable(&self) {
+        self.state.resumable.set(None);
+        if self.state.model.with_untracked(Option::is_none) {
+            self.load_example();
+        }
+    }
+}

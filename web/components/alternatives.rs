@@ -1,0 +1,104 @@
+use confab::figure::show_token;
+use confab::protocol::Alternative;
+use leptos::prelude::*;
+
+use super::controls::live;
+use super::trace::Shown;
+use crate::state::{Inspected, use_state};
+use crate::tables;
+
+/// The alternatives of the chosen character as bars.
+#[component]
+pub fn Bars() -> impl IntoView {
+    let state = use_state();
+    let Shown(trace) = expect_context();
+    let place = Memo::new(move |_| {
+        let last = trace.with(|trace| trace.as_ref().map(|trace| trace.tokens.len()))?;
+        state.inspected.get().or(Some(Inspected::AfterPrompt(last.checked_sub(1)?)))
+    });
+    let alternatives = use_alternatives(move || place.get());
+    let picked = move || match place.get()? {
+        Inspected::AfterPrompt(index) => {
+            trace.with(|trace| trace.as_ref()?.tokens.get(index + 1).cloned())
+        }
+        Inspected::Sampled(index) => state
+            .sample
+            .with(|sample| sample.characters.get(index).map(|report| report.picked.clone())),
+    };
+    let heading = move || match (place.get(), picked()) {
+        (Some(Inspected::Sampled(index)), Some(picked)) => {
+            format!("Written character {}: “{}”", index + 1, show_token(&picked))
+        }
+        (Some(Inspected::AfterPrompt(index)), Some(picked)) => {
+            format!("Given character {}: “{}”", index + 2, show_token(&picked))
+        }
+        _ => "What comes next".to_owned(),
+    };
+    let rows = move || {
+        let picked = picked();
+        let bar = |alternative| show_bar(alternative, picked.as_deref());
+        alternatives().unwrap_or_default().into_iter().map(bar).collect::<String>()
+    };
+    let is_missing = move || {
+        let picked = picked()?;
+        let has_it = alternatives()?.iter().any(|a| a.token == picked);
+        (!has_it).then(|| format!("“{}” is not among the likeliest shown.", show_token(&picked)))
+    };
+    // A sample's probabilities are those at temperature 1.
+    let drawing = move || match place.get()? {
+        Inspected::Sampled(_) => None,
+        Inspected::AfterPrompt(index) => state.expected.with(|expected| {
+            let expected = expected.as_ref()?;
+            let (drawn, entropy) = (expected.drawn.get(index)?, expected.entropies.get(index)?);
+            Some(format!(
+                "At temperature {}: entropy {entropy:.3} nats; seed {} draws “{}”.",
+                state.temperature.get(),
+                state.sample_seed.get(),
+                show_token(drawn)
+            ))
+        }),
+    };
+    view! {
+        <h3>{live(heading)}</h3>
+        <table class="bars" data-testid="probabilities">
+            <thead class="visually-hidden">
+                <tr>
+                    <th>"Character"</th>
+                    <th>"Probability"</th>
+                </tr>
+            </thead>
+            <tbody inner_html=rows></tbody>
+        </table>
+        <p class="hint">{live(move || is_missing().unwrap_or_default())}</p>
+        <p class="hint" data-testid="drawing">{live(move || drawing().unwrap_or_default())}</p>
+    }
+}
+
+fn show_bar(alternative: Alternative, picked: Option<&str>) -> String {
+    let Alternative { token, probability, logit } = alternative;
+    let is_picked = picked == Some(&token);
+    format!(
+        "<tr{} title=\"logit {logit:.3}\"><th scope=row class=mono>{}</th><td class=bar>{}</td>\
+         <td class=number>{:.1}%</td><td class=logit>{logit:.2}</td><td class=mark>{}</td></tr>",
+        if is_picked { " class=picked" } else { "" },
+        tables::escape(&show_token(&token)),
+        tables::bar(probability.into()),
+        100.0 * probability,
+        if is_picked { "✓" } else { "" },
+    )
+}
+
+/// The alternatives at `place`.
+fn use_alternatives(
+    place: impl Fn() -> Option<Inspected> + Copy + Send + Sync + 'static,
+) -> impl Fn() -> Option<Vec<Alternative>> + Copy + Send + Sync + 'static {
+    let state = use_state();
+    move || match place()? {
+        Inspected::AfterPrompt(index) => {
+            state.expected.with(|expected| expected.as_ref()?.next.get(index).cloned())
+        }
+        Inspected::Sampled(index) => state
+            .sample
+            .with(|sample| sample.characters.get(index).map(|report| report.alternatives.clone())),
+    }
+}

@@ -1,0 +1,50 @@
+use std::borrow::Cow;
+
+use confab::figure::{Axis, Content, Figure, Grid, show_token};
+use confab::protocol::Trace;
+
+/// One head, or the mean of a layer's heads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    pub layer: usize,
+    pub head: Option<usize>,
+}
+
+impl Head {
+    /// `L0H3`, or `L0 mean`.
+    pub fn label(self) -> String {
+        match self.head {
+            Some(head) => format!("L{}H{head}", self.layer),
+            None => format!("L{} mean", self.layer),
+        }
+    }
+
+    /// Its pattern, `[query, key]`; `None` if the traced model has no such head.
+    pub fn pattern(self, trace: &Trace) -> Option<Cow<'_, [f32]>> {
+        if self.layer >= trace.n_layers || self.head.is_some_and(|head| head >= trace.n_heads) {
+            return None;
+        }
+        Some(match self.head {
+            Some(head) => Cow::Borrowed(trace.pattern(self.layer, head)),
+            None => Cow::Owned(trace.layer_mean(self.layer)),
+        })
+    }
+
+    pub fn figure(self, trace: &Trace) -> Option<Figure> {
+        let labels: Vec<String> = trace.tokens.iter().map(|token| show_token(token)).collect();
+        let axis = |name| Axis::new(name, labels.clone());
+        let values = self.pattern(trace)?.into_owned();
+        let grid = Grid::pattern(axis("query"), axis("key"), values);
+        let grid = if trace.against.is_none() { grid.within([0.0, 1.0]) } else { grid };
+        Some(Figure {
+            title: format!("Pattern of {}", self.label()),
+            note: match trace.against {
+                Some(step) => {
+                    format!("What each query (row) reads, less what it read at step {step}.")
+                }
+                None => "What each query (row) reads of the keys up to it; a row sums to 1.".into(),
+            },
+            content: Content::Grid(grid),
+        })
+    }
+}

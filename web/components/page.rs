@@ -1,0 +1,76 @@
+//! The page itself: its head, its panels and what runs as long as it is open.
+
+use leptos::ev;
+use leptos::prelude::*;
+
+use super::bench::Bench;
+use super::experiment::Experiment;
+use super::gallery::Gallery;
+use super::inspector::Inspector;
+use super::keys::{self, Keys};
+use super::loss::Loss;
+use super::prompt;
+use super::samples::Samples;
+use super::status::{ResumeBanner, StatusBar};
+use super::theme::Dark;
+use super::toolbar::Toolbar;
+use crate::actions::Actions;
+use crate::browser;
+use crate::events;
+use crate::state::State;
+
+#[component]
+pub fn Page() -> impl IntoView {
+    let state = State::new();
+    provide_context(state);
+    let actions = Actions::new(state, events::receive);
+    provide_context(actions);
+    provide_context(Dark(browser::watch_dark_theme()));
+
+    actions.follow_link();
+    let on_hash = window_event_listener(ev::hashchange, move |_| {
+        actions.follow_link();
+    });
+    on_cleanup(move || on_hash.remove());
+    actions.watch_task();
+    let is_bench = browser::has_query("bench");
+    if !is_bench {
+        keys::listen(actions);
+        prompt::inspect_prompt();
+    }
+
+    view! {
+        <header class="top">
+            <h1>"Confab"</h1>
+            <p class="intro">
+                "Train a small transformer on a memory task, here in your browser, and watch it "
+                "remember, forget and make things up."
+            </p>
+        </header>
+        <Gallery/>
+        {if is_bench {
+            view! { <Bench/> }.into_any()
+        } else {
+            view! { <Work/> }.into_any()
+        }}
+        <StatusBar/>
+    }
+}
+
+/// The panels to work with a model.
+#[component]
+fn Work() -> impl IntoView {
+    view! {
+        <Toolbar/>
+        <ResumeBanner/>
+        <main class="columns">
+            <Experiment/>
+            <div class="centre">
+                <Loss/>
+                <Samples/>
+            </div>
+            <Inspector/>
+        </main>
+        <Keys/>
+    }
+}
