@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     confab::device::keep_freed_memory();
+    confab::device::quiet_drivers();
     match cli::run() {
         Ok(()) => ExitCode::SUCCESS,
         // A reader that has seen enough, as `head`, is no failure.

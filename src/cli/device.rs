@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches};
 use confab::device::OpenDevice;
+use confab::generate::MAX_HOST_PARAMETERS;
 use confab::run::DeviceChoice;
 use futures::executor::block_on;
 
@@ -28,6 +29,19 @@ pub fn choice(matches: &ArgMatches) -> DeviceChoice {
 /// Opens the device that `--device` names, saying on standard error what the user should know.
 pub fn open_chosen(matches: &ArgMatches) -> Result<OpenDevice> {
     open(choice(matches))
+}
+
+/// Opens a device for a model of so many parameters that is not trained. With `auto`, a small model is looked into
+/// on the CPU, and a large one too where there is no GPU, without a word: neither matters to the user.
+pub fn open_to_look(matches: &ArgMatches, parameters: usize) -> Result<OpenDevice> {
+    match choice(matches) {
+        DeviceChoice::Auto if parameters <= MAX_HOST_PARAMETERS => open(DeviceChoice::Cpu),
+        DeviceChoice::Auto => {
+            let opened = block_on(confab::device::open(DeviceChoice::Auto));
+            Ok(opened.map_err(anyhow::Error::msg)?.0)
+        }
+        named => open(named),
+    }
 }
 
 pub fn open(choice: DeviceChoice) -> Result<OpenDevice> {

@@ -50,6 +50,6 @@ pub fn load_run_with_records(matches: &ArgMatches) -> Result<Trainer> {
 /// The run in `file`, on the device that the command line names.
 pub fn load_run_of(file: &Path, matches: &ArgMatches) -> Result<Trainer> {
     let checkpoint = load_checkpoint(file)?;
-    let opened = super::device::open_chosen(matches)?;
+    let opened = super::device::open_to_look(matches, checkpoint.parameters.len())?;
     Trainer::resume(checkpoint, opened.device, &opened.limits).with_context(|| loading(file))
 }

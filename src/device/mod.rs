@@ -17,7 +17,7 @@ use native as target;
 use wasm as target;
 
 #[cfg(not(target_family = "wasm"))]
-pub use native::keep_freed_memory;
+pub use native::{keep_freed_memory, quiet_drivers};
 pub use open::open;
 pub use open_device::OpenDevice;
 #[cfg(not(target_family = "wasm"))]

@@ -17,6 +17,17 @@ pub const AUTO: DeviceChoice = DeviceChoice::Webgpu;
 /// Nothing else runs on a session's thread.
 pub async fn yield_now() {}
 
+/// Keeps Mesa's layer that selects a device from asking a desktop which one it is on, where there is no desktop: it
+/// would print errors. To be called before other threads run.
+pub fn quiet_drivers() {
+    let has_desktop =
+        ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
+    if cfg!(target_os = "linux") && !has_desktop {
+        // SAFETY: no other thread runs yet that could read the environment.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
+    }
+}
+
 /// Keeps memory that was freed for the next tensor. The C library of Linux gives large pieces
 /// back at once, and every step then waits for the same pages to be mapped anew: a third of its
 /// time.

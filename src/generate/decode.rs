@@ -13,7 +13,7 @@ use crate::model::gpt::Caches;
 use crate::model::{Gpt, Model};
 
 /// Most parameters of a small model.
-const MOST_PARAMETERS: usize = 8 << 20;
+pub const MAX_HOST_PARAMETERS: usize = 8 << 20;
 
 /// Decoder with the model's weights at its creation, even if training goes on.
 pub struct Decoder {
@@ -36,7 +36,7 @@ enum Executor {
 
 impl Decoder {
     pub fn new(model: &Model) -> Self {
-        let is_near = model.layout.len() <= MOST_PARAMETERS || is_cpu(&model.device());
+        let is_near = model.layout.len() <= MAX_HOST_PARAMETERS || is_cpu(&model.device());
         if is_near { Self::in_loops(model) } else { Self::on_gpu(model) }
     }
 

@@ -8,7 +8,7 @@ mod prompt;
 mod sample;
 mod write;
 
-pub use decode::Decoder;
+pub use decode::{Decoder, MAX_HOST_PARAMETERS};
 pub use host::read_back;
 pub use probability::{
     alternatives, descending, draw, entropy, log_sum_exp, probabilities, sample, surprisal,
