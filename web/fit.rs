@@ -49,6 +49,7 @@ fn find_knob(error: &ConfigError) -> &'static str {
         ConfigError::KeyWidth { .. } => "model.memory.d_key",
         ConfigError::Context { .. } => "model.context",
         ConfigError::Memory { .. } => "train.batch",
+        ConfigError::Parts { key, .. } => key,
         ConfigError::Task(_) => "task.text.text",
         ConfigError::Unknown(_) => "",
     }

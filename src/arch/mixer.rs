@@ -3,7 +3,7 @@
 use super::memory::Memorizing;
 use super::norm::Norm;
 use super::spec::{Dim, Init, ParamSpec};
-use crate::config::{MixerKind, ModelConfig};
+use crate::config::{ConfigError, MixerKind, ModelConfig};
 
 /// The mixer of a layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +24,16 @@ impl Mixer {
             MixerKind::Softmax => {
                 Self::Softmax(SoftmaxAttention { memory: Memorizing::of(config, layer) })
             }
+        }
+    }
+
+    /// Checks that the other parts go together with the mixer.
+    ///
+    /// # Errors
+    /// [`ConfigError::Parts`], with a setting that works.
+    pub(super) fn check(config: &ModelConfig) -> Result<(), ConfigError> {
+        match config.mixer {
+            MixerKind::Softmax => Ok(()),
         }
     }
 

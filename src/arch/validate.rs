@@ -1,5 +1,6 @@
 //! Conditions on a configuration before a run begins.
 
+use super::mixer::Mixer;
 use crate::config::{
     ConfigError, KNOBS, MAX_D_MODEL, MAX_HEADS_WIDTH, MemoryKind, ModelConfig, Positions, RunConfig, layers,
 };
@@ -21,6 +22,7 @@ impl RunConfig {
             return Err(ConfigError::Contributions);
         }
         self.model.validate_memory_layers()?;
+        Mixer::check(&self.model)?;
         self.validate_context(SHORTEST)
     }
 

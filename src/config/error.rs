@@ -53,6 +53,9 @@ pub enum ConfigError {
         advise(.works)
     )]
     Memory { needs: u64, has: u64, what: &'static str, works: Option<usize> },
+    /// Parts of a model that do not go together.
+    #[error("{why}")]
+    Parts { key: &'static str, why: String },
     #[error("the task cannot be made: {0}")]
     Task(String),
 }

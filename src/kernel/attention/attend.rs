@@ -17,7 +17,7 @@ pub fn attend(qkv: Tensor<3>, n_heads: usize, mask: &Mask, dropout: Dropout) -> 
     let qkv = [qkv.into_dispatch()];
     if is_cpu {
         let hidden = match &mask.hidden {
-            Some(Hidden::Cpu(hidden)) => Some(hidden.clone()),
+            Some(Hidden::Cpu { values, .. }) => Some(values.clone()),
             _ => None,
         };
         fused::apply(cpu::Attend { n_heads, hidden, dropout }, qkv)

@@ -14,7 +14,10 @@ pub struct Mask {
 
 #[derive(Clone, Debug)]
 pub(super) enum Hidden {
-    Cpu(Arc<[bool]>), // [batch, key]
+    Cpu {
+        values: Arc<[bool]>, // [batch, key]
+        seq: usize,
+    },
     Gpu(Box<Tensor<2, Int>>),
 }
 
@@ -28,10 +31,30 @@ impl Mask {
     /// `hidden`: `[batch, seq]`
     pub fn causal(hidden: Option<Tensor<2, Bool>>) -> Self {
         let hidden = hidden.map(|hidden| match fused::is_cpu(&hidden.device()) {
-            true => Hidden::Cpu(hidden.into_data().iter::<bool>().collect()),
+            true => {
+                let [_, seq] = hidden.dims();
+                Hidden::Cpu { values: hidden.into_data().iter::<bool>().collect(), seq }
+            }
             false => Hidden::Gpu(Box::new(hidden.int())),
         });
         Self { hidden }
+    }
+
+    /// 1 for each key, or 0 if it is hidden, `[batch, seq, 1]`; `None` if none is hidden.
+    pub fn shown(&self, device: &Device) -> Option<Tensor<3>> {
+        let hidden = match self.hidden.as_ref()? {
+            Hidden::Gpu(hidden) => {
+                let hidden = (**hidden).clone().float();
+                let is_constant = !device.is_autodiff() || hidden.is_autodiff();
+                if is_constant { hidden } else { hidden.autodiff() }
+            }
+            Hidden::Cpu { values, seq } => {
+                let numbers: Vec<f32> = values.iter().map(|hidden| f32::from(*hidden)).collect();
+                let batch = numbers.len() / seq;
+                Tensor::from_data(TensorData::new(numbers, [batch, *seq]), device)
+            }
+        };
+        Some(hidden.neg().add_scalar(1.0).unsqueeze_dim::<3>(2))
     }
 
     /// Numbers added to scores, 0 or at most [`HIDDEN`]: `[batch or 1, 1, query, key]`.
@@ -43,8 +66,8 @@ impl Mask {
         let hidden = match &self.hidden {
             None => return added,
             Some(Hidden::Gpu(hidden)) => (**hidden).clone().float(),
-            Some(Hidden::Cpu(hidden)) => {
-                let values: Vec<f32> = hidden.iter().map(|hidden| f32::from(*hidden)).collect();
+            Some(Hidden::Cpu { values, .. }) => {
+                let values: Vec<f32> = values.iter().map(|hidden| f32::from(*hidden)).collect();
                 let batch = values.len() / seq;
                 Tensor::from_data(TensorData::new(values, [batch, seq]), device)
             }
