@@ -10,37 +10,17 @@ use crate::kernel::linear::Linear;
 
 #[derive(Clone, Debug)]
 pub struct Mlp {
-    w_in: Linear, // [d_model, d_mlp]
-    hidden: Hidden,
+    w_in: Linear,         // [d_model, d_mlp]
+    gate: Option<Linear>, // [d_model, d_mlp]
+    activation: Activation,
     w_out: Linear, // [d_mlp, d_model]
-}
-
-/// The way from `x` to the hidden layer.
-#[derive(Clone, Debug)]
-enum Hidden {
-    /// Fused with the first matrix.
-    Gelu,
-    Then(fn(Tensor<3>) -> Tensor<3>),
-    /// With `W_gate`, `[d_model, d_mlp]`.
-    Gated(Linear, fn(Tensor<3>) -> Tensor<3>),
 }
 
 impl Mlp {
     pub fn new(part: arch::Mlp, weights: &Weights, name: &str) -> Self {
         let [w_in, w_out] = ["in", "out"].map(|of| weights.linear(name, of));
-        let activate = match part.activation {
-            Activation::Gelu => gelu,
-            Activation::GeluTanh => gelu_tanh,
-            Activation::Relu => relu,
-            Activation::Relu2 => relu2,
-            Activation::Silu => silu,
-        };
-        let hidden = match part.activation {
-            _ if part.is_gated => Hidden::Gated(weights.linear(name, "gate"), activate),
-            Activation::Gelu => Hidden::Gelu,
-            _ => Hidden::Then(activate),
-        };
-        Self { w_in, hidden, w_out }
+        let gate = part.is_gated.then(|| weights.linear(name, "gate"));
+        Self { w_in, gate, activation: part.activation, w_out }
     }
 
     /// The residual stream after this layer has written into it.
@@ -49,25 +29,30 @@ impl Mlp {
     /// `x`: `[batch, seq, d_model]`, after the norm; `resid` and the result:
     /// `[batch, seq, d_model]`
     pub fn forward(&self, x: Tensor<3>, resid: Tensor<3>, dropout: Dropout) -> Tensor<3> {
-        let hidden = match &self.hidden {
-            Hidden::Gelu => self.w_in.apply_gelu(x),
-            Hidden::Then(activate) => activate(self.w_in.apply(x)),
-            Hidden::Gated(gate, activate) => activate(gate.apply(x.clone())) * self.w_in.apply(x),
+        let hidden = match &self.gate {
+            None => self.activate(&self.w_in, x),
+            Some(gate) => self.activate(gate, x.clone()) * self.w_in.apply(x),
         }; // [batch, seq, d_mlp]
         self.w_out.add(hidden, resid, dropout.site(3))
     }
+
+    /// The activation of a projection of `x`: `[batch, seq, d_mlp]`.
+    fn activate(&self, linear: &Linear, x: Tensor<3>) -> Tensor<3> {
+        match self.activation {
+            Activation::Gelu => linear.apply_gelu(x), // fused
+            Activation::GeluTanh => gelu_tanh(linear.apply(x)),
+            Activation::Relu => relu(linear.apply(x)),
+            Activation::Relu2 => relu2(linear.apply(x)),
+            Activation::Silu => silu(linear.apply(x)),
+        }
+    }
 }
 
-/// `x Φ(x)` by a hyperbolic tangent, which is written as the sigmoid that it is of.
+/// GPT-2's approximation of `x Φ(x)` by a hyperbolic tangent, which is written as a sigmoid here.
 fn gelu_tanh(x: Tensor<3>) -> Tensor<3> {
     let cube = x.clone() * x.clone() * x.clone();
     let inner = x.clone() + cube.mul_scalar(GELU_CUBE);
     x * sigmoid(inner.mul_scalar(GELU_SLOPE))
-}
-
-/// `x Φ(x)`, of a gate.
-fn gelu(x: Tensor<3>) -> Tensor<3> {
-    crate::kernel::gelu::gelu(x)
 }
 
 fn relu2(x: Tensor<3>) -> Tensor<3> {
