@@ -141,7 +141,7 @@ fn small() -> ModelConfig {
 }
 
 /// Dumps of what may differ from GPT-2, and the shapes they are of.
-fn variants() -> [Reference; 6] {
+fn variants() -> [Reference; 7] {
     let llama = ModelConfig {
         tied_head: false,
         norm: NormKind::Rms,
@@ -191,7 +191,9 @@ fn variants() -> [Reference; 6] {
         d_head: 2,
         ..small()
     };
+    let geglu = ModelConfig { bias: true, mlp: MlpKind::Geglu, d_mlp: 12, ..small() };
     [
+        Reference::of(dump!("geglu"), geglu),
         Reference::of(dump!("llama"), llama),
         Reference::of(dump!("swiglu_bias"), swiglu_bias),
         Reference::of(dump!("gpt2"), gpt2),

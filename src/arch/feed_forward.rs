@@ -48,6 +48,7 @@ impl Mlp {
             MlpKind::Relu => (Activation::Relu, false),
             MlpKind::Relu2 => (Activation::Relu2, false),
             MlpKind::Swiglu => (Activation::Silu, true),
+            MlpKind::Geglu => (Activation::Gelu, true),
         };
         Some(Self { activation, is_gated, d_mlp: config.d_mlp() })
     }

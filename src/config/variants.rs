@@ -42,6 +42,8 @@ pub enum MlpKind {
     Relu2,
     /// `silu(x W_gate) · x W_in` (Shazeer 2020).
     Swiglu,
+    /// `gelu(x W_gate) · x W_in` (Shazeer 2020).
+    Geglu,
     /// There is no feed-forward layer.
     None,
 }
@@ -53,6 +55,7 @@ impl_names! {
     Relu = "relu",
     Relu2 = "relu2",
     Swiglu = "swiglu",
+    Geglu = "geglu",
     None = "none",
 }
 
