@@ -21,6 +21,15 @@ pub enum MixerState {
     Softmax(KeyValues),
 }
 
+impl MixerState {
+    /// Numbers that it holds.
+    pub fn numbers(&self) -> usize {
+        match self {
+            Self::Softmax(cache) => cache.k.len() + cache.v.len(),
+        }
+    }
+}
+
 impl Mixer {
     pub fn new(config: &ModelConfig, parameters: Parameters, layer: usize) -> Self {
         let name = format!("blocks.{layer}.attn");

@@ -40,6 +40,14 @@ pub struct Cache {
     len: usize,
 }
 
+impl Cache {
+    /// Numbers that it holds.
+    pub fn numbers(&self) -> usize {
+        let states = self.layers.iter().map(MixerState::numbers).sum::<usize>();
+        states + self.added.iter().map(Vec::len).sum::<usize>()
+    }
+}
+
 /// Prompt tokens decoded at once, to bound the memory for patterns.
 const PROMPT_PART: usize = 64;
 

@@ -8,27 +8,28 @@ use crate::config::ModelConfig;
 #[derive(Clone, Debug)]
 pub struct Norm {
     kind: arch::Norm,
-    w: Vec<f32>,         // [width]
+    width: usize,
+    gain: Vec<f32>,      // [width], or one for all
     b: Option<Vec<f32>>, // [width]
 }
 
 impl Norm {
     /// Norm `name`, or the identity if the model lacks it.
     pub fn new(config: &ModelConfig, parameters: Parameters, name: &str) -> Self {
-        Self::of(arch::Norm::of(config), parameters, name)
+        Self::of(arch::Norm::of(config), config.d_model, parameters, name)
     }
 
     /// Norm `name` of each head's queries or keys, or the identity if the model lacks it.
     pub fn of_heads(config: &ModelConfig, parameters: Parameters, name: &str) -> Self {
-        Self::of(arch::Norm::of_heads(config), parameters, name)
+        Self::of(arch::Norm::of_heads(config), config.d_head(), parameters, name)
     }
 
-    fn of(kind: arch::Norm, parameters: Parameters, name: &str) -> Self {
+    fn of(kind: arch::Norm, width: usize, parameters: Parameters, name: &str) -> Self {
         let get = |part: &str| parameters.get(&format!("{name}.{part}"));
-        let w = get("w");
+        let gain = get(kind.gain_name());
         // A block without a feed-forward layer has no norm before it.
-        let kind = if w.is_some() { kind } else { arch::Norm::Identity };
-        Self { kind, w: w.unwrap_or_default(), b: get("b") }
+        let kind = if gain.is_some() { kind } else { arch::Norm::Identity };
+        Self { kind, width, gain: gain.unwrap_or_default(), b: get("b") }
     }
 
     /// # Shapes
@@ -38,10 +39,11 @@ impl Norm {
             return x.to_vec();
         }
         let mut y = Vec::with_capacity(x.len());
-        for x in x.chunks(self.w.len()) {
+        for x in x.chunks(self.width) {
             let (mean, scale) = self.moments(x);
             let share = scale.recip();
-            y.extend(x.iter().zip(&self.w).map(|(x, w)| (x - mean) * share * w));
+            let gains = self.gain.iter().cycle();
+            y.extend(x.iter().zip(gains).map(|(x, gain)| (x - mean) * share * gain));
         }
         if let Some(b) = &self.b {
             y.chunks_mut(b.len()).for_each(|y| add(y, b));

@@ -32,7 +32,7 @@ impl Norm {
     fn of(norm: arch::Norm, weights: &Weights, name: &str) -> Self {
         let get = |part: &str| weights.vector(&format!("{name}.{part}"));
         // A block without a feed-forward layer has no norm before it.
-        let Some(w) = get("w") else { return Self::Identity };
+        let Some(w) = get(norm.gain_name()) else { return Self::Identity };
         let scaling = match norm {
             arch::Norm::Identity => return Self::Identity,
             arch::Norm::Layer { epsilon } => Scaling { is_centred: true, epsilon },

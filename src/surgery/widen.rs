@@ -41,13 +41,13 @@ pub fn widen(
     let layout = Layout::new(old, before.tokenizer.vocab_size());
     let mut rng = ChaCha8Rng::seed_from_u64(seed(before));
     let parameters = copy(&layout, times, &before.parameters, |spec, values| match spec.role {
+        _ if spec.init == Init::RootWidth => {
+            values.iter_mut().for_each(|value| *value *= length_gain(spec, times));
+        }
         Role::Writes => values.iter_mut().for_each(|value| *value *= written),
         Role::Reads => {
             let parts = parts(values.len() / times, times, &mut rng);
             values.iter_mut().zip(parts).for_each(|(value, part)| *value *= part / written);
-        }
-        Role::Neither if spec.init == Init::RootWidth => {
-            values.iter_mut().for_each(|value| *value *= (times as f32).sqrt());
         }
         Role::Neither => {}
     });
@@ -55,11 +55,11 @@ pub fn widen(
         copy(&layout, times, values, |spec, values| {
             let is_copied = values.len() > spec.len();
             let gradient = match spec.role {
+                _ if spec.init == Init::RootWidth => length_gain(spec, times).recip(),
                 Role::Writes => 1.0 / (times as f32 * written),
                 Role::Reads => written,
                 // Copies of a gain share its gradient.
                 Role::Neither if is_copied => 1.0 / (times as f32 * written),
-                Role::Neither if spec.init == Init::RootWidth => (times as f32).sqrt().recip(),
                 Role::Neither => 1.0,
             };
             values.iter_mut().for_each(|value| *value *= gradient.powi(power));
@@ -71,6 +71,13 @@ pub fn widen(
     });
     let bank = before.bank.fit(&config.model);
     Ok(replace(before, config, parameters, moments, bank))
+}
+
+/// The factor on a gain of the whole stream's length, which becomes `√times` as long. One that a tied head reads
+/// through is shared out among the copies, too.
+fn length_gain(spec: &ParamSpec, times: usize) -> f32 {
+    let longer = (times as f32).sqrt();
+    if spec.role == Role::Reads { longer.recip() } else { longer }
 }
 
 /// Copies all parameters along the residual stream, and applies `scale` to each.
