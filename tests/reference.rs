@@ -141,7 +141,7 @@ fn small() -> ModelConfig {
 }
 
 /// Dumps of what may differ from GPT-2, and the shapes they are of.
-fn variants() -> [Reference; 7] {
+fn variants() -> [Reference; 8] {
     let llama = ModelConfig {
         tied_head: false,
         norm: NormKind::Rms,
@@ -191,9 +191,17 @@ fn variants() -> [Reference; 7] {
         d_head: 2,
         ..small()
     };
+    let scale_norm = ModelConfig {
+        bias: true,
+        norm: NormKind::Scale,
+        norm_eps: 1.0,
+        tied_head: false,
+        ..small()
+    };
     let geglu = ModelConfig { bias: true, mlp: MlpKind::Geglu, d_mlp: 12, ..small() };
     [
         Reference::of(dump!("geglu"), geglu),
+        Reference::of(dump!("scale_norm"), scale_norm),
         Reference::of(dump!("llama"), llama),
         Reference::of(dump!("swiglu_bias"), swiglu_bias),
         Reference::of(dump!("gpt2"), gpt2),

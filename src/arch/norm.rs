@@ -12,6 +12,8 @@ pub enum Norm {
     Layer { epsilon: f32 },
     /// `w x / √(mean of squares + ε)` (Zhang & Sennrich 2019).
     Rms { epsilon: f32 },
+    /// `g x / max(‖x‖, ε)`, with one trained `g` (Nguyen & Salazar 2019).
+    Scale { epsilon: f32 },
 }
 
 impl Norm {
@@ -21,6 +23,7 @@ impl Norm {
             NormKind::None => Self::Identity,
             NormKind::Layer => Self::Layer { epsilon },
             NormKind::Rms => Self::Rms { epsilon },
+            NormKind::Scale => Self::Scale { epsilon },
         }
     }
 
@@ -36,7 +39,7 @@ impl Norm {
     pub fn is_centred(self) -> bool {
         match self {
             Self::Layer { .. } => true,
-            Self::Identity | Self::Rms { .. } => false,
+            Self::Identity | Self::Rms { .. } | Self::Scale { .. } => false,
         }
     }
 
@@ -44,6 +47,7 @@ impl Norm {
     pub fn gain_name(self) -> &'static str {
         match self {
             Self::Identity | Self::Layer { .. } | Self::Rms { .. } => "w",
+            Self::Scale { .. } => "g",
         }
     }
 
@@ -53,6 +57,7 @@ impl Norm {
         match self {
             Self::Identity => Vec::new(),
             Self::Rms { .. } => vec![gain()],
+            Self::Scale { .. } => vec![ParamSpec::vector("g", Dim::Other.of(1), Init::RootWidth)],
             Self::Layer { .. } if config.bias => {
                 vec![gain(), ParamSpec::vector("b", width, Init::Zeros)]
             }

@@ -22,11 +22,13 @@ pub enum NormKind {
     Layer,
     /// Its root mean square (Zhang & Sennrich 2019).
     Rms,
+    /// Its length (Nguyen & Salazar 2019).
+    Scale,
     /// Nothing: all but attention and the MLP is then linear.
     None,
 }
 
-impl_names!(NormKind: Layer = "layer", Rms = "rms", None = "none");
+impl_names!(NormKind: Layer = "layer", Rms = "rms", Scale = "scale", None = "none");
 
 /// What follows the first matrix of the feed-forward layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -64,7 +64,7 @@ impl Norm {
         let count = x.len() as f32;
         let mean = match self.kind {
             arch::Norm::Layer { .. } => x.iter().sum::<f32>() / count,
-            arch::Norm::Identity | arch::Norm::Rms { .. } => 0.0,
+            arch::Norm::Identity | arch::Norm::Rms { .. } | arch::Norm::Scale { .. } => 0.0,
         };
         let squares = || x.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / count;
         match self.kind {
@@ -72,6 +72,7 @@ impl Norm {
             arch::Norm::Layer { epsilon } | arch::Norm::Rms { epsilon } => {
                 (mean, (squares() + epsilon).sqrt())
             }
+            arch::Norm::Scale { epsilon } => (mean, (squares() * count).sqrt().max(epsilon)),
         }
     }
 }

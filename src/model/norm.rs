@@ -17,6 +17,8 @@ pub enum Norm {
         b: Option<Param<1>>, // [d_model]
         scaling: Scaling,
     },
+    /// ScaleNorm.
+    Length { g: Param<1>, epsilon: f32 },
 }
 
 impl Norm {
@@ -37,6 +39,7 @@ impl Norm {
             arch::Norm::Identity => return Self::Identity,
             arch::Norm::Layer { epsilon } => Scaling { is_centred: true, epsilon },
             arch::Norm::Rms { epsilon } => Scaling { is_centred: false, epsilon },
+            arch::Norm::Scale { epsilon } => return Self::Length { g: w, epsilon },
         };
         Self::Scaled { w, b: get("b"), scaling }
     }
@@ -47,6 +50,11 @@ impl Norm {
         match self {
             Self::Identity => x,
             Self::Scaled { w, b, scaling } => normalize(x, w, b.as_ref(), *scaling),
+            Self::Length { g, epsilon } => {
+                // The square is held above ε², for a root has no gradient at 0.
+                let squares = x.clone().square().sum_dim(2).clamp_min(epsilon.powi(2));
+                x / squares.sqrt() * g.tensor().reshape([1, 1, 1])
+            }
         }
     }
 }
