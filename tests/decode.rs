@@ -3,8 +3,9 @@
 mod common;
 
 use burn::tensor::Device;
-use confab::config::{MlpKind, NormKind, Positions, RunConfig};
-use confab::generate::{Decoder, surprisal};
+use confab::config::{MixerKind, MlpKind, NormKind, Positions, RunConfig};
+use confab::generate::{Decoder, read_back, surprisal};
+use confab::host::Cache;
 use confab::learn::Trainer;
 use futures::executor::block_on;
 use proptest::prelude::*;
@@ -92,6 +93,36 @@ fn a_gpu_gives_the_logits_of_the_model() {
         check(&trainer, Decoder::on_gpu(trainer.model()), &prompt, &[3, 1, 4, 1, 5]).unwrap();
         check(&trainer, Decoder::in_loops(trainer.model()), &prompt, &[9, 2]).unwrap();
     }
+}
+
+#[test]
+fn linear_attention_decodes_in_a_state_of_one_size() {
+    let of = |mixer: MixerKind| {
+        trainer(Device::flex(), |config| {
+            config.model.mixer = mixer;
+            config.model.positions = Positions::Rotary;
+            config.model.n_layers = 2;
+            config.model.contributions = true;
+        })
+    };
+    let prompt: Vec<u32> = (0..9).map(|at| at * 7 % 60).collect();
+    let numbers = |run: &Trainer, tokens: usize| {
+        let (host, mut cache) = (block_on(read_back(run.model())).unwrap(), Cache::default());
+        for id in 0..tokens {
+            host.decode(&[id as u32 % 60], &mut cache);
+        }
+        cache.numbers()
+    };
+    for mixer in [MixerKind::Linear, MixerKind::LinearIdentity] {
+        let run = of(mixer);
+        check(&run, Decoder::in_loops(run.model()), &prompt, &[3, 1, 4, 1, 5]).unwrap();
+        check(&run, Decoder::in_loops(run.model()), &prompt[..1], &[3, 1, 4]).unwrap();
+        assert_eq!(numbers(&run, 1), numbers(&run, 60));
+        let on_gpu = trainer(webgpu(), |config| config.model = run.config.model.clone());
+        check(&on_gpu, Decoder::on_gpu(on_gpu.model()), &prompt, &[3, 1, 4, 1, 5]).unwrap();
+    }
+    let softmax = of(MixerKind::Softmax);
+    assert_eq!(60 * numbers(&softmax, 1), numbers(&softmax, 60));
 }
 
 #[test]

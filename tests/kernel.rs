@@ -11,7 +11,9 @@ use confab::kernel::layer_norm::Scaling;
 use confab::kernel::linear::Linear;
 use confab::kernel::linear::gpu::half::Half;
 use confab::kernel::linear::gpu::{Product, Then};
-use confab::kernel::{attention, cross_entropy, embedding, gelu, layer_norm, linear};
+use confab::kernel::{
+    attention, cross_entropy, embedding, gelu, layer_norm, linear, linear_attention,
+};
 use confab::model::Weights;
 
 use common::{close, losses, numbers, read, trainer_on, webgpu};
@@ -115,6 +117,31 @@ fn attention_is_the_reference_on_the_cpu() {
 #[test]
 fn attention_is_the_reference_on_webgpu() {
     check_attention(&webgpu());
+}
+
+fn check_causal_product(device: &Device) {
+    for (n_heads, d_key, d_value) in [(1, 1, 1), (3, 2, 3), (2, 8, 9), (1, 64, 65)] {
+        for seq in [1, 7, 65] {
+            let what = format!("{n_heads} heads, keys of {d_key}, values of {d_value}, {seq} tokens");
+            let of = |width, seed| leaf([3, seq, n_heads * width], seed, device);
+            let inputs = [of(d_key, 1), of(d_key, 2), of(d_value, 3)];
+            let product = |f: fn(Tensor<3>, Tensor<3>, Tensor<3>, usize) -> Tensor<3>| {
+                move |[q, k, v]: [Tensor<3>; 3]| f(q, k, v, n_heads)
+            };
+            let fused = product(linear_attention::causal_product);
+            same(&inputs, [&fused, &product(linear_attention::reference)], &what);
+        }
+    }
+}
+
+#[test]
+fn the_causal_product_is_the_reference_on_the_cpu() {
+    check_causal_product(&Device::flex());
+}
+
+#[test]
+fn the_causal_product_is_the_reference_on_webgpu() {
+    check_causal_product(&webgpu());
 }
 
 #[test]

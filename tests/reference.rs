@@ -4,7 +4,7 @@ mod common;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use confab::arch::Layout;
-use confab::config::{MlpKind, ModelConfig, NormKind, Positions, TrainConfig};
+use confab::config::{MixerKind, MlpKind, ModelConfig, NormKind, Positions, TrainConfig};
 use confab::host::HostModel;
 use confab::kernel::transfer::to_device;
 use confab::learn::{AdamW, mean_loss, token_losses};
@@ -141,7 +141,7 @@ fn small() -> ModelConfig {
 }
 
 /// Dumps of what may differ from GPT-2, and the shapes they are of.
-fn variants() -> [Reference; 8] {
+fn variants() -> [Reference; 10] {
     let llama = ModelConfig {
         tied_head: false,
         norm: NormKind::Rms,
@@ -198,9 +198,18 @@ fn variants() -> [Reference; 8] {
         tied_head: false,
         ..small()
     };
+    let linear_elu = ModelConfig { bias: true, mixer: MixerKind::Linear, ..small() };
+    let linear_identity = ModelConfig {
+        bias: true,
+        mixer: MixerKind::LinearIdentity,
+        positions: Positions::Rotary,
+        ..small()
+    };
     let geglu = ModelConfig { bias: true, mlp: MlpKind::Geglu, d_mlp: 12, ..small() };
     [
         Reference::of(dump!("geglu"), geglu),
+        Reference::of(dump!("linear_elu"), linear_elu),
+        Reference::of(dump!("linear_identity"), linear_identity),
         Reference::of(dump!("scale_norm"), scale_norm),
         Reference::of(dump!("llama"), llama),
         Reference::of(dump!("swiglu_bias"), swiglu_bias),

@@ -3,13 +3,24 @@
 use super::memory::Memorizing;
 use super::norm::Norm;
 use super::spec::{Dim, Init, ParamSpec};
-use crate::config::{ConfigError, MixerKind, ModelConfig};
+use crate::config::{ConfigError, MemoryKind, MixerKind, ModelConfig};
 
 /// The mixer of a layer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Mixer {
     /// Causal softmax attention (Vaswani et al. 2017).
     Softmax(SoftmaxAttention),
+    /// Causal linear attention: `φ(q_t) · Σ_{s ≤ t} φ(k_s) v_sᵀ` (Katharopoulos et al. 2020).
+    Linear(FeatureMap),
+}
+
+/// The features φ of queries and keys in linear attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeatureMap {
+    /// `elu(x) + 1`, which is positive: outputs are divided by the sum of their weights.
+    Elu,
+    /// `x`: outputs are divided by `√d_head`.
+    Identity,
 }
 
 /// Softmax attention, optionally with reads from a store of slots.
@@ -24,6 +35,8 @@ impl Mixer {
             MixerKind::Softmax => {
                 Self::Softmax(SoftmaxAttention { memory: Memorizing::of(config, layer) })
             }
+            MixerKind::Linear => Self::Linear(FeatureMap::Elu),
+            MixerKind::LinearIdentity => Self::Linear(FeatureMap::Identity),
         }
     }
 
@@ -34,6 +47,19 @@ impl Mixer {
     pub(super) fn check(config: &ModelConfig) -> Result<(), ConfigError> {
         match config.mixer {
             MixerKind::Softmax => Ok(()),
+            MixerKind::Linear | MixerKind::LinearIdentity
+                if config.memory.kind == MemoryKind::Memorizing =>
+            {
+                Err(ConfigError::Parts {
+                    key: "model.mixer",
+                    why: format!(
+                        "Memory (model.memory.kind) `memorizing` stands beside softmax attention, but Mixer \
+                         (model.mixer) is `{}`; `softmax`, or another memory, would work",
+                        config.mixer.name()
+                    ),
+                })
+            }
+            MixerKind::Linear | MixerKind::LinearIdentity => Ok(()),
         }
     }
 
@@ -43,6 +69,7 @@ impl Mixer {
                 let memory = memory.as_ref().map(|memory| memory.parameters(config));
                 heads(config, memory.unwrap_or_default())
             }
+            Self::Linear(_) => heads(config, Vec::new()),
         }
     }
 
@@ -51,6 +78,7 @@ impl Mixer {
         match self {
             // With dropout: three rows of each head's pattern.
             Self::Softmax(_) => 10 * config.n_heads * config.d_head() + 3 * pattern_row(config),
+            Self::Linear(_) => 14 * config.n_heads * (config.d_head() + 1),
         }
     }
 
@@ -58,6 +86,7 @@ impl Mixer {
     pub(super) fn operations(&self, config: &ModelConfig, seq: usize) -> f64 {
         match self {
             Self::Softmax(_) => (12 * config.n_heads * config.d_head() * seq) as f64,
+            Self::Linear(_) => (12 * config.n_heads * config.d_head().pow(2)) as f64,
         }
     }
 }

@@ -8,7 +8,7 @@ mod cost;
 mod feed_forward;
 mod layout;
 mod memory;
-mod mixer;
+pub mod mixer;
 mod norm;
 mod positions;
 mod spec;

@@ -9,9 +9,18 @@ pub enum MixerKind {
     /// Causal attention by a softmax (Vaswani et al. 2017).
     #[default]
     Softmax,
+    /// Causal linear attention with features elu(x) + 1, normalized (Katharopoulos et al. 2020).
+    Linear,
+    /// Causal linear attention of queries and keys as they are, not normalized.
+    LinearIdentity,
 }
 
-impl_names!(MixerKind: Softmax = "softmax");
+impl_names! {
+    MixerKind:
+    Softmax = "softmax",
+    Linear = "linear",
+    LinearIdentity = "linear-identity",
+}
 
 /// What each token is divided by before a layer reads it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

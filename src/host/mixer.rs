@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::attention::{Attention, KeyValues};
+use super::linear_attention::{LinearAttention, LinearState};
 use super::intervene::Interventions;
 use super::linear::Parameters;
 use super::mixed::Mixed;
@@ -13,12 +14,14 @@ use crate::memory::Exact;
 #[derive(Clone, Debug)]
 pub enum Mixer {
     Softmax(Attention),
+    Linear(LinearAttention),
 }
 
 /// State of a mixer after some tokens.
 #[derive(Clone, Debug)]
 pub enum MixerState {
     Softmax(KeyValues),
+    Linear(LinearState),
 }
 
 impl MixerState {
@@ -26,6 +29,7 @@ impl MixerState {
     pub fn numbers(&self) -> usize {
         match self {
             Self::Softmax(cache) => cache.k.len() + cache.v.len(),
+            Self::Linear(state) => state.numbers(),
         }
     }
 }
@@ -37,6 +41,9 @@ impl Mixer {
             arch::Mixer::Softmax(part) => {
                 Self::Softmax(Attention::new(config, part, parameters, &name))
             }
+            arch::Mixer::Linear(features) => {
+                Self::Linear(LinearAttention::new(config, features, parameters, &name))
+            }
         }
     }
 
@@ -44,12 +51,14 @@ impl Mixer {
     pub fn remember(&mut self, store: Arc<Exact>) {
         match self {
             Self::Softmax(attention) => attention.remember(store),
+            Self::Linear(_) => {}
         }
     }
 
     pub fn state(&self) -> MixerState {
         match self {
             Self::Softmax(_) => MixerState::Softmax(KeyValues::default()),
+            Self::Linear(_) => MixerState::Linear(LinearState::default()),
         }
     }
 
@@ -65,6 +74,10 @@ impl Mixer {
             (Self::Softmax(attention), MixerState::Softmax(cache)) => {
                 attention.read(x, cache, Interventions::NONE).z
             }
+            (Self::Linear(attention), MixerState::Linear(state)) => attention.decode(x, state),
+            (Self::Softmax(_), MixerState::Linear(_)) | (Self::Linear(_), MixerState::Softmax(_)) => {
+                panic!("the state is another mixer's")
+            }
         }
     }
 
@@ -75,6 +88,7 @@ impl Mixer {
     pub fn record(&self, x: &[f32], edits: Interventions) -> Mixed {
         match self {
             Self::Softmax(attention) => attention.record(x, edits),
+            Self::Linear(attention) => attention.record(x, edits),
         }
     }
 
@@ -85,6 +99,7 @@ impl Mixer {
     pub fn write(&self, z: &[f32]) -> Vec<f32> {
         match self {
             Self::Softmax(attention) => attention.heads.write(z),
+            Self::Linear(attention) => attention.heads.write(z),
         }
     }
 }

@@ -8,6 +8,7 @@ mod cache;
 mod heads;
 mod intervene;
 mod linear;
+mod linear_attention;
 mod memorizing;
 mod memory;
 mod mixed;

@@ -13,6 +13,7 @@ pub mod gelu;
 pub mod gpu;
 pub mod layer_norm;
 pub mod linear;
+pub mod linear_attention;
 pub mod nearest;
 pub mod param;
 pub mod top;

@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 
 use super::Weights;
 use super::attention::Attention;
+use super::linear_attention::{LinearAttention, LinearState};
 use super::memory::LayerRead;
 use super::rotary::Rotation;
 use super::slots::Slots;
@@ -15,6 +16,7 @@ use crate::kernel::dropout::Dropout;
 #[derive(Clone, Debug)]
 pub enum Mixer {
     Softmax(Attention),
+    Linear(LinearAttention),
 }
 
 /// What a mixer keeps of the tokens so far, when it decodes.
@@ -22,6 +24,8 @@ pub enum Mixer {
 pub enum MixerState {
     /// Keys and values of every token.
     Softmax(KeyValues),
+    /// A sum over all tokens.
+    Linear(LinearState),
 }
 
 impl Mixer {
@@ -32,6 +36,9 @@ impl Mixer {
             arch::Mixer::Softmax(part) => {
                 Self::Softmax(Attention::new(config, part, weights, &name))
             }
+            arch::Mixer::Linear(features) => {
+                Self::Linear(LinearAttention::new(config, features, weights, &name))
+            }
         }
     }
 
@@ -39,6 +46,7 @@ impl Mixer {
     pub fn remember(&mut self, slots: Slots) {
         match self {
             Self::Softmax(attention) => attention.remember(slots),
+            Self::Linear(_) => {}
         }
     }
 
@@ -56,6 +64,9 @@ impl Mixer {
     ) -> (Tensor<3>, Option<LayerRead>) {
         match self {
             Self::Softmax(attention) => attention.forward(x, resid, rotation, mask, dropout),
+            Self::Linear(attention) => {
+                (attention.forward(x, resid, rotation, mask, dropout), None)
+            }
         }
     }
 
@@ -63,6 +74,7 @@ impl Mixer {
     pub fn state(&self, context: usize) -> MixerState {
         match self {
             Self::Softmax(attention) => MixerState::Softmax(attention.cache(context)),
+            Self::Linear(_) => MixerState::Linear(LinearState::default()),
         }
     }
 
@@ -84,6 +96,12 @@ impl Mixer {
             (Self::Softmax(attention), MixerState::Softmax(cache)) => {
                 attention.forward_cached(x, resid, rotation, cache)
             }
+            (Self::Linear(attention), MixerState::Linear(state)) => {
+                attention.forward_cached(x, resid, rotation, state)
+            }
+            (Self::Softmax(_), MixerState::Linear(_)) | (Self::Linear(_), MixerState::Softmax(_)) => {
+                panic!("the state is another mixer's")
+            }
         }
     }
 }
@@ -93,6 +111,7 @@ impl MixerState {
     pub fn len(&self) -> usize {
         match self {
             Self::Softmax(cache) => cache.len(),
+            Self::Linear(state) => state.len(),
         }
     }
 

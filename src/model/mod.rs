@@ -7,6 +7,7 @@ pub mod block;
 pub mod gpt;
 mod heads;
 mod init;
+mod linear_attention;
 mod memorizing;
 pub mod memory;
 mod mixer;
