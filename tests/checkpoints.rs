@@ -8,9 +8,10 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use confab::checkpoint::Checkpoint;
 use confab::config::MemoryLimits;
-use confab::protocol::{LossPoint, SampleOptions};
-use confab::sample::Sampler;
-use confab::trainer::Trainer;
+use confab::generate::Sampler;
+use confab::learn::Trainer;
+use confab::protocol::SampleOptions;
+use confab::run::LossPoint;
 use futures::executor::block_on;
 use serde::Deserialize;
 
@@ -19,6 +20,8 @@ const VERSIONS: &[&str] = &["v1"];
 const LIMITS: MemoryLimits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
 /// How far losses may be from those of another build, in nats per character.
 const TOLERANCE: f32 = 1e-5;
+/// How far what a single character costs may be, in nats.
+const COST_TOLERANCE: f32 = 1e-4;
 
 /// What the binary that wrote a checkpoint made of it.
 #[derive(Deserialize)]
@@ -28,6 +31,8 @@ struct Expected {
     max_chars: usize,
     /// A greedy sample, with its prompt.
     text: String,
+    /// What each of its characters cost, in nats.
+    costs: Vec<f32>,
     /// Of the next steps; nothing of a model that brought nothing to train on.
     losses: Vec<LossPoint>,
 }
@@ -54,16 +59,17 @@ fn folder(version: &str) -> PathBuf {
 }
 
 fn kept() -> Vec<Kept> {
-    let of_version = |version: &&str| {
+    let mut all = Vec::new();
+    for version in VERSIONS {
         let text = fs::read_to_string(folder(version).join("expected.json")).unwrap();
         let expected: BTreeMap<String, Expected> = serde_json::from_str(&text).unwrap();
-        expected.into_iter().map(|(name, expected)| {
+        for (name, expected) in expected {
             let file = folder(version).join(format!("{name}.safetensors"));
             let bytes = fs::read(&file).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
-            Kept { file, bytes, expected }
-        })
-    };
-    VERSIONS.iter().flat_map(of_version).collect()
+            all.push(Kept { file, bytes, expected });
+        }
+    }
+    all
 }
 
 /// Fails with the name of every checkpoint of which `check` tells what is wrong.
@@ -108,7 +114,7 @@ fn a_checkpoint_that_is_written_again_is_the_same() {
 #[test]
 fn greedy_samples_are_those_of_the_version_that_wrote_it() {
     each(|kept| {
-        let Expected { prompt, max_chars, text, .. } = &kept.expected;
+        let Expected { prompt, max_chars, text, costs, .. } = &kept.expected;
         let trainer = kept.resume(kept.open()?)?;
         let options = SampleOptions {
             prompt: prompt.clone(),
@@ -116,11 +122,19 @@ fn greedy_samples_are_those_of_the_version_that_wrote_it() {
             max_chars: *max_chars,
             ..SampleOptions::default()
         };
-        let mut sampler = Sampler::new(&trainer, options).map_err(|error| error.to_string())?;
-        while block_on(sampler.next(&trainer.task)).unwrap().is_some() {}
-        match sampler.text() == text {
+        let mut sampler = Sampler::new(trainer.model(), &trainer.tokenizer, &trainer.task, options).map_err(|error| error.to_string())?;
+        let mut got = Vec::new();
+        while let Some(character) = block_on(sampler.next(&trainer.task)).unwrap() {
+            got.push(character.cost.loss);
+        }
+        if sampler.text() != text {
+            return Err(format!("it writes {:?} where {text:?} is expected", sampler.text()));
+        }
+        let mut pairs = got.iter().zip(costs);
+        let is_near = pairs.all(|(got, cost)| (got - cost).abs() <= COST_TOLERANCE);
+        match is_near && got.len() == costs.len() {
             true => Ok(()),
-            false => Err(format!("it writes {:?} where {text:?} is expected", sampler.text())),
+            false => Err(format!("{text:?} costs {got:?} where {costs:?} is expected")),
         }
     });
 }

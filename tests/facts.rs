@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use confab::config::FactsConfig;
 use confab::run::{Field, Record};
-use confab::task::{Facts, Split};
+use confab::task::{Facts, RecordSource, Split};
 
 const SPLITS: [Split; 2] = [Split::Train, Split::Validation];
 

@@ -6,7 +6,7 @@ use confab::config::{
     TextConfig,
 };
 use confab::run::Field;
-use confab::task::{Split, Task, surprisals};
+use confab::task::{Facts, Split, Task, surprisals};
 
 fn phone(recall: RecallRule) -> Task {
     let phone = PhoneConfig { lines: 5, names: 2000, recall, abstain: 0.0 };
@@ -59,7 +59,7 @@ fn a_phone_record_costs_its_names_its_numbers_and_the_choice_of_a_line() {
 #[test]
 fn a_fact_costs_the_choice_of_its_record() {
     let task = facts(1000);
-    let Task::Facts(of_task) = &task else { unreachable!() };
+    let Some(of_task) = task.downcast_ref::<Facts>() else { unreachable!() };
     let records = of_task.records(Split::Train);
     let floor = task.floor().unwrap();
     // Two facts may be worded alike; their records are then one.

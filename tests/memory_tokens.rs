@@ -15,7 +15,7 @@ use confab::learn::{TeachError, Trainer};
 use confab::protocol::{Cost, SampleOptions};
 use confab::report::EvalOptions;
 use confab::run::{Field, Record};
-use confab::task::{Split, Task};
+use confab::task::{Facts, Split};
 use futures::executor::block_on;
 
 use common::{LIMITS, checkpoint, logits_of, losses, resume, trainer};
@@ -231,7 +231,7 @@ fn what_is_recalled_of_facts_is_what_is_written() {
     };
     assert!(outcome.recalled.right > 0, "{outcome:?}");
     let run = run.trainer();
-    let Task::Facts(facts) = &run.task else { unreachable!() };
+    let Some(facts) = run.task.downcast_ref::<Facts>() else { unreachable!() };
     let is_written = |record: &&Record| {
         let prompt = format!("{{B}}{}", record.part(Field::Question));
         let options = SampleOptions { prompt, temperature: 0.0, ..SampleOptions::default() };

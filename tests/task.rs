@@ -10,7 +10,7 @@ use confab::config::{
 };
 use confab::data::Batch;
 use confab::run::Field;
-use confab::task::{Induction, Modular, Phone, Split, Task};
+use confab::task::{Facts, Induction, Modular, Phone, RecordSource, Split, Task};
 use proptest::prelude::*;
 
 const SPLITS: [Split; 2] = [Split::Train, Split::Validation];
@@ -81,7 +81,7 @@ proptest! {
     ) {
         let recall = if published { RecallRule::AsPublished } else { RecallRule::True };
         let task = phone(lines, names, recall);
-        let record = task.draw(SPLITS[usize::from(validation)], &mut stream_rng(seed, stream));
+        let record = task.draw(SPLITS[usize::from(validation)], 0, &mut stream_rng(seed, stream));
         let (list, recalled) = read_phone(&record.text).expect("the grammar");
         prop_assert_eq!(list.len(), lines);
         prop_assert!(list.iter().chain([&recalled]).all(|line| follows_number_rules(&line.2)));
@@ -99,7 +99,7 @@ proptest! {
     #[test]
     fn options_out_of_range_do_not_panic(a in any::<usize>(), b in any::<usize>(), seed in any::<u64>()) {
         for split in SPLITS {
-            prop_assert!(!phone(a, b, RecallRule::True).draw(split, &mut stream_rng(seed, 0)).is_empty());
+            prop_assert!(!phone(a, b, RecallRule::True).draw(split, 0, &mut stream_rng(seed, 0)).is_empty());
         }
     }
 
@@ -122,7 +122,7 @@ fn each_place_of_a_number_takes_its_digits_and_no_other() {
     let mut rng = stream_rng(7, 0);
     let mut seen = [[0usize; 10]; 10];
     for _ in 0..10_000 {
-        let (_, (_, _, number)) = read_phone(&task.draw(Split::Train, &mut rng).text).unwrap();
+        let (_, (_, _, number)) = read_phone(&task.draw(Split::Train, 0, &mut rng).text).unwrap();
         assert!(follows_number_rules(&number), "{number:?}");
         number.iter().zip(&mut seen).for_each(|(digit, counts)| counts[*digit as usize] += 1);
     }
@@ -148,7 +148,7 @@ fn recalled_lines_and_names_are_drawn_evenly() {
     let mut recalled_at = [0; 5];
     let mut names = BTreeMap::new();
     for _ in 0..5000 {
-        let (list, recalled) = read_phone(&task.draw(Split::Train, &mut rng).text).unwrap();
+        let (list, recalled) = read_phone(&task.draw(Split::Train, 0, &mut rng).text).unwrap();
         recalled_at[list.iter().position(|line| *line == recalled).unwrap()] += 1;
         for (first, last, _) in list {
             *names.entry(first).or_insert(0) += 1;
@@ -184,7 +184,7 @@ fn phone_lists_of_training_and_validation_are_disjoint() {
         let lists = |split, seed| -> HashSet<String> {
             let mut rng = stream_rng(seed, 0);
             let list = |text: String| text.split("=========").next().unwrap().to_string();
-            (0..3000).map(|_| list(task.draw(split, &mut rng).text)).collect()
+            (0..3000).map(|_| list(task.draw(split, 0, &mut rng).text)).collect()
         };
         assert!(lists(Split::Train, 1).is_disjoint(&lists(Split::Validation, 1)));
         assert!(lists(Split::Train, 1).is_disjoint(&lists(Split::Validation, 2)));
@@ -202,7 +202,7 @@ fn a_block_is_written_twice_at_every_length_and_held_out_or_not() {
             assert_eq!(block, again);
             block.to_owned()
         };
-        (0..3000).map(|_| block(task.draw(split, &mut rng).text)).collect()
+        (0..3000).map(|_| block(task.draw(split, 0, &mut rng).text)).collect()
     };
     let trained = blocks(Split::Train, 1);
     for length in 2..=6 {
@@ -220,12 +220,12 @@ fn sums_are_right_and_those_held_out_are_not_trained_on() {
     let task = Modular::new(&ModularConfig { modulus: 13, share: 0.3 });
     let sums = |split| -> HashSet<String> {
         let mut rng = stream_rng(1, 0);
-        task.draw(split, 5000, &mut rng).into_iter().map(|record| record.text).collect()
+        task.draw_batch(split, 0, 5000, &mut rng).into_iter().map(|record| record.text).collect()
     };
     let (trained, held_out) = (sums(Split::Train), sums(Split::Validation));
     assert_eq!((trained.len(), held_out.len()), (51, 118), "30% of 169, and the others");
     assert!(trained.is_disjoint(&held_out));
-    let whole = task.draw(Split::Train, 51, &mut stream_rng(2, 0));
+    let whole = task.draw_batch(Split::Train, 0, 51, &mut stream_rng(2, 0));
     let whole: HashSet<String> = whole.into_iter().map(|record| record.text).collect();
     assert_eq!(whole, trained, "as many as there are, are all of them");
     let value = |text: &str, place| {
@@ -262,7 +262,7 @@ fn of_a_sum_only_the_answer_is_predicted() {
 #[test]
 fn records_are_the_same_in_every_version() {
     let task = phone(1, 2000, RecallRule::True);
-    let record = task.draw(Split::Train, &mut stream_rng(1, 2));
+    let record = task.draw(Split::Train, 0, &mut stream_rng(1, 2));
     assert_eq!(record.text, PINNED);
 }
 
@@ -278,7 +278,7 @@ fn tokenizers_know_every_character() {
         let check = |text: &str| {
             assert_eq!(tokenizer.decode(&tokenizer.encode(text).unwrap()), text);
         };
-        if let Task::Facts(facts) = &task {
+        if let Some(facts) = task.downcast_ref::<Facts>() {
             SPLITS.iter().flat_map(|split| facts.records(*split)).for_each(|r| check(&r.text));
         }
         for (stream, split) in (0..300).flat_map(|stream| SPLITS.map(|split| (stream, split))) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use confab::base::random::stream_rng;
 use confab::config::TextConfig;
 use confab::run::Field;
-use confab::task::{Split, Text};
+use confab::task::{RecordSource, Split, Text};
 use proptest::prelude::*;
 
 const SPLITS: [Split; 2] = [Split::Train, Split::Validation];

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::generate::Writer;
 use crate::report::{Answers, FactsReport, Score};
-use crate::task::{Facts, Split};
+use crate::task::{Facts, RecordSource, Split};
 use crate::run::{Field, Record};
 
 /// End mark of a record.
@@ -29,7 +29,7 @@ pub async fn score(
 ) -> Result<(), ExecutionError> {
     let trained = turn.is_multiple_of(2);
     let split = if trained { Split::Train } else { Split::Validation };
-    let record = task.draw(split, rng);
+    let record = task.draw(split, usize::MAX, rng);
     let other = false_answer(task, &record, rng);
     let Question { question, fact, answer } = Question::of(&record);
     let answers = if trained { &mut report.trained } else { &mut report.held_out };

@@ -12,7 +12,7 @@ use crate::generate::Writer;
 use crate::learn::Trainer;
 use crate::protocol::Evaluated;
 use crate::report::{EvalOptions, MAX_RECORDS, Report};
-use crate::task::Task;
+use crate::task::{Facts, Phone, Task};
 
 pub use probe::Probing;
 pub use sweep::{Sweep, SweepRun};
@@ -39,10 +39,12 @@ impl Evaluation {
     /// # Errors
     /// If the run's task is neither `phone` nor `facts`.
     pub fn new(trainer: &Trainer, mut options: EvalOptions) -> Result<Self, EvalError> {
-        let report = match &trainer.task {
-            Task::Phone(task) => Report::Phone(phone::empty(task)),
-            Task::Facts(_) => Report::Facts(Default::default()),
-            _ => return Err(EvalError::Task),
+        let report = if let Some(task) = trainer.task.downcast_ref::<Phone>() {
+            Report::Phone(phone::empty(task))
+        } else if trainer.task.downcast_ref::<Facts>().is_some() {
+            Report::Facts(Default::default())
+        } else {
+            return Err(EvalError::Task);
         };
         options.records = options.records.clamp(1, MAX_RECORDS);
         let writer = Writer::new(trainer.model(), &trainer.tokenizer, options);
@@ -59,14 +61,15 @@ impl Evaluation {
             return Ok(false);
         }
         let mut rng = stream_rng(self.options.seed, self.done as u64);
-        match (&self.task, &mut self.report) {
-            (Task::Phone(task), Report::Phone(report)) => {
+        let Self { task, report, .. } = self;
+        match (report, task.downcast_ref::<Phone>(), task.downcast_ref::<Facts>()) {
+            (Report::Phone(report), Some(task), _) => {
                 phone::score(report, task, &mut self.writer, &mut rng).await?;
                 if self.done == 0 && self.options.temperature > 0.0 {
                     phone::repeat(report, task, &mut self.writer, &mut rng).await?;
                 }
             }
-            (Task::Facts(task), Report::Facts(report)) => {
+            (Report::Facts(report), _, Some(task)) => {
                 facts::score(report, task, self.done, &mut self.writer, &mut rng).await?;
             }
             _ => unreachable!("the report is made for the task"),

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::generate::{Writer, Written};
 use crate::report::{PhoneReport, Score};
-use crate::task::{Phone, Split, UNKNOWN};
+use crate::task::{Phone, RecordSource, Split, UNKNOWN};
 
 /// Lines written after one list, to count the distinct ones.
 const REPEATS: usize = 100;
@@ -84,7 +84,7 @@ pub async fn repeat(
 
 /// Draws a held-out record: its text up to the recalled line, and its list.
 fn draw(task: &Phone, rng: &mut ChaCha8Rng) -> (String, Vec<Line>) {
-    let record = task.draw(Split::Validation, rng).text;
+    let record = task.draw(Split::Validation, usize::MAX, rng).text;
     let lines: Vec<&str> = record.split_inclusive('\n').collect();
     let list = lines[1..=task.lines()].iter().filter_map(|line| read_line(line)).collect();
     (lines[..task.lines() + 2].concat(), list)

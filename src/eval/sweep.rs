@@ -9,7 +9,7 @@ use crate::report::sweep::{Current, Outcome, Sweeping, stored_bits};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::config::{ConfigError, MemoryLimits, RunConfig};
 use crate::report::Score;
-use crate::task::{Facts, Split, Task};
+use crate::task::{Facts, Split};
 use crate::run::Field;
 use crate::learn::Trainer;
 
@@ -68,7 +68,7 @@ impl SweepRun {
         if !looks && !self.trainer.finished() {
             return Ok(None);
         }
-        let Task::Facts(facts) = &self.trainer.task else { return Ok(None) };
+        let Some(facts) = self.trainer.task.downcast_ref::<Facts>() else { return Ok(None) };
         let recalled = recall(&self.trainer, facts).await?;
         let is_over =
             self.trainer.finished() || train_loss.is_none() || recalled.right == recalled.of;

@@ -8,12 +8,14 @@ use std::collections::HashMap;
 use rand_chacha::ChaCha8Rng;
 
 use super::prefixes::Prefixes;
+use super::source::{RecordSource, has_answer};
 use super::split::{Split, below, hold_out};
 use crate::config::FactsConfig;
-use crate::run::{Field, Record};
+use crate::run::{Field, Floor, Record};
+use crate::tokenizer::Tokenizer;
 
 /// The characters of every record.
-pub const ALPHABET: &str =
+const ALPHABET: &str =
     "\n '(),-.0123456789:?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz{}";
 
 /// The most facts and wordings there are.
@@ -84,21 +86,42 @@ impl Facts {
         let entropy = counts.values().map(|count| count / total * (total / count).log2()).sum();
         (counts.len(), entropy)
     }
+}
 
-    /// The beginnings of training records.
-    pub(super) fn prefixes(&self) -> &Prefixes {
-        &self.prefixes
-    }
-
+impl RecordSource for Facts {
     /// Draws evenly among the records of `split`.
-    pub fn draw(&self, split: Split, rng: &mut ChaCha8Rng) -> Record {
+    fn draw(&self, split: Split, _window: usize, rng: &mut ChaCha8Rng) -> Record {
         let records = self.records(split);
         records[below(rng, records.len())].clone()
     }
 
-    /// Length of the longest record, in characters.
-    pub fn longest(&self) -> usize {
+    fn longest(&self) -> usize {
         self.train.iter().chain(&self.validation).map(Record::len).max().unwrap_or(0)
+    }
+
+    fn floor(&self) -> Option<Floor> {
+        Some(Floor::of_records(&self.train, &self.prefixes))
+    }
+
+    fn next(&self, prefix: &str) -> Vec<(char, f64)> {
+        self.prefixes.shares(prefix)
+    }
+
+    fn tokenizer(&self) -> Tokenizer {
+        Tokenizer::new(ALPHABET)
+    }
+
+    fn odd_prompts(&self, record: &Record, _other: &Record) -> Vec<(&'static str, String)> {
+        let [question, fact] = [Field::Question, Field::Fact].map(|field| record.part(field));
+        vec![
+            ("no fact given", format!("{{B}}{question} (): ")),
+            ("no question asked", format!("{{B}} ({fact}): ")),
+            ("question only", format!("{{B}}{question}")),
+        ]
+    }
+
+    fn is_trained(&self, answer: &str) -> bool {
+        has_answer(&self.train, answer)
     }
 }
 

@@ -5,15 +5,17 @@
 use rand_chacha::ChaCha8Rng;
 
 use super::floor::Sums;
+use super::source::RecordSource;
 use super::split::{Split, below, stable_hash};
 use crate::config::InductionConfig;
 use crate::run::{Field, Floor, Record};
+use crate::tokenizer::Tokenizer;
 
 const CHARACTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 /// The longest block.
 const MOST: usize = 512;
 /// The character between a block and the block again.
-pub const SEPARATOR: char = '|';
+const SEPARATOR: char = '|';
 const END: char = '\n';
 /// One block in this many is held out for validation.
 const HELD_OUT: u64 = 16;
@@ -40,8 +42,28 @@ impl Induction {
         }
     }
 
-    /// Draws a record. Which split it is in hangs on its block.
-    pub fn draw(&self, split: Split, rng: &mut ChaCha8Rng) -> Record {
+    fn block(&self, rng: &mut ChaCha8Rng) -> String {
+        let length = self.shortest + below(rng, self.lengths());
+        (0..length).map(|_| self.characters[below(rng, self.characters.len())]).collect()
+    }
+
+    /// Number of lengths a block may have.
+    fn lengths(&self) -> usize {
+        self.longest - self.shortest + 1
+    }
+
+    /// Probability that a block ends after `length` characters, if it has so many.
+    fn ends(&self, length: usize) -> f64 {
+        match length.checked_sub(self.shortest) {
+            Some(longer) if length <= self.longest => 1.0 / (self.lengths() - longer) as f64,
+            _ => 0.0,
+        }
+    }
+}
+
+impl RecordSource for Induction {
+    /// Draws a record. Its split hangs on its block.
+    fn draw(&self, split: Split, _window: usize, rng: &mut ChaCha8Rng) -> Record {
         let mut block = self.block(rng);
         for _ in 0..MAX_DRAWS {
             if split_of(&block) == split {
@@ -57,37 +79,13 @@ impl Induction {
         record
     }
 
-    fn block(&self, rng: &mut ChaCha8Rng) -> String {
-        let length = self.shortest + below(rng, self.lengths());
-        (0..length).map(|_| self.characters[below(rng, self.characters.len())]).collect()
-    }
-
-    /// Number of lengths a block may have.
-    fn lengths(&self) -> usize {
-        self.longest - self.shortest + 1
-    }
-
-    /// Length of the longest record, in characters.
-    pub fn longest(&self) -> usize {
+    fn longest(&self) -> usize {
         2 * self.longest + 2
     }
 
-    /// The characters of its records.
-    pub fn alphabet(&self) -> String {
-        self.characters.iter().chain(&[SEPARATOR, END]).collect()
-    }
-
-    /// Probability that a block ends after `length` characters, if it has so many.
-    fn ends(&self, length: usize) -> f64 {
-        match length.checked_sub(self.shortest) {
-            Some(longer) if length <= self.longest => 1.0 / (self.lengths() - longer) as f64,
-            _ => 0.0,
-        }
-    }
-
-    /// A block costs its characters, but for the first, which nothing predicts, and its length;
+    /// Cost of a block's length and of its characters, but for the first, which nothing predicts;
     /// what follows is known.
-    pub fn floor(&self) -> Floor {
+    fn floor(&self) -> Option<Floor> {
         let mut sums = Sums::default();
         let by_character = (self.characters.len() as f64).ln();
         let share = 1.0 / self.lengths() as f64;
@@ -100,11 +98,10 @@ impl Induction {
             sums.add(Field::Answer, share * length as f64, 0.0);
             sums.add(Field::Marker, share, 0.0);
         }
-        sums.floor()
+        Some(sums.floor())
     }
 
-    /// See [`Task::next`](super::Task::next).
-    pub fn next(&self, prefix: &str) -> Vec<(char, f64)> {
+    fn next(&self, prefix: &str) -> Vec<(char, f64)> {
         let is_known = |text: &str| text.chars().all(|c| self.characters.contains(&c));
         match prefix.split_once(SEPARATOR) {
             None => {
@@ -125,6 +122,15 @@ impl Induction {
                 }
             }
         }
+    }
+
+    fn tokenizer(&self) -> Tokenizer {
+        let alphabet: String = self.characters.iter().chain(&[SEPARATOR, END]).collect();
+        Tokenizer::new(&alphabet)
+    }
+
+    fn separator(&self) -> Option<char> {
+        Some(SEPARATOR)
     }
 }
 

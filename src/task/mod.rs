@@ -1,7 +1,6 @@
 //! Tasks, which a model is trained on. A task draws **records** from a seeded generator, says which field each
 //! character belongs to, and keeps validation records apart by construction.
 
-mod draw;
 mod facts;
 mod floor;
 mod induction;
@@ -11,14 +10,17 @@ mod oracle;
 mod phone;
 mod prefixes;
 mod probe;
+mod registry;
+mod source;
 mod split;
 mod text;
 
-pub use draw::Task;
 pub use facts::Facts;
-pub use induction::{Induction, SEPARATOR};
+pub use induction::Induction;
 pub use modular::Modular;
 pub use oracle::{Oracle, surprisals};
 pub use phone::{Phone, UNKNOWN};
+pub use registry::Task;
+pub use source::RecordSource;
 pub use split::Split;
 pub use text::Text;

@@ -4,9 +4,11 @@
 use rand_chacha::ChaCha8Rng;
 
 use super::floor::Sums;
+use super::source::RecordSource;
 use super::split::{Split, below, shuffle};
 use crate::config::ModularConfig;
 use crate::run::{Field, Floor, Record};
+use crate::tokenizer::Tokenizer;
 
 /// A number is one character, the first that many: digits, letters, and then letters of Greek and
 /// Cyrillic.
@@ -15,7 +17,7 @@ const RANGES: [(char, char); 6] =
 const PLUS: char = '+';
 const EQUALS: char = '=';
 /// `a+b=c`
-pub const RECORD_LEN: usize = 5;
+const RECORD_LEN: usize = 5;
 
 /// `a+b=c`, of which `c` alone is predicted.
 #[derive(Clone, Debug)]
@@ -39,23 +41,6 @@ impl Modular {
         Self { numbers, pairs, trained }
     }
 
-    /// Draws evenly among the sums of `split`, none twice as long as there are others: as many as there
-    /// are, in whatever order, are the whole split, without which weight decay this strong drowns what
-    /// is learnt in the noise of drawing.
-    pub fn draw(&self, split: Split, count: usize, rng: &mut ChaCha8Rng) -> Vec<Record> {
-        let (trained, held_out) = self.pairs.split_at(self.trained);
-        let pairs = if split == Split::Train { trained } else { held_out };
-        let mut left = Vec::new();
-        let draw = |_| {
-            if left.is_empty() {
-                left = pairs.to_vec();
-            }
-            let place = below(rng, left.len());
-            self.record(left.swap_remove(place) as usize)
-        };
-        (0..count).map(draw).collect()
-    }
-
     fn record(&self, pair: usize) -> Record {
         let (a, b) = (pair / self.numbers.len(), pair % self.numbers.len());
         let sum = (a + b) % self.numbers.len();
@@ -77,9 +62,48 @@ impl Modular {
     pub fn alphabet(&self) -> String {
         self.numbers.iter().chain(&[PLUS, EQUALS]).collect()
     }
+}
 
-    /// See [`Task::next`](super::Task::next).
-    pub fn next(&self, prefix: &str) -> Vec<(char, f64)> {
+impl RecordSource for Modular {
+    fn draw(&self, split: Split, window: usize, rng: &mut ChaCha8Rng) -> Record {
+        self.draw_batch(split, window, 1, rng).pop().unwrap_or_else(Record::new)
+    }
+
+    /// Draws evenly among the sums of `split`, none twice as long as there are others: as many as there
+    /// are, in whatever order, are the whole split, without which weight decay this strong drowns what
+    /// is learnt in the noise of drawing.
+    fn draw_batch(
+        &self,
+        split: Split,
+        _window: usize,
+        count: usize,
+        rng: &mut ChaCha8Rng,
+    ) -> Vec<Record> {
+        let (trained, held_out) = self.pairs.split_at(self.trained);
+        let pairs = if split == Split::Train { trained } else { held_out };
+        let mut left = Vec::new();
+        let draw = |_| {
+            if left.is_empty() {
+                left = pairs.to_vec();
+            }
+            let place = below(rng, left.len());
+            self.record(left.swap_remove(place) as usize)
+        };
+        (0..count).map(draw).collect()
+    }
+
+    fn longest(&self) -> usize {
+        RECORD_LEN
+    }
+
+    /// Zero, for a sum is known.
+    fn floor(&self) -> Option<Floor> {
+        let mut sums = Sums::default();
+        sums.add(Field::Answer, 1.0, 0.0);
+        Some(sums.floor())
+    }
+
+    fn next(&self, prefix: &str) -> Vec<(char, f64)> {
         let characters: Vec<char> = prefix.chars().collect();
         let value = |character: char| self.numbers.iter().position(|other| *other == character);
         let any = || {
@@ -98,11 +122,8 @@ impl Modular {
             _ => Vec::new(),
         }
     }
-}
 
-/// A sum is known.
-pub fn floor() -> Floor {
-    let mut sums = Sums::default();
-    sums.add(Field::Answer, 1.0, 0.0);
-    sums.floor()
+    fn tokenizer(&self) -> Tokenizer {
+        Tokenizer::new(&self.alphabet())
+    }
 }

@@ -10,10 +10,12 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::prefixes::Prefixes;
+use super::source::RecordSource;
 use super::split::{Split, below, stable_hash};
 use crate::config::PhoneConfig;
 use crate::config::RecallRule;
-use crate::run::{Field, Record};
+use crate::run::{Field, Floor, Record};
+use crate::tokenizer::Tokenizer;
 use number::Rules;
 
 /// The characters of every record, but for [`UNKNOWN`].
@@ -69,25 +71,6 @@ impl Phone {
         }
     }
 
-    /// Draws a record. Which split it is in hangs on its list alone, so that no list of training
-    /// comes back in validation with another line recalled.
-    pub fn draw(&self, split: Split, rng: &mut ChaCha8Rng) -> Record {
-        let mut list = self.list(rng);
-        for _ in 0..MAX_DRAWS {
-            if split_of(&list) == split {
-                break;
-            }
-            list = self.list(rng);
-        }
-        let asks_book = self.abstain > 0.0 && rng.random_bool(self.abstain);
-        let name = if asks_book { Some(self.name(rng)) } else { None };
-        let mut recalled = recall(&list, name, rng);
-        if self.recall == RecallRule::AsPublished && recalled.number.is_some() {
-            recalled.number = Some(self.rules.draw(rng));
-        }
-        record(&self.rules, &list, &recalled)
-    }
-
     /// A name that is not among `listed`; `None` if hardly any is left.
     pub fn stranger(&self, listed: &[String], rng: &mut ChaCha8Rng) -> Option<String> {
         (0..MAX_DRAWS).map(|_| self.name(rng).join(" ")).find(|name| !listed.contains(name))
@@ -98,20 +81,9 @@ impl Phone {
         self.abstain > 0.0
     }
 
-    /// The characters of its records.
-    pub fn alphabet(&self) -> String {
-        if self.abstains() { format!("{ALPHABET}{UNKNOWN}") } else { ALPHABET.to_owned() }
-    }
-
     /// Lines listed in a record.
     pub fn lines(&self) -> usize {
         self.lines
-    }
-
-    /// Length of the longest record, in characters.
-    pub fn longest(&self) -> usize {
-        let name = self.names.iter().map(|name| name.len()).max().unwrap_or(0);
-        self.format(true).len() + 2 * name * (self.lines + 1)
     }
 
     /// A record without its names, the recalled number known or not.
@@ -130,6 +102,76 @@ impl Phone {
         (0..self.lines)
             .map(|_| Entry { name: self.name(rng), number: Some(self.rules.draw(rng)) })
             .collect()
+    }
+}
+
+impl RecordSource for Phone {
+    /// Draws a record. Its split hangs on its list alone, so that no list of training comes back in
+    /// validation with another line recalled.
+    fn draw(&self, split: Split, _window: usize, rng: &mut ChaCha8Rng) -> Record {
+        let mut list = self.list(rng);
+        for _ in 0..MAX_DRAWS {
+            if split_of(&list) == split {
+                break;
+            }
+            list = self.list(rng);
+        }
+        let asks_book = self.abstain > 0.0 && rng.random_bool(self.abstain);
+        let name = if asks_book { Some(self.name(rng)) } else { None };
+        let mut recalled = recall(&list, name, rng);
+        if self.recall == RecallRule::AsPublished && recalled.number.is_some() {
+            recalled.number = Some(self.rules.draw(rng));
+        }
+        record(&self.rules, &list, &recalled)
+    }
+
+    fn longest(&self) -> usize {
+        let name = self.names.iter().map(|name| name.len()).max().unwrap_or(0);
+        self.format(true).len() + 2 * name * (self.lines + 1)
+    }
+
+    fn floor(&self) -> Option<Floor> {
+        Some(self.entropy())
+    }
+
+    fn next(&self, prefix: &str) -> Vec<(char, f64)> {
+        self.following(prefix)
+    }
+
+    fn tokenizer(&self) -> Tokenizer {
+        match self.abstains() {
+            true => Tokenizer::new(&format!("{ALPHABET}{UNKNOWN}")),
+            false => Tokenizer::new(ALPHABET),
+        }
+    }
+
+    fn odd_prompts(&self, record: &Record, other: &Record) -> Vec<(&'static str, String)> {
+        let lines: Vec<&str> = record.text.split_inclusive('\n').collect();
+        let name = |line: &str| line.split(':').next().unwrap_or_default().to_owned();
+        let listed = lines.len() - 4; // all but the beginning, the separator, the answer and the end
+        let list = lines[..=listed].concat();
+        let separator = lines[listed + 1];
+        let stranger = name(other.text.split_inclusive('\n').nth(1).unwrap_or_default());
+        let same = lines[1..=listed]
+            .iter()
+            .map(|line| line.replacen(&name(line), &name(lines[1]), 1))
+            .collect::<String>();
+        vec![
+            ("name not on the list", format!("{list}{separator}{stranger}: ")),
+            ("one line only", format!("{}{}{separator}", lines[0], lines[1])),
+            ("wrong separator", format!("{list}{}\n", "-".repeat(separator.trim_end().len()))),
+            ("the same name on every line", format!("{}{same}{separator}", lines[0])),
+        ]
+    }
+
+    /// The number of the line, without its name.
+    fn answer<'a>(&self, written: &'a str) -> &'a str {
+        written.rsplit(": ").next().unwrap_or_default()
+    }
+
+    /// True for the `?` of an unlisted name: no training record can have told a number.
+    fn is_trained(&self, answer: &str) -> bool {
+        answer == UNKNOWN
     }
 }
 

@@ -5,9 +5,11 @@ use serde::Deserialize;
 
 use super::ngram;
 use super::prefixes::Prefixes;
+use super::source::{RecordSource, has_answer};
 use super::split::{Split, below, hold_out};
 use crate::config::{MAX_TEXT_BYTES, TextConfig};
-use crate::run::{Field, Record};
+use crate::run::{Field, Floor, Record};
+use crate::tokenizer::Tokenizer;
 
 const MIN_CHARS: usize = 32;
 /// Most characters of an alphabet: above this, the embedding would dwarf the model.
@@ -60,11 +62,6 @@ impl Text {
         Self { alphabet: String::new(), longest: 2, content }
     }
 
-    /// True if there is nothing to draw from.
-    pub(super) fn is_none(&self) -> bool {
-        matches!(&self.content, Content::Plain { train, .. } if train.is_empty())
-    }
-
     fn of_plain(text: &str) -> Result<Self, String> {
         let alphabet = alphabet(text.chars())?;
         let mut train: Vec<char> = text.chars().collect();
@@ -91,9 +88,16 @@ impl Text {
         Ok(Self { alphabet, longest, content })
     }
 
+    /// The distinct characters of the text, sorted.
+    pub fn alphabet(&self) -> &str {
+        &self.alphabet
+    }
+}
+
+impl RecordSource for Text {
     /// Draws a record of at most `window` characters: of plain text a window that begins anywhere
     /// in the split's part, of JSONL a record, cut if it is longer.
-    pub fn draw(&self, split: Split, window: usize, rng: &mut ChaCha8Rng) -> Record {
+    fn draw(&self, split: Split, window: usize, rng: &mut ChaCha8Rng) -> Record {
         let train = split == Split::Train;
         match &self.content {
             Content::Plain { train: part, validation } => {
@@ -119,39 +123,45 @@ impl Text {
         }
     }
 
-    /// Every record of `split`, if the text is JSONL.
-    pub fn records(&self, split: Split) -> Option<&[Record]> {
+    /// Length of the longest JSONL record, in characters; 2 for plain text.
+    fn longest(&self) -> usize {
+        self.longest
+    }
+
+    fn floor(&self) -> Option<Floor> {
         match &self.content {
             Content::Plain { .. } => None,
-            Content::Records { train, .. } if split == Split::Train => Some(train),
-            Content::Records { validation, .. } => Some(validation),
+            Content::Records { train, prefixes, .. } => Some(Floor::of_records(train, prefixes)),
         }
     }
 
-    /// The beginnings of training records, if the text is JSONL.
-    pub(super) fn prefixes(&self) -> Option<&Prefixes> {
+    fn next(&self, prefix: &str) -> Vec<(char, f64)> {
         match &self.content {
-            Content::Plain { .. } => None,
-            Content::Records { prefixes, .. } => Some(prefixes),
+            Content::Plain { .. } => Vec::new(),
+            Content::Records { prefixes, .. } => prefixes.shares(prefix),
         }
     }
 
-    /// The baseline of plain text: see [`Task::baseline`](super::Task::baseline).
-    pub(super) fn baseline(&self) -> Option<f64> {
+    fn baseline(&self) -> Option<f64> {
         match &self.content {
             Content::Plain { train, validation } => ngram::loss(train, validation),
             Content::Records { .. } => None,
         }
     }
 
-    /// Length of the longest JSONL record, in characters; 2 for plain text.
-    pub fn longest(&self) -> usize {
-        self.longest
+    fn tokenizer(&self) -> Tokenizer {
+        Tokenizer::new(&self.alphabet)
     }
 
-    /// The distinct characters of the text, sorted.
-    pub fn alphabet(&self) -> &str {
-        &self.alphabet
+    fn is_trained(&self, answer: &str) -> bool {
+        match &self.content {
+            Content::Plain { .. } => false,
+            Content::Records { train, .. } => has_answer(train, answer),
+        }
+    }
+
+    fn is_none(&self) -> bool {
+        matches!(&self.content, Content::Plain { train, .. } if train.is_empty())
     }
 }
 

@@ -13,7 +13,7 @@ that is listed in `checkpoints` below, and `expected.json`, which has of each:
                 where they fall; nothing of a model that brought nothing to train on
 
 A folder is never made again once it is committed: its files are what users of that time have. `v1` is of the
-binary as it was at commit f699fcf, before the source was rearranged. Python needs nothing installed.
+binary as it was at commit c57a845, before the source was rearranged. Python needs nothing installed.
 
 A run that has ended is resumed with 20 more --steps; one that was interrupted goes on as it was going to.
 Everything is done twice, and must come out the same to the bit; and again with weights changed by what rounding
@@ -139,9 +139,9 @@ class Maker:
         lines = []
         for name, expected in self.expected.items():
             losses = [f"\n      {json.dumps(point)}" for point in expected.pop("losses")]
-            fields = [f"    {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in expected.items()]
-            fields.append(f'    "losses": [{",".join(losses)}]')
-            lines.append(f"  {json.dumps(name)}: {{\n" + ",\n".join(fields) + "\n  }")
+            fields = [f'"{key}": {json.dumps(value, ensure_ascii=False)}' for key, value in expected.items()]
+            fields.append(f'"losses": [{",".join(losses)}]')
+            lines.append(f'  "{name}": {{\n    ' + ",\n    ".join(fields) + "\n  }")
         text = "{\n" + ",\n".join(lines) + "\n}\n"
         json.loads(text)
         (self.folder / "expected.json").write_text(text)
@@ -186,7 +186,8 @@ def checkpoints(make):
 
     plain = trained("plain", PHONE, "{B}\n", 48, "GPT-2's parts, phone, moments, a run that has ended")
 
-    flags = f"{INDUCTION} --steps 3000 --lr 0.01 --accumulation 2 --weight-decay 0.3 --clip 0 --beta1 0.8 --beta2 0.98 --seed 7"
+    flags = (f"{INDUCTION} --steps 3000 --lr 0.01 --accumulation 2 --weight-decay 0.3 --clip 0 --beta1 0.8 "
+             "--beta2 0.98 --seed 7")
     make.interrupt([*split(flags), "--out", scratch / "interrupted"], 100)
     make.keep("interrupted", scratch / "interrupted", "abca", 24,
               "a run stopped by Ctrl-C in its midst, and AdamW's settings")

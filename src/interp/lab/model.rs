@@ -15,7 +15,6 @@ use crate::memory::Bank;
 use crate::run::AppliedOperation;
 use crate::run::Cell;
 use crate::run::Look;
-use crate::task::{SEPARATOR, Task};
 use crate::tokenizer::Tokenizer;
 
 /// Most numbers that a forward pass records of one kind, such as patterns: 64 MiB of them.
@@ -57,10 +56,8 @@ impl Snapshot {
         let bank = trainer.model().bank.clone();
         let host = HostModel::new(&config, &layout, &flat).remember(&bank);
         let tokenizer = trainer.tokenizer.clone();
-        let separator = match trainer.task {
-            Task::Induction(_) => tokenizer.tokenize(SEPARATOR.encode_utf8(&mut [0; 4])).ok(),
-            _ => None,
-        };
+        let separator = trainer.task.separator();
+        let separator = separator.and_then(|c| tokenizer.tokenize(c.encode_utf8(&mut [0; 4])).ok());
         let separator = separator.and_then(|ids| ids.first().copied());
         let validated = trainer.history.iter().filter(|point| point.step <= step);
         let validation = validated.rev().find_map(|point| point.val_loss);

@@ -37,7 +37,7 @@ enum Kind {
 impl Phone {
     /// The least loss of any model on a record. The hash that holds lists out is left aside: it is no
     /// rule that could be learned, and would tell less than 0.07 nats a record.
-    pub fn floor(&self) -> Floor {
+    pub(super) fn entropy(&self) -> Floor {
         let mut sums = Sums::default();
         let lines = self.lines as f64;
         let named = self.named();
@@ -144,7 +144,7 @@ impl Phone {
     }
 
     /// Characters that may follow `prefix`, a possible beginning of a record, with their probabilities.
-    pub fn next(&self, prefix: &str) -> Vec<(char, f64)> {
+    pub(super) fn following(&self, prefix: &str) -> Vec<(char, f64)> {
         let Some(body) = prefix.strip_prefix(super::BEGIN) else {
             return rest_of(super::BEGIN, prefix);
         };
@@ -325,7 +325,7 @@ mod tests {
                     sums.add(*field, *p, p * cost);
                 }
             }
-            let (counted, floor) = (sums.floor(), phone.floor());
+            let (counted, floor) = (sums.floor(), phone.entropy());
             for (a, b) in floor.fields.iter().zip(&counted.fields) {
                 assert_eq!(a.field, b.field);
                 assert!(
@@ -336,7 +336,7 @@ mod tests {
             }
             assert!((floor.nats_per_char - counted.nats_per_char).abs() < 1e-9);
 
-            let task = Task::Phone(phone);
+            let task = Task::from(phone);
             for (record, _) in records.iter().step_by(997) {
                 for (at, cost) in surprisals(&task, &record.text).into_iter().enumerate().skip(1) {
                     let counted = (mass[&record.text[..at]] / mass[&record.text[..=at]]).ln();

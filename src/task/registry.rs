@@ -1,0 +1,67 @@
+//! The list of all tasks, and a task as it is set up.
+
+use std::any::Any;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::source::RecordSource;
+use super::split::Split;
+use super::{Facts, Induction, Modular, Phone, Text};
+use crate::base::random::stream_rng;
+use crate::config::{ConfigError, TaskConfig, TaskKind};
+use crate::run::Field;
+
+/// A task that has been set up from its [`TaskConfig`]. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Task(Arc<dyn RecordSource>);
+
+impl Task {
+    /// Sets up the task that `config` names.
+    ///
+    /// # Errors
+    /// If the task has nothing to train on, such as an empty text.
+    pub fn new(config: &TaskConfig) -> Result<Self, ConfigError> {
+        Ok(match config.kind {
+            TaskKind::Phone => Phone::new(&config.phone).into(),
+            TaskKind::Facts => Facts::new(&config.facts).into(),
+            TaskKind::Text => Text::new(&config.text).map_err(ConfigError::Task)?.into(),
+            TaskKind::Induction => Induction::new(&config.induction).into(),
+            TaskKind::Modular => Modular::new(&config.modular).into(),
+        })
+    }
+
+    /// The task of a model from elsewhere, whose training records are not known: every record is empty.
+    pub fn none() -> Self {
+        Text::none().into()
+    }
+
+    /// Source of the records, if it is a `T`.
+    pub fn downcast_ref<T: RecordSource>(&self) -> Option<&T> {
+        let source: &dyn Any = &*self.0;
+        source.downcast_ref()
+    }
+
+    /// A prompt to try: a validation record up to where its answer begins.
+    pub fn example_prompt(&self, seed: u64) -> String {
+        let record = self.draw(Split::Validation, 64, &mut stream_rng(seed, EXAMPLE_STREAM));
+        let cut = record.fields.iter().position(|field| *field == Field::Answer);
+        let cut = cut.unwrap_or(record.len() / 2).max(1);
+        record.text.chars().take(cut).collect()
+    }
+}
+
+impl<T: RecordSource> From<T> for Task {
+    fn from(source: T) -> Self {
+        Self(Arc::new(source))
+    }
+}
+
+impl Deref for Task {
+    type Target = dyn RecordSource;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
+
+const EXAMPLE_STREAM: u64 = u64::MAX;

@@ -1,0 +1,79 @@
+//! The trait that every task implements.
+
+use std::any::Any;
+use std::fmt::Debug;
+
+use rand_chacha::ChaCha8Rng;
+
+use super::split::Split;
+use crate::run::{Field, Floor, Record};
+use crate::tokenizer::Tokenizer;
+
+/// A source of records, with all that a task knows of them.
+pub trait RecordSource: Any + Debug + Send + Sync {
+    /// Draws one record of `split`. `window` is the longest wanted, in characters; it matters
+    /// to plain text only, of which a window is cut.
+    fn draw(&self, split: Split, window: usize, rng: &mut ChaCha8Rng) -> Record;
+
+    /// Draws the records of a batch: as [`draw`](Self::draw), but where there are few to draw from, none
+    /// twice.
+    fn draw_batch(
+        &self,
+        split: Split,
+        window: usize,
+        count: usize,
+        rng: &mut ChaCha8Rng,
+    ) -> Vec<Record> {
+        (0..count).map(|_| self.draw(split, window, rng)).collect()
+    }
+
+    /// Length of the longest record, in characters; 2 for plain text, which is cut to any window.
+    fn longest(&self) -> usize;
+
+    /// The least loss that any model could reach on the records it trains on; `None` for plain
+    /// text, whose source is not known: see [`baseline`](Self::baseline).
+    fn floor(&self) -> Option<Floor>;
+
+    /// Characters that may follow `prefix`, a possible beginning of a training record, each with its
+    /// probability. None at a record's end, after what is no such beginning, and for plain text.
+    fn next(&self, prefix: &str) -> Vec<(char, f64)>;
+
+    /// Validation loss of an n-gram model on plain text, in nats per character: what counting alone
+    /// reaches.
+    fn baseline(&self) -> Option<f64> {
+        None
+    }
+
+    /// The characters that records are made of.
+    fn tokenizer(&self) -> Tokenizer;
+
+    /// The character between a block and the same block again, in a record that repeats one.
+    fn separator(&self) -> Option<char> {
+        None
+    }
+
+    /// Unusual prompts, each with a name, made from two held-out records.
+    fn odd_prompts(&self, _record: &Record, _other: &Record) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    /// The answer in `written`, the text that a model wrote after a prompt, with what may follow it.
+    fn answer<'a>(&self, written: &'a str) -> &'a str {
+        written
+    }
+
+    /// True if a training record has `answer`, so that a model may know it by heart.
+    fn is_trained(&self, _answer: &str) -> bool {
+        false
+    }
+
+    /// True if every record is empty, because nothing is known of them.
+    fn is_none(&self) -> bool {
+        false
+    }
+}
+
+/// True if one of `records` has `answer`.
+pub(super) fn has_answer(records: &[Record], answer: &str) -> bool {
+    records.iter().any(|record| record.part(Field::Answer) == answer)
+}
