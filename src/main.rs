@@ -1,4 +1,5 @@
-//! The terminal: `confab train | sample | inspect | import | edit | eval | probe | data | floor | sweep | bench`.
+//! The terminal: `confab train | sample | inspect | memory | import | edit | data | eval | probe | floor | sweep |
+//! distill | bench`.
 
 mod cli;
 

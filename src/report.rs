@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::run::{Field, AnswerSource};
+use crate::run::{AnswerSource, Field};
 
 pub use bench::{BenchCurrent, BenchReport, BenchRow, Shape, StepTime};
 pub use distill::{DistillReport, LayerError, SideBySide};

@@ -92,7 +92,10 @@ impl Crate {
             if depth == 0 {
                 return Some(at);
             }
-            let named = file.uses.iter().find(|one| one.name == *first && one.path.last() != Some(&"self".into()));
+            let named = file
+                .uses
+                .iter()
+                .find(|one| one.name == *first && one.path.last() != Some(&"self".into()));
             if let Some(found) = named {
                 let full: Place = found.path.iter().chain(later).cloned().collect();
                 if let Some(found) = self.resolve(&at, &full, depth - 1) {
@@ -139,7 +142,11 @@ fn read_module(path: &Path, module: &[String], files: &mut BTreeMap<Place, File>
     scan(tokens, 0, &mut file);
     let name = path.file_stem().unwrap().to_str().unwrap();
     let folder = path.parent().unwrap();
-    let folder = if ["lib", "main", "mod", "worker"].contains(&name) { folder.into() } else { folder.join(name) };
+    let folder = if ["lib", "main", "mod", "worker"].contains(&name) {
+        folder.into()
+    } else {
+        folder.join(name)
+    };
     for child in file.children.clone() {
         let places = [folder.join(format!("{child}.rs")), folder.join(&child).join("mod.rs")];
         let Some(found) = places.iter().find(|place| place.exists()) else {
@@ -198,7 +205,9 @@ fn scan(tokens: TokenStream, inline: usize, file: &mut File) {
                 }
                 at = end;
             }
-            (TokenTree::Ident(_), Some(first)) if colons(at + 1) && !(at >= 2 && colons(at - 2)) => {
+            (TokenTree::Ident(_), Some(first))
+                if colons(at + 1) && !(at >= 2 && colons(at - 2)) =>
+            {
                 let mut path = vec![first.to_owned()];
                 while colons(at + 1) {
                     let Some(next) = ident(at + 3) else { break };
@@ -220,7 +229,9 @@ fn outside(path: Place, inline: usize) -> Option<Place> {
     let supers = path.iter().take_while(|part| *part == "super").count();
     match path[0].as_str() {
         "super" if supers < inline => None,
-        "super" if supers == inline => Some(["self".into()].into_iter().chain(path[inline..].iter().cloned()).collect()),
+        "super" if supers == inline => {
+            Some(["self".into()].into_iter().chain(path[inline..].iter().cloned()).collect())
+        }
         "super" => Some(path[inline..].to_vec()),
         "crate" => Some(path),
         _ if inline > 0 => None,
@@ -235,7 +246,9 @@ fn expand(tokens: &[TokenTree], prefix: Place, out: &mut Vec<(String, Place)>) {
         let mut tree = tree.iter();
         while let Some(token) = tree.next() {
             match token {
-                TokenTree::Ident(ident) if ident == "as" => name = tree.next().map(ToString::to_string),
+                TokenTree::Ident(ident) if ident == "as" => {
+                    name = tree.next().map(ToString::to_string)
+                }
                 TokenTree::Ident(ident) => path.push(ident.to_string()),
                 TokenTree::Punct(p) if p.as_char() == '*' => path.push("*".into()),
                 TokenTree::Group(group) => {
@@ -260,7 +273,8 @@ fn circles(arrows: &BTreeSet<(Place, Place)>) -> Vec<Vec<String>> {
     let reach = |from: &Place| {
         let (mut seen, mut next) = (BTreeSet::new(), vec![from.clone()]);
         while let Some(at) = next.pop() {
-            for (_, to) in arrows.range((at.clone(), Vec::new())..).take_while(|(of, _)| *of == at) {
+            for (_, to) in arrows.range((at.clone(), Vec::new())..).take_while(|(of, _)| *of == at)
+            {
                 if seen.insert(to.clone()) {
                     next.push(to.clone());
                 }
@@ -269,10 +283,13 @@ fn circles(arrows: &BTreeSet<(Place, Place)>) -> Vec<Vec<String>> {
         seen
     };
     let places: BTreeSet<&Place> = arrows.iter().flat_map(|(a, b)| [a, b]).collect();
-    let reached: BTreeMap<&Place, BTreeSet<Place>> = places.iter().map(|place| (*place, reach(place))).collect();
+    let reached: BTreeMap<&Place, BTreeSet<Place>> =
+        places.iter().map(|place| (*place, reach(place))).collect();
     let mut out: BTreeSet<Vec<String>> = BTreeSet::new();
     for place in &places {
-        let circle = places.iter().filter(|other| reached[*place].contains(**other) && reached[**other].contains(*place));
+        let circle = places
+            .iter()
+            .filter(|other| reached[*place].contains(**other) && reached[**other].contains(*place));
         let circle: Vec<String> = circle.map(|place| place.join("::")).collect();
         if !circle.is_empty() {
             out.insert(circle);
@@ -324,7 +341,9 @@ fn no_files_use_each_other() {
 
 #[test]
 fn the_resolver_follows_reexports_and_finds_circles() {
-    let place = |text: &str| -> Place { text.split("::").filter(|part| !part.is_empty()).map(String::from).collect() };
+    let place = |text: &str| -> Place {
+        text.split("::").filter(|part| !part.is_empty()).map(String::from).collect()
+    };
     let house = library();
     // Through `config/mod.rs`, to the file that defines it.
     let found = house.resolve(&place("arch::mixer"), &place("crate::config::ModelConfig"), 8);
@@ -333,6 +352,7 @@ fn the_resolver_follows_reexports_and_finds_circles() {
     assert_eq!(found, Some(place("arch::norm")));
     assert_eq!(house.resolve(&place("arch::mixer"), &place("std::fmt"), 8), None);
     let arrow = |from: &str, to: &str| (place(from), place(to));
-    let arrows = BTreeSet::from([arrow("a", "b"), arrow("b", "c"), arrow("c", "a"), arrow("c", "d")]);
+    let arrows =
+        BTreeSet::from([arrow("a", "b"), arrow("b", "c"), arrow("c", "a"), arrow("c", "d")]);
     assert_eq!(circles(&arrows), [["a", "b", "c"].map(String::from)]);
 }

@@ -122,7 +122,8 @@ fn greedy_samples_are_those_of_the_version_that_wrote_it() {
             max_chars: *max_chars,
             ..SampleOptions::default()
         };
-        let mut sampler = Sampler::new(trainer.model(), &trainer.tokenizer, &trainer.task, options).map_err(|error| error.to_string())?;
+        let mut sampler = Sampler::new(trainer.model(), &trainer.tokenizer, &trainer.task, options)
+            .map_err(|error| error.to_string())?;
         let mut got = Vec::new();
         while let Some(character) = block_on(sampler.next(&trainer.task)).unwrap() {
             got.push(character.cost.loss);

@@ -107,6 +107,25 @@ fn trains_samples_inspects_and_resumes() {
 }
 
 #[test]
+fn a_command_that_does_not_train_says_nothing_of_the_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    ok(&train(at, &["--steps", "2", "--out", "run.safetensors"]));
+    let commands: [&[&str]; 3] = [
+        &["sample", "run.safetensors", "--max-chars", "3"],
+        &["inspect", "run.safetensors", "--what", "lens", "--prompt", "{B}"],
+        &["probe", "run.safetensors", "--samples", "1"],
+    ];
+    for command in commands {
+        let mut confab = Command::new(env!("CARGO_BIN_EXE_confab"));
+        confab.env_remove("XDG_RUNTIME_DIR").env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");
+        let output = confab.args(command).current_dir(at).output().unwrap();
+        ok(&output);
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{command:?}");
+    }
+}
+
+#[test]
 fn a_link_gives_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let link = "http://127.0.0.1:8080/#task.phone.lines=1&task.phone.names=8&model.context=96\

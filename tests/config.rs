@@ -286,3 +286,19 @@ proptest! {
         prop_assert!(config.validate_room(VOCAB, &limits).is_err());
     }
 }
+
+#[test]
+fn parts_that_do_not_go_together_are_refused_by_name() {
+    let mut config = RunConfig::default();
+    for (key, value) in [("model.mixer", "linear"), ("model.memory.kind", "memorizing")] {
+        Knob::find(key).unwrap().set(&mut config, value).unwrap();
+    }
+    let error = config.validate().unwrap_err();
+    assert!(matches!(error, ConfigError::Parts { key: "model.mixer", .. }), "{error:?}");
+    let message = error.to_string();
+    for part in ["Mixer (model.mixer)", "`memorizing`", "`softmax`"] {
+        assert!(message.contains(part), "{message}");
+    }
+    config.model.memory.kind = confab::config::MemoryKind::Featural;
+    assert_eq!(config.validate(), Ok(()));
+}

@@ -113,12 +113,13 @@ fn linear_attention_decodes_in_a_state_of_one_size() {
         }
         cache.numbers()
     };
+    let device = webgpu();
     for mixer in [MixerKind::Linear, MixerKind::LinearIdentity] {
         let run = of(mixer);
         check(&run, Decoder::in_loops(run.model()), &prompt, &[3, 1, 4, 1, 5]).unwrap();
         check(&run, Decoder::in_loops(run.model()), &prompt[..1], &[3, 1, 4]).unwrap();
         assert_eq!(numbers(&run, 1), numbers(&run, 60));
-        let on_gpu = trainer(webgpu(), |config| config.model = run.config.model.clone());
+        let on_gpu = trainer(device.clone(), |config| config.model = run.config.model.clone());
         check(&on_gpu, Decoder::on_gpu(on_gpu.model()), &prompt, &[3, 1, 4, 1, 5]).unwrap();
     }
     let softmax = of(MixerKind::Softmax);

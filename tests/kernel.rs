@@ -122,7 +122,8 @@ fn attention_is_the_reference_on_webgpu() {
 fn check_causal_product(device: &Device) {
     for (n_heads, d_key, d_value) in [(1, 1, 1), (3, 2, 3), (2, 8, 9), (1, 64, 65)] {
         for seq in [1, 7, 65] {
-            let what = format!("{n_heads} heads, keys of {d_key}, values of {d_value}, {seq} tokens");
+            let what =
+                format!("{n_heads} heads, keys of {d_key}, values of {d_value}, {seq} tokens");
             let of = |width, seed| leaf([3, seq, n_heads * width], seed, device);
             let inputs = [of(d_key, 1), of(d_key, 2), of(d_value, 3)];
             let product = |f: fn(Tensor<3>, Tensor<3>, Tensor<3>, usize) -> Tensor<3>| {

@@ -4,7 +4,7 @@ mod common;
 
 use burn::tensor::Device;
 use confab::checkpoint::Checkpoint;
-use confab::config::{KNOBS, Knob, Range, RunConfig};
+use confab::config::{KNOBS, Knob, MemoryKind, MixerKind, Range, RunConfig};
 use confab::learn::Trainer;
 use confab::run::ANALYSES;
 use confab::run::gallery::{Exhibit, GALLERY};
@@ -51,6 +51,9 @@ fn config() -> impl Strategy<Value = RunConfig> {
             config.model.memory.layers.clear();
             config.model.memory.d_key = 2;
             config.model.d_head = 2; // narrow enough for any number of heads, and even
+            if config.model.memory.kind == MemoryKind::Memorizing {
+                config.model.mixer = MixerKind::Softmax;
+            }
         }
         config
     })

@@ -2,8 +2,8 @@
 
 mod wire;
 
-use confab::session::RunStorage;
 use confab::protocol::{Command, Event};
+use confab::session::RunStorage;
 use futures::channel::mpsc;
 use wasm_bindgen::prelude::*;
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};

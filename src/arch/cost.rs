@@ -1,9 +1,8 @@
 //! Sizes of a model: parameters, operations, and memory while training.
 
 use super::feed_forward::FeedForward;
-use super::layout::parameters;
+use super::layout::declare;
 use super::mixer::{Mixer, pattern_row};
-use super::spec::ParamSpec;
 use crate::config::{ConfigError, MemoryKind, MemoryLimits, ModelConfig, Positions, RunConfig};
 
 impl ModelConfig {
@@ -11,7 +10,7 @@ impl ModelConfig {
     /// `12·L·d² + V·d + context·d` values (and another `V·d` for an untied head), and LayerNorm gains
     /// `(2·L + 1)·d`.
     pub fn parameters(&self, vocab_size: usize) -> usize {
-        parameters(self, vocab_size).iter().map(ParamSpec::len).sum()
+        declare(self, vocab_size, 0)
     }
 
     /// Most numbers in the stores of the memory layers and of the output.

@@ -1,7 +1,7 @@
 //! Feed-forward layers, which follow the mixer and act on each token separately.
 
 use super::memory::{ProductKeys, StoredMemory};
-use super::spec::{Dim, PartKind, ParamSpec, place};
+use super::spec::{Declaration, Dim, PartKind, Sink};
 use crate::config::{MemoryKind, MlpKind, ModelConfig};
 
 /// The feed-forward part of a layer.
@@ -53,15 +53,13 @@ impl Mlp {
         Some(Self { activation, is_gated, d_mlp: config.d_mlp() })
     }
 
-    fn parameters(self, config: &ModelConfig) -> Vec<ParamSpec> {
+    fn declare(self, config: &ModelConfig, out: &mut Declaration<impl Sink>) {
         let (model, hidden) = (Dim::Model.of(config.d_model), Dim::Hidden.of(self.d_mlp));
-        let linear = |of, rows, columns, std| ParamSpec::linear(of, rows, columns, std, config.bias);
-        let gate = self.is_gated.then(|| linear("gate", model, hidden, config.init_std));
-        let [read, write] = [
-            linear("in", model, hidden, config.init_std),
-            linear("out", hidden, model, config.residual_std()),
-        ];
-        gate.into_iter().flatten().chain(read).chain(write).collect()
+        if self.is_gated {
+            out.linear(["W_gate", "b_gate"], model, hidden, config.init_std);
+        }
+        out.linear(["W_in", "b_in"], model, hidden, config.init_std);
+        out.linear(["W_out", "b_out"], hidden, model, config.residual_std());
     }
 }
 
@@ -78,13 +76,22 @@ impl FeedForward {
         }
     }
 
-    /// Parameters, with `mlp.` or `memory.` before each name.
-    pub(super) fn parameters(&self, config: &ModelConfig) -> Vec<ParamSpec> {
+    /// Declares the parameters, of the part `mlp` or `memory`.
+    pub(super) fn declare(&self, config: &ModelConfig, out: &mut Declaration<impl Sink>) {
         match self {
-            Self::None => Vec::new(),
-            Self::Mlp(mlp) => place(mlp.parameters(config), "mlp", PartKind::Mlp),
-            Self::Memory(memory) => memory.parameters(config),
-            Self::ProductKeys(keys) => place(keys.parameters(config), "memory", PartKind::Memory),
+            Self::None => {}
+            Self::Mlp(mlp) => {
+                out.part("mlp", PartKind::Mlp);
+                mlp.declare(config, out);
+            }
+            Self::Memory(memory) => {
+                out.part("memory", PartKind::Memory);
+                memory.declare(config, out);
+            }
+            Self::ProductKeys(keys) => {
+                out.part("memory", PartKind::Memory);
+                keys.declare(config, out);
+            }
         }
     }
 

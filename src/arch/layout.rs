@@ -9,57 +9,69 @@ use std::ops::Range;
 use super::feed_forward::FeedForward;
 use super::mixer::Mixer;
 use super::norm::Norm;
-use super::spec::{Dim, ParamSpec, PartKind, Role, place};
+use super::spec::{Declaration, Dim, ParamSpec, PartKind, Role, Sink};
 use crate::config::{ModelConfig, Positions};
 
 /// All parameters of a model with a vocabulary of `vocab_size` tokens, in the order of the flat vector.
 pub fn parameters(config: &ModelConfig, vocab_size: usize) -> Vec<ParamSpec> {
+    declare(config, vocab_size, Vec::new())
+}
+
+/// Declares all parameters to a receiver, which is returned.
+pub(super) fn declare<S: Sink>(config: &ModelConfig, vocab_size: usize, sink: S) -> S {
     let (model, vocab) = (Dim::Model.of(config.d_model), Dim::Other.of(vocab_size));
-    let std = config.init_std;
-    let norm = |at: &str| place(Norm::of(config).parameters(config), at, PartKind::Norm);
-    let outer = |spec: ParamSpec, kind| ParamSpec { kind, ..spec };
-    let mut out =
-        vec![outer(ParamSpec::matrix("embed.W_E", vocab, model, std), PartKind::Embedding)];
+    let (norm, std) = (Norm::of(config), config.init_std);
+    let mut out = Declaration {
+        sink,
+        vectors: Role::Neither,
+        layer: None,
+        part: "embed",
+        kind: PartKind::Embedding,
+        has_biases: config.bias,
+    };
+    out.matrix("W_E", vocab, model, std);
     if config.positions == Positions::Learned {
-        let context = Dim::Other.of(config.context);
-        let w_pos = ParamSpec::matrix("pos_embed.W_pos", context, model, std);
-        out.push(outer(w_pos, PartKind::Embedding));
+        out.part = "pos_embed";
+        out.matrix("W_pos", Dim::Other.of(config.context), model, std);
     }
     for layer in 0..config.n_layers {
-        let mixer = Mixer::of(config, layer).parameters(config);
-        let feed_forward = FeedForward::of(config, layer).parameters(config);
-        let mut block = norm("ln1");
-        block.extend(place(mixer, "attn", PartKind::Mixer));
-        if !feed_forward.is_empty() {
-            block.extend(norm("ln2"));
+        out.layer = Some(layer);
+        out.part("ln1", PartKind::Norm);
+        norm.declare(config, &mut out);
+        out.part("attn", PartKind::Mixer);
+        Mixer::of(config, layer).declare(config, &mut out);
+        let feed_forward = FeedForward::of(config, layer);
+        if feed_forward != FeedForward::None {
+            out.part("ln2", PartKind::Norm);
+            norm.declare(config, &mut out);
+            feed_forward.declare(config, &mut out);
         }
-        block.extend(feed_forward);
-        let in_layer = |spec: ParamSpec| ParamSpec {
-            name: format!("blocks.{layer}.{}", spec.name),
-            layer: Some(layer),
-            ..spec
-        };
-        out.extend(block.into_iter().map(in_layer));
     }
-    // A tied head is the embedding, a matrix that writes. The final norm reads in its place.
-    let role = if config.tied_head { Role::Reads } else { Role::Neither };
-    out.extend(norm("ln_final").into_iter().map(|spec| ParamSpec { role, ..spec }));
+    out.layer = None;
+    out.part("ln_final", PartKind::Norm);
+    if config.tied_head {
+        // A tied head is the embedding, a matrix that writes. The final norm reads in its place.
+        out.vectors = Role::Reads;
+    }
+    norm.declare(config, &mut out);
     if !config.tied_head {
-        out.push(outer(ParamSpec::matrix("unembed.W_U", model, vocab, std), PartKind::Unembedding));
+        out.part("unembed", PartKind::Unembedding);
+        out.matrix("W_U", model, vocab, std);
     }
-    out
+    out.sink
 }
 
 /// A parameter in the flat vector.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
+    name: String,
     pub spec: ParamSpec,
     pub range: Range<usize>,
 }
 
 impl Parameter {
     pub fn name(&self) -> &str {
-        &self.spec.name
+        &self.name
     }
 
     /// Shape: `[d]` or `[in, out]`.
@@ -80,8 +92,9 @@ impl Layout {
         let mut out = Layout { parameters: Vec::new(), index: HashMap::new() };
         for spec in parameters(config, vocab_size) {
             let start = out.len();
-            out.index.insert(spec.name.clone(), out.parameters.len());
-            out.parameters.push(Parameter { range: start..start + spec.len(), spec });
+            let (name, range) = (spec.name(), start..start + spec.len());
+            out.index.insert(name.clone(), out.parameters.len());
+            out.parameters.push(Parameter { name, spec, range });
         }
         out
     }

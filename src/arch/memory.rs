@@ -1,6 +1,6 @@
 //! Memories: slots of keys and values, found by nearest-neighbour search.
 
-use super::spec::{Dim, Init, PartKind, ParamSpec, place};
+use super::spec::{Declaration, Dim, Init, PartKind, Sink};
 use crate::config::{Distance, MemoryKind, ModelConfig};
 
 /// Initial sharpness of the weighting: a slot farther by 1 weighs e^8 times less.
@@ -46,20 +46,18 @@ impl StoredMemory {
         }
     }
 
-    pub(super) fn parameters(self, config: &ModelConfig) -> Vec<ParamSpec> {
+    pub(super) fn declare(self, config: &ModelConfig, out: &mut Declaration<impl Sink>) {
         let (model, key) = (Dim::Model.of(config.d_model), Dim::Other.of(self.d_key));
-        let linear = |of, rows, columns, std, kind| {
-            place(ParamSpec::linear(of, rows, columns, std, config.bias), "memory", kind)
-        };
-        let read = |of, kind| linear(of, model, key, config.init_std, kind);
-        let mut out = read("Q", PartKind::Address);
+        out.kind = PartKind::Address;
+        out.linear(["W_Q", "b_Q"], model, key, config.init_std);
         if self.is_associative {
-            out.extend(read("K", PartKind::Address));
-            out.extend(read("V", PartKind::Memory));
+            out.linear(["W_K", "b_K"], model, key, config.init_std);
+            out.kind = PartKind::Memory;
+            out.linear(["W_V", "b_V"], model, key, config.init_std);
         }
-        out.extend(linear("O", key, model, config.residual_std(), PartKind::Memory));
-        out.extend(place(vec![sharpness()], "memory", PartKind::Memory));
-        out
+        out.kind = PartKind::Memory;
+        out.linear(["W_O", "b_O"], key, model, config.residual_std());
+        declare_sharpness(out);
     }
 }
 
@@ -69,19 +67,16 @@ impl ProductKeys {
         Self { d_key, half_keys, top_k: config.memory.top_k }
     }
 
-    pub(super) fn parameters(self, config: &ModelConfig) -> Vec<ParamSpec> {
+    pub(super) fn declare(self, config: &ModelConfig, out: &mut Declaration<impl Sink>) {
         let Self { d_key, half_keys, .. } = self;
-        let (model, key) = (Dim::Model.of(config.d_model), Dim::Other.of(d_key));
-        let half = |of: &str| {
-            let (rows, columns) = (Dim::Other.of(half_keys), Dim::Other.of(d_key / 2));
-            // Initial keys are as long as untrained queries, which they are compared with.
-            ParamSpec::matrix(&format!("K_{of}"), rows, columns, (d_key as f64).sqrt().recip())
-        };
-        let slots = Dim::Other.of(half_keys * half_keys);
-        let mut out = ParamSpec::linear("Q", model, key, config.init_std, config.bias);
-        out.extend(["first", "second"].map(half));
-        out.push(ParamSpec::matrix("values", slots, model, config.residual_std()));
-        out
+        let model = Dim::Model.of(config.d_model);
+        let (rows, columns) = (Dim::Other.of(half_keys), Dim::Other.of(d_key / 2));
+        // Keys as long as untrained queries, with which they are compared.
+        let std = (d_key as f64).sqrt().recip();
+        out.linear(["W_Q", "b_Q"], model, Dim::Other.of(d_key), config.init_std);
+        out.matrix("K_first", rows, columns, std);
+        out.matrix("K_second", rows, columns, std);
+        out.matrix("values", Dim::Other.of(half_keys * half_keys), model, config.residual_std());
     }
 }
 
@@ -91,13 +86,13 @@ impl Memorizing {
         has.then_some(Self { top_k: config.memory.top_k })
     }
 
-    pub(super) fn parameters(self, config: &ModelConfig) -> Vec<ParamSpec> {
-        // Head gates start at 1/2, so that both sides of a gate are trained.
-        let gates = Dim::PerHead.of(config.n_heads);
-        vec![ParamSpec::vector("gate", gates, Init::Zeros), sharpness()]
+    pub(super) fn declare(self, config: &ModelConfig, out: &mut Declaration<impl Sink>) {
+        // A head begins with half of its input from its memory: both sides of a gate are trained.
+        out.vector("gate", Dim::PerHead.of(config.n_heads), Init::Zeros);
+        declare_sharpness(out);
     }
 }
 
-fn sharpness() -> ParamSpec {
-    ParamSpec::vector("sharpness", Dim::Other.of(1), Init::Ones)
+fn declare_sharpness(out: &mut Declaration<impl Sink>) {
+    out.vector("sharpness", Dim::Other.of(1), Init::Ones);
 }

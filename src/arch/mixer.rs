@@ -2,7 +2,7 @@
 
 use super::memory::Memorizing;
 use super::norm::Norm;
-use super::spec::{Dim, Init, ParamSpec};
+use super::spec::{Declaration, Dim, Init, Sink};
 use crate::config::{ConfigError, MemoryKind, MixerKind, ModelConfig};
 
 /// The mixer of a layer.
@@ -52,25 +52,23 @@ impl Mixer {
             {
                 Err(ConfigError::Parts {
                     key: "model.mixer",
-                    why: format!(
-                        "Memory (model.memory.kind) `memorizing` stands beside softmax attention, but Mixer \
-                         (model.mixer) is `{}`; `softmax`, or another memory, would work",
-                        config.mixer.name()
-                    ),
+                    why: "Memory (model.memory.kind) `memorizing` stands beside softmax attention; Mixer \
+                          (model.mixer) `softmax`, or another memory, would work",
                 })
             }
             MixerKind::Linear | MixerKind::LinearIdentity => Ok(()),
         }
     }
 
-    pub(super) fn parameters(&self, config: &ModelConfig) -> Vec<ParamSpec> {
+    pub(super) fn declare(&self, config: &ModelConfig, out: &mut Declaration<impl Sink>) {
+        let model = Dim::Model.of(config.d_model);
+        let all = Dim::Heads.of(config.n_heads * config.d_head());
+        declare_heads(config, out);
         match self {
-            Self::Softmax(SoftmaxAttention { memory }) => {
-                let memory = memory.as_ref().map(|memory| memory.parameters(config));
-                heads(config, memory.unwrap_or_default())
-            }
-            Self::Linear(_) => heads(config, Vec::new()),
+            Self::Softmax(SoftmaxAttention { memory: Some(memory) }) => memory.declare(config, out),
+            Self::Softmax(SoftmaxAttention { memory: None }) | Self::Linear(_) => {}
         }
+        out.linear(["W_O", "b_O"], all, model, config.residual_std());
     }
 
     /// Activations kept per token for the backward pass.
@@ -96,28 +94,21 @@ pub(super) fn pattern_row(config: &ModelConfig) -> usize {
     if config.dropout > 0.0 { config.n_heads * config.context } else { 0 }
 }
 
-/// Query, key, value and output projections, which all mixers with heads have, and the `own` parameters.
-fn heads(config: &ModelConfig, own: Vec<ParamSpec>) -> Vec<ParamSpec> {
-    let d_head = config.d_head();
+/// Query, key and value projections, norms and gates, which all mixers with heads have.
+fn declare_heads(config: &ModelConfig, out: &mut Declaration<impl Sink>) {
+    let (d_head, std) = (config.d_head(), config.init_std);
     let model = Dim::Model.of(config.d_model);
-    let all = Dim::Heads.of(config.n_heads * d_head);
     let shared = Dim::KvHeads.of(config.kv_heads() * d_head);
-    let linear = |of, rows, columns, std| ParamSpec::linear(of, rows, columns, std, config.bias);
-    let mut out: Vec<ParamSpec> = [("Q", all), ("K", shared), ("V", shared)]
-        .into_iter()
-        .flat_map(|(of, columns)| linear(of, model, columns, config.init_std))
-        .collect();
+    out.linear(["W_Q", "b_Q"], model, Dim::Heads.of(config.n_heads * d_head), std);
+    out.linear(["W_K", "b_K"], model, shared, std);
+    out.linear(["W_V", "b_V"], model, shared, std);
     if Norm::of_heads(config) != Norm::Identity {
-        let gain = |of: &str| ParamSpec::vector(of, Dim::Other.of(d_head), Init::Ones);
-        out.extend(["q_norm.w", "k_norm.w"].map(gain));
+        out.vector("q_norm.w", Dim::Other.of(d_head), Init::Ones);
+        out.vector("k_norm.w", Dim::Other.of(d_head), Init::Ones);
     }
     if config.contributions {
-        let gates = Dim::PerHead.of(config.n_heads);
-        out.push(ParamSpec::vector("contribution", gates, Init::Zeros));
+        out.vector("contribution", Dim::PerHead.of(config.n_heads), Init::Zeros);
     }
-    out.extend(own);
-    out.extend(linear("O", all, model, config.residual_std()));
-    out
 }
 
 /// Head gate of a head with the trained number `c`: σ(c), 0 to 1.

@@ -20,4 +20,4 @@ pub use memory::{EPSILON, Memorizing, ProductKeys, SHARPNESS, StoredMemory};
 pub use mixer::{Mixer, SoftmaxAttention, head_gate};
 pub use norm::Norm;
 pub use positions::rope_angle;
-pub use spec::{Axis, Dim, Init, ParamSpec, PartKind, Role};
+pub use spec::{Axes, Axis, Dim, Init, ParamSpec, PartKind, Role};

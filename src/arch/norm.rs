@@ -1,6 +1,6 @@
 //! Norms, which rescale each token's vector before a layer reads it.
 
-use super::spec::{Dim, Init, ParamSpec};
+use super::spec::{Declaration, Dim, Init, Sink};
 use crate::config::{ModelConfig, NormKind};
 
 /// A norm of the residual stream.
@@ -51,17 +51,18 @@ impl Norm {
         }
     }
 
-    pub(super) fn parameters(self, config: &ModelConfig) -> Vec<ParamSpec> {
+    pub(super) fn declare(self, config: &ModelConfig, out: &mut Declaration<impl Sink>) {
         let width = Dim::Model.of(config.d_model);
-        let gain = || ParamSpec::vector("w", width, Init::Ones);
         match self {
-            Self::Identity => Vec::new(),
-            Self::Rms { .. } => vec![gain()],
-            Self::Scale { .. } => vec![ParamSpec::vector("g", Dim::Other.of(1), Init::RootWidth)],
-            Self::Layer { .. } if config.bias => {
-                vec![gain(), ParamSpec::vector("b", width, Init::Zeros)]
+            Self::Identity => {}
+            Self::Rms { .. } => out.vector("w", width, Init::Ones),
+            Self::Scale { .. } => out.vector("g", Dim::Other.of(1), Init::RootWidth),
+            Self::Layer { .. } => {
+                out.vector("w", width, Init::Ones);
+                if config.bias {
+                    out.vector("b", width, Init::Zeros);
+                }
             }
-            Self::Layer { .. } => vec![gain()],
         }
     }
 }

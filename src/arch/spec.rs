@@ -2,19 +2,28 @@
 
 /// A parameter of a model: name, axes, initial values, and role at the residual stream. Parameter counts, the
 /// layout of the flat vector, checkpoint names, weight decay, surgery and masks derive from it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ParamSpec {
-    /// TransformerLens name, also used in checkpoints: `blocks.0.attn.W_Q`.
-    pub name: String,
-    /// One axis for a vector; rows and columns for a matrix, which is applied as `x @ W`.
-    pub axes: Vec<Axis>,
+    /// Name within its part: `W_Q`.
+    pub own: &'static str,
+    /// Name of the part: `attn`.
+    pub part: &'static str,
+    /// Layer of the parameter; `None` outside layers.
+    pub layer: Option<usize>,
+    pub axes: Axes,
     pub init: Init,
     pub role: Role,
     /// True if weight decay applies: to matrices, embeddings included.
     pub decay: bool,
-    /// Layer of the parameter; `None` outside layers.
-    pub layer: Option<usize>,
     pub kind: PartKind,
+}
+
+/// The axes of a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Axes {
+    Vector(Axis),
+    /// Rows and columns, applied as `x @ W`.
+    Matrix([Axis; 2]),
 }
 
 /// Part of a model that a parameter belongs to.
@@ -95,74 +104,129 @@ impl Init {
 }
 
 impl ParamSpec {
-    /// A matrix, `[rows, columns]`. It reads from the residual stream if its rows are [`Dim::Model`], and writes
-    /// into it if its columns are.
-    pub fn matrix(name: &str, rows: Axis, columns: Axis, std: f64) -> Self {
-        let role = match (rows.dim, columns.dim) {
-            (Dim::Model, _) => Role::Reads,
-            (_, Dim::Model) => Role::Writes,
-            _ => Role::Neither,
-        };
-        let axes = vec![rows, columns];
-        Self { role, decay: true, ..Self::new(name, axes, Init::Normal(std)) }
-    }
-
-    /// A vector other than a gain or an output bias.
-    pub fn vector(name: &str, axis: Axis, init: Init) -> Self {
-        Self::new(name, vec![axis], init)
-    }
-
-    /// The bias of a matrix with these columns.
-    pub fn bias(name: &str, columns: Axis) -> Self {
-        let role = if columns.dim == Dim::Model { Role::Writes } else { Role::Neither };
-        Self { role, ..Self::vector(name, columns, Init::Zeros) }
-    }
-
-    /// Matrix `W_{of}` and, if `has_bias`, bias `b_{of}`.
-    pub fn linear(of: &str, rows: Axis, columns: Axis, std: f64, has_bias: bool) -> Vec<Self> {
-        let mut out = vec![Self::matrix(&format!("W_{of}"), rows, columns, std)];
-        if has_bias {
-            out.push(Self::bias(&format!("b_{of}"), columns));
+    /// TransformerLens name, also used in checkpoints: `blocks.0.attn.W_Q`.
+    pub fn name(&self) -> String {
+        let Self { own, part, .. } = self;
+        match self.layer {
+            Some(layer) => format!("blocks.{layer}.{part}.{own}"),
+            None => format!("{part}.{own}"),
         }
-        out
     }
 
-    fn new(name: &str, axes: Vec<Axis>, init: Init) -> Self {
-        let (name, role, kind) = (name.into(), Role::Neither, PartKind::Mixer);
-        Self { name, axes, init, role, decay: false, layer: None, kind }
-    }
-
-    /// Lengths of the axes: `[d]`, or `[in, out]`.
+    /// Shape: `[d]` or `[in, out]`.
     pub fn shape(&self) -> Vec<usize> {
-        self.axes.iter().map(|axis| axis.size).collect()
+        match self.axes {
+            Axes::Vector(axis) => vec![axis.size],
+            Axes::Matrix(axes) => axes.map(|axis| axis.size).into(),
+        }
     }
 
     /// Number of values.
     pub fn len(&self) -> usize {
-        self.axes.iter().map(|axis| axis.size).product()
+        self.rows() * self.columns()
     }
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// True for a matrix of a layer, whose small weights can be pruned.
-    pub fn is_prunable(&self) -> bool {
-        self.axes.len() > 1 && self.layer.is_some()
+    /// Number of rows; 1 for a vector.
+    fn rows(&self) -> usize {
+        match self.axes {
+            Axes::Vector(_) => 1,
+            Axes::Matrix([rows, _]) => rows.size,
+        }
     }
 
-    /// Meanings of the rows and columns; a vector counts as one row.
+    /// Number of columns; the length of a vector.
+    pub fn columns(&self) -> usize {
+        match self.axes {
+            Axes::Vector(columns) | Axes::Matrix([_, columns]) => columns.size,
+        }
+    }
+
+    /// True for matrices of layers, whose small weights can be pruned.
+    pub fn is_prunable(&self) -> bool {
+        matches!(self.axes, Axes::Matrix(_)) && self.layer.is_some()
+    }
+
+    /// Meanings of rows and columns. A vector counts as one row.
     pub fn dims(&self) -> [Dim; 2] {
-        match self.axes[..] {
-            [rows, columns] => [rows.dim, columns.dim],
-            [columns] => [Dim::Other, columns.dim],
-            _ => [Dim::Other; 2],
+        match self.axes {
+            Axes::Vector(columns) => [Dim::Other, columns.dim],
+            Axes::Matrix(axes) => axes.map(|axis| axis.dim),
         }
     }
 }
 
-/// Puts `{place}.` before the names of a part's parameters, and sets their kind.
-pub(super) fn place(specs: Vec<ParamSpec>, place: &str, kind: PartKind) -> Vec<ParamSpec> {
-    let prefix = |spec: ParamSpec| ParamSpec { name: format!("{place}.{}", spec.name), kind, ..spec };
-    specs.into_iter().map(prefix).collect()
+/// A receiver of declared parameters.
+pub(super) trait Sink {
+    fn push(&mut self, spec: ParamSpec);
+}
+
+impl Sink for Vec<ParamSpec> {
+    fn push(&mut self, spec: ParamSpec) {
+        self.push(spec);
+    }
+}
+
+/// The number of all values declared: it needs no names, which the page is built without.
+impl Sink for usize {
+    fn push(&mut self, spec: ParamSpec) {
+        *self += spec.len();
+    }
+}
+
+/// A declaration under way: the part that declares the next parameter, and the receiver of all.
+pub(super) struct Declaration<S> {
+    pub(super) sink: S,
+    /// Role of vectors: that of the final norm of a tied head is to read.
+    pub(super) vectors: Role,
+    pub(super) layer: Option<usize>,
+    pub(super) part: &'static str,
+    pub(super) kind: PartKind,
+    pub(super) has_biases: bool,
+}
+
+impl<S: Sink> Declaration<S> {
+    /// Turns to another part.
+    pub(super) fn part(&mut self, part: &'static str, kind: PartKind) {
+        (self.part, self.kind) = (part, kind);
+    }
+
+    /// A matrix. It reads from the residual stream if that is its rows, and writes into it if its columns.
+    pub(super) fn matrix(&mut self, own: &'static str, rows: Axis, columns: Axis, std: f64) {
+        let role = match (rows.dim, columns.dim) {
+            (Dim::Model, _) => Role::Reads,
+            (_, Dim::Model) => Role::Writes,
+            _ => Role::Neither,
+        };
+        self.push(own, Axes::Matrix([rows, columns]), Init::Normal(std), role);
+    }
+
+    /// A matrix and, in a model with biases, the bias of its columns.
+    pub(super) fn linear(
+        &mut self,
+        [matrix, bias]: [&'static str; 2],
+        rows: Axis,
+        columns: Axis,
+        std: f64,
+    ) {
+        self.matrix(matrix, rows, columns, std);
+        if self.has_biases {
+            let role = if columns.dim == Dim::Model { Role::Writes } else { Role::Neither };
+            self.push(bias, Axes::Vector(columns), Init::Zeros, role);
+        }
+    }
+
+    /// A vector that is neither a bias of a matrix nor written into the residual stream.
+    pub(super) fn vector(&mut self, own: &'static str, axis: Axis, init: Init) {
+        self.push(own, Axes::Vector(axis), init, self.vectors);
+    }
+
+    fn push(&mut self, own: &'static str, axes: Axes, init: Init, role: Role) {
+        let Self { layer, part, kind, .. } = *self;
+        let decay = matches!(axes, Axes::Matrix(_));
+        self.sink.push(ParamSpec { own, part, layer, axes, init, role, decay, kind });
+    }
 }

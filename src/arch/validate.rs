@@ -2,7 +2,8 @@
 
 use super::mixer::Mixer;
 use crate::config::{
-    ConfigError, KNOBS, MAX_D_MODEL, MAX_HEADS_WIDTH, MemoryKind, ModelConfig, Positions, RunConfig, layers,
+    ConfigError, KNOBS, MAX_D_MODEL, MAX_HEADS_WIDTH, MemoryKind, ModelConfig, Positions,
+    RunConfig, layers,
 };
 
 /// Length of the shortest record: one character to read and one to predict.
@@ -80,4 +81,3 @@ impl ModelConfig {
         Ok(())
     }
 }
-

@@ -4,10 +4,10 @@ use std::io::Write;
 
 use anyhow::Result;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use confab::base::random::stream_rng;
 use confab::data::noise;
 use confab::data::noise::Reading;
 use confab::task::{Split, Task};
-use confab::base::random::stream_rng;
 
 pub fn command() -> Command {
     Command::new("data")

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches};
+use confab::config::TaskKind;
 use confab::config::{KNOBS, Knob, MAX_TEXT_BYTES, PRESETS, Preset, Range, RunConfig};
 use confab::run::link;
-use confab::config::TaskKind;
 
 /// `--preset`, `--link`, and a flag for every knob.
 pub fn args() -> Vec<Arg> {

@@ -55,7 +55,7 @@ pub enum ConfigError {
     Memory { needs: u64, has: u64, what: &'static str, works: Option<usize> },
     /// Parts of a model that do not go together.
     #[error("{why}")]
-    Parts { key: &'static str, why: String },
+    Parts { key: &'static str, why: &'static str },
     #[error("the task cannot be made: {0}")]
     Task(String),
 }

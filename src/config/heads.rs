@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a head is judged by when one is to be dropped.
+/// The worth of a head, by which one is dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PruneBy {

@@ -1,10 +1,10 @@
-//! What stands in the place of feed-forward layers, or beside attention.
+//! Memories in the place of feed-forward layers, or beside attention.
 
 use serde::{Deserialize, Serialize};
 
 use super::Distance;
 
-/// What a memory layer is.
+/// The kind of a memory layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MemoryKind {
@@ -33,12 +33,12 @@ impl_names! {
 }
 
 impl MemoryKind {
-    /// Whether it reads from a store of slots, which is not among the trained parameters.
+    /// True if it reads from a store of slots, which is not among the trained parameters.
     pub fn is_stored(self) -> bool {
         matches!(self, Self::Featural | Self::Associative | Self::Memorizing)
     }
 
-    /// Whether it stands in the place of an MLP.
+    /// True if it stands in the place of an MLP.
     pub fn replaces_mlp(self) -> bool {
         !matches!(self, Self::None | Self::Memorizing)
     }
@@ -97,12 +97,12 @@ impl MemoryConfig {
         has.then_some(self.kind)
     }
 
-    /// Whether every layer has one.
+    /// True if every layer has one.
     pub fn is_everywhere(&self) -> bool {
         self.kind != MemoryKind::None && self.layers.trim().is_empty()
     }
 
-    /// Has these layers have memories, and no others.
+    /// Gives memories to these layers and to no others.
     pub fn put_in(&mut self, layers: impl Iterator<Item = usize>) {
         let layers: Vec<String> = layers.map(|layer| layer.to_string()).collect();
         if layers.is_empty() {

@@ -16,11 +16,11 @@ pub struct ModelConfig {
     pub context: usize,
     /// Share of activations dropped in training, 0 to below 1.
     pub dropout: f64,
-    /// Whether the unembedding is the embedding transposed.
+    /// The unembedding is the embedding transposed.
     pub tied_head: bool,
-    /// Whether linear layers and LayerNorms have biases.
+    /// Linear layers and LayerNorms have biases.
     pub bias: bool,
-    /// What moves information between tokens.
+    /// The part of a layer that moves information between tokens.
     pub mixer: MixerKind,
     pub norm: NormKind,
     /// Added to what a norm takes the root of.
@@ -35,11 +35,11 @@ pub struct ModelConfig {
     pub kv_heads: usize,
     /// Width of one head; 0 for `d_model / n_heads`.
     pub d_head: usize,
-    /// Whether each head's queries and keys go through an RMSNorm of their own.
+    /// Each head's queries and keys go through an RMSNorm of their own.
     pub qk_norm: bool,
-    /// Whether what each head writes is multiplied by σ(c), of a trained number c of its own.
+    /// Head gates: the output of each head is multiplied by σ(c), with a trained number c of its own.
     pub contributions: bool,
-    /// Whether each layer but the last also reads what the layer above wrote at the token before, as a
+    /// Feedback: each layer but the last also reads the output of the layer above for the token before, as a
     /// constant (after Fan et al. 2020, "Addressing some limitations of
     /// transformers with feedback memory").
     pub feedback: bool,
@@ -68,7 +68,7 @@ impl ModelConfig {
         if self.kv_heads > 0 { self.kv_heads } else { self.n_heads }
     }
 
-    /// Whether a layer reads from the one above it: a model of one layer has none.
+    /// True if layers read from the one above them: a model of one layer has none.
     pub fn feeds_back(&self) -> bool {
         self.feedback && self.n_layers > 1
     }

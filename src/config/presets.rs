@@ -1,7 +1,8 @@
 //! Named sizes.
 
 use super::{
-    HeadsConfig, MemoryConfig, MixerKind, MlpKind, ModelConfig, NormKind, Positions, RunConfig, TrainConfig,
+    HeadsConfig, MemoryConfig, MixerKind, MlpKind, ModelConfig, NormKind, Positions, RunConfig,
+    TrainConfig,
 };
 
 /// A named size, with the batch and learning rate that train it well.

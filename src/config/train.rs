@@ -26,15 +26,15 @@ pub struct TrainConfig {
     pub weight_decay: f64,
     /// Largest gradient norm; a larger one is scaled down to it. 0 turns clipping off.
     pub clip: f64,
-    /// Whether weights stay as they are, and only memories learn.
+    /// Weights stay as they are; only memories learn.
     pub frozen: bool,
-    /// Whether weights of layers' matrices that are 0 stay 0.
+    /// Weights of layers' matrices that are 0 stay 0.
     pub keep_zeros: bool,
     pub heads: HeadsConfig,
     /// Steps between two validations.
     pub val_every: usize,
     /// Batches a validation.
     pub val_batches: usize,
-    /// What is added to the loss for the mean size of what is unembedded; 0 for nothing.
+    /// Penalty on the mean absolute component of the output vector, added to the loss; 0 is off.
     pub output_l1: f64,
 }

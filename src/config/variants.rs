@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What moves information between tokens.
+/// The part of a layer that moves information between tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MixerKind {
@@ -22,7 +22,7 @@ impl_names! {
     LinearIdentity = "linear-identity",
 }
 
-/// What each token is divided by before a layer reads it.
+/// The norm: the divisor of each token before a layer reads it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NormKind {
@@ -39,7 +39,7 @@ pub enum NormKind {
 
 impl_names!(NormKind: Layer = "layer", Rms = "rms", Scale = "scale", None = "none");
 
-/// What follows the first matrix of the feed-forward layer.
+/// The activation after the first matrix of the feed-forward layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MlpKind {

@@ -15,7 +15,7 @@ const SHARES: usize = 64;
 /// weight decay, largest norm (0: any).
 pub const RATES: usize = 4;
 
-/// What never changes.
+/// Constants of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Constants {
     pub beta1: f32,

@@ -39,7 +39,7 @@ impl Dropout {
         self.p == 0.0
     }
 
-    /// What the activation at `place` is multiplied by.
+    /// The factor on the activation at `place`.
     pub fn factor(self, place: u32) -> f32 {
         if hash(place ^ self.seed) < self.threshold() { 0.0 } else { self.scale() }
     }
@@ -64,7 +64,7 @@ impl Dropout {
         (self.p * 2f64.powi(32)) as u32
     }
 
-    /// What the others are multiplied by.
+    /// The factor on the others.
     pub fn scale(self) -> f32 {
         (1.0 / (1.0 - self.p)) as f32
     }

@@ -1,4 +1,4 @@
-//! What kernels for GPUs share.
+//! Helpers that all kernels for GPUs share.
 //!
 //! They are written in CubeCL, which compiles them for WebGPU, Vulkan and CUDA as they are first
 //! used. None uses subgroup operations, which a browser may refuse.
@@ -17,7 +17,7 @@ pub type GpuTensor = FloatTensor<Cube>;
 /// Units that work together in most kernels: as many as every WebGPU device allows.
 pub const UNITS: usize = 256;
 
-/// What gives work to `device`, a GPU.
+/// The client that gives work to `device`, a GPU.
 pub fn client(device: &Device) -> Client {
     primitive::<Cube>(Tensor::<1>::empty([1], device).into_dispatch()).client
 }

@@ -1,4 +1,4 @@
-//! What plain tensor operations are too slow for, each beside its reference in them.
+//! Fused operations, for which plain tensor operations are too slow, each beside its reference in those.
 //!
 //! Every operation has one function that chooses: on the CPU loops, or the reference where that is as
 //! fast; kernels on a GPU. Tests hold the three together.

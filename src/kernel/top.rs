@@ -39,7 +39,7 @@ pub fn top(scores: Tensor<2>, k: usize) -> Tensor<2, Int> {
     Tensor::from_primitive::<Cube>(places)
 }
 
-/// Of all pairs of a place of the first row and one of the second, those `k` whose scores have the largest
+/// The `k` pairs of a place of the first row and one of the second whose scores have the largest
 /// sums: the first place, the second, and `first * width + second`.
 ///
 /// # Shapes

@@ -11,13 +11,13 @@ use crate::model::{Output, PassOptions};
 
 /// A loss of a learner's output on a batch.
 pub trait Objective {
-    /// Options of the forward pass, given the run's dropout.
-    fn options(&self, dropout: Dropout) -> PassOptions;
+    /// Options of the forward pass, given the run's dropout, and whether weights stay as they are.
+    fn options(&self, dropout: Dropout, is_frozen: bool) -> PassOptions;
 
     /// The loss of a batch, `share` of which counts: 1 over the micro-batches of a step.
     fn loss(&self, output: Output, batch: &Batch, share: f64) -> Loss;
 
-    /// Whether it is measured on held-out records, too.
+    /// True if it is measured on held-out records, too.
     fn is_validated(&self) -> bool {
         false
     }
@@ -40,20 +40,18 @@ pub struct Loss {
 pub struct Likelihood {
     /// Added to the loss of a token: this times the mean absolute component of its output vector. 0 is off.
     pub output_l1: f64,
-    /// Weights stay as they are, so the memory of the output may be filled.
-    pub is_frozen: bool,
 }
 
 impl Likelihood {
     pub fn of(config: &TrainConfig) -> Self {
-        Self { output_l1: config.output_l1, is_frozen: config.frozen }
+        Self { output_l1: config.output_l1 }
     }
 }
 
 impl Objective for Likelihood {
-    fn options(&self, dropout: Dropout) -> PassOptions {
-        // Keys of weights that still move would be old by the next step.
-        PassOptions { dropout, reads_output: self.is_frozen, ..PassOptions::default() }
+    fn options(&self, dropout: Dropout, is_frozen: bool) -> PassOptions {
+        // The memory of the output is filled: keys of weights that still move would be old by the next step.
+        PassOptions { dropout, reads_output: is_frozen, ..PassOptions::default() }
     }
 
     fn loss(&self, output: Output, batch: &Batch, share: f64) -> Loss {

@@ -107,7 +107,7 @@ impl AdamW {
     }
 }
 
-/// What AdamW multiplies by in one step.
+/// Factors of AdamW in one step.
 #[derive(Clone, Debug)]
 pub struct Rates {
     beta1: f64,

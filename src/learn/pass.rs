@@ -11,11 +11,17 @@ use crate::model::{Model, Weights};
 pub struct TrainingPass<'a> {
     model: &'a Model,
     weights: Weights<'a>,
+    is_frozen: bool,
 }
 
 impl<'a> TrainingPass<'a> {
     pub fn new(model: &'a Model) -> Self {
-        Self { model, weights: model.trainable() }
+        Self { model, weights: model.trainable(), is_frozen: false }
+    }
+
+    /// The same pass, of weights that stay as they are if `is_frozen`.
+    pub fn frozen(self, is_frozen: bool) -> Self {
+        Self { is_frozen, ..self }
     }
 
     /// The loss of the output on a batch.
@@ -26,7 +32,7 @@ impl<'a> TrainingPass<'a> {
         dropout: Dropout,
         share: f64,
     ) -> Loss {
-        let mut options = objective.options(dropout);
+        let mut options = objective.options(dropout, self.is_frozen);
         options.forgotten = batch.forgotten.clone();
         options.feedback = feedback(self.model, batch, options.dropout);
         // Made anew for each batch: a backward pass uses up the graph behind every tensor but the leaves.

@@ -42,12 +42,12 @@ impl Trainer {
         let row = Row::of_text(&ids, &self.tokenizer);
         let memory =
             MemoryConfig { threshold: 0.0, inserts: most, ..self.config.model.memory.clone() };
-        let objective = Likelihood { is_frozen: true, ..Likelihood::default() };
+        let objective = Likelihood::default();
         let mut last = f32::INFINITY;
         for pass in 0..TEACHING_STEPS {
             let device = self.device().autodiff();
             let batch = Batch::new(std::slice::from_ref(&row), self.config.model.context, &device);
-            let mut training = self.learner.pass();
+            let mut training = self.learner.pass().frozen(true);
             let loss = training.forward(&batch, &objective, Dropout::NONE, 1.0);
             let gradients = training.backward(&loss);
             let reads = loss.reads;

@@ -86,7 +86,7 @@ impl Trainer {
         let draw = |micro| self.source.draw(self.run(), stream(micro), &device);
         // Drawn before anything else: a GPU makes later transfers wait for earlier work.
         let mut first = Some(draw(0));
-        let mut pass = self.learner.pass();
+        let mut pass = self.learner.pass().frozen(train.frozen);
         let mut sum: Option<Tensor<1>> = None;
         let mut tokens = 0;
         let mut by_token = Vec::new();

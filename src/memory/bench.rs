@@ -32,7 +32,7 @@ pub struct StoreRow {
     pub cost: f64,
 }
 
-/// What is measured.
+/// Measurements of one store.
 #[derive(Clone, Debug)]
 pub struct StoreBench<'a> {
     /// Ascending.
@@ -76,7 +76,7 @@ impl StoreBench<'_> {
         Ok(())
     }
 
-    /// What is found at each size is held against `truth`, if there is any, and returned.
+    /// Slots found at each size are compared with `truth`, if there is any, and returned.
     fn measure<S: Store>(
         &self,
         name: &'static str,

@@ -185,7 +185,7 @@ pub enum StoreError {
         "the memory `{space}` in {place} has {there}, not {asked}: name another memory, or a model of that shape"
     )]
     Shape { space: String, place: String, there: Shape, asked: Shape },
-    /// What holds the slots failed.
+    /// The storage of the slots failed.
     #[error("{doing} {place}: {reason}; {remedy}")]
     Failed { doing: &'static str, place: String, reason: String, remedy: &'static str },
 }

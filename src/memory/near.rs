@@ -1,4 +1,4 @@
-//! What stores that search through a graph have in common.
+//! Helpers of stores that search through a graph.
 
 use super::Found;
 

@@ -95,7 +95,7 @@ impl Postgres {
     }
 }
 
-/// What of a row of `confab_spaces` changes.
+/// Changes to a row of `confab_spaces`.
 struct Space {
     next_id: u64,
     count: usize,

@@ -29,7 +29,7 @@ impl Pairs {
     /// Counts what was `found`, and merges those that then came back together more than `most` times:
     /// the later slot into the earlier. How many slots went.
     ///
-    /// Of each query only the two nearest count, so that what is counted grows with the queries alone. If
+    /// Only the two nearest slots of each query count, so that the counts grow with the queries alone. If
     /// more than four pairs a slot are known, all counts are halved, and those of 0 forgotten.
     ///
     /// # Errors

@@ -30,7 +30,7 @@ impl Attention {
         Self { heads: Heads::new(config, weights, name), memory }
     }
 
-    /// Has its memory, if it has one, read from these slots.
+    /// Gives its memory, if it has one, these slots to read from.
     pub fn remember(&mut self, slots: Slots) {
         if let Some(memory) = &mut self.memory {
             memory.remember(slots);

@@ -19,7 +19,7 @@ pub enum Mixer {
     Linear(LinearAttention),
 }
 
-/// What a mixer keeps of the tokens so far, when it decodes.
+/// The state of a mixer after some tokens, for decoding.
 #[derive(Debug)]
 pub enum MixerState {
     /// Keys and values of every token.

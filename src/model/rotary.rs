@@ -13,7 +13,7 @@ pub struct Rotation {
 }
 
 impl Rotation {
-    /// Of `seq` places from `start`.
+    /// The rotation of `seq` positions from `start`.
     pub fn new(start: usize, seq: usize, d_head: usize, base: f64, device: &Device) -> Self {
         let half = d_head / 2;
         let angle = |at: usize| rope_angle(start + at / half, at % half, d_head, base);

@@ -3,9 +3,9 @@
 //! A link is data: `#task.kind=facts&model.n_layers=4&prompt=…`. Its keys are those of [`KNOBS`] and a few of the
 //! page. Values at their default are left out. Every value is checked against its knob's range before use.
 
-use crate::config::{KNOBS, Knob, RunConfig};
-use super::gallery;
 use super::What;
+use super::gallery;
+use crate::config::{KNOBS, Knob, RunConfig};
 
 /// State restored by a link.
 #[derive(Clone, Debug, Default, PartialEq)]

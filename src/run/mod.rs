@@ -21,8 +21,6 @@ pub use floor::{FieldFloor, Floor};
 pub use history::{FieldLoss, LossPoint, MAX_HISTORY};
 pub use intervention::{Cell, Change, Edit, Intervention, Site};
 pub use moments::Moments;
-pub use operation::{
-    AppliedOperation, MAX_EDITS, OPERATIONS, Operation, OperationKind, Procedure,
-};
+pub use operation::{AppliedOperation, MAX_EDITS, OPERATIONS, Operation, OperationKind, Procedure};
 pub use probe::{AnswerSource, Probe};
 pub use record::Record;

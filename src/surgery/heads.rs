@@ -53,9 +53,9 @@ pub fn prune_heads(
 
 /// A number of a new head, sampled like those of the other heads.
 fn alike(new: &New, before: &Checkpoint, layout: &Layout) -> f32 {
-    let Some(parameter) = layout.find(&new.spec.name) else { return new.drawn };
+    let Some(parameter) = layout.find(&new.spec.name()) else { return new.drawn };
     let values = &before.parameters[parameter.range.clone()];
-    let columns = parameter.spec.axes.last().map_or(1, |axis| axis.size);
+    let columns = parameter.spec.columns();
     let [of_rows, of_columns] = parameter.spec.dims();
     let is_of_rows = of_rows == Dim::Heads;
     let width = if of_columns == Dim::PerHead { 1 } else { before.config.model.d_head() };

@@ -15,8 +15,8 @@ use crate::run::{AppliedOperation, Operation, OperationKind};
 pub type Past<'a> = &'a dyn Fn(usize) -> Option<Vec<f32>>;
 
 /// The run of `before` with the changed model, and the operation in its history. Added parts write nothing at
-/// first, and a wider residual stream carries copies, so only growing, dropping, pruning and rewinding change the
-/// output. New parameters are drawn by the run's seed and the operations so far.
+/// first and a wider residual stream carries copies, so adding and widening leave the output as it is; all others change
+/// it. New parameters are drawn by the run's seed and the operations so far.
 ///
 /// # Errors
 /// If the model lacks the part to drop, or the new one does not work on a device with `limits`. Both are found

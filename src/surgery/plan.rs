@@ -277,19 +277,18 @@ impl Plan {
         let mut out = Vec::with_capacity(after.len());
         for parameter in after.parameters() {
             let spec = &parameter.spec;
-            let found = self.name_before(&spec.name);
+            let found = self.name_before(parameter.name());
             let layer = found.as_ref().and_then(|(_, layer)| *layer);
             let source = found.and_then(|(name, _)| before.find(&name));
             let std = spec.init.std() as f32;
-            let width = |spec: &ParamSpec| spec.axes.last().map_or(1, |axis| axis.size);
-            let columns = width(spec);
+            let columns = spec.columns();
             let [of_rows, of_columns] = spec.dims();
             for row in 0..parameter.range.len() / columns {
                 let row_before = self.place_before(of_rows, layer, row);
                 for column in 0..columns {
                     let value = source.zip(row_before).and_then(|(source, row)| {
                         let column = self.place_before(of_columns, layer, column)?;
-                        Some(values[source.range.start + row * width(&source.spec) + column])
+                        Some(values[source.range.start + row * source.spec.columns() + column])
                     });
                     let drawn = drawn[out.len()];
                     let normal = if std > 0.0 { drawn / std } else { 0.0 };

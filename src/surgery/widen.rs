@@ -94,7 +94,7 @@ fn copy(
         match spec.dims() {
             [Dim::Model, _] => (0..times).for_each(|_| out.extend_from_slice(values)),
             [_, Dim::Model] => {
-                let d_model = spec.axes.last().map_or(1, |axis| axis.size);
+                let d_model = spec.columns();
                 values.chunks(d_model).for_each(|row| {
                     (0..times).for_each(|_| out.extend_from_slice(row));
                 });

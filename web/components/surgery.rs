@@ -31,7 +31,7 @@ pub fn Surgery() -> impl IntoView {
         </div>
         <p class="hint">
             "Number: " {live(move || procedure.get().takes)}
-            ". Only growing, dropping, pruning and rewinding change what the model computes."
+            ". Adding and widening leave what the model computes as it is; all others change it."
         </p>
     }
 }

@@ -1,4 +1,4 @@
-//! What a clone begins with: its teacher's weights, and memories that nothing is in.
+//! The clone before it has learned: its teacher's weights, and empty memories.
 
 use burn::tensor::ExecutionError;
 

@@ -7,7 +7,7 @@
 //! stream: both passes are made anyway, so a layer costs one subtraction, and a later memory learns to make up for
 //! what an earlier one left.
 //!
-//! Of stores the values are trained too, of whatever kind they are; queries and keys stay as they were
+//! The values of stores are trained too, whatever their kind; queries and keys stay as they were
 //! drawn. An associative store holds projections of what was read otherwise, which are no more than linear,
 //! and found by other queries than they learned from.
 

@@ -41,7 +41,7 @@ impl Imitation {
 }
 
 impl Objective for Imitation {
-    fn options(&self, _: Dropout) -> PassOptions {
+    fn options(&self, _: Dropout, _: bool) -> PassOptions {
         PassOptions { watched: self.layers.clone(), trains_values: true, ..PassOptions::default() }
     }
 

@@ -1,4 +1,4 @@
-//! What teacher and clone read: records of the teacher's task, or windows of a text.
+//! Batches for teacher and clone: records of the teacher's task, or windows of a text.
 
 use burn::tensor::Device;
 use rand::RngExt;

@@ -108,7 +108,7 @@ pub fn open(path: &Path) -> Result<Connection, StoreError> {
     }
 }
 
-/// Whether the last page is not whole, which SQLite would fill with zeros, and no log holds it.
+/// True if the last page is not whole, which SQLite would fill with zeros, and no log holds it.
 fn is_cut_off(path: &Path) -> bool {
     const SMALLEST_PAGE: u64 = 512;
     let mut log = path.as_os_str().to_owned();

@@ -14,7 +14,7 @@ use crate::config::Distance;
 use crate::memory::Shape;
 
 /// Neighbours a key; keys that are looked at to place a new one, and to answer a query. Measured on a
-/// million keys: see MEMORIES.md.
+/// million keys: see docs/memories.md.
 const NEIGHBOURS: usize = 16;
 const LOOKED_AT_TO_ADD: usize = 128;
 const LOOKED_AT_TO_FIND: usize = 128;

@@ -25,7 +25,7 @@ const SPACES: &str = "
         count    bigint  NOT NULL DEFAULT 0
     );";
 
-/// What is asked of a space's tables. Only numbers are written into these, never a text from elsewhere.
+/// Statements on a space's tables. Only numbers are written into these, never a text from elsewhere.
 pub struct Tables {
     pub number: i32,
     /// Nothing if keys are too wide for a graph.

@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "compute")]
 pub use jsonl::{OutcomesError, merge, read, write};
 
+use super::Score;
+use crate::base::plot;
+use crate::base::plot::{Axes, Line, Point};
+use crate::config::TaskKind;
 use crate::config::{Preset, RunConfig};
 use crate::run::link;
 use crate::run::link::{Link, LinkError};
-use crate::base::plot;
-use crate::base::plot::{Axes, Line, Point};
-use super::Score;
-use crate::config::TaskKind;
 
 /// Grid of runs: one for each size, number of facts and seed.
 #[derive(Clone, Debug, PartialEq)]
