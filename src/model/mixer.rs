@@ -23,9 +23,9 @@ pub enum Mixer {
 #[derive(Debug)]
 pub enum MixerState {
     /// Keys and values of every token.
-    Softmax(KeyValues),
+    Softmax(Box<KeyValues>),
     /// A sum over all tokens.
-    Linear(LinearState),
+    Linear(Box<LinearState>),
 }
 
 impl Mixer {
@@ -73,8 +73,8 @@ impl Mixer {
     /// An empty state, with room for `context` tokens.
     pub fn state(&self, context: usize) -> MixerState {
         match self {
-            Self::Softmax(attention) => MixerState::Softmax(attention.cache(context)),
-            Self::Linear(_) => MixerState::Linear(LinearState::default()),
+            Self::Softmax(attention) => MixerState::Softmax(Box::new(attention.cache(context))),
+            Self::Linear(_) => MixerState::Linear(Box::default()),
         }
     }
 

@@ -66,7 +66,7 @@ impl Modular {
 
 impl RecordSource for Modular {
     fn draw(&self, split: Split, window: usize, rng: &mut ChaCha8Rng) -> Record {
-        self.draw_batch(split, window, 1, rng).pop().unwrap_or_else(Record::new)
+        self.draw_batch(split, window, 1, rng).pop().unwrap_or_default()
     }
 
     /// Draws evenly among the sums of `split`, none twice as long as there are others: as many as there
