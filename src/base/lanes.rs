@@ -78,7 +78,7 @@ macro_rules! wide {
 }
 pub(crate) use wide;
 
-/// Kinds of CPU that [`wide`] distinguishes.
+/// Kinds of CPU that `wide!` distinguishes.
 #[cfg(target_arch = "x86_64")]
 pub enum Cpu {
     Avx512,

@@ -1,4 +1,4 @@
-//! Text from a model. [`decode`] gives the logits of one token after another; [`sample`](Sampler) and [`Writer`]
+//! Text from a model. [`Decoder`] gives the logits of one token after another; [`sample`](Sampler) and [`Writer`]
 //! draw tokens from them.
 
 mod decode;

@@ -8,7 +8,7 @@ use crate::config::ModelConfig;
 pub struct Imported {
     pub config: ModelConfig,
     pub vocabulary: Vocabulary,
-    /// Flat, in the order of [`Layout`].
+    /// Flat, in the order of [`Layout`](crate::arch::Layout).
     pub parameters: Vec<f32>,
 }
 

@@ -212,7 +212,7 @@ fn show_cell(cell: Option<&Cell>) -> String {
     let (mean, deviation) = mean_and_deviation(&cell.recalled);
     let spread = if runs > 1 { format!(" ± {:.0}", 100.0 * deviation) } else { String::new() };
     format!(
-        "<td><i style=\"background:{}\"></i><a href=\"#{}&amp;tab=sweep\" title=\"{runs} runs; {:.4} \
+        "<td><i style=\"background:{}\"></i><a href=\"#{}&amp;tab=capacity\" title=\"{runs} runs; {:.4} \
          bits a parameter at least in the first; opens its settings\">{:.0}%</a>{spread}</td>",
         css_color(mean as f32),
         tables::escape(&cell.link),
