@@ -18,6 +18,14 @@ impl Parameters<'_> {
         Some(self.flat[parameter.range.clone()].to_vec())
     }
 
+    /// Values of a parameter that the model has.
+    ///
+    /// # Panics
+    /// If it has no parameter of this name.
+    pub fn required(&self, name: &str) -> Vec<f32> {
+        self.get(name).unwrap_or_else(|| panic!("the model has no {name}"))
+    }
+
     /// Linear map with matrix `{at}.W_{of}` and, if the model has one, bias `{at}.b_{of}`.
     ///
     /// # Panics
@@ -25,8 +33,8 @@ impl Parameters<'_> {
     pub fn linear(&self, at: &str, of: &str) -> Linear {
         let name = format!("{at}.W_{of}");
         let Some(parameter) = self.layout.find(&name) else { panic!("the model has no {name}") };
-        let w = self.flat[parameter.range.clone()].to_vec();
-        Linear { w, b: self.get(&format!("{at}.b_{of}")), out: parameter.shape()[1] }
+        let out = parameter.shape()[1];
+        Linear { w: self.required(&name), b: self.get(&format!("{at}.b_{of}")), out }
     }
 }
 

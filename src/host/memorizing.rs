@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use super::linear::Parameters;
-use super::memory::{Recalled, softmax, unit};
+use super::memory::{Recalled, sharpness, softmax, unit};
 use crate::arch;
 use crate::config::ModelConfig;
 use crate::memory::Exact;
 use crate::arch::head_gate;
-use crate::arch::SHARPNESS;
 
 #[derive(Clone, Debug)]
 pub struct Memorizing {
@@ -36,11 +35,10 @@ impl Memorizing {
         parameters: Parameters,
         name: &str,
     ) -> Self {
-        let get = |of: &str| parameters.get(&format!("{name}.{of}")).unwrap_or_default();
-        let sharpness = get("sharpness");
+        let gates = parameters.required(&format!("{name}.gate"));
         Self {
-            gates: get("gate").into_iter().map(head_gate).collect(),
-            sharpness: SHARPNESS * sharpness.first().map_or(1.0, |of| of.abs()),
+            gates: gates.into_iter().map(head_gate).collect(),
+            sharpness: sharpness(parameters, name),
             d_head: config.d_head(),
             top_k: part.top_k,
             store: None,

@@ -22,6 +22,11 @@ pub struct Recalled {
     pub weights: Vec<f32>,
 }
 
+/// Sharpness of the weighting that the memory at `name` has learned.
+pub fn sharpness(parameters: Parameters, name: &str) -> f32 {
+    SHARPNESS * parameters.required(&format!("{name}.sharpness"))[0].abs()
+}
+
 #[derive(Clone, Debug)]
 pub struct MemoryLayer {
     q: Linear,
@@ -37,12 +42,11 @@ pub struct MemoryLayer {
 impl MemoryLayer {
     pub fn new(part: StoredMemory, parameters: Parameters, name: &str) -> Self {
         let StoredMemory { is_associative, d_key, distance, top_k } = part;
-        let sharpness = parameters.get(&format!("{name}.sharpness")).unwrap_or_default();
         Self {
             q: parameters.linear(name, "Q"),
             written: is_associative.then(|| ["K", "V"].map(|of| parameters.linear(name, of))),
             o: parameters.linear(name, "O"),
-            sharpness: SHARPNESS * sharpness.first().map_or(1.0, |of| of.abs()),
+            sharpness: sharpness(parameters, name),
             distance,
             top_k,
             d_key,
@@ -140,11 +144,11 @@ impl ProductKey {
         parameters: Parameters,
         name: &str,
     ) -> Self {
-        let get = |of: &str| parameters.get(&format!("{name}.{of}")).unwrap_or_default();
+        let required = |of: &str| parameters.required(&format!("{name}.{of}"));
         Self {
             q: parameters.linear(name, "Q"),
-            keys: ["K_first", "K_second"].map(get),
-            values: get("values"),
+            keys: ["K_first", "K_second"].map(required),
+            values: required("values"),
             top_k: part.top_k,
             d_key: part.d_key,
             d_model: config.d_model,

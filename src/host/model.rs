@@ -59,9 +59,8 @@ impl HostModel {
     /// If `layout` is not that of `config`, or `flat` is shorter.
     pub fn new(config: &ModelConfig, layout: &Layout, flat: &[f32]) -> Self {
         let parameters = Parameters { layout, flat };
-        let get = |name: &str| parameters.get(name).unwrap_or_default();
         let block = |layer| Block::new(config, parameters, layer);
-        let w_e = get("embed.W_E");
+        let w_e = parameters.required("embed.W_E");
         let vocab_size = w_e.len() / config.d_model;
         let w_u = parameters.get("unembed.W_U").unwrap_or_else(|| transpose(&w_e, vocab_size));
         Self {
@@ -71,7 +70,7 @@ impl HostModel {
             feeds_back: config.feeds_back(),
             unembed: Linear::new(w_u, vocab_size),
             w_e,
-            w_pos: get("pos_embed.W_pos"),
+            w_pos: parameters.get("pos_embed.W_pos").unwrap_or_default(),
             blocks: (0..config.n_layers).map(block).collect(),
             ln_final: Norm::new(config, parameters, "ln_final"),
             neighbours: Neighbours::new(config),
