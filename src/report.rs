@@ -290,3 +290,14 @@ impl Default for EvalOptions {
         Self { records: 100, temperature: 0.0, seed: 1 }
     }
 }
+
+/// Progress of an evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluated {
+    /// Training step of the model.
+    pub step: usize,
+    pub options: EvalOptions,
+    /// Number of records evaluated.
+    pub done: usize,
+    pub report: Report,
+}

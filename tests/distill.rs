@@ -11,7 +11,7 @@ use confab::arch::Layout;
 use confab::checkpoint::Checkpoint;
 use confab::config::{MemoryKind, MemoryLimits, Preset, RunConfig, TaskConfig, TaskKind};
 use confab::learn::distill::{DistillError, Distillation};
-use confab::protocol::{Command as Order, Event};
+use confab::protocol::{Command as Order, Distill, DistillOptions, Event, JobRequest};
 use confab::run::DeviceChoice;
 use confab::session;
 use confab::session::RunStorage;
@@ -203,7 +203,8 @@ fn a_session_goes_on_with_the_clone() {
     (asked.model.memory.kind, asked.train.steps) = (MemoryKind::Featural, 2);
     let (orders, received) = unbounded();
     let build = Order::Build { config: Box::new(config), device: DeviceChoice::Cpu };
-    let distill = Order::Distill { config: Box::new(asked.clone()), text: None, prompt: None };
+    let options = DistillOptions { config: asked.clone(), text: None, prompt: None };
+    let distill = Order::StartJob(JobRequest::new::<Distill>(&options).unwrap());
     orders.unbounded_send(build).unwrap();
     orders.unbounded_send(distill).unwrap();
     let (models, reports) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
@@ -214,7 +215,7 @@ fn a_session_goes_on_with_the_clone() {
                 orders.close_channel();
             }
         }
-        Event::Distilled(report) => reports.borrow_mut().push(report),
+        Event::Job(report) => reports.borrow_mut().extend(report.of::<Distill>().unwrap()),
         Event::Notice { text } | Event::Refused { reason: text } => panic!("{text}"),
         _ => {}
     };

@@ -5,7 +5,7 @@ mod common;
 use confab::config::{RecallRule, RunConfig, TaskKind};
 use confab::eval::{EvalError, Evaluation};
 use confab::learn::Trainer;
-use confab::protocol::Evaluated;
+use confab::report::Evaluated;
 use confab::report::{Calibration, EvalOptions, Report, Score};
 use confab::task::Split;
 use futures::executor::block_on;

@@ -12,7 +12,7 @@ use confab::host::{ActivationCache, Cache, HostModel};
 use confab::kernel::dropout::Dropout;
 use confab::learn::{Trainer, feedback};
 use confab::model::{Model, PassOptions, untrained};
-use confab::run::{Change, Edit, Site};
+use confab::run::{Action, ActivationIntervention, Site};
 
 use common::{
     Changes, batch, checkpoint, forward, losses, read, resume, set, small, trainer_on, webgpu,
@@ -48,7 +48,7 @@ impl Fixture {
         HostModel::new(&self.config, &self.layout, &self.flat)
     }
 
-    fn record(&self, edits: &[Edit]) -> ActivationCache {
+    fn record(&self, edits: &[ActivationIntervention]) -> ActivationCache {
         self.plain().record(&IDS, edits)
     }
 
@@ -260,8 +260,8 @@ fn one_layer_has_nothing_to_read_from_and_two_have() {
     }
 }
 
-fn edit(site: Site, positions: std::ops::Range<usize>, change: Change) -> Edit {
-    Edit { site, positions, change }
+fn edit(site: Site, positions: std::ops::Range<usize>, action: Action) -> ActivationIntervention {
+    ActivationIntervention { site, positions, action }
 }
 
 #[test]
@@ -270,7 +270,7 @@ fn what_is_edited_is_fed_back() {
     let whole = model.record(&[]);
     // Without what its last MLP writes at token 4, the last layer writes something else there: tokens
     // before do not change, and token 5 does, for the layer below reads it.
-    let without = model.record(&[edit(Site::Mlp { layer: 2 }, 4..5, Change::Scale(0.0))]);
+    let without = model.record(&[edit(Site::Mlp { layer: 2 }, 4..5, Action::Scale(0.0))]);
     let rows = |of: &ActivationCache, layer: usize| of.layers[layer].resid_pre.clone();
     for layer in 0..2 {
         assert!(rows(&without, layer)[..5 * D] == rows(&whole, layer)[..5 * D]);
@@ -298,7 +298,7 @@ fn a_head_or_mlp_knocked_out_everywhere_is_a_model_without_its_weights() {
         (Site::Mlp { layer: 1 }, "blocks.1.mlp.W_out"),
     ] {
         let mut model = Fixture::new(tiny(3, true));
-        let got = model.record(&[edit(site, 0..SEQ, Change::Scale(0.0))]).logits;
+        let got = model.record(&[edit(site, 0..SEQ, Action::Scale(0.0))]).logits;
         let range = model.layout.find(name).unwrap().range.clone();
         model.flat[range].fill(0.0);
         assert!(apart(&got, &model.by_hand(&model.double(), None).logits) < 1e-4, "{name}");
@@ -313,7 +313,7 @@ fn a_stream_patched_from_another_prompt_gives_its_logits() {
     let other = model.plain().record(&others, &[]);
     for layer in 0..3 {
         let values = other.layers[layer].resid_pre.clone();
-        let patch = edit(Site::Resid { layer }, 0..SEQ, Change::Set(values));
+        let patch = edit(Site::Resid { layer }, 0..SEQ, Action::Set(values));
         assert!(model.record(&[patch]).logits == other.logits, "layer {layer}");
     }
 }

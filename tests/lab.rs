@@ -2,12 +2,15 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use confab::config::{MlpKind, NormKind, RunConfig};
 use confab::figure::{Content, Figure, Grid};
-use confab::interp::lab::{AnalysisJob, Snapshot};
-use confab::run::{ANALYSES, Change, Edit, Intervention, Look, Site, What};
+use confab::interp::lab::{AnalysisJob, Snapshot, catalogue, entries};
+use confab::run::{
+    Action, ActivationIntervention, AnalysisEntry, AnalysisRequest, Intervention, Site,
+};
 use futures::executor::block_on;
 
 use common::{losses, trainer};
@@ -26,12 +29,17 @@ fn model(change: impl FnOnce(&mut RunConfig)) -> Arc<Snapshot> {
     Arc::new(block_on(Snapshot::read(&trainer)).unwrap())
 }
 
-fn ask(what: What) -> Look {
-    Look { what, prompt: PROMPT.into(), other: OTHER.into(), ..Look::default() }
+fn ask(what: &str) -> AnalysisRequest {
+    AnalysisRequest {
+        analysis: what.into(),
+        prompt: PROMPT.into(),
+        other: OTHER.into(),
+        ..AnalysisRequest::default()
+    }
 }
 
-fn see(model: &Arc<Snapshot>, look: Look) -> Result<Vec<Figure>, String> {
-    let mut job = AnalysisJob::new(model.clone(), look).map_err(|error| error.to_string())?;
+fn see(model: &Arc<Snapshot>, request: AnalysisRequest) -> Result<Vec<Figure>, String> {
+    let mut job = AnalysisJob::new(model.clone(), request).map_err(|error| error.to_string())?;
     while job.advance().map_err(|error| error.to_string())? {}
     job.figures().map_err(|error| error.to_string())
 }
@@ -66,18 +74,24 @@ fn check_shape(figure: &Figure) {
 }
 
 #[test]
-fn analyses_are_listed_in_the_order_of_their_names_in_code() {
-    for (place, analysis) in ANALYSES.iter().enumerate() {
-        assert_eq!(analysis.what as usize, place);
-        assert_eq!(What::parse(analysis.name), Some(analysis.what));
-        assert_eq!(analysis.what.analysis().label, analysis.label);
-    }
+fn every_analysis_of_the_catalogue_has_an_id_and_a_label_of_its_own() {
+    let catalogue = catalogue();
+    let unique = |of: fn(&AnalysisEntry) -> &str| {
+        catalogue.analyses.iter().map(of).collect::<BTreeSet<_>>().len()
+    };
+    assert_eq!(unique(|entry| &entry.id), catalogue.analyses.len());
+    assert_eq!(unique(|entry| &entry.label), catalogue.analyses.len());
+    let error = see(&model(|_| {}), ask("lenses")).unwrap_err();
+    assert!(
+        error.contains("no analysis `lenses`") && error.contains("lens, attribution"),
+        "{error}"
+    );
 }
 
 #[test]
 fn every_analysis_answers_of_every_kind_of_model() {
-    type Change = fn(&mut RunConfig);
-    let kinds: [(&str, Change); 5] = [
+    type Setting = fn(&mut RunConfig);
+    let kinds: [(&str, Setting); 5] = [
         ("the default", |_| {}),
         ("with biases and a head of its own", |config| {
             config.model.bias = true;
@@ -99,21 +113,21 @@ fn every_analysis_answers_of_every_kind_of_model() {
     for (name, change) in kinds {
         let model = model(change);
         let is_linear = name.starts_with("attention only");
-        for analysis in ANALYSES {
-            let seen = see(&model, ask(analysis.what));
-            let is_refused = match analysis.what {
-                What::Paths => !is_linear,
-                What::PatchMlps => is_linear,
-                What::Recalled | What::Slots | What::MemoryMap => true, // none has a memory
+        for entry in entries() {
+            let seen = see(&model, ask(&entry.id));
+            let is_refused = match &*entry.id {
+                "paths" => !is_linear,
+                "patch-mlps" => is_linear,
+                "recalled" | "slots" | "memory-map" => true, // none has a memory
                 _ => false,
             };
             match seen {
                 Ok(figures) => {
-                    assert!(!is_refused, "{name}: {}", analysis.name);
+                    assert!(!is_refused, "{name}: {}", entry.id);
                     assert!(!figures.is_empty());
                     figures.iter().for_each(check_shape);
                 }
-                Err(reason) => assert!(is_refused, "{name}: {}: {reason}", analysis.name),
+                Err(reason) => assert!(is_refused, "{name}: {}: {reason}", entry.id),
             }
         }
     }
@@ -122,7 +136,7 @@ fn every_analysis_answers_of_every_kind_of_model() {
 #[test]
 fn the_lens_ends_in_what_the_model_predicts() {
     let model = model(|_| {});
-    let figures = see(&model, ask(What::Lens)).unwrap();
+    let figures = see(&model, ask("lens")).unwrap();
     let (likeliest, next) = (grid(&figures[0]), grid(&figures[1]));
     assert_eq!(likeliest.columns.len(), PROMPT.len());
     // Two layers, each before, between and the output on top.
@@ -141,10 +155,10 @@ fn the_lens_ends_in_what_the_model_predicts() {
 #[test]
 fn a_patch_of_everything_before_the_first_layer_brings_all_back_at_its_place() {
     let model = model(|_| {});
-    let mut look = ask(What::PatchResid);
-    look.character = Some("1".into());
-    look.against = Some("2".into());
-    let figures = see(&model, look).unwrap();
+    let mut request = ask("patch-resid");
+    request.target = Some("1".into());
+    request.contrast = Some("2".into());
+    let figures = see(&model, request).unwrap();
     let grid = grid(&figures[0]);
     // Only the names and numbers differ; the last place reads them by attention alone.
     let same = PROMPT.chars().zip(OTHER.chars()).position(|(a, b)| a == b).unwrap();
@@ -155,9 +169,10 @@ fn a_patch_of_everything_before_the_first_layer_brings_all_back_at_its_place() {
 #[test]
 fn changes_are_told_beside_what_they_changed() {
     let model = model(|_| {});
-    let table = |edits: Vec<Edit>| {
-        let changes = edits.into_iter().map(Intervention::Pass).collect();
-        let figures = see(&model, Look { changes, ..ask(What::Edited) }).unwrap();
+    let table = |edits: Vec<ActivationIntervention>| {
+        let changes = edits.into_iter().map(Intervention::Activation).collect();
+        let figures =
+            see(&model, AnalysisRequest { interventions: changes, ..ask("edited") }).unwrap();
         match figures.into_iter().next().unwrap().content {
             Content::Table(table) => table,
             other => panic!("{other:?}"),
@@ -165,47 +180,52 @@ fn changes_are_told_beside_what_they_changed() {
     };
     assert!(table(Vec::new()).rows.iter().all(|row| row[1] == row[2]));
     let site = Site::Head { layer: 1, head: 0 };
-    let edits = vec![Edit { site, positions: 0..usize::MAX, change: Change::Scale(-40.0) }];
+    let edits = vec![ActivationIntervention {
+        site,
+        positions: 0..usize::MAX,
+        action: Action::Scale(-40.0),
+    }];
     assert!(table(edits.clone()).rows.iter().any(|row| row[1] != row[2]));
     // What has no effect any more is not lost a second time.
-    let without = Edit { change: Change::Scale(0.0), ..edits[0].clone() };
-    let without = vec![Intervention::Pass(without)];
-    let figures = see(&model, Look { changes: without, ..ask(What::Knockouts) }).unwrap();
+    let without = ActivationIntervention { action: Action::Scale(0.0), ..edits[0].clone() };
+    let without = vec![Intervention::Activation(without)];
+    let figures =
+        see(&model, AnalysisRequest { interventions: without, ..ask("knockouts") }).unwrap();
     assert_eq!(grid(&figures[0]).value(1, 0), Some(0.0));
 }
 
 #[test]
 fn what_a_model_lacks_is_refused_with_what_there_is() {
     let model = model(|_| {});
-    let refused = |change: fn(&mut Look), what| {
-        let mut look = ask(what);
-        change(&mut look);
-        see(&model, look).unwrap_err()
+    let refused = |change: fn(&mut AnalysisRequest), what| {
+        let mut request = ask(what);
+        change(&mut request);
+        see(&model, request).unwrap_err()
     };
-    let empty = refused(|look| look.prompt.clear(), What::Lens);
+    let empty = refused(|request| request.prompt.clear(), "lens");
     assert!(empty.contains("type at least one character"), "{empty}");
-    let long = refused(|look| look.prompt = "1".repeat(97), What::Lens);
+    let long = refused(|request| request.prompt = "1".repeat(97), "lens");
     assert!(long.contains("97 characters, and 96"), "{long}");
-    let unknown = refused(|look| look.prompt = "é".into(), What::Lens);
+    let unknown = refused(|request| request.prompt = "é".into(), "lens");
     assert!(unknown.contains('é'), "{unknown}");
-    let place = refused(|look| look.position = Some(99), What::Output);
+    let place = refused(|request| request.position = Some(99), "output");
     assert!(place.contains("no position 99"), "{place}");
-    let head = refused(|look| look.head = 9, What::Ov);
+    let head = refused(|request| request.head = 9, "ov");
     assert!(head.contains("L0H9"), "{head}");
-    let component = refused(|look| look.component = 8, What::Component);
+    let component = refused(|request| request.component = 8, "component");
     assert!(component.contains("no component 8"), "{component}");
-    let character = refused(|look| look.character = Some("é".into()), What::Attribution);
+    let character = refused(|request| request.target = Some("é".into()), "attribution");
     assert!(character.contains("'é'"), "{character}");
-    let parameter = refused(|look| look.parameter = "W".into(), What::Weights);
+    let parameter = refused(|request| request.parameter = "W".into(), "weights");
     assert!(
         parameter.contains("no parameter `W`") && parameter.contains("embed.W_E"),
         "{parameter}"
     );
-    let other = refused(|look| look.other.clear(), What::Difference);
+    let other = refused(|request| request.other.clear(), "difference");
     assert!(other.contains("second prompt is empty"), "{other}");
-    let lengths = refused(|look| look.other = "{B}".into(), What::PatchHeads);
+    let lengths = refused(|request| request.other = "{B}".into(), "patch-heads");
     assert!(lengths.contains("equally many tokens"), "{lengths}");
-    let same = refused(|look| look.other = look.prompt.clone(), What::PatchHeads);
+    let same = refused(|request| request.other = request.prompt.clone(), "patch-heads");
     assert!(same.contains("same logit difference"), "{same}");
 }
 
@@ -221,12 +241,15 @@ fn numbers(figures: &[Figure]) -> Vec<f32> {
 #[test]
 fn what_one_model_shows_beyond_another_is_the_difference() {
     let (one, other) = (model(|_| {}), model(|config| config.seed = 7));
-    for what in [What::Ov, What::Lens, What::ValueWeighted, What::Heads, What::Weights] {
-        let look = ask(what);
-        let [a, b] = [&one, &other].map(|model| numbers(&see(model, look.clone()).unwrap()));
-        let mut job =
-            AnalysisJob::beside(one.clone(), Some(("the other".into(), other.clone())), look)
-                .unwrap();
+    for what in ["ov", "lens", "value-weighted", "heads", "weights"] {
+        let request = ask(what);
+        let [a, b] = [&one, &other].map(|model| numbers(&see(model, request.clone()).unwrap()));
+        let mut job = AnalysisJob::with_baseline(
+            one.clone(),
+            Some(("the other".into(), other.clone())),
+            request,
+        )
+        .unwrap();
         while job.advance().unwrap() {}
         let figures = job.figures().unwrap();
         assert!(figures[0].title.ends_with("the other"), "{}", figures[0].title);
@@ -237,7 +260,7 @@ fn what_one_model_shows_beyond_another_is_the_difference() {
     let smaller = model(|config| config.model.d_model = 4);
     let beside = Some(("a smaller one".to_owned(), smaller));
     let error =
-        AnalysisJob::beside(one, beside, ask(What::Weights)).unwrap().figures().unwrap_err();
+        AnalysisJob::with_baseline(one, beside, ask("weights")).unwrap().figures().unwrap_err();
     assert!(error.to_string().contains("held against a smaller one"), "{error}");
 }
 
@@ -245,20 +268,29 @@ fn what_one_model_shows_beyond_another_is_the_difference() {
 fn a_weight_that_is_set_changes_what_is_computed_and_no_other() {
     let model = model(|_| {});
     let set = |name: &str, value| vec![Intervention::parse(name, value).unwrap()];
-    let look = Look { parameter: "blocks.1.attn.W_Q".into(), ..ask(What::Weights) };
-    let before = numbers(&see(&model, look.clone()).unwrap());
+    let request = AnalysisRequest { parameter: "blocks.1.attn.W_Q".into(), ..ask("weights") };
+    let before = numbers(&see(&model, request.clone()).unwrap());
     let changes = set("blocks.1.attn.W_Q[2,5]", 0.5);
     assert_eq!(changes[0].to_string(), "blocks.1.attn.W_Q[2,5] = 0.5");
-    let after = numbers(&see(&model, Look { changes: changes.clone(), ..look }).unwrap());
+    let after = numbers(
+        &see(&model, AnalysisRequest { interventions: changes.clone(), ..request }).unwrap(),
+    );
     let changed: Vec<usize> = (0..before.len()).filter(|at| before[*at] != after[*at]).collect();
     assert_eq!(changed, [2 * 8 + 5]);
     assert_eq!(after[2 * 8 + 5], 0.5);
     let qk = |changes| {
-        numbers(&see(&model, Look { changes, layer: 1, head: 1, ..ask(What::Qk) }).unwrap())
+        numbers(
+            &see(
+                &model,
+                AnalysisRequest { interventions: changes, layer: 1, head: 1, ..ask("qk") },
+            )
+            .unwrap(),
+        )
     };
     assert_ne!(qk(changes), qk(Vec::new()), "the circuit of the head that reads it");
     for (name, says) in [("blocks.1.attn.W_Q[8,0]", "8 × 8"), ("W[0,0]", "no parameter")] {
-        let error = see(&model, Look { changes: set(name, 1.0), ..ask(What::Lens) }).unwrap_err();
+        let error = see(&model, AnalysisRequest { interventions: set(name, 1.0), ..ask("lens") })
+            .unwrap_err();
         assert!(error.contains(says), "{error}");
     }
     for name in ["W_Q", "W_Q[", "W_Q[]", "W_Q[1,]", "[-1,0]"] {
@@ -269,7 +301,7 @@ fn a_weight_that_is_set_changes_what_is_computed_and_no_other() {
 #[test]
 fn sparsity_is_that_of_the_vectors_unembedded() {
     let model = model(|_| {});
-    let figures = see(&model, ask(What::Sparsity)).unwrap();
+    let figures = see(&model, ask("sparsity")).unwrap();
     let (Content::Table(table), Content::Plot(plot)) = (&figures[0].content, &figures[1].content)
     else {
         panic!("{figures:?}");
@@ -285,7 +317,7 @@ fn sparsity_is_that_of_the_vectors_unembedded() {
 
 #[test]
 fn what_follows_is_told_with_its_cost_and_what_else_it_might_have_been() {
-    let figures = see(&model(|_| {}), ask(What::Next)).unwrap();
+    let figures = see(&model(|_| {}), ask("next")).unwrap();
     let Content::Table(table) = &figures[0].content else { panic!("{figures:?}") };
     let characters: Vec<char> = PROMPT.chars().collect();
     assert_eq!(table.rows.len(), characters.len());
@@ -311,7 +343,8 @@ fn what_follows_is_told_with_its_cost_and_what_else_it_might_have_been() {
 
 #[test]
 fn parts_are_read_as_they_are_written() {
-    let edit = |site, positions| Edit { site, positions, change: Change::Scale(0.5) };
+    let edit =
+        |site, positions| ActivationIntervention { site, positions, action: Action::Scale(0.5) };
     let cases = [
         ("L0H3", edit(Site::Head { layer: 0, head: 3 }, 0..usize::MAX)),
         ("L12MLP", edit(Site::Mlp { layer: 12 }, 0..usize::MAX)),
@@ -319,18 +352,18 @@ fn parts_are_read_as_they_are_written() {
         ("L0H3@4-7", edit(Site::Head { layer: 0, head: 3 }, 4..8)),
     ];
     for (text, edit) in cases {
-        assert_eq!(Edit::parse(text, 0.5).as_ref(), Some(&edit));
+        assert_eq!(ActivationIntervention::parse(text, 0.5).as_ref(), Some(&edit));
         assert_eq!(edit.to_string(), format!("{text} × 0.5"));
     }
     for text in ["", "L", "H1", "L0H", "LMLP", "L0@", "L0@5-", "L0@-1", "L0@18446744073709551615"] {
-        assert_eq!(Edit::parse(text, 0.0), None, "{text}");
+        assert_eq!(ActivationIntervention::parse(text, 0.0), None, "{text}");
     }
 }
 
 #[test]
 fn pictures_are_well_formed_and_escape_what_is_in_them() {
     let model = model(|_| {});
-    for what in [What::Lens, What::Output, What::Directions, What::Composition] {
+    for what in ["lens", "output", "directions", "composition"] {
         for figure in see(&model, ask(what)).unwrap() {
             let Ok(svg) = figure.to_svg(false) else {
                 assert!(matches!(figure.content, Content::Table(_)));

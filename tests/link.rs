@@ -5,8 +5,9 @@ mod common;
 use burn::tensor::Device;
 use confab::checkpoint::Checkpoint;
 use confab::config::{KNOBS, Knob, MemoryKind, MixerKind, Range, RunConfig};
+use confab::interp::lab::{catalogue, entries};
 use confab::learn::Trainer;
-use confab::run::ANALYSES;
+use confab::run::Group;
 use confab::run::gallery::{Exhibit, GALLERY};
 use confab::run::link::{Link, MAX_LINK_BYTES, decode, encode};
 use proptest::prelude::*;
@@ -107,12 +108,13 @@ proptest! {
         config in config(),
         (prompt, other) in any::<(String, String)>(),
         tab in ".{0,32}",
-        look in prop::option::of(any::<Index>()),
+        analysis in prop::option::of(any::<Index>()),
         trained in prop::option::of(any::<Index>()),
     ) {
-        let look = look.map(|index| index.get(ANALYSES).what);
+        let ids: Vec<_> = entries().map(|entry| entry.id.to_string()).collect();
+        let analysis = analysis.map_or(String::new(), |index| index.get(&ids).clone());
         let trained = trained.map_or(String::new(), |index| index.get(GALLERY).name.into());
-        let link = Link { config, prompt, tab, look, other, trained };
+        let link = Link { config, prompt, tab, analysis, other, trained };
         let fragment = encode(&link).unwrap();
         prop_assert!(fragment.is_ascii() && !fragment.contains(['#', ' ', '\n']));
         for written in [fragment.clone(), format!("#{fragment}"), format!("https://a.example/confab/?x=1#{fragment}")] {
@@ -172,7 +174,6 @@ fn refusals_name_the_part() {
         ("model.n_layer=3", "`model.n_layer`"),
         ("n_layers=3", "`n_layers`"),
         ("model=3", "`model`"),
-        ("look=nothing", "`nothing`"),
         ("__proto__=1", "`__proto__`"),
         ("model.n_layers=many", "Layers (model.n_layers) was set to `many`"),
         ("model.n_layers=0", "from 1 to 48"),
@@ -191,6 +192,9 @@ fn refusals_name_the_part() {
         let error = decode(fragment).expect_err(fragment).to_string();
         assert!(error.contains(part), "{fragment}: {error}");
     }
+    let link = decode("look=nothing").unwrap();
+    let error = link.check_analysis(&catalogue()).unwrap_err().to_string();
+    assert!(error.contains("`nothing`"), "{error}");
 }
 
 #[test]
@@ -225,9 +229,14 @@ fn every_link_of_the_gallery_brings_a_trained_model() {
         assert!(checkpoint.step > 0, "{title} is trained");
         let run = Trainer::resume(checkpoint, Device::flex(), &LIMITS);
         run.unwrap_or_else(|error| panic!("{title}: {error}"));
-        if let Some(what) = link.look {
-            let group = format!("{:?}", what.analysis().group).to_lowercase();
-            assert_eq!(link.tab, group, "{title}");
+        if !link.analysis.is_empty() {
+            let catalogue = catalogue();
+            let entry = catalogue.analysis(&link.analysis).expect("it is in the catalogue");
+            let tab = match entry.group {
+                Group::Interventions => "change".into(),
+                group => format!("{group:?}").to_lowercase(),
+            };
+            assert_eq!(link.tab, tab, "{title}");
         }
     }
 }

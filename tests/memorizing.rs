@@ -14,7 +14,9 @@ use confab::learn::distill;
 use confab::memory::{Bank, Exact, NewSlot, Origin, Shape, Store, change};
 use confab::model::{Model, PassOptions, untrained};
 use confab::protocol::SlotChange;
-use confab::run::{Change, Edit, Look, Operation, OperationKind, Site, What};
+use confab::run::{
+    Action, ActivationIntervention, AnalysisRequest, Operation, OperationKind, Site,
+};
 use confab::surgery::operate;
 use futures::executor::block_on;
 
@@ -284,10 +286,10 @@ fn a_gate_that_is_shut_reads_tokens_alone_and_one_that_is_open_slots_alone() {
         let name = format!("blocks.0.attn.{of}");
         assert!(gradient[fixture.range(&name)].iter().all(|by| *by == 0.0), "{of}");
     }
-    let pattern = Edit {
+    let pattern = ActivationIntervention {
         site: Site::Pattern { layer: 0, head: 1 },
         positions: 0..IDS.len(),
-        change: Change::Scale(0.0),
+        action: Action::Scale(0.0),
     };
     assert_eq!(fixture.plain().record(&IDS, &[pattern]).logits, open.logits);
     for of in ["W_K", "W_V"] {
@@ -296,10 +298,10 @@ fn a_gate_that_is_shut_reads_tokens_alone_and_one_that_is_open_slots_alone() {
     }
     assert_eq!(fixture.record().logits, open.logits);
     // What heads read in all is what is edited, as it is written.
-    let head = Edit {
+    let head = ActivationIntervention {
         site: Site::Head { layer: 0, head: 1 },
         positions: 0..IDS.len(),
-        change: Change::Scale(0.0),
+        action: Action::Scale(0.0),
     };
     let edited = fixture.plain().record(&IDS, &[head]);
     assert!(edited.layers[0].z.chunks(16).all(|z| z[4..8].iter().all(|z| *z == 0.0)));
@@ -389,10 +391,15 @@ fn a_run_learns_fills_its_store_and_resumes_as_if_it_had_never_stopped() {
     }
 
     // It is looked into and changed as other memories are.
-    for what in [What::Recalled, What::Slots, What::MemoryMap] {
+    for what in ["recalled", "slots", "memory-map"] {
         let prompt = whole.task.example_prompt(0);
         let model = block_on(Snapshot::read(&whole)).unwrap().into();
-        let look = Look { what, prompt, layer: 1, ..Look::default() };
+        let look = AnalysisRequest {
+            analysis: what.into(),
+            prompt,
+            layer: 1,
+            ..AnalysisRequest::default()
+        };
         let figures = AnalysisJob::new(model, look).unwrap().figures().unwrap();
         assert!(figures[0].title.contains("L1"), "{}", figures[0].title);
     }

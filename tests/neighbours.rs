@@ -9,7 +9,7 @@ use confab::host::HostModel;
 use confab::interp::lab::{AnalysisJob, Snapshot};
 use confab::learn::Trainer;
 use confab::memory::{Exact, NewSlot, Origin, Shape, Store};
-use confab::run::{Look, Operation, OperationKind, What};
+use confab::run::{AnalysisRequest, Operation, OperationKind};
 use confab::surgery::operate;
 use confab::task::Split;
 use futures::executor::block_on;
@@ -187,9 +187,10 @@ fn the_browser_shows_it_as_the_output() {
     let mut run = trainer(&[("train.frozen", "true")]);
     losses(&mut run, 4);
     let layer = output(&run);
-    for what in [What::Recalled, What::Slots, What::MemoryMap] {
+    for what in ["recalled", "slots", "memory-map"] {
         let prompt = run.task.example_prompt(0);
-        let look = Look { what, prompt, layer, ..Look::default() };
+        let look =
+            AnalysisRequest { analysis: what.into(), prompt, layer, ..AnalysisRequest::default() };
         let model = block_on(Snapshot::read(&run)).unwrap().into();
         let figures = AnalysisJob::new(model, look).unwrap().figures().unwrap();
         assert!(figures[0].title.contains("the output"), "{}", figures[0].title);

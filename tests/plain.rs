@@ -8,7 +8,7 @@ use confab::config::{MlpKind, ModelConfig, NormKind, Positions};
 use confab::host::{ActivationCache, Cache, HostModel, LayerActivations};
 use confab::interp::analysis::View;
 use confab::model::untrained;
-use confab::run::{Change, Edit, Site};
+use confab::run::{Action, ActivationIntervention, Site};
 use proptest::prelude::*;
 
 use common::logits_of;
@@ -37,7 +37,7 @@ impl Fixture {
         HostModel::new(&self.config, &self.layout, &self.flat)
     }
 
-    fn record(&self, edits: &[Edit]) -> ActivationCache {
+    fn record(&self, edits: &[ActivationIntervention]) -> ActivationCache {
         self.plain().record(&ids(SEQ), edits)
     }
 
@@ -75,8 +75,8 @@ fn difference(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).fold(0.0f32, |most, (a, b)| most.max((a - b).abs())) / largest
 }
 
-fn edit(site: Site, positions: std::ops::Range<usize>, change: Change) -> Edit {
-    Edit { site, positions, change }
+fn edit(site: Site, positions: std::ops::Range<usize>, action: Action) -> ActivationIntervention {
+    ActivationIntervention { site, positions, action }
 }
 
 /// Models of every shape.
@@ -110,11 +110,14 @@ fn shapes() -> impl Strategy<Value = ModelConfig> {
     )
 }
 
+/// Tokens that a model with feedback reads here: every token makes more of rounding.
+const FED_BACK: usize = 5;
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn logits_are_those_of_the_model_that_trains(config in shapes(), seq in 1..80usize) {
-        let ids = ids(if config.feedback { seq.min(8) } else { seq });
+        let ids = ids(if config.feedback { seq.min(FED_BACK) } else { seq });
         let model = Fixture::new(config);
         let recorded = model.plain().record(&ids, &[]);
         let apart = difference(&recorded.logits, &model.logits(&ids));
@@ -125,8 +128,7 @@ proptest! {
     fn writing_on_from_a_cache_gives_the_logits_recorded(
         config in shapes(), prompt in 1..70usize, more in 0..10usize,
     ) {
-        // What is fed back makes more of rounding with every token.
-        let most = if config.feedback { 8 } else { prompt + more };
+        let most = if config.feedback { FED_BACK } else { prompt + more };
         let (prompt, more) = (prompt.min(most), more.min(most - prompt.min(most)));
         let model = Fixture::new(config);
         let (plain, ids) = (model.plain(), ids(prompt + more));
@@ -228,7 +230,7 @@ fn a_head_knocked_out_at_a_token_changes_only_later_layers_and_tokens() {
     let model = Fixture::small();
     let whole = model.record(&[]);
     let site = Site::Head { layer: 1, head: 2 };
-    let without = model.record(&[edit(site, 4..5, Change::Scale(0.0))]);
+    let without = model.record(&[edit(site, 4..5, Action::Scale(0.0))]);
     assert!(without.layers[0] == whole.layers[0]);
     assert!(same_before(&without.layers[1], &whole.layers[1], 4));
     assert!(without.layers[1].pattern == whole.layers[1].pattern);
@@ -238,7 +240,7 @@ fn a_head_knocked_out_at_a_token_changes_only_later_layers_and_tokens() {
         assert_eq!(row(&without, token) == row(&whole, token), token != 4, "token {token}");
     }
     let in_first = Site::Head { layer: 0, head: 2 };
-    let without = model.record(&[edit(in_first, 4..5, Change::Scale(0.0))]);
+    let without = model.record(&[edit(in_first, 4..5, Action::Scale(0.0))]);
     for token in 0..SEQ {
         assert_eq!(row(&without, token) == row(&whole, token), token < 4, "token {token}");
     }
@@ -248,7 +250,7 @@ fn a_head_knocked_out_at_a_token_changes_only_later_layers_and_tokens() {
 fn a_head_knocked_out_everywhere_is_a_model_without_its_rows_of_the_output_matrix() {
     let mut model = Fixture::small();
     let site = Site::Head { layer: 0, head: 1 };
-    let without = model.record(&[edit(site, 0..SEQ, Change::Scale(0.0))]);
+    let without = model.record(&[edit(site, 0..SEQ, Action::Scale(0.0))]);
     let start = model.layout.find("blocks.0.attn.W_O").unwrap().range.start;
     model.flat[start + 4 * 12..start + 8 * 12].fill(0.0);
     assert!(difference(&without.logits, &model.record(&[]).logits) < 1e-5);
@@ -260,7 +262,7 @@ fn a_stream_or_all_that_is_written_patched_from_another_prompt_gives_its_logits(
     let mut others = ids(SEQ);
     others.reverse();
     let other = model.plain().record(&others, &[]);
-    let of = |site, values: &[f32]| edit(site, 0..SEQ, Change::Set(values.to_vec()));
+    let of = |site, values: &[f32]| edit(site, 0..SEQ, Action::Set(values.to_vec()));
     for layer in 0..2 {
         let patched = model.record(&[of(Site::Resid { layer }, &other.layers[layer].resid_pre)]);
         assert!(patched.logits == other.logits);
@@ -288,7 +290,7 @@ fn a_pattern_set_to_uniform_averages_the_values_seen() {
     };
     let uniform = (3..SEQ).flat_map(row).collect();
     let site = Site::Pattern { layer: 0, head: 0 };
-    let recorded = &model.record(&[edit(site, 3..SEQ, Change::Set(uniform))]).layers[0];
+    let recorded = &model.record(&[edit(site, 3..SEQ, Action::Set(uniform))]).layers[0];
     let width = 12;
     for query in 3..SEQ {
         for d in 0..4 {
@@ -304,7 +306,7 @@ fn a_pattern_set_to_uniform_averages_the_values_seen() {
 fn edits_that_do_not_fit_change_nothing() {
     let model = Fixture::small();
     let whole = model.record(&[]);
-    let scale = Change::Scale(0.0);
+    let scale = Action::Scale(0.0);
     #[allow(clippy::reversed_empty_ranges)]
     let edits = [
         edit(Site::Resid { layer: 2 }, 0..SEQ, scale.clone()),
@@ -312,13 +314,13 @@ fn edits_that_do_not_fit_change_nothing() {
         edit(Site::Pattern { layer: usize::MAX, head: 0 }, 0..SEQ, scale.clone()),
         edit(Site::Mlp { layer: 0 }, SEQ..usize::MAX, scale.clone()),
         edit(Site::Mlp { layer: 0 }, 7..2, scale.clone()),
-        edit(Site::Mlp { layer: 0 }, 2..7, Change::Set(vec![1.0; 11])),
+        edit(Site::Mlp { layer: 0 }, 2..7, Action::Set(vec![1.0; 11])),
     ];
     assert!(model.record(&edits) == whole);
     let clipped = model.record(&[edit(Site::Mlp { layer: 0 }, 9..usize::MAX, scale.clone())]);
     assert!(clipped == model.record(&[edit(Site::Mlp { layer: 0 }, 9..SEQ, scale)]));
     // Of rows set, only the first is whole.
-    let set = Change::Set(vec![2.0; 13]);
+    let set = Action::Set(vec![2.0; 13]);
     let recorded = model.record(&[edit(Site::Mlp { layer: 0 }, 5..7, set)]);
     assert_eq!(recorded.layers[0].mlp_out[5 * 12..6 * 12], [2.0; 12]);
     assert_eq!(recorded.layers[0].mlp_out[6 * 12..], whole.layers[0].mlp_out[6 * 12..]);

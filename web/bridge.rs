@@ -139,7 +139,7 @@ impl Bridge {
         }
         match wire::decode::<Event>(data) {
             Ok(event) => {
-                if event == Event::Ready {
+                if matches!(event, Event::Ready(_)) {
                     self.flush();
                 }
                 (self.line.report)(Report::Event(Box::new(event)));

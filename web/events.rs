@@ -3,7 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use confab::protocol::{Built, Event, Trace};
+use confab::protocol::{
+    AverageAttention, Bench, Built, Distill, Evaluate, Event, JobKind, JobReport, Probe, Sweep,
+    Trace,
+};
+use confab::report::sweep::Sweeping;
+use confab::report::{BenchReport, DistillReport};
 use confab::run::{DeviceChoice, LossPoint};
 use leptos::prelude::*;
 
@@ -19,7 +24,8 @@ const RESUMABLE_WAIT: Duration = Duration::from_millis(400);
 pub fn receive(actions: Actions, event: Event) {
     let state = actions.state;
     match event {
-        Event::Ready => {
+        Event::Ready(catalogue) => {
+            state.take_catalogue(catalogue);
             state.is_ready.set(true);
             actions.keep_outcomes();
             open(actions);
@@ -69,19 +75,21 @@ pub fn receive(actions: Actions, event: Event) {
         },
         Event::Expected(expected) => state.expected.set(Some(Arc::new(expected))),
         Event::Kept { steps, runs } => state.kept.set((steps, runs)),
-        Event::Looked(looked) => state.looked.set(Some(Arc::from(looked))),
+        Event::Analysed(result) => state.result.set(Some(Arc::from(result))),
         Event::Remembered { slots, aside } => state.remembered.set((slots, aside)),
-        Event::Evaluated(evaluated) => {
-            actions.go_on_sweeping(&evaluated);
-            state.evaluated.set(Some(*evaluated));
-        }
-        Event::Probed(report) => state.probed.set(Some(report)),
-        Event::AttentionByType(report) => state.by_type.set(Some(*report)),
-        Event::Sweeping(sweeping) => {
-            if state.outcomes.follow(*sweeping) {
-                actions.keep_outcomes();
+        Event::Job(report) => {
+            if let Err(error) = take_report(actions, &report) {
+                state.notify(format!("A report of `{}` was damaged: {error}.", report.name));
             }
         }
+        Event::JobRefused { name } => match name.as_str() {
+            Sweep::NAME => {
+                state.outcomes.follow(Sweeping::default());
+            }
+            Bench::NAME => show_bench(state, BenchReport::default()),
+            Distill::NAME => state.distilled.set(Some(DistillReport::default())),
+            _ => {}
+        },
         Event::OutcomesMerged { file: None, merged } => {
             let kept = merged.map(|merged| state.outcomes.keep(merged));
             match kept {
@@ -100,11 +108,6 @@ pub fn receive(actions: Actions, event: Event) {
         Event::OutcomesMerged { file: Some(name), merged: Err(reason) } => {
             state.notify(format!("{name} was not read: {reason}."));
         }
-        Event::Benched(report) => {
-            state.is_measuring.set(report.current.is_some());
-            state.bench.set(report);
-        }
-        Event::Distilled(report) => state.distilled.set(Some(*report)),
         Event::CheckpointFile { name, bytes } => {
             if let Err(reason) = browser::download(&name, "application/octet-stream", &bytes) {
                 state.notify(format!("{name} could not be saved: {reason}."));
@@ -113,6 +116,33 @@ pub fn receive(actions: Actions, event: Event) {
         Event::Saved { step } => state.saved_step.set(Some(step)),
         Event::Notice { text } => state.notify(text),
     }
+}
+
+/// Shows the progress of a job.
+fn take_report(actions: Actions, report: &JobReport) -> Result<(), postcard::Error> {
+    let state = actions.state;
+    if let Some(evaluated) = report.of::<Evaluate>()? {
+        actions.go_on_sweeping(&evaluated);
+        state.evaluated.set(Some(evaluated));
+    } else if let Some(probed) = report.of::<Probe>()? {
+        state.probed.set(Some(probed));
+    } else if let Some(by_type) = report.of::<AverageAttention>()? {
+        state.by_type.set(Some(by_type));
+    } else if let Some(sweeping) = report.of::<Sweep>()? {
+        if state.outcomes.follow(sweeping) {
+            actions.keep_outcomes();
+        }
+    } else if let Some(bench) = report.of::<Bench>()? {
+        show_bench(state, bench);
+    } else if let Some(distilled) = report.of::<Distill>()? {
+        state.distilled.set(Some(distilled));
+    }
+    Ok(())
+}
+
+fn show_bench(state: State, report: BenchReport) {
+    state.is_measuring.set(report.current.is_some());
+    state.bench.set(report);
 }
 
 /// The session is there: with nothing else to show, shows the shipped example.
@@ -127,7 +157,7 @@ fn show_model(actions: Actions, mut built: Built, origin: Origin) {
     let state = actions.state;
     let is_example = origin == Origin::Example;
     state.visited.set(None);
-    state.beside.set(None);
+    state.baseline.set(None);
     if origin == Origin::Rescue {
         state.device_choice.set(DeviceChoice::Cpu);
     }
@@ -164,7 +194,7 @@ fn show_model(actions: Actions, mut built: Built, origin: Origin) {
     state.sweep.set(Vec::new());
     state.probed.set(None);
     state.by_type.set(None);
-    state.looked.set(None);
+    state.result.set(None);
     state.inspected.set(None);
     state.sample.set(SampleView::default());
     if !state.prompt_is_own.get_untracked() {

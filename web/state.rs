@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use confab::config::{Knob, Preset, RunConfig, TaskKind};
 use confab::protocol::{
-    Beside, CharacterReport, Evaluated, Expected, RunState, SampleOptions, TaskFacts, Trace,
+    Baseline, CharacterReport, Expected, RunState, SampleOptions, TaskFacts, Trace,
 };
-use confab::report::{AttentionByType, BenchReport, DistillReport, ProbeReport};
+use confab::report::{AttentionByType, BenchReport, DistillReport, Evaluated, ProbeReport};
 use confab::run::link::Link;
-use confab::run::{DeviceChoice, DeviceReport, FieldLoss, Floor, Look, Looked, LossPoint, Probe};
+use confab::run::{
+    AnalysisRequest, AnalysisResult, Catalogue, DeviceChoice, DeviceReport, FieldLoss, Floor,
+    LossPoint, Probe,
+};
 use leptos::prelude::*;
 
 use crate::fit;
@@ -27,7 +30,7 @@ pub struct State {
     pub knobs: RwSignal<RunConfig>,
     pub text: RwSignal<Arc<str>>,
     /// Values that the knobs go back to: the defaults, or the last preset.
-    pub baseline: RwSignal<RunConfig>,
+    pub defaults: RwSignal<RunConfig>,
     pub drafts: RwSignal<Drafts>,
     pub device_choice: RwSignal<DeviceChoice>,
     pub prompt: RwSignal<String>,
@@ -57,14 +60,16 @@ pub struct State {
     pub kept: RwSignal<(Vec<usize>, Vec<String>)>,
     /// The step that is looked into in place of the newest.
     pub visited: RwSignal<Option<usize>>,
-    pub beside: RwSignal<Option<Beside>>,
+    pub baseline: RwSignal<Option<Baseline>>,
     /// Characters are coloured by how unsure the model was, not by how surprised.
     pub shades_entropy: RwSignal<bool>,
-    /// The question to the open analysis, but for the prompt.
-    pub look: RwSignal<Look>,
+    /// Analyses that the session offers; empty until it is ready.
+    pub catalogue: RwSignal<Catalogue>,
+    /// The request of the open analysis, without the prompt.
+    pub request: RwSignal<AnalysisRequest>,
     /// How attention is shown: an index of the choices there.
     pub pattern_view: RwSignal<usize>,
-    pub looked: RwSignal<Option<Arc<Looked>>>,
+    pub result: RwSignal<Option<Arc<AnalysisResult>>>,
     pub remembered: RwSignal<Remembered>,
     pub evaluated: RwSignal<Option<Evaluated>>,
     /// Evaluations at one temperature after another.
@@ -154,7 +159,7 @@ impl State {
         Self {
             knobs,
             text,
-            baseline: RwSignal::new(RunConfig::default()),
+            defaults: RwSignal::new(RunConfig::default()),
             drafts,
             device_choice: RwSignal::new(DeviceChoice::Auto),
             prompt: RwSignal::new(String::new()),
@@ -177,11 +182,12 @@ impl State {
             expected: RwSignal::new(None),
             kept: RwSignal::new(Default::default()),
             visited: RwSignal::new(None),
-            beside: RwSignal::new(None),
+            baseline: RwSignal::new(None),
             shades_entropy: RwSignal::new(false),
-            look: RwSignal::new(Look::default()),
+            catalogue: RwSignal::new(Catalogue::default()),
+            request: RwSignal::new(AnalysisRequest::default()),
             pattern_view: RwSignal::new(0),
-            looked: RwSignal::new(None),
+            result: RwSignal::new(None),
             remembered: RwSignal::new(Default::default()),
             evaluated: RwSignal::new(None),
             sweep: RwSignal::new(Vec::new()),
@@ -216,18 +222,18 @@ impl State {
         if !text.is_empty() {
             self.text.set(text.into());
         }
-        let mut baseline = RunConfig::default();
+        let mut defaults = RunConfig::default();
         if let Some(preset) = Preset::of(&config.model) {
-            preset.apply(&mut baseline);
+            preset.apply(&mut defaults);
         }
-        self.baseline.set(baseline);
+        self.defaults.set(defaults);
         self.drafts.set(Drafts::new());
         self.knobs.set(config);
     }
 
     pub fn apply_preset(&self, preset: &Preset) {
         self.knobs.update(|knobs| preset.apply(knobs));
-        self.baseline.update(|baseline| preset.apply(baseline));
+        self.defaults.update(|defaults| preset.apply(defaults));
         self.drafts.set(Drafts::new());
     }
 
@@ -247,6 +253,7 @@ impl State {
     /// The part of the state that a shared link restores.
     pub fn link(&self) -> Link {
         let tab = self.tab.get_untracked();
+        let request = tab.group().map(|_| self.request.get_untracked()).unwrap_or_default();
         Link {
             config: untrack(|| self.config()),
             prompt: if self.prompt_is_own.get_untracked() {
@@ -254,12 +261,9 @@ impl State {
             } else {
                 String::new()
             },
-            tab: if tab == Tab::default() { String::new() } else { tab.key() },
-            look: tab.group().map(|_| self.look.with_untracked(|look| look.what)),
-            other: match tab.group() {
-                Some(_) => self.look.with_untracked(|look| look.other.clone()),
-                None => String::new(),
-            },
+            tab: if tab == Tab::default() { String::new() } else { tab.key().into() },
+            analysis: request.analysis,
+            other: request.other,
             trained: String::new(),
         }
     }
@@ -270,11 +274,30 @@ impl State {
         if !link.prompt.is_empty() {
             self.prompt.set(link.prompt);
         }
-        self.look.update(|look| {
-            look.what = link.look.unwrap_or(look.what);
-            look.other = link.other;
+        self.request.update(|request| {
+            request.analysis = link.analysis;
+            request.other = link.other;
         });
         self.tab.set(Tab::find(&link.tab).unwrap_or_default());
+        self.check_analysis();
+    }
+
+    pub fn take_catalogue(&self, catalogue: Catalogue) {
+        self.catalogue.set(catalogue);
+        self.check_analysis();
+    }
+
+    /// Drops an analysis that a link names and the session does not offer. Until the session is ready, nobody knows.
+    fn check_analysis(&self) {
+        let id = self.request.with_untracked(|request| request.analysis.clone());
+        let checked = self.catalogue.with_untracked(|catalogue| match catalogue.analyses.len() {
+            0 => Ok(()),
+            _ => Link { analysis: id, ..Link::default() }.check_analysis(catalogue),
+        });
+        if let Err(error) = checked {
+            self.request.update(|request| request.analysis.clear());
+            self.notify(format!("A part of the link was not followed: {error}."));
+        }
     }
 
     /// Shows a notice; only the last few are kept.

@@ -35,14 +35,30 @@ impl Tab {
         match self {
             Tab::Attention => "Attention",
             Tab::Probabilities => "Probabilities",
-            Tab::Residual => "Residual",
-            Tab::Change => "Change",
+            Tab::Residual => "Logit lens",
+            Tab::Change => "Interventions",
             Tab::Circuits => "Circuits",
-            Tab::Outputs => "Outputs",
+            Tab::Outputs => "Unembedding",
             Tab::Memory => "Memory",
-            Tab::Surgery => "Surgery",
-            Tab::Retrieval => "Retrieval",
-            Tab::Capacity => "Capacity",
+            Tab::Surgery => "Edit architecture",
+            Tab::Retrieval => "Evaluate",
+            Tab::Capacity => "Scaling sweep",
+        }
+    }
+
+    /// Its name in links.
+    pub fn key(self) -> &'static str {
+        match self {
+            Tab::Attention => "attention",
+            Tab::Probabilities => "probabilities",
+            Tab::Residual => "residual",
+            Tab::Change => "change",
+            Tab::Circuits => "circuits",
+            Tab::Outputs => "outputs",
+            Tab::Memory => "memory",
+            Tab::Surgery => "surgery",
+            Tab::Retrieval => "retrieval",
+            Tab::Capacity => "capacity",
         }
     }
 
@@ -50,17 +66,13 @@ impl Tab {
     pub fn group(self) -> Option<Group> {
         match self {
             Tab::Residual => Some(Group::Residual),
-            Tab::Change => Some(Group::Change),
+            Tab::Change => Some(Group::Interventions),
             Tab::Circuits => Some(Group::Circuits),
             Tab::Outputs => Some(Group::Outputs),
             Tab::Memory => Some(Group::Memory),
-            Tab::Surgery => Some(Group::Surgery),
+            Tab::Surgery => Some(Group::Architecture),
             _ => None,
         }
-    }
-
-    pub fn key(self) -> String {
-        self.label().to_ascii_lowercase()
     }
 
     pub fn find(key: &str) -> Option<Self> {

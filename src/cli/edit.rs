@@ -116,5 +116,5 @@ fn print(checkpoint: &Checkpoint, matches: &ArgMatches) -> Result<()> {
     if matches.get_flag("history") {
         figures.remove(0);
     }
-    super::look::print_all(&figures, matches.get_flag("json"))
+    super::analysis::print_all(&figures, matches.get_flag("json"))
 }

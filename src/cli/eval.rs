@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use confab::eval::Evaluation;
 use confab::learn::Trainer;
-use confab::protocol::Evaluated;
+use confab::report::Evaluated;
 use confab::report::{Answers, Calibration, EvalOptions, FactsReport, PhoneReport, Report, Score};
 use confab::run::FieldLoss;
 use confab::run::Floor;

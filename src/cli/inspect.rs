@@ -34,7 +34,7 @@ pub fn command() -> Command {
                 .conflicts_with_all(["attention", "prompt"])
                 .help("prints what each head reads by the type of what it is to predict, over N held-out records"),
         )
-        .args(super::look::args())
+        .args(super::analysis::args())
 }
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
@@ -45,7 +45,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         return write_attention(matches);
     }
     let trainer = super::files::load_run(matches)?;
-    super::look::run(matches, &trainer, prompt(matches, &trainer))
+    super::analysis::run(matches, &trainer, prompt(matches, &trainer))
 }
 
 fn prompt(matches: &ArgMatches, trainer: &Trainer) -> String {

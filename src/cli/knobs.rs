@@ -7,6 +7,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches};
 use confab::config::TaskKind;
 use confab::config::{KNOBS, Knob, MAX_TEXT_BYTES, PRESETS, Preset, Range, RunConfig};
+use confab::interp::lab;
 use confab::run::link;
 
 /// `--preset`, `--link`, and a flag for every knob.
@@ -55,7 +56,9 @@ fn knob_arg(knob: &'static Knob, defaults: &RunConfig) -> Arg {
 pub fn config(matches: &ArgMatches) -> Result<RunConfig> {
     let mut config = RunConfig::default();
     if let Some(url) = matches.get_one::<String>("link") {
-        config = link::decode(url)?.config;
+        let link = link::decode(url)?;
+        link.check_analysis(&lab::catalogue())?;
+        config = link.config;
     }
     if let Some(preset) = matches.get_one::<String>("preset").and_then(|name| Preset::find(name)) {
         preset.apply(&mut config);

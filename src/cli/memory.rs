@@ -11,7 +11,7 @@ use confab::learn::Trainer;
 use confab::memory;
 use confab::memory::Store;
 use confab::protocol::SlotChange;
-use confab::run::{Look, What};
+use confab::run::AnalysisRequest;
 use futures::executor::block_on;
 
 pub fn command() -> Command {
@@ -118,12 +118,14 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     match name {
         "ls" => {
             let search = text("search").unwrap_or_default();
-            look(&trainer, Look { what: What::Slots, layer, search, ..Look::default() })
+            let analysis = "slots".into();
+            analyse(&trainer, AnalysisRequest { analysis, layer, search, ..Default::default() })
         }
         "search" => {
             let prompt = text("prompt").unwrap_or_default();
             let position = matches.get_one("position").copied();
-            look(&trainer, Look { what: What::Recalled, prompt, position, ..Look::default() })
+            let analysis = "recalled".into();
+            analyse(&trainer, AnalysisRequest { analysis, prompt, position, ..Default::default() })
         }
         "show" => {
             let id = slot()?;
@@ -180,11 +182,11 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     }
 }
 
-fn look(trainer: &Trainer, look: Look) -> Result<()> {
+fn analyse(trainer: &Trainer, request: AnalysisRequest) -> Result<()> {
     let model = Arc::new(block_on(Snapshot::read(trainer)).context("reading the weights")?);
     let mut out = std::io::stdout().lock();
-    for figure in AnalysisJob::new(model, look)?.figures()? {
-        super::look::print(&mut out, &figure)?;
+    for figure in AnalysisJob::new(model, request)?.figures()? {
+        super::analysis::print(&mut out, &figure)?;
     }
     Ok(())
 }

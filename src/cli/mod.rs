@@ -1,5 +1,6 @@
 //! One file per subcommand; the flags of a run are made from [`KNOBS`](confab::config::KNOBS).
 
+mod analysis;
 mod args;
 mod bench;
 mod data;
@@ -12,7 +13,6 @@ mod floor;
 mod import;
 mod inspect;
 mod knobs;
-mod look;
 mod memory;
 mod picture;
 mod probe;

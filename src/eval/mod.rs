@@ -10,7 +10,7 @@ use burn::tensor::ExecutionError;
 use crate::base::random::stream_rng;
 use crate::generate::Writer;
 use crate::learn::Trainer;
-use crate::protocol::Evaluated;
+use crate::report::Evaluated;
 use crate::report::{EvalOptions, MAX_RECORDS, Report};
 use crate::task::{Facts, Phone, Task};
 

@@ -118,15 +118,15 @@ impl Block {
         mut resid_pre: Vec<f32>,
         feedback: Vec<f32>,
         d_model: usize,
-        edits: Interventions,
+        interventions: Interventions,
     ) -> LayerActivations {
         add(&mut resid_pre, &feedback);
-        edits.apply(|layer| Site::Resid { layer }, &mut resid_pre, d_model, d_model);
-        let mixed = self.mixer.record(&self.ln1.forward(&resid_pre), edits);
+        interventions.apply(|layer| Site::Resid { layer }, &mut resid_pre, d_model, d_model);
+        let mixed = self.mixer.record(&self.ln1.forward(&resid_pre), interventions);
         let attn_out = self.mixer.write(&mixed.z);
         let resid_mid = sum(&resid_pre, &attn_out);
         let Fed { hidden: mlp_post, recalled, out: mut mlp_out } = self.feed(&resid_mid);
-        edits.apply(|layer| Site::Mlp { layer }, &mut mlp_out, d_model, d_model);
+        interventions.apply(|layer| Site::Mlp { layer }, &mut mlp_out, d_model, d_model);
         LayerActivations {
             resid_post: sum(&resid_mid, &mlp_out),
             feedback,

@@ -1,11 +1,11 @@
 //! Interventions on a forward pass, by layer.
 
-use crate::run::{Edit, Site};
+use crate::run::{ActivationIntervention, Site};
 
 /// Interventions on one layer.
 #[derive(Clone, Copy)]
 pub struct Interventions<'a> {
-    pub all: &'a [Edit],
+    pub all: &'a [ActivationIntervention],
     pub layer: usize,
 }
 
@@ -20,8 +20,8 @@ impl Interventions<'_> {
         width: usize,
         by_row: usize,
     ) {
-        for edit in self.all.iter().filter(|edit| edit.site == site(self.layer)) {
-            edit.apply(values, width, by_row);
+        for intervention in self.all.iter().filter(|intervention| intervention.site == site(self.layer)) {
+            intervention.apply(values, width, by_row);
         }
     }
 }

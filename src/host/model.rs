@@ -12,7 +12,7 @@ use super::vector::{add, less, sum};
 use crate::arch::Layout;
 use crate::config::ModelConfig;
 use crate::memory::Bank;
-use crate::run::Edit;
+use crate::run::ActivationIntervention;
 
 #[derive(Clone, Debug)]
 pub struct HostModel {
@@ -152,7 +152,7 @@ impl HostModel {
         (logits, recalled)
     }
 
-    /// Records a forward pass over `ids`. Applies `edits` in their order; those that do not fit the model or the
+    /// Records a forward pass over `ids`. Applies `interventions` in their order; those that do not fit the model or the
     /// prompt are ignored. Patterns take `n_layers * n_heads * seq²` numbers, and head outputs
     /// `n_layers * n_heads * seq * d_model`.
     ///
@@ -162,28 +162,28 @@ impl HostModel {
     ///
     /// # Panics
     /// If the tokens exceed the context, or one is not in the vocabulary.
-    pub fn record(&self, ids: &[u32], edits: &[Edit]) -> ActivationCache {
-        let mut recording = self.pass(ids, edits, &[]);
+    pub fn record(&self, ids: &[u32], interventions: &[ActivationIntervention]) -> ActivationCache {
+        let mut recording = self.pass(ids, interventions, &[]);
         if self.feeds_back {
             for _ in 1..ids.len() {
                 let above = recording.layers.iter().skip(1);
                 let added = above.map(|layer| less(&layer.resid_post, &layer.resid_pre));
                 let feedback: Vec<Vec<f32>> = added.map(|added| self.shift(&added)).collect();
-                recording = self.pass(ids, edits, &feedback);
+                recording = self.pass(ids, interventions, &feedback);
             }
         }
         recording
     }
 
     /// One forward pass, with the feedback of each layer but the last: `[seq, d_model]` each.
-    fn pass(&self, ids: &[u32], edits: &[Edit], feedback: &[Vec<f32>]) -> ActivationCache {
+    fn pass(&self, ids: &[u32], interventions: &[ActivationIntervention], feedback: &[Vec<f32>]) -> ActivationCache {
         let (embed, pos_embed) = (self.embed(ids), self.pos_embed(0, ids.len()));
         let mut resid = sum(&embed, &pos_embed);
         let mut layers: Vec<LayerActivations> = Vec::with_capacity(self.blocks.len());
         for (layer, block) in self.blocks.iter().enumerate() {
             let feedback = feedback.get(layer).cloned().unwrap_or_default();
-            let edits = Interventions { all: edits, layer };
-            let recorded = block.record(resid, feedback, self.d_model, edits);
+            let interventions = Interventions { all: interventions, layer };
+            let recorded = block.record(resid, feedback, self.d_model, interventions);
             resid = recorded.resid_post.clone();
             layers.push(recorded);
         }

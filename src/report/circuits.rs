@@ -105,7 +105,7 @@ pub struct Composition {
 
 /// Composition of random heads of this size, the baseline of [`Composition`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Baseline {
+pub struct RandomComposition {
     pub mean: f32,
     /// Standard deviation.
     pub sd: f32,

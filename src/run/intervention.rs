@@ -9,22 +9,23 @@ use serde::{Deserialize, Serialize};
 /// An intervention requested by a user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Intervention {
-    Pass(Edit),
-    Weight(Cell),
+    Activation(ActivationIntervention),
+    Weight(WeightIntervention),
 }
 
 impl Intervention {
-    /// Parses a part to scale or a weight to set: see [`Edit::parse`] and [`Cell::parse`].
+    /// Parses a part to scale or a weight to set: see [`ActivationIntervention::parse`] and [`WeightIntervention::parse`].
     pub fn parse(name: &str, number: f32) -> Option<Self> {
-        let edit = Edit::parse(name, number).map(Intervention::Pass);
-        edit.or_else(|| Cell::parse(name, number).map(Intervention::Weight))
+        let intervention =
+            ActivationIntervention::parse(name, number).map(Intervention::Activation);
+        intervention.or_else(|| WeightIntervention::parse(name, number).map(Intervention::Weight))
     }
 }
 
 impl fmt::Display for Intervention {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Intervention::Pass(edit) => edit.fmt(f),
+            Intervention::Activation(intervention) => intervention.fmt(f),
             Intervention::Weight(cell) => cell.fmt(f),
         }
     }
@@ -32,11 +33,11 @@ impl fmt::Display for Intervention {
 
 /// An intervention on a forward pass.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Edit {
+pub struct ActivationIntervention {
     pub site: Site,
     /// Positions of tokens or, for a pattern, of queries. Positions beyond the prompt are ignored.
     pub positions: Range<usize>,
-    pub change: Change,
+    pub action: Action,
 }
 
 /// Activation of a token to change, just before its use. A site that the model lacks is ignored.
@@ -53,13 +54,13 @@ pub enum Site {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Change {
+pub enum Action {
     Scale(f32),
     /// Rows of the site's width, one per position; positions without a whole row are unchanged.
     Set(Vec<f32>),
 }
 
-impl Edit {
+impl ActivationIntervention {
     /// Parses a part to scale: `L0H3`, `L1MLP`, or `L2` for the residual stream before layer 2; `@4` or `@4-7`
     /// limits it to these positions. `None` if the name is invalid or the factor not finite.
     pub fn parse(part: &str, factor: f32) -> Option<Self> {
@@ -81,7 +82,7 @@ impl Edit {
             }
             (None, None) => Site::Resid { layer: site.parse().ok()? },
         };
-        Some(Self { site, positions, change: Change::Scale(factor) })
+        Some(Self { site, positions, action: Action::Scale(factor) })
     }
 
     /// Changes `values`, whose rows of `width`, one per token, begin `by_row` apart.
@@ -89,9 +90,9 @@ impl Edit {
         let rows = values.chunks_mut(by_row.max(1)).enumerate();
         for (place, row) in rows.filter(|(place, _)| self.positions.contains(place)) {
             let row = &mut row[..width];
-            match &self.change {
-                Change::Scale(factor) => row.iter_mut().for_each(|value| *value *= factor),
-                Change::Set(to) => {
+            match &self.action {
+                Action::Scale(factor) => row.iter_mut().for_each(|value| *value *= factor),
+                Action::Set(to) => {
                     let to = to.chunks_exact(width.max(1)).nth(place - self.positions.start);
                     if let Some(to) = to {
                         row.copy_from_slice(to);
@@ -104,7 +105,7 @@ impl Edit {
 
 /// A weight, and its value during the computation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Cell {
+pub struct WeightIntervention {
     /// Name in a checkpoint: `blocks.0.attn.W_Q`.
     pub parameter: String,
     pub row: usize,
@@ -113,7 +114,7 @@ pub struct Cell {
     pub value: f32,
 }
 
-impl Cell {
+impl WeightIntervention {
     /// Parses a weight: `blocks.0.attn.W_Q[3,5]`, or `ln_final.w[3]`. `None` if the name is invalid or the value
     /// not finite.
     pub fn parse(name: &str, value: f32) -> Option<Self> {
@@ -125,15 +126,15 @@ impl Cell {
     }
 }
 
-impl fmt::Display for Cell {
+impl fmt::Display for WeightIntervention {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Self { parameter, row, column, value } = self;
         write!(f, "{parameter}[{row},{column}] = {value}")
     }
 }
 
-/// Text that [`Edit::parse`] reads, with the change: `L0H3@4 × 0`.
-impl fmt::Display for Edit {
+/// Text that [`ActivationIntervention::parse`] reads, with the change: `L0H3@4 × 0`.
+impl fmt::Display for ActivationIntervention {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self.site {
             Site::Resid { layer } => write!(f, "L{layer}")?,
@@ -147,9 +148,9 @@ impl fmt::Display for Edit {
             1 => write!(f, "@{start}")?,
             _ => write!(f, "@{start}-{}", end.saturating_sub(1))?,
         }
-        match &self.change {
-            Change::Scale(factor) => write!(f, " × {factor}"),
-            Change::Set(_) => write!(f, " set"),
+        match &self.action {
+            Action::Scale(factor) => write!(f, " × {factor}"),
+            Action::Set(_) => write!(f, " set"),
         }
     }
 }

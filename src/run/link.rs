@@ -3,8 +3,7 @@
 //! A link is data: `#task.kind=facts&model.n_layers=4&prompt=…`. Its keys are those of [`KNOBS`] and a few of the
 //! page. Values at their default are left out. Every value is checked against its knob's range before use.
 
-use super::What;
-use super::gallery;
+use super::{Catalogue, gallery};
 use crate::config::{KNOBS, Knob, RunConfig};
 
 /// State restored by a link.
@@ -15,8 +14,8 @@ pub struct Link {
     pub prompt: String,
     /// The open inspector tab; empty for the first.
     pub tab: String,
-    /// Analysis shown in the tab, if any.
-    pub look: Option<What>,
+    /// Id of the analysis shown in the tab; empty for the first.
+    pub analysis: String,
     /// The second prompt of an analysis.
     pub other: String,
     /// Model shipped with the page, which brings its own run; empty for none.
@@ -28,6 +27,19 @@ pub const MAX_LINK_BYTES: usize = 16 << 10;
 const MAX_PROMPT_CHARS: usize = 2048;
 const MAX_TAB_CHARS: usize = 32;
 
+impl Link {
+    /// Checks the link's analysis against a session's catalogue, which [`decode`] does not know.
+    ///
+    /// # Errors
+    /// If the catalogue has no such analysis.
+    pub fn check_analysis(&self, catalogue: &Catalogue) -> Result<(), LinkError> {
+        match self.analysis.is_empty() || catalogue.analysis(&self.analysis).is_some() {
+            true => Ok(()),
+            false => Err(LinkError::Analysis(self.analysis.clone())),
+        }
+    }
+}
+
 /// Errors of reading or writing a link.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum LinkError {
@@ -35,6 +47,8 @@ pub enum LinkError {
     TooLong(usize),
     #[error("the link's part `{0}` is not of the form key=value with a key that Confab knows")]
     Unknown(String),
+    #[error("the link's analysis `{0}` is not one that Confab knows")]
+    Analysis(String),
     #[error("the link's `{key}` is too long: at most {most} characters are taken")]
     Long { key: &'static str, most: usize },
     #[error("the link asks for what cannot be run: {0}")]
@@ -62,11 +76,10 @@ pub fn encode(link: &Link) -> Result<String, LinkError> {
             out.append_pair(knob.key, &value);
         }
     }
-    let look = link.look.map_or("", |what| what.analysis().name);
     for (key, value, most) in [
         ("prompt", link.prompt.as_str(), MAX_PROMPT_CHARS),
         ("tab", &link.tab, MAX_TAB_CHARS),
-        ("look", look, MAX_TAB_CHARS),
+        ("look", &link.analysis, MAX_TAB_CHARS),
         ("other", &link.other, MAX_PROMPT_CHARS),
         ("trained", &link.trained, MAX_TAB_CHARS),
     ] {
@@ -96,10 +109,7 @@ pub fn decode(link: &str) -> Result<Link, LinkError> {
         match &*key {
             "prompt" => out.prompt = short("prompt", &value, MAX_PROMPT_CHARS)?,
             "tab" => out.tab = short("tab", &value, MAX_TAB_CHARS)?,
-            "look" => {
-                let unknown = || LinkError::Unknown(value.chars().take(40).collect());
-                out.look = Some(What::parse(&value).ok_or_else(unknown)?);
-            }
+            "look" => out.analysis = short("look", &value, MAX_TAB_CHARS)?,
             "other" => out.other = short("other", &value, MAX_PROMPT_CHARS)?,
             "trained" if gallery::ships(&value) => out.trained = value.into(),
             key => {

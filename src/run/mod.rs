@@ -1,7 +1,8 @@
 //! Records of a run, without Burn: its losses, moments, operations and interventions, fields and floors, the
 //! catalogue of analyses, and links.
 
-pub mod catalogue;
+mod analysis;
+mod catalogue;
 mod device;
 mod field;
 mod floor;
@@ -14,12 +15,13 @@ mod operation;
 mod probe;
 mod record;
 
-pub use catalogue::{ANALYSES, Analysis, Asks, Group, Look, Looked, What};
+pub use analysis::{AnalysisRequest, AnalysisResult};
+pub use catalogue::{AnalysisEntry, Catalogue, Group, Input};
 pub use device::{DeviceChoice, DeviceReport};
 pub use field::Field;
 pub use floor::{FieldFloor, Floor};
 pub use history::{FieldLoss, LossPoint, MAX_HISTORY};
-pub use intervention::{Cell, Change, Edit, Intervention, Site};
+pub use intervention::{Action, ActivationIntervention, Intervention, Site, WeightIntervention};
 pub use moments::Moments;
 pub use operation::{AppliedOperation, MAX_EDITS, OPERATIONS, Operation, OperationKind, Procedure};
 pub use probe::{AnswerSource, Probe};

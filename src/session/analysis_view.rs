@@ -6,11 +6,11 @@ use web_time::{Duration, Instant};
 
 use super::throttle::Throttle;
 use crate::interp::lab::{AnalysisJob, Snapshot};
-use crate::run::Look;
+use crate::run::AnalysisRequest;
 
 /// The look that a user takes into the model, and the analysis under way.
 pub(super) struct AnalysisView {
-    pub(super) look: Option<Look>,
+    pub(super) request: Option<AnalysisRequest>,
     /// True if the model or the look have changed since the last analysis.
     pub(super) is_due: bool,
     /// The weights last read.
@@ -25,7 +25,7 @@ pub(super) struct AnalysisView {
 impl AnalysisView {
     pub(super) fn new() -> Self {
         Self {
-            look: None,
+            request: None,
             is_due: false,
             model: None,
             job: None,
@@ -36,9 +36,9 @@ impl AnalysisView {
     }
 
     /// Looks from now on at this, or at nothing.
-    pub(super) fn turn_to(&mut self, look: Option<Look>) {
-        self.is_due = look.is_some();
-        self.look = look;
+    pub(super) fn turn_to(&mut self, request: Option<AnalysisRequest>) {
+        self.is_due = request.is_some();
+        self.request = request;
         self.job = None;
     }
 
@@ -46,13 +46,13 @@ impl AnalysisView {
     pub(super) fn forget_model(&mut self) {
         self.model = None;
         self.job = None;
-        self.is_due = self.look.is_some();
+        self.is_due = self.request.is_some();
     }
 
     /// Looks again at a model that has trained on: now, or if `is_running` when that is not too often.
     pub(super) fn follow(&mut self, is_running: bool) {
         let may_begin = !is_running || self.job.is_none() && self.throttle.is_due();
-        if self.look.is_some() && may_begin {
+        if self.request.is_some() && may_begin {
             self.is_due = true;
         }
     }

@@ -26,19 +26,12 @@ impl<E: Fn(Event)> Session<E> {
                     false => self.trace().await,
                 }
             }
-            Command::Visit { step, beside } => self.visit(step, beside).await,
+            Command::Visit { step, baseline } => self.visit(step, baseline).await,
             Command::Surgery(operation) => self.operate(operation).await,
             Command::Undo => self.undo().await,
-            Command::Look(look) => self.analysis.turn_to(look.map(|look| *look)),
+            Command::Analyse(request) => self.analysis.turn_to(request.map(|request| *request)),
             Command::ChangeMemory(change) => self.change_memory(change).await,
-            Command::Evaluate(options) => self.start_evaluation(options),
-            Command::AverageAttention { records } => self.start_averaging(records),
-            Command::Probe { prompt, options } => self.start_probing(prompt, options),
-            Command::Sweep { runs, device } => self.start_sweep(runs, device).await,
-            Command::Distill { config, text, prompt } => {
-                self.start_distillation(*config, text, prompt).await;
-            }
-            Command::Bench { runs, device } => self.start_bench(runs, device).await,
+            Command::StartJob(request) => self.start_job(&request).await,
             Command::MergeOutcomes { outcomes, text, file } => {
                 let merged = match sweep::merge(outcomes.clone(), &text) {
                     // What the browser kept is passed over if it is damaged.

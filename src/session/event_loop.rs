@@ -6,6 +6,7 @@ use web_time::{Duration, Instant};
 use super::state::Session;
 use super::storage::RunStorage;
 use crate::device;
+use crate::interp::lab;
 use crate::protocol::{Command, Event};
 
 /// Longest that the loop computes before it looks at commands.
@@ -18,7 +19,7 @@ pub async fn run(
     store: RunStorage,
 ) {
     let mut session = Session::new(emit, store);
-    (session.emit)(Event::Ready);
+    (session.emit)(Event::Ready(lab::catalogue()));
     session.offer_resume().await;
     let mut yielded = Instant::now();
     loop {

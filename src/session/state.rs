@@ -4,7 +4,7 @@ use web_time::Instant;
 
 use super::analysis_view::AnalysisView;
 use super::aside::Aside;
-use super::job::Job;
+use super::jobs::Job;
 use super::pace::Pace;
 use super::saved::Saved;
 use super::steps::Steps;
@@ -25,7 +25,7 @@ pub(super) struct Session<E: Fn(Event)> {
     pub(super) trainer: Option<Trainer>,
     pub(super) running: bool,
     pub(super) sampler: Option<Sampler>,
-    pub(super) job: Option<Job>,
+    pub(super) job: Option<Box<dyn Job>>,
     /// The prompt that is inspected, and how its characters are drawn.
     pub(super) inspected: SampleOptions,
     /// The logits of the last trace.

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use crate::interp::lab::Snapshot;
 use crate::learn::Trainer;
-use crate::protocol::Beside;
+use crate::protocol::Baseline;
 
 /// Steps kept of a run, evenly over its length; with twice as many, every second one goes.
 const KEPT: usize = 64;
 /// Most bytes that a run's steps take.
 const MOST_BYTES: usize = 128 << 20;
 
-/// Steps and runs that are kept, and those of them that are looked at.
+/// Steps and runs that are kept, and those of them that are result at.
 pub(super) struct Steps {
     /// A step is kept every so many.
     every: usize,
@@ -20,15 +20,15 @@ pub(super) struct Steps {
     pub(super) kept: Vec<(usize, Vec<f32>)>,
     pub(super) runs: Vec<(String, Arc<Snapshot>)>,
     pub(super) visited: Option<usize>,
-    pub(super) beside: Option<Beside>,
-    /// The name of the model beside, and the model.
+    pub(super) baseline: Option<Baseline>,
+    /// The name of the model baseline, and the model.
     pub(super) model: Option<(String, Arc<Snapshot>)>,
 }
 
 impl Steps {
     pub(super) fn new() -> Self {
         let (kept, runs) = (Vec::new(), Vec::new());
-        Self { every: 1, most: 0, kept, runs, visited: None, beside: None, model: None }
+        Self { every: 1, most: 0, kept, runs, visited: None, baseline: None, model: None }
     }
 
     /// Forgets the steps of the last run; those of this one are kept from now on.
@@ -37,7 +37,7 @@ impl Steps {
         let even = if self.most < 2 { KEPT } else { self.most };
         self.every = trainer.config.train.steps.div_ceil(even).max(1);
         self.kept.clear();
-        (self.visited, self.beside, self.model) = (None, None, None);
+        (self.visited, self.baseline, self.model) = (None, None, None);
     }
 
     /// The weights of a step that was kept.
@@ -76,22 +76,22 @@ impl Steps {
         self.kept.iter().find(|(kept, _)| *kept == step).map(|(_, flat)| flat)
     }
 
-    /// The step that is looked at in place of the newest, and its weights.
+    /// The step that is result at in place of the newest, and its weights.
     pub(super) fn visited(&self) -> Option<(usize, &Vec<f32>)> {
         let step = self.visited?;
         Some((step, self.of_step(step)?))
     }
 
     /// The model that it is held against, and its name.
-    pub(super) fn beside(&self) -> Option<(String, Arc<Snapshot>)> {
+    pub(super) fn baseline(&self) -> Option<(String, Arc<Snapshot>)> {
         self.model.clone()
     }
 
     /// Made when it is chosen, for it stays the same while the run trains on.
-    pub(super) fn make_beside(&self, trainer: &Trainer) -> Option<(String, Arc<Snapshot>)> {
-        match self.beside? {
-            Beside::Run(run) => self.runs.get(run).cloned(),
-            Beside::Step(step) => {
+    pub(super) fn make_baseline(&self, trainer: &Trainer) -> Option<(String, Arc<Snapshot>)> {
+        match self.baseline? {
+            Baseline::Run(run) => self.runs.get(run).cloned(),
+            Baseline::Step(step) => {
                 let model = Snapshot::new(trainer, step, self.of_step(step)?.clone());
                 Some((format!("step {step}"), Arc::new(model)))
             }
@@ -99,10 +99,10 @@ impl Steps {
     }
 
     /// The step of the same run that it is held against, and its weights.
-    pub(super) fn step_beside(&self) -> Option<(usize, &Vec<f32>)> {
-        match self.beside? {
-            Beside::Step(step) => Some((step, self.of_step(step)?)),
-            Beside::Run(_) => None,
+    pub(super) fn baseline_step(&self) -> Option<(usize, &Vec<f32>)> {
+        match self.baseline? {
+            Baseline::Step(step) => Some((step, self.of_step(step)?)),
+            Baseline::Run(_) => None,
         }
     }
 }

@@ -16,7 +16,7 @@ impl<E: Fn(Event)> Session<E> {
             return;
         }
         let start = Instant::now();
-        match self.trace_beside(trainer).await {
+        match self.trace_with_baseline(trainer).await {
             Ok((trace, logits)) => {
                 (self.emit)(Event::Trace(trace));
                 self.logits = Some(logits);
@@ -32,8 +32,8 @@ impl<E: Fn(Event)> Session<E> {
         self.trace_throttle = Throttle::after(start.elapsed());
     }
 
-    /// The trace of the step that is looked at, less the patterns of the one beside it.
-    pub(super) async fn trace_beside(
+    /// The trace of the step that is result at, less the patterns of the one baseline it.
+    pub(super) async fn trace_with_baseline(
         &self,
         trainer: &Trainer,
     ) -> Result<(Trace, Logits), TraceError> {
@@ -41,8 +41,8 @@ impl<E: Fn(Event)> Session<E> {
         let prompt = &self.inspected.prompt;
         let (mut trace, logits) =
             trace::trace(trainer, prompt, earlier(self.steps.visited())).await?;
-        if let Some(beside) = earlier(self.steps.step_beside()) {
-            let (other, _) = trace::trace(trainer, prompt, Some(beside)).await?;
+        if let Some(baseline) = earlier(self.steps.baseline_step()) {
+            let (other, _) = trace::trace(trainer, prompt, Some(baseline)).await?;
             trace.against = Some(other.step);
             let patterns = trace.patterns.iter_mut().zip(other.patterns);
             patterns.for_each(|(value, other)| *value -= other);

@@ -7,7 +7,7 @@ use burn::tensor::ExecutionError;
 use super::state::Session;
 use crate::interp::lab::Snapshot;
 use crate::kernel::transfer::floats;
-use crate::protocol::{Beside, Event};
+use crate::protocol::{Baseline, Event};
 
 /// Most bytes that the end of one earlier run takes.
 const MOST_OF_RUN: usize = 16 << 20;
@@ -58,10 +58,10 @@ impl<E: Fn(Event)> Session<E> {
         (self.emit)(Event::Kept { steps, runs });
     }
 
-    pub(super) async fn visit(&mut self, step: Option<usize>, beside: Option<Beside>) {
-        (self.steps.visited, self.steps.beside) = (step, beside);
+    pub(super) async fn visit(&mut self, step: Option<usize>, baseline: Option<Baseline>) {
+        (self.steps.visited, self.steps.baseline) = (step, baseline);
         let trainer = self.trainer.as_ref();
-        self.steps.model = trainer.and_then(|trainer| self.steps.make_beside(trainer));
+        self.steps.model = trainer.and_then(|trainer| self.steps.make_baseline(trainer));
         self.trace().await;
         self.analysis.forget_model();
     }

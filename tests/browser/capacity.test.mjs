@@ -12,7 +12,7 @@ const FAST = 'train.batch=4&train.val_batches=1'
 
 async function plan(confab, facts, steps, seeds) {
   const { page } = confab
-  await confab.tab('Capacity').click()
+  await confab.tab('Scaling sweep').click()
   await page.getByRole('checkbox', { name: '30k' }).uncheck()
   await page.getByRole('textbox', { name: 'Facts to sweep' }).fill(facts)
   await page.getByRole('textbox', { name: 'Steps of a run' }).fill(String(steps))
@@ -36,7 +36,7 @@ test('a sweep is run in the page, kept, gone on with and saved', async () => {
     assert.equal(await curves.locator('circle').count(), 2 * 2)
 
     await page.reload()
-    await confab.tab('Capacity').click()
+    await confab.tab('Scaling sweep').click()
     await diagram(confab).waitFor()
     assert.equal(await diagram(confab).locator('tbody td').count(), 2, 'outcomes are there after a reload')
     await plan(confab, '10', 4, 2)
@@ -74,7 +74,7 @@ test('the outcomes of the terminal are shown, and lead to their settings', async
   execFileSync(CONFAB, ['sweep', ...args, '--device', 'cpu', '--out', out])
   await withPage({ device: null }, async confab => {
     const { page } = confab
-    await confab.tab('Capacity').click()
+    await confab.tab('Scaling sweep').click()
     await page.getByLabel('Outcomes file').setInputFiles(out)
     await diagram(confab).waitFor()
     assert.equal(await diagram(confab).locator('tbody tr').count(), 2)
@@ -105,7 +105,7 @@ test('a model that may abstain is asked for names that no line has', async () =>
   await withPage({ fragment: TINY + '&task.phone.abstain=0.5' }, async confab => {
     await confab.click('Step')
     await confab.untilStep(1)
-    await confab.tab('Retrieval').click()
+    await confab.tab('Evaluate').click()
     await confab.page.getByRole('spinbutton', { name: 'Records' }).fill('3')
     await confab.click('Evaluate')
     await confab.page.getByRole('table', { name: /Abstaining/ }).waitFor()

@@ -42,7 +42,7 @@ test('a model is distilled into a memory, which is shown while it learns and can
     const { memory } = JSON.parse(metadata['confab.config']).model
     assert.deepEqual([memory.kind, memory.layers], ['associative', '1'])
 
-    await confab.tab('Surgery').click()
+    await confab.tab('Edit architecture').click()
     await confab.click('Undo')
     await confab.tab('Memory').click()
     await eventually(async () => /no memory/.test(await confab.text('slots')), 'the teacher', 30_000, () => confab.describe())

@@ -9,11 +9,11 @@ const PROMPT = '{B}\nAda Moss: 212-'
 const OTHER = '{B}⏎Mia Ford: 998-'
 
 const GROUPS = {
-  Residual: ['Logit lens', 'Direct logit attribution', 'What follows each character'],
-  Change: ['With the changes', 'Weights', 'Knock out each part', 'Patch the residual stream', 'Patch heads', 'Patch patterns', 'Patch MLPs'],
+  'Logit lens': ['Logit lens', 'Direct logit attribution', 'Next tokens'],
+  Interventions: ['Before / after', 'Weights', 'Knock out each part', 'Patch the residual stream', 'Patch heads', 'Patch attention', 'Patch MLPs'],
   Circuits: ['Head scores', 'Attention pattern', 'Value-weighted attention', 'Attention, two prompts', 'OV circuit', 'QK circuit', 'Copying scores',
     'Singular values', 'Composition'],
-  Outputs: ['Output vector', 'Sparsity', 'Components kept', 'One component', 'Distances', 'Main directions', 'Top of mind'],
+  Unembedding: ['Output vector', 'Sparsity', 'Truncated output', 'One component', 'Unembedding distances', 'PCA', 'Bias-only prediction'],
 }
 
 async function openTrained(confab) {
@@ -79,20 +79,20 @@ test('a cell is read and chosen with the keyboard alone', async () => {
 test('a change is made, seen and taken back; a part that there is not is refused', async () => {
   await withPage({ fragment: TINY }, async confab => {
     await openTrained(confab)
-    await confab.tab('Change').click()
+    await confab.tab('Interventions').click()
     await untilFound(confab, 'no changes')
     const rows = async () => await confab.page.locator('figure tbody tr').allInnerTexts()
     const unchanged = await rows()
     assert(unchanged.every(row => row.trim().endsWith('+0.00')), unchanged.join('; '))
     await confab.page.getByRole('textbox', { name: 'Part' }).fill('L1H0')
-    await confab.page.getByRole('textbox', { name: 'Times' }).fill('-50')
-    await confab.click('Add change')
+    await confab.page.getByRole('textbox', { name: 'Scale by' }).fill('-50')
+    await confab.click('Add ablation')
     await eventually(async () => (await rows()).some(row => !row.trim().endsWith('+0.00')), 'what the change does')
     await confab.page.getByRole('heading', { name: /with 1 change$/ }).waitFor()
     await confab.page.getByRole('textbox', { name: 'Part' }).fill('L1X')
-    await confab.click('Add change')
-    await confab.untilNotice(/The change was not added/)
-    await confab.click('Take back L1H0 × -50')
+    await confab.click('Add ablation')
+    await confab.untilNotice(/The ablation was not added/)
+    await confab.click('Remove L1H0 × -50')
     await eventually(async () => (await rows()).every(row => row.trim().endsWith('+0.00')), 'the model as it is')
   })
 })
@@ -100,7 +100,7 @@ test('a change is made, seen and taken back; a part that there is not is refused
 test('a weight is picked, set and taken back', async () => {
   await withPage({ fragment: TINY }, async confab => {
     await openTrained(confab)
-    await confab.tab('Change').click()
+    await confab.tab('Interventions').click()
     await confab.combobox('Analysis').selectOption('Weights')
     await confab.page.getByRole('textbox', { name: 'Parameter' }).fill('ln_final.w')
     await confab.page.getByRole('textbox', { name: 'Parameter' }).press('Enter')
@@ -110,16 +110,16 @@ test('a weight is picked, set and taken back', async () => {
     await grid.press('Enter')
     const part = confab.page.getByRole('textbox', { name: 'Part' })
     await eventually(async () => await part.inputValue() === 'ln_final.w[1,0]', 'the weight that was picked')
-    await confab.page.getByRole('textbox', { name: 'Times' }).fill('-9')
-    await confab.click('Add change')
+    await confab.page.getByRole('textbox', { name: 'Scale by' }).fill('-9')
+    await confab.click('Add ablation')
     await confab.page.getByText('row 1, column 0: -9.0000').waitFor()
-    await confab.combobox('Analysis').selectOption('With the changes')
+    await confab.combobox('Analysis').selectOption('Before / after')
     const rows = async () => await confab.page.locator('figure tbody tr').allInnerTexts()
     await eventually(async () => (await rows()).some(row => !row.trim().endsWith('+0.00')), 'what the weight does')
-    await confab.click('Take back ln_final.w[1,0] = -9')
+    await confab.click('Remove ln_final.w[1,0] = -9')
     await eventually(async () => (await rows()).every(row => row.trim().endsWith('+0.00')), 'the model as it is')
     await part.fill('ln_final.w[99,0]')
-    await confab.click('Add change')
+    await confab.click('Add ablation')
     await eventually(async () => /count rows and columns from 0/.test(await confab.text('look-problem')), 'a reason')
   })
 })

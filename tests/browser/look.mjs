@@ -34,12 +34,12 @@ for (const [width, height] of [[1440, 1000], [390, 844]]) {
       await confab.tab('Probabilities').click()
       await confab.page.waitForTimeout(500)
       await picture('probabilities')
-      for (const tab of ['Residual', 'Change', 'Circuits', 'Outputs']) {
+      for (const tab of ['Logit lens', 'Interventions', 'Circuits', 'Unembedding']) {
         await confab.tab(tab).click()
         await confab.page.waitForTimeout(1500)
         await picture(tab.toLowerCase())
       }
-      await confab.tab('Retrieval').click()
+      await confab.tab('Evaluate').click()
       await confab.click('Evaluate')
       await confab.page.waitForTimeout(3000)
       await picture('retrieval')

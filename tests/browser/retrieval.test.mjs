@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { TINY, eventually, withPage } from './harness.mjs'
 
 async function evaluate(confab, records) {
-  await confab.tab('Retrieval').click()
+  await confab.tab('Evaluate').click()
   const { page } = confab
   await page.getByRole('spinbutton', { name: 'Records' }).fill(String(records))
   await confab.click('Evaluate')
@@ -57,7 +57,7 @@ test('the shipped example recalls numbers that it never saw in training', async 
 test('a sweep evaluates at one temperature after another, and draws them', async () => {
   await withPage({ device: null }, async confab => {
     await confab.output('example').waitFor()
-    await confab.tab('Retrieval').click()
+    await confab.tab('Evaluate').click()
     await confab.click('Sweep')
     const progress = confab.output('sweep-progress')
     await eventually(async () => await progress.innerText() === '7 temperatures', 'the sweep', 180_000, () => confab.describe())
@@ -101,7 +101,7 @@ test('a text has no right answers, which is said', async () => {
     await confab.page.getByRole('textbox', { name: 'Text', exact: true }).fill('round and round '.repeat(40))
     await confab.click('Step')
     await confab.untilStep(1)
-    await confab.tab('Retrieval').click()
+    await confab.tab('Evaluate').click()
     await confab.click('Evaluate')
     await confab.untilNotice(/only the tasks phone and facts/)
   })

@@ -111,7 +111,7 @@ test('a model from elsewhere is loaded from its files, looked into and writes', 
     const prompt = confab.page.getByRole('textbox', { name: 'Prompt' })
     await eventually(async () => await confab.step() === 0, 'the model', 30_000, () => confab.describe())
     await prompt.fill('the cat sat')
-    await confab.tab('Residual').click()
+    await confab.tab('Logit lens').click()
     await confab.page.getByRole('heading', { name: 'The likeliest next character at each stage' }).waitFor()
     await confab.tab('Probabilities').click()
     const given = confab.page.getByRole('listbox', { name: 'Characters given' }).getByRole('option')

@@ -2,10 +2,13 @@
 
 use confab::config::TaskKind;
 use confab::config::{Knob, Preset, RunConfig, TextConfig};
-use confab::protocol::{Command, Evaluated, MemoryChange, SampleOptions};
+use confab::protocol::{
+    AverageAttention, Bench, Command, Distill, DistillOptions, Evaluate, JobKind, JobRequest,
+    MemoryChange, Probe, ProbeOptions, RunsOptions, SampleOptions, Sweep,
+};
 use confab::report::sweep::{Grid, MAX_FILE_BYTES, MAX_RUNS, Outcome, Sweeping};
-use confab::report::{BenchReport, DistillReport, EvalOptions};
-use confab::run::Look;
+use confab::report::{BenchReport, DistillReport, EvalOptions, Evaluated};
+use confab::run::AnalysisRequest;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -89,7 +92,7 @@ impl Actions {
 
     fn start_evaluation(&self, options: EvalOptions) {
         if self.has_model_or_builds() {
-            self.send(Command::Evaluate(options));
+            self.start_job::<Evaluate>(&options);
         }
     }
 
@@ -100,7 +103,7 @@ impl Actions {
     }
 
     pub fn average_attention(&self) {
-        self.send(Command::AverageAttention { records: AVERAGED_RECORDS });
+        self.start_job::<AverageAttention>(&AVERAGED_RECORDS);
     }
 
     /// Sweeps the runs of `grid` that have no outcome yet, each of `steps` steps.
@@ -136,7 +139,7 @@ impl Actions {
         }
         let device = state.device_choice.get_untracked();
         state.outcomes.sweeping.set(Some(Sweeping { left: runs.len(), ..Sweeping::default() }));
-        self.send(Command::Sweep { runs, device });
+        self.start_job::<Sweep>(&RunsOptions { runs, device });
     }
 
     /// Measures the presets of these names; any other name is the size on the knobs.
@@ -156,7 +159,7 @@ impl Actions {
         let device = state.device_choice.get_untracked();
         state.bench.set(BenchReport::default());
         state.is_measuring.set(true);
-        self.send(Command::Bench { runs: runs.collect(), device });
+        self.start_job::<Bench>(&RunsOptions { runs: runs.collect(), device });
     }
 
     /// Trains a clone of the model, with these settings beside those of the knobs; both write on from
@@ -171,7 +174,14 @@ impl Actions {
         }
         self.state.distilled.set(Some(DistillReport::default()));
         let prompt = Some(prompt).filter(|prompt| !prompt.is_empty());
-        self.send(Command::Distill { config: Box::new(config), text: None, prompt });
+        self.start_job::<Distill>(&DistillOptions { config, text: None, prompt });
+    }
+
+    fn start_job<J: JobKind>(&self, options: &J::Options) {
+        match JobRequest::new::<J>(options) {
+            Ok(request) => self.send(Command::StartJob(request)),
+            Err(error) => self.state.notify(format!("The job was not sent: {error}.")),
+        }
     }
 
     pub fn stop_job(&self) {
@@ -209,11 +219,12 @@ impl Actions {
             temperature: state.temperature.get_untracked(),
             seed: state.sample_seed.get_untracked(),
         };
-        self.send(Command::Probe { prompt: state.prompt.get_untracked(), options });
+        let prompt = state.prompt.get_untracked();
+        self.start_job::<Probe>(&ProbeOptions { prompt, options });
     }
 
-    pub fn look(&self, look: Option<Look>) {
-        self.send(Command::Look(look.map(Box::new)));
+    pub fn analyse(&self, request: Option<AnalysisRequest>) {
+        self.send(Command::Analyse(request.map(Box::new)));
     }
 
     /// Asks for a trace of the prompt, and for what follows as samples are drawn.
@@ -226,10 +237,10 @@ impl Actions {
         self.request(Origin::Surgery, command);
     }
 
-    /// Looks at another step of the run, or holds it against another model.
+    /// Shows another checkpoint of the run, or compares it with another model.
     pub fn visit(&self) {
         let step = self.state.visited.get_untracked();
-        let beside = self.state.beside.get_untracked();
-        self.send(Command::Visit { step, beside });
+        let baseline = self.state.baseline.get_untracked();
+        self.send(Command::Visit { step, baseline });
     }
 }

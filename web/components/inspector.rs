@@ -88,7 +88,7 @@ pub fn Inspector() -> impl IntoView {
                                     Tab::Capacity => view! { <Capacity/> }.into_any(),
                                     Tab::Memory => view! { <Lab group=Group::Memory/> <Memory/> }.into_any(),
                                     Tab::Surgery => {
-                                        view! { <Surgery/> <Lab group=Group::Surgery/> }.into_any()
+                                        view! { <Surgery/> <Lab group=Group::Architecture/> }.into_any()
                                     }
                                     _ => tab.group().map(|group| view! { <Lab group/> }).into_any(),
                                 }}

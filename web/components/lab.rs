@@ -1,6 +1,5 @@
 use confab::figure::Pick;
-use confab::run::Intervention;
-use confab::run::{ANALYSES, Asks, Group, Look};
+use confab::run::{AnalysisRequest, Group, Input, Intervention};
 use leptos::prelude::*;
 
 use super::controls::{InputEvent, SelectEvent, asked, button, live, switch};
@@ -10,75 +9,88 @@ use crate::actions::use_actions;
 use crate::runs::group_digits;
 use crate::state::{State, use_state};
 
-/// A group of analyses: one is chosen, told what it asks for, and drawn.
+/// A group of analyses: one is chosen, gets its inputs, and is drawn.
 #[component]
 pub fn Lab(group: Group) -> impl IntoView {
     let (state, actions) = (use_state(), use_actions());
-    state.look.update(|look| {
-        if look.what.analysis().group != group {
-            let first = ANALYSES.iter().find(|analysis| analysis.group == group);
-            look.what = first.map_or(look.what, |analysis| analysis.what);
+    // The session names its analyses when it is ready: until then there is none to choose.
+    Effect::new(move |_| {
+        let entries = state.catalogue.get();
+        let chosen = state.request.with_untracked(|request| request.analysis.clone());
+        if entries.analysis(&chosen).is_none_or(|entry| entry.group != group) {
+            let first = entries.analyses.iter().find(|entry| entry.group == group);
+            if let Some(first) = first {
+                state.request.update(|request| request.analysis = first.id.clone().into());
+            }
         }
     });
-    let look = Memo::new(move |_| {
-        // A model that has come in the meantime is looked at in the same way.
-        state.model.with(|model| model.as_ref().map(|model| model.name.clone()))?;
-        Some(Look { prompt: state.prompt.get(), ..state.look.get() })
+    let entry = Memo::new(move |_| {
+        let id = state.request.with(|request| request.analysis.clone());
+        let entry = state.catalogue.with(|catalogue| catalogue.analysis(&id).cloned());
+        entry.filter(|entry| entry.group == group)
     });
-    let mut send = debounce(INSPECT_DELAY, move |look| actions.look(Some(look)));
-    Effect::new(move |before: Option<Option<Look>>| {
-        let look = look.get();
-        match (&look, before.flatten()) {
-            // What is typed is waited for, what is chosen is not.
-            (Some(look), Some(before))
-                if before.prompt != look.prompt || before.other != look.other =>
+    let request = Memo::new(move |_| {
+        entry.with(|entry| entry.as_ref().map(|_| ()))?;
+        // A model that has come in the meantime is analysed in the same way.
+        state.model.with(|model| model.as_ref().map(|model| model.name.clone()))?;
+        Some(AnalysisRequest { prompt: state.prompt.get(), ..state.request.get() })
+    });
+    let mut send = debounce(INSPECT_DELAY, move |request| actions.analyse(Some(request)));
+    Effect::new(move |before: Option<Option<AnalysisRequest>>| {
+        let request = request.get();
+        match (&request, before.flatten()) {
+            // Typing is waited for, a choice is not.
+            (Some(request), Some(before))
+                if before.prompt != request.prompt || before.other != request.other =>
             {
-                send(look.clone());
+                send(request.clone());
             }
-            (Some(look), _) => actions.look(Some(look.clone())),
+            (Some(request), _) => actions.analyse(Some(request.clone())),
             (None, _) => {}
         }
-        look
+        request
     });
-    on_cleanup(move || actions.look(None));
+    on_cleanup(move || actions.analyse(None));
 
-    let what = Memo::new(move |_| state.look.with(|look| look.what as usize));
-    let asks = move |asked: Asks| ANALYSES[what.get()].asks.contains(&asked);
+    let takes = move |input: Input| entry.with(|e| e.as_ref().is_some_and(|e| e.takes(input)));
     let choose = move |event: SelectEvent| {
-        let name = event.target().value();
-        if let Some(analysis) = ANALYSES.iter().find(|analysis| analysis.name == name) {
-            state.look.update(|look| look.what = analysis.what);
-        }
+        let id = event.target().value();
+        state.request.update(|request| request.analysis = id);
     };
-    let options = ANALYSES.iter().filter(|analysis| analysis.group == group).map(|analysis| {
-        let is_chosen = move || state.look.with(|look| look.what == analysis.what);
-        view! {
-            <option value=analysis.name prop:selected=is_chosen>{analysis.label}</option>
-        }
-    });
+    let options = move || {
+        let entries = state.catalogue.get().analyses.into_iter();
+        let own = entries.filter(|entry| entry.group == group);
+        own.map(|entry| {
+            let id = entry.id.clone();
+            let is_chosen = move || state.request.with(|request| request.analysis == id);
+            view! {
+                <option value=entry.id.to_string() prop:selected=is_chosen>
+                    {entry.label.to_string()}
+                </option>
+            }
+        })
+        .collect_view()
+    };
     let asked = move || {
-        let asked = QUESTIONS.iter().filter(|question| question.of.iter().any(|of| asks(*of)));
+        let asked = QUESTIONS.iter().filter(|question| question.of.iter().any(|of| takes(*of)));
         asked.map(|question| view! { <Ask question/> }).collect_view()
     };
     view! {
         <div class="controls lab">
-            <label class="asked">
-                "Analysis"
-                <select on:change:target=choose>{options.collect_view()}</select>
-            </label>
+            <label class="asked">"Analysis" <select on:change:target=choose>{options}</select></label>
             {asked}
-            <Show when=move || asks(Asks::Folding)>
+            <Show when=move || takes(Input::Folding)>
                 {switch(
-                    "Fold the norms in",
-                    move || state.look.with(|look| look.is_folded),
-                    move |is_on| state.look.update(|look| look.is_folded = is_on),
+                    "Fold LayerNorm",
+                    move || state.request.with(|request| request.is_folded),
+                    move |is_on| state.request.update(|request| request.is_folded = is_on),
                 )}
             </Show>
         </div>
         <p class="hint">
-            {live(move || if asks(Asks::Prompt) { PROMPT } else { "" })}
+            {live(move || if takes(Input::Prompt) { PROMPT } else { "" })}
         </p>
-        <Changes/>
+        <Interventions group/>
         <Found/>
     }
 }
@@ -88,66 +100,70 @@ const PROMPT: &str = "The prompt is the one under Samples. Empty boxes stand for
 
 /// A box for something that analyses ask for.
 struct Question {
-    of: &'static [Asks],
+    of: &'static [Input],
     label: &'static str,
-    show: fn(&Look) -> String,
-    take: fn(&mut Look, &str),
+    show: fn(&AnalysisRequest) -> String,
+    take: fn(&mut AnalysisRequest, &str),
 }
 
 const QUESTIONS: &[Question] = &[
     Question {
-        of: &[Asks::Other],
+        of: &[Input::SecondPrompt],
         label: "Second prompt",
-        show: |look| look.other.replace('\n', "⏎"),
-        take: |look, typed| look.other = typed.replace('⏎', "\n"),
+        show: |request| request.other.replace('\n', "⏎"),
+        take: |request, typed| request.other = typed.replace('⏎', "\n"),
     },
     Question {
-        of: &[Asks::Position],
+        of: &[Input::Position],
         label: "Position",
-        show: |look| look.position.map_or(String::new(), |at| at.to_string()),
-        take: |look, typed| look.position = typed.trim().parse().ok(),
+        show: |request| request.position.map_or(String::new(), |at| at.to_string()),
+        take: |request, typed| request.position = typed.trim().parse().ok(),
     },
     Question {
-        of: &[Asks::Characters],
-        label: "Character",
-        show: |look| look.character.clone().unwrap_or_default(),
-        take: |look, typed| look.character = Some(typed.to_owned()).filter(|text| !text.is_empty()),
+        of: &[Input::Tokens],
+        label: "Target token",
+        show: |request| request.target.clone().unwrap_or_default(),
+        take: |request, typed| {
+            request.target = Some(typed.to_owned()).filter(|text| !text.is_empty())
+        },
     },
     Question {
-        of: &[Asks::Characters],
-        label: "Against",
-        show: |look| look.against.clone().unwrap_or_default(),
-        take: |look, typed| look.against = Some(typed.to_owned()).filter(|text| !text.is_empty()),
+        of: &[Input::Tokens],
+        label: "Contrast token",
+        show: |request| request.contrast.clone().unwrap_or_default(),
+        take: |request, typed| {
+            request.contrast = Some(typed.to_owned()).filter(|text| !text.is_empty())
+        },
     },
     Question {
-        of: &[Asks::Head, Asks::Slots],
+        of: &[Input::Head, Input::Slots],
         label: "Layer",
-        show: |look| look.layer.to_string(),
-        take: |look, typed| look.layer = typed.trim().parse().unwrap_or(0),
+        show: |request| request.layer.to_string(),
+        take: |request, typed| request.layer = typed.trim().parse().unwrap_or(0),
     },
     Question {
-        of: &[Asks::Head],
+        of: &[Input::Head],
         label: "Head",
-        show: |look| look.head.to_string(),
-        take: |look, typed| look.head = typed.trim().parse().unwrap_or(0),
+        show: |request| request.head.to_string(),
+        take: |request, typed| request.head = typed.trim().parse().unwrap_or(0),
     },
     Question {
-        of: &[Asks::Parameter],
+        of: &[Input::Parameter],
         label: "Parameter",
-        show: |look| look.parameter.clone(),
-        take: |look, typed| look.parameter = typed.trim().to_owned(),
+        show: |request| request.parameter.clone(),
+        take: |request, typed| request.parameter = typed.trim().to_owned(),
     },
     Question {
-        of: &[Asks::Slots],
+        of: &[Input::Slots],
         label: "Search",
-        show: |look| look.search.clone(),
-        take: |look, typed| look.search = typed.to_owned(),
+        show: |request| request.search.clone(),
+        take: |request, typed| request.search = typed.to_owned(),
     },
     Question {
-        of: &[Asks::Component],
+        of: &[Input::Component],
         label: "Component",
-        show: |look| look.component.to_string(),
-        take: |look, typed| look.component = typed.trim().parse().unwrap_or(0),
+        show: |request| request.component.to_string(),
+        take: |request, typed| request.component = typed.trim().parse().unwrap_or(0),
     },
 ];
 
@@ -161,34 +177,34 @@ fn Ask(question: &'static Question) -> impl IntoView {
                 type="text"
                 autocomplete="off"
                 spellcheck="false"
-                prop:value=move || state.look.with(question.show)
+                prop:value=move || state.request.with(question.show)
                 on:change:target=move |event: InputEvent| {
-                    state.look.update(|look| (question.take)(look, &event.target().value()));
+                    state.request.update(|request| (question.take)(request, &event.target().value()));
                 }
             />
         </label>
     }
 }
 
-/// The parts that are scaled in every forward pass looked at, and a form to add more.
+/// The interventions on every forward pass and on weights, and a form to add more.
 #[component]
-fn Changes() -> impl IntoView {
+fn Interventions(group: Group) -> impl IntoView {
     let state = use_state();
     let part = RwSignal::new(String::new());
     let factor = RwSignal::new("0".to_owned());
     let add = move || {
-        match parse_change(&part.get_untracked(), &factor.get_untracked()) {
-        Some(change) => state.look.update(|look| look.changes.push(change)),
+        match parse_intervention(&part.get_untracked(), &factor.get_untracked()) {
+        Some(one) => state.request.update(|request| request.interventions.push(one)),
         None => state.notify(
-            "The change was not added: name a part as L0H3, L1MLP or L2 (the residual stream before \
-             layer 2), with @4 or @4-7 for some places only, and a number to scale it by; or a \
+            "The ablation was not added: name a part as L0H3, L1MLP or L2 (the residual stream before \
+             layer 2), with @4 or @4-7 for some positions only, and a number to scale it by; or a \
              weight as blocks.0.attn.W_Q[3,5], and what to set it to.",
         ),
     }
     };
-    // A weight that is picked is the one to change next.
+    // A weight picked in a figure is the next to set.
     Effect::new(move |before: Option<(usize, usize)>| {
-        let (cell, name) = state.look.with(|look| (look.cell, look.parameter.clone()));
+        let (cell, name) = state.request.with(|request| (request.cell, request.parameter.clone()));
         if before.is_some_and(|before| before != cell) {
             let name = if name.is_empty() { "embed.W_E".into() } else { name };
             part.set(format!("{name}[{},{}]", cell.0, cell.1));
@@ -196,20 +212,20 @@ fn Changes() -> impl IntoView {
         cell
     });
     let list = move || {
-        let changes = state.look.with(|look| look.changes.clone());
-        changes
+        let interventions = state.request.with(|request| request.interventions.clone());
+        interventions
             .iter()
             .enumerate()
-            .map(|(index, change)| {
-                let name = change.to_string();
+            .map(|(index, intervention)| {
+                let name = intervention.to_string();
                 view! {
                     <button
                         class="small"
-                        aria-label=format!("Take back {name}")
+                        aria-label=format!("Remove {name}")
                         on:click=move |_| {
-                            state.look.update(|look| {
-                                if index < look.changes.len() {
-                                    look.changes.remove(index);
+                            state.request.update(|request| {
+                                if index < request.interventions.len() {
+                                    request.interventions.remove(index);
                                 }
                             });
                         }
@@ -220,22 +236,21 @@ fn Changes() -> impl IntoView {
             })
             .collect_view()
     };
-    let is_open = state.look.with_untracked(|look| {
-        look.what.analysis().group == Group::Change || !look.changes.is_empty()
-    });
+    let is_open = group == Group::Interventions
+        || state.request.with_untracked(|request| !request.interventions.is_empty());
     view! {
         <details class="changes" open=is_open>
-            <summary>"Changes to the model"</summary>
+            <summary>"Ablations"</summary>
             <div class="controls">
                 {list}
                 {asked("Part", "L0H3, L1MLP, L2@4-7", part)}
-                {asked("Times, or a weight’s value", "", factor)} {button("Add change", "", add)}
+                {asked("Scale by, or a weight’s value", "", factor)} {button("Add ablation", "", add)}
             </div>
         </details>
     }
 }
 
-fn parse_change(part: &str, number: &str) -> Option<Intervention> {
+fn parse_intervention(part: &str, number: &str) -> Option<Intervention> {
     let number: f64 = number.trim().parse().ok()?;
     Intervention::parse(part.trim(), number as f32)
 }
@@ -244,37 +259,38 @@ fn parse_change(part: &str, number: &str) -> Option<Intervention> {
 #[component]
 fn Found() -> impl IntoView {
     let state = use_state();
-    let looked = Memo::new(move |_| {
-        let what = state.look.with(|look| look.what);
-        state.looked.get().filter(|looked| looked.what == what)
+    let result = Memo::new(move |_| {
+        let id = state.request.with(|request| request.analysis.clone());
+        state.result.get().filter(|result| result.analysis == id)
     });
-    let places = move || {
-        let looked = looked.get()?;
-        let count = looked.figures.as_ref().map_or(0, Vec::len);
-        Some((0..count).map(|place| (looked.what as usize, place)).collect::<Vec<_>>())
+    let figures = move || {
+        let result = result.get()?;
+        let count = result.figures.as_ref().map_or(0, Vec::len);
+        Some((0..count).map(|index| (result.analysis.clone(), index)).collect::<Vec<_>>())
     };
     let reason = move || {
-        let looked = looked.get()?;
-        looked.figures.as_ref().err().map(|reason| format!("This cannot be shown: {reason}."))
+        let result = result.get()?;
+        result.figures.as_ref().err().map(|reason| format!("This cannot be shown: {reason}."))
     };
-    let standing = move || {
-        looked.with(|looked| match looked {
-            Some(looked) => {
-                let more = if looked.is_done { "" } else { " · going on…" };
-                let beside = looked.beside.as_ref().map(|name| format!(", beside {name}"));
-                format!("step {}{}{more}", group_digits(looked.step), beside.unwrap_or_default())
+    let progress = move || {
+        result.with(|result| match result {
+            Some(result) => {
+                let more = if result.is_done { "" } else { " · going on…" };
+                let baseline = result.baseline.as_ref();
+                let baseline = baseline.map(|name| format!(", compared with {name}"));
+                format!("step {}{}{more}", group_digits(result.step), baseline.unwrap_or_default())
             }
-            None if state.model.with(Option::is_some) => "looking…".into(),
+            None if state.model.with(Option::is_some) => "computing…".into(),
             None => "Press Train or Step: from the first step on, this shows the model.".into(),
         })
     };
     view! {
-        <p class="hint" data-testid="look-step">{live(standing)}</p>
+        <p class="hint" data-testid="look-step">{live(progress)}</p>
         <p class="problem" data-testid="look-problem">{live(move || reason().unwrap_or_default())}</p>
-        <For each=move || places().unwrap_or_default() key=|key| *key let((_, place))>
+        <For each=move || figures().unwrap_or_default() key=Clone::clone let((_, index))>
             <FigureView
                 figure=Memo::new(move |_| {
-                    looked.with(|looked| looked.as_ref()?.figures.as_ref().ok()?.get(place).cloned())
+                    result.with(|result| result.as_ref()?.figures.as_ref().ok()?.get(index).cloned())
                 })
                 pick=choose
             />
@@ -282,18 +298,18 @@ fn Found() -> impl IntoView {
     }
 }
 
-/// Turns to what was picked in a figure.
+/// Requests what was picked in a figure.
 fn choose(state: State, pick: Pick, number: usize) {
     let heads = state
         .model
         .with_untracked(|model| model.as_ref().map_or(1, |model| model.config.model.n_heads));
-    state.look.update(|look| match pick {
-        Pick::Layer => look.layer = number,
-        Pick::Head if number < heads => look.head = number,
+    state.request.update(|request| match pick {
+        Pick::Layer => request.layer = number,
+        Pick::Head if number < heads => request.head = number,
         Pick::Head => {}
-        Pick::AnyHead => (look.layer, look.head) = (number / heads, number % heads),
-        Pick::Position => look.position = Some(number),
-        Pick::Row => look.cell.0 = number,
-        Pick::Column => look.cell.1 = number,
+        Pick::AnyHead => (request.layer, request.head) = (number / heads, number % heads),
+        Pick::Position => request.position = Some(number),
+        Pick::Row => request.cell.0 = number,
+        Pick::Column => request.cell.1 = number,
     });
 }

@@ -29,7 +29,7 @@ pub fn Memory() -> impl IntoView {
     };
     // That which is shown, or the first that there is.
     let layer = move || {
-        let asked = state.look.with_untracked(|look| look.layer);
+        let asked = state.request.with_untracked(|request| request.layer);
         state.remembered.with_untracked(|(slots, _)| {
             let has = slots.iter().find(|(layer, _)| *layer == asked).or(slots.first());
             has.map_or(asked, |(layer, _)| *layer)
@@ -41,7 +41,7 @@ pub fn Memory() -> impl IntoView {
     };
     let change = move |change: SlotChange| actions.change_memory(MemoryChange::Slots(change));
     let remove = move || {
-        let written_by = state.look.with_untracked(|look| look.search.clone());
+        let written_by = state.request.with_untracked(|request| request.search.clone());
         change(SlotChange::Remove { layer: layer(), slots: numbers(ids), written_by });
     };
     let edit = move || match (numbers(ids)[..].first(), numbers(like)[..].first()) {

@@ -1,4 +1,4 @@
-use confab::protocol::Evaluated;
+use confab::report::Evaluated;
 use confab::report::{
     Answers, Calibration, EvalOptions, FactsReport, MAX_RECORDS, PhoneReport, Report, Score,
 };

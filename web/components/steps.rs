@@ -1,4 +1,4 @@
-use confab::protocol::Beside;
+use confab::protocol::Baseline;
 use leptos::prelude::*;
 
 use super::controls::{InputEvent, SelectEvent, live};
@@ -6,7 +6,7 @@ use crate::actions::use_actions;
 use crate::runs::group_digits;
 use crate::state::use_state;
 
-/// The step of the run that the inspector looks at, and what that is held against.
+/// The checkpoint that the inspector shows, and the baseline that it is compared with.
 #[component]
 pub fn Steps() -> impl IntoView {
     let (state, actions) = (use_state(), use_actions());
@@ -28,14 +28,14 @@ pub fn Steps() -> impl IntoView {
     };
     let hold = move |event: SelectEvent| {
         let place = usize::try_from(event.target().selected_index()).unwrap_or(0).checked_sub(1);
-        let beside = state.kept.with_untracked(|(steps, runs)| {
+        let baseline = state.kept.with_untracked(|(steps, runs)| {
             let place = place?;
             Some(match place.checked_sub(runs.len()) {
-                None => Beside::Run(place),
-                Some(place) => Beside::Step(*steps.get(place)?),
+                None => Baseline::Run(place),
+                Some(place) => Baseline::Step(*steps.get(place)?),
             })
         });
-        state.beside.set(beside);
+        state.baseline.set(baseline);
         actions.visit();
     };
     let shown = move || match state.visited.get() {
@@ -48,14 +48,14 @@ pub fn Steps() -> impl IntoView {
             let selected = if is_chosen { " selected" } else { "" };
             format!("<option{selected}>{name}</option>")
         };
-        let beside = state.beside.get();
-        let mut html = option("nothing", beside.is_none());
+        let baseline = state.baseline.get();
+        let mut html = option("nothing", baseline.is_none());
         state.kept.with(|(steps, runs)| {
             for (index, name) in runs.iter().enumerate() {
-                html += &option(name, beside == Some(Beside::Run(index)));
+                html += &option(name, baseline == Some(Baseline::Run(index)));
             }
             for step in steps {
-                html += &option(&format!("step {step}"), beside == Some(Beside::Step(*step)));
+                html += &option(&format!("step {step}"), baseline == Some(Baseline::Step(*step)));
             }
         });
         html
@@ -64,7 +64,7 @@ pub fn Steps() -> impl IntoView {
         <Show when=move || { count() > 1 || state.kept.with(|(_, runs)| !runs.is_empty()) }>
             <div class="controls steps">
                 <label class="asked">
-                    "Look at"
+                    "Checkpoint"
                     <input
                         type="range"
                         aria-valuetext=shown
@@ -76,7 +76,7 @@ pub fn Steps() -> impl IntoView {
                     <output data-testid="visited">{live(shown)}</output>
                 </label>
                 <label class="asked">
-                    "Beside"
+                    "Compare with"
                     <select inner_html=options on:change:target=hold></select>
                 </label>
             </div>

@@ -1,6 +1,6 @@
 use confab::base::plot;
 use confab::base::plot::{Axes, Line, Point};
-use confab::protocol::Evaluated;
+use confab::report::Evaluated;
 use confab::report::{Report, Score};
 use leptos::html;
 use leptos::prelude::*;

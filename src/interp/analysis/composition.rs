@@ -5,7 +5,7 @@
 
 use super::linear::{FactoredMatrix, Matrix, check_width};
 use super::{AnalysisError, Head, View};
-pub use crate::report::circuits::{Baseline, Composition};
+pub use crate::report::circuits::{RandomComposition, Composition};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
@@ -53,7 +53,7 @@ pub fn composition(view: &View, from: usize, to: usize) -> Result<Vec<Compositio
 
 /// Mean and standard deviation of the composition of `draws` pairs of random heads, whose weights
 /// are normal: about `1 / √d_model`. It costs `draws · 5 · d_model · d_head²` operations.
-pub fn random_composition(d_model: usize, d_head: usize, draws: usize, seed: u64) -> Baseline {
+pub fn random_composition(d_model: usize, d_head: usize, draws: usize, seed: u64) -> RandomComposition {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut random = || {
         let mut normal =
@@ -64,7 +64,7 @@ pub fn random_composition(d_model: usize, d_head: usize, draws: usize, seed: u64
     let count = draws.max(1) as f64;
     let mean = scores.iter().sum::<f64>() / count;
     let variance = scores.iter().map(|score| (score - mean).powi(2)).sum::<f64>() / count;
-    Baseline { mean: mean as f32, sd: variance.sqrt() as f32, draws }
+    RandomComposition { mean: mean as f32, sd: variance.sqrt() as f32, draws }
 }
 
 /// A product of two thin matrices, with what its norms are computed from.

@@ -8,14 +8,14 @@ use super::attribution::{Attribution, Component, LogitDifference, attribute};
 use super::{AnalysisError, Head, View};
 use crate::host::{ActivationCache, HostModel};
 pub use crate::report::forward::{Effect, Patch, PatchGrid};
-use crate::run::{Change, Edit, Site};
+use crate::run::{Action, ActivationIntervention, Site};
 
 /// Knocks out every head and MLP in turn: scales what it writes to 0.
 #[derive(Clone, Debug)]
 pub struct Knockouts {
     ids: Vec<u32>,
     /// Made to every forward pass.
-    edits: Vec<Edit>,
+    interventions: Vec<ActivationIntervention>,
     attribution: Attribution,
     effects: Vec<Effect>,
 }
@@ -27,13 +27,13 @@ impl Knockouts {
         view: &View,
         plain: &HostModel,
         ids: &[u32],
-        edits: &[Edit],
+        interventions: &[ActivationIntervention],
         of: LogitDifference,
     ) -> Result<Self, AnalysisError> {
         view.check_prompt(ids)?;
-        let mut attribution = attribute(view, &plain.record(ids, edits), of)?;
+        let mut attribution = attribute(view, &plain.record(ids, interventions), of)?;
         attribution.contributions.retain(|part| site(part.component).is_some());
-        Ok(Self { ids: ids.into(), edits: edits.into(), attribution, effects: Vec::new() })
+        Ok(Self { ids: ids.into(), interventions: interventions.into(), attribution, effects: Vec::new() })
     }
 
     /// Knocks out one more part; `false` if all are done. `plain` is that given to `new`.
@@ -41,13 +41,13 @@ impl Knockouts {
         let Some(part) = self.attribution.contributions.get(self.effects.len()) else {
             return false;
         };
-        let knock_out = site(part.component).map(|site| Edit {
+        let knock_out = site(part.component).map(|site| ActivationIntervention {
             site,
             positions: 0..self.ids.len(),
-            change: Change::Scale(0.0),
+            action: Action::Scale(0.0),
         });
-        let edits: Vec<Edit> = self.edits.iter().cloned().chain(knock_out).collect();
-        let without = self.attribution.of.of(&plain.record(&self.ids, &edits));
+        let interventions: Vec<ActivationIntervention> = self.interventions.iter().cloned().chain(knock_out).collect();
+        let without = self.attribution.of.of(&plain.record(&self.ids, &interventions));
         self.effects.push(Effect {
             component: part.component,
             effect: self.attribution.total - without,
@@ -77,7 +77,7 @@ pub struct Patching {
     clean: ActivationCache,
     corrupted_ids: Vec<u32>,
     /// Made to every forward pass, before the patch.
-    edits: Vec<Edit>,
+    interventions: Vec<ActivationIntervention>,
     grid: PatchGrid,
 }
 
@@ -90,7 +90,7 @@ impl Patching {
         plain: &HostModel,
         clean_ids: &[u32],
         corrupted_ids: &[u32],
-        edits: &[Edit],
+        interventions: &[ActivationIntervention],
         patch: Patch,
         of: LogitDifference,
     ) -> Result<Self, AnalysisError> {
@@ -108,8 +108,8 @@ impl Patching {
             Patch::Mlp if !view.has_mlps() => return Err(AnalysisError::NoMlp),
             _ => {}
         }
-        let clean = plain.record(clean_ids, edits);
-        let corrupted = of.of(&plain.record(corrupted_ids, edits));
+        let clean = plain.record(clean_ids, interventions);
+        let corrupted = of.of(&plain.record(corrupted_ids, interventions));
         let grid = PatchGrid {
             patch,
             of,
@@ -125,7 +125,7 @@ impl Patching {
         if grid.clean == grid.corrupted {
             return Err(AnalysisError::SameDifference { difference: grid.clean });
         }
-        Ok(Self { clean, corrupted_ids: corrupted_ids.into(), edits: edits.into(), grid })
+        Ok(Self { clean, corrupted_ids: corrupted_ids.into(), interventions: interventions.into(), grid })
     }
 
     /// Patches one more cell; `false` if all are done. `plain` is that given to `new`.
@@ -135,9 +135,9 @@ impl Patching {
         if cell == rows * columns {
             return false;
         }
-        let edit = self.edit(cell / columns, cell % columns);
-        let edits: Vec<Edit> = self.edits.iter().cloned().chain([edit]).collect();
-        let patched = self.grid.of.of(&plain.record(&self.corrupted_ids, &edits));
+        let intervention = self.intervention(cell / columns, cell % columns);
+        let interventions: Vec<ActivationIntervention> = self.interventions.iter().cloned().chain([intervention]).collect();
+        let patched = self.grid.of.of(&plain.record(&self.corrupted_ids, &interventions));
         self.grid.values.push((patched - corrupted) / (clean - corrupted));
         true
     }
@@ -146,7 +146,7 @@ impl Patching {
         &self.grid
     }
 
-    fn edit(&self, layer: usize, column: usize) -> Edit {
+    fn intervention(&self, layer: usize, column: usize) -> ActivationIntervention {
         let ActivationCache { seq, d_model, d_head, n_heads, .. } = self.clean;
         let recorded = &self.clean.layers[layer];
         let head = column;
@@ -174,6 +174,6 @@ impl Patching {
                 (Site::Pattern { layer, head }, 0..seq, pattern.to_vec())
             }
         };
-        Edit { site, positions, change: Change::Set(values) }
+        ActivationIntervention { site, positions, action: Action::Set(values) }
     }
 }

@@ -1,9 +1,20 @@
 //! The parameters of a model, and the operations done to it.
 
+use super::analysis::AtOnce;
+use super::error::RequestError;
+use super::subject::Subject;
 use crate::arch::Layout;
 use crate::config::ModelConfig;
 use crate::figure::{Content, Figure, Table, show};
-use crate::run::AppliedOperation;
+use crate::run::{AppliedOperation, Group};
+
+pub(super) static ARCHITECTURE: AtOnce =
+    AtOnce::new("architecture", "Architecture", Group::Architecture, &[], draw);
+
+fn draw(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
+    let Subject { model, .. } = subject;
+    Ok(architecture(&model.config, &model.layout, &model.flat, &model.edits))
+}
 
 /// Every parameter, and every operation in the model's history.
 ///

@@ -1,123 +1,39 @@
 //! Heads: what they look at, what they write, and how they work together.
 
-use super::error::LookError;
+use super::analysis::AtOnce;
+use super::error::RequestError;
 use super::subject::Subject;
-use crate::figure::{Axis, Content, Figure, Grid, Pick, Plot, Series, Table, show};
-use crate::interp::analysis::attention;
-use crate::interp::analysis::attention::Pattern;
+use crate::figure::{Axis, Content, Figure, Grid, Plot, Series, Table, show};
 use crate::interp::analysis::circuits;
 use crate::interp::analysis::circuits::{Circuit, Extremes};
-use crate::interp::analysis::composition::{Baseline, Composition};
 use crate::interp::analysis::expansion;
 use crate::interp::analysis::expansion::Path;
-use crate::interp::analysis::heads::Scoring;
+use crate::run::Group::Circuits;
+use crate::run::Input::{Folding, Head, Position, Prompt};
+
+pub(super) static OV: AtOnce = AtOnce::new("ov", "OV circuit", Circuits, &[Head, Folding], ov);
+pub(super) static QK: AtOnce = AtOnce::new("qk", "QK circuit", Circuits, &[Head, Folding], qk);
+pub(super) static COPYING: AtOnce = AtOnce::new("copying", "Copying scores", Circuits, &[Folding], copying);
+pub(super) static SPECTRUM: AtOnce = AtOnce::new("spectrum", "Singular values", Circuits, &[Head, Folding], spectrum);
+pub(super) static PATHS: AtOnce = AtOnce::new("paths", "Path expansion", Circuits, &[Prompt, Position], paths);
 
 /// Singular directions shown, and characters of each.
 const DIRECTIONS: usize = 6;
 const LISTED: usize = 6;
 
-/// Every head, by name.
-fn all_heads(subject: &Subject, name: &str) -> Axis {
-    let names = subject.view.heads().map(|head| head.to_string());
-    Axis::new(name, names.collect()).picking(Pick::AnyHead)
+/// The OV circuit of a head, between all tokens.
+fn ov(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
+    circuit(subject, Circuit::Ov(subject.head()))
 }
 
-/// Previous-token, duplicate-token and induction scores.
-pub(super) fn heads(subject: &Subject, scoring: &Scoring) -> Vec<Figure> {
-    let scores = scoring.scores();
-    let matches =
-        scores.iter().map(|score| [score.previous_token, score.duplicate_token, score.induction]);
-    let values = matches.flat_map(|kinds| {
-        let [stripe, mul, abs] =
-            [kinds.map(|kind| kind.stripe), kinds.map(|kind| kind.mul), kinds.map(|kind| kind.abs)];
-        [stripe, mul, abs].concat()
-    });
-    let values: Vec<f32> = values.collect();
-    let kinds = ["previous", "duplicate", "induction"];
-    let columns = ["", " · mul", " · abs"]
-        .iter()
-        .flat_map(|form| kinds.iter().map(move |kind| format!("{kind}{form}")));
-    let rows = if values.is_empty() { Axis::default() } else { all_heads(subject, "head") };
-    let grid = Grid::new(rows, Axis::new("score", columns.collect()), values);
-    vec![Figure {
-        title: format!(
-            "What heads look for in repeated random characters ({} draws)",
-            scoring.done()
-        ),
-        note: "Means of the attention to the character before, to the earlier copy of the same \
-               character, and to what followed that copy, as an induction head does (Olsson et al. \
-               2022); then TransformerLens’ scores against the whole mask."
-            .into(),
-        content: Content::Grid(grid.within([-1.0, 1.0]).written()),
-    }]
+/// The QK circuit of a head, between all tokens.
+fn qk(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
+    circuit(subject, Circuit::Qk(subject.head()))
 }
 
-fn pattern(subject: &Subject, pattern: Pattern) -> Grid {
-    let queries = Axis { name: "query".into(), ..subject.positions() };
-    let keys = Axis { name: "key".into(), picks: None, ..subject.positions() };
-    Grid::pattern(queries, keys, pattern.values)
-}
-
-/// A head's pattern, and the mean of its layer's.
-pub(super) fn patterns(subject: &Subject) -> Result<Vec<Figure>, LookError> {
-    let (head, recording) = (subject.head(), subject.record());
-    let own = attention::pattern(subject.view, &recording, head)?;
-    let mean = attention::head_average(subject.view, &recording, head.layer)?;
-    let figure = |title, weights| Figure {
-        title,
-        note: "What each query (row) reads of the keys up to it; a row sums to 1.".into(),
-        content: Content::Grid(pattern(subject, weights).within([0.0, 1.0])),
-    };
-    Ok(vec![
-        figure(format!("Pattern of {head}"), own),
-        figure(format!("Mean pattern of layer {}", head.layer), mean),
-    ])
-}
-
-pub(super) fn value_weighted(subject: &Subject) -> Result<Vec<Figure>, LookError> {
-    let weighted = attention::value_weighted(subject.view, &subject.record(), subject.head())?;
-    Ok(vec![Figure {
-        title: format!("{}: attention times the length of what it moves", subject.head()),
-        note:
-            "pattern[q, k] · ‖v_k W_O‖, in units of the residual stream: what a head looks at but \
-               takes nothing from vanishes (Kobayashi et al. 2020)."
-                .into(),
-        content: Content::Grid(pattern(subject, weighted)),
-    }])
-}
-
-pub(super) fn difference(subject: &Subject) -> Result<Vec<Figure>, LookError> {
-    let other = subject.model.encode_other(subject.look)?;
-    let other = subject.model.host.record(&other, subject.edits);
-    let difference =
-        attention::difference(subject.view, &subject.record(), &other, subject.head())?;
-    Ok(vec![Figure {
-        title: format!("{}: attention in the prompt less that in the second", subject.head()),
-        note: "Orange where it attends more in the prompt, blue where more in the second; both \
-               prompts are equally long."
-            .into(),
-        content: Content::Grid(pattern(subject, difference)),
-    }])
-}
-
-fn asked(subject: &Subject) -> Circuit {
-    match subject.look.what {
-        crate::run::What::Qk => Circuit::Qk(subject.head()),
-        _ => Circuit::Ov(subject.head()),
-    }
-}
-
-const WEIGHTS: [&str; 2] =
-    ["Raw weights, without the norms.", "Norms are folded into the weights."];
-
-fn weights(subject: &Subject) -> &'static str {
-    WEIGHTS[usize::from(subject.view.is_folded())]
-}
-
-/// A head's circuit between all characters.
-pub(super) fn circuit(subject: &Subject) -> Result<Vec<Figure>, LookError> {
+fn circuit(subject: &Subject, circuit: Circuit) -> Result<Vec<Figure>, RequestError> {
     let all = subject.model.vocabulary();
-    let found = circuits::token_circuit(subject.view, asked(subject), &all, &all)?;
+    let found = circuits::token_circuit(&subject.view, circuit, &all, &all)?;
     let (title, note, [rows, columns]) = match found.circuit {
         Circuit::Qk(head) => (
             format!("{head}: what each character looks at"),
@@ -133,14 +49,14 @@ pub(super) fn circuit(subject: &Subject) -> Result<Vec<Figure>, LookError> {
     let [rows, columns] = [rows, columns].map(|name| subject.characters(name));
     Ok(vec![Figure {
         title,
-        note: format!("{note} {} (Elhage et al. 2021.)", weights(subject)),
+        note: format!("{note} {} (Elhage et al. 2021.)", subject.weights_note()),
         content: Content::Grid(Grid::new(rows, columns, found.values)),
     }])
 }
 
 /// Copying scores of heads, which raise the logit of what they read.
-pub(super) fn copying(subject: &Subject) -> Result<Vec<Figure>, LookError> {
-    let found = subject.view.heads().map(|head| circuits::copying(subject.view, head));
+fn copying(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
+    let found = subject.view.heads().map(|head| circuits::copying(&subject.view, head));
     let found: Vec<_> = found.collect::<Result<_, _>>()?;
     let scores = found.iter().map(|copying| copying.score).collect();
     let grid = Grid::new(subject.model.layers(), subject.heads(), scores);
@@ -163,7 +79,7 @@ pub(super) fn copying(subject: &Subject) -> Result<Vec<Figure>, LookError> {
         note: format!(
             "Re Σλ / Σ|λ| over the eigenvalues of W_E W_V W_O W_U: 1 raises the logit of what it \
              reads, −1 lowers it, chance is near 0. {} (Elhage et al. 2021.)",
-            weights(subject)
+            subject.weights_note()
         ),
         content: Content::Grid(grid.within([-1.0, 1.0]).written()),
     };
@@ -171,10 +87,10 @@ pub(super) fn copying(subject: &Subject) -> Result<Vec<Figure>, LookError> {
 }
 
 /// Singular values of a head's circuits, and the characters along the leading directions.
-pub(super) fn spectrum(subject: &Subject) -> Result<Vec<Figure>, LookError> {
+fn spectrum(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
     let head = subject.head();
     let found = [("OV", Circuit::Ov(head)), ("QK", Circuit::Qk(head))].map(|(name, circuit)| {
-        circuits::spectrum(subject.view, circuit, DIRECTIONS, LISTED).map(|found| (name, found))
+        circuits::spectrum(&subject.view, circuit, DIRECTIONS, LISTED).map(|found| (name, found))
     });
     let [ov, qk] = found;
     let found = [ov?, qk?];
@@ -185,7 +101,7 @@ pub(super) fn spectrum(subject: &Subject) -> Result<Vec<Figure>, LookError> {
     });
     let plot = Figure {
         title: format!("{head}: singular values"),
-        note: format!("Of W_V W_O and of W_Q W_Kᵀ. {}", weights(subject)),
+        note: format!("Of W_V W_O and of W_Q W_Kᵀ. {}", subject.weights_note()),
         content: Content::Plot(Plot {
             x: "number".into(),
             y: "singular value".into(),
@@ -214,50 +130,16 @@ pub(super) fn spectrum(subject: &Subject) -> Result<Vec<Figure>, LookError> {
     Ok([plot].into_iter().chain(tables).collect())
 }
 
-/// Composition of later heads with earlier ones.
-pub(super) fn composition(
-    subject: &Subject,
-    found: &[Composition],
-    random: &Baseline,
-) -> Vec<Figure> {
-    let (heads, count) = (subject.view.n_heads(), subject.view.heads().count());
-    type Of = fn(&Composition) -> f32;
-    let forms: [(&str, &str, Of); 3] =
-        [("Q", "queries", |one| one.q), ("K", "keys", |one| one.k), ("V", "values", |one| one.v)];
-    let figures = forms.map(|(name, through, of)| {
-        let mut values = vec![f32::NAN; count * count];
-        for one in found {
-            let place = |head: crate::interp::analysis::Head| head.layer * heads + head.head;
-            values[place(one.from) * count + place(one.to)] = of(one);
-        }
-        let grid =
-            Grid::new(all_heads(subject, "earlier head"), all_heads(subject, "later head"), values);
-        Figure {
-            title: format!("{name}-composition"),
-            note: format!(
-                "‖A B‖ / (‖A‖ ‖B‖): what the later head reads through its {through} of what the \
-                 earlier one writes. Random heads of this size have {:.3} ± {:.3} ({} draws). {}",
-                random.mean,
-                random.sd,
-                random.draws,
-                weights(subject)
-            ),
-            content: Content::Grid(if count <= 16 { grid.written() } else { grid }),
-        }
-    });
-    figures.into()
-}
-
 /// The logits of the likeliest characters as a sum over paths.
-pub(super) fn paths(subject: &Subject) -> Result<Vec<Figure>, LookError> {
-    expansion::check_expandable(subject.view)?;
+fn paths(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
+    expansion::check_expandable(&subject.view)?;
     let recording = subject.record();
     let position = subject.position()?;
     let logits = recording.logits_at(position);
     let mut tokens = subject.model.vocabulary();
     tokens.sort_by(|a, b| logits[*b as usize].total_cmp(&logits[*a as usize]));
     tokens.truncate(LISTED);
-    let found = expansion::expand(subject.view, &recording, position, &tokens)?;
+    let found = expansion::expand(&subject.view, &recording, position, &tokens)?;
     let name = |path: Path| match path {
         Path::Direct => "direct".into(),
         Path::Biases => "biases".into(),

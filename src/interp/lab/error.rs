@@ -1,12 +1,14 @@
-//! Reasons to refuse a look.
+//! Reasons to refuse an analysis.
 
 use crate::interp::analysis::AnalysisError;
-use crate::run::Cell;
+use crate::run::WeightIntervention;
 use crate::tokenizer::UnknownCharacter;
 
-/// The reason that a look was refused.
+/// The reason that an analysis was refused.
 #[derive(Debug, thiserror::Error)]
-pub enum LookError {
+pub enum RequestError {
+    #[error("there is no analysis `{asked}`; choose one of {has}")]
+    NoAnalysis { asked: String, has: String },
     #[error("the prompt is empty; type at least one character")]
     Empty,
     #[error("the second prompt is empty; type one with as many characters as the first")]
@@ -20,7 +22,7 @@ pub enum LookError {
     #[error("there is no parameter `{asked}` in this model; it has {has}")]
     NoParameter { asked: String, has: String },
     #[error("{cell}: {} is {rows} × {columns}; count rows and columns from 0", .cell.parameter)]
-    NoCell { cell: Cell, rows: usize, columns: usize },
+    NoCell { cell: WeightIntervention, rows: usize, columns: usize },
     #[error("{what} has {rows} × {columns} numbers, more than can be shown; choose a smaller one")]
     TooMany { what: String, rows: usize, columns: usize },
     #[error(

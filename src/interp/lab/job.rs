@@ -1,237 +1,144 @@
-//! An analysis as a job: done a piece at a time, shown as figures at any time.
+//! An analysis as a job: worked out a piece at a time, drawn as figures at any time.
 
 use std::sync::Arc;
 
-use super::architecture::architecture;
-use super::error::LookError;
-use super::model::Snapshot;
-use super::subject::{Subject, difference};
-use super::{change, circuits, less, memory, outputs, residual};
+use super::analysis::Work;
+use super::error::RequestError;
+use super::snapshot::Snapshot;
+use super::subject::Subject;
+use super::{less, registry};
 use crate::figure::Figure;
-use crate::interp::analysis::composition::{
-    Baseline, Composition, composition, random_composition,
+use crate::interp::analysis::Head;
+use crate::run::{
+    ActivationIntervention, AnalysisEntry, AnalysisRequest, AnalysisResult, Input, Intervention,
 };
-use crate::interp::analysis::heads::Scoring;
-use crate::interp::analysis::patching::{Knockouts, Patch, Patching};
-use crate::interp::analysis::{Head, View};
-use crate::run::{Asks, Edit, Intervention, Look, Looked, What};
-
-/// Repeated random tokens that heads are scored on: their length, and how often they are drawn.
-const BLOCK: usize = 25;
-const DRAWS: usize = 8;
-/// Pairs of random heads that compositions are held against.
-const RANDOM_PAIRS: usize = 100;
-const SEED: u64 = 1;
 
 /// An analysis under way.
 pub struct AnalysisJob {
+    source: Source,
+    work: Box<dyn Work>,
+    /// The same analysis of another model, whose figures are subtracted from these, and its name.
+    baseline: Option<(String, Box<AnalysisJob>)>,
+}
+
+/// The model and the inputs of an analysis.
+struct Source {
     model: Arc<Snapshot>,
     /// The model before weights were changed.
     unchanged: Arc<Snapshot>,
-    /// The same analysis of another model, whose figures are taken from these, and its name.
-    beside: Option<(String, Box<AnalysisJob>)>,
-    pub look: Look,
-    /// Edits to every forward pass.
-    edits: Vec<Edit>,
+    entry: &'static AnalysisEntry,
+    request: AnalysisRequest,
+    interventions: Vec<ActivationIntervention>,
     ids: Vec<u32>,
-    work: Work,
 }
 
-/// The work left to do, or its results.
-enum Work {
-    Heads(Scoring),
-    Knockouts(Knockouts),
-    Patching(Box<Patching>),
-    /// Composition by pair of layers, and the next pair.
-    Composition {
-        found: Vec<Composition>,
-        random: Baseline,
-        next: (usize, usize),
-    },
-    /// No pieces: the figures are made at once.
-    Whole,
+impl Source {
+    /// # Errors
+    /// If the model's weights do not fit its layout.
+    fn subject(&self) -> Result<Subject<'_>, RequestError> {
+        let Self { model, unchanged, request, interventions, ids, entry } = self;
+        let view = model.view()?;
+        let is_folded = request.is_folded && entry.takes(Input::Folding);
+        let view = if is_folded { view.folded() } else { view };
+        Ok(Subject { model, unchanged, view, request, interventions, ids })
+    }
 }
 
 impl AnalysisJob {
-    /// Looks at a model and, if another one is given, at what it shows beyond that.
+    /// Analyses a model and, if a baseline is given, how it differs from that.
     ///
     /// # Errors
-    /// If one of them lacks what is to be looked at.
-    pub fn beside(
+    /// If one of them lacks what is to be analysed.
+    pub fn with_baseline(
         model: Arc<Snapshot>,
-        other: Option<(String, Arc<Snapshot>)>,
-        look: Look,
-    ) -> Result<Self, LookError> {
-        let beside = match other {
-            Some((name, other)) => match Self::new(other, look.clone()) {
+        baseline: Option<(String, Arc<Snapshot>)>,
+        request: AnalysisRequest,
+    ) -> Result<Self, RequestError> {
+        let baseline = match baseline {
+            Some((name, baseline)) => match Self::new(baseline, request.clone()) {
                 Ok(job) => Some((name, Box::new(job))),
-                Err(error) => return Err(LookError::Unlike { name, why: error.to_string() }),
+                Err(error) => return Err(RequestError::Unlike { name, why: error.to_string() }),
             },
             None => None,
         };
-        Ok(Self { beside, ..Self::new(model, look)? })
+        Ok(Self { baseline, ..Self::new(model, request)? })
     }
 
     /// # Errors
-    /// If the model lacks what is to be looked at.
-    pub fn new(unchanged: Arc<Snapshot>, look: Look) -> Result<Self, LookError> {
-        let (mut edits, mut cells) = (Vec::new(), Vec::new());
-        for change in &look.changes {
-            match change {
-                Intervention::Pass(edit) => edits.push(edit.clone()),
-                Intervention::Weight(cell) => cells.push(cell),
+    /// If the model lacks what is to be analysed.
+    pub fn new(unchanged: Arc<Snapshot>, request: AnalysisRequest) -> Result<Self, RequestError> {
+        let analysis = registry::find(&request.analysis)?;
+        let (mut interventions, mut weights) = (Vec::new(), Vec::new());
+        for intervention in &request.interventions {
+            match intervention {
+                Intervention::Activation(one) => interventions.push(one.clone()),
+                Intervention::Weight(weight) => weights.push(weight),
             }
         }
-        let model = match cells.is_empty() {
+        let model = match weights.is_empty() {
             true => unchanged.clone(),
-            false => Arc::new(unchanged.changed(&cells)?),
+            false => Arc::new(unchanged.changed(&weights)?),
         };
-        let asks = |what| look.what.analysis().asks.contains(&what);
-        let ids = if asks(Asks::Prompt) { model.encode(&look.prompt)? } else { Vec::new() };
-        let view = model.view()?;
-        if asks(Asks::Head) {
-            view.check_head(Head { layer: look.layer, head: look.head })?;
+        let entry = analysis.entry();
+        let takes_prompt = entry.takes(Input::Prompt);
+        let ids = if takes_prompt { model.encode(&request.prompt)? } else { Vec::new() };
+        if entry.takes(Input::Head) {
+            model.view()?.check_head(Head { layer: request.layer, head: request.head })?;
         }
-        let patch = |patch| -> Result<Work, LookError> {
-            let other = model.encode_other(&look)?;
-            let of = difference(&model, &look, &ids)?;
-            let patching = Patching::new(&view, &model.host, &ids, &other, &edits, patch, of)?;
-            Ok(Work::Patching(Box::new(patching)))
-        };
-        let work = match look.what {
-            What::Heads => {
-                let memory = model.tokenizer.after_memory(&[]);
-                let room = model.config.context.saturating_sub(1 + memory.len());
-                let scoring = Scoring::new(&view, BLOCK.min(room / 2), DRAWS, SEED)?;
-                let scoring = scoring.after(&view, memory)?;
-                Work::Heads(match model.separator {
-                    Some(separator) => scoring.separated_by(&view, separator)?,
-                    None => scoring,
-                })
-            }
-            What::Knockouts => {
-                let of = difference(&model, &look, &ids)?;
-                Work::Knockouts(Knockouts::new(&view, &model.host, &ids, &edits, of)?)
-            }
-            What::PatchResid => patch(Patch::Resid)?,
-            What::PatchHeads => patch(Patch::Heads)?,
-            What::PatchPatterns => patch(Patch::Patterns)?,
-            What::PatchMlps => patch(Patch::Mlp)?,
-            What::Composition => {
-                let random = random_composition(view.d_model(), view.d_head(), RANDOM_PAIRS, SEED);
-                Work::Composition { found: Vec::new(), random, next: (0, 1) }
-            }
-            _ => Work::Whole,
-        };
-        drop(view);
-        Ok(Self { model, unchanged, beside: None, look, edits, ids, work })
+        let source = Source { model, unchanged, entry, request, interventions, ids };
+        let work = analysis.start(&source.subject()?)?;
+        Ok(Self { source, work, baseline: None })
     }
 
     /// Does one more piece; `false` if all is done.
     ///
     /// # Errors
     /// If the analysis cannot go on.
-    pub fn advance(&mut self) -> Result<bool, LookError> {
-        let more_beside = match &mut self.beside {
-            Some((_, beside)) => beside.advance()?,
+    pub fn advance(&mut self) -> Result<bool, RequestError> {
+        let baseline_has_more = match &mut self.baseline {
+            Some((_, baseline)) => baseline.advance()?,
             None => false,
         };
-        Ok(self.advance_own()? || more_beside)
+        Ok(self.work.advance(&self.source.subject()?)? || baseline_has_more)
     }
 
-    fn advance_own(&mut self) -> Result<bool, LookError> {
-        let host = &self.model.host;
-        Ok(match &mut self.work {
-            Work::Heads(scoring) => scoring.next(host),
-            Work::Knockouts(knockouts) => knockouts.next(host),
-            Work::Patching(patching) => patching.next(host),
-            Work::Composition { found, next: (from, to), .. } => {
-                let n_layers = self.model.config.n_layers;
-                if *to >= n_layers {
-                    return Ok(false);
-                }
-                let view = folded(self.model.view()?, self.look.is_folded);
-                found.extend(composition(&view, *from, *to)?);
-                (*from, *to) =
-                    if *to + 1 < n_layers { (*from, *to + 1) } else { (*from + 1, *from + 2) };
-                true
-            }
-            Work::Whole => false,
-        })
+    pub fn request(&self) -> &AnalysisRequest {
+        &self.source.request
     }
 
     /// The model's step.
     pub fn step(&self) -> usize {
-        self.model.step
+        self.source.model.step
     }
 
-    /// The results so far.
-    pub fn progress(&self, is_done: bool) -> Looked {
-        let figures = self.figures().map_err(|error| error.to_string());
-        let beside = self.beside.as_ref().map(|(name, _)| name.clone());
-        Looked { what: self.look.what, step: self.model.step, beside, is_done, figures }
+    /// The result so far.
+    pub fn progress(&self, is_done: bool) -> AnalysisResult {
+        AnalysisResult {
+            analysis: self.source.request.analysis.clone(),
+            step: self.step(),
+            baseline: self.baseline.as_ref().map(|(name, _)| name.clone()),
+            is_done,
+            figures: self.figures().map_err(|error| error.to_string()),
+        }
     }
 
     /// # Errors
-    /// If the model lacks what is to be looked at.
-    pub fn figures(&self) -> Result<Vec<Figure>, LookError> {
+    /// If the model lacks what is to be analysed.
+    pub fn figures(&self) -> Result<Vec<Figure>, RequestError> {
         let figures = self.own_figures()?;
-        let Some((name, beside)) = &self.beside else { return Ok(figures) };
-        let others = beside.own_figures()?;
+        let Some((name, baseline)) = &self.baseline else { return Ok(figures) };
+        let others = baseline.own_figures()?;
         if figures.len() != others.len() {
             let why = format!("{} figures against {}", figures.len(), others.len());
-            return Err(LookError::Unlike { name: name.clone(), why });
+            return Err(RequestError::Unlike { name: name.clone(), why });
         }
         let pairs = figures.into_iter().zip(&others);
         let less = pairs.map(|(figure, other)| less::less(figure, other, name));
-        less.collect::<Result<_, _>>().map_err(|why| LookError::Unlike { name: name.clone(), why })
+        let unlike = |why| RequestError::Unlike { name: name.clone(), why };
+        less.collect::<Result<_, _>>().map_err(unlike)
     }
 
-    fn own_figures(&self) -> Result<Vec<Figure>, LookError> {
-        let (model, look) = (&*self.model, &self.look);
-        let view = folded(model.view()?, look.is_folded && look.what.asks_folding());
-        let (unchanged, edits, ids) = (&*self.unchanged, &*self.edits, &*self.ids);
-        let subject = Subject { model, unchanged, view: &view, look, edits, ids };
-        match &self.work {
-            Work::Heads(scoring) => return Ok(circuits::heads(&subject, scoring)),
-            Work::Knockouts(knockouts) => return change::knockouts(&subject, knockouts),
-            Work::Patching(patching) => return Ok(change::patching(&subject, patching)),
-            Work::Composition { found, random, .. } => {
-                return Ok(circuits::composition(&subject, found, random));
-            }
-            Work::Whole => {}
-        }
-        match look.what {
-            What::Lens => residual::lens(&subject),
-            What::Attribution => residual::attribution(&subject),
-            What::Next => Ok(residual::next(&subject)),
-            What::Edited => change::edited(&subject),
-            What::Weights => change::weights(&subject),
-            What::Pattern => circuits::patterns(&subject),
-            What::ValueWeighted => circuits::value_weighted(&subject),
-            What::Difference => circuits::difference(&subject),
-            What::Ov | What::Qk => circuits::circuit(&subject),
-            What::Copying => circuits::copying(&subject),
-            What::Spectrum => circuits::spectrum(&subject),
-            What::Paths => circuits::paths(&subject),
-            What::Output => outputs::output(&subject),
-            What::Sparsity => Ok(outputs::sparsity(&subject)),
-            What::Truncation => outputs::truncation(&subject),
-            What::Component => outputs::component(&subject),
-            What::Distances => outputs::distances(&subject),
-            What::Directions => outputs::directions(&subject),
-            What::TopOfMind => Ok(outputs::top_of_mind(&subject)),
-            What::Recalled => memory::recalled(&subject),
-            What::Slots => memory::slots(&subject),
-            What::MemoryMap => memory::map(&subject),
-            What::Architecture => {
-                Ok(architecture(&model.config, &model.layout, &model.flat, &model.edits))
-            }
-            _ => unreachable!("it has work of its own"),
-        }
+    fn own_figures(&self) -> Result<Vec<Figure>, RequestError> {
+        self.work.figures(&self.source.subject()?)
     }
-}
-
-fn folded(view: View, is_folded: bool) -> View {
-    if is_folded { view.folded() } else { view }
 }

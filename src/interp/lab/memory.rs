@@ -1,11 +1,18 @@
 //! Slots that a model remembers outside its weights, and those that answered.
 
-use super::error::LookError;
+use super::analysis::AtOnce;
+use super::error::RequestError;
 use super::subject::Subject;
 use crate::figure::{Content, Figure, Plot, Series, Table, show, show_token};
 use crate::generate::{descending, probabilities};
 use crate::interp::analysis::vocabulary::main_directions;
 use crate::memory::{Exact, Slot, matching};
+use crate::run::Group::Memory;
+use crate::run::Input::{Position, Prompt, Slots};
+
+pub(super) static RECALLED: AtOnce = AtOnce::new("recalled", "Retrieved slots", Memory, &[Prompt, Position], recalled);
+pub(super) static SLOTS: AtOnce = AtOnce::new("slots", "Slots of a layer", Memory, &[Slots], slots);
+pub(super) static MAP: AtOnce = AtOnce::new("memory-map", "Map of keys", Memory, &[Slots], map);
 
 /// Slots listed, and drawn.
 const LISTED: usize = 200;
@@ -14,7 +21,7 @@ const DRAWN: usize = 300;
 const PROMOTED: usize = 4;
 
 /// Slots that answered at a position, and what would have been written.
-pub(super) fn recalled(subject: &Subject) -> Result<Vec<Figure>, LookError> {
+fn recalled(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
     stores(subject)?;
     let at = subject.position()?;
     let recording = subject.record();
@@ -53,9 +60,9 @@ pub(super) fn recalled(subject: &Subject) -> Result<Vec<Figure>, LookError> {
 }
 
 /// The slots of a layer whose text holds what is searched for, most often found first.
-pub(super) fn slots(subject: &Subject) -> Result<Vec<Figure>, LookError> {
+fn slots(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
     let (layer, store) = store(subject)?;
-    let slots = matching(store, &subject.look.search);
+    let slots = matching(store, &subject.request.search);
     let total = slots.len();
     let rows = slots.iter().take(LISTED).map(|slot| {
         let mut row = vec![slot.id.to_string()];
@@ -77,9 +84,9 @@ pub(super) fn slots(subject: &Subject) -> Result<Vec<Figure>, LookError> {
 }
 
 /// The keys of a layer along their two main directions.
-pub(super) fn map(subject: &Subject) -> Result<Vec<Figure>, LookError> {
+fn map(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
     let (layer, store) = store(subject)?;
-    let mut slots = matching(store, &subject.look.search);
+    let mut slots = matching(store, &subject.request.search);
     slots.truncate(DRAWN);
     let keys: Vec<&[f32]> = slots.iter().map(|slot| &*slot.new.key).collect();
     let (points, explained) = main_directions(&keys)?;
@@ -153,15 +160,15 @@ fn table(first: &[&str], rows: Vec<Vec<String>>) -> Content {
 }
 
 /// The layers with a store.
-fn stores(subject: &Subject) -> Result<Vec<usize>, LookError> {
+fn stores(subject: &Subject) -> Result<Vec<usize>, RequestError> {
     let layers: Vec<usize> = subject.model.bank.memories().map(|(layer, _)| layer).collect();
-    if layers.is_empty() { Err(LookError::NoMemory) } else { Ok(layers) }
+    if layers.is_empty() { Err(RequestError::NoMemory) } else { Ok(layers) }
 }
 
 /// The store of the layer that is looked at, or of the first that has one.
-fn store<'a>(subject: &'a Subject) -> Result<(usize, &'a Exact), LookError> {
+fn store<'a>(subject: &'a Subject) -> Result<(usize, &'a Exact), RequestError> {
     let layers = stores(subject)?;
-    let layer = if layers.contains(&subject.look.layer) { subject.look.layer } else { layers[0] };
-    let memory = subject.model.bank.layer(layer).ok_or(LookError::NoMemory)?;
+    let layer = if layers.contains(&subject.request.layer) { subject.request.layer } else { layers[0] };
+    let memory = subject.model.bank.layer(layer).ok_or(RequestError::NoMemory)?;
     Ok((layer, &memory.store))
 }

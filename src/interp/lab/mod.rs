@@ -1,18 +1,28 @@
-//! Looks into a model: runs the analysis that was asked for, a piece at a time, and shows the results as figures.
+//! The lab: analyses of a model, requested by their ids, worked out a piece at a time, drawn as figures.
+//!
+//! An analysis is a file here, and a line in `registry`.
 
+mod analysis;
 mod architecture;
-mod change;
+mod attention;
 mod circuits;
+mod composition;
 mod error;
+mod heads;
+mod interventions;
 mod job;
+mod knockouts;
 mod less;
 mod memory;
-mod model;
 mod outputs;
+mod patching;
+mod registry;
 mod residual;
+mod snapshot;
 mod subject;
 
 pub use architecture::architecture;
-pub use error::LookError;
+pub use error::RequestError;
 pub use job::AnalysisJob;
-pub use model::Snapshot;
+pub use registry::{catalogue, entries};
+pub use snapshot::Snapshot;

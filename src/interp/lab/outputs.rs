@@ -1,12 +1,23 @@
 //! Output vectors, after the study of Llama's: "To be or not to Unterscheidung".
 
 use super::circuits::numbered;
-use super::error::LookError;
+use super::analysis::AtOnce;
+use super::error::RequestError;
 use super::subject::Subject;
 use crate::figure::{Content, Figure, Grid, Plot, Series, Table, show};
 use crate::interp::analysis::output;
 use crate::interp::analysis::output::Spread;
 use crate::interp::analysis::vocabulary;
+use crate::run::Group::Outputs;
+use crate::run::Input::{Component, Position, Prompt, Tokens};
+
+pub(super) static OUTPUT: AtOnce = AtOnce::new("output", "Output vector", Outputs, &[Prompt, Position], output);
+pub(super) static SPARSITY: AtOnce = AtOnce::new("sparsity", "Sparsity", Outputs, &[Prompt], sparsity);
+pub(super) static TRUNCATION: AtOnce = AtOnce::new("truncation", "Truncated output", Outputs, &[Prompt, Position, Tokens], truncation);
+pub(super) static COMPONENT: AtOnce = AtOnce::new("component", "One component", Outputs, &[Component], component);
+pub(super) static DISTANCES: AtOnce = AtOnce::new("distances", "Unembedding distances", Outputs, &[], distances);
+pub(super) static DIRECTIONS: AtOnce = AtOnce::new("directions", "PCA", Outputs, &[], directions);
+pub(super) static TOP_OF_MIND: AtOnce = AtOnce::new("top-of-mind", "Bias-only prediction", Outputs, &[], top_of_mind);
 
 /// Standard deviations beyond which a character is named as lying aside.
 const ASIDE: f32 = 3.0;
@@ -14,7 +25,7 @@ const ASIDE: f32 = 3.0;
 const MOST_POINTS: usize = 1024;
 
 /// The hidden state and the logits at a position.
-pub(super) fn output(subject: &Subject) -> Result<Vec<Figure>, LookError> {
+fn output(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
     let position = subject.position()?;
     let found = output::output(&subject.record(), position)?;
     let of = [("hidden state", &found.hidden), ("logits", &found.logits)];
@@ -48,8 +59,8 @@ pub(super) fn output(subject: &Subject) -> Result<Vec<Figure>, LookError> {
 }
 
 /// Sparsity of the components of what is unembedded.
-pub(super) fn sparsity(subject: &Subject) -> Vec<Figure> {
-    let found = output::sparsity(subject.view, &subject.record());
+fn sparsity(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
+    let found = output::sparsity(&subject.view, &subject.record());
     let row = |name: &str, value: String| vec![name.to_owned(), value];
     let loss = subject.model.validation.map_or("unknown".into(), |loss| format!("{loss:.4}"));
     let rows = vec![
@@ -60,7 +71,7 @@ pub(super) fn sparsity(subject: &Subject) -> Vec<Figure> {
         row("validation loss, nats", loss),
     ];
     let line = |points| Series { name: "mean size".into(), points, labels: Vec::new() };
-    vec![
+    Ok(vec![
         Figure {
             title: "Sparsity of what is unembedded".into(),
             note: "Means over the prompt’s places of the vector after the final norm. Train once \
@@ -81,7 +92,7 @@ pub(super) fn sparsity(subject: &Subject) -> Vec<Figure> {
                 series: vec![line(thin(numbered(&found.by_rank)))],
             }),
         },
-    ]
+    ])
 }
 
 fn spread_of(name: &str, spread: &Spread) -> [Figure; 3] {
@@ -119,9 +130,9 @@ fn thin(points: Vec<[f32; 2]>) -> Vec<[f32; 2]> {
 }
 
 /// A character's probability by the number of components kept.
-pub(super) fn truncation(subject: &Subject) -> Result<Vec<Figure>, LookError> {
+fn truncation(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
     let of = subject.difference()?;
-    let found = output::truncate(subject.view, &subject.record(), of.position, of.token)?;
+    let found = output::truncate(&subject.view, &subject.record(), of.position, of.token)?;
     let line = |name: &str, values: &[f32]| Series {
         name: name.into(),
         points: thin(values.iter().enumerate().map(|(kept, p)| [kept as f32, *p]).collect()),
@@ -150,8 +161,8 @@ pub(super) fn truncation(subject: &Subject) -> Result<Vec<Figure>, LookError> {
 }
 
 /// Characters that one component raises and lowers by itself.
-pub(super) fn component(subject: &Subject) -> Result<Vec<Figure>, LookError> {
-    let found = output::component(subject.view, subject.look.component)?;
+fn component(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
+    let found = output::component(&subject.view, subject.request.component)?;
     let pairs = found.tokens.most.iter().zip(&found.tokens.least);
     let rows = pairs.map(|(most, least)| {
         let pair = [most, least].map(|one| [subject.model.name(one.token), show(one.weight)]);
@@ -173,8 +184,8 @@ pub(super) fn component(subject: &Subject) -> Result<Vec<Figure>, LookError> {
 }
 
 /// Distances between output vectors.
-pub(super) fn distances(subject: &Subject) -> Result<Vec<Figure>, LookError> {
-    let found = vocabulary::distances(subject.view, &subject.model.vocabulary())?;
+fn distances(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
+    let found = vocabulary::distances(&subject.view, &subject.model.vocabulary())?;
     let grid = |values| {
         let [rows, columns] = [(); 2].map(|()| subject.characters("character"));
         Content::Grid(Grid::new(rows, columns, values))
@@ -195,12 +206,12 @@ pub(super) fn distances(subject: &Subject) -> Result<Vec<Figure>, LookError> {
 }
 
 /// The directions along which output vectors vary most, and those that lie aside.
-pub(super) fn directions(subject: &Subject) -> Result<Vec<Figure>, LookError> {
+fn directions(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
     let all = subject.model.vocabulary();
-    let found = vocabulary::principal_components(subject.view, &all)?;
+    let found = vocabulary::principal_components(&subject.view, &all)?;
     let [first, second] =
         found.explained.map(|share| format!("{:.0}% of the variance", 100.0 * share));
-    let rows = vocabulary::outliers(subject.view, ASIDE).into_iter().map(|outlier| {
+    let rows = vocabulary::outliers(&subject.view, ASIDE).into_iter().map(|outlier| {
         vec![
             subject.model.name(outlier.token),
             format!("{:+.1}", outlier.length_z),
@@ -236,8 +247,8 @@ pub(super) fn directions(subject: &Subject) -> Result<Vec<Figure>, LookError> {
 }
 
 /// Characters that are likeliest with nothing read.
-pub(super) fn top_of_mind(subject: &Subject) -> Vec<Figure> {
-    let found = output::top_of_mind(subject.view, 12);
+fn top_of_mind(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
+    let found = output::top_of_mind(&subject.view, 12);
     let rows = found
         .top
         .iter()
@@ -252,12 +263,12 @@ pub(super) fn top_of_mind(subject: &Subject) -> Vec<Figure> {
                   equally likely. Switch Biases on to give the model a top of mind."
             .into(),
     };
-    vec![Figure {
+    Ok(vec![Figure {
         title: "Top of mind: what is likeliest with nothing read".into(),
         note,
         content: Content::Table(Table {
             columns: ["character", "probability"].map(String::from).into(),
             rows: rows.collect(),
         }),
-    }]
+    }])
 }

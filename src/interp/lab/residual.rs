@@ -1,24 +1,31 @@
 //! The residual stream, layer by layer.
 
-use super::error::LookError;
+use super::analysis::AtOnce;
+use super::error::RequestError;
 use super::subject::Subject;
 use crate::figure::{Axis, Content, Figure, Grid, Table, show};
 use crate::generate::{entropy, probabilities, surprisal};
 use crate::interp::analysis::attribution::{Component, attribute};
 use crate::interp::analysis::lens::{Asked, LensRow, Stage, lens_row, stages};
+use crate::run::Group::Residual;
+use crate::run::Input::{Position, Prompt, Tokens};
+
+pub(super) static LENS: AtOnce = AtOnce::new("lens", "Logit lens", Residual, &[Prompt], lens);
+pub(super) static ATTRIBUTION: AtOnce = AtOnce::new("attribution", "Direct logit attribution", Residual, &[Prompt, Position, Tokens], attribution);
+pub(super) static NEXT: AtOnce = AtOnce::new("next", "Next tokens", Residual, &[Prompt], next);
 
 /// Characters listed at each place.
 const LIKELIEST: usize = 5;
 
 /// Predictions of a model that stops early: the likeliest character, and the
 /// probability and rank of the one that follows.
-pub(super) fn lens(subject: &Subject) -> Result<Vec<Figure>, LookError> {
+fn lens(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
     let recording = subject.record();
     let mut stages = stages(recording.layers.len(), true);
     // The last one on top, as in the papers.
     stages.reverse();
     let row = |stage: &Stage| {
-        lens_row(subject.view, &recording, *stage, 0..recording.seq, Asked::Next(subject.ids), 1)
+        lens_row(&subject.view, &recording, *stage, 0..recording.seq, Asked::Next(subject.ids), 1)
     };
     let rows: Vec<LensRow> = stages.iter().map(row).collect::<Result<_, _>>()?;
     let cells = || rows.iter().flat_map(|row| &row.cells);
@@ -72,10 +79,10 @@ pub(super) fn lens(subject: &Subject) -> Result<Vec<Figure>, LookError> {
 }
 
 /// Contribution of each part to a logit difference.
-pub(super) fn attribution(subject: &Subject) -> Result<Vec<Figure>, LookError> {
+fn attribution(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
     let recording = subject.record();
     let of = subject.difference()?;
-    let attribution = attribute(subject.view, &recording, of)?;
+    let attribution = attribute(&subject.view, &recording, of)?;
     let (layers, heads) = (recording.layers.len(), recording.n_heads);
     let mut values = vec![f32::NAN; layers * (heads + 1)];
     let mut rest = Vec::new();
@@ -130,7 +137,7 @@ fn name(component: Component) -> String {
 }
 
 /// Costs of the characters, and what else might have been in their places.
-pub(super) fn next(subject: &Subject) -> Vec<Figure> {
+fn next(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
     let recording = subject.record();
     let likeliest = |logits: &[f32]| {
         let probabilities = probabilities(logits, 1.0, 0);
@@ -151,7 +158,7 @@ pub(super) fn next(subject: &Subject) -> Vec<Figure> {
         ]
     });
     let columns = ["after", "follows", "cost", "entropy", "likeliest"];
-    vec![Figure {
+    Ok(vec![Figure {
         title: "What follows each character".into(),
         note: "The cost of what does follow, −ln of its probability, and the entropy of what may, \
                both in nats; then the likeliest, each with its probability and its logit."
@@ -160,5 +167,5 @@ pub(super) fn next(subject: &Subject) -> Vec<Figure> {
             columns: columns.map(String::from).into(),
             rows: rows.collect(),
         }),
-    }]
+    }])
 }

@@ -1,36 +1,43 @@
 //! The subject of an analysis: a model, a prompt, and what is asked of them.
 
-use super::error::LookError;
-use super::model::Snapshot;
+use super::error::RequestError;
+use super::snapshot::Snapshot;
 use crate::figure::{Axis, Pick};
 use crate::host::ActivationCache;
 use crate::interp::analysis::attribution::{Against, LogitDifference};
 use crate::interp::analysis::{AnalysisError, Head, View};
-use crate::run::{Edit, Look};
+use crate::run::{ActivationIntervention, AnalysisRequest};
 
 /// The model and the prompt that an analysis is of.
-pub(super) struct Subject<'a> {
+pub struct Subject<'a> {
     pub(super) model: &'a Snapshot,
     /// The model before weights were changed.
     pub(super) unchanged: &'a Snapshot,
-    pub(super) view: &'a View<'a>,
-    pub(super) look: &'a Look,
-    pub(super) edits: &'a [Edit],
+    /// Its weights, with the norms folded in if that was requested.
+    pub(super) view: View<'a>,
+    pub(super) request: &'a AnalysisRequest,
+    pub(super) interventions: &'a [ActivationIntervention],
     pub(super) ids: &'a [u32],
 }
 
 impl Subject<'_> {
     /// The prompt's forward pass, with the edits.
     pub(super) fn record(&self) -> ActivationCache {
-        self.model.host.record(self.ids, self.edits)
+        self.model.host.record(self.ids, self.interventions)
     }
 
-    pub(super) fn position(&self) -> Result<usize, LookError> {
-        position(self.look, self.ids)
+    /// The position requested; default: the prompt's last.
+    pub(super) fn position(&self) -> Result<usize, RequestError> {
+        let seq = self.ids.len();
+        match self.request.position {
+            None => Ok(seq.saturating_sub(1)),
+            Some(position) if position < seq => Ok(position),
+            Some(position) => Err(AnalysisError::NoPosition { position, seq }.into()),
+        }
     }
 
     pub(super) fn head(&self) -> Head {
-        Head { layer: self.look.layer, head: self.look.head }
+        Head { layer: self.request.layer, head: self.request.head }
     }
 
     /// The prompt's characters.
@@ -44,13 +51,48 @@ impl Subject<'_> {
         Axis::new("head", heads.collect()).picking(Pick::Head)
     }
 
-    /// All characters.
+    /// The heads of all layers.
+    pub(super) fn all_heads(&self, name: &str) -> Axis {
+        let names = self.view.heads().map(|head| head.to_string());
+        Axis::new(name, names.collect()).picking(Pick::AnyHead)
+    }
+
+    /// The whole vocabulary.
     pub(super) fn characters(&self, name: &str) -> Axis {
         Axis::new(name, self.model.names(&self.model.vocabulary()))
     }
 
-    pub(super) fn difference(&self) -> Result<LogitDifference, LookError> {
-        difference(self.model, self.look, self.ids)
+    /// The logit difference requested.
+    pub(super) fn difference(&self) -> Result<LogitDifference, RequestError> {
+        let Self { model, request, ids, .. } = self;
+        // A typed text may be more than one token; the last one counts.
+        let token = |typed: &Option<String>| -> Result<Option<u32>, RequestError> {
+            let Some(typed) = typed else { return Ok(None) };
+            Ok(model.tokenizer.tokenize(typed)?.last().copied())
+        };
+        let position = self.position()?;
+        let target = match (token(&request.target)?, ids.get(position + 1)) {
+            (Some(token), _) => token,
+            (None, Some(next)) => *next,
+            (None, None) => {
+                let logits = model.host.record(ids, &[]).logits;
+                let last =
+                    logits.chunks(model.tokenizer.vocab_size()).next_back().unwrap_or_default();
+                let may_follow = last.iter().take(model.tokenizer.text_size());
+                let likeliest = may_follow.enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+                likeliest.map_or(0, |(token, _)| token as u32)
+            }
+        };
+        let against = token(&request.contrast)?.map_or(Against::Mean, Against::Token);
+        Ok(LogitDifference { position, token: target, against })
+    }
+
+    /// The note on folding of figures that are drawn from weights.
+    pub(super) fn weights_note(&self) -> &'static str {
+        match self.view.is_folded() {
+            true => "Norms are folded into the weights.",
+            false => "Raw weights, without the norms.",
+        }
     }
 
     /// `“a” against “b”`
@@ -66,41 +108,4 @@ impl Subject<'_> {
             of.position
         )
     }
-}
-
-/// The position asked for; default: the prompt's last.
-fn position(look: &Look, ids: &[u32]) -> Result<usize, LookError> {
-    let seq = ids.len();
-    match look.position {
-        None => Ok(seq.saturating_sub(1)),
-        Some(position) if position < seq => Ok(position),
-        Some(position) => Err(AnalysisError::NoPosition { position, seq }.into()),
-    }
-}
-
-/// The logit difference asked for.
-pub(super) fn difference(
-    model: &Snapshot,
-    look: &Look,
-    ids: &[u32],
-) -> Result<LogitDifference, LookError> {
-    // What was typed may be more than one token; the last one counts.
-    let token = |typed: &Option<String>| -> Result<Option<u32>, LookError> {
-        let ids = typed.as_ref().map_or(Ok(Vec::new()), |typed| model.tokenizer.tokenize(typed))?;
-        Ok(ids.last().copied())
-    };
-    let position = position(look, ids)?;
-    let token_asked = match (token(&look.character)?, ids.get(position + 1)) {
-        (Some(token), _) => token,
-        (None, Some(next)) => *next,
-        (None, None) => {
-            let logits = model.host.record(ids, &[]).logits;
-            let last = logits.chunks(model.tokenizer.vocab_size()).next_back().unwrap_or_default();
-            let may_follow = last.iter().take(model.tokenizer.text_size());
-            let likeliest = may_follow.enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-            likeliest.map_or(0, |(token, _)| token as u32)
-        }
-    };
-    let against = token(&look.against)?.map_or(Against::Mean, Against::Token);
-    Ok(LogitDifference { position, token: token_asked, against })
 }

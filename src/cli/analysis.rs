@@ -8,14 +8,13 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use confab::figure::{Content, Figure, Grid, Table, show};
-use confab::interp::lab::{AnalysisJob, Snapshot};
+use confab::interp::lab::{self, AnalysisJob, Snapshot};
 use confab::learn::Trainer;
-use confab::run::Intervention;
-use confab::run::{ANALYSES, Look, What};
+use confab::run::{AnalysisRequest, Intervention};
 use futures::executor::block_on;
 use indicatif::ProgressBar;
 
-/// A grid of more columns is not written out at the terminal; its greatest values are.
+/// A grid of more columns is not written out at the terminal; its largest values are.
 const MOST_COLUMNS: usize = 24;
 const LISTED: usize = 12;
 
@@ -29,33 +28,35 @@ pub fn args() -> Vec<Arg> {
     let file = |name: &'static str, help: &'static str| {
         text(name, "FILE", help).value_parser(value_parser!(PathBuf))
     };
-    let names = ANALYSES
-        .iter()
-        .map(|analysis| clap::builder::PossibleValue::new(analysis.name).help(analysis.label));
+    let names = lab::entries()
+        .map(|entry| clap::builder::PossibleValue::new(&*entry.id).help(&*entry.label));
     vec![
         Arg::new("what")
             .long("what")
             .value_name("ANALYSIS")
             .value_parser(PossibleValuesParser::new(names))
-            .help("what to look at"),
-        text("other", "PROMPT", "a second prompt, as long as the first"),
-        number("position", "a place in the prompt, from 0; default: its last"),
-        text("character", "C", "whose logit; default: the one that follows, or the likeliest"),
-        text("against", "C", "what it is held against; default: the mean over all"),
-        text("head", "L0H0", "a head").value_parser(parse_head).default_value("L0H0"),
-        number("component", "of the output vector, from 0"),
-        number("layer", "a layer with a memory; default: the first"),
-        text("search", "TEXT", "what wrote the slots that are looked at"),
+            .help("analysis to run"),
+        text("other", "PROMPT", "second prompt, as long as the first"),
+        number("position", "position in the prompt, from 0; default: the last"),
+        text("target", "TOKEN", "target token; default: the prompt's next token, or the likeliest")
+            .alias("character"),
+        text("contrast", "TOKEN", "contrast token; default: the mean over all").alias("against"),
+        text("head", "L0H0", "head").value_parser(parse_head).default_value("L0H0"),
+        number("component", "component of the output vector, from 0"),
+        number("layer", "layer with a memory; default: the first"),
+        text("search", "TEXT", "part of the text that wrote the slots"),
         Arg::new("folded")
             .long("folded")
             .action(ArgAction::SetTrue)
             .requires("what")
-            .help("with the norms folded into the weights"),
-        text("change", "PART=NUMBER", "scales a part: L0H3=0, L1MLP=0.5, L2@5=0 (the residual stream before layer 2, at 5), L0H3@2-7=0; or sets a weight: blocks.0.attn.W_Q[3,5]=0.1; may be given again")
+            .help("folds the norms into the weights"),
+        text("intervene", "PART=NUMBER", "scales a part: L0H3=0, L1MLP=0.5, L2@5=0 (the residual stream before layer 2, at 5), L0H3@2-7=0; or sets a weight: blocks.0.attn.W_Q[3,5]=0.1; may be given again")
+            .alias("change")
             .action(ArgAction::Append)
-            .value_parser(parse_change),
-        text("parameter", "NAME", "whose weights, as in the checkpoint; default: embed.W_E"),
-        file("less", "another checkpoint, of another step or run, whose figures are taken from these"),
+            .value_parser(parse_intervention),
+        text("parameter", "NAME", "parameter to show, as named in the checkpoint; default: embed.W_E"),
+        file("compare-with", "another checkpoint, of another step or run, whose figures are subtracted")
+            .alias("less"),
         Arg::new("json").long("json").action(ArgAction::SetTrue).requires("what").help("prints JSON"),
         file("svg", "draws each grid and plot; the second is FILE-2.svg"),
         file("png", "draws each grid"),
@@ -71,53 +72,52 @@ fn parse_head(text: &str) -> Result<(usize, usize), String> {
 }
 
 /// `L0H3=0`, `L1MLP@4=0.5`, `L2@0-3=0`, `ln_final.w[3]=0.5`
-fn parse_change(text: &str) -> Result<Intervention, String> {
+fn parse_intervention(text: &str) -> Result<Intervention, String> {
     let (part, number) = text.split_once('=').unwrap_or((text, ""));
-    let change = number.parse().ok().and_then(|number| Intervention::parse(part, number));
-    change
+    let intervention = number.parse().ok().and_then(|number| Intervention::parse(part, number));
+    intervention
         .ok_or_else(|| "write it as L0H3=0, L1MLP=0.5, L2@5=0 or blocks.0.attn.W_Q[3,5]=0.1".into())
 }
 
-/// Looks at what the command line names, with this prompt.
+/// Runs the analysis that the command line names, on this prompt.
 pub fn run(matches: &ArgMatches, trainer: &Trainer, prompt: String) -> Result<()> {
     let get = |name: &str| matches.get_one::<String>(name).map(String::as_str);
-    let what = get("what").and_then(What::parse).context("no such analysis")?;
+    let id = get("what").context("no analysis was named")?;
     let (of_head, head) = matches.get_one("head").copied().unwrap_or_default();
     let layer = matches.get_one("layer").copied().unwrap_or(of_head);
-    let look = Look {
-        what,
+    let request = AnalysisRequest {
+        analysis: id.into(),
         prompt,
         other: get("other").map(super::args::unescape).unwrap_or_default(),
         position: matches.get_one("position").copied(),
-        character: matches.get_one("character").cloned(),
-        against: matches.get_one("against").cloned(),
+        target: matches.get_one("target").cloned(),
+        contrast: matches.get_one("contrast").cloned(),
         layer,
         head,
         search: get("search").map(super::args::unescape).unwrap_or_default(),
         component: matches.get_one("component").copied().unwrap_or_default(),
         is_folded: matches.get_flag("folded"),
         parameter: get("parameter").unwrap_or_default().into(),
-        changes: matches
-            .get_many::<Intervention>("change")
+        interventions: matches
+            .get_many::<Intervention>("intervene")
             .into_iter()
             .flatten()
             .cloned()
             .collect(),
-        ..Look::default()
+        ..AnalysisRequest::default()
     };
-    let other = match matches.get_one::<PathBuf>("less") {
+    let baseline = match matches.get_one::<PathBuf>("compare-with") {
         Some(file) => {
-            let other = super::files::load_run_of(file, matches)?;
-            let model = block_on(Snapshot::read(&other)).context("reading the other weights")?;
-            Some((format!("{}, step {}", file.display(), other.step), Arc::new(model)))
+            let run = super::files::load_run_of(file, matches)?;
+            let model = block_on(Snapshot::read(&run)).context("reading the other weights")?;
+            Some((format!("{}, step {}", file.display(), run.step), Arc::new(model)))
         }
         None => None,
     };
     let model = Arc::new(block_on(Snapshot::read(trainer)).context("reading the weights")?);
-    let label = what.analysis().label;
-    let mut job =
-        AnalysisJob::beside(model, other, look).with_context(|| format!("looking at “{label}”"))?;
-    let bar = ProgressBar::new_spinner().with_message(label);
+    let mut job = AnalysisJob::with_baseline(model, baseline, request)
+        .with_context(|| format!("running the analysis `{id}`"))?;
+    let bar = ProgressBar::new_spinner().with_message(id.to_owned());
     while job.advance()? {
         bar.tick();
     }
@@ -207,7 +207,7 @@ pub(super) fn print(out: &mut impl Write, figure: &Figure) -> Result<()> {
     Ok(())
 }
 
-/// A grid as a table, or the greatest of its values.
+/// A grid as a table, or its largest values.
 fn tabulate(grid: &Grid) -> Table {
     let (rows, columns) = (&grid.rows, &grid.columns);
     let cell = |row: usize, column: usize| match grid.text(row, column) {
@@ -233,7 +233,7 @@ fn tabulate(grid: &Grid) -> Table {
         columns: vec![
             rows.name.clone(),
             columns.name.clone(),
-            format!("greatest of {}", order.len()),
+            format!("largest of {}", order.len()),
         ],
         rows: order.iter().take(LISTED).map(row).collect(),
     }

@@ -6,19 +6,19 @@ use web_time::{Duration, Instant};
 
 use super::state::Session;
 use super::throttle::{REPORT_EVERY, Throttle};
-use crate::interp::lab::{AnalysisJob, LookError, Snapshot};
+use crate::interp::lab::{AnalysisJob, RequestError, Snapshot};
 use crate::protocol::Event;
-use crate::run::{Look, Looked};
+use crate::run::{AnalysisRequest, AnalysisResult};
 
 /// Longest that pieces are done before the session does anything else.
 const AT_A_TIME: Duration = Duration::from_millis(20);
 
 impl<E: Fn(Event)> Session<E> {
-    /// Looks for a moment, if there is something to look at.
-    pub(super) async fn look(&mut self) {
+    /// Works on the analysis for a moment, if one is requested.
+    pub(super) async fn analyse(&mut self) {
         if std::mem::take(&mut self.analysis.is_due) {
             self.analysis.spent = Duration::ZERO;
-            if !self.begin_look().await {
+            if !self.begin_analysis().await {
                 return;
             }
         }
@@ -30,12 +30,12 @@ impl<E: Fn(Event)> Session<E> {
                 Ok(more) => break !more,
                 Err(error) => {
                     self.analysis.spent += start.elapsed();
-                    return self.refuse_look(&job.look, job.step(), &error);
+                    return self.refuse_analysis(job.request(), job.step(), &error);
                 }
             }
         };
         if is_done || self.analysis.last_report.elapsed() > REPORT_EVERY {
-            (self.emit)(Event::Looked(Box::new(job.progress(is_done))));
+            (self.emit)(Event::Analysed(Box::new(job.progress(is_done))));
             self.analysis.last_report = Instant::now();
         }
         self.analysis.spent += start.elapsed();
@@ -46,9 +46,9 @@ impl<E: Fn(Event)> Session<E> {
         }
     }
 
-    /// Reads the model as it is now and prepares what is to be looked at; `false` if nothing is.
-    async fn begin_look(&mut self) -> bool {
-        let (Some(look), Some(trainer)) = (self.analysis.look.clone(), &self.trainer) else {
+    /// Reads the model as it is now and prepares what is to be result at; `false` if nothing is.
+    async fn begin_analysis(&mut self) -> bool {
+        let (Some(request), Some(trainer)) = (self.analysis.request.clone(), &self.trainer) else {
             return false;
         };
         let start = Instant::now();
@@ -68,12 +68,12 @@ impl<E: Fn(Event)> Session<E> {
         };
         self.analysis.model = Some(model.clone());
         let step = model.step;
-        let beside = self.steps.beside();
-        match AnalysisJob::beside(model, beside, look.clone()) {
+        let baseline = self.steps.baseline();
+        match AnalysisJob::with_baseline(model, baseline, request.clone()) {
             Ok(job) => self.analysis.job = Some(job),
             Err(error) => {
                 self.analysis.spent += start.elapsed();
-                self.refuse_look(&look, step, &error);
+                self.refuse_analysis(&request, step, &error);
                 return false;
             }
         }
@@ -81,10 +81,10 @@ impl<E: Fn(Event)> Session<E> {
         true
     }
 
-    fn refuse_look(&mut self, look: &Look, step: usize, error: &LookError) {
+    fn refuse_analysis(&mut self, request: &AnalysisRequest, step: usize, error: &RequestError) {
         self.analysis.throttle = Throttle::after(self.analysis.spent);
         let figures = Err(error.to_string());
-        let looked = Looked { what: look.what, step, beside: None, is_done: true, figures };
-        (self.emit)(Event::Looked(Box::new(looked)));
+        let result = AnalysisResult { analysis: request.analysis.clone(), step, baseline: None, is_done: true, figures };
+        (self.emit)(Event::Analysed(Box::new(result)));
     }
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::ExecutionError;
 
-use super::error::LookError;
+use super::error::RequestError;
 use crate::arch::Layout;
 use crate::arch::Parameter;
 use crate::config::ModelConfig;
@@ -13,8 +13,8 @@ use crate::kernel::transfer::floats;
 use crate::learn::Trainer;
 use crate::memory::Bank;
 use crate::run::AppliedOperation;
-use crate::run::Cell;
-use crate::run::Look;
+use crate::run::WeightIntervention;
+use crate::run::AnalysisRequest;
 use crate::tokenizer::Tokenizer;
 
 /// Most numbers that a forward pass records of one kind, such as patterns: 64 MiB of them.
@@ -66,10 +66,10 @@ impl Snapshot {
     }
 
     /// The place, in the flat vector, of a parameter, and its rows and columns: a vector is a column.
-    pub(super) fn parameter(&self, name: &str) -> Result<(&Parameter, [usize; 2]), LookError> {
+    pub(super) fn parameter(&self, name: &str) -> Result<(&Parameter, [usize; 2]), RequestError> {
         let parameter = self.layout.find(name).ok_or_else(|| {
             let names = self.layout.parameters().iter().map(|parameter| parameter.name());
-            LookError::NoParameter {
+            RequestError::NoParameter {
                 asked: name.chars().take(60).collect(),
                 has: names.collect::<Vec<_>>().join(", "),
             }
@@ -79,12 +79,12 @@ impl Snapshot {
     }
 
     /// This model with other weights in some places.
-    pub(super) fn changed(&self, cells: &[&Cell]) -> Result<Self, LookError> {
+    pub(super) fn changed(&self, cells: &[&WeightIntervention]) -> Result<Self, RequestError> {
         let mut flat = self.flat.clone();
         for cell in cells {
             let (parameter, [rows, columns]) = self.parameter(&cell.parameter)?;
             if cell.row >= rows || cell.column >= columns {
-                return Err(LookError::NoCell { cell: (*cell).clone(), rows, columns });
+                return Err(RequestError::NoCell { cell: (*cell).clone(), rows, columns });
             }
             flat[parameter.range.start + cell.row * columns + cell.column] = cell.value;
         }
@@ -116,19 +116,19 @@ impl Snapshot {
         by_patterns.min(by_heads).clamp(1, context)
     }
 
-    pub(super) fn encode(&self, prompt: &str) -> Result<Vec<u32>, LookError> {
+    pub(super) fn encode(&self, prompt: &str) -> Result<Vec<u32>, RequestError> {
         let ids = self.tokenizer.tokenize(prompt)?;
         let most = self.longest_prompt().saturating_sub(self.tokenizer.memory_tokens());
         match ids.len() {
-            0 => Err(LookError::Empty),
-            got if got > most => Err(LookError::TooLong { got, most }),
+            0 => Err(RequestError::Empty),
+            got if got > most => Err(RequestError::TooLong { got, most }),
             _ => Ok(self.tokenizer.after_memory(&ids)),
         }
     }
 
     /// The second prompt.
-    pub(super) fn encode_other(&self, look: &Look) -> Result<Vec<u32>, LookError> {
-        if look.other.is_empty() { Err(LookError::EmptyOther) } else { self.encode(&look.other) }
+    pub(super) fn encode_other(&self, request: &AnalysisRequest) -> Result<Vec<u32>, RequestError> {
+        if request.other.is_empty() { Err(RequestError::EmptyOther) } else { self.encode(&request.other) }
     }
 
     /// A token as it is shown.

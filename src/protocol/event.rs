@@ -1,0 +1,135 @@
+//! Messages from the session to the page.
+
+use serde::{Deserialize, Serialize};
+
+use super::{CharacterReport, Expected, JobReport, Trace};
+use crate::config::RunConfig;
+use crate::report::sweep::Merged;
+use crate::run::{AnalysisResult, Catalogue, DeviceReport, FieldLoss, Floor, LossPoint, Probe};
+
+/// Messages from the session to the page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Event {
+    /// The session is ready for commands, and what it offers. The first event.
+    Ready(Catalogue),
+    /// An autosaved run of an earlier visit exists.
+    Resumable {
+        config: Box<RunConfig>,
+        step: usize,
+    },
+    /// Facts of the task, or the reason why it cannot be made.
+    TaskDescribed {
+        number: usize,
+        facts: Result<TaskFacts, String>,
+    },
+    /// The device in use.
+    Device(DeviceReport),
+    /// A new or loaded model.
+    Built(Box<Built>),
+    State(RunState),
+    Step(StepReport),
+    /// Losses by field, after a step with validation.
+    Fields {
+        step: usize,
+        fields: Vec<FieldLoss>,
+    },
+    /// A run was not built or loaded; the session is unchanged.
+    Refused {
+        reason: String,
+    },
+    SampleStarted {
+        prompt: String,
+    },
+    Character(CharacterReport),
+    SampleEnded {
+        text: String,
+    },
+    Trace(Trace),
+    /// Predictions after each token of the traced prompt.
+    Expected(Expected),
+    /// Steps of the run, and earlier runs by name, that can be inspected.
+    Kept {
+        steps: Vec<usize>,
+        runs: Vec<String>,
+    },
+    Analysed(Box<AnalysisResult>),
+    /// Contents of the memory: slots by layer, and stored copies.
+    Remembered {
+        slots: Vec<(usize, usize)>,
+        aside: Vec<String>,
+    },
+    /// Progress of the current job.
+    Job(JobReport),
+    /// The job of this name did not start; a notice says why.
+    JobRefused {
+        name: String,
+    },
+    /// Merged outcomes, or the reason why the file was not read.
+    OutcomesMerged {
+        file: Option<String>,
+        merged: Result<Merged, String>,
+    },
+    CheckpointFile {
+        name: String,
+        bytes: Vec<u8>,
+    },
+    /// The run as of `step` was saved in the browser's storage, or in the terminal's file.
+    Saved {
+        step: usize,
+    },
+    /// Message for the user, without further effect.
+    Notice {
+        text: String,
+    },
+}
+
+/// Requirements of a task on a model, and an example.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskFacts {
+    /// Number of distinct characters in its records.
+    pub characters: usize,
+    /// Length of the longest record, in characters; 2 for plain text, which is cut to any window.
+    pub longest: usize,
+    /// Beginning of a training record read through noise, in stretches, each with true if it is noise; empty
+    /// without noise.
+    pub reading: Vec<(bool, String)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Built {
+    pub config: RunConfig,
+    /// True if the session made this model from the previous one without a command: a distilled clone, or a model
+    /// with other heads.
+    pub is_remade: bool,
+    /// Steps trained so far.
+    pub step: usize,
+    pub parameters: usize,
+    pub vocab_size: usize,
+    /// Estimated bytes of memory in training.
+    pub training_bytes: u64,
+    /// Losses so far, oldest first.
+    pub history: Vec<LossPoint>,
+    /// Example prompt of the task.
+    pub example_prompt: String,
+    /// Prompts that ask for more than the training data holds.
+    pub probes: Vec<Probe>,
+    /// Least loss that any model can reach, if known.
+    pub floor: Option<Floor>,
+    /// Validation loss of an n-gram model on plain text, in nats per character.
+    pub baseline: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RunState {
+    Paused,
+    Running,
+    /// All steps of the run are done.
+    Finished,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepReport {
+    pub loss: LossPoint,
+    pub steps_per_s: f32,
+    pub tokens_per_s: f32,
+}
