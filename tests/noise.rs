@@ -4,8 +4,8 @@ mod common;
 
 use burn::tensor::{Device, Tensor};
 use confab::config::{NoiseConfig, RunConfig};
-use confab::data::Batch;
 use confab::data::noise::{Reading, noise_rng, read};
+use confab::data::{Batch, Inputs};
 use confab::task::{Split, Task};
 use confab::tokenizer::Tokenizer;
 use futures::executor::block_on;
@@ -83,7 +83,10 @@ fn the_same_seed_makes_the_same_noise_and_leaves_the_records_alone() {
     };
     let (clean, noisy) = (batch(&NoiseConfig::default()), batch(&noise));
     // The first characters of a row are those of its record, with noise and without.
-    let first = |batch: &Batch| batch.tokens.clone().narrow(1, 0, 1).into_data();
+    let first = |batch: &Batch| match &batch.inputs {
+        Inputs::Tokens(tokens) => tokens.clone().narrow(1, 0, 1).into_data(),
+        Inputs::Vectors(_) => panic!("records are tokens"),
+    };
     assert_eq!(first(&clean), first(&noisy));
     assert!(clean.forgotten.is_none() && noisy.forgotten.is_some());
     assert!(noisy.counted < clean.counted + 200 && noisy.counted > clean.counted - 200);
@@ -104,7 +107,7 @@ fn memory_tokens_are_read_as_they_are_by_every_row() {
         };
         let (without, with) = (draw(&tokenizer(), 384), draw(&remembering, 384 + MEMORY));
         let rows = |batch: &Batch| {
-            let [_, seq] = batch.tokens.dims();
+            let [_, seq] = batch.inputs.dims();
             let forgotten: Vec<bool> = match &batch.forgotten {
                 Some(forgotten) => forgotten.clone().into_data().iter::<bool>().collect(),
                 None => vec![false; batch.ids.len()],

@@ -1,22 +1,21 @@
-//! Conversion of records to token tensors and loss weights.
+//! Batches: records as token tensors with loss weights, or vectors with the values to produce.
 
-use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 
 use crate::config::NoiseConfig;
-use super::noise;
+use super::{Inputs, Targets, noise};
 use crate::run::{Field, Record};
 use crate::task::{Split, Task};
 use crate::base::random::stream_rng;
 use crate::tokenizer::Tokenizer;
 
-/// Rows of tokens, with targets and loss weights.
+/// Rows of inputs, with targets and loss weights.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// `[batch, seq]`
-    pub tokens: Tensor<2, Int>,
-    /// `[batch, seq]`: the token after each.
-    pub targets: Tensor<2, Int>,
+    pub inputs: Inputs,
+    /// Target of each input: of a token, the one after it.
+    pub targets: Targets,
     /// `[batch, seq]`: 1, or 0 at padding and at tokens without a target.
     pub weights: Tensor<2>,
     /// `[batch, seq]`: true at tokens hidden from all later ones; `None` if there are none.
@@ -25,7 +24,7 @@ pub struct Batch {
     pub counted: usize,
     /// Field of each target, row by row; `None` where the weight is 0.
     pub fields: Vec<Option<Field>>,
-    /// Each token and the one after it, row by row.
+    /// Each token and the one after it, row by row; none of vectors.
     pub ids: Vec<(u32, u32)>,
 }
 
@@ -156,6 +155,23 @@ impl Batch {
         Self::of_tokens(&rows, context, device)
     }
 
+    /// Batch of vectors with the outputs to produce, all of which count.
+    ///
+    /// # Shapes
+    /// `inputs`: `[batch, seq, d_model]`; `targets`: `[batch, seq, vocab]`
+    pub fn of_vectors(inputs: Tensor<3>, targets: Tensor<3>) -> Self {
+        let [batch, seq, _] = inputs.dims();
+        Self {
+            weights: Tensor::ones([batch, seq], &inputs.device()),
+            inputs: Inputs::Vectors(inputs),
+            targets: Targets::Values(targets),
+            forgotten: None,
+            counted: batch * seq,
+            fields: vec![None; batch * seq],
+            ids: Vec::new(),
+        }
+    }
+
     fn of_tokens(rows: &[Vec<Token>], context: usize, device: &Device) -> Self {
         let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
         let multiple = SEQ_MULTIPLE.min(longest.next_power_of_two());
@@ -181,8 +197,8 @@ impl Batch {
         let shape = [rows.len(), seq];
         let is_forgetful = forgotten.contains(&true);
         Self {
-            tokens: Tensor::from_data(TensorData::new(tokens, shape), device),
-            targets: Tensor::from_data(TensorData::new(targets, shape), device),
+            inputs: Inputs::Tokens(Tensor::from_data(TensorData::new(tokens, shape), device)),
+            targets: Targets::Classes(Tensor::from_data(TensorData::new(targets, shape), device)),
             weights: Tensor::from_data(TensorData::new(weights, shape), device),
             forgotten: is_forgetful
                 .then(|| Tensor::from_data(TensorData::new(forgotten, shape), device)),

@@ -1,6 +1,8 @@
-//! Records as model inputs: [`Batch`]es of tokens, and optional [`noise`] on them.
+//! Model inputs: [`Batch`]es of tokens or vectors, and optional [`noise`] on tokens.
 
 mod batch;
 pub mod noise;
+mod tensors;
 
 pub use batch::{Batch, Row};
+pub use tensors::{Inputs, Targets};

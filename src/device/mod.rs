@@ -18,7 +18,7 @@ use wasm as target;
 
 #[cfg(not(target_family = "wasm"))]
 pub use native::{keep_freed_memory, quiet_drivers};
-pub use open::open;
+pub use open::{choose, open};
 pub use open_device::OpenDevice;
 #[cfg(not(target_family = "wasm"))]
 pub use peak::matmul_peak;

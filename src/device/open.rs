@@ -30,6 +30,20 @@ pub async fn open(choice: DeviceChoice) -> Result<(OpenDevice, Option<String>), 
     }
 }
 
+/// The current device if it is of that choice, else a newly opened one, and a notice about it.
+///
+/// # Errors
+/// As of [`open`].
+pub async fn choose(
+    current: Option<&OpenDevice>,
+    choice: DeviceChoice,
+) -> Result<(OpenDevice, Option<String>), String> {
+    match current {
+        Some(device) if device.serves(choice) => Ok((device.clone(), None)),
+        _ => open(choice).await,
+    }
+}
+
 async fn open_gpu(gpu: DeviceChoice, asked: DeviceChoice) -> Result<OpenDevice, String> {
     let candidate = target::find_gpu(gpu).await?;
     if candidate.software && asked == DeviceChoice::Auto {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use burn::tensor::{Device, ExecutionError};
 
-use crate::data::{Batch, Row};
+use crate::data::{Batch, Row, Targets};
 use crate::report::sweep::{Current, Outcome, Sweeping, stored_bits};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::config::{ConfigError, MemoryLimits, RunConfig};
@@ -110,14 +110,17 @@ async fn recall(trainer: &Trainer, facts: &Facts) -> Result<Score, ExecutionErro
         let rows: Vec<Row> =
             records.iter().map(|record| Row::new(record, &trainer.tokenizer, context)).collect();
         let batch = Batch::new(&rows, context, &trainer.device());
-        let seq = batch.tokens.dims()[1];
+        let [_, seq] = batch.inputs.dims();
         let logits = trainer.predict(&batch).logits;
         // Memory tokens are never written.
         let logits = logits.narrow(2, 0, trainer.tokenizer.text_size());
         // The likeliest characters equal the record's as long as all earlier ones did, so one pass over the record
         // replaces writing.
         let likeliest = logits.argmax(2).squeeze_dim::<2>(2);
-        let hits = likeliest.equal(batch.targets).into_data_async().await?;
+        let Targets::Classes(targets) = batch.targets else {
+            unreachable!("records are tokens");
+        };
+        let hits = likeliest.equal(targets).into_data_async().await?;
         let hits: Vec<bool> = hits.iter::<bool>().collect();
         for (hits, fields) in hits.chunks(seq).zip(batch.fields.chunks(seq)) {
             let asked = fields.iter().rposition(|field| *field == Some(Field::Question));

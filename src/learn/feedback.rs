@@ -5,7 +5,7 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 
-use crate::data::Batch;
+use crate::data::{Batch, Inputs};
 use crate::host::HostModel;
 use crate::kernel::dropout::Dropout;
 use crate::kernel::is_cpu;
@@ -22,22 +22,20 @@ pub fn feedback(model: &Model, batch: &Batch, dropout: Dropout) -> Vec<Tensor<3>
         return Vec::new();
     }
     let is_clean = batch.forgotten.is_none() && dropout.is_none();
-    if is_clean && is_cpu(&model.device()) {
-        return in_loops(model, batch.tokens.clone());
+    if let Inputs::Tokens(tokens) = &batch.inputs
+        && is_clean
+        && is_cpu(&model.device())
+    {
+        return in_loops(model, tokens.clone());
     }
-    let (tokens, is_trained) = constant(batch);
+    let is_trained = batch.inputs.device().is_autodiff();
+    let inputs = batch.inputs.clone();
+    let inputs = if is_trained { inputs.inner() } else { inputs };
     let forgotten = batch.forgotten.clone();
     let forgotten = if is_trained { forgotten.map(Tensor::inner) } else { forgotten };
     let options = PassOptions { forgotten, dropout, ..PassOptions::default() };
-    let values = model.gpt().feedback(tokens, &options).into_iter();
+    let values = model.gpt().feedback(inputs, &options).into_iter();
     values.map(|values| if is_trained { values.autodiff() } else { values }).collect()
-}
-
-/// The tokens without a gradient, and whether they had one.
-fn constant(batch: &Batch) -> (Tensor<2, Int>, bool) {
-    let is_trained = batch.tokens.device().is_autodiff();
-    let tokens = batch.tokens.clone();
-    (if is_trained { tokens.inner() } else { tokens }, is_trained)
 }
 
 /// # Shapes

@@ -1,10 +1,24 @@
-//! Cross-entropy: of every token, of a batch, and by field.
+//! Losses: of every input, of a batch, and by field.
 
 use std::collections::BTreeMap;
 
+use burn::tensor::Tensor;
+
+use crate::data::Targets;
 pub use crate::kernel::cross_entropy::{mean_loss, token_losses};
 use crate::run::FieldLoss;
 use crate::run::Field;
+
+/// The loss of every output: cross-entropy in nats with a class, the mean squared error with values.
+///
+/// # Shapes
+/// `logits`: `[batch, seq, vocab]`; the result: `[batch, seq]`
+pub fn losses(logits: Tensor<3>, targets: Targets) -> Tensor<2> {
+    match targets {
+        Targets::Classes(targets) => token_losses(logits, targets),
+        Targets::Values(values) => (logits - values).square().mean_dim(2).squeeze_dim(2),
+    }
+}
 
 /// Losses added up by field.
 #[derive(Clone, Debug, Default)]

@@ -19,13 +19,13 @@ pub(super) struct Learned {
 }
 
 impl Learned {
-    /// `None` of a model without memories.
+    /// `None` of a model without memories, and of a batch without tokens, which no slot could be told by.
     pub(super) fn new(
         reads: Vec<(usize, LayerRead)>,
         mut gradients: Gradients,
         batch: &Batch,
     ) -> Option<Self> {
-        if reads.is_empty() {
+        if reads.is_empty() || batch.ids.is_empty() {
             return None;
         }
         let with_gradient = |(layer, read): (usize, LayerRead)| {
@@ -36,7 +36,7 @@ impl Learned {
         let reads = reads.into_iter().map(with_gradient).collect();
         let ids = batch.ids.iter().zip(&batch.fields);
         let ids = ids.map(|((id, next), field)| (*id, field.map(|_| *next))).collect();
-        Some(Self { reads, ids, seq: batch.tokens.dims()[1] })
+        Some(Self { reads, ids, seq: batch.inputs.dims()[1] })
     }
 
     /// The batch's tokens, as stores know them.

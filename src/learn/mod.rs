@@ -19,7 +19,7 @@ mod trainer;
 pub use feedback::feedback;
 pub use heads::HeadChange;
 pub use learner::Learner;
-pub use loss::{LossSums, mean_loss, token_losses};
+pub use loss::{LossSums, losses, mean_loss, token_losses};
 pub use objective::{Likelihood, Loss, Objective};
 pub use optimizer::{AdamW, Rates};
 pub use pass::TrainingPass;

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{mean_loss, token_losses};
+use super::{losses, mean_loss};
 use crate::config::TrainConfig;
 use crate::data::Batch;
 use crate::kernel::dropout::Dropout;
@@ -35,7 +35,7 @@ pub struct Loss {
     pub reads: Vec<(usize, LayerRead)>,
 }
 
-/// Cross-entropy of the next token, and a penalty on the size of what is unembedded.
+/// Cross-entropy of the next token, or the squared error of values, and a penalty on the size of what is unembedded.
 #[derive(Clone, Debug, Default)]
 pub struct Likelihood {
     /// Added to the loss of a token: this times the mean absolute component of its output vector. 0 is off.
@@ -56,7 +56,7 @@ impl Objective for Likelihood {
 
     fn loss(&self, output: Output, batch: &Batch, share: f64) -> Loss {
         let Output { logits, normed, reads, .. } = output;
-        let losses = token_losses(logits, batch.targets.clone());
+        let losses = losses(logits, batch.targets.clone());
         let loss = mean_loss(losses.clone(), batch.weights.clone(), share);
         let by_token = losses.clone().inner();
         let figures = loss.clone().inner();

@@ -36,7 +36,7 @@ impl<'a> TrainingPass<'a> {
         options.forgotten = batch.forgotten.clone();
         options.feedback = feedback(self.model, batch, options.dropout);
         // Made anew for each batch: a backward pass uses up the graph behind every tensor but the leaves.
-        let output = self.model.gpt_of(&self.weights).forward(batch.tokens.clone(), &options);
+        let output = self.model.gpt_of(&self.weights).forward(batch.inputs.clone(), &options);
         objective.loss(output, batch, share)
     }
 

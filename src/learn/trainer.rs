@@ -5,7 +5,7 @@ use burn::tensor::{Device, ExecutionError, Tensor, Transaction};
 use super::memory::Learned;
 use super::{
     AdamW, BatchSource, Learner, LossSums, Objective, TaskSource, feedback, learning_rate,
-    token_losses,
+    losses,
 };
 use crate::checkpoint::Checkpoint;
 use crate::config::RunConfig;
@@ -146,7 +146,7 @@ impl Trainer {
     pub fn predict(&self, batch: &Batch) -> Output {
         let feedback = feedback(self.model(), batch, Dropout::NONE);
         let options = PassOptions { feedback, ..PassOptions::default() };
-        self.model().gpt().forward(batch.tokens.clone(), &options)
+        self.model().gpt().forward(batch.inputs.clone(), &options)
     }
 
     /// Losses on the first `batches` fixed batches of `split`, drawn apart from those of steps; of
@@ -159,7 +159,7 @@ impl Trainer {
         for batch in 0..batches {
             let batch = self.draw(split, VALIDATION_STREAM + batch as u64, &self.device());
             let Output { logits, .. } = self.predict(&batch);
-            let losses = token_losses(logits, batch.targets).into_data_async().await?;
+            let losses = losses(logits, batch.targets).into_data_async().await?;
             sums.add(&floats(losses), &batch.fields);
         }
         Ok(sums)

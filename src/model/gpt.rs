@@ -1,4 +1,4 @@
-//! The whole model: tokens to logits.
+//! The whole model: tokens, or vectors in their place, to logits.
 
 use burn::tensor::{Bool, Device, Int, Tensor};
 
@@ -11,6 +11,7 @@ use super::norm::Norm;
 use super::rotary::Rotation;
 use super::slots::Slots;
 use crate::config::{ModelConfig, Positions};
+use crate::data::Inputs;
 use crate::kernel::attention::Mask;
 use crate::kernel::dropout::Dropout;
 use crate::kernel::embedding::embed;
@@ -109,12 +110,9 @@ impl Gpt {
         self
     }
 
-    /// Logits of the token that follows each token.
-    ///
-    /// # Shapes
-    /// `tokens`: `[batch, seq]`, at most `context` long
-    pub fn forward(&self, tokens: Tensor<2, Int>, options: &PassOptions) -> Output {
-        let embedded = self.embed(tokens, options);
+    /// Logits of the token that follows each input, of which a row has at most `context`.
+    pub fn forward(&self, inputs: impl Into<Inputs>, options: &PassOptions) -> Output {
+        let embedded = self.embed(inputs.into(), options);
         let (resid, passed) = self.pass(&embedded, options, &options.feedback);
         let Passed { mut reads, written, .. } = passed;
         let normed = self.ln_final.forward(resid);
@@ -128,12 +126,9 @@ impl Gpt {
     ///
     /// It takes a pass for every token but the last. Each is fed the values of the one before: the first
     /// token needs none, so it is right after one pass, the second after two, and so on.
-    ///
-    /// # Shapes
-    /// `tokens`: `[batch, seq]`
-    pub fn feedback(&self, tokens: Tensor<2, Int>, options: &PassOptions) -> Vec<Tensor<3>> {
-        let [_, seq] = tokens.dims();
-        let embedded = self.embed(tokens, options);
+    pub fn feedback(&self, inputs: Inputs, options: &PassOptions) -> Vec<Tensor<3>> {
+        let [_, seq] = inputs.dims();
+        let embedded = self.embed(inputs, options);
         let mut feedback = Vec::new();
         for _ in 1..seq {
             let (_, Passed { added, .. }) = self.pass(&embedded, options, &feedback);
@@ -142,9 +137,17 @@ impl Gpt {
         feedback
     }
 
-    fn embed(&self, tokens: Tensor<2, Int>, options: &PassOptions) -> Embedded {
-        let rotation = self.rotation(0, tokens.dims()[1], &tokens.device());
-        let resid = options.dropout.apply(embed(tokens, &self.w_e, self.w_pos.as_ref(), 0));
+    fn embed(&self, inputs: Inputs, options: &PassOptions) -> Embedded {
+        let [_, seq] = inputs.dims();
+        let rotation = self.rotation(0, seq, &inputs.device());
+        let resid = match inputs {
+            Inputs::Tokens(tokens) => embed(tokens, &self.w_e, self.w_pos.as_ref(), 0),
+            Inputs::Vectors(vectors) => match &self.w_pos {
+                Some(w_pos) => vectors + w_pos.tensor().narrow(0, 0, seq).unsqueeze::<3>(),
+                None => vectors,
+            },
+        };
+        let resid = options.dropout.apply(resid);
         Embedded { resid, rotation, mask: Mask::causal(options.forgotten.clone()) }
     }
 

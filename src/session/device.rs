@@ -7,21 +7,10 @@ use crate::device::{self, OpenDevice};
 use crate::protocol::Event;
 use crate::run::DeviceChoice;
 
-/// The device in use if it is of that choice, else a newly opened one, and a notice about it.
-pub(super) async fn choose(
-    current: Option<&OpenDevice>,
-    choice: DeviceChoice,
-) -> Result<(OpenDevice, Option<String>), String> {
-    match current {
-        Some(device) if device.serves(choice) => Ok((device.clone(), None)),
-        _ => device::open(choice).await,
-    }
-}
-
 impl<E: Fn(Event)> Session<E> {
     /// Opens the chosen device; `None`, with an answer, if there is none.
     pub(super) async fn open(&mut self, choice: DeviceChoice) -> Option<OpenDevice> {
-        match choose(self.device.as_ref(), choice).await {
+        match device::choose(self.device.as_ref(), choice).await {
             Ok((device, notice)) => {
                 if let Some(text) = notice {
                     self.notice(text);

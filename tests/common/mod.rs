@@ -5,7 +5,7 @@ use burn::tensor::{Device, Int, Tensor};
 use confab::arch::Layout;
 use confab::checkpoint::Checkpoint;
 use confab::config::{Knob, MemoryLimits, ModelConfig, RunConfig};
-use confab::data::Batch;
+use confab::data::{Batch, Targets};
 use confab::device;
 use confab::kernel::dropout::Dropout;
 use confab::kernel::transfer::{floats, to_device, to_tensor};
@@ -91,13 +91,13 @@ pub fn model(config: &ModelConfig, layout: &Layout, flat: &[f32], device: &Devic
 /// `tokens`: `[batch, seq]`
 pub fn batch(tokens: Tensor<2, Int>) -> Batch {
     Batch {
-        targets: tokens.zeros_like(),
+        targets: Targets::Classes(tokens.zeros_like()),
         weights: Tensor::zeros(tokens.dims(), &tokens.device()),
         forgotten: None,
         counted: 0,
         fields: Vec::new(),
         ids: Vec::new(),
-        tokens,
+        inputs: tokens.into(),
     }
 }
 
@@ -106,7 +106,7 @@ pub fn forward(model: &Model, batch: &Batch) -> Output {
     let feedback = feedback(model, batch, Dropout::NONE);
     let forgotten = batch.forgotten.clone();
     let options = PassOptions { forgotten, feedback, ..PassOptions::default() };
-    model.gpt().forward(batch.tokens.clone(), &options)
+    model.gpt().forward(batch.inputs.clone(), &options)
 }
 
 /// The logits of one row of tokens: `[seq, vocab]`.

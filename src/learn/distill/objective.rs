@@ -26,7 +26,7 @@ impl Imitation {
     /// The teacher's output on the batch that the clone reads.
     fn teach(&self, batch: &Batch) -> Output {
         let batch = Batch {
-            tokens: batch.tokens.clone().inner(),
+            inputs: batch.inputs.clone().inner(),
             forgotten: batch.forgotten.clone().map(Tensor::inner),
             ..batch.clone()
         };
@@ -36,7 +36,7 @@ impl Imitation {
             watched: self.layers.clone(),
             ..PassOptions::default()
         };
-        self.gpt.forward(batch.tokens, &options)
+        self.gpt.forward(batch.inputs, &options)
     }
 }
 

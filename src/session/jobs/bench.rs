@@ -4,9 +4,9 @@ use burn::tensor::ExecutionError;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 
-use super::super::device::choose;
-use super::{Context, Job, StartError, Started, options};
+use super::job::{Context, Job, StartError, Started, options};
 use crate::bench::Suite;
+use crate::device;
 use crate::protocol::{Bench, JobReport, JobRequest, RunsOptions};
 use crate::report::BenchReport;
 
@@ -18,9 +18,9 @@ pub(super) fn start<'a>(
     request: &'a JobRequest,
 ) -> LocalBoxFuture<'a, Started> {
     async move {
-        let RunsOptions { runs, device } = options::<Bench>(request)?;
+        let RunsOptions { runs, device: choice } = options::<Bench>(request)?;
         let refused = |reason| StartError::Refused(format!("The benchmark was not begun: {reason}"));
-        let (device, notice) = choose(context.device, device).await.map_err(refused)?;
+        let (device, notice) = device::choose(context.device, choice).await.map_err(refused)?;
         let suite = Suite::new(runs, device, ROUNDS);
         let suite = suite.map_err(|error| refused(format!("{error}.")))?;
         Ok((Box::new(suite) as Box<dyn Job>, notice))

@@ -4,7 +4,7 @@ use burn::tensor::ExecutionError;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 
-use super::{Context, Job, StartError, Started, options};
+use super::job::{Context, Job, StartError, Started, options};
 use crate::eval::Evaluation;
 use crate::protocol::{Evaluate, JobReport, JobRequest};
 

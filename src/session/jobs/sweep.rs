@@ -4,9 +4,8 @@ use burn::tensor::ExecutionError;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 
-use super::super::device::choose;
-use super::{Context, Job, StartError, Started, options};
-use crate::device::OpenDevice;
+use super::job::{Context, Job, StartError, Started, options};
+use crate::device::{self, OpenDevice};
 use crate::eval::Sweep;
 use crate::protocol::{self, JobReport, JobRequest, RunsOptions};
 use crate::report::sweep::Sweeping;
@@ -16,9 +15,9 @@ pub(super) fn start<'a>(
     request: &'a JobRequest,
 ) -> LocalBoxFuture<'a, Started> {
     async move {
-        let RunsOptions { runs, device } = options::<protocol::Sweep>(request)?;
+        let RunsOptions { runs, device: choice } = options::<protocol::Sweep>(request)?;
         let refused = |reason| StartError::Refused(format!("The sweep was not begun: {reason}."));
-        let (device, notice) = choose(context.device, device).await.map_err(refused)?;
+        let (device, notice) = device::choose(context.device, choice).await.map_err(refused)?;
         let OpenDevice { device, limits, .. } = device;
         let sweep = Sweep::new(runs, device, limits).map_err(|error| refused(error.to_string()))?;
         Ok((Box::new(sweep) as Box<dyn Job>, notice))
