@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use confab::config::{MlpKind, NormKind, RunConfig};
 use confab::figure::{Content, Figure, Grid};
-use confab::interp::lab::{AnalysisJob, Snapshot, catalogue, entries};
+use confab::interp::lab::{AnalysisJob, Snapshot, entries};
 use confab::run::{
     Action, ActivationIntervention, AnalysisEntry, AnalysisRequest, Intervention, Site,
 };
+use confab::session::catalogue;
 use futures::executor::block_on;
 
 use common::{losses, trainer};

@@ -5,11 +5,12 @@ mod common;
 use burn::tensor::Device;
 use confab::checkpoint::Checkpoint;
 use confab::config::{KNOBS, Knob, MemoryKind, MixerKind, Range, RunConfig};
-use confab::interp::lab::{catalogue, entries};
+use confab::interp::lab::entries;
 use confab::learn::Trainer;
 use confab::run::Group;
 use confab::run::gallery::{Exhibit, GALLERY};
 use confab::run::link::{Link, MAX_LINK_BYTES, decode, encode};
+use confab::session::catalogue;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -113,7 +114,7 @@ proptest! {
     ) {
         let ids: Vec<_> = entries().map(|entry| entry.id.to_string()).collect();
         let analysis = analysis.map_or(String::new(), |index| index.get(&ids).clone());
-        let trained = trained.map_or(String::new(), |index| index.get(GALLERY).name.into());
+        let trained = trained.map_or(String::new(), |index| index.get(GALLERY).name.to_string());
         let link = Link { config, prompt, tab, analysis, other, trained };
         let fragment = encode(&link).unwrap();
         prop_assert!(fragment.is_ascii() && !fragment.contains(['#', ' ', '\n']));
@@ -191,6 +192,10 @@ fn refusals_name_the_part() {
     ] {
         let error = decode(fragment).expect_err(fragment).to_string();
         assert!(error.contains(part), "{fragment}: {error}");
+    }
+    for name in ["../notes", "a/b", "a.b", "", "A", &"a".repeat(33)] {
+        let error = decode(&format!("trained={name}")).expect_err(name).to_string();
+        assert!(error.contains("`trained`"), "{name}: {error}");
     }
     let link = decode("look=nothing").unwrap();
     let error = link.check_analysis(&catalogue()).unwrap_err().to_string();

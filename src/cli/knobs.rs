@@ -7,8 +7,8 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches};
 use confab::config::TaskKind;
 use confab::config::{KNOBS, Knob, MAX_TEXT_BYTES, PRESETS, Preset, Range, RunConfig};
-use confab::interp::lab;
 use confab::run::link;
+use confab::session::catalogue;
 
 /// `--preset`, `--link`, and a flag for every knob.
 pub fn args() -> Vec<Arg> {
@@ -57,7 +57,7 @@ pub fn config(matches: &ArgMatches) -> Result<RunConfig> {
     let mut config = RunConfig::default();
     if let Some(url) = matches.get_one::<String>("link") {
         let link = link::decode(url)?;
-        link.check_analysis(&lab::catalogue())?;
+        link.check_analysis(&catalogue())?;
         config = link.config;
     }
     if let Some(preset) = matches.get_one::<String>("preset").and_then(|name| Preset::find(name)) {

@@ -43,6 +43,8 @@ pub(super) const fn knob(
     range: Range,
     help: &'static str,
 ) -> Knob {
+    // The page gets help from the worker, and is smaller without it.
+    let help = if cfg!(feature = "compute") { help } else { "" };
     Knob { key: place.key, label, help, range, place }
 }
 

@@ -1,18 +1,32 @@
-//! The catalogue: what a session can analyse. The worker sends it to the page, which has no lists of its own.
+//! The catalogue: analyses, help texts and exhibits. The worker sends it to the page, which has no lists of its own,
+//! so that the page stays small.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-/// All analyses of a session, in the order of display.
+use super::gallery::Exhibit;
+use crate::config::{KNOBS, Knob};
+
+/// What a session offers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Catalogue {
+    /// All analyses, in the order of display.
     pub analyses: Vec<AnalysisEntry>,
+    /// Help text of each of [`KNOBS`].
+    pub help: Vec<String>,
+    pub gallery: Vec<Exhibit>,
 }
 
 impl Catalogue {
     pub fn analysis(&self, id: &str) -> Option<&AnalysisEntry> {
         self.analyses.iter().find(|entry| entry.id == id)
+    }
+
+    /// The help text of a knob; empty if it is not known.
+    pub fn help(&self, knob: &Knob) -> &str {
+        let index = KNOBS.iter().position(|other| other.key == knob.key);
+        index.and_then(|index| self.help.get(index)).map_or("", String::as_str)
     }
 }
 

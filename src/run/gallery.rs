@@ -1,29 +1,34 @@
 //! Trained models to explore, as links. `assets/README.md` describes the training of each.
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
 /// A model, the view of it to open, and a text about it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exhibit {
-    pub title: &'static str,
-    pub text: &'static str,
+    pub title: Cow<'static, str>,
+    pub text: Cow<'static, str>,
     /// Name of the checkpoint, `assets/gallery/{name}.safetensors`; empty if it is not trained yet.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// View of the page to open, as in a link.
-    pub open: &'static str,
+    pub open: Cow<'static, str>,
 }
 
 impl Exhibit {
     /// Fragment of the link, without `#`.
     pub fn fragment(&self) -> String {
-        match self.name {
-            "" => self.open.into(),
+        match &*self.name {
+            "" => self.open.to_string(),
             name => format!("trained={name}&{}", self.open),
         }
     }
 }
 
-/// True if a checkpoint of this name is shipped.
-pub fn ships(name: &str) -> bool {
-    !name.is_empty() && GALLERY.iter().any(|exhibit| exhibit.name == name)
+/// True if a checkpoint may have this name: letters, digits and hyphens, so that it names no other folder.
+pub fn is_name(name: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=32).contains(&name.len()) && name.chars().all(is_plain)
 }
 
 /// Twenty facts of a world, and a model with a memory.
@@ -38,101 +43,125 @@ macro_rules! memory_world {
     };
 }
 
-pub const GALLERY: &[Exhibit] = &[
+pub static GALLERY: &[Exhibit] = &[
     Exhibit {
-        title: "Where a prediction comes from",
-        text: "The logit lens reads the residual stream layer by layer: see at which stage the model knows \
+        title: Cow::Borrowed("Where a prediction comes from"),
+        text: Cow::Borrowed(
+            "The logit lens reads the residual stream layer by layer: see at which stage the model knows \
                that a hyphen or a line break must follow, at which it knows the digit, and where it only \
                guesses.",
-        name: "recall",
-        open: "tab=residual&look=lens",
+        ),
+        name: Cow::Borrowed("recall"),
+        open: Cow::Borrowed("tab=residual&look=lens"),
     },
     Exhibit {
-        title: "Induction heads",
-        text: "Two layers of attention alone have learnt to repeat random characters. In the head scores, \
+        title: Cow::Borrowed("Induction heads"),
+        text: Cow::Borrowed(
+            "Two layers of attention alone have learnt to repeat random characters. In the head scores, \
                L0H0 looks at the character before, and three heads of the second layer at what followed \
                it last time. Press Reset and Train to watch them come.",
-        name: "induction-heads",
-        open: "tab=circuits&look=heads",
+        ),
+        name: Cow::Borrowed("induction-heads"),
+        open: Cow::Borrowed("tab=circuits&look=heads"),
     },
     Exhibit {
-        title: "One layer is not enough",
-        text: "The same with a single layer: no head can read what another has found out, so none has \
+        title: Cow::Borrowed("One layer is not enough"),
+        text: Cow::Borrowed(
+            "The same with a single layer: no head can read what another has found out, so none has \
                become an induction head, however long it trained.",
-        name: "one-layer",
-        open: "tab=circuits&look=heads",
+        ),
+        name: Cow::Borrowed("one-layer"),
+        open: Cow::Borrowed("tab=circuits&look=heads"),
     },
     Exhibit {
-        title: "How heads work together",
-        text: "K-composition of the same model: the three induction heads read their keys from what L0H0 \
+        title: Cow::Borrowed("How heads work together"),
+        text: Cow::Borrowed(
+            "K-composition of the same model: the three induction heads read their keys from what L0H0 \
                wrote, the character before. They score 0.33 to 0.38, where random heads have 0.125.",
-        name: "induction-heads",
-        open: "tab=circuits&look=composition",
+        ),
+        name: Cow::Borrowed("induction-heads"),
+        open: Cow::Borrowed("tab=circuits&look=composition"),
     },
     Exhibit {
-        title: "What is lost without a head",
-        text: "Each part is knocked out in turn; beside it stands what it adds directly. At a name’s first \
+        title: Cow::Borrowed("What is lost without a head"),
+        text: Cow::Borrowed(
+            "Each part is knocked out in turn; beside it stands what it adds directly. At a name’s first \
                letter, head L2H2 adds little by itself, yet nearly all is lost without it: later parts \
                pass its work on. Scale parts yourself under Changes.",
-        name: "recall",
-        open: "tab=change&look=knockouts",
+        ),
+        name: Cow::Borrowed("recall"),
+        open: Cow::Borrowed("tab=change&look=knockouts"),
     },
     Exhibit {
-        title: "The run that could not be right",
-        text: "As in the published study, the last line has a listed name but a fresh number: its digits \
+        title: Cow::Borrowed("The run that could not be right"),
+        text: Cow::Borrowed(
+            "As in the published study, the last line has a listed name but a fresh number: its digits \
                cannot be known. Evaluate it: names are right, digits are chance, and the floor said so \
                before training began.",
-        name: "as-published",
-        open: "tab=retrieval",
+        ),
+        name: Cow::Borrowed("as-published"),
+        open: Cow::Borrowed("tab=retrieval"),
     },
     Exhibit {
-        title: "Saying that one does not know",
-        text: "Three records in ten ask for a name from the whole book, and the answer to one that is not \
+        title: Cow::Borrowed("Saying that one does not know"),
+        text: Cow::Borrowed(
+            "Three records in ten ask for a name from the whole book, and the answer to one that is not \
                listed is a question mark. Evaluate it: does the model abstain, or make a number up?",
-        name: "abstain",
-        open: "tab=retrieval",
+        ),
+        name: Cow::Borrowed("abstain"),
+        open: Cow::Borrowed("tab=retrieval"),
     },
     Exhibit {
-        title: "Facts by heart",
-        text: "Thirty facts, learnt. Point at a character of an answer to see what else it might have been, \
+        title: Cow::Borrowed("Facts by heart"),
+        text: Cow::Borrowed(
+            "Thirty facts, learnt. Point at a character of an answer to see what else it might have been, \
                and ask for a fact that was held out: the answer is a confabulation, and looks like the others.",
-        name: "facts",
-        open: "tab=probabilities",
+        ),
+        name: Cow::Borrowed("facts"),
+        open: Cow::Borrowed("tab=probabilities"),
     },
     Exhibit {
-        title: "What output vectors look like",
-        text: "Every character is a direction of the output. Their two main directions tell digits from \
+        title: Cow::Borrowed("What output vectors look like"),
+        text: Cow::Borrowed(
+            "Every character is a direction of the output. Their two main directions tell digits from \
                letters; take single vectors apart in the same tab.",
-        name: "outputs",
-        open: "tab=outputs&look=directions",
+        ),
+        name: Cow::Borrowed("outputs"),
+        open: Cow::Borrowed("tab=outputs&look=directions"),
     },
     Exhibit {
-        title: "Reading through forgetting",
-        text: "Up to three characters in ten were hidden from all later ones while it trained. Compare its \
+        title: Cow::Borrowed("Reading through forgetting"),
+        text: Cow::Borrowed(
+            "Up to three characters in ten were hidden from all later ones while it trained. Compare its \
                attention with that of the first model here, which read everything.",
-        name: "forget",
-        open: "tab=attention",
+        ),
+        name: Cow::Borrowed("forget"),
+        open: Cow::Borrowed("tab=attention"),
     },
     Exhibit {
-        title: "A memory beside the weights",
-        text: "A layer with slots in place of its MLP learns twenty facts of a made-up world: press Train. See \
+        title: Cow::Borrowed("A memory beside the weights"),
+        text: Cow::Borrowed(
+            "A layer with slots in place of its MLP learns twenty facts of a made-up world: press Train. See \
                which slots answered and what wrote them, delete those of “capital of France”, ask again.",
-        name: "",
-        open: concat!(
+        ),
+        name: Cow::Borrowed(""),
+        open: Cow::Borrowed(concat!(
             memory_world!("1"),
             "&model.memory.threshold=0.35&train.lr=0.008&train.min_lr=0.0004&train.warmup=20\
              &train.steps=500&tab=memory&look=recalled"
-        ),
+        )),
     },
     Exhibit {
-        title: "Another world, the same weights",
-        text: "After the link before: put its memory aside, Empty it and press Train on. Only the memory \
+        title: Cow::Borrowed("Another world, the same weights"),
+        text: Cow::Borrowed(
+            "After the link before: put its memory aside, Empty it and press Train on. Only the memory \
                learns another world now. Swap the first one in, and the answers are the first world’s.",
-        name: "",
-        open: concat!(
+        ),
+        name: Cow::Borrowed(""),
+        open: Cow::Borrowed(concat!(
             memory_world!("2"),
             "&model.memory.threshold=0.1&model.memory.inserts=32&train.frozen=true&train.lr=0.03\
              &train.min_lr=0.001&train.warmup=1&train.steps=150&tab=memory&look=recalled"
-        ),
+        )),
     },
 ];

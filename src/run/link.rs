@@ -111,7 +111,7 @@ pub fn decode(link: &str) -> Result<Link, LinkError> {
             "tab" => out.tab = short("tab", &value, MAX_TAB_CHARS)?,
             "look" => out.analysis = short("look", &value, MAX_TAB_CHARS)?,
             "other" => out.other = short("other", &value, MAX_PROMPT_CHARS)?,
-            "trained" if gallery::ships(&value) => out.trained = value.into(),
+            "trained" if gallery::is_name(&value) => out.trained = value.into(),
             key => {
                 let knob = Knob::find(key)
                     .ok_or_else(|| LinkError::Unknown(key.chars().take(40).collect()))?;

@@ -3,10 +3,10 @@
 use futures::{FutureExt, Stream, StreamExt};
 use web_time::{Duration, Instant};
 
+use super::catalogue::catalogue;
 use super::state::Session;
 use super::storage::RunStorage;
 use crate::device;
-use crate::interp::lab;
 use crate::protocol::{Command, Event};
 
 /// Longest that the loop computes before it looks at commands.
@@ -19,7 +19,7 @@ pub async fn run(
     store: RunStorage,
 ) {
     let mut session = Session::new(emit, store);
-    (session.emit)(Event::Ready(lab::catalogue()));
+    (session.emit)(Event::Ready(catalogue()));
     session.offer_resume().await;
     let mut yielded = Instant::now();
     loop {

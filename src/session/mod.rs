@@ -4,6 +4,7 @@
 mod analysis_view;
 mod aside;
 mod begin;
+mod catalogue;
 mod command;
 mod current_job;
 mod describe;
@@ -28,5 +29,6 @@ mod undo;
 mod visit;
 mod work;
 
+pub use catalogue::catalogue;
 pub use event_loop::run;
 pub use storage::RunStorage;

@@ -1,14 +1,19 @@
-use confab::run::gallery::{Exhibit, GALLERY};
+use confab::run::gallery::Exhibit;
 use leptos::prelude::*;
 
-/// Experiments worth a look.
+use crate::state::use_state;
+
+/// Links to trained models and experiments, as the session lists them.
 #[component]
 pub fn Gallery() -> impl IntoView {
+    let state = use_state();
     let list = |exhibit: &Exhibit| {
         let Exhibit { title, text, .. } = exhibit;
         format!("<li><a href=\"#{}\">{title}</a><p>{text}</p></li>", exhibit.fragment())
     };
-    let exhibits: String = GALLERY.iter().map(list).collect();
+    let exhibits = move || {
+        state.catalogue.with(|catalogue| catalogue.gallery.iter().map(list).collect::<String>())
+    };
     view! {
         <details class="gallery">
             <summary>"Gallery"</summary>

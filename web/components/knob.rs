@@ -28,17 +28,26 @@ pub fn KnobRow(knob: &'static Knob) -> impl IntoView {
         let is_draft = state.drafts.with(|drafts| drafts.contains_key(knob.key));
         is_draft || state.knobs.with(|knobs| knob.get(knobs)) != default.get()
     });
+    let help = move || {
+        let help = state.catalogue.with(|catalogue| catalogue.help(knob).to_owned());
+        format!("{help}: {}", knob.range.describe())
+    };
     let control = match knob.range {
         Range::Int { .. } | Range::Float { .. } | Range::Layers => {
             number(knob, state, &id, &note, problem).into_any()
         }
         Range::Bool => checkbox(knob, state, &id).into_any(),
         Range::Choice(choices) => select(knob, choices, state, &id).into_any(),
-        Range::Text { .. } => return text(state, knob, id, note, problem).into_any(),
+        Range::Text { .. } => return text(state, knob, id, note, help, problem).into_any(),
     };
     view! {
-        <div class="knob" class:changed=differs class:wrong=move || problem.get().is_some()>
-            <label id=label.clone() for=id title=knob.help>{knob.label}</label>
+        <div
+            class="knob"
+            title=help
+            class:changed=differs
+            class:wrong=move || problem.get().is_some()
+        >
+            <label id=label.clone() for=id>{knob.label}</label>
             {control}
             <button
                 class="quiet restore"
@@ -81,7 +90,6 @@ fn number(
             inputmode=if is_whole { "numeric" } else { "text" }
             autocomplete="off"
             spellcheck="false"
-            title=format!("{}: {}", knob.help, knob.range.describe())
             aria-describedby=note.to_owned()
             aria-invalid=move || problem.get().is_some().to_string()
             prop:value=shown
@@ -113,7 +121,6 @@ fn checkbox(knob: &'static Knob, state: State, id: &str) -> impl IntoView {
         <input
             id=id.to_owned()
             type="checkbox"
-            title=knob.help
             prop:checked=move || state.knobs.with(|knobs| knob.get(knobs)) == "true"
             on:change:target=move |event: InputEvent| {
                 state.set_knob(knob, &event.target().checked().to_string());
@@ -138,7 +145,6 @@ fn select(
     view! {
         <select
             id=id.to_owned()
-            title=knob.help
             on:change:target=move |event: SelectEvent| {
                 state.set_knob(knob, &event.target().value());
             }
@@ -153,6 +159,7 @@ fn text(
     knob: &'static Knob,
     id: String,
     note: String,
+    help: impl Fn() -> String + Send + 'static,
     problem: Memo<Option<String>>,
 ) -> impl IntoView {
     let Range::Text { max_bytes } = knob.range else { unreachable!("asked for a text knob only") };
@@ -182,8 +189,8 @@ fn text(
         });
     };
     view! {
-        <div class="knob text" class:wrong=move || problem.get().is_some()>
-            <label for=id.clone() title=knob.help>{knob.label}</label>
+        <div class="knob text" title=help class:wrong=move || problem.get().is_some()>
+            <label for=id.clone()>{knob.label}</label>
             <textarea
                 id=id
                 rows="5"

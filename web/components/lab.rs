@@ -1,5 +1,5 @@
 use confab::figure::Pick;
-use confab::run::{AnalysisRequest, Group, Input, Intervention};
+use confab::run::{AnalysisEntry, AnalysisRequest, Group, Input, Intervention};
 use leptos::prelude::*;
 
 use super::controls::{InputEvent, SelectEvent, asked, button, live, switch};
@@ -15,22 +15,28 @@ pub fn Lab(group: Group) -> impl IntoView {
     let (state, actions) = (use_state(), use_actions());
     // The session names its analyses when it is ready: until then there is none to choose.
     Effect::new(move |_| {
-        let entries = state.catalogue.get();
-        let chosen = state.request.with_untracked(|request| request.analysis.clone());
-        if entries.analysis(&chosen).is_none_or(|entry| entry.group != group) {
-            let first = entries.analyses.iter().find(|entry| entry.group == group);
-            if let Some(first) = first {
-                state.request.update(|request| request.analysis = first.id.clone().into());
+        state.catalogue.with(|catalogue| {
+            let mut own = catalogue.analyses.iter().filter(|entry| entry.group == group);
+            let chosen = state.request.with_untracked(|request| request.analysis.clone());
+            if own.clone().all(|entry| entry.id != chosen)
+                && let Some(first) = own.next()
+            {
+                state.request.update(|request| request.analysis = first.id.to_string());
             }
-        }
+        });
     });
-    let entry = Memo::new(move |_| {
-        let id = state.request.with(|request| request.analysis.clone());
-        let entry = state.catalogue.with(|catalogue| catalogue.analysis(&id).cloned());
-        entry.filter(|entry| entry.group == group)
+    // Index of the chosen analysis in the catalogue.
+    let chosen = Memo::new(move |_| {
+        state.catalogue.with(|catalogue| {
+            state.request.with(|request| {
+                let is_chosen =
+                    |entry: &AnalysisEntry| entry.group == group && entry.id == request.analysis;
+                catalogue.analyses.iter().position(is_chosen)
+            })
+        })
     });
     let request = Memo::new(move |_| {
-        entry.with(|entry| entry.as_ref().map(|_| ()))?;
+        chosen.get()?;
         // A model that has come in the meantime is analysed in the same way.
         state.model.with(|model| model.as_ref().map(|model| model.name.clone()))?;
         Some(AnalysisRequest { prompt: state.prompt.get(), ..state.request.get() })
@@ -52,24 +58,28 @@ pub fn Lab(group: Group) -> impl IntoView {
     });
     on_cleanup(move || actions.analyse(None));
 
-    let takes = move |input: Input| entry.with(|e| e.as_ref().is_some_and(|e| e.takes(input)));
+    let takes = move |input: Input| {
+        let index = chosen.get();
+        state.catalogue.with(|catalogue| {
+            index.and_then(|at| catalogue.analyses.get(at)).is_some_and(|entry| entry.takes(input))
+        })
+    };
     let choose = move |event: SelectEvent| {
         let id = event.target().value();
         state.request.update(|request| request.analysis = id);
     };
+    // As text: the options are one node to make.
     let options = move || {
-        let entries = state.catalogue.get().analyses.into_iter();
-        let own = entries.filter(|entry| entry.group == group);
-        own.map(|entry| {
-            let id = entry.id.clone();
-            let is_chosen = move || state.request.with(|request| request.analysis == id);
-            view! {
-                <option value=entry.id.to_string() prop:selected=is_chosen>
-                    {entry.label.to_string()}
-                </option>
-            }
+        let index = chosen.get();
+        state.catalogue.with(|catalogue| {
+            let own = catalogue.analyses.iter().enumerate();
+            let own = own.filter(|(_, entry)| entry.group == group);
+            let option = |(at, entry): (usize, &AnalysisEntry)| {
+                let selected = if index == Some(at) { " selected" } else { "" };
+                format!("<option value={}{selected}>{}</option>", entry.id, entry.label)
+            };
+            own.map(option).collect::<String>()
         })
-        .collect_view()
     };
     let asked = move || {
         let asked = QUESTIONS.iter().filter(|question| question.of.iter().any(|of| takes(*of)));
@@ -77,7 +87,10 @@ pub fn Lab(group: Group) -> impl IntoView {
     };
     view! {
         <div class="controls lab">
-            <label class="asked">"Analysis" <select on:change:target=choose>{options}</select></label>
+            <label class="asked">
+                "Analysis"
+                <select inner_html=options on:change:target=choose></select>
+            </label>
             {asked}
             <Show when=move || takes(Input::Folding)>
                 {switch(
@@ -263,10 +276,15 @@ fn Found() -> impl IntoView {
         let id = state.request.with(|request| request.analysis.clone());
         state.result.get().filter(|result| result.analysis == id)
     });
+    // A figure of another analysis is another one, though it has the same number.
     let figures = move || {
         let result = result.get()?;
+        let id = &result.analysis;
+        let analysis = state.catalogue.with_untracked(|catalogue| {
+            catalogue.analyses.iter().position(|entry| entry.id == *id)
+        })?;
         let count = result.figures.as_ref().map_or(0, Vec::len);
-        Some((0..count).map(|index| (result.analysis.clone(), index)).collect::<Vec<_>>())
+        Some((0..count).map(|index| (analysis, index)).collect::<Vec<_>>())
     };
     let reason = move || {
         let result = result.get()?;
@@ -287,7 +305,7 @@ fn Found() -> impl IntoView {
     view! {
         <p class="hint" data-testid="look-step">{live(progress)}</p>
         <p class="problem" data-testid="look-problem">{live(move || reason().unwrap_or_default())}</p>
-        <For each=move || figures().unwrap_or_default() key=Clone::clone let((_, index))>
+        <For each=move || figures().unwrap_or_default() key=|key| *key let((_, index))>
             <FigureView
                 figure=Memo::new(move |_| {
                     result.with(|result| result.as_ref()?.figures.as_ref().ok()?.get(index).cloned())

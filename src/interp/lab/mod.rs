@@ -24,5 +24,5 @@ mod subject;
 pub use architecture::architecture;
 pub use error::RequestError;
 pub use job::AnalysisJob;
-pub use registry::{catalogue, entries};
+pub use registry::entries;
 pub use snapshot::Snapshot;

@@ -6,7 +6,7 @@ use super::{
     architecture, attention, circuits, composition, heads, interventions, knockouts, memory,
     outputs, patching, residual,
 };
-use crate::run::{AnalysisEntry, Catalogue};
+use crate::run::AnalysisEntry;
 
 /// All analyses, in the order of display.
 static ANALYSES: &[&dyn Analysis] = &[
@@ -46,11 +46,6 @@ static ANALYSES: &[&dyn Analysis] = &[
 /// Descriptions of all analyses, in the order of display.
 pub fn entries() -> impl Iterator<Item = &'static AnalysisEntry> {
     ANALYSES.iter().map(|analysis| analysis.entry())
-}
-
-/// The catalogue that a session sends.
-pub fn catalogue() -> Catalogue {
-    Catalogue { analyses: entries().cloned().collect() }
 }
 
 /// The analysis of this id.

@@ -1,0 +1,14 @@
+//! The catalogue that a session sends when it starts.
+
+use crate::config::KNOBS;
+use crate::interp::lab;
+use crate::run::Catalogue;
+use crate::run::gallery::GALLERY;
+
+pub fn catalogue() -> Catalogue {
+    Catalogue {
+        analyses: lab::entries().cloned().collect(),
+        help: KNOBS.iter().map(|knob| knob.help.to_owned()).collect(),
+        gallery: GALLERY.to_vec(),
+    }
+}
