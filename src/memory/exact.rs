@@ -2,10 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::brute_force;
 use super::{Found, NewSlot, Origin, Shape, Slot, Store, StoreError, mean};
-use crate::config::Distance;
-use crate::base::matrix::Matrix;
-use crate::base::parallel::for_each;
 
 /// A store whose every answer is exact.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,10 +33,6 @@ struct Facts {
 
 /// Ids are below this, which every reader of JSON keeps.
 const MOST_ID: u64 = 1 << 53;
-
-/// Queries and keys that are held against each other at a time: their products stay in the cache.
-const QUERIES: usize = 64;
-const KEYS: usize = 1024;
 
 impl Exact {
     pub fn new(shape: Shape) -> Self {
@@ -139,51 +133,6 @@ impl Exact {
         }
         true
     }
-
-    /// The places and distances of the nearest of each of a few queries: `[n][k]`.
-    fn nearest(&self, queries: &[f32], k: usize) -> Vec<Vec<(f32, usize)>> {
-        let Shape { d_key, distance, .. } = self.shape;
-        let rows = Matrix::new(queries, d_key);
-        let n = queries.len() / d_key;
-        let mut best = vec![Vec::with_capacity(k + 1); n];
-        let mut products = Vec::new();
-        for (block, keys) in self.keys.chunks(KEYS * d_key).enumerate() {
-            let (start, width) = (block * KEYS, keys.len() / d_key);
-            products.clear();
-            products.resize(n * width, 0.0);
-            rows.add_product(Matrix::new(keys, d_key).transposed(), &mut products, width);
-            let squares = &self.squares[start..start + width];
-            for (best, products) in best.iter_mut().zip(products.chunks(width)) {
-                for (place, (product, square)) in products.iter().zip(squares).enumerate() {
-                    // Grows with the distance, all else being the same for one query.
-                    let score = match distance {
-                        Distance::L2 => square - 2.0 * product,
-                        Distance::Cosine if *square == 0.0 => 0.0,
-                        Distance::Cosine => -product / square.sqrt(),
-                    };
-                    keep(best, k, (score, start + place));
-                }
-            }
-        }
-        for (best, query) in best.iter_mut().zip(queries.chunks(d_key)) {
-            // What was saved by products is lost in digits: what is told is measured anew.
-            best.iter_mut().for_each(|(score, at)| *score = distance.between(query, self.key(*at)));
-            best.sort_by(|(a, at), (b, bt)| {
-                a.total_cmp(b).then(self.facts[*at].id.cmp(&self.facts[*bt].id))
-            });
-        }
-        best
-    }
-}
-
-/// Puts `new` among the `k` least, in order.
-fn keep(best: &mut Vec<(f32, usize)>, k: usize, new: (f32, usize)) {
-    if best.len() == k && best.last().is_some_and(|(most, _)| new.0 >= *most) {
-        return;
-    }
-    let at = best.partition_point(|(score, _)| *score <= new.0);
-    best.insert(at, new);
-    best.truncate(k);
 }
 
 fn square(key: &[f32]) -> f32 {
@@ -302,20 +251,19 @@ impl Exact {
     /// # Errors
     /// As there.
     pub fn search(&self, queries: &[f32], k: usize) -> Result<Found, StoreError> {
-        let n = self.shape.count(queries)?;
+        self.shape.count(queries)?;
         let k = k.min(self.facts.len());
         if k == 0 {
             return Ok(Found::default());
         }
-        let mut nearest = vec![Vec::new(); n.div_ceil(QUERIES)];
-        let parts = nearest.iter_mut().zip(queries.chunks(QUERIES * self.shape.d_key)).collect();
-        for_each(parts, |_, (nearest, queries)| *nearest = self.nearest(queries, k));
+        let Self { shape, keys, squares, .. } = self;
+        let id = |index: usize| self.facts[index].id;
         let mut found = Found { k, ..Found::default() };
-        for (distance, place) in nearest.into_iter().flatten().flatten() {
+        for (distance, index) in brute_force::nearest(*shape, keys, squares, queries, k, &id) {
             found.distances.push(distance);
-            found.ids.push(self.facts[place].id);
-            found.keys.extend(self.key(place));
-            found.values.extend(self.value(place));
+            found.ids.push(id(index));
+            found.keys.extend(self.key(index));
+            found.values.extend(self.value(index));
         }
         Ok(found)
     }

@@ -4,6 +4,7 @@
 //! store is written against the trait.
 
 mod bank;
+mod brute_force;
 #[cfg(feature = "cli")]
 mod bench;
 mod change;

@@ -7,6 +7,7 @@ mod graft;
 mod heads;
 mod operate;
 mod plan;
+mod plan_heads;
 mod refit;
 mod weights;
 mod widen;

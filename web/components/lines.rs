@@ -5,7 +5,8 @@ use leptos::prelude::*;
 use web_sys::HtmlCanvasElement;
 
 use super::controls::live;
-use super::grid::{Focus, prepare, with_grid};
+use super::grid::{Focus, with_grid};
+use super::grid_paint::prepare;
 use super::theme::Dark;
 
 /// Sizes of the picture, of the room for tokens on either side, and of a token's row, in pixels.

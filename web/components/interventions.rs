@@ -1,0 +1,74 @@
+use confab::run::{Group, Intervention};
+use leptos::prelude::*;
+
+use super::controls::{asked, button};
+use crate::state::use_state;
+
+/// The interventions on every forward pass and on weights, and a form to add more.
+#[component]
+pub fn Interventions(group: Group) -> impl IntoView {
+    let state = use_state();
+    let part = RwSignal::new(String::new());
+    let factor = RwSignal::new("0".to_owned());
+    let add = move || {
+        match parse_intervention(&part.get_untracked(), &factor.get_untracked()) {
+        Some(one) => state.request.update(|request| request.interventions.push(one)),
+        None => state.notify(
+            "The ablation was not added: name a part as L0H3, L1MLP or L2 (the residual stream before \
+             layer 2), with @4 or @4-7 for some positions only, and a number to scale it by; or a \
+             weight as blocks.0.attn.W_Q[3,5], and what to set it to.",
+        ),
+    }
+    };
+    // A weight picked in a figure is the next to set.
+    Effect::new(move |before: Option<(usize, usize)>| {
+        let (cell, name) = state.request.with(|request| (request.cell, request.parameter.clone()));
+        if before.is_some_and(|before| before != cell) {
+            let name = if name.is_empty() { "embed.W_E".into() } else { name };
+            part.set(format!("{name}[{},{}]", cell.0, cell.1));
+        }
+        cell
+    });
+    let list = move || {
+        let interventions = state.request.with(|request| request.interventions.clone());
+        interventions
+            .iter()
+            .enumerate()
+            .map(|(index, intervention)| {
+                let name = intervention.to_string();
+                view! {
+                    <button
+                        class="small"
+                        aria-label=format!("Remove {name}")
+                        on:click=move |_| {
+                            state.request.update(|request| {
+                                if index < request.interventions.len() {
+                                    request.interventions.remove(index);
+                                }
+                            });
+                        }
+                    >
+                        {name.clone()}" ✕"
+                    </button>
+                }
+            })
+            .collect_view()
+    };
+    let is_open = group == Group::Interventions
+        || state.request.with_untracked(|request| !request.interventions.is_empty());
+    view! {
+        <details class="changes" open=is_open>
+            <summary>"Ablations"</summary>
+            <div class="controls">
+                {list}
+                {asked("Part", "L0H3, L1MLP, L2@4-7", part)}
+                {asked("Scale by, or a weight’s value", "", factor)} {button("Add ablation", "", add)}
+            </div>
+        </details>
+    }
+}
+
+fn parse_intervention(part: &str, number: &str) -> Option<Intervention> {
+    let number: f64 = number.trim().parse().ok()?;
+    Intervention::parse(part.trim(), number as f32)
+}
