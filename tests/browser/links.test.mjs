@@ -96,7 +96,7 @@ test('a link of the gallery opens its trained model, and training starts anew fr
   await withPage({}, async confab => {
     await confab.page.getByText('Gallery', { exact: true }).click()
     const links = confab.page.locator('.gallery').getByRole('link')
-    assert(await links.count() >= 8)
+    await eventually(async () => await links.count() >= 8, 'the list of the session')
     await links.filter({ hasText: 'Induction heads' }).click()
     await eventually(async () => await confab.combobox('Task').inputValue() === 'induction', 'the task')
     assert.equal(await confab.tab('Circuits').getAttribute('aria-selected'), 'true')

@@ -12,7 +12,10 @@ pub fn Gallery() -> impl IntoView {
         format!("<li><a href=\"#{}\">{title}</a><p>{text}</p></li>", exhibit.fragment())
     };
     let exhibits = move || {
-        state.catalogue.with(|catalogue| catalogue.gallery.iter().map(list).collect::<String>())
+        state.catalogue.with(|catalogue| match catalogue.gallery.is_empty() {
+            true => "<li>Loading…</li>".into(),
+            false => catalogue.gallery.iter().map(list).collect::<String>(),
+        })
     };
     view! {
         <details class="gallery">
