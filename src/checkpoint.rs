@@ -157,9 +157,9 @@ impl Checkpoint {
     /// read and written.
     pub fn restart(self, config: RunConfig) -> Result<Self, CheckpointError> {
         let (old, new) = (&self.config.model, &config.model);
-        let MemoryConfig { slots, top_k, threshold, inserts, recombine, lambda, .. } = new.memory;
+        let MemoryConfig { slots, top_k, write_threshold, max_writes, merge_after, lambda, .. } = new.memory;
         let memory = old.memory.clone();
-        let memory = MemoryConfig { slots, top_k, threshold, inserts, recombine, lambda, ..memory };
+        let memory = MemoryConfig { slots, top_k, write_threshold, max_writes, merge_after, lambda, ..memory };
         if *new != (ModelConfig { dropout: new.dropout, memory, ..old.clone() }) {
             return Err(CheckpointError::Model);
         }

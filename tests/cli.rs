@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use confab::checkpoint::Checkpoint;
+use confab::config::{Knob, OLD_CHOICES, OLD_KEYS, Range};
+
 const TINY: &[&str] = &[
     "--task",
     "phone",
@@ -367,7 +370,7 @@ fn data_as_read_shows_the_noise_of_training() {
 #[test]
 fn eval_tells_how_well_a_model_abstains() {
     let folder = tempfile::tempdir().unwrap();
-    ok(&train(folder.path(), &["--steps", "2", "--abstain", "0.5", "--out", "a.safetensors"]));
+    ok(&train(folder.path(), &["--steps", "2", "--unknown", "0.5", "--out", "a.safetensors"]));
     let eval =
         confab(folder.path(), &["eval", "a.safetensors", "--records", "4", "--device", "cpu"]);
     assert!(ok(&eval).contains("asked for an unlisted name: ?"));
@@ -591,4 +594,36 @@ fn a_model_is_examined_edited_and_trained_on() {
         assert!(errors.contains(says) && !errors.contains("panicked"), "{args:?}: {errors}");
     }
     assert!(!at.join("x").exists());
+}
+
+#[test]
+fn flags_and_choices_of_earlier_versions_are_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = |flags: &[&str]| {
+        let out = ["--steps", "1", "--out", "a.safetensors"];
+        ok(&train(folder.path(), &[flags, &out].concat()));
+        let bytes = std::fs::read(folder.path().join("a.safetensors")).unwrap();
+        Checkpoint::from_bytes(&bytes).unwrap().config
+    };
+    let plain = config(&[]);
+    let keys = OLD_KEYS.iter().map(|(_, key)| {
+        let knob = Knob::find(key).unwrap();
+        let value = match knob.range {
+            Range::Bool => "true",
+            Range::Choice(choices) => choices[1],
+            _ => "1",
+        };
+        (knob, knob.old_flags().next().unwrap(), value, value)
+    });
+    let choices = OLD_CHOICES.iter().map(|(key, old, new)| {
+        let knob = Knob::find(key).unwrap();
+        (knob, knob.flag(), *old, *new)
+    });
+    for (knob, flag, old, new) in keys.chain(choices) {
+        let mut expected = plain.clone();
+        knob.set(&mut expected, new).unwrap();
+        assert_eq!(config(&[&format!("--{flag}"), old]), expected, "{flag}");
+    }
+    let help = ok(&confab(folder.path(), &["train", "--help"]));
+    assert!(help.contains("--head-gates") && !help.contains("--contributions"));
 }

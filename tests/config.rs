@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use confab::config::{
-    ConfigError, KNOBS, Knob, MemoryLimits, MlpKind, ModelConfig, PRESETS, Positions, Preset,
-    Range, RunConfig,
+    ConfigError, KNOBS, Knob, MemoryLimits, MlpKind, ModelConfig, OLD_CHOICES, OLD_KEYS, PRESETS,
+    Positions, Preset, Range, RunConfig,
 };
+use confab::run::link::{Link, decode, encode};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -275,7 +276,7 @@ proptest! {
         let limits = MemoryLimits { total: 1 << total, buffer: 1 << buffer };
         let Err(error) = config.validate_room(VOCAB, &limits) else { return Ok(()) };
         let sentence = error.to_string();
-        prop_assert!(sentence.contains("MiB") && sentence.contains("Batch (train.batch)"));
+        prop_assert!(sentence.contains("MiB") && sentence.contains("Batch size (train.batch)"));
         let ConfigError::Memory { works, .. } = error else {
             return Err(TestCaseError::fail(sentence));
         };
@@ -301,4 +302,37 @@ fn parts_that_do_not_go_together_are_refused_by_name() {
     }
     config.model.memory.kind = confab::config::MemoryKind::Featural;
     assert_eq!(config.validate(), Ok(()));
+}
+
+#[test]
+fn earlier_keys_and_choices_open_in_links_and_checkpoints_and_the_new_ones_are_written() {
+    let pointer = |key: &str| format!("/{}", key.replace('.', "/"));
+    for (old, new) in OLD_KEYS {
+        let knob = Knob::find(old).unwrap();
+        assert_eq!(knob.key, *new);
+        let mut config = RunConfig::default();
+        let value = another(knob, &knob.get(&config));
+        knob.set(&mut config, &value).unwrap();
+        let value = knob.get(&config);
+        assert_eq!(decode(&format!("{old}={value}")).unwrap().config, config);
+        let link = Link { config: config.clone(), ..Link::default() };
+        assert_eq!(encode(&link).unwrap(), format!("{new}={value}"));
+
+        let mut json = serde_json::to_value(&config).unwrap();
+        let (path, name) = new.rsplit_once('.').unwrap();
+        let group = json.pointer_mut(&pointer(path)).unwrap().as_object_mut().unwrap();
+        let value = group.remove(name).unwrap();
+        group.insert(old.rsplit_once('.').unwrap().1.into(), value);
+        assert_eq!(serde_json::from_value::<RunConfig>(json).unwrap(), config, "{old}");
+    }
+    for (key, old, new) in OLD_CHOICES {
+        let knob = Knob::find(key).unwrap();
+        assert!(matches!(knob.range, Range::Choice(choices) if choices.contains(new)));
+        let mut config = RunConfig::default();
+        knob.set(&mut config, old).unwrap();
+        assert_eq!(knob.get(&config), *new);
+        let mut json = serde_json::to_value(&config).unwrap();
+        *json.pointer_mut(&pointer(key)).unwrap() = (*old).into();
+        assert_eq!(serde_json::from_value::<RunConfig>(json).unwrap(), config, "{old}");
+    }
 }

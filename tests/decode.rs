@@ -102,7 +102,7 @@ fn linear_attention_decodes_in_a_state_of_one_size() {
             config.model.mixer = mixer;
             config.model.positions = Positions::Rotary;
             config.model.n_layers = 2;
-            config.model.contributions = true;
+            config.model.head_gates = true;
         })
     };
     let prompt: Vec<u32> = (0..9).map(|at| at * 7 % 60).collect();

@@ -2,7 +2,7 @@
 
 mod common;
 
-use confab::config::{RecallRule, RunConfig, TaskKind};
+use confab::config::{AnswerRule, RunConfig, TaskKind};
 use confab::eval::{EvalError, Evaluation};
 use confab::learn::Trainer;
 use confab::report::Evaluated;
@@ -30,8 +30,8 @@ fn evaluate(trainer: &Trainer, options: EvalOptions) -> Evaluated {
 
 #[test]
 fn an_untrained_model_is_right_about_nothing() {
-    for recall in [RecallRule::True, RecallRule::AsPublished] {
-        let run = trainer(|config| config.task.phone.recall = recall);
+    for answer in [AnswerRule::List, AnswerRule::Random] {
+        let run = trainer(|config| config.task.phone.answer = answer);
         let options = EvalOptions { records: 6, temperature: 1.0, seed: 1 };
         let Evaluated { done, report: Report::Phone(report), .. } = evaluate(&run, options) else {
             panic!("a phone run has a phone report");

@@ -9,7 +9,7 @@ use confab::task::{Facts, RecordSource, Split};
 const SPLITS: [Split; 2] = [Split::Train, Split::Validation];
 
 fn facts(facts: usize, repetitions: usize) -> Facts {
-    Facts::new(&FactsConfig { facts, repetitions, world: 0 })
+    Facts::new(&FactsConfig { facts, repetitions, shuffle: 0 })
 }
 
 fn field(record: &Record, wanted: Field) -> String {

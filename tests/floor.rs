@@ -2,19 +2,19 @@
 
 use confab::base::random::stream_rng;
 use confab::config::{
-    FactsConfig, InductionConfig, ModularConfig, PhoneConfig, RecallRule, TaskConfig, TaskKind,
+    AnswerRule, FactsConfig, InductionConfig, ModularConfig, PhoneConfig, TaskConfig, TaskKind,
     TextConfig,
 };
 use confab::run::Field;
 use confab::task::{Facts, Split, Task, surprisals};
 
-fn phone(recall: RecallRule) -> Task {
-    let phone = PhoneConfig { lines: 5, names: 2000, recall, abstain: 0.0 };
+fn phone(answer: AnswerRule) -> Task {
+    let phone = PhoneConfig { lines: 5, names: 2000, answer, unknown: 0.0 };
     Task::new(&TaskConfig { kind: TaskKind::Phone, phone, ..Default::default() }).unwrap()
 }
 
 fn facts(facts: usize) -> Task {
-    let facts = FactsConfig { facts, repetitions: 2, world: 0 };
+    let facts = FactsConfig { facts, repetitions: 2, shuffle: 0 };
     Task::new(&TaskConfig { kind: TaskKind::Facts, facts, ..Default::default() }).unwrap()
 }
 
@@ -23,13 +23,13 @@ fn text(text: String) -> Task {
     Task::new(&TaskConfig { kind: TaskKind::Text, text, ..Default::default() }).unwrap()
 }
 
-fn induction(characters: usize, shortest: usize, longest: usize) -> Task {
-    let induction = InductionConfig { characters, shortest, longest };
+fn induction(characters: usize, min_len: usize, max_len: usize) -> Task {
+    let induction = InductionConfig { characters, min_len, max_len };
     Task::new(&TaskConfig { kind: TaskKind::Induction, induction, ..Default::default() }).unwrap()
 }
 
-fn modular(modulus: usize, share: f64) -> Task {
-    let modular = ModularConfig { modulus, share };
+fn modular(modulus: usize, fraction: f64) -> Task {
+    let modular = ModularConfig { modulus, fraction };
     Task::new(&TaskConfig { kind: TaskKind::Modular, modular, ..Default::default() }).unwrap()
 }
 
@@ -45,9 +45,9 @@ fn number() -> f64 {
 #[test]
 fn a_phone_record_costs_its_names_its_numbers_and_the_choice_of_a_line() {
     let lines = 5.0 * (2.0 * 2000f64.ln() + number());
-    let recalled = phone(RecallRule::True).floor().unwrap();
+    let recalled = phone(AnswerRule::List).floor().unwrap();
     assert!((recalled.total_nats - lines - 5f64.ln()).abs() < 1e-5, "{recalled:?}");
-    let fresh = phone(RecallRule::AsPublished).floor().unwrap();
+    let fresh = phone(AnswerRule::Random).floor().unwrap();
     assert!((fresh.total_nats - lines - 5f64.ln() - number()).abs() < 1e-5, "{fresh:?}");
     let digits = recalled.field(Field::Digit).unwrap();
     assert!((digits.nats - 5.0 * number()).abs() < 1e-9 && digits.chars == 50.0);
@@ -78,12 +78,8 @@ fn a_fact_costs_the_choice_of_its_record() {
 
 #[test]
 fn the_best_predictor_pays_the_floor() {
-    let tasks = [
-        phone(RecallRule::True),
-        phone(RecallRule::AsPublished),
-        facts(1000),
-        induction(52, 8, 24),
-    ];
+    let tasks =
+        [phone(AnswerRule::List), phone(AnswerRule::Random), facts(1000), induction(52, 8, 24)];
     for task in tasks {
         let floor = task.floor().unwrap();
         let mut rng = stream_rng(1, 0);
@@ -127,7 +123,7 @@ fn a_sum_is_known_and_its_terms_are_not_asked_for() {
 
 #[test]
 fn what_a_task_never_writes_has_no_floor_from_there_on() {
-    let task = phone(RecallRule::True);
+    let task = phone(AnswerRule::List);
     let costs = surprisals(&task, "{B}\nMary James: 012-");
     let impossible = "{B}\nMary James: ".len();
     assert!(costs[..impossible].iter().all(Option::is_some), "{costs:?}");
@@ -159,12 +155,12 @@ fn counting_predicts_no_dice() {
 
 #[test]
 fn asking_for_names_of_the_whole_book_costs_what_they_and_the_question_mark_do() {
-    let phone = |abstain| {
-        let phone = PhoneConfig { lines: 2, names: 30, abstain, ..PhoneConfig::default() };
+    let phone = |unknown| {
+        let phone = PhoneConfig { lines: 2, names: 30, unknown, ..PhoneConfig::default() };
         Task::new(&TaskConfig { kind: TaskKind::Phone, phone, ..Default::default() }).unwrap()
     };
-    let answer = |abstain| phone(abstain).floor().unwrap().field(Field::Answer).copied().unwrap();
-    let total = |abstain: f64| phone(abstain).floor().unwrap().total_nats;
+    let answer = |unknown| phone(unknown).floor().unwrap().field(Field::Answer).copied().unwrap();
+    let total = |unknown: f64| phone(unknown).floor().unwrap().total_nats;
     // Always asking: the name of a stranger, whose number is `?`, or a listed one's, which is a copy.
     let by_chance = 1.0 - (1.0 - 900f64.powi(-2)).powi(2);
     assert!((total(1.0) - total(0.0) - 2.0 * 30f64.ln() + 2f64.ln()).abs() < 0.01);

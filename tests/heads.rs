@@ -20,7 +20,7 @@ use futures::executor::block_on;
 use common::{Changes, LIMITS, apart, checkpoint, losses, resume, set, small};
 
 fn config(changes: Changes) -> RunConfig {
-    let mut config = small(&[("model.n_heads", "4"), ("model.contributions", "true")]);
+    let mut config = small(&[("model.n_heads", "4"), ("model.head_gates", "true")]);
     config.train.val_batches = 2;
     set(&mut config, changes);
     config
@@ -44,7 +44,7 @@ fn part<'a>(of: &'a mut Checkpoint, name: &str) -> &'a mut [f32] {
     &mut of.parameters[range]
 }
 
-/// A model whose weights are so large that every head tells, whose contributions are all different.
+/// A model whose weights are so large that every head tells, whose gates are all different.
 fn model(changes: Changes) -> Checkpoint {
     let mut model = checkpoint(&trainer(changes));
     for parameter in layout(&model).parameters() {
@@ -84,7 +84,7 @@ fn a_head_writes_its_share_and_one_that_is_sure_writes_all() {
     for layer in 0..2 {
         part(&mut sure, &format!("blocks.{layer}.attn.contribution")).fill(40.0);
     }
-    let mut plain = checkpoint(&trainer(&[("model.contributions", "false")]));
+    let mut plain = checkpoint(&trainer(&[("model.head_gates", "false")]));
     for parameter in layout(&plain).parameters().to_vec() {
         let same = layout(&sure).find(parameter.name()).unwrap().range.clone();
         plain.parameters[parameter.range].copy_from_slice(&sure.parameters[same]);
@@ -97,12 +97,12 @@ fn a_head_writes_its_share_and_one_that_is_sure_writes_all() {
 }
 
 #[test]
-fn contributions_are_trained() {
+fn gates_are_trained() {
     let mut run = trainer(&[]);
     train(&mut run, 10);
     let learned = head_gates(&checkpoint(&run)).unwrap().concat();
     assert!(learned.iter().any(|share| (share - 0.5).abs() > 1e-3), "{learned:?}");
-    assert_eq!(head_gates(&checkpoint(&trainer(&[("model.contributions", "false")]))), None);
+    assert_eq!(head_gates(&checkpoint(&trainer(&[("model.head_gates", "false")]))), None);
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn a_head_is_grown_like_those_there_are() {
 }
 
 #[test]
-fn the_heads_that_contribute_least_are_pruned_layer_by_layer() {
+fn the_heads_with_the_least_gates_are_pruned_layer_by_layer() {
     for kv_heads in ["0", "1"] {
         let before = model(&[("model.kv_heads", kv_heads)]);
         // The second of the first layer and the third of the second layer.
@@ -161,8 +161,8 @@ fn the_heads_that_contribute_least_are_pruned_layer_by_layer() {
     let before = model(&[]);
     for (on, number, says) in [
         (&before, 4, "one at least stays"),
-        (&model(&[("model.kv_heads", "2")]), 1, "Key heads (model.kv_heads)"),
-        (&checkpoint(&trainer(&[("model.contributions", "false")])), 1, "model.contributions"),
+        (&model(&[("model.kv_heads", "2")]), 1, "KV heads (model.kv_heads)"),
+        (&checkpoint(&trainer(&[("model.head_gates", "false")])), 1, "model.head_gates"),
     ] {
         let error = act(on, OperationKind::PruneHeads, number).unwrap_err();
         assert!(error.contains(says), "{error}");
@@ -252,7 +252,7 @@ fn heads_grow_and_are_pruned_while_a_run_trains() {
     assert!(notices[0].starts_with("Step 5: 5 heads a layer"), "{notices:?}");
     assert!(notices[0].contains("before") && notices[0].contains("after"), "{notices:?}");
 
-    for by in ["contribution", "gradient"] {
+    for by in ["gate", "gradient"] {
         let prunes = [
             ("train.heads.grow_above", "1"),
             ("train.heads.prune_below", "1"),
@@ -268,10 +268,10 @@ fn heads_grow_and_are_pruned_while_a_run_trains() {
 }
 
 #[test]
-fn heads_without_contributions_are_not_judged() {
-    let config = config(&[("model.contributions", "false"), ("train.heads.every", "5")]);
+fn heads_without_gates_are_not_judged() {
+    let config = config(&[("model.head_gates", "false"), ("train.heads.every", "5")]);
     let error = config.validate().unwrap_err().to_string();
-    assert!(error.contains("Contributions (model.contributions)"), "{error}");
+    assert!(error.contains("Head gates (model.head_gates)"), "{error}");
 }
 
 #[test]

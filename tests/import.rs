@@ -257,9 +257,9 @@ fn what_confab_has_not_is_refused_by_name() {
         ("gpt2", "scale_attn_by_inverse_layer_idx", json!(true), "_by_inverse_layer_idx` is true"),
         ("gpt2", "activation_function", json!("mish"), "`activation_function` is `mish`"),
         ("gpt2", "n_layer", json!("two"), "`n_layer` cannot be read: invalid type: string"),
-        ("gpt2", "n_layer", json!(1u64 << 40), "Layers (model.n_layers) was set to"),
-        ("gpt2", "n_embd", json!(0), "Width (model.d_model) was set to `0`"),
-        ("gpt2", "n_head", json!(0), "Heads (model.n_heads) was set to `0`"),
+        ("gpt2", "n_layer", json!(1u64 << 40), "Layers was set to"),
+        ("gpt2", "n_embd", json!(0), "Width (d_model) was set to `0`"),
+        ("gpt2", "n_head", json!(0), "Heads was set to `0`"),
         ("gpt2", "n_layer", json!(3), "`h.2.ln_1.weight` is missing"),
         ("gpt2", "n_layer", json!(1), "`transformer.h.1.attn.c_attn.bias` has no place"),
         ("gpt2", "vocab_size", json!(300_000), "`vocab_size` is 300000"),
@@ -284,7 +284,7 @@ fn what_confab_has_not_is_refused_by_name() {
             "`quantization_config` is {\"bits\":4}",
         ),
         ("mistral", "sliding_window", json!(16), "`sliding_window` is 16"),
-        ("llama", "num_key_value_heads", json!(3), "Key heads (model.kv_heads)"),
+        ("llama", "num_key_value_heads", json!(3), "KV heads (model.kv_heads)"),
     ];
     for (model, key, value, expected) in cases {
         let refusal = Files::of(model).set(key, value.clone()).refusal();

@@ -35,13 +35,13 @@ const VARIANTS: &[Changes] = &[
     &[("model.kv_heads", "2"), ("model.bias", "true")],
     &[("model.kv_heads", "1"), ("model.qk_norm", "true"), ("model.memory.distance", "cosine")],
     &[("model.positions", "rotary"), ("model.kv_heads", "2")],
-    &[("model.contributions", "true"), ("model.d_head", "3"), ("model.memory.layers", "")],
+    &[("model.head_gates", "true"), ("model.d_head", "3"), ("model.memory.layers", "")],
 ];
 
 fn config(changes: Changes) -> RunConfig {
     let mut config = RunConfig::default();
     config.task.kind = TaskKind::Facts;
-    (config.task.facts.facts, config.task.facts.world) = (12, 1);
+    (config.task.facts.facts, config.task.facts.shuffle) = (12, 1);
     let model = &mut config.model;
     (model.n_layers, model.n_heads, model.d_model, model.context) = (2, 4, 16, 160);
     (model.memory.kind, model.memory.layers) = (MemoryKind::Memorizing, "1".into());
@@ -361,7 +361,7 @@ fn a_step_reads_only_what_earlier_steps_wrote() {
         }
         assert!(slot.new.origin.step == 1 && !slot.new.origin.next.is_empty());
     }
-    config.model.memory.inserts = 0;
+    config.model.memory.max_writes = 0;
     let mut forgetful = trainer(config);
     assert_eq!(losses(&mut forgetful, 1)[0], first);
     assert_eq!(held(&forgetful.model().bank), 0);
@@ -369,7 +369,7 @@ fn a_step_reads_only_what_earlier_steps_wrote() {
 
 #[test]
 fn a_run_learns_fills_its_store_and_resumes_as_if_it_had_never_stopped() {
-    let config = config(&[("model.memory.recombine", "40")]);
+    let config = config(&[("model.memory.merge_after", "40")]);
     let mut whole = trainer(config);
     let begun = losses(&mut whole, 20);
     let bytes = common::checkpoint(&whole).to_bytes().unwrap();
@@ -452,7 +452,7 @@ fn what_is_counted_is_what_there_is() {
 
 /// A trained run's checkpoint, with slots.
 fn checkpoint() -> Checkpoint {
-    let mut run = trainer(config(&[("model.contributions", "true")]));
+    let mut run = trainer(config(&[("model.head_gates", "true")]));
     losses(&mut run, 8);
     let checkpoint = common::checkpoint(&run);
     assert!(held(&checkpoint.bank) > 0);

@@ -276,13 +276,13 @@ fn run(kind: MemoryKind) -> RunConfig {
     let mut config = RunConfig::default();
     config.task.kind = TaskKind::Facts;
     config.task.facts.facts = 12;
-    config.task.facts.world = 1;
+    config.task.facts.shuffle = 1;
     config.model =
         ModelConfig { n_layers: 2, n_heads: 2, d_model: 16, context: 160, ..config.model };
     config.model.memory.kind = kind;
     config.model.memory.layers = "1".into();
     config.model.memory.slots = 256;
-    config.model.memory.recombine = 40;
+    config.model.memory.merge_after = 40;
     config.train.batch = 4;
     config.train.steps = 40;
     config.train.lr = 8e-3;
@@ -296,7 +296,7 @@ fn run(kind: MemoryKind) -> RunConfig {
 fn longer(kind: MemoryKind) -> RunConfig {
     let mut config = run(kind);
     config.model.memory.slots = 4096;
-    config.model.memory.recombine = 0;
+    config.model.memory.merge_after = 0;
     config.train.steps = 200;
     config
 }
@@ -309,7 +309,7 @@ fn a_step_reads_only_what_earlier_steps_wrote() {
         config.train.accumulation = 3;
         let mut remembering = trainer(config.clone());
         let first = losses(&mut remembering, 1)[0];
-        config.model.memory.inserts = 0;
+        config.model.memory.max_writes = 0;
         let mut forgetful = trainer(config);
         assert_eq!(losses(&mut forgetful, 1)[0], first, "{kind:?}");
         assert_eq!(held(&forgetful.model().bank), 0);
@@ -361,7 +361,7 @@ fn with_frozen_weights_only_memories_learn() {
     let mut trained = trainer(longer(MemoryKind::Featural));
     losses(&mut trained, 200);
     let mut config = trained.config.clone();
-    config.task.facts.world = 2;
+    config.task.facts.shuffle = 2;
     config.train.frozen = true;
     config.train.lr = 0.03;
     let checkpoint = checkpoint(&trained).restart(config).unwrap();
@@ -402,7 +402,7 @@ fn a_new_run_goes_on_with_the_weights_and_memories_of_another() {
     losses(&mut first, 10);
     let checkpoint = checkpoint(&first);
     let mut config = checkpoint.config.clone();
-    config.task.facts.world = 2;
+    config.task.facts.shuffle = 2;
     config.train.frozen = true;
     let restarted = checkpoint.clone().restart(config.clone()).unwrap();
     assert_eq!((restarted.step, restarted.history.len()), (0, 0));

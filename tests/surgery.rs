@@ -85,7 +85,7 @@ fn variants() -> Vec<Vec<(&'static str, &'static str)>> {
             ("model.qk_norm", &["false", "true"]),
             ("model.d_head", &["0", "6"]),
             ("model.mlp", &["gelu", "gelu-tanh", "relu", "relu2", "swiglu", "none"]),
-            ("model.contributions", &["false", "true"]),
+            ("model.head_gates", &["false", "true"]),
         ],
     ];
     let mut all = Vec::new();
@@ -238,7 +238,7 @@ fn of_shared_keys_all_readers_go_together() {
     assert_eq!(first(&before, name)[32..], first(&after, name));
     let error = act(&before, OperationKind::AddHeads, 3).unwrap_err();
     assert!(
-        error.contains("Key heads (model.kv_heads)") && error.contains("4 would work"),
+        error.contains("KV heads (model.kv_heads)") && error.contains("4 would work"),
         "{error}"
     );
 }
@@ -369,7 +369,7 @@ fn what_does_not_work_is_refused_by_the_knobs_name() {
         (&small, OperationKind::AddHeads, usize::MAX, "takes a whole number from 1 to 63"),
         (&large, OperationKind::AddHeads, 1, "from 1 to 64"),
         (&large, OperationKind::AddLayer, 3, "from 1 to 48"),
-        (&large, OperationKind::WidenMlp, 8191, "MLP width (model.d_mlp)"),
+        (&large, OperationKind::WidenMlp, 8191, "MLP width was set to"),
     ] {
         let error = act(on, kind, number).unwrap_err();
         assert!(error.contains(says), "{kind:?} {number}: {error}");

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use burn::tensor::Device;
 use confab::base::random::stream_rng;
 use confab::config::{
-    FactsConfig, InductionConfig, ModularConfig, NoiseConfig, PhoneConfig, RecallRule, TaskConfig,
+    AnswerRule, FactsConfig, InductionConfig, ModularConfig, NoiseConfig, PhoneConfig, TaskConfig,
     TaskKind,
 };
 use confab::data::Batch;
@@ -66,8 +66,8 @@ fn phone_fields(text: &str) -> Vec<Field> {
     fields
 }
 
-fn phone(lines: usize, names: usize, recall: RecallRule) -> Phone {
-    Phone::new(&PhoneConfig { lines, names, recall, abstain: 0.0 })
+fn phone(lines: usize, names: usize, answer: AnswerRule) -> Phone {
+    Phone::new(&PhoneConfig { lines, names, answer, unknown: 0.0 })
 }
 
 proptest! {
@@ -79,8 +79,8 @@ proptest! {
         validation in any::<bool>(),
         (seed, stream) in any::<(u64, u64)>(),
     ) {
-        let recall = if published { RecallRule::AsPublished } else { RecallRule::True };
-        let task = phone(lines, names, recall);
+        let answer = if published { AnswerRule::Random } else { AnswerRule::List };
+        let task = phone(lines, names, answer);
         let record = task.draw(SPLITS[usize::from(validation)], 0, &mut stream_rng(seed, stream));
         let (list, recalled) = read_phone(&record.text).expect("the grammar");
         prop_assert_eq!(list.len(), lines);
@@ -99,7 +99,7 @@ proptest! {
     #[test]
     fn options_out_of_range_do_not_panic(a in any::<usize>(), b in any::<usize>(), seed in any::<u64>()) {
         for split in SPLITS {
-            prop_assert!(!phone(a, b, RecallRule::True).draw(split, 0, &mut stream_rng(seed, 0)).is_empty());
+            prop_assert!(!phone(a, b, AnswerRule::List).draw(split, 0, &mut stream_rng(seed, 0)).is_empty());
         }
     }
 
@@ -118,7 +118,7 @@ proptest! {
 
 #[test]
 fn each_place_of_a_number_takes_its_digits_and_no_other() {
-    let task = phone(1, 2000, RecallRule::True);
+    let task = phone(1, 2000, AnswerRule::List);
     let mut rng = stream_rng(7, 0);
     let mut seen = [[0usize; 10]; 10];
     for _ in 0..10_000 {
@@ -143,7 +143,7 @@ fn each_place_of_a_number_takes_its_digits_and_no_other() {
 
 #[test]
 fn recalled_lines_and_names_are_drawn_evenly() {
-    let task = phone(5, 4, RecallRule::True);
+    let task = phone(5, 4, AnswerRule::List);
     let mut rng = stream_rng(3, 0);
     let mut recalled_at = [0; 5];
     let mut names = BTreeMap::new();
@@ -162,8 +162,8 @@ fn recalled_lines_and_names_are_drawn_evenly() {
 
 #[test]
 fn the_longest_phone_record_fits_256_tokens() {
-    assert_eq!(phone(5, 2000, RecallRule::True).longest(), 252);
-    assert!(phone(1, 2, RecallRule::True).longest() < 100);
+    assert_eq!(phone(5, 2000, AnswerRule::List).longest(), 252);
+    assert!(phone(1, 2, AnswerRule::List).longest() < 100);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn there_are_two_thousand_names() {
 fn phone_lists_of_training_and_validation_are_disjoint() {
     // Few records exist per name, so that a leak would show.
     for (lines, names) in [(1, 2), (5, 2000)] {
-        let task = phone(lines, names, RecallRule::AsPublished);
+        let task = phone(lines, names, AnswerRule::Random);
         let lists = |split, seed| -> HashSet<String> {
             let mut rng = stream_rng(seed, 0);
             let list = |text: String| text.split("=========").next().unwrap().to_string();
@@ -193,7 +193,7 @@ fn phone_lists_of_training_and_validation_are_disjoint() {
 
 #[test]
 fn a_block_is_written_twice_at_every_length_and_held_out_or_not() {
-    let config = InductionConfig { characters: 5, shortest: 2, longest: 6 };
+    let config = InductionConfig { characters: 5, min_len: 2, max_len: 6 };
     let task = Induction::new(&config);
     let blocks = |split, seed| -> Vec<String> {
         let mut rng = stream_rng(seed, 0);
@@ -217,7 +217,7 @@ fn a_block_is_written_twice_at_every_length_and_held_out_or_not() {
 
 #[test]
 fn sums_are_right_and_those_held_out_are_not_trained_on() {
-    let task = Modular::new(&ModularConfig { modulus: 13, share: 0.3 });
+    let task = Modular::new(&ModularConfig { modulus: 13, fraction: 0.3 });
     let sums = |split| -> HashSet<String> {
         let mut rng = stream_rng(1, 0);
         task.draw_batch(split, 0, 5000, &mut rng).into_iter().map(|record| record.text).collect()
@@ -236,7 +236,7 @@ fn sums_are_right_and_those_held_out_are_not_trained_on() {
         assert_eq!((value(text, 0) + value(text, 2)) % 13, value(text, 4), "{text}");
     }
     // As many as there are characters for, each another.
-    let most = Modular::new(&ModularConfig { modulus: 151, share: 1.0 }).alphabet();
+    let most = Modular::new(&ModularConfig { modulus: 151, fraction: 1.0 }).alphabet();
     assert_eq!(most.chars().collect::<HashSet<_>>().len(), 153);
 }
 
@@ -261,7 +261,7 @@ fn of_a_sum_only_the_answer_is_predicted() {
 
 #[test]
 fn records_are_the_same_in_every_version() {
-    let task = phone(1, 2000, RecallRule::True);
+    let task = phone(1, 2000, AnswerRule::List);
     let record = task.draw(Split::Train, 0, &mut stream_rng(1, 2));
     assert_eq!(record.text, PINNED);
 }
@@ -270,7 +270,7 @@ fn records_are_the_same_in_every_version() {
 fn tokenizers_know_every_character() {
     for kind in TaskKind::NAMES.iter().map(|name| TaskKind::parse(name).unwrap()) {
         let mut config = TaskConfig { kind, ..TaskConfig::default() };
-        config.facts = FactsConfig { facts: 5000, repetitions: 4, world: 0 };
+        config.facts = FactsConfig { facts: 5000, repetitions: 4, shuffle: 0 };
         config.text.text =
             "Als Gregor Samsa eines Morgens aus unruhigen Tr\u{e4}umen erwachte".into();
         let task = Task::new(&config).unwrap();

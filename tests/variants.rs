@@ -38,7 +38,7 @@ const VARIANTS: &[Changes] = &[
     &[("model.kv_heads", "1")],
     &[("model.n_heads", "8"), ("model.d_head", "1")],
     &[("model.qk_norm", "true"), ("train.output_l1", "0.1")],
-    &[("model.contributions", "true"), ("model.bias", "true")],
+    &[("model.head_gates", "true"), ("model.bias", "true")],
     &[("model.memory_tokens", "5"), ("noise.forget", "0.3"), ("noise.insert", "0.1")],
     &[("model.memory_tokens", "3"), ("model.positions", "rotary"), ("model.tied_head", "false")],
     &[("model.feedback", "true"), ("model.dropout", "0.1"), ("noise.forget", "0.3")],

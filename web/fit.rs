@@ -44,7 +44,7 @@ fn find_knob(error: &ConfigError) -> &'static str {
         ConfigError::Heads { .. } => "model.n_heads",
         ConfigError::KeyHeads { .. } => "model.kv_heads",
         ConfigError::HeadWidth { .. } | ConfigError::Rotary { .. } => "model.d_head",
-        ConfigError::Contributions => "train.heads.every",
+        ConfigError::HeadGates => "train.heads.every",
         ConfigError::MemoryLayers { .. } => "model.memory.layers",
         ConfigError::KeyWidth { .. } => "model.memory.d_key",
         ConfigError::Context { .. } => "model.context",

@@ -106,7 +106,7 @@ fn declare_heads(config: &ModelConfig, out: &mut Declaration<impl Sink>) {
         out.vector("q_norm.w", Dim::Other.of(d_head), Init::Ones);
         out.vector("k_norm.w", Dim::Other.of(d_head), Init::Ones);
     }
-    if config.contributions {
+    if config.head_gates {
         out.vector("contribution", Dim::PerHead.of(config.n_heads), Init::Zeros);
     }
 }

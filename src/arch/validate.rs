@@ -19,8 +19,8 @@ impl RunConfig {
             knob.check(&knob.get(self))?;
         }
         self.model.validate_heads()?;
-        if self.train.heads.every > 0 && !self.model.contributions {
-            return Err(ConfigError::Contributions);
+        if self.train.heads.every > 0 && !self.model.head_gates {
+            return Err(ConfigError::HeadGates);
         }
         self.model.validate_memory_layers()?;
         Mixer::check(&self.model)?;

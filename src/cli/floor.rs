@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use confab::config::{RecallRule, TaskKind};
+use confab::config::{AnswerRule, TaskKind};
 use confab::task::Task;
 
 pub fn command() -> Command {
@@ -15,8 +15,8 @@ pub fn command() -> Command {
             Arg::new("as-published")
                 .long("as-published")
                 .action(ArgAction::SetTrue)
-                .conflicts_with("task.phone.recall")
-                .help("short for --recall as_published"),
+                .conflicts_with("task.phone.answer")
+                .help("short for --answer random"),
         )
         .arg(super::args::json_arg())
 }
@@ -26,7 +26,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     if matches.get_flag("as-published") {
         let is_phone = config.task.kind == TaskKind::Phone;
         ensure!(is_phone, "--as-published belongs to the task phone; add --task phone");
-        config.task.phone.recall = RecallRule::AsPublished;
+        config.task.phone.answer = AnswerRule::Random;
     }
     config.validate()?;
     let task = Task::new(&config.task)?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgMatches};
 use confab::config::TaskKind;
 use confab::config::{KNOBS, Knob, MAX_TEXT_BYTES, PRESETS, Preset, Range, RunConfig};
@@ -41,10 +41,16 @@ fn knob_arg(knob: &'static Knob, defaults: &RunConfig) -> Arg {
     let default = if default.is_empty() { String::new() } else { format!("; default {default}") };
     let arg = Arg::new(knob.key)
         .long(knob.flag())
+        .aliases(knob.old_flags())
         .value_name("VALUE")
         .help(format!("{}: {takes}{default}", knob.help));
     match knob.range {
-        Range::Choice(choices) => arg.value_parser(PossibleValuesParser::new(choices)),
+        Range::Choice(choices) => {
+            let choices = choices.iter();
+            let choices =
+                choices.map(|name| PossibleValue::new(*name).aliases(knob.old_choices(name)));
+            arg.value_parser(PossibleValuesParser::new(choices))
+        }
         _ => arg.value_parser(move |text: &str| {
             let checked = knob.set(&mut RunConfig::default(), text);
             checked.map(|()| text.to_string()).map_err(|error| error.to_string())

@@ -7,7 +7,7 @@ use super::limits::MAX_HEADS_WIDTH;
 pub enum ConfigError {
     #[error("there is no knob `{0}`; the knobs are the keys that `confab train --help` lists")]
     Unknown(String),
-    #[error("{label} ({key}) was set to `{got}`, but takes {takes}")]
+    #[error("{label} was set to `{got}`, but {key} takes {takes}")]
     Range { key: &'static str, label: &'static str, got: String, takes: String },
     #[error(
         "Width (model.d_model) {d_model} is not divisible by Heads (model.n_heads) {n_heads}; \
@@ -15,18 +15,18 @@ pub enum ConfigError {
     )]
     Heads { d_model: usize, n_heads: usize, works: usize, width: usize },
     #[error(
-        "{n_heads} Heads (model.n_heads) cannot share {kv_heads} Key heads (model.kv_heads) evenly; \
+        "{n_heads} Heads (model.n_heads) cannot share {kv_heads} KV heads (model.kv_heads) evenly; \
          {works} would work"
     )]
     KeyHeads { n_heads: usize, kv_heads: usize, works: usize },
     #[error(
-        "Head width (model.d_head) {d_head}, of {n_heads} heads, is more than {MAX_HEADS_WIDTH} in \
+        "Head dim (model.d_head) {d_head}, of {n_heads} heads, is more than {MAX_HEADS_WIDTH} in \
          all; {works} would work"
     )]
     HeadWidth { n_heads: usize, d_head: usize, works: usize },
     #[error(
-        "rotary Positions (model.positions) turn pairs of numbers, but heads are {d_head} wide; \
-         a Head width (model.d_head) of {works} would work"
+        "rotary Position encoding (model.positions) turns pairs of numbers, but heads are {d_head} wide; \
+         a Head dim (model.d_head) of {works} would work"
     )]
     Rotary { d_head: usize, works: usize },
     #[error(
@@ -38,10 +38,10 @@ pub enum ConfigError {
     )]
     KeyWidth { d_key: usize, works: usize },
     #[error(
-        "heads are judged (train.heads.every) by what they contribute; turn Contributions \
-         (model.contributions) on, or set Judge heads every to 0"
+        "heads are checked (train.heads.every) by their gates; turn Head gates (model.head_gates) on, \
+         or set Check heads every to 0"
     )]
-    Contributions,
+    HeadGates,
     #[error(
         "Context (model.context) is {context} tokens, shorter than the longest record of the task \
          ({longest}){}; set it to {} or more",
@@ -71,7 +71,7 @@ fn with_memory(memory_tokens: &usize) -> String {
 /// Advice on a run that is too large; `works` is the largest batch that fits.
 fn advise(works: &Option<usize>) -> String {
     match works {
-        Some(works) => format!("a Batch (train.batch) of {works} would fit"),
-        None => "even a Batch (train.batch) of 1 needs a smaller Width or fewer Layers".into(),
+        Some(works) => format!("a Batch size (train.batch) of {works} would fit"),
+        None => "even a Batch size (train.batch) of 1 needs a smaller Width or fewer Layers".into(),
     }
 }

@@ -6,23 +6,24 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PruneBy {
-    /// Its contribution σ(c), from 0 to 1.
+    /// Its gate σ(c), from 0 to 1.
     #[default]
-    Contribution,
+    #[serde(alias = "contribution")]
+    Gate,
     /// The mean size of the validation loss's gradient by a mask on what it writes (Michel et al. 2019), as a
     /// share of its layer's mean.
     Gradient,
 }
 
-impl_names!(PruneBy: Contribution = "contribution", Gradient = "gradient");
+impl_names!(PruneBy: Gate = "gate", Gradient = "gradient");
 
-/// When training adds and drops heads, for which they must have contributions.
+/// When training adds and drops heads, for which they must have gates.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HeadsConfig {
     /// Steps between two looks at the heads; 0 for never.
     pub every: usize,
-    /// Every layer gets a head if they all contribute more than this on average.
+    /// Every layer gets a head if its gates are above this on average.
     pub grow_above: f64,
     /// Most heads a layer that training adds to.
     pub most: usize,
@@ -32,13 +33,8 @@ pub struct HeadsConfig {
 }
 
 impl HeadsConfig {
-    pub(super) const NEVER: Self = Self {
-        every: 0,
-        grow_above: 0.8,
-        most: 16,
-        prune_below: 0.2,
-        prune_by: PruneBy::Contribution,
-    };
+    pub(super) const NEVER: Self =
+        Self { every: 0, grow_above: 0.8, most: 16, prune_below: 0.2, prune_by: PruneBy::Gate };
 }
 
 impl Default for HeadsConfig {

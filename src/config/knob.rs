@@ -1,6 +1,7 @@
 //! A knob: one thing a user can set, its range, and its place in a run.
 
 use super::memory::layers;
+use super::old::{OLD_CHOICES, OLD_KEYS};
 use super::setting::Place;
 use super::{ConfigError, RunConfig, TaskKind};
 
@@ -71,15 +72,24 @@ pub(super) const fn float(
 impl Knob {
     /// The flag at the terminal: `--n-layers` for `model.n_layers`, `--noise-swap` for `noise.swap`.
     pub fn flag(&self) -> String {
-        let name = match self.key.rsplit_once('.') {
-            Some(("task", _)) => "task",
-            Some(("noise", _)) | None => self.key,
-            Some(("model.memory", "kind")) => "memory",
-            Some(("model.memory", _)) => self.key.trim_start_matches("model."),
-            Some(("train.heads", _)) => self.key.trim_start_matches("train."),
-            Some((_, name)) => name,
-        };
-        name.replace(['_', '.'], "-")
+        flag(self.key)
+    }
+
+    /// Its flags in earlier versions.
+    pub fn old_flags(&self) -> impl Iterator<Item = String> {
+        OLD_KEYS.iter().filter(|(_, key)| *key == self.key).map(|(old, _)| flag(old))
+    }
+
+    /// The words of earlier versions for `choice`.
+    pub fn old_choices(&self, choice: &str) -> impl Iterator<Item = &'static str> {
+        let is_of = move |(key, _, new): &&(&str, &str, &str)| *key == self.key && *new == choice;
+        OLD_CHOICES.iter().filter(is_of).map(|(_, old, _)| *old)
+    }
+
+    /// `text`, or the word of today if it is an earlier one for a choice.
+    fn renew<'a>(&self, text: &'a str) -> &'a str {
+        let old = |(key, old, _): &&(&str, &str, &str)| *key == self.key && *old == text.trim();
+        OLD_CHOICES.iter().find(old).map_or(text, |(_, _, new)| new)
     }
 
     /// The task whose option this is, if it is one.
@@ -98,6 +108,7 @@ impl Knob {
     /// # Errors
     /// [`ConfigError::Range`] if `text` is not a value of this knob; `config` is then unchanged.
     pub fn set(&self, config: &mut RunConfig, text: &str) -> Result<(), ConfigError> {
+        let text = self.renew(text);
         self.check(text)?;
         (self.place.write)(config).take(text).ok_or_else(|| self.refuse(text))
     }
@@ -126,6 +137,18 @@ impl Knob {
         }
         ConfigError::Range { key: self.key, label: self.label, got, takes: self.range.describe() }
     }
+}
+
+fn flag(key: &str) -> String {
+    let name = match key.rsplit_once('.') {
+        Some(("task", _)) => "task",
+        Some(("noise", _)) | None => key,
+        Some(("model.memory", "kind")) => "memory",
+        Some(("model.memory", _)) => key.trim_start_matches("model."),
+        Some(("train.heads", _)) => key.trim_start_matches("train."),
+        Some((_, name)) => name,
+    };
+    name.replace(['_', '.'], "-")
 }
 
 impl Range {

@@ -66,11 +66,14 @@ pub struct MemoryConfig {
     pub distance: Distance,
     /// A token is written down if no slot is nearer to it than this. Keys have length 1, so distances
     /// are 0 to 2.
-    pub threshold: f64,
+    #[serde(alias = "threshold")]
+    pub write_threshold: f64,
     /// Most tokens of a record that a layer writes down in a step.
-    pub inserts: usize,
+    #[serde(alias = "inserts")]
+    pub max_writes: usize,
     /// Two slots that come back together more often than this become one; 0 for never.
-    pub recombine: usize,
+    #[serde(alias = "recombine")]
+    pub merge_after: usize,
     /// λ, the share of the prediction that is made of what followed the nearest of what was read before
     /// (Khandelwal et al. 2020, "kNN-LM"); 0 for none.
     pub lambda: f64,
@@ -84,9 +87,9 @@ impl MemoryConfig {
         d_key: 0,
         top_k: 8,
         distance: Distance::L2,
-        threshold: 0.3,
-        inserts: 4,
-        recombine: 0,
+        write_threshold: 0.3,
+        max_writes: 4,
+        merge_after: 0,
         lambda: 0.0,
     };
 

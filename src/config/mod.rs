@@ -9,6 +9,7 @@ mod limits;
 mod memory;
 mod memory_limits;
 mod model;
+mod old;
 mod presets;
 mod run;
 mod setting;
@@ -24,10 +25,11 @@ pub use limits::{MAX_D_MODEL, MAX_HEADS_WIDTH, MAX_MEMORY_TOKENS, MAX_TEXT_BYTES
 pub use memory::{MemoryConfig, MemoryKind, layers};
 pub use memory_limits::MemoryLimits;
 pub use model::ModelConfig;
+pub use old::{OLD_CHOICES, OLD_KEYS};
 pub use presets::{PRESETS, Preset};
 pub use run::{NoiseConfig, RunConfig};
 pub use task::{
-    FactsConfig, InductionConfig, ModularConfig, PhoneConfig, RecallRule, TaskConfig, TaskKind,
+    AnswerRule, FactsConfig, InductionConfig, ModularConfig, PhoneConfig, TaskConfig, TaskKind,
     TextConfig,
 };
 pub use train::TrainConfig;

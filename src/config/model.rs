@@ -38,7 +38,8 @@ pub struct ModelConfig {
     /// Each head's queries and keys go through an RMSNorm of their own.
     pub qk_norm: bool,
     /// Head gates: the output of each head is multiplied by σ(c), with a trained number c of its own.
-    pub contributions: bool,
+    #[serde(alias = "contributions")]
+    pub head_gates: bool,
     /// Feedback: each layer but the last also reads the output of the layer above for the token before, as a
     /// constant (after Fan et al. 2020, "Addressing some limitations of
     /// transformers with feedback memory").

@@ -74,7 +74,7 @@ impl Preset {
             kv_heads: 0,
             d_head: 0,
             qk_norm: false,
-            contributions: false,
+            head_gates: false,
             feedback: false,
             init_std: 0.02, // of GPT-2
             memory_tokens: 0,
@@ -95,7 +95,7 @@ impl Preset {
             weight_decay: 0.1,
             clip: 1.0,
             frozen: false,
-            keep_zeros: false,
+            keep_pruned: false,
             heads: HeadsConfig::NEVER,
             val_every: 100,
             val_batches: 4,

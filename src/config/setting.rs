@@ -1,7 +1,7 @@
 //! Where in a run a knob's value lies, and how it is written and read.
 
+use super::{AnswerRule, TaskKind};
 use super::{Distance, MemoryKind, MixerKind, MlpKind, NormKind, Positions, PruneBy, RunConfig};
-use super::{RecallRule, TaskKind};
 
 /// A field of [`RunConfig`]: made with [`at!`].
 #[derive(Clone, Copy, Debug)]
@@ -63,4 +63,4 @@ macro_rules! impl_choice {
     };
 }
 
-impl_choice!(TaskKind RecallRule MixerKind NormKind MlpKind Positions MemoryKind Distance PruneBy);
+impl_choice!(TaskKind AnswerRule MixerKind NormKind MlpKind Positions MemoryKind Distance PruneBy);

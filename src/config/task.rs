@@ -23,18 +23,20 @@ impl_names! {
     Modular = "modular",
 }
 
-/// Number that the line after the separator of a `phone` record repeats.
+/// Number on the line after the separator of a `phone` record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RecallRule {
-    /// One of the listed lines, number and all: it can be recalled.
+#[serde(rename_all = "lowercase")]
+pub enum AnswerRule {
+    /// That of the list: it can be recalled.
     #[default]
-    True,
-    /// A listed name with a *fresh* number, as the published generator drew it: it cannot.
-    AsPublished,
+    #[serde(alias = "true")]
+    List,
+    /// A random one, as the published generator drew it: it cannot.
+    #[serde(alias = "as_published")]
+    Random,
 }
 
-impl_names!(RecallRule: True = "true", AsPublished = "as_published");
+impl_names!(AnswerRule: List = "list", Random = "random");
 
 /// Which task, and the options of each.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -62,16 +64,18 @@ pub struct PhoneConfig {
     pub lines: usize,
     /// First names to draw from: the first `names` of the list.
     pub names: usize,
-    /// Number that the line after the separator repeats.
-    pub recall: RecallRule,
+    /// Number on the line after the separator.
+    #[serde(alias = "recall")]
+    pub answer: AnswerRule,
     /// Share of records, 0 to 1, that ask for a name of the whole book; where no line has it, the
     /// answer is `?`.
-    pub abstain: f64,
+    #[serde(alias = "abstain")]
+    pub unknown: f64,
 }
 
 impl Default for PhoneConfig {
     fn default() -> Self {
-        Self { lines: 5, names: 2000, recall: RecallRule::True, abstain: 0.0 }
+        Self { lines: 5, names: 2000, answer: AnswerRule::List, unknown: 0.0 }
     }
 }
 
@@ -82,13 +86,14 @@ pub struct FactsConfig {
     pub facts: usize,
     /// Differently worded records made of each generated fact.
     pub repetitions: usize,
-    /// Which world: in 0 answers are true, in any other they are dealt anew among the questions.
-    pub world: usize,
+    /// Seed of a world whose answers are shuffled among the questions; 0 for the true one.
+    #[serde(alias = "world")]
+    pub shuffle: usize,
 }
 
 impl Default for FactsConfig {
     fn default() -> Self {
-        Self { facts: 1000, repetitions: 1, world: 0 }
+        Self { facts: 1000, repetitions: 1, shuffle: 0 }
     }
 }
 
@@ -105,15 +110,17 @@ pub struct TextConfig {
 pub struct InductionConfig {
     /// Different characters to draw from.
     pub characters: usize,
-    /// The fewest characters that are repeated.
-    pub shortest: usize,
-    /// The most.
-    pub longest: usize,
+    /// Fewest characters that are repeated.
+    #[serde(alias = "shortest")]
+    pub min_len: usize,
+    /// Most characters that are repeated.
+    #[serde(alias = "longest")]
+    pub max_len: usize,
 }
 
 impl Default for InductionConfig {
     fn default() -> Self {
-        Self { characters: 52, shortest: 8, longest: 24 }
+        Self { characters: 52, min_len: 8, max_len: 24 }
     }
 }
 
@@ -123,12 +130,13 @@ pub struct ModularConfig {
     /// Number that sums are taken modulo.
     pub modulus: usize,
     /// Share of all pairs that are trained on, 0 to 1; the others are held out.
-    pub share: f64,
+    #[serde(alias = "share")]
+    pub fraction: f64,
 }
 
 impl Default for ModularConfig {
     /// As in Nanda et al. 2023.
     fn default() -> Self {
-        Self { modulus: 113, share: 0.3 }
+        Self { modulus: 113, fraction: 0.3 }
     }
 }

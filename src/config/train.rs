@@ -29,7 +29,8 @@ pub struct TrainConfig {
     /// Weights stay as they are; only memories learn.
     pub frozen: bool,
     /// Weights of layers' matrices that are 0 stay 0.
-    pub keep_zeros: bool,
+    #[serde(alias = "keep_zeros")]
+    pub keep_pruned: bool,
     pub heads: HeadsConfig,
     /// Steps between two validations.
     pub val_every: usize,

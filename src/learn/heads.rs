@@ -43,7 +43,7 @@ impl Trainer {
             return Ok(None);
         }
         let worth = match prune_by {
-            PruneBy::Contribution => gates,
+            PruneBy::Gate => gates,
             PruneBy::Gradient => self.mask_gradients(&gates).await?,
         };
         let min = |layer: &Vec<f32>| layer.iter().copied().fold(f32::INFINITY, f32::min);

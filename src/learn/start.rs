@@ -70,7 +70,7 @@ impl Trainer {
         let Checkpoint { config, step, tokenizer, history, edits, parameters, moments, bank } =
             checkpoint;
         let layout = Layout::new(&config.model, tokenizer.vocab_size());
-        let kept = config.train.keep_zeros.then(|| layout.non_zero(&parameters));
+        let kept = config.train.keep_pruned.then(|| layout.non_zero(&parameters));
         let model = Model {
             config: config.model.clone(),
             parameters: to_device(parameters, &device),

@@ -41,7 +41,7 @@ impl Trainer {
         }
         let row = Row::of_text(&ids, &self.tokenizer);
         let memory =
-            MemoryConfig { threshold: 0.0, inserts: most, ..self.config.model.memory.clone() };
+            MemoryConfig { write_threshold: 0.0, max_writes: most, ..self.config.model.memory.clone() };
         let objective = Likelihood::default();
         let mut last = f32::INFINITY;
         for pass in 0..TEACHING_STEPS {

@@ -119,7 +119,7 @@ impl Bank {
             found.distances[at * found.k] = same.map_or(f32::INFINITY, |at| near.distances[at]);
         }
         let config =
-            MemoryConfig { threshold: SAME, inserts: tokens.seq, recombine: 0, ..config.clone() };
+            MemoryConfig { write_threshold: SAME, max_writes: tokens.seq, merge_after: 0, ..config.clone() };
         self.learn(layer, &config, tokens, &found, &Read { keys, values, gradient: None })
     }
 

@@ -60,7 +60,7 @@ pub(super) fn learn(
         let hits: Vec<u64> = (0..tokens.next.len()).filter(counted).map(nearest).collect();
         store.touch(&hits, tokens.step)?;
     }
-    let merged = match config.recombine as u32 {
+    let merged = match config.merge_after as u32 {
         0 => 0,
         most => pairs.recombine(store, found, most)?,
     };
@@ -103,7 +103,7 @@ fn novel(
     found: &Found,
     read: &Read,
 ) -> Vec<NewSlot> {
-    let threshold = config.threshold as f32;
+    let threshold = config.write_threshold as f32;
     let distance = |at: usize| match found.k {
         0 => f32::INFINITY,
         k => found.distances[at * k],
@@ -116,7 +116,7 @@ fn novel(
         far.sort_by(|a, b| distance(*b).total_cmp(&distance(*a)));
         let before = slots.len();
         for at in far {
-            if slots.len() - before == config.inserts {
+            if slots.len() - before == config.max_writes {
                 break;
             }
             let new = read.slot(at, shape, Origin::default());

@@ -35,7 +35,7 @@ pub fn is_name(name: &str) -> bool {
 macro_rules! memory_world {
     ($world:literal) => {
         concat!(
-            "seed=1&task.kind=facts&task.facts.facts=20&task.facts.world=",
+            "seed=1&task.kind=facts&task.facts.facts=20&task.facts.shuffle=",
             $world,
             "&model.n_layers=2&model.n_heads=4&model.d_model=24&model.context=160\
              &model.memory.kind=featural&model.memory.layers=1&model.memory.top_k=1&train.batch=8"
@@ -147,7 +147,7 @@ pub static GALLERY: &[Exhibit] = &[
         name: Cow::Borrowed(""),
         open: Cow::Borrowed(concat!(
             memory_world!("1"),
-            "&model.memory.threshold=0.35&train.lr=0.008&train.min_lr=0.0004&train.warmup=20\
+            "&model.memory.write_threshold=0.35&train.lr=0.008&train.min_lr=0.0004&train.warmup=20\
              &train.steps=500&tab=memory&look=recalled"
         )),
     },
@@ -160,7 +160,7 @@ pub static GALLERY: &[Exhibit] = &[
         name: Cow::Borrowed(""),
         open: Cow::Borrowed(concat!(
             memory_world!("2"),
-            "&model.memory.threshold=0.1&model.memory.inserts=32&train.frozen=true&train.lr=0.03\
+            "&model.memory.write_threshold=0.1&model.memory.max_writes=32&train.frozen=true&train.lr=0.03\
              &train.min_lr=0.001&train.warmup=1&train.steps=150&tab=memory&look=recalled"
         )),
     },

@@ -22,7 +22,7 @@ pub enum SurgeryError {
     #[error("the only head stays: Heads (model.n_heads) are at least 1; add one first")]
     OnlyHead,
     #[error(
-        "{asked} heads cannot be spread evenly over {kv_heads} Key heads (model.kv_heads); {works} would \
+        "{asked} heads cannot be spread evenly over {kv_heads} KV heads (model.kv_heads); {works} would \
          work"
     )]
     Uneven { asked: usize, kv_heads: usize, works: usize },
@@ -32,15 +32,15 @@ pub enum SurgeryError {
     )]
     TooFewHeads { asked: usize, n_heads: usize },
     #[error(
-        "{n_heads} heads that share {kv_heads} Key heads (model.kv_heads) are not dropped one by one; drop \
+        "{n_heads} heads that share {kv_heads} KV heads (model.kv_heads) are not dropped one by one; drop \
          those of one key head with `drop-head`"
     )]
     SharedKeys { n_heads: usize, kv_heads: usize },
     #[error(
-        "heads of this model have no contributions to be judged by: train one with Contributions \
-         (model.contributions), or choose a head with `drop-head`"
+        "heads of this model have no gates to be judged by: train one with Head gates \
+         (model.head_gates), or choose a head with `drop-head`"
     )]
-    NoContributions,
+    NoHeadGates,
     #[error(
         "no weights of step {asked} of a model of this size are at hand; the page keeps some sixty steps of \
          a run, those that “Look at” goes back to, and at the terminal `--past` names a checkpoint of that step"
@@ -48,7 +48,7 @@ pub enum SurgeryError {
     NoPast { asked: usize },
     #[error(
         "what the output remembers is as wide as the residual stream and would not be found; empty the \
-         memory first, and fill it again with Frozen (train.frozen)"
+         memory first, and fill it again with Freeze weights (train.frozen)"
     )]
     Neighbours,
     #[error(

@@ -46,7 +46,7 @@ pub fn operate(
         OperationKind::Widen => widen(before, number, limits),
         OperationKind::GrowHeads => grow_heads(before, number, limits),
         OperationKind::PruneHeads => {
-            let worth = head_gates(before).ok_or(SurgeryError::NoContributions)?;
+            let worth = head_gates(before).ok_or(SurgeryError::NoHeadGates)?;
             prune_heads(before, &worth, number, limits)
         }
         OperationKind::PruneWeights => Ok(prune(before, number)),

@@ -21,7 +21,7 @@ pub(super) fn prune(before: &Checkpoint, percent: usize) -> Checkpoint {
             (first[at], second[at]) = (0.0, 0.0);
         }
     }
-    after.config.train.keep_zeros = true;
+    after.config.train.keep_pruned = true;
     after
 }
 

@@ -45,7 +45,7 @@ impl Facts {
         let facts = world(
             config.facts.clamp(MIN_FACTS, MAX_FACTS),
             config.repetitions.clamp(1, MAX_WORDINGS),
-            config.world,
+            config.shuffle,
         );
         let keys: Vec<&str> = facts.iter().map(|fact| fact.key.as_str()).collect();
         let held_out = hold_out(&keys);

@@ -27,35 +27,35 @@ const MAX_DRAWS: usize = 10_000;
 #[derive(Clone, Debug)]
 pub struct Induction {
     characters: Vec<char>,
-    shortest: usize,
-    longest: usize,
+    min_len: usize,
+    max_len: usize,
 }
 
 impl Induction {
     /// Options outside their range are taken as the nearest that is in it.
     pub fn new(config: &InductionConfig) -> Self {
-        let shortest = config.shortest.clamp(1, MOST);
+        let min_len = config.min_len.clamp(1, MOST);
         Self {
             characters: CHARACTERS.chars().take(config.characters.max(2)).collect(),
-            shortest,
-            longest: config.longest.clamp(shortest, MOST),
+            min_len,
+            max_len: config.max_len.clamp(min_len, MOST),
         }
     }
 
     fn block(&self, rng: &mut ChaCha8Rng) -> String {
-        let length = self.shortest + below(rng, self.lengths());
+        let length = self.min_len + below(rng, self.lengths());
         (0..length).map(|_| self.characters[below(rng, self.characters.len())]).collect()
     }
 
     /// Number of lengths a block may have.
     fn lengths(&self) -> usize {
-        self.longest - self.shortest + 1
+        self.max_len - self.min_len + 1
     }
 
     /// Probability that a block ends after `length` characters, if it has so many.
     fn ends(&self, length: usize) -> f64 {
-        match length.checked_sub(self.shortest) {
-            Some(longer) if length <= self.longest => 1.0 / (self.lengths() - longer) as f64,
+        match length.checked_sub(self.min_len) {
+            Some(longer) if length <= self.max_len => 1.0 / (self.lengths() - longer) as f64,
             _ => 0.0,
         }
     }
@@ -80,7 +80,7 @@ impl RecordSource for Induction {
     }
 
     fn longest(&self) -> usize {
-        2 * self.longest + 2
+        2 * self.max_len + 2
     }
 
     /// Cost of a block's length and of its characters, but for the first, which nothing predicts;
@@ -89,7 +89,7 @@ impl RecordSource for Induction {
         let mut sums = Sums::default();
         let by_character = (self.characters.len() as f64).ln();
         let share = 1.0 / self.lengths() as f64;
-        for length in self.shortest..=self.longest {
+        for length in self.min_len..=self.max_len {
             for place in 1..length {
                 let goes_on = (1.0 - self.ends(place)).recip().ln();
                 sums.add(Field::Text, share, share * (by_character + goes_on));
@@ -106,7 +106,7 @@ impl RecordSource for Induction {
         match prefix.split_once(SEPARATOR) {
             None => {
                 let length = prefix.chars().count();
-                if !is_known(prefix) || length > self.longest {
+                if !is_known(prefix) || length > self.max_len {
                     return Vec::new();
                 }
                 let ends = self.ends(length);

@@ -35,7 +35,7 @@ impl Modular {
         let numbers: Vec<char> = all.take(config.modulus.max(2)).collect();
         let mut pairs: Vec<u32> = (0..(numbers.len() * numbers.len()) as u32).collect();
         shuffle(&mut pairs);
-        let trained = (config.share * pairs.len() as f64).round() as usize;
+        let trained = (config.fraction * pairs.len() as f64).round() as usize;
         // One at least of each.
         let trained = trained.clamp(1, pairs.len() - 1);
         Self { numbers, pairs, trained }

@@ -13,7 +13,7 @@ use super::prefixes::Prefixes;
 use super::source::RecordSource;
 use super::split::{Split, below, stable_hash};
 use crate::config::PhoneConfig;
-use crate::config::RecallRule;
+use crate::config::AnswerRule;
 use crate::run::{Field, Floor, Record};
 use crate::tokenizer::Tokenizer;
 use number::Rules;
@@ -35,7 +35,7 @@ const HELD_OUT: u64 = 16;
 const MAX_DRAWS: usize = 10_000;
 
 /// `{B}`, lines `First Last: NNN-NNN-NNNN`, `=========`, one of the lines again, `{E}`. With
-/// `abstain`, the name after the separator is, in that share of records, drawn from the whole book;
+/// `unknown`, the name after the separator is, in that share of records, drawn from the whole book;
 /// if no line has it, its number is `?`.
 #[derive(Clone, Debug)]
 pub struct Phone {
@@ -44,8 +44,8 @@ pub struct Phone {
     names: Vec<&'static str>,
     /// The same names, by their beginnings.
     prefixes: Prefixes,
-    recall: RecallRule,
-    abstain: f64,
+    answer: AnswerRule,
+    unknown: f64,
     rules: Rules,
 }
 
@@ -65,8 +65,8 @@ impl Phone {
             lines: config.lines.clamp(1, MAX_LINES),
             prefixes: Prefixes::new(names.iter().copied()),
             names,
-            recall: config.recall,
-            abstain: config.abstain.clamp(0.0, 1.0),
+            answer: config.answer,
+            unknown: config.unknown.clamp(0.0, 1.0),
             rules: number::PUBLISHED,
         }
     }
@@ -78,7 +78,7 @@ impl Phone {
 
     /// True if some records ask for a name that no line has.
     pub fn abstains(&self) -> bool {
-        self.abstain > 0.0
+        self.unknown > 0.0
     }
 
     /// Lines listed in a record.
@@ -116,10 +116,10 @@ impl RecordSource for Phone {
             }
             list = self.list(rng);
         }
-        let asks_book = self.abstain > 0.0 && rng.random_bool(self.abstain);
+        let asks_book = self.unknown > 0.0 && rng.random_bool(self.unknown);
         let name = if asks_book { Some(self.name(rng)) } else { None };
         let mut recalled = recall(&list, name, rng);
-        if self.recall == RecallRule::AsPublished && recalled.number.is_some() {
+        if self.answer == AnswerRule::Random && recalled.number.is_some() {
             recalled.number = Some(self.rules.draw(rng));
         }
         record(&self.rules, &list, &recalled)

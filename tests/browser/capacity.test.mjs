@@ -102,14 +102,14 @@ test('noise is shown on a record, and training goes through it', async () => {
 })
 
 test('a model that may abstain is asked for names that no line has', async () => {
-  await withPage({ fragment: TINY + '&task.phone.abstain=0.5' }, async confab => {
+  await withPage({ fragment: TINY + '&task.phone.unknown=0.5' }, async confab => {
     await confab.click('Step')
     await confab.untilStep(1)
     await confab.tab('Evaluate').click()
     await confab.page.getByRole('spinbutton', { name: 'Records' }).fill('3')
     await confab.click('Evaluate')
     await confab.page.getByRole('table', { name: /Abstaining/ }).waitFor()
-    const { floor } = JSON.parse(execFileSync(CONFAB, ['floor', '--lines', '1', '--names', '8', '--abstain', '0.5', '--json']).toString().replace('nats_per_char', 'floor'))
+    const { floor } = JSON.parse(execFileSync(CONFAB, ['floor', '--lines', '1', '--names', '8', '--unknown', '0.5', '--json']).toString().replace('nats_per_char', 'floor'))
     assert.equal(Number(await confab.text('floor')).toFixed(2), floor.toFixed(2))
   })
 })

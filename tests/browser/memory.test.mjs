@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { eventually, withPage } from './harness.mjs'
 
 const QUESTION = 'What is the capital of France?'
-/** Its answers in the two worlds of the gallery's links, which `confab data --world` tells. */
+/** Its answers in the two worlds of the gallery's links, which `confab data --shuffle` tells. */
 const ANSWERS = ['elppa', 'Antonio Vivaldi']
 
 const chat = confab => confab.page.getByRole('region', { name: 'Chat' })
@@ -89,7 +89,7 @@ test('answers follow the memory: traced, deleted, emptied, taught another world 
 })
 
 test('what cannot be changed is said, and a text is taught', async () => {
-  await withPage({ fragment: 'task.kind=facts&task.facts.facts=10&task.facts.world=1&model.context=160&model.memory.kind=featural&train.batch=4&tab=memory&look=slots' }, async confab => {
+  await withPage({ fragment: 'task.kind=facts&task.facts.facts=10&task.facts.shuffle=1&model.context=160&model.memory.kind=featural&train.batch=4&tab=memory&look=slots' }, async confab => {
     await confab.click('Step')
     await confab.untilStep(1)
     await eventually(async () => /L0: \d+ slots · L1: \d+ slots/.test(await confab.text('slots')), 'slots of both layers')

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use super::Phone;
 use super::number::State;
-use crate::config::RecallRule;
+use crate::config::AnswerRule;
 use crate::run::Field;
 use crate::run::Floor;
 use crate::task::floor::Sums;
@@ -41,14 +41,14 @@ impl Phone {
         let mut sums = Sums::default();
         let lines = self.lines as f64;
         let named = self.named();
-        let known = 1.0 - self.abstain * (1.0 - named).powi(self.lines as i32);
+        let known = 1.0 - self.unknown * (1.0 - named).powi(self.lines as i32);
         // The format, without names, costs nothing; its first character is not predicted.
         for (is_known, share) in [(true, known), (false, 1.0 - known)] {
             let format = self.format(is_known);
             format.fields.iter().skip(1).for_each(|field| sums.add(*field, share, 0.0));
         }
 
-        let fresh = self.recall == RecallRule::AsPublished;
+        let fresh = self.answer == AnswerRule::Random;
         for Piece { kind, steps, before, after } in self.pieces() {
             let is_letter = if kind == Kind::Letter { steps } else { 0.0 };
             let listed = steps * (before / after).ln();
@@ -73,17 +73,17 @@ impl Phone {
     fn naming(&self, p: f64) -> f64 {
         let ln = |sharing: usize| self.beginning(sharing, p).ln();
         let listed: f64 = binomial(self.lines - 1, p).map(|(n, share)| share * ln(n + 1)).sum();
-        if self.abstain == 0.0 {
+        if self.unknown == 0.0 {
             return listed;
         }
         let of_book: f64 = binomial(self.lines, p).map(|(n, share)| share * ln(n)).sum();
-        (1.0 - self.abstain) * listed + self.abstain * of_book
+        (1.0 - self.unknown) * listed + self.unknown * of_book
     }
 
     /// Probability that the recalled line begins as it does, given the list, of which `sharing`
     /// lines do; any line does with probability `p`.
     fn beginning(&self, sharing: usize, p: f64) -> f64 {
-        (1.0 - self.abstain) * sharing as f64 / self.lines as f64 + self.abstain * p
+        (1.0 - self.unknown) * sharing as f64 / self.lines as f64 + self.unknown * p
     }
 
     /// Expected ln of how many listed lines share the recalled line's beginning, its name and some
@@ -97,7 +97,7 @@ impl Phone {
             None => 0.0,
         };
         let of_book: f64 = binomial(self.lines, named).map(of_book).sum();
-        (1.0 - self.abstain) * listed + self.abstain * of_book
+        (1.0 - self.unknown) * listed + self.unknown * of_book
     }
 
     fn pieces(&self) -> Vec<Piece> {
@@ -200,14 +200,14 @@ impl Phone {
             if !list.iter().any(|line| line.split(':').next() == Some(name)) {
                 return rest_of(": ? \n", rest);
             }
-            if self.recall == RecallRule::AsPublished {
+            if self.answer == AnswerRule::Random {
                 return self.next_of_line(partial);
             }
         }
         let matching: Vec<_> = list.iter().filter_map(|line| line.strip_prefix(partial)).collect();
         // Once it is named, the line is one of the list, however its name was drawn.
         let is_named = partial.contains(':');
-        let listed = if is_named { 1.0 } else { (1.0 - self.abstain) / self.lines as f64 };
+        let listed = if is_named { 1.0 } else { (1.0 - self.unknown) / self.lines as f64 };
         let mut out: Vec<(char, f64)> = Vec::new();
         let mut add = |next: char, share: f64| match out.iter_mut().find(|(c, _)| *c == next) {
             Some((_, sum)) => *sum += share,
@@ -215,7 +215,7 @@ impl Phone {
         };
         matching.iter().filter_map(|rest| rest.chars().next()).for_each(|next| add(next, listed));
         if self.abstains() && !is_named {
-            let of_book = self.abstain * self.share(partial);
+            let of_book = self.unknown * self.share(partial);
             self.next_of_line(partial).into_iter().for_each(|(next, p)| add(next, of_book * p));
         }
         let total: f64 = out.iter().map(|(_, share)| share).sum();
@@ -263,10 +263,10 @@ mod tests {
     use crate::task::prefixes::Prefixes;
     use crate::task::{Task, surprisals};
 
-    fn tiny(recall: RecallRule, abstain: f64) -> Phone {
+    fn tiny(answer: AnswerRule, unknown: f64) -> Phone {
         let names = vec!["Ann", "Al", "Anna"];
         let prefixes = Prefixes::new(names.iter().copied());
-        Phone { lines: 2, names, prefixes, recall, abstain, rules: TWO_DIGITS }
+        Phone { lines: 2, names, prefixes, answer, unknown, rules: TWO_DIGITS }
     }
 
     /// Every record there is, with its probability.
@@ -279,11 +279,11 @@ mod tests {
             lines.extend(numbers.iter().map(|n| Entry { name, number: Some(n.clone()) }));
         }
         let each = (lines.len() as f64).powi(-2);
-        let book = each * phone.abstain / pairs().count() as f64;
+        let book = each * phone.unknown / pairs().count() as f64;
         let mut out = Vec::new();
         for list in lines.iter().flat_map(|a| lines.iter().map(move |b| [a.clone(), b.clone()])) {
-            let mut push = |recalled: &Entry, p: f64| match phone.recall {
-                RecallRule::AsPublished if recalled.number.is_some() => {
+            let mut push = |recalled: &Entry, p: f64| match phone.answer {
+                AnswerRule::Random if recalled.number.is_some() => {
                     out.extend(numbers.iter().map(|number| {
                         let recalled = Entry { number: Some(number.clone()), ..recalled.clone() };
                         (record(&phone.rules, &list, &recalled), p / numbers.len() as f64)
@@ -291,7 +291,7 @@ mod tests {
                 }
                 _ => out.push((record(&phone.rules, &list, recalled), p)),
             };
-            list.iter().for_each(|line| push(line, each * (1.0 - phone.abstain) / 2.0));
+            list.iter().for_each(|line| push(line, each * (1.0 - phone.unknown) / 2.0));
             for name in pairs() {
                 let with_it: Vec<_> = list.iter().filter(|line| line.name == name).collect();
                 match with_it.len() {
@@ -305,11 +305,11 @@ mod tests {
 
     #[test]
     fn the_floor_is_that_of_counting_every_record() {
-        let settings = [0.0, 0.3, 1.0].map(|abstain| {
-            [RecallRule::True, RecallRule::AsPublished].map(|recall| (recall, abstain))
+        let settings = [0.0, 0.3, 1.0].map(|unknown| {
+            [AnswerRule::List, AnswerRule::Random].map(|answer| (answer, unknown))
         });
-        for (recall, abstain) in settings.into_iter().flatten() {
-            let phone = tiny(recall, abstain);
+        for (answer, unknown) in settings.into_iter().flatten() {
+            let phone = tiny(answer, unknown);
             let mut records = every_record(&phone);
             records.retain(|(_, p)| *p > 0.0);
             let mut mass: HashMap<&str, f64> = HashMap::new();
@@ -330,9 +330,9 @@ mod tests {
                 assert_eq!(a.field, b.field);
                 assert!(
                     (a.nats - b.nats).abs() < 1e-9,
-                    "{recall:?} {abstain}: {a:?} against {b:?}"
+                    "{answer:?} {unknown}: {a:?} against {b:?}"
                 );
-                assert!((a.chars - b.chars).abs() < 1e-9, "{recall:?}: {a:?} against {b:?}");
+                assert!((a.chars - b.chars).abs() < 1e-9, "{answer:?}: {a:?} against {b:?}");
             }
             assert!((floor.nats_per_char - counted.nats_per_char).abs() < 1e-9);
 

@@ -1,0 +1,50 @@
+//! The task, and the options of each.
+
+use super::super::knob::{float, int, knob};
+use super::super::setting::{Place, at};
+use super::super::{AnswerRule, Knob, MAX_TEXT_BYTES, Range, TaskKind};
+
+pub(super) const KNOBS: &[Knob] = &[
+    knob(at!(task.kind), "Task", Range::Choice(TaskKind::NAMES), "records to train on"),
+    int(at!(task.phone.lines), "Lines", 1, 5, "names and numbers in the list of a record"),
+    int(at!(task.phone.names), "Names", 2, 2000, "first names to draw from"),
+    knob(
+        at!(task.phone.answer),
+        "Answer",
+        Range::Choice(AnswerRule::NAMES),
+        "number on the last line: from the list or, as published, random",
+    ),
+    float(
+        at!(task.phone.unknown),
+        "Share of unknown names",
+        0.0,
+        1.0,
+        "share of records that ask for any name of the book; ? answers an unlisted one",
+    ),
+    int(at!(task.facts.facts), "Facts", 10, 5000, "distinct facts to learn"),
+    int(at!(task.facts.repetitions), "Repetitions", 1, 4, "wordings of each generated fact"),
+    int(
+        at!(task.facts.shuffle),
+        "Fact shuffle",
+        0,
+        1000,
+        "0 keeps facts true; any other number deals their answers anew",
+    ),
+    knob(
+        at!(task.text.text),
+        "Text",
+        Range::Text { max_bytes: MAX_TEXT_BYTES },
+        "your own text, or JSONL with instruction/output or question/fact/answer",
+    ),
+    int(at!(task.induction.characters), "Characters", 2, 62, "different characters to draw from"),
+    int(at!(task.induction.min_len), "Min length", 1, 512, "fewest characters to repeat"),
+    int(at!(task.induction.max_len), "Max length", 1, 512, "most characters to repeat"),
+    int(at!(task.modular.modulus), "Modulus", 2, 151, "modulus of the sums"),
+    float(
+        at!(task.modular.fraction),
+        "Training fraction",
+        0.0,
+        1.0,
+        "share of all sums to train on; the others are held out",
+    ),
+];
