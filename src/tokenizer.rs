@@ -47,15 +47,10 @@ fn is_none(memory_tokens: &usize) -> bool {
 
 /// A character that no token begins with.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the character {found:?} is not in this model's alphabet: {alphabet}")]
+#[error("this model has never seen “{}”", .found.escape_debug())]
 pub struct UnknownCharacter {
     pub found: char,
-    /// The alphabet, or its beginning if it is long.
-    pub alphabet: String,
 }
-
-/// Most tokens listed in an error.
-const MOST_TOLD: usize = 4096;
 
 impl Tokenizer {
     /// Tokenizer of the distinct characters of `alphabet`, sorted.
@@ -140,7 +135,7 @@ impl Tokenizer {
             let ends = (found.len_utf8()..=most).rev().filter(|end| rest.is_char_boundary(*end));
             let mut fitting = ends.filter_map(|end| Some((end, self.find(&rest[..end])?)));
             let Some((end, id)) = fitting.next() else {
-                return Err(UnknownCharacter { found, alphabet: self.describe() });
+                return Err(UnknownCharacter { found });
             };
             ids.push(id);
             rest = &rest[end..];
@@ -165,11 +160,6 @@ impl Tokenizer {
     fn find(&self, text: &str) -> Option<u32> {
         let by_text = |id: &u32| self.tokens[*id as usize].as_str().cmp(text);
         self.by_text.binary_search_by(by_text).ok().map(|place| self.by_text[place])
-    }
-
-    fn describe(&self) -> String {
-        let told = self.text_tokens().iter().take(MOST_TOLD).map(String::as_str);
-        if self.is_alphabet { told.collect() } else { told.collect::<Vec<_>>().join(" ") }
     }
 }
 

@@ -80,5 +80,5 @@ fn a_damaged_number_of_memory_tokens_takes_no_memory() {
 fn unknown_characters_are_named() {
     let error = Tokenizer::new("abc").encode("ab\u{2603}x").unwrap_err();
     assert_eq!(error.found, '\u{2603}');
-    assert_eq!(error.to_string(), "the character '\u{2603}' is not in this model's alphabet: abc");
+    assert_eq!(error.to_string(), "this model has never seen “\u{2603}”");
 }

@@ -59,7 +59,7 @@ pub static GALLERY: &[Exhibit] = &[
         text: Cow::Borrowed(
             "Two layers of attention alone have learnt to repeat random characters. In the head scores, \
                L0H0 looks at the character before, and three heads of the second layer at what followed \
-               it last time. Press Reset and Train to watch them come.",
+               it last time. Press New run and Train to watch them come.",
         ),
         name: Cow::Borrowed("induction-heads"),
         open: Cow::Borrowed("tab=circuits&look=heads"),
@@ -87,7 +87,7 @@ pub static GALLERY: &[Exhibit] = &[
         text: Cow::Borrowed(
             "Each part is knocked out in turn; beside it stands what it adds directly. At a name’s first \
                letter, head L2H2 adds little by itself, yet nearly all is lost without it: later parts \
-               pass its work on. Scale parts yourself under Changes.",
+               pass its work on. Scale parts yourself under Ablations.",
         ),
         name: Cow::Borrowed("recall"),
         open: Cow::Borrowed("tab=change&look=knockouts"),
@@ -154,8 +154,8 @@ pub static GALLERY: &[Exhibit] = &[
     Exhibit {
         title: Cow::Borrowed("Another world, the same weights"),
         text: Cow::Borrowed(
-            "After the link before: put its memory aside, Empty it and press Train on. Only the memory \
-               learns another world now. Swap the first one in, and the answers are the first world’s.",
+            "After the link before: Save snapshot, Clear memory, Train from these weights. Only the memory \
+               learns another world now. Restore the snapshot, and the answers are the first world’s.",
         ),
         name: Cow::Borrowed(""),
         open: Cow::Borrowed(concat!(

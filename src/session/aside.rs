@@ -20,7 +20,7 @@ impl Aside {
             self.0.push((name, bank));
         } else {
             return Err(format!(
-                "{MOST_ASIDE} memories are put aside already; use the name of one of them"
+                "{MOST_ASIDE} snapshots are kept already; use the name of one of them"
             ));
         }
         Ok(())

@@ -22,7 +22,7 @@ impl<E: Fn(Event)> Session<E> {
                 let put = self.aside.put(name, before);
                 self.report_memory();
                 return put.unwrap_or_else(|error| {
-                    self.notice(format!("It was not put aside: {error}."))
+                    self.notice(format!("No snapshot was saved: {error}."))
                 });
             }
             MemoryChange::Teach(text) => self.teach(&text).await,
@@ -61,7 +61,7 @@ impl<E: Fn(Event)> Session<E> {
         let Some(trainer) = &mut self.trainer else { return Ok(()) };
         let found = self.aside.0.iter().find(|(kept, _)| kept == name);
         trainer.learner.model.bank =
-            found.ok_or(format!("nothing is put aside as “{name}”"))?.1.clone();
+            found.ok_or(format!("there is no snapshot “{name}”"))?.1.clone();
         Ok(())
     }
 

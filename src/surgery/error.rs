@@ -43,7 +43,7 @@ pub enum SurgeryError {
     NoHeadGates,
     #[error(
         "no weights of step {asked} of a model of this size are at hand; the page keeps some sixty steps of \
-         a run, those that “Look at” goes back to, and at the terminal `--past` names a checkpoint of that step"
+         a run, those under “Checkpoint”, and at the terminal `--past` names a checkpoint of that step"
     )]
     NoPast { asked: usize },
     #[error(

@@ -50,11 +50,11 @@ test('a character that is written after others keeps to its budget', async () =>
   const large = 'model.n_layers=2&model.d_model=640&model.n_heads=10&train.batch=1'
   const options = { fragment: `${TINY}&${large}&${QUIET}`, device: 'webgpu', worker: COUNT_CALLS }
   await withPage(options, async confab => {
-    await confab.click('Reset')
+    await confab.click('New run')
     await confab.untilDevice(/WebGPU/, SLOW)
     const worker = confab.page.workers()[0]
     await worker.evaluate(() => { self.reads.length = 0 })
-    await confab.click('Sample')
+    await confab.click('Generate')
     const reads = async () => (await worker.evaluate(() => self.reads)).filter(read => read.dispatches > 0)
     await eventually(async () => (await reads()).length > 30, 'characters', SLOW, () => confab.describe())
     const later = (await reads()).slice(2) // after the prompt

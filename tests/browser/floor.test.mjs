@@ -12,7 +12,7 @@ async function floorAtTerminal(fragment) {
   return JSON.parse(stdout)
 }
 
-/** The Fields table, by field: floor, training, validation, excess. */
+/** The table Loss by part, by field: floor, training, validation, excess. */
 async function readFields(confab) {
   await confab.output('fields').locator('tbody tr').first().waitFor()
   const rows = await confab.output('fields').locator('tbody tr').all()
@@ -34,7 +34,7 @@ test('the floor is the terminal\'s, in all and by field', async () => {
       assert(Math.abs(fields[field].floor - nats / chars) < 1e-3, `${field}: ${fields[field].floor}`)
     }
     assert.equal(fields.marker.floor, 0)
-    await confab.page.getByRole('img', { name: /Loss by step/ }).getByText('floor').waitFor()
+    await confab.page.getByRole('img', { name: /Loss by step/ }).getByText('best possible').waitFor()
   })
 })
 
@@ -59,11 +59,11 @@ test('each character of a prompt shows its cost beside its floor', async () => {
     await confab.page.getByRole('textbox', { name: 'Prompt' }).fill('{B}\nZ')
     await confab.click('Step')
     await confab.tab('Probabilities').click()
-    const given = confab.page.getByRole('listbox', { name: 'Characters given' }).getByRole('option')
+    const given = confab.page.getByRole('listbox', { name: 'Prompt tokens' }).getByRole('option')
     await eventually(async () => await given.count() === 5, 'the prompt\'s characters')
     const titles = await Promise.all((await given.all()).map(chip => chip.getAttribute('title')))
-    for (const title of titles.slice(0, 3)) assert.match(title, /at least 0\.00 had to be paid/)
-    assert.match(titles[3], /never writes/, 'none of the eight names begins with Z')
+    for (const title of titles.slice(0, 3)) assert.match(title, /; 0\.00 unavoidable/)
+    assert.match(titles[3], /never written/, 'none of the eight names begins with Z')
     assert.equal(titles[4], null, 'what is to come has no cost yet')
   })
 })

@@ -166,18 +166,18 @@ export class Confab {
     return [...await Promise.all(shown), ...this.errors].join('; ')
   }
 
-  /** Clicks Save checkpoint and reads the file. */
+  /** Clicks Save model and reads the file. */
   async saveCheckpoint() {
     const download = this.page.waitForEvent('download')
-    await this.click('Save checkpoint')
+    await this.click('Save model')
     const path = await (await download).path()
     return { name: (await download).suggestedFilename(), path, ...readCheckpoint(readFileSync(path)) }
   }
 
-  /** Chooses a file for Load checkpoint: a path, or `{ name, mimeType, buffer }`. */
+  /** Chooses a file for Open model: a path, or `{ name, mimeType, buffer }`. */
   async loadCheckpoint(file) {
     const chooser = this.page.waitForEvent('filechooser')
-    await this.click('Load checkpoint')
+    await this.click('Open model')
     await (await chooser).setFiles(file)
   }
 }

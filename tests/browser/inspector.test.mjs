@@ -31,7 +31,7 @@ async function weights(confab) {
 test('attention rows sum to 1, over the characters so far', async () => {
   await withPage({ fragment: TINY }, async confab => {
     await openTrained(confab, PROMPT)
-    await view(confab, 'Tokens: what one reads')
+    await view(confab, 'From this token')
     const tokens = confab.page.getByRole('application', { name: /^Tokens/ })
     for (const head of ['L0H0', 'L0H1', 'L1H0', 'L1H1']) {
       await confab.button(head).click()
@@ -47,7 +47,7 @@ test('attention rows sum to 1, over the characters so far', async () => {
       }
       await tokens.locator('[data-at="0"]').click() // lets it go
     }
-    await view(confab, 'Tokens: what reads one')
+    await view(confab, 'To this token')
     await tokens.locator('[data-at="3"]').click()
     await confab.page.getByText(/at 3 is read by/).waitFor()
     assert.equal((await weights(confab)).length, PROMPT.length - 3, 'it is read from its own place on')
@@ -104,7 +104,7 @@ test('the inspected prompt is traced anew while training', async () => {
   await withPage({ fragment: TINY + '&train.steps=100000' }, async confab => {
     await confab.page.getByRole('textbox', { name: 'Prompt' }).fill(PROMPT)
     await confab.click('Train')
-    await view(confab, 'Tokens: what one reads')
+    await view(confab, 'From this token')
     const read = async () => (await weights(confab)).join()
     await eventually(async () => await read() !== '', 'a first trace')
     const first = await read()
@@ -118,7 +118,7 @@ test('earlier steps are looked at, and held against others', async () => {
     await confab.page.getByRole('textbox', { name: 'Prompt' }).fill(PROMPT)
     await confab.click('Train')
     await confab.untilStep(128)
-    await view(confab, 'Tokens: what one reads')
+    await view(confab, 'From this token')
     const newest = (await weights(confab)).join()
     const slider = confab.page.getByRole('slider', { name: 'Checkpoint' })
     await slider.focus()
@@ -141,7 +141,7 @@ test('earlier steps are looked at, and held against others', async () => {
     await confab.combobox('Compare with').selectOption('step 0')
     await eventually(async () => /^step 128, compared with step 0$/.test(await confab.text('look-step')), 'both steps')
     await confab.page.getByRole('heading', { name: /· less step 0$/ }).waitFor()
-    await confab.click('Reset')
+    await confab.click('New run')
     await confab.click('Step')
     await confab.untilStep(1)
     await confab.combobox('Compare with').selectOption({ index: 1 })
@@ -178,7 +178,7 @@ test('probabilities are ordered, and no more than one', async () => {
     await openTrained(confab, PROMPT)
     await confab.tab('Probabilities').click()
     const table = confab.output('probabilities')
-    const given = confab.page.getByRole('listbox', { name: 'Characters given' }).getByRole('option')
+    const given = confab.page.getByRole('listbox', { name: 'Prompt tokens' }).getByRole('option')
     assert.equal(await given.count(), PROMPT.length)
     for (const character of await given.all()) {
       await character.click()
@@ -210,7 +210,7 @@ test('temperature, seed and colours change what is told of a prompt', async () =
     await confab.page.getByRole('slider', { name: 'Temperature' }).fill('0')
     await eventually(async () => (await shares()).length === 1, 'the likeliest alone')
     assert.match(await confab.text('drawing'), /entropy 0\.000 nats; seed \d+ draws “/)
-    const chips = confab.page.getByRole('listbox', { name: 'Characters given' }).getByRole('option')
+    const chips = confab.page.getByRole('listbox', { name: 'Prompt tokens' }).getByRole('option')
     const shade = async () => (await chips.evaluateAll(all => all.map(chip => chip.style.getPropertyValue('--doubt')))).join()
     const surprise = await shade()
     await confab.combobox('Colour by').selectOption('entropy')
@@ -225,7 +225,7 @@ test('a greedy sample is the same each time, a warm one is the seed\'s', async (
     const sample = async (temperature, seed) => {
       await page.getByLabel('Temperature').fill(temperature)
       await page.getByLabel('Seed for samples').fill(seed)
-      await confab.click('Sample')
+      await confab.click('Generate')
       // It has ended when it has not grown for a second.
       let text = '', since = Date.now()
       await eventually(async () => {

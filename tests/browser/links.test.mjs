@@ -103,7 +103,7 @@ test('a link of the gallery opens its trained model, and training starts anew fr
     await eventually(async () => await confab.text('look-step') === 'step 1,500', 'its heads, trained')
     await confab.page.getByRole('heading', { name: /What heads look for/ }).waitFor()
     await confab.combobox('Device').selectOption('cpu')
-    await confab.click('Reset')
+    await confab.click('New run')
     await confab.click('Step')
     await confab.untilStep(1)
   })

@@ -23,10 +23,10 @@ for (const [width, height] of [[1440, 1000], [390, 844]]) {
       await confab.page.getByText('Gallery', { exact: true }).click()
       await confab.click('Train')
       await confab.untilStep(50)
-      await confab.click('Sample')
+      await confab.click('Generate')
       await confab.page.waitForTimeout(3000)
       await picture('attention')
-      for (const [view, name] of [['Lines', 'lines'], ['Tokens: what one reads', 'tokens']]) {
+      for (const [view, name] of [['Lines', 'lines'], ['From this token', 'tokens']]) {
         await confab.combobox('View').selectOption(view)
         await confab.page.waitForTimeout(500)
         await picture(name)

@@ -15,7 +15,7 @@ const box = (confab, name) => confab.page.getByRole('textbox', { name, exact: tr
 async function ask(confab) {
   const turns = chat(confab).getByRole('listitem')
   const before = await turns.count()
-  await box(confab, 'Say').fill(QUESTION)
+  await box(confab, 'Question').fill(QUESTION)
   await confab.click('Send')
   await eventually(async () => await turns.count() > before, 'an answer', 30_000, () => confab.describe())
   const turn = await turns.last().locator('.mono').innerText()
@@ -53,8 +53,8 @@ test('answers follow the memory: traced, deleted, emptied, taught another world 
     await cells.filter({ hasText: /^step \d+, record \d+$/ }).first().waitFor()
 
     await box(confab, 'Name').fill('first world')
-    await confab.click('Put aside')
-    const options = confab.combobox('Put aside').locator('option')
+    await confab.click('Save snapshot')
+    const options = confab.combobox('Snapshot').locator('option')
     await eventually(async () => (await options.allInnerTexts()).includes('first world'), 'the memory aside')
     const before = weights(await confab.saveCheckpoint())
 
@@ -67,21 +67,21 @@ test('answers follow the memory: traced, deleted, emptied, taught another world 
     assert.notEqual(await ask(confab), ANSWERS[0])
 
     // Another world, learned by the memory alone.
-    await confab.click('Empty')
+    await confab.click('Clear memory')
     await confab.untilNotice(/deleted: \d+/)
     await follow(confab, 'Another world, the same weights')
-    await eventually(async () => await box(confab, 'World').inputValue() === '2', 'the knobs of the other world')
-    await confab.click('Train on')
+    await eventually(async () => await box(confab, 'Fact shuffle').inputValue() === '2', 'the knobs of the other world')
+    await confab.click('Train from these weights')
     await eventually(async () => await confab.step() < 150, 'a new run')
     await confab.untilStep(150, 120_000)
     assert.equal(await ask(confab), ANSWERS[1])
     await box(confab, 'Name').fill('second world')
-    await confab.click('Put aside')
+    await confab.click('Save snapshot')
     await eventually(async () => (await options.allInnerTexts()).includes('second world'), 'the other memory aside')
 
     for (const [name, answer] of [['first world', ANSWERS[0]], ['second world', ANSWERS[1]]]) {
-      await confab.combobox('Put aside').selectOption(name)
-      await confab.click('Swap in')
+      await confab.combobox('Snapshot').selectOption(name)
+      await confab.click('Restore snapshot')
       await eventually(async () => await ask(confab) === answer, `the answer of the ${name}`)
     }
     assert.equal(weights(await confab.saveCheckpoint()), before)
@@ -96,12 +96,12 @@ test('what cannot be changed is said, and a text is taught', async () => {
     await box(confab, 'Slot numbers').fill('999999')
     await confab.click('Delete')
     await confab.untilNotice(/no such slot/)
-    await confab.click('Change')
-    await confab.untilNotice(/Name a slot/)
-    await box(confab, 'Say').fill('{B}Who? (Me.): Me{E}')
+    await confab.click('Copy')
+    await confab.untilNotice(/numbers of a slot/)
+    await box(confab, 'Question').fill('{B}Who? (Me.): Me{E}')
     await confab.click('Teach')
     await confab.untilNotice(/nats per character/)
-    await box(confab, 'Say').fill('日本')
+    await box(confab, 'Question').fill('日本')
     await confab.click('Teach')
     await confab.untilNotice(/not changed/)
     // A model without memories says how to get one.

@@ -55,7 +55,7 @@ test('a run that was paused is there after a reload, to the step', async () => {
   })
 })
 
-test('Save checkpoint gives a file that Load checkpoint goes on from', async () => {
+test('Save model gives a file that Open model goes on from', async () => {
   await withPage({ fragment: TINY }, async confab => {
     await clickSteps(confab, 3)
     const saved = await confab.saveCheckpoint()
@@ -114,10 +114,10 @@ test('a model from elsewhere is loaded from its files, looked into and writes', 
     await confab.tab('Logit lens').click()
     await confab.page.getByRole('heading', { name: 'The likeliest next character at each stage' }).waitFor()
     await confab.tab('Probabilities').click()
-    const given = confab.page.getByRole('listbox', { name: 'Characters given' }).getByRole('option')
+    const given = confab.page.getByRole('listbox', { name: 'Prompt tokens' }).getByRole('option')
     await eventually(async () => (await given.allInnerTexts()).join() === '·cat,·sat,next', 'tokens, not characters')
-    await confab.click('Sample')
-    const written = confab.page.getByRole('listbox', { name: 'Characters written' }).getByRole('option')
+    await confab.click('Generate')
+    const written = confab.page.getByRole('listbox', { name: 'Output tokens' }).getByRole('option')
     await eventually(async () => await written.count() > 3, 'what it writes')
     await confab.click('Train')
     await confab.untilNotice(/brought nothing to train on/)

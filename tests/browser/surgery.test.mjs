@@ -10,7 +10,7 @@ async function operate(confab, operation, number) {
   await confab.combobox('Operation').selectOption(operation)
   const box = confab.page.getByRole('textbox', { name: 'Number', exact: true })
   await box.fill(String(number))
-  await confab.click('Operate')
+  await confab.click('Apply')
 }
 
 async function untilTitle(confab, pattern) {

@@ -1,4 +1,4 @@
-// Train, Pause, Step and Reset, on the CPU.
+// Train, Pause, Step and New run, on the CPU.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -8,7 +8,7 @@ test('paints before the worker has loaded', async () => {
   await withPage({ open: false }, async confab => {
     await confab.page.context().route('**/worker_loader.js', () => {}) // never answered
     await confab.open('', null)
-    for (const name of ['Train', 'Pause', 'Step', 'Reset', 'Share', 'Save checkpoint', 'Load checkpoint', 'Sample']) {
+    for (const name of ['Train', 'Pause', 'Step', 'New run', 'Share', 'Save model', 'Open model', 'Generate']) {
       assert(await confab.button(name).isVisible(), `${name} is not on the page`)
     }
     assert.equal(await confab.combobox('Task').inputValue(), 'phone')
@@ -21,8 +21,8 @@ test('shows a trained example at once', async () => {
     await eventually(async () => await confab.loss() < 3, 'the loss of a trained model')
     await confab.page.getByRole('tabpanel').getByText('L0H0').first().waitFor()
 
-    await confab.click('Use its settings')
-    assert.equal(await confab.page.getByRole('textbox', { name: 'Width', exact: true }).inputValue(), '64')
+    await confab.click('Copy these settings')
+    assert.equal(await confab.page.getByRole('textbox', { name: 'Width (d_model)', exact: true }).inputValue(), '64')
     assert.equal(await confab.combobox('Preset').inputValue(), '', 'it is of no preset')
   })
 })
@@ -57,14 +57,14 @@ test('Pause stops and Train goes on', async () => {
   })
 })
 
-test('Step makes one step, Reset goes back to none', async () => {
+test('Step makes one step, New run goes back to none', async () => {
   await withPage({ fragment: TINY }, async confab => {
     for (const step of [1, 2, 3]) {
       await confab.click('Step')
       await confab.untilStep(step)
       assert.equal(await confab.step(), step)
     }
-    await confab.click('Reset')
+    await confab.click('New run')
     await eventually(async () => await confab.step() === 0, 'step 0')
   })
 })
@@ -72,7 +72,7 @@ test('Step makes one step, Reset goes back to none', async () => {
 test('the same seed gives the same losses, another seed others', async () => {
   await withPage({ fragment: TINY }, async confab => {
     const losses = async () => {
-      await confab.click('Reset')
+      await confab.click('New run')
       await eventually(async () => await confab.step() === 0, 'step 0')
       for (const step of [1, 2, 3]) {
         await confab.click('Step')
@@ -106,7 +106,7 @@ test('a run that cannot be run is refused by a sentence that names the knob', as
   const refusals = [
     ['Heads', { Heads: '3' }, /Heads/],
     ['Context', { Context: '16' }, /Context/],
-    ['Batch', { Layers: '48', Width: '2048', Batch: '4096', Context: '2048' }, /Batch/],
+    ['Batch size', { Layers: '48', 'Width (d_model)': '2048', 'Batch size': '4096', Context: '2048' }, /Batch size/],
     ['Learning rate', { 'Learning rate': 'fast' }, /Learning rate/],
   ]
   for (const [what, knobs, pattern] of refusals) {
@@ -123,7 +123,7 @@ test('the presets up to 207k train on the CPU with their own batch', async () =>
   await withPage({ fragment: 'task.kind=facts&train.val_batches=1' }, async confab => {
     for (const preset of ['30k', '207k']) {
       await confab.combobox('Preset').selectOption(preset)
-      await confab.click('Reset')
+      await confab.click('New run')
       await eventually(async () => await confab.step() === 0, 'a new run')
       await confab.click('Step')
       await confab.untilStep(1)

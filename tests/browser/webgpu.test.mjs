@@ -59,7 +59,7 @@ test('WebGPU is chosen again after the CPU', async () => {
   await withPage({ fragment: TINY, device: null }, async confab => {
     for (const [device, name] of [['webgpu', /WebGPU/], ['cpu', /^CPU/], ['webgpu', /WebGPU/]]) {
       await confab.combobox('Device').selectOption(device)
-      await confab.click('Reset')
+      await confab.click('New run')
       await confab.untilDevice(name, SLOW)
     }
   })

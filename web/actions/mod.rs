@@ -81,7 +81,7 @@ impl Actions {
             model.as_ref().is_some_and(|model| model.config.task.is_unknown())
         });
         if is_finished && !is_unknown && !self.needs_build() {
-            let done = "This run has done its last step. Reset starts it again; \
+            let done = "This run has done its last step. New run starts it again; \
                         more Steps make a longer one.";
             return self.state.notify(done);
         }

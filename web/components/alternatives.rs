@@ -27,12 +27,12 @@ pub fn Bars() -> impl IntoView {
     };
     let heading = move || match (place.get(), picked()) {
         (Some(Inspected::Sampled(index)), Some(picked)) => {
-            format!("Written character {}: “{}”", index + 1, show_token(&picked))
+            format!("Output character {}: “{}”", index + 1, show_token(&picked))
         }
         (Some(Inspected::AfterPrompt(index)), Some(picked)) => {
-            format!("Given character {}: “{}”", index + 2, show_token(&picked))
+            format!("Prompt character {}: “{}”", index + 2, show_token(&picked))
         }
-        _ => "What comes next".to_owned(),
+        _ => "Next character".to_owned(),
     };
     let rows = move || {
         let picked = picked();

@@ -55,7 +55,7 @@ pub fn Attention() -> impl IntoView {
     view! {
         <Show when=move || shape.get().is_some() fallback=|| view! { <NoTrace/> }>
             <div class="attention-options">
-                {switch("Average by layer", move || is_averaged.get(), move |is_on| is_averaged.set(is_on))}
+                {switch("Mean over heads", move || is_averaged.get(), move |is_on| is_averaged.set(is_on))}
                 <Scale/>
             </div>
             <div class="tiles-box">{tiles}</div>

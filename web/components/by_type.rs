@@ -35,7 +35,7 @@ pub fn ByType(chosen: RwSignal<Head>) -> impl IntoView {
             </p>
             <div class="shares-box" inner_html=show_head(&report, shown)></div>
             <div inner_html=show_pattern(&report, shown)></div>
-            {switch("Most divergent first", move || is_ranked.get(), move |is_on| is_ranked.set(is_on))}
+            {switch("Most specialised first", move || is_ranked.get(), move |is_on| is_ranked.set(is_on))}
             <div class="ranking" role="group" aria-label="Heads by divergence">
                 {heads
                     .into_iter()
@@ -60,10 +60,10 @@ pub fn ByType(chosen: RwSignal<Head>) -> impl IntoView {
     view! {
         <div class="by-type">
             <div class="heading">
-                <h3>"By type"</h3>
+                <h3>"Average by token type"</h3>
                 {button(
                     "Average over 200 records",
-                    "averages every head's attention over two hundred held-out records",
+                    "averages every head's attention over 200 held-out records",
                     move || actions.average_attention(),
                 )}
             </div>

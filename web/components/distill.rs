@@ -30,7 +30,7 @@ pub fn Distill() -> impl IntoView {
             <p class="hint">
                 "A clone keeps the model’s weights, has memories in the place of these layers’ MLPs (of \
                  all, if none are named), and learns to predict what the model does. It then takes its \
-                 place; Undo under Surgery takes it back."
+                 place; Undo under Edit architecture takes it back."
             </p>
             <div class="controls lab">
                 {choice("Kind", kinds, move |place| kind.set(name(place)))}

@@ -39,7 +39,7 @@ pub fn Experiment() -> impl IntoView {
                 <div class="knobs">{list_knobs("model.")}</div>
             </details>
             <details open=state.knobs.with_untracked(|knobs| knobs.model.memory != MemoryConfig::default())>
-                <summary>"Memory of layers"</summary>
+                <summary>"External memory"</summary>
                 <div class="knobs">{list_knobs("model.memory.")}</div>
             </details>
             <details open=open>
@@ -47,7 +47,7 @@ pub fn Experiment() -> impl IntoView {
                 <div class="knobs">{list_knobs("train.")} {list_knobs("train.heads.")} {list_knobs("seed")}</div>
             </details>
             <details open=state.knobs.with_untracked(|knobs| knobs.noise != NoiseConfig::default())>
-                <summary>"Noise on what is read"</summary>
+                <summary>"Input noise"</summary>
                 <div class="knobs">{list_knobs("noise.")}</div>
                 <Preview/>
             </details>

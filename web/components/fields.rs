@@ -6,7 +6,7 @@ use crate::components::controls::live;
 use crate::runs::{group_digits, show_loss};
 use crate::state::use_state;
 
-/// Floor, losses and what is still to be learned, by field.
+/// Losses by field, and how far they are above the floor.
 #[component]
 pub fn Fields() -> impl IntoView {
     let state = use_state();
@@ -15,10 +15,10 @@ pub fn Fields() -> impl IntoView {
     });
     let hint = move || match floor.get() {
         Some(floor) if floor.by_heart => {
-            "Nats per character; excess in bits over the floor, in training: a held-out record \
-             cannot be known, and has no floor."
+            "Nats per character; bits above the floor, in training: a held-out record cannot be \
+             known, and has no floor."
         }
-        Some(_) => "Nats per character; excess in bits over the floor, in validation.",
+        Some(_) => "Nats per character; bits above the floor, in validation.",
         None => "Nats per character. The source of a plain text is not known, so it has no floor.",
     };
     let step = move || {
@@ -33,15 +33,15 @@ pub fn Fields() -> impl IntoView {
     };
     view! {
         <details open class="fields" hidden=move || state.fields.with(Option::is_none)>
-            <summary>"Fields"<span class="hint">{live(move || step().unwrap_or_default())}</span></summary>
-            <table data-testid="fields" aria-label="Fields">
+            <summary>"Loss by part"<span class="hint">{live(move || step().unwrap_or_default())}</span></summary>
+            <table data-testid="fields" aria-label="Loss by part">
                 <thead>
                     <tr>
-                        <th scope="col">"Field"</th>
-                        <th scope="col">"Floor"</th>
+                        <th scope="col">"Part"</th>
+                        <th scope="col">"Best possible"</th>
                         <th scope="col">"Training"</th>
                         <th scope="col">"Validation"</th>
-                        <th scope="col">"Excess"</th>
+                        <th scope="col">"Above floor (bits)"</th>
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>

@@ -17,7 +17,7 @@ const WIDEST: i32 = 500;
 const AROUND: i32 = 60;
 
 /// How a pattern can be seen.
-const VIEWS: [&str; 4] = ["Matrix", "Lines", "Tokens: what one reads", "Tokens: what reads one"];
+const VIEWS: [&str; 4] = ["Matrix", "Lines", "From this token", "To this token"];
 
 /// One figure: what it is called, what it shows and how that is to be read.
 #[component]

@@ -109,7 +109,7 @@ pub fn Lab(group: Group) -> impl IntoView {
     }
 }
 
-const PROMPT: &str = "The prompt is the one under Samples. Empty boxes stand for the prompt’s last place, the \
+const PROMPT: &str = "The prompt is the one under Try the model. Empty boxes stand for the prompt’s last place, the \
      character that follows or is likeliest, and the mean.";
 
 /// A box for something that analyses ask for.

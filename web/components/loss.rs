@@ -145,15 +145,12 @@ fn Floor() -> impl IntoView {
     let is_baseline =
         move || state.model.with(|model| model.as_ref().is_some_and(|m| m.baseline.is_some()));
     let title = move || match is_baseline() {
-        true => {
-            "the validation loss of counted 5-grams; a text's floor is not known, for its source \
-             is not"
-        }
-        false => "the least loss that any model could reach on the records it trains on",
+        true => "the validation loss of counted 5-grams; the floor of a plain text is not known",
+        false => "the least loss that any model could reach on the training records",
     };
     view! {
         <div title=title>
-            <dt>{live(move || if is_baseline() { "5-grams" } else { "Floor" })}</dt>
+            <dt>{live(move || if is_baseline() { "5-grams" } else { "Best possible (entropy floor)" })}</dt>
             <dd>
                 <output data-testid="floor" aria-label=move || if is_baseline() { "Loss of 5-grams" } else { "Entropy floor" }>
                     {live(move || level().map_or("—".into(), |level| show_loss(level.loss, 4)))}
@@ -167,8 +164,10 @@ fn Floor() -> impl IntoView {
 fn find_level(state: State) -> Option<Level> {
     state.model.with(|model| {
         let model = model.as_ref()?;
-        let floor =
-            model.floor.as_ref().map(|floor| Level { name: "floor", loss: floor.nats_per_char });
+        let floor = model
+            .floor
+            .as_ref()
+            .map(|floor| Level { name: "best possible", loss: floor.nats_per_char });
         floor.or(model.baseline.map(|loss| Level { name: "5-grams", loss }))
     })
 }

@@ -10,7 +10,7 @@ use crate::state::use_state;
 #[component]
 pub fn Memory() -> impl IntoView {
     let (state, actions) = (use_state(), use_actions());
-    let [ids, like, name] = [(); 3].map(|()| RwSignal::new(String::new()));
+    let [ids, from, name] = [(); 3].map(|()| RwSignal::new(String::new()));
     let chosen = RwSignal::new(0);
     let counts = move || {
         let n_layers =
@@ -44,13 +44,13 @@ pub fn Memory() -> impl IntoView {
         let written_by = state.request.with_untracked(|request| request.search.clone());
         change(SlotChange::Remove { layer: layer(), slots: numbers(ids), written_by });
     };
-    let edit = move || match (numbers(ids)[..].first(), numbers(like)[..].first()) {
+    let edit = move || match (numbers(ids)[..].first(), numbers(from)[..].first()) {
         (Some(slot), Some(other)) => {
             change(SlotChange::Like { layer: layer(), slot: *slot, other: *other });
         }
-        _ => state.notify("Name a slot, and the one whose value it is to have, by their numbers."),
+        _ => state.notify("Give the numbers of a slot and of the one to copy its value from."),
     };
-    let put_aside = move || {
+    let save = move || {
         let typed = name.get_untracked();
         let typed = if typed.trim().is_empty() { "memory".into() } else { typed };
         actions.change_memory(MemoryChange::PutAside(typed));
@@ -63,7 +63,7 @@ pub fn Memory() -> impl IntoView {
         let place = chosen.get_untracked();
         match state.remembered.with_untracked(|(_, aside)| aside.get(place).cloned()) {
             Some(name) => actions.change_memory(MemoryChange::Swap(name)),
-            None => state.notify("Nothing is put aside yet."),
+            None => state.notify("There is no snapshot yet."),
         }
     };
     view! {
@@ -72,15 +72,15 @@ pub fn Memory() -> impl IntoView {
             <div class="controls lab">
                 {asked("Slot numbers", "12, 15", ids)}
                 {button("Delete", "these slots or, if none are named, all that match Search", remove)}
-                {asked("Like slot", "", like)}
-                {button("Change", "gives it the value of the other slot", edit)}
-                {button("Empty", "", move || change(SlotChange::Empty))}
+                {asked("Copy value from", "", from)}
+                {button("Copy", "gives the slot the value of the other", edit)}
+                {button("Clear memory", "", move || change(SlotChange::Empty))}
             </div>
             <div class="controls lab">
                 {asked("Name", "memory", name)}
-                {button("Put aside", "keeps a copy while this page is open", put_aside)}
-                {choice("Put aside", names, move |place| chosen.set(place))}
-                {button("Swap in", "puts it in the place of what is remembered; the weights stay", swap)}
+                {button("Save snapshot", "keeps a copy while this page is open", save)}
+                {choice("Snapshot", names, move |place| chosen.set(place))}
+                {button("Restore snapshot", "replaces the memory; the weights stay", swap)}
             </div>
             <Chat/>
         </Show>
@@ -128,11 +128,11 @@ fn Chat() -> impl IntoView {
         <section aria-label="Chat">
             <ol class="turns">{list}</ol>
             <div class="controls lab">
-                {asked("Say", "a question, as the task asks it", said)}
+                {asked("Question", "as the task asks it", said)}
                 {button("Send", "", send)}
                 {button(
                     "Teach",
-                    "has the memory learn what is typed; the weights stay",
+                    "teaches the memory the typed text; the weights stay",
                     move || teach(said.get_untracked()),
                 )}
             </div>

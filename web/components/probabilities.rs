@@ -34,19 +34,19 @@ pub fn Probabilities() -> impl IntoView {
     };
     view! {
         <Show when=move || !is_empty() fallback=|| view! { <NoTrace/> }>
-            <h3>"Given"</h3>
-            <ChipRow label="Characters given" count=Memo::new(move |_| tokens.with(Vec::len)) is_sample=false>
+            <h3>"Prompt"</h3>
+            <ChipRow label="Prompt tokens" count=Memo::new(move |_| tokens.with(Vec::len)) is_sample=false>
                 <span class="chip first" aria-hidden="true">
                     {live(move || tokens.with(|tokens| tokens.first().map_or(String::new(), |token| show_token(token))))}
                 </span>
                 {given}
             </ChipRow>
-            <h3>"Written by the model"</h3>
+            <h3>"Output"</h3>
             <Show
                 when=move || { sampled.get() > 0 }
-                fallback=|| view! { <p class="hint">"Press Sample to let the model write."</p> }
+                fallback=|| view! { <p class="hint">"Press Generate to continue the prompt."</p> }
             >
-                <ChipRow label="Characters written" count=sampled is_sample=true>
+                <ChipRow label="Output tokens" count=sampled is_sample=true>
                     <For each=move || 0..sampled.get() key=|index| *index let(index)>
                         <Chip
                             place=Inspected::Sampled(index)
@@ -63,7 +63,7 @@ pub fn Probabilities() -> impl IntoView {
                 <select on:change:target=move |event: SelectEvent| {
                     state.shades_entropy.set(event.target().selected_index() == 1);
                 }>
-                    <option prop:selected=move || !state.shades_entropy.get()>"surprise"</option>
+                    <option prop:selected=move || !state.shades_entropy.get()>"surprisal"</option>
                     <option prop:selected=move || state.shades_entropy.get()>"entropy"</option>
                 </select>
             </label>
@@ -168,12 +168,12 @@ fn CostKey() -> impl IntoView {
     view! {
         <Show
             when=move || has_floor.get()
-            fallback=|| view! { <p class="hint">"Under each character: what it cost the model."</p> }
+            fallback=|| view! { <p class="hint">"Under each character: its surprisal (−log p)."</p> }
         >
             <p class="hint">
-                "Under each character: "<i class="key floor"></i>" the least it could cost, "
-                <i class="key excess"></i>" what the model paid beyond that, "
-                <i class="key impossible"></i>" its cost where the task never writes it."
+                "Under each character: its surprisal (−log p). "<i class="key floor"></i>" Unavoidable, "
+                <i class="key excess"></i>" avoidable, "
+                <i class="key impossible"></i>" never written here by the task."
             </p>
         </Show>
     }
@@ -192,7 +192,7 @@ fn use_cost(place: Inspected) -> impl Fn() -> Option<Cost> + Copy + Send + Sync 
     }
 }
 
-/// A bar under the character: the least that it could cost, and what the model paid beyond that.
+/// A bar under the character: its unavoidable surprisal, and the avoidable one.
 fn show_cost(Cost { loss, floor }: Cost, has_floor: bool) -> impl IntoView {
     let share = |nats: f32| 100.0 * (nats / TALLEST_NATS).clamp(0.0, 1.0);
     let style = format!("--floor:{:.0}%;--loss:{:.0}%", share(floor.unwrap_or(0.0)), share(loss));
@@ -201,9 +201,9 @@ fn show_cost(Cost { loss, floor }: Cost, has_floor: bool) -> impl IntoView {
 
 fn describe_cost(Cost { loss, floor }: Cost, has_floor: bool) -> String {
     match floor {
-        Some(floor) => format!("cost {loss:.2} nats; at least {floor:.2} had to be paid"),
-        None if has_floor => format!("cost {loss:.2} nats; the task never writes this here"),
-        None => format!("cost {loss:.2} nats"),
+        Some(floor) => format!("surprisal {loss:.2} nats; {floor:.2} unavoidable"),
+        None if has_floor => format!("surprisal {loss:.2} nats; never written here by the task"),
+        None => format!("surprisal {loss:.2} nats"),
     }
 }
 

@@ -47,7 +47,7 @@ pub fn Probes() -> impl IntoView {
             <div class="field wide">
                 <label for="probe">"Probe"</label>
                 <select id="probe" prop:value=chosen on:change:target=choose>
-                    <option value="">"of your own"</option>
+                    <option value="">"Custom prompt"</option>
                     {options}
                 </select>
             </div>

@@ -17,9 +17,9 @@ pub fn Samples() -> impl IntoView {
         state.prompt.set(prompt);
     };
     view! {
-        <section class="panel samples" aria-label="Samples">
+        <section class="panel samples" aria-label="Try the model">
             <div class="heading">
-                <h2>"Samples"</h2>
+                <h2>"Try the model"</h2>
             </div>
             <label class="field-label" for="prompt">"Prompt"</label>
             <textarea
@@ -28,7 +28,7 @@ pub fn Samples() -> impl IntoView {
                 rows="4"
                 spellcheck="false"
                 autocomplete="off"
-                title="what the model goes on from, and what the inspector shows"
+                title="text for the model to continue and for the inspector to show"
                 prop:value=move || state.prompt.get()
                 on:input:target=edit_prompt
             />
@@ -87,7 +87,7 @@ pub fn Samples() -> impl IntoView {
                         }
                     />
                 </div>
-                <button class="primary" on:click=move |_| actions.sample()>"Sample"</button>
+                <button class="primary" on:click=move |_| actions.sample()>"Generate"</button>
             </div>
             <Output/>
             <Probes/>
@@ -141,9 +141,8 @@ fn Output() -> impl IntoView {
         </div>
         <p class="hint">
             {live(move || match is_empty() {
-                true => "Sample lets the model write on from the prompt.",
-                false => "The stronger the shade, the less likely the model held the character. \
-                          Click one to see what else it might have been.",
+                true => "Generate continues the prompt.",
+                false => "Darker = less expected. Click a character for its alternatives.",
             })}
         </p>
     }

@@ -53,10 +53,10 @@ pub fn ExampleNote() -> impl IntoView {
                     "Train starts your own run. "
                     <button
                         class="small"
-                        title="puts the example's settings on the knobs"
+                        title="copies the settings of the example"
                         on:click=move |_| take_settings()
                     >
-                        "Use its settings"
+                        "Copy these settings"
                     </button>
                 </p>
             }

@@ -26,7 +26,7 @@ pub fn Surgery() -> impl IntoView {
     view! {
         <div class="controls lab">
             {choice("Operation", names, choose)} {asked("Number", "", number)}
-            {button("Operate", "", operate)}
+            {button("Apply", "", operate)}
             {button("Undo", "", move || actions.operate(Command::Undo))}
         </div>
         <p class="hint">

@@ -48,45 +48,45 @@ pub fn Toolbar() -> impl IntoView {
                     "Step"
                 </button>
                 <button
-                    title="Start a new run from the knobs"
+                    title="Start a new run with these settings"
                     on:click=move |_| {
                         actions.build();
                     }
                 >
-                    "Reset"
+                    "New run"
                 </button>
                 <button
-                    title="Start a new run from the knobs, with the weights and memories of this one"
+                    title="Start a new run with these settings and the weights and memories of this one"
                     disabled=is_running
                     on:click=move |_| actions.continue_with()
                 >
-                    "Train on"
+                    "Train from these weights"
                 </button>
             </div>
             <ExampleNote/>
             <div class="group">
                 <button
-                    title="Keep this run as a file; the terminal can go on with it"
+                    title="Save this run as a file; the terminal can continue it"
                     on:click=move |_| actions.save_checkpoint()
                 >
-                    "Save checkpoint"
+                    "Save model"
                 </button>
                 <button
-                    title="Go on with a run from a file, or look into another’s model: config.json, model.safetensors and tokenizer.json of GPT-2 or Llama"
+                    title="Continue a saved run, or open config.json, model.safetensors and tokenizer.json of GPT-2 or Llama"
                     on:click=move |_| {
                         if let Some(file) = file.get() {
                             file.click();
                         }
                     }
                 >
-                    "Load checkpoint"
+                    "Open model"
                 </button>
                 <input
                     type="file"
                     hidden
                     multiple
                     accept=".safetensors,.json"
-                    aria-label="Checkpoint file"
+                    aria-label="Model file"
                     node_ref=file
                     on:change:target=load
                 />
