@@ -112,7 +112,7 @@ pub struct Model {
     pub is_example: bool,
 }
 
-/// Slots by layer, and the names of memories put aside.
+/// Slots by layer, and the names of snapshots.
 pub type Remembered = (Vec<(usize, usize)>, Vec<String>);
 
 /// The losses by field after a step.

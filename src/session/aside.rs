@@ -1,13 +1,13 @@
-//! Memories put aside.
+//! Snapshots of memories.
 
 use crate::memory::Bank;
 
-/// Most memories that are put aside.
+/// Most snapshots that are kept.
 const MOST_ASIDE: usize = 8;
-/// The first of those put aside, which every change leaves.
+/// The snapshot that every change leaves.
 pub(super) const BEFORE: &str = "before the last change";
 
-/// Memories put aside, by name.
+/// Snapshots of memories, by name.
 #[derive(Default)]
 pub(super) struct Aside(pub(super) Vec<(String, Bank)>);
 

@@ -39,10 +39,10 @@ MOST = 2e-6  # most by which losses may change then
 
 SIZE = "--n-layers 2 --n-heads 2 --d-model 8"
 RUN = "--steps 120 --batch 4 --warmup 4 --lr 0.03 --min-lr 0.003 --val-every 10 --val-batches 1"
-INDUCTION = f"--task induction --characters 8 --shortest 3 --longest 6 --context 16 --init-std 0.3 {SIZE} {RUN}"
+INDUCTION = f"--task induction --characters 8 --min-len 3 --max-len 6 --context 16 --init-std 0.3 {SIZE} {RUN}"
 PHONE = f"--task phone --lines 1 --names 8 --context 80 {SIZE} {RUN}"
 FACTS = f"--task facts --facts 10 --context 160 {SIZE} {RUN} --batch 2"
-MODULAR = f"--task modular --modulus 11 --share 0.5 --context 8 {SIZE} {RUN} --batch 8"
+MODULAR = f"--task modular --modulus 11 --fraction 0.5 --context 8 {SIZE} {RUN} --batch 8"
 
 TEXT = """\
 Wie heißt der Bürgermeister von Wesel? — Esel!
@@ -218,9 +218,9 @@ def checkpoints(make):
 
     # ---- tasks
 
-    trained("facts", f"{FACTS} --facts 300 --repetitions 2 --world 3 --context 200", "{B}What", 48,
+    trained("facts", f"{FACTS} --facts 300 --repetitions 2 --shuffle 3 --context 200", "{B}What", 48,
             "facts, generated ones of another world")
-    trained("as_published", f"{PHONE} --lines 2 --names 20 --context 135 --recall as_published --abstain 0.3 --seed 2",
+    trained("as_published", f"{PHONE} --lines 2 --names 20 --context 135 --answer random --unknown 0.3 --seed 2",
             "{B}\n", 48, "phone as published, with names that are not listed")
     trained("modular", f"{MODULAR} --mlp relu", "3+4=", 3, "modular, relu")
     trained("text", f"--task text --context 24 {SIZE} {RUN}", "Wie ", 48, "a text", "--text", TEXT)
@@ -231,12 +231,12 @@ def checkpoints(make):
 
     few = "--memory-slots 24 --memory-top-k 4"
     # Which of many slots that are all but the same is found would hang on rounding, where keys are not trained.
-    apart = "--memory-threshold 0.8 --lr 0.01 --min-lr 0.001"
-    featural = trained("featural", f"{FACTS} --memory featural --memory-layers 1 --memory-recombine 3 {few} --seed 2",
+    apart = "--memory-write-threshold 0.8 --lr 0.01 --min-lr 0.001"
+    featural = trained("featural", f"{FACTS} --memory featural --memory-layers 1 --memory-merge-after 3 {few} --seed 2",
                        "{B}What", 48, "a featural memory in one layer, slots that were merged")
     trained("associative",
             f"{INDUCTION} --memory associative --memory-d-key 6 --memory-distance cosine {apart} "
-            "--memory-inserts 2 --memory-slots 16 --memory-top-k 4 --init-std 0.1",
+            "--memory-max-writes 2 --memory-slots 16 --memory-top-k 4 --init-std 0.1",
             "abca", 24, "associative memories in all layers, cosine distances, keys of another width")
     trained("product_key", f"{INDUCTION} --memory product-key --memory-layers 0 {few} --seed 2", "abca", 24,
             "a memory of product keys")
@@ -245,7 +245,7 @@ def checkpoints(make):
     trained("knn", "--memory-lambda 0.5 --memory-slots 48 --frozen true --steps 12", "{B}\n", 48,
             "kNN-LM over frozen weights, begun with --from", "--from", plain)
 
-    make.train(f"{FACTS} --world 2 --memory featural --memory-layers 1 {few}", scratch / "other")
+    make.train(f"{FACTS} --shuffle 2 --memory featural --memory-layers 1 {few}", scratch / "other")
     make.run("memory", "swap", featural, "--with", scratch / "other", "--device", "cpu", "--out", scratch / "swapped")
     make.run("memory", "teach", scratch / "swapped", "--text", "{B}What is new? (This is", "--device", "cpu")
     listed = json.loads(make.run("memory", "export", scratch / "swapped", "--device", "cpu").splitlines()[0])
@@ -260,7 +260,7 @@ def checkpoints(make):
 
     # ---- heads that come and go
 
-    heads = f"{INDUCTION} --contributions true --tied-head false"
+    heads = f"{INDUCTION} --head-gates true --tied-head false"
     trained("grown", f"{heads} --heads-every 40 --heads-grow-above 0.1 --heads-most 4 --heads-prune-below 0",
             "abca", 24, "contributions, heads grown by training")
     trained("shrunk",
@@ -292,7 +292,7 @@ def checkpoints(make):
     # ---- everything at once
 
     flags = (f"{INDUCTION} --n-heads 4 --kv-heads 2 --positions rotary --norm rms --mlp swiglu --d-mlp 12 "
-             "--qk-norm true --bias true --tied-head false --contributions true --feedback true --memory-tokens 2 "
+             "--qk-norm true --bias true --tied-head false --head-gates true --feedback true --memory-tokens 2 "
              f"--context 18 --memory featural --memory-layers 1 {few} --dropout 0.1 --noise-forget 0.2 --seed 2")
     make.train(flags, scratch / "many")
     make.train("--memory-lambda 0.3 --frozen true --steps 10", scratch / "together", "--from", scratch / "many")
