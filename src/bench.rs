@@ -19,7 +19,7 @@ pub use suite::Suite;
 const WARM_UP: usize = 3;
 /// Characters written before timing starts, and most characters written.
 const FIRST_CHARS: usize = 8;
-const MOST_CHARS: usize = 128;
+const MAX_CHARS: usize = 128;
 /// Repetitions of the writing.
 const PASSES: usize = 5;
 
@@ -98,7 +98,7 @@ impl Bench {
     /// Seconds per character after the first ones: a median over passes, because browser clocks cannot time a
     /// single character.
     async fn write(&self) -> Result<f64, ExecutionError> {
-        let count = MOST_CHARS.min(self.trainer.config.model.context);
+        let count = MAX_CHARS.min(self.trainer.config.model.context);
         let first = FIRST_CHARS.min(count - 1);
         let mut times = Vec::new();
         for _ in 0..PASSES {

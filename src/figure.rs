@@ -104,15 +104,15 @@ impl Grid {
     /// Grid with colours scaled to the values: from 0 up, or both ways if some are negative.
     pub fn new(rows: Axis, columns: Axis, values: Vec<f32>) -> Self {
         let finite = || values.iter().copied().filter(|value| value.is_finite());
-        let greatest = finite().map(f32::abs).fold(0.0, f32::max);
-        let least = if finite().any(|value| value < 0.0) { -greatest } else { 0.0 };
+        let largest = finite().map(f32::abs).fold(0.0, f32::max);
+        let smallest = if finite().any(|value| value < 0.0) { -largest } else { 0.0 };
         Self {
             rows,
             columns,
             values,
             texts: Vec::new(),
             is_pattern: false,
-            range: [least, greatest],
+            range: [smallest, largest],
         }
     }
 
@@ -146,9 +146,9 @@ impl Grid {
 
     /// Place of a value on the colour scale: 0 to 1, or −1 to 1.
     pub fn shade(&self, value: f32) -> f32 {
-        let [least, greatest] = self.range;
-        let share = if greatest > 0.0 { value / greatest } else { 0.0 };
-        share.clamp(if least < 0.0 { -1.0 } else { 0.0 }, 1.0)
+        let [smallest, largest] = self.range;
+        let share = if largest > 0.0 { value / largest } else { 0.0 };
+        share.clamp(if smallest < 0.0 { -1.0 } else { 0.0 }, 1.0)
     }
 
     /// Colour of a value; `None` if it is not finite.

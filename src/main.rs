@@ -13,7 +13,7 @@ fn main() -> ExitCode {
         // A reader that has seen enough, as `head`, is no failure.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            cli::tell(format_args!("confab: {error:#}"));
+            cli::report(format_args!("confab: {error:#}"));
             ExitCode::FAILURE
         }
     }

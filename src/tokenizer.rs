@@ -131,8 +131,8 @@ impl Tokenizer {
         let mut ids = Vec::with_capacity(if self.is_alphabet { text.len() } else { 0 });
         let mut rest = text;
         while let Some(found) = rest.chars().next() {
-            let most = self.longest.min(rest.len());
-            let ends = (found.len_utf8()..=most).rev().filter(|end| rest.is_char_boundary(*end));
+            let limit = self.longest.min(rest.len());
+            let ends = (found.len_utf8()..=limit).rev().filter(|end| rest.is_char_boundary(*end));
             let mut fitting = ends.filter_map(|end| Some((end, self.find(&rest[..end])?)));
             let Some((end, id)) = fitting.next() else {
                 return Err(UnknownCharacter { found });
@@ -159,7 +159,7 @@ impl Tokenizer {
 
     fn find(&self, text: &str) -> Option<u32> {
         let by_text = |id: &u32| self.tokens[*id as usize].as_str().cmp(text);
-        self.by_text.binary_search_by(by_text).ok().map(|place| self.by_text[place])
+        self.by_text.binary_search_by(by_text).ok().map(|index| self.by_text[index])
     }
 }
 

@@ -130,7 +130,7 @@ fn what_is_drawn_of_a_hostile_file_is_bounded() {
     };
     let outcomes: Vec<Outcome> = (1..2000).map(outcome).collect();
     let (sizes, facts) = sweep::sides(&sweep::cells(&outcomes));
-    assert_eq!((sizes.len(), facts.len()), (sweep::MOST_DRAWN, sweep::MOST_DRAWN));
+    assert_eq!((sizes.len(), facts.len()), (sweep::MAX_DRAWN, sweep::MAX_DRAWN));
     assert!(sweep::plot(&outcomes, (300, 300), false).len() < 1 << 20);
     let lines: String = (0..10_001).map(|n| sweep::write(&outcome(n + 1))).collect();
     assert!(sweep::read(lines.as_bytes()).is_err());

@@ -238,7 +238,7 @@ fn session(changes: Changes) -> (Vec<String>, Vec<usize>, Checkpoint) {
 fn heads_grow_and_are_pruned_while_a_run_trains() {
     let often = [("train.steps", "21"), ("train.heads.every", "5")];
     // Untrained heads contribute 0.5.
-    let grows = [("train.heads.grow_above", "0.4"), ("train.heads.most", "6")];
+    let grows = [("train.heads.grow_above", "0.4"), ("train.heads.max", "6")];
     let (notices, heads, run) = session(&[often, grows].concat());
     assert_eq!(heads, [4, 5, 6]);
     assert_eq!((run.step, run.config.model.n_heads, run.config.model.d_head()), (21, 6, 2));

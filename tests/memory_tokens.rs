@@ -270,7 +270,7 @@ fn a_text_is_taught_up_to_the_room_beside_them() {
     let most = run.config.model.context + 1 - MEMORY;
     assert!(block_on(run.teach(&"a".repeat(most))).unwrap().is_finite());
     let refused = block_on(run.teach(&"a".repeat(most + 1)));
-    assert!(matches!(refused, Err(TeachError::Length { got, least: 2, most: told })
+    assert!(matches!(refused, Err(TeachError::Length { got, min: 2, max: told })
         if (got, told) == (most + 1, most)));
 }
 

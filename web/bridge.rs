@@ -13,7 +13,7 @@ use crate::wire;
 
 /// Made by Trunk beside the page; relative, so that the page may lie under any path.
 const WORKER: &str = "./worker_loader.js";
-const MOST_REPLACEMENTS: usize = 3;
+const MAX_REPLACEMENTS: usize = 3;
 
 /// A report of the worker to the page.
 pub enum Report {
@@ -169,7 +169,7 @@ impl Bridge {
             if let Some(worker) = state.worker.take() {
                 worker.terminate();
             }
-            state.started <= MOST_REPLACEMENTS
+            state.started <= MAX_REPLACEMENTS
         };
         if replaced {
             self.start();

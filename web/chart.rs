@@ -10,7 +10,7 @@ use confab::run::LossPoint;
 /// For the labels at the left of the plot, in pixels.
 const LEFT: i32 = 50;
 /// Points drawn of a curve; longer ones are averaged down to this.
-const MOST_POINTS: usize = 1000;
+const MAX_POINTS: usize = 1000;
 
 /// A run's losses, ready to draw.
 pub struct Curve {
@@ -72,7 +72,7 @@ impl Curve {
 /// Averages neighbours until at most [`MOST_POINTS`] are left; leaves out what is not finite.
 fn thin_out(points: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
     let finite: Vec<(f64, f64)> = points.filter(|(_, loss)| loss.is_finite()).collect();
-    let bucket = finite.len().div_ceil(MOST_POINTS).max(1);
+    let bucket = finite.len().div_ceil(MAX_POINTS).max(1);
     finite
         .chunks(bucket)
         .map(|chunk| {
@@ -95,7 +95,7 @@ pub fn draw(curves: &[Curve], level: Option<Level>, options: Options) -> Chart {
     let level = level.filter(|level| !options.is_log || level.loss > 1e-3);
     let (low, high) = find_range(curves, level.as_ref());
     let steps =
-        0.0..curves.iter().flat_map(Curve::points).fold(10.0, |most, (x, _)| f64::max(most, x));
+        0.0..curves.iter().flat_map(Curve::points).fold(10.0, |limit, (x, _)| f64::max(limit, x));
     let losses = if options.is_log {
         let low = low.max(1e-6);
         low * 0.9..high.max(low * 1.2) * 1.1

@@ -15,7 +15,7 @@ use leptos::prelude::*;
 use crate::actions::{Actions, Origin};
 use crate::browser;
 use crate::outcomes::Kept;
-use crate::runs::{MOST_RUNS, Run, name_experiment, name_run};
+use crate::runs::{MAX_RUNS, Run, name_experiment, name_run};
 use crate::state::{FieldView, Inspected, Model, SampleView, Speed, State};
 
 /// How long an autosaved run of an earlier visit has to show up before the example is loaded.
@@ -246,7 +246,7 @@ fn add_run(
             device,
             points: ArcRwSignal::new(history),
         });
-        let extra = runs.len().saturating_sub(MOST_RUNS);
+        let extra = runs.len().saturating_sub(MAX_RUNS);
         runs.drain(..extra);
     });
     name

@@ -7,7 +7,7 @@ use web_sys::{HtmlCanvasElement, ImageData};
 use crate::browser;
 
 /// A picture of more cells a side is averaged down to this.
-const MOST_CELLS: usize = 160;
+const MAX_CELLS: usize = 160;
 
 /// The colour of a weight, for a style sheet.
 pub fn css_color(weight: f32) -> String {
@@ -19,7 +19,7 @@ pub fn css_color(weight: f32) -> String {
 /// several; keys after their query stay clear. A difference `is_signed`.
 pub fn paint(canvas: &HtmlCanvasElement, pattern: &[f32], size: usize, is_signed: bool) {
     let color = if is_signed { signed_color } else { weight_color };
-    let cell = size.div_ceil(MOST_CELLS).max(1);
+    let cell = size.div_ceil(MAX_CELLS).max(1);
     let side = size.div_ceil(cell);
     let mut pixels = vec![0; 4 * side * side];
     for query in 0..side {

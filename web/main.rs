@@ -9,6 +9,7 @@ mod components;
 mod events;
 mod fit;
 mod heatmap;
+mod link;
 mod outcomes;
 mod runs;
 mod state;

@@ -6,7 +6,7 @@ use confab::run::{DeviceChoice, LossPoint};
 use leptos::prelude::*;
 
 /// Runs kept for the chart; the oldest goes first.
-pub const MOST_RUNS: usize = 8;
+pub const MAX_RUNS: usize = 8;
 
 #[derive(Clone, Debug)]
 pub struct Run {

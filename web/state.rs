@@ -8,7 +8,6 @@ use confab::protocol::{
     Baseline, CharacterReport, Expected, RunState, SampleOptions, TaskFacts, Trace,
 };
 use confab::report::{AttentionByType, BenchReport, DistillReport, Evaluated, ProbeReport};
-use confab::run::link::Link;
 use confab::run::{
     AnalysisRequest, AnalysisResult, Catalogue, DeviceChoice, DeviceReport, FieldLoss, Floor,
     LossPoint, Probe,
@@ -250,66 +249,16 @@ impl State {
         });
     }
 
-    /// The part of the state that a shared link restores.
-    pub fn link(&self) -> Link {
-        let tab = self.tab.get_untracked();
-        let request = tab.group().map(|_| self.request.get_untracked()).unwrap_or_default();
-        Link {
-            config: untrack(|| self.config()),
-            prompt: if self.prompt_is_own.get_untracked() {
-                self.prompt.get_untracked()
-            } else {
-                String::new()
-            },
-            tab: if tab == Tab::default() { String::new() } else { tab.key().into() },
-            analysis: request.analysis,
-            other: request.other,
-            trained: String::new(),
-        }
-    }
-
-    pub fn show_link(&self, link: Link) {
-        self.show_config(link.config);
-        self.prompt_is_own.set(!link.prompt.is_empty());
-        if !link.prompt.is_empty() {
-            self.prompt.set(link.prompt);
-        }
-        self.request.update(|request| {
-            request.analysis = link.analysis;
-            request.other = link.other;
-        });
-        self.tab.set(Tab::find(&link.tab).unwrap_or_default());
-        self.check_analysis();
-    }
-
-    pub fn take_catalogue(&self, catalogue: Catalogue) {
-        self.catalogue.set(catalogue);
-        self.check_analysis();
-    }
-
-    /// Drops an analysis that a link names and the session does not offer. Until the session is ready, nobody knows.
-    fn check_analysis(&self) {
-        let id = self.request.with_untracked(|request| request.analysis.clone());
-        let checked = self.catalogue.with_untracked(|catalogue| match catalogue.analyses.len() {
-            0 => Ok(()),
-            _ => Link { analysis: id, ..Link::default() }.check_analysis(catalogue),
-        });
-        if let Err(error) = checked {
-            self.request.update(|request| request.analysis.clear());
-            self.notify(format!("A part of the link was not followed: {error}."));
-        }
-    }
-
     /// Shows a notice; only the last few are kept.
     pub fn notify(&self, text: impl Into<String>) {
-        const MOST: usize = 3;
+        const MAX: usize = 3;
         let text = text.into();
         let id = self.notices_so_far.get_value() + 1;
         self.notices_so_far.set_value(id);
         self.notices.update(|notices| {
             notices.retain(|notice| notice.text != text);
             notices.push(Notice { id, text });
-            let extra = notices.len().saturating_sub(MOST);
+            let extra = notices.len().saturating_sub(MAX);
             notices.drain(..extra);
         });
         let notices = self.notices;

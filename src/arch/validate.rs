@@ -56,8 +56,8 @@ impl ModelConfig {
 
     fn validate_heads(&self) -> Result<(), ConfigError> {
         let (d_model, n_heads, kv_heads) = (self.d_model, self.n_heads, self.kv_heads());
-        let largest_divisor = |of: usize, most: usize| {
-            (1..=most).rev().find(|divisor| of.is_multiple_of(*divisor)).unwrap_or(1)
+        let largest_divisor = |of: usize, limit: usize| {
+            (1..=limit).rev().find(|divisor| of.is_multiple_of(*divisor)).unwrap_or(1)
         };
         if self.d_head == 0 && !d_model.is_multiple_of(n_heads) {
             let works = largest_divisor(d_model, n_heads);

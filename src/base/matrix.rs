@@ -64,8 +64,8 @@ impl<'a> Matrix<'a> {
             );
         }
         if is_row && other.by_row == 1 {
-            for (place, to) in to[..other.columns].iter_mut().enumerate() {
-                let column = &other.values[place * other.by_column..][..other.rows];
+            for (index, to) in to[..other.columns].iter_mut().enumerate() {
+                let column = &other.values[index * other.by_column..][..other.rows];
                 *to += self.values.iter().zip(column).map(|(a, b)| a * b).sum::<f32>();
             }
             return;
@@ -121,8 +121,8 @@ fn extent(rows: usize, columns: usize, by_row: usize, by_column: usize) -> usize
 wide! {
     /// Adds `x W` to `y`, where rows of `w` begin `by_row` apart.
     fn combine(x: &[f32], w: &[f32], by_row: usize, y: &mut [f32]) {
-        for (place, x) in x.iter().enumerate() {
-            for (y, w) in y.iter_mut().zip(&w[place * by_row..]) {
+        for (index, x) in x.iter().enumerate() {
+            for (y, w) in y.iter_mut().zip(&w[index * by_row..]) {
                 *y = mul_add::<FMA>(*x, *w, *y);
             }
         }

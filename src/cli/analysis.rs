@@ -15,7 +15,7 @@ use futures::executor::block_on;
 use indicatif::ProgressBar;
 
 /// A grid of more columns is not written out at the terminal; its largest values are.
-const MOST_COLUMNS: usize = 24;
+const MAX_COLUMNS: usize = 24;
 const LISTED: usize = 12;
 
 pub fn args() -> Vec<Arg> {
@@ -168,7 +168,7 @@ fn write_pictures(
             }
         };
         draw(&file, figure).with_context(|| format!("writing {}", file.display()))?;
-        super::terminal::tell(format_args!("Wrote {}: {}", file.display(), figure.title));
+        super::terminal::report(format_args!("Wrote {}: {}", file.display(), figure.title));
     }
     Ok(())
 }
@@ -214,7 +214,7 @@ fn tabulate(grid: &Grid) -> Table {
         "" => show(grid.value(row, column).unwrap_or(f32::NAN)),
         text => text.to_owned(),
     };
-    if columns.len() <= MOST_COLUMNS {
+    if columns.len() <= MAX_COLUMNS {
         let heading = [vec![rows.name.clone()], columns.labels.clone()].concat();
         let row = |(row, label): (usize, &String)| {
             let cells = (0..columns.len()).map(|column| cell(row, column));

@@ -78,7 +78,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     if !python.is_empty()
         && let Err(error) = compare(&mut rows, python)
     {
-        super::terminal::tell(format_args!("Not compared with PyTorch: {error:#}"));
+        super::terminal::report(format_args!("Not compared with PyTorch: {error:#}"));
     }
     let mut out = std::io::stdout().lock();
     if matches.get_flag("json") {

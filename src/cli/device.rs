@@ -8,7 +8,7 @@ use confab::generate::MAX_HOST_PARAMETERS;
 use confab::run::DeviceChoice;
 use futures::executor::block_on;
 
-use super::terminal::tell;
+use super::terminal::report;
 
 /// `--device`, with what this build offers.
 pub fn arg() -> Arg {
@@ -48,7 +48,7 @@ pub fn open(choice: DeviceChoice) -> Result<OpenDevice> {
     let opened = block_on(confab::device::open(choice));
     let (device, notice) = opened.map_err(anyhow::Error::msg)?;
     if let Some(notice) = notice {
-        tell(notice);
+        report(notice);
     }
     Ok(device)
 }

@@ -138,7 +138,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     if let Some(SideBySide { prompt, teacher, clone, .. }) = &report.sides {
         println!("prompt   {prompt:?}\nteacher  {teacher:?}\nclone    {clone:?}");
     }
-    super::terminal::tell(format_args!(
+    super::terminal::report(format_args!(
         "Saved the clone after step {} to {}",
         report.step,
         out.display()
@@ -170,6 +170,6 @@ fn show(bar: &ProgressBar, report: &DistillReport) {
     bar.set_message(line.clone());
     let is_told = step.is_multiple_of(super::terminal::LOG_EVERY) || *step == 1 || step == steps;
     if is_told && !std::io::stderr().is_terminal() {
-        super::terminal::tell(format_args!("step {step}: {line}"));
+        super::terminal::report(format_args!("step {step}: {line}"));
     }
 }

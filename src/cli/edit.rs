@@ -84,7 +84,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     for operation in operations(matches) {
         let after = surgery::operate(&checkpoint, operation, &limits, &past)
             .with_context(|| format!("editing {}: {operation}", file.display()))?;
-        super::terminal::tell(format_args!(
+        super::terminal::report(format_args!(
             "{operation}. {}",
             surgery::report(&checkpoint, &after, &ids)
         ));
@@ -93,7 +93,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let writing = || format!("writing {}", out.display());
     confab::base::file::replace_file(out, &checkpoint.to_bytes().with_context(writing)?)
         .with_context(writing)?;
-    super::terminal::tell(format_args!("Wrote {}", out.display()));
+    super::terminal::report(format_args!("Wrote {}", out.display()));
     Ok(())
 }
 
@@ -105,7 +105,7 @@ fn operations(matches: &ArgMatches) -> Vec<Operation> {
         let given = matches.get_many(procedure.name).into_iter().flatten().copied();
         all.extend(places.zip(given));
     }
-    all.sort_by_key(|(place, _)| *place);
+    all.sort_by_key(|(index, _)| *index);
     all.into_iter().map(|(_, operation)| operation).collect()
 }
 

@@ -54,7 +54,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         match Evaluation::new(&trainer, EvalOptions { records, temperature, seed }) {
             Ok(evaluation) => evaluations.push(finish(evaluation)?),
             Err(reason) => {
-                super::terminal::tell(format_args!("Answers are not told: {reason}."));
+                super::terminal::report(format_args!("Answers are not told: {reason}."));
                 break;
             }
         }
@@ -102,12 +102,13 @@ fn write_fields(out: &mut impl Write, fields: &[FieldLoss], floor: Option<&Floor
     writeln!(out, "field           floor  training  validation  excess")?;
     for loss in fields {
         let FieldLoss { field, train, val } = loss;
-        let least = floor.and_then(|floor| floor.field(*field)).map(|part| part.nats_per_char());
+        let floor_nats =
+            floor.and_then(|floor| floor.field(*field)).map(|part| part.nats_per_char());
         let excess = floor.and_then(|floor| loss.excess_bits(floor));
-        let [least, train, val] = [least, train.map(f64::from), val.map(f64::from)]
+        let [floor_nats, train, val] = [floor_nats, train.map(f64::from), val.map(f64::from)]
             .map(|loss| loss.map_or("-".into(), |loss| format!("{loss:.4}")));
         let excess = excess.map_or("-".into(), |bits| format!("{bits:+.3}"));
-        writeln!(out, "{:<12} {least:>8} {train:>9} {val:>11} {excess:>7}", field.name())?;
+        writeln!(out, "{:<12} {floor_nats:>8} {train:>9} {val:>11} {excess:>7}", field.name())?;
     }
     Ok(())
 }

@@ -49,7 +49,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     confab::base::file::replace_file(out, &bytes)
         .with_context(|| format!("writing {}", out.display()))?;
     let model = &checkpoint.config.model;
-    super::terminal::tell(format_args!(
+    super::terminal::report(format_args!(
         "Wrote {}: {} parameters, {} layers of {} heads, {} wide, {} tokens, context {}",
         out.display(),
         checkpoint.parameters.len(),

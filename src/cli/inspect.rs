@@ -86,7 +86,7 @@ fn write_attention(matches: &ArgMatches) -> Result<()> {
     let traced = block_on(trace(&trainer, &prompt, None));
     let (trace, logits) = traced.context("tracing the prompt")?;
     if trace.tokens.len() < trace.prompt_len {
-        super::terminal::tell(format_args!(
+        super::terminal::report(format_args!(
             "The prompt was cut to its first {} characters.",
             trace.tokens.len()
         ));
@@ -94,12 +94,12 @@ fn write_attention(matches: &ArgMatches) -> Result<()> {
     let written = match is_png {
         true => super::picture::write_png(file, &trace),
         false => {
-            let plain = SampleOptions { temperature: 1.0, top_k: 0, ..SampleOptions::default() };
-            write_json(file, &trace, &logits.expected(&trainer, &plain))
+            let options = SampleOptions { temperature: 1.0, top_k: 0, ..SampleOptions::default() };
+            write_json(file, &trace, &logits.expected(&trainer, &options))
         }
     };
     written.with_context(|| format!("writing {}", file.display()))?;
-    super::terminal::tell(format_args!("Wrote {}", file.display()));
+    super::terminal::report(format_args!("Wrote {}", file.display()));
     Ok(())
 }
 

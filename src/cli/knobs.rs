@@ -94,7 +94,11 @@ pub fn apply(matches: &ArgMatches, config: &mut RunConfig) -> Result<()> {
 pub fn read_text(file: &Path) -> Result<String> {
     let reading = || format!("reading {}", file.display());
     let length = std::fs::metadata(file).with_context(reading)?.len();
-    let most = MAX_TEXT_BYTES as u64;
-    ensure!(length <= most, "{}: it is longer than the {most} bytes that a text may be", reading());
+    let limit = MAX_TEXT_BYTES as u64;
+    ensure!(
+        length <= limit,
+        "{}: it is longer than the {limit} bytes that a text may be",
+        reading()
+    );
     std::fs::read_to_string(file).with_context(reading)
 }

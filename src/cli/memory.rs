@@ -175,7 +175,9 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         "teach" => {
             let text = text("text").unwrap_or_default();
             let loss = block_on(trainer.teach(&text)).context("teaching the text")?;
-            super::terminal::tell(format_args!("The text now costs {loss:.3} nats per character"));
+            super::terminal::report(format_args!(
+                "The text now costs {loss:.3} nats per character"
+            ));
             write(&trainer, matches)
         }
         _ => export(&trainer, matches.get_one::<PathBuf>("out").map(PathBuf::as_path)),
@@ -194,7 +196,7 @@ fn analyse(trainer: &Trainer, request: AnalysisRequest) -> Result<()> {
 fn alter(mut trainer: Trainer, change: &SlotChange, matches: &ArgMatches) -> Result<()> {
     let changed =
         memory::change(&mut trainer.learner.model.bank, change).context("changing the memory")?;
-    super::terminal::tell(format_args!("Changed {changed} slots"));
+    super::terminal::report(format_args!("Changed {changed} slots"));
     write(&trainer, matches)
 }
 
@@ -205,7 +207,7 @@ fn write(trainer: &Trainer, matches: &ArgMatches) -> Result<()> {
     let writing = || format!("writing {}", out.display());
     let bytes = block_on(trainer.checkpoint()).with_context(writing)?.to_bytes();
     confab::base::file::replace_file(out, &bytes.with_context(writing)?).with_context(writing)?;
-    super::terminal::tell(format_args!("Wrote {}", out.display()));
+    super::terminal::report(format_args!("Wrote {}", out.display()));
     Ok(())
 }
 

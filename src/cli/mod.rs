@@ -24,7 +24,7 @@ mod train;
 use anyhow::{Result, bail};
 use clap::Command;
 
-pub use terminal::tell;
+pub use terminal::report;
 
 /// Parses the command line and runs it. A bad command line ends the process with status 2.
 pub fn run() -> Result<()> {

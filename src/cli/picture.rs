@@ -55,11 +55,11 @@ impl Canvas {
     }
 
     fn write(&mut self, x: usize, y: usize, text: impl Iterator<Item = char>) {
-        for (place, character) in text.enumerate() {
+        for (index, character) in text.enumerate() {
             let glyph = BASIC_FONTS.get(character).or_else(|| LATIN_FONTS.get(character));
             for (row, bits) in glyph.unwrap_or([0x7e; 8]).into_iter().enumerate() {
                 for column in (0..GLYPH).filter(|column| bits >> column & 1 == 1) {
-                    self.set(x + place * GLYPH + column, y + row, INK);
+                    self.set(x + index * GLYPH + column, y + row, INK);
                 }
             }
         }
@@ -128,8 +128,8 @@ fn draw_head(
     for (query, token) in trace.tokens.iter().enumerate() {
         canvas.write(x + GLYPH / 2, top + query * GLYPH, std::iter::once(shown(token)));
     }
-    for (place, value) in trace.pattern(layer, head).iter().enumerate() {
-        let (query, key) = (place / seq, place % seq);
+    for (index, value) in trace.pattern(layer, head).iter().enumerate() {
+        let (query, key) = (index / seq, index % seq);
         if key > query {
             continue;
         }

@@ -87,11 +87,11 @@ fn write_report(out: &mut impl Write, name: &str, report: &ProbeReport) -> Resul
 /// Mean entropies of the first characters as blocks: `▅█▁▁… by character, █ is 2.31 nats`.
 fn sparkline(report: &ProbeReport) -> String {
     const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    const MOST: usize = 60;
+    const MAX: usize = 60;
     let (means, scale) = (report.mean_entropies(), report.entropy_scale());
     let last = (BLOCKS.len() - 1) as f64;
     let block = |mean: &f64| BLOCKS[(last * mean / scale).round() as usize];
-    let blocks: String = means.iter().take(MOST).map(block).collect();
-    let more = if means.len() > MOST { "…" } else { "" };
+    let blocks: String = means.iter().take(MAX).map(block).collect();
+    let more = if means.len() > MAX { "…" } else { "" };
     format!("{blocks}{more} by character, █ is {scale:.2} nats")
 }

@@ -99,7 +99,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
             let write = file.write_all(line.as_bytes()).and_then(|()| file.sync_data());
             write.with_context(|| format!("writing {}", out.display()))?;
             let _ = std::fs::remove_file(part(&out));
-            sweep_bar.tell(&outcome);
+            sweep_bar.report(&outcome);
             outcomes.push(outcome);
         }
         sweep_bar.pass(run);
@@ -111,7 +111,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let svg = confab::report::sweep::plot(&outcomes, PLOT_SIZE, false);
     replace_file(&plot, svg.as_bytes()).with_context(|| format!("writing {}", plot.display()))?;
     write_table(&mut std::io::stdout().lock(), &outcomes)?;
-    super::terminal::tell(format_args!(
+    super::terminal::report(format_args!(
         "Outcomes are in {}, curves in {}",
         out.display(),
         plot.display()
@@ -229,13 +229,13 @@ impl SweepBar {
         self.bar.set_position(self.ended.get());
     }
 
-    fn tell(&self, outcome: &Outcome) {
+    fn report(&self, outcome: &Outcome) {
         let Outcome { facts, parameters, seed, steps, recalled, .. } = outcome;
         let line = format!(
             "{parameters} parameters, {facts} facts, seed {seed}: {} of {} recalled after {steps} steps",
             recalled.right, recalled.of
         );
-        if self.bar.is_hidden() { super::terminal::tell(line) } else { self.bar.println(line) }
+        if self.bar.is_hidden() { super::terminal::report(line) } else { self.bar.println(line) }
     }
 }
 

@@ -6,6 +6,6 @@ use std::io::Write;
 pub const LOG_EVERY: usize = 10;
 
 /// Says `text` on standard error; one that is closed or full is no reason to stop.
-pub fn tell(text: impl std::fmt::Display) {
+pub fn report(text: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -125,9 +125,9 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
             bail!("step {trained} was not saved to {}; name another --out", out.display())
         }
         (Some(step), _) => {
-            super::terminal::tell(format_args!("Saved step {step} to {}", out.display()))
+            super::terminal::report(format_args!("Saved step {step} to {}", out.display()))
         }
-        (None, _) => super::terminal::tell("Nothing new was trained"),
+        (None, _) => super::terminal::report("Nothing new was trained"),
     }
     Ok(())
 }

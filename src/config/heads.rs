@@ -25,8 +25,9 @@ pub struct HeadsConfig {
     pub every: usize,
     /// Every layer gets a head if its gates are above this on average.
     pub grow_above: f64,
-    /// Most heads a layer that training adds to.
-    pub most: usize,
+    /// Heads per layer up to which training adds.
+    #[serde(alias = "most")]
+    pub max: usize,
     /// Every layer loses its least head if none of these is worth more than this.
     pub prune_below: f64,
     pub prune_by: PruneBy,
@@ -34,7 +35,7 @@ pub struct HeadsConfig {
 
 impl HeadsConfig {
     pub(super) const NEVER: Self =
-        Self { every: 0, grow_above: 0.8, most: 16, prune_below: 0.2, prune_by: PruneBy::Gate };
+        Self { every: 0, grow_above: 0.8, max: 16, prune_below: 0.2, prune_by: PruneBy::Gate };
 }
 
 impl Default for HeadsConfig {

@@ -14,6 +14,7 @@ pub const OLD_KEYS: &[(&str, &str)] = &[
     ("model.memory.threshold", "model.memory.write_threshold"),
     ("model.memory.inserts", "model.memory.max_writes"),
     ("model.memory.recombine", "model.memory.merge_after"),
+    ("train.heads.most", "train.heads.max"),
     ("train.keep_zeros", "train.keep_pruned"),
 ];
 

@@ -43,11 +43,11 @@ impl Row {
     ///
     /// # Panics
     /// If `tokenizer` is not that of the record's task.
-    pub fn new(record: &Record, tokenizer: &Tokenizer, most: usize) -> Self {
-        let most = most.saturating_sub(tokenizer.memory_tokens());
-        let text: String = record.text.chars().take(most).collect();
+    pub fn new(record: &Record, tokenizer: &Tokenizer, limit: usize) -> Self {
+        let limit = limit.saturating_sub(tokenizer.memory_tokens());
+        let text: String = record.text.chars().take(limit).collect();
         let ids = tokenizer.tokenize(&text).expect("a task's alphabet covers its records");
-        let fields = record.fields.iter().take(most).copied();
+        let fields = record.fields.iter().take(limit).copied();
         Self::after_memory(&ids, fields, record.given, tokenizer)
     }
 

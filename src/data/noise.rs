@@ -175,11 +175,11 @@ fn lookalikes(character: char) -> impl Iterator<Item = char> {
 
 /// Forgetful causal masking (Liu et al. 2022, <https://arxiv.org/abs/2210.13432>): hides each character but the
 /// first from later ones. Each record draws its own probability, uniformly from 0 to `most`.
-fn forget(most: f64, out: &mut [Reading], rng: &mut ChaCha8Rng) {
-    if most <= 0.0 {
+fn forget(max_share: f64, out: &mut [Reading], rng: &mut ChaCha8Rng) {
+    if max_share <= 0.0 {
         return;
     }
-    let share = most * rng.random::<f64>();
+    let share = max_share * rng.random::<f64>();
     for reading in out.iter_mut().skip(1) {
         reading.is_forgotten = rng.random_bool(share);
     }

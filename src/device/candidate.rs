@@ -7,7 +7,7 @@ use crate::config::MemoryLimits;
 
 /// Operations that are given to a GPU at once: a step of four layers, and short enough for the
 /// watchdogs that end what keeps a screen waiting.
-pub const MOST_TASKS: usize = 128;
+pub const MAX_TASKS: usize = 128;
 
 /// A GPU before it has been checked.
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use burn::tensor::wgpu::WgpuBackend;
 use burn_cubecl::cubecl::MemoryScope;
 
-use super::candidate::{Candidate, MOST_TASKS, describe};
+use super::candidate::{Candidate, MAX_TASKS, describe};
 use crate::config::MemoryLimits;
 use crate::kernel::gpu::client;
 use crate::kernel::is_cpu;
@@ -73,7 +73,7 @@ pub async fn find_gpu(choice: DeviceChoice) -> Result<Candidate, String> {
     };
     let (device, setup) = Device::wgpu_options()
         .graphics_api(api)
-        .tasks_max(MOST_TASKS)
+        .tasks_max(MAX_TASKS)
         .init_with_setup_async()
         .await
         .map_err(|e| format!("no GPU was found ({})", first_line(&e.to_string())))?;

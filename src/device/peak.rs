@@ -10,7 +10,7 @@ use crate::kernel::linear::gpu::half::Half;
 
 /// Rows and columns: the first are doubled until a product takes [`LONG`], or there are the most.
 const FIRST: usize = 512;
-const MOST: usize = 8192;
+const MAX: usize = 8192;
 /// Seconds in which starting a product does not count.
 const LONG: f64 = 0.02;
 const TIMES: usize = 5;
@@ -51,7 +51,7 @@ async fn rate(
         times.sort_by(f64::total_cmp);
         let time = times[TIMES / 2];
         let next = 4 * (4 * size * size) as u64;
-        if time > LONG || size == MOST || next > limits.buffer {
+        if time > LONG || size == MAX || next > limits.buffer {
             return Ok(2.0 * (size as f64).powi(3) / time);
         }
         size *= 2;

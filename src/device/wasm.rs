@@ -8,7 +8,7 @@ use futures::future::{Either, select};
 use js_sys::Reflect;
 
 use super::OpenDevice;
-use super::candidate::{Candidate, MOST_TASKS, describe};
+use super::candidate::{Candidate, MAX_TASKS, describe};
 use crate::config::MemoryLimits;
 use crate::run::DeviceChoice;
 
@@ -58,7 +58,7 @@ pub async fn find_gpu(choice: DeviceChoice) -> Result<Candidate, String> {
     }
     let (device, setup) = Device::wgpu_options()
         .graphics_api(WgpuBackend::WebGpu)
-        .tasks_max(MOST_TASKS)
+        .tasks_max(MAX_TASKS)
         .init_with_setup_async()
         .await
         .map_err(|e| format!("no WebGPU adapter was had ({e})"))?;

@@ -23,11 +23,11 @@ struct Question {
 pub async fn score(
     report: &mut FactsReport,
     task: &Facts,
-    turn: usize,
+    index: usize,
     writer: &mut Writer,
     rng: &mut ChaCha8Rng,
 ) -> Result<(), ExecutionError> {
-    let trained = turn.is_multiple_of(2);
+    let trained = index.is_multiple_of(2);
     let split = if trained { Split::Train } else { Split::Validation };
     let record = task.draw(split, usize::MAX, rng);
     let other = false_answer(task, &record, rng);
@@ -43,7 +43,7 @@ pub async fn score(
     let (left_out, _) = ask(writer, &question, "").await?;
     answers.left_out.add(left_out == answer);
 
-    answers.alone.add(tell(writer, &question).await? == answer);
+    answers.alone.add(write_fact(writer, &question).await? == answer);
 
     if let Some(other) = other.filter(|_| fact.contains(&answer)) {
         let (told, _) = ask(writer, &question, &fact.replace(&answer, &other)).await?;
@@ -68,7 +68,7 @@ async fn ask(
 }
 
 /// The model's answer after a fact that it also writes.
-async fn tell(writer: &mut Writer, question: &str) -> Result<String, ExecutionError> {
+async fn write_fact(writer: &mut Writer, question: &str) -> Result<String, ExecutionError> {
     const LONGEST: usize = 256;
     let written = writer.write(&format!("{{B}}{question} ("), END, LONGEST).await?;
     let told = written.text.strip_suffix(END).unwrap_or(&written.text);

@@ -110,11 +110,11 @@ fn score_asked(report: &mut PhoneReport, at: usize, number: &str, written: &Writ
     report.asked.add(written.text == number);
     report.edits += strsim::levenshtein(&written.text, number);
     let places = number.chars().enumerate().filter(|(_, c)| c.is_ascii_digit());
-    for (digit, (place, wanted)) in places.enumerate().take(report.digits.len()) {
-        let is_right = written.text.chars().nth(place) == Some(wanted);
+    for (digit, (index, wanted)) in places.enumerate().take(report.digits.len()) {
+        let is_right = written.text.chars().nth(index) == Some(wanted);
         report.digits[digit].add(is_right);
         report.by_line[at].add(is_right);
-        if let Some(confidence) = written.confidences.get(place) {
+        if let Some(confidence) = written.confidences.get(index) {
             report.calibration.add(*confidence, is_right);
         }
     }
@@ -129,7 +129,7 @@ fn read_line(text: &str) -> Option<Line> {
             && name[1..].bytes().all(|c| c.is_ascii_lowercase())
     };
     let has_form = number.len() == 12
-        && number.bytes().enumerate().all(|(place, c)| match place {
+        && number.bytes().enumerate().all(|(index, c)| match index {
             3 | 7 => c == b'-',
             _ => c.is_ascii_digit(),
         });
@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(report.asked, Score { right: 0, of: 1 });
         assert_eq!(report.edits, 1);
         assert_eq!(report.by_line[0], Score { right: 9, of: 10 });
-        let wrong: Vec<usize> = (0..10).filter(|place| report.digits[*place].right == 0).collect();
+        let wrong: Vec<usize> = (0..10).filter(|index| report.digits[*index].right == 0).collect();
         assert_eq!(wrong, [8]);
         assert_eq!(report.calibration.score(), Score { right: 9, of: 10 });
         assert!((report.calibration.error().unwrap() - 0.4).abs() < 1e-12);

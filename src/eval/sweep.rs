@@ -14,7 +14,7 @@ use crate::run::Field;
 use crate::learn::Trainer;
 
 /// Most records to recall, spread evenly over all.
-const MOST_RECORDS: usize = 1000;
+const MAX_RECORDS: usize = 1000;
 /// Records per batch.
 const ROWS: usize = 32;
 
@@ -103,7 +103,7 @@ fn name(config: &RunConfig) -> Result<String, ConfigError> {
 async fn recall(trainer: &Trainer, facts: &Facts) -> Result<Score, ExecutionError> {
     let context = trainer.config.model.context;
     let records = facts.records(Split::Train);
-    let stride = records.len().div_ceil(MOST_RECORDS).max(1);
+    let stride = records.len().div_ceil(MAX_RECORDS).max(1);
     let records: Vec<_> = records.iter().step_by(stride).collect();
     let mut recalled = Score::default();
     for records in records.chunks(ROWS) {

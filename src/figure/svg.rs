@@ -14,7 +14,7 @@ const GAP: i32 = 8;
 /// Width and height of a plot, in pixels.
 const SIZE: (u32, u32) = (640, 320);
 /// Most cells of a picture: a square of 512 by 512.
-const MOST_CELLS: usize = 1 << 18;
+const MAX_CELLS: usize = 1 << 18;
 
 impl Figure {
     /// # Errors
@@ -30,7 +30,7 @@ impl Figure {
 
 fn draw_grid(grid: &Grid, title: &str, is_dark: bool) -> Result<String, String> {
     let (rows, columns) = (grid.rows.len(), grid.columns.len());
-    if rows * columns > MOST_CELLS {
+    if rows * columns > MAX_CELLS {
         return Err(format!("{rows} × {columns} cells are too many for a picture"));
     }
     let widest = |labels: &[String]| labels.iter().map(|label| label.chars().count()).max();

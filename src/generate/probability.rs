@@ -41,14 +41,14 @@ pub fn surprisal(logits: &[f32], id: usize) -> f32 {
 /// Ids that can be sampled from `logits`, likeliest first, with their probabilities.
 pub fn probabilities(logits: &[f32], temperature: f64, top_k: usize) -> Vec<(usize, f64)> {
     let mut order = descending(logits);
-    let most = if temperature <= 0.0 {
+    let limit = if temperature <= 0.0 {
         1
     } else if top_k == 0 {
         order.len()
     } else {
         top_k
     };
-    order.truncate(most);
+    order.truncate(limit);
     let largest = order.first().map_or(0.0, |id| f64::from(logits[*id]));
     let weigh = |id: usize| {
         let below = f64::from(logits[id]) - largest;

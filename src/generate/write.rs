@@ -46,14 +46,14 @@ impl Writer {
         &mut self,
         prompt: &str,
         stop: &str,
-        most: usize,
+        limit: usize,
     ) -> Result<Written, ExecutionError> {
         let ids = encode_prompt(&self.tokenizer, prompt);
         let mut ids = ids.unwrap_or_else(|_| self.tokenizer.after_memory(&[0]));
         self.decoder.restart();
         let mut written = Written::default();
         let room = self.context.saturating_sub(ids.len());
-        while written.confidences.len() < most.min(room) && !written.text.ends_with(stop) {
+        while written.confidences.len() < limit.min(room) && !written.text.ends_with(stop) {
             let logits = self.decoder.decode(&ids).await?;
             let may_follow = &logits[..self.tokenizer.text_size()];
             let id = sample(may_follow, self.temperature, 0, &mut self.rng);

@@ -92,18 +92,18 @@ impl Logits {
         let tokenizer = &trainer.tokenizer;
         let token = |id: usize| tokenizer.token(id as u32).unwrap_or("�").to_owned();
         let mut expected = Expected::default();
-        for (place, row) in self.values.chunks(tokenizer.vocab_size().max(1)).enumerate() {
+        for (index, row) in self.values.chunks(tokenizer.vocab_size().max(1)).enumerate() {
             let probabilities = probabilities(&row[..tokenizer.text_size()], temperature, top_k);
             let entropy: f64 =
                 probabilities.iter().map(|(_, p)| -p * p.max(f64::MIN_POSITIVE).ln()).sum();
             expected.next.push(alternatives(row, &probabilities, tokenizer));
             expected.entropies.push(entropy.abs() as f32); // not −0
-            let mut rng = stream_rng(seed, place as u64);
+            let mut rng = stream_rng(seed, index as u64);
             expected.drawn.push(token(draw(&probabilities, &mut rng)));
-            if let Some(next) = self.ids.get(place + 1) {
-                let floor = self.floors.get(place + 1).copied().flatten();
+            if let Some(next) = self.ids.get(index + 1) {
+                let floor = self.floors.get(index + 1).copied().flatten();
                 let loss = surprisal(row, *next as usize);
-                expected.costs.push(match place < tokenizer.memory_tokens() {
+                expected.costs.push(match index < tokenizer.memory_tokens() {
                     true => Cost { loss: 0.0, floor: Some(0.0) },
                     false => Cost { loss, floor: floor.map(|floor| floor as f32) },
                 });

@@ -104,10 +104,10 @@ fn step(
     let norm = sum_of(share, &mut shared, UNITS).sqrt();
     let at = CUBE_POS * UNITS + UNIT_POS as usize;
     if at < count {
-        let most = sums[SHARES + 3];
+        let limit = sums[SHARES + 3];
         let mut scale = 1.0f32;
-        if most > 0.0 {
-            scale = (most / (norm + 1e-6)).min(1.0);
+        if limit > 0.0 {
+            scale = (limit / (norm + 1e-6)).min(1.0);
         }
         let slope = gradient[at] * scale;
         let mean = first[at] * beta1 + slope * (1.0 - beta1);

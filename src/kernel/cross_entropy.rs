@@ -74,10 +74,10 @@ impl Fused<Flex, 1> for CrossEntropy {
             let mut powers = vec![0.0; vocab];
             let tokens = logits.chunks_exact(vocab).zip(targets);
             for ((logits, target), (loss, log_sum)) in tokens.zip(losses.iter_mut().zip(log_sums)) {
-                let greatest =
+                let largest =
                     logits.iter().fold(f32::NEG_INFINITY, |a, b| if a > *b { a } else { *b });
-                shares(logits, greatest * LOG2_E, 1.0, &mut powers);
-                *log_sum = greatest * LOG2_E + powers.iter().sum::<f32>().log2();
+                shares(logits, largest * LOG2_E, 1.0, &mut powers);
+                *log_sum = largest * LOG2_E + powers.iter().sum::<f32>().log2();
                 *loss = *log_sum * LN_2 - logits[*target];
             }
         });

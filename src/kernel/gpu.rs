@@ -47,8 +47,8 @@ pub fn ints(tensor: Tensor<2, Int>) -> IntTensor<Cube> {
 
 /// `count` groups of units, in as many dimensions as a device needs for them; a few may be too many.
 pub fn groups(count: usize) -> CubeCount {
-    const MOST: usize = 65_535;
-    let columns = count.clamp(1, MOST);
+    const MAX: usize = 65_535;
+    let columns = count.clamp(1, MAX);
     CubeCount::Static(columns as u32, count.div_ceil(columns).max(1) as u32, 1)
 }
 

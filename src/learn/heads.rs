@@ -26,7 +26,7 @@ impl Trainer {
     /// If the device failed.
     pub async fn check_heads(&self) -> Result<Option<HeadChange>, ExecutionError> {
         let (train, n_heads) = (&self.config.train, self.config.model.n_heads);
-        let HeadsConfig { every, grow_above, most, prune_below, prune_by } = train.heads;
+        let HeadsConfig { every, grow_above, max, prune_below, prune_by } = train.heads;
         if every == 0 || self.step == 0 || !self.step.is_multiple_of(every) || self.finished() {
             return Ok(None);
         }
@@ -36,7 +36,7 @@ impl Trainer {
             numbers.iter().map(|layer| layer.iter().map(|c| head_gate(*c)).collect()).collect();
         let all: Vec<f32> = gates.concat();
         let mean = all.iter().sum::<f32>() / all.len() as f32;
-        if mean > grow_above as f32 && n_heads < most {
+        if mean > grow_above as f32 && n_heads < max {
             return Ok(Some(HeadChange::Grow(mean)));
         }
         if n_heads == 1 || prune_below == 0.0 {

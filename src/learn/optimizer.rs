@@ -123,8 +123,8 @@ pub struct Rates {
 
 /// Scales `gradient` to norm `most` if its norm is larger, without reading it back; with
 /// PyTorch's 1e-6 against a norm of 0.
-fn clip(gradient: Tensor<1>, most: f64) -> Tensor<1> {
+fn clip(gradient: Tensor<1>, limit: f64) -> Tensor<1> {
     let norm = gradient.clone().square().sum().sqrt(); // [1]
-    let scale = norm.add_scalar(1e-6).recip().mul_scalar(most).clamp_max(1.0);
+    let scale = norm.add_scalar(1e-6).recip().mul_scalar(limit).clamp_max(1.0);
     gradient * scale
 }

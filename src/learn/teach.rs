@@ -20,8 +20,8 @@ const TEACHING_RATE: f64 = 0.05;
 pub enum TeachError {
     #[error(transparent)]
     Unknown(#[from] UnknownCharacter),
-    #[error("the text has {got} characters, and {least} to {most} can be taught")]
-    Length { got: usize, least: usize, most: usize },
+    #[error("the text has {got} characters, and {min} to {max} can be taught")]
+    Length { got: usize, min: usize, max: usize },
     #[error("the device failed: {0}")]
     Device(#[from] ExecutionError),
 }
@@ -35,13 +35,13 @@ impl Trainer {
     pub async fn teach(&mut self, text: &str) -> Result<f32, TeachError> {
         let ids = self.tokenizer.tokenize(text)?;
         let room = self.config.model.context + 1;
-        let (least, most) = (2, room.saturating_sub(self.tokenizer.memory_tokens()));
-        if ids.len() < least || ids.len() > most {
-            return Err(TeachError::Length { got: ids.len(), least, most });
+        let (min, max) = (2, room.saturating_sub(self.tokenizer.memory_tokens()));
+        if ids.len() < min || ids.len() > max {
+            return Err(TeachError::Length { got: ids.len(), min, max });
         }
         let row = Row::of_text(&ids, &self.tokenizer);
         let memory =
-            MemoryConfig { write_threshold: 0.0, max_writes: most, ..self.config.model.memory.clone() };
+            MemoryConfig { write_threshold: 0.0, max_writes: max, ..self.config.model.memory.clone() };
         let objective = Likelihood::default();
         let mut last = f32::INFINITY;
         for pass in 0..TEACHING_STEPS {

@@ -16,7 +16,7 @@ pub struct Bank {
 /// The output has a slot for every pair of a key and a token but for those that are the same to rounding.
 const SAME: f64 = 2e-3;
 /// Slots among which that is looked for: so many tokens may follow the same.
-const MOST_FOLLOWERS: usize = 128;
+const MAX_FOLLOWERS: usize = 128;
 
 /// Memory of one layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,7 +112,7 @@ impl Bank {
         let layer = self.layers.len().saturating_sub(1);
         let Some(memory) = self.output() else { return Ok(Written::default()) };
         let values: Vec<f32> = next.iter().map(|token| token.unwrap_or_default() as f32).collect();
-        let near = memory.store.search(&keys, MOST_FOLLOWERS)?;
+        let near = memory.store.search(&keys, MAX_FOLLOWERS)?;
         for (at, value) in values.iter().enumerate().filter(|_| found.k > 0) {
             let mut of_token = at * near.k..(at + 1) * near.k;
             let same = of_token.find(|place| near.values[*place] == *value);

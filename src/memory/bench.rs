@@ -90,7 +90,7 @@ impl StoreBench<'_> {
         let queries = keys.take(QUERIES);
         let (mut all_found, mut first) = (Vec::new(), None);
         let mut slots = 0;
-        for (place, size) in self.sizes.iter().enumerate() {
+        for (index, size) in self.sizes.iter().enumerate() {
             let (before, mut writing) = (slots, 0.0);
             while slots < *size {
                 let new = keys.slots(BATCH.min(size - slots));
@@ -121,7 +121,7 @@ impl StoreBench<'_> {
                 inserts_per_s: (slots - before) as f64 / writing,
                 queries_per_s: 1.0 / one,
                 batched_per_s: 1.0 / batched,
-                recall: truth.get(place).map_or(1.0, |truth| share(&found, truth)),
+                recall: truth.get(index).map_or(1.0, |truth| share(&found, truth)),
                 bytes: bytes(store)?,
                 cost: one / first,
             });

@@ -32,7 +32,7 @@ struct Facts {
 }
 
 /// Ids are below this, which every reader of JSON keeps.
-const MOST_ID: u64 = 1 << 53;
+const MAX_ID: u64 = 1 << 53;
 
 impl Exact {
     pub fn new(shape: Shape) -> Self {
@@ -52,10 +52,10 @@ impl Exact {
     /// # Errors
     /// If one is of another shape, or not finite.
     pub fn of_slots(shape: Shape, slots: Vec<Slot>, next_id: u64) -> Result<Self, StoreError> {
-        let mut store = Self { next_id: next_id.min(MOST_ID), ..Self::new(shape) };
+        let mut store = Self { next_id: next_id.min(MAX_ID), ..Self::new(shape) };
         for slot in slots {
             shape.check(&slot.new)?;
-            if slot.id < MOST_ID && !store.places.contains_key(&slot.id) {
+            if slot.id < MAX_ID && !store.places.contains_key(&slot.id) {
                 store.push(slot);
             }
         }
@@ -177,14 +177,14 @@ impl Store for Exact {
         Ok(())
     }
 
-    fn evict(&mut self, most: usize) -> Result<Vec<u64>, StoreError> {
-        let over = self.facts.len().saturating_sub(most);
+    fn evict(&mut self, limit: usize) -> Result<Vec<u64>, StoreError> {
+        let over = self.facts.len().saturating_sub(limit);
         if over == 0 {
             return Ok(Vec::new());
         }
         let mut order: Vec<&Facts> = self.facts.iter().collect();
         order.sort_by_key(|facts| (facts.last, facts.id));
-        order.truncate(order.len() - most / 2);
+        order.truncate(order.len() - limit / 2);
         order.sort_by_key(|facts| (facts.hits, facts.last, facts.id));
         let gone: Vec<u64> = order.iter().take(over).map(|facts| facts.id).collect();
         self.remove(&gone)?;
@@ -219,10 +219,10 @@ impl Store for Exact {
         Ok(places.map(|place| self.slot(place)).collect())
     }
 
-    fn page(&mut self, from: u64, most: usize) -> Result<Vec<Slot>, StoreError> {
+    fn page(&mut self, from: u64, limit: usize) -> Result<Vec<Slot>, StoreError> {
         let mut ids: Vec<u64> = self.ids().filter(|id| *id >= from).collect();
         ids.sort_unstable();
-        ids.truncate(most);
+        ids.truncate(limit);
         self.get(&ids)
     }
 

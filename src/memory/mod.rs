@@ -144,7 +144,7 @@ pub trait Store {
     /// Drops slots until there are at most `most`, and tells which. Least frequently, recently used
     /// (LFRU, Bilal & Kang 2017): the half of `most` that was found most recently is spared; of the rest
     /// those go that were found least often, the longest unused first.
-    fn evict(&mut self, most: usize) -> Result<Vec<u64>, StoreError>;
+    fn evict(&mut self, limit: usize) -> Result<Vec<u64>, StoreError>;
 
     /// Drops these slots; how many of them there were.
     fn remove(&mut self, ids: &[u64]) -> Result<usize, StoreError>;
@@ -164,7 +164,7 @@ pub trait Store {
     fn get(&mut self, ids: &[u64]) -> Result<Vec<Slot>, StoreError>;
 
     /// At most `most` slots with ids from `from` on, by id: what a store is walked through with.
-    fn page(&mut self, from: u64, most: usize) -> Result<Vec<Slot>, StoreError>;
+    fn page(&mut self, from: u64, limit: usize) -> Result<Vec<Slot>, StoreError>;
 
     /// Puts a slot `[gone]` into another: keys and values become means, each counted as often as it was
     /// merged, and hits add up. Nothing happens unless both are there.

@@ -58,8 +58,8 @@ impl Postgres {
         let mut near = vec![Vec::with_capacity(k); queries.len() / d_key];
         let mut db = self.client.transaction()?;
         search_settings(&mut db, k, graph)?;
-        let (n, most) = (near.len() as i32, int(k as u64));
-        for row in db.query(&self.tables.search, &[&finite(queries), &n, &most])? {
+        let (n, limit) = (near.len() as i32, int(k as u64));
+        for row in db.query(&self.tables.search, &[&finite(queries), &n, &limit])? {
             let query = row.try_get::<_, i32>(0)? as usize;
             let (key, value): (Vec<f32>, Vec<f32>) = (row.try_get(2)?, row.try_get(3)?);
             let distance = distance.between(&queries[query * d_key..][..d_key], &key);
@@ -190,13 +190,13 @@ impl Store for Postgres {
         })
     }
 
-    fn evict(&mut self, most: usize) -> Result<Vec<u64>, StoreError> {
+    fn evict(&mut self, limit: usize) -> Result<Vec<u64>, StoreError> {
         self.write("dropping slots from", |db, tables, space| {
-            let over = space.count.saturating_sub(most);
+            let over = space.count.saturating_sub(limit);
             if over == 0 {
                 return Ok(Vec::new());
             }
-            let rest = space.count - most / 2;
+            let rest = space.count - limit / 2;
             let gone = db.query(&tables.evict, &[&(rest as i64), &(over as i64)])?;
             space.count -= gone.len();
             gone.iter().map(|row| uint(row, 0)).collect()
@@ -230,8 +230,8 @@ impl Store for Postgres {
         slots.map_err(failed("reading", &self.place))
     }
 
-    fn page(&mut self, from: u64, most: usize) -> Result<Vec<Slot>, StoreError> {
-        let rows = self.client.query(&self.tables.page, &[&int(from), &int(most as u64)]);
+    fn page(&mut self, from: u64, limit: usize) -> Result<Vec<Slot>, StoreError> {
+        let rows = self.client.query(&self.tables.page, &[&int(from), &int(limit as u64)]);
         let slots = rows.and_then(|rows| rows.iter().map(slot).collect());
         slots.map_err(failed("reading", &self.place))
     }

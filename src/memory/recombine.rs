@@ -38,7 +38,7 @@ impl Pairs {
         &mut self,
         store: &mut dyn Store,
         found: &Found,
-        most: u32,
+        limit: u32,
     ) -> Result<usize, StoreError> {
         if found.k < 2 {
             return Ok(0);
@@ -48,7 +48,7 @@ impl Pairs {
             *self.counts.entry(pair).or_default() += 1;
         }
         let due: Vec<(u64, u64)> =
-            self.counts.iter().filter(|(_, count)| **count > most).map(|(pair, _)| *pair).collect();
+            self.counts.iter().filter(|(_, count)| **count > limit).map(|(pair, _)| *pair).collect();
         let before = store.count()?;
         for (kept, gone) in due {
             store.merge(kept, gone)?;

@@ -62,7 +62,7 @@ pub(super) fn learn(
     }
     let merged = match config.merge_after as u32 {
         0 => 0,
-        most => pairs.recombine(store, found, most)?,
+        limit => pairs.recombine(store, found, limit)?,
     };
     let slots = novel(store.shape(), config, tokens, found, read);
     let new = store.insert(&slots)?;

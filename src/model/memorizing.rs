@@ -93,7 +93,7 @@ impl Memorizing {
         // A head's part of a query or a key has length 1/sqrt(n_heads), and their product is that of both.
         let scale = SHARPNESS * heads as f32;
         let sharpness = self.sharpness.tensor().abs().mul_scalar(scale).reshape([1, 1, 1, 1]);
-        let weights = weigh(products * sharpness);
+        let weights = softmax(products * sharpness);
         (weights * by_head(values)).sum_dim(1).reshape([n, heads, d_head])
     }
 
@@ -113,7 +113,7 @@ impl Memorizing {
 ///
 /// # Shapes
 /// `scores` and the result: `[n, k, n_heads, 1]`
-fn weigh(scores: Tensor<4>) -> Tensor<4> {
+fn softmax(scores: Tensor<4>) -> Tensor<4> {
     let largest = constant(&scores).max_dim(1);
     let largest = if scores.is_autodiff() { largest.autodiff() } else { largest };
     let powers = (scores - largest).exp();

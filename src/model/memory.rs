@@ -93,7 +93,7 @@ impl MemoryLayer {
             }
         };
         let sharpness = self.sharpness.tensor().abs().mul_scalar(SHARPNESS).unsqueeze::<2>(); // [1, 1]
-        let weights = weigh(scores * sharpness); // [n, k]
+        let weights = softmax_from_first(scores * sharpness); // [n, k]
         let z = (weights.unsqueeze_dim::<3>(2) * values).sum_dim(1).squeeze_dim::<2>(1); // [n, d_key]
         let [_, width] = z.dims();
         (self.o.add(z.reshape([batch, seq, width]), resid, dropout.site(3)), read)
@@ -143,7 +143,7 @@ fn leaf(values: Tensor<3>) -> (Option<Tensor<2>>, Tensor<3>) {
 ///
 /// # Shapes
 /// `scores` and the result: `[n, k]`
-pub(super) fn weigh(scores: Tensor<2>) -> Tensor<2> {
+pub(super) fn softmax_from_first(scores: Tensor<2>) -> Tensor<2> {
     let first = scores.clone().narrow(1, 0, 1);
     let powers = (scores - first).exp();
     let total = powers.clone().sum_dim(1);

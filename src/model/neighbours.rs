@@ -4,7 +4,7 @@
 use burn::tensor::activation::softmax;
 use burn::tensor::{Int, Tensor};
 
-use super::memory::{LayerRead, constant, rows, unit, weigh};
+use super::memory::{LayerRead, constant, rows, softmax_from_first, unit};
 use super::slots::Slots;
 use crate::arch::SHARPNESS;
 use crate::config::ModelConfig;
@@ -42,7 +42,7 @@ impl Neighbours {
         }
         let [_, next] = nearest.slots(n, &device); // [n, k, 1]
         let far = nearest.distances(n, &device); // [n, k]
-        let weights = weigh(far.mul_scalar(-SHARPNESS));
+        let weights = softmax_from_first(far.mul_scalar(-SHARPNESS));
         let tokens = Tensor::<1, Int>::arange(0..vocab as i64, &device).float().unsqueeze::<2>();
         let mut q = Tensor::<2>::zeros([n, vocab], &device);
         for rank in 0..nearest.k() {

@@ -4,7 +4,7 @@
 use burn::tensor::Tensor;
 
 use super::Weights;
-use super::memory::weigh;
+use super::memory::softmax_from_first;
 use crate::arch::ProductKeys;
 use crate::kernel::dropout::Dropout;
 use crate::kernel::embedding::embed;
@@ -56,7 +56,7 @@ impl ProductKey {
         };
         let scores = score(0, first) + score(1, second); // [n, k]
         let values = embed(values, &self.values, None, 0); // [n, k, d_model]
-        let weights = weigh(scores).unsqueeze_dim::<3>(2); // [n, k, 1]
+        let weights = softmax_from_first(scores).unsqueeze_dim::<3>(2); // [n, k, 1]
         let z = (weights * values).sum_dim(1); // [n, 1, d_model]
         resid + dropout.site(3).apply(z.reshape([batch, seq, d_model]))
     }

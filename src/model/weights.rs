@@ -19,7 +19,7 @@ pub struct Weights<'a> {
 #[derive(Clone, Debug)]
 enum Values {
     /// A tensor a parameter, cut from the flat vector, and the gradient so far.
-    Cut(Vec<Tensor<1>>, Option<Box<Tensor<1>>>),
+    Sliced(Vec<Tensor<1>>, Option<Box<Tensor<1>>>),
     /// The flat vector as it is, on a GPU.
     Whole(Arc<FlatParameters>),
 }
@@ -31,7 +31,7 @@ impl<'a> Weights<'a> {
     /// `flat`: `[layout.len()]`
     pub fn new(layout: &'a Layout, flat: &Tensor<1>) -> Self {
         let values = if is_cpu(&flat.device()) {
-            Values::Cut(cut(layout, flat).collect(), None)
+            Values::Sliced(slices(layout, flat).collect(), None)
         } else {
             Values::Whole(Arc::new(FlatParameters::new(flat)))
         };
@@ -45,7 +45,7 @@ impl<'a> Weights<'a> {
     pub fn trainable(layout: &'a Layout, flat: &Tensor<1>) -> Self {
         let values = if is_cpu(&flat.device()) {
             let leaf = |part: Tensor<1>| part.autodiff().require_grad();
-            Values::Cut(cut(layout, flat).map(leaf).collect(), None)
+            Values::Sliced(slices(layout, flat).map(leaf).collect(), None)
         } else {
             Values::Whole(Arc::new(FlatParameters::trainable(flat)))
         };
@@ -55,7 +55,7 @@ impl<'a> Weights<'a> {
     /// Adds the gradient of `loss` to those taken before, and tells those by what are no parameters.
     pub fn backward(&mut self, loss: &Tensor<1>) -> Gradients {
         match &mut self.values {
-            Values::Cut(leaves, sum) => {
+            Values::Sliced(leaves, sum) => {
                 let mut gradients = loss.backward();
                 let of_leaf = |leaf: &Tensor<1>| {
                     let gradient = leaf.grad_remove(&mut gradients);
@@ -79,7 +79,7 @@ impl<'a> Weights<'a> {
     /// If no gradient was taken.
     pub fn into_gradient(self) -> Tensor<1> {
         match self.values {
-            Values::Cut(_, sum) => *sum.expect("a gradient is taken before it is asked for"),
+            Values::Sliced(_, sum) => *sum.expect("a gradient is taken before it is asked for"),
             Values::Whole(parameters) => parameters.gradient(),
         }
     }
@@ -114,7 +114,7 @@ impl<'a> Weights<'a> {
 
     fn param<const D: usize>(&self, position: usize, shape: [usize; D]) -> Param<D> {
         match &self.values {
-            Values::Cut(leaves, _) => Param::Own(Box::new(leaves[position].clone().reshape(shape))),
+            Values::Sliced(leaves, _) => Param::Own(Box::new(leaves[position].clone().reshape(shape))),
             Values::Whole(parameters) => {
                 let start = self.layout.parameters()[position].range.start;
                 Param::Slice(ParamSlice { parameters: parameters.clone(), start, shape })
@@ -123,6 +123,6 @@ impl<'a> Weights<'a> {
     }
 }
 
-fn cut<'a>(layout: &'a Layout, flat: &'a Tensor<1>) -> impl Iterator<Item = Tensor<1>> + 'a {
+fn slices<'a>(layout: &'a Layout, flat: &'a Tensor<1>) -> impl Iterator<Item = Tensor<1>> + 'a {
     layout.parameters().iter().map(|p| flat.clone().slice(p.range.clone()))
 }

@@ -63,9 +63,9 @@ pub struct Weighted {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Extremes {
     /// Greatest first.
-    pub most: Vec<Weighted>,
+    pub top: Vec<Weighted>,
     /// Least first.
-    pub least: Vec<Weighted>,
+    pub bottom: Vec<Weighted>,
 }
 
 /// A singular value of a circuit, and the tokens along its directions.

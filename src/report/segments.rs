@@ -36,9 +36,9 @@ pub struct SegmentAttention {
 
 impl SegmentAttention {
     /// Index in `segments` of each of the first `most` characters of `record`. Adds new segments.
-    pub fn place(&mut self, record: &Record, most: usize) -> Vec<usize> {
+    pub fn place(&mut self, record: &Record, limit: usize) -> Vec<usize> {
         let mut line = 0;
-        let characters = record.text.chars().zip(&record.fields).take(most);
+        let characters = record.text.chars().zip(&record.fields).take(limit);
         characters
             .map(|(character, field)| {
                 let place = self.place_of(Segment { line, field: Some(*field) });

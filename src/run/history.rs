@@ -29,8 +29,8 @@ impl FieldLoss {
     /// Loss above the floor, in bits per character: in validation, or in training if the floor is reached by
     /// heart.
     pub fn excess_bits(&self, floor: &Floor) -> Option<f64> {
-        let least = floor.field(self.field)?.nats_per_char();
+        let floor_nats = floor.field(self.field)?.nats_per_char();
         let paid = if floor.by_heart { self.train } else { self.val };
-        Some((f64::from(paid?) - least) / std::f64::consts::LN_2)
+        Some((f64::from(paid?) - floor_nats) / std::f64::consts::LN_2)
     }
 }

@@ -88,12 +88,12 @@ impl ActivationIntervention {
     /// Changes `values`, whose rows of `width`, one per token, begin `by_row` apart.
     pub fn apply(&self, values: &mut [f32], width: usize, by_row: usize) {
         let rows = values.chunks_mut(by_row.max(1)).enumerate();
-        for (place, row) in rows.filter(|(place, _)| self.positions.contains(place)) {
+        for (index, row) in rows.filter(|(index, _)| self.positions.contains(index)) {
             let row = &mut row[..width];
             match &self.action {
                 Action::Scale(factor) => row.iter_mut().for_each(|value| *value *= factor),
                 Action::Set(to) => {
-                    let to = to.chunks_exact(width.max(1)).nth(place - self.positions.start);
+                    let to = to.chunks_exact(width.max(1)).nth(index - self.positions.start);
                     if let Some(to) = to {
                         row.copy_from_slice(to);
                     }
@@ -118,8 +118,8 @@ impl WeightIntervention {
     /// Parses a weight: `blocks.0.attn.W_Q[3,5]`, or `ln_final.w[3]`. `None` if the name is invalid or the value
     /// not finite.
     pub fn parse(name: &str, value: f32) -> Option<Self> {
-        let (parameter, place) = name.strip_suffix(']')?.split_once('[')?;
-        let (row, column) = place.split_once(',').unwrap_or((place, "0"));
+        let (parameter, index) = name.strip_suffix(']')?.split_once('[')?;
+        let (row, column) = index.split_once(',').unwrap_or((index, "0"));
         let [row, column] = [row, column].map(|number| number.trim().parse().ok());
         let parameter = parameter.to_owned();
         value.is_finite().then_some(Self { parameter, row: row?, column: column?, value })

@@ -49,8 +49,8 @@ pub enum LinkError {
     Unknown(String),
     #[error("the link's analysis `{0}` is not one that Confab knows")]
     Analysis(String),
-    #[error("the link's `{key}` is too long: at most {most} characters are taken")]
-    Long { key: &'static str, most: usize },
+    #[error("the link's `{key}` is too long: at most {limit} characters are taken")]
+    Long { key: &'static str, limit: usize },
     #[error("the link asks for what cannot be run: {0}")]
     Config(crate::config::ConfigError),
 }
@@ -76,7 +76,7 @@ pub fn encode(link: &Link) -> Result<String, LinkError> {
             out.append_pair(knob.key, &value);
         }
     }
-    for (key, value, most) in [
+    for (key, value, limit) in [
         ("prompt", link.prompt.as_str(), MAX_PROMPT_CHARS),
         ("tab", &link.tab, MAX_TAB_CHARS),
         ("look", &link.analysis, MAX_TAB_CHARS),
@@ -84,7 +84,7 @@ pub fn encode(link: &Link) -> Result<String, LinkError> {
         ("trained", &link.trained, MAX_TAB_CHARS),
     ] {
         if !value.is_empty() {
-            out.append_pair(key, &short(key, value, most)?);
+            out.append_pair(key, &short(key, value, limit)?);
         }
     }
     let fragment = out.finish();
@@ -123,6 +123,10 @@ pub fn decode(link: &str) -> Result<Link, LinkError> {
     Ok(out)
 }
 
-fn short(key: &'static str, value: &str, most: usize) -> Result<String, LinkError> {
-    if value.chars().count() > most { Err(LinkError::Long { key, most }) } else { Ok(value.into()) }
+fn short(key: &'static str, value: &str, limit: usize) -> Result<String, LinkError> {
+    if value.chars().count() > limit {
+        Err(LinkError::Long { key, limit })
+    } else {
+        Ok(value.into())
+    }
 }

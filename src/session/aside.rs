@@ -3,7 +3,7 @@
 use crate::memory::Bank;
 
 /// Most snapshots that are kept.
-const MOST_ASIDE: usize = 8;
+const MAX_ASIDE: usize = 8;
 /// The snapshot that every change leaves.
 pub(super) const BEFORE: &str = "before the last change";
 
@@ -16,11 +16,11 @@ impl Aside {
         let known = self.0.iter_mut().find(|(known, _)| *known == name);
         if let Some((_, kept)) = known {
             *kept = bank;
-        } else if self.0.len() < MOST_ASIDE {
+        } else if self.0.len() < MAX_ASIDE {
             self.0.push((name, bank));
         } else {
             return Err(format!(
-                "{MOST_ASIDE} snapshots are kept already; use the name of one of them"
+                "{MAX_ASIDE} snapshots are kept already; use the name of one of them"
             ));
         }
         Ok(())

@@ -9,14 +9,14 @@ use crate::protocol::Baseline;
 /// Steps kept of a run, evenly over its length; with twice as many, every second one goes.
 const KEPT: usize = 64;
 /// Most bytes that a run's steps take.
-const MOST_BYTES: usize = 128 << 20;
+const MAX_BYTES: usize = 128 << 20;
 
 /// Steps and runs that are kept, and those of them that are result at.
 pub(super) struct Steps {
     /// A step is kept every so many.
     every: usize,
     /// Steps that there is room for; none, if that is for one only.
-    pub(super) most: usize,
+    pub(super) limit: usize,
     pub(super) kept: Vec<(usize, Vec<f32>)>,
     pub(super) runs: Vec<(String, Arc<Snapshot>)>,
     pub(super) visited: Option<usize>,
@@ -28,13 +28,13 @@ pub(super) struct Steps {
 impl Steps {
     pub(super) fn new() -> Self {
         let (kept, runs) = (Vec::new(), Vec::new());
-        Self { every: 1, most: 0, kept, runs, visited: None, baseline: None, model: None }
+        Self { every: 1, limit: 0, kept, runs, visited: None, baseline: None, model: None }
     }
 
     /// Forgets the steps of the last run; those of this one are kept from now on.
     pub(super) fn follow(&mut self, trainer: &Trainer) {
-        self.most = (MOST_BYTES / (4 * trainer.model().layout.len()).max(1)).min(KEPT);
-        let even = if self.most < 2 { KEPT } else { self.most };
+        self.limit = (MAX_BYTES / (4 * trainer.model().layout.len()).max(1)).min(KEPT);
+        let even = if self.limit < 2 { KEPT } else { self.limit };
         self.every = trainer.config.train.steps.div_ceil(even).max(1);
         self.kept.clear();
         (self.visited, self.baseline, self.model) = (None, None, None);
@@ -61,11 +61,11 @@ impl Steps {
     }
 
     pub(super) fn keep(&mut self, step: usize, flat: Vec<f32>) {
-        if self.most < 2 {
+        if self.limit < 2 {
             return;
         }
         self.kept.push((step, flat));
-        if self.kept.len() >= 2 * self.most {
+        if self.kept.len() >= 2 * self.limit {
             self.every *= 2;
             let every = self.every;
             self.kept.retain(|(step, _)| step.is_multiple_of(every));

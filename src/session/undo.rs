@@ -3,8 +3,8 @@
 use crate::checkpoint::Checkpoint;
 
 /// Most states kept to go back to, and most bytes of them.
-const MOST_STATES: usize = 16;
-const MOST_BYTES: usize = 128 << 20;
+const MAX_STATES: usize = 16;
+const MAX_BYTES: usize = 128 << 20;
 
 /// The run before each operation that can be taken back, oldest first.
 #[derive(Default)]
@@ -18,7 +18,7 @@ impl Undo {
     pub(super) fn keep(&mut self, state: Checkpoint) -> bool {
         self.before.push(state);
         let bytes = |of: &[Checkpoint]| of.iter().map(size).sum::<usize>();
-        while self.before.len() > MOST_STATES || bytes(&self.before) > MOST_BYTES {
+        while self.before.len() > MAX_STATES || bytes(&self.before) > MAX_BYTES {
             self.before.remove(0);
         }
         !self.before.is_empty()

@@ -10,7 +10,7 @@ use crate::kernel::transfer::floats;
 use crate::protocol::{Baseline, Event};
 
 /// Most bytes that the end of one earlier run takes.
-const MOST_OF_RUN: usize = 16 << 20;
+const MAX_OF_RUN: usize = 16 << 20;
 /// Earlier runs kept.
 const RUNS: usize = 4;
 
@@ -19,7 +19,7 @@ impl<E: Fn(Event)> Session<E> {
     pub(super) async fn keep_step(&mut self) -> Result<(), ExecutionError> {
         let Some(trainer) = &self.trainer else { return Ok(()) };
         let (keeps, step) = (self.store.keeps_steps(), trainer.step);
-        if !self.steps.is_due(step) || !keeps && self.steps.most < 2 {
+        if !self.steps.is_due(step) || !keeps && self.steps.limit < 2 {
             return Ok(());
         }
         let flat = floats(trainer.model().parameters.clone().into_data_async().await?);
@@ -39,7 +39,7 @@ impl<E: Fn(Event)> Session<E> {
         let Some(trainer) = self.trainer.as_ref().filter(|trainer| trainer.step > 0) else {
             return;
         };
-        if 4 * trainer.model().layout.len() > MOST_OF_RUN {
+        if 4 * trainer.model().layout.len() > MAX_OF_RUN {
             return;
         }
         // A device that fails shows it elsewhere too.

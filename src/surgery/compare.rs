@@ -9,7 +9,7 @@ use crate::host::{Cache, HostModel};
 use crate::generate::log_sum_exp;
 
 /// Most tokens of a prompt to compare, without memory tokens.
-const MOST_TOKENS: usize = 64;
+const MAX_TOKENS: usize = 64;
 
 /// Change of the logits on a prompt.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,8 +27,8 @@ pub struct Difference {
 /// vocabulary; `None` without a token.
 pub fn compare(before: &Checkpoint, after: &Checkpoint, ids: &[u32]) -> Option<Difference> {
     let context = before.config.model.context;
-    let most = (MOST_TOKENS + before.tokenizer.memory_tokens()).min(context);
-    let ids = &ids[..ids.len().min(most)];
+    let limit = (MAX_TOKENS + before.tokenizer.memory_tokens()).min(context);
+    let ids = &ids[..ids.len().min(limit)];
     if ids.is_empty() {
         return None;
     }

@@ -13,7 +13,7 @@ use crate::tokenizer::Tokenizer;
 
 const CHARACTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 /// The longest block.
-const MOST: usize = 512;
+const MAX: usize = 512;
 /// The character between a block and the block again.
 const SEPARATOR: char = '|';
 const END: char = '\n';
@@ -34,11 +34,11 @@ pub struct Induction {
 impl Induction {
     /// Options outside their range are taken as the nearest that is in it.
     pub fn new(config: &InductionConfig) -> Self {
-        let min_len = config.min_len.clamp(1, MOST);
+        let min_len = config.min_len.clamp(1, MAX);
         Self {
             characters: CHARACTERS.chars().take(config.characters.max(2)).collect(),
             min_len,
-            max_len: config.max_len.clamp(min_len, MOST),
+            max_len: config.max_len.clamp(min_len, MAX),
         }
     }
 
@@ -90,8 +90,8 @@ impl RecordSource for Induction {
         let by_character = (self.characters.len() as f64).ln();
         let share = 1.0 / self.lengths() as f64;
         for length in self.min_len..=self.max_len {
-            for place in 1..length {
-                let goes_on = (1.0 - self.ends(place)).recip().ln();
+            for index in 1..length {
+                let goes_on = (1.0 - self.ends(index)).recip().ln();
                 sums.add(Field::Text, share, share * (by_character + goes_on));
             }
             sums.add(Field::Separator, share, share * self.ends(length).recip().ln());

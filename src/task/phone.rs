@@ -2,6 +2,7 @@
 //! takes a look back at the list; nothing else in the record tells it.
 
 mod floor;
+mod next;
 mod number;
 
 use std::fmt::Write;
@@ -216,8 +217,8 @@ fn push_line(record: &mut Record, rules: &Rules, entry: &Entry, [name, digit]: [
     match &entry.number {
         None => record.push(digit, UNKNOWN),
         Some(number) => {
-            for (place, value) in number.iter().enumerate() {
-                if rules.hyphens.contains(&place) {
+            for (index, value) in number.iter().enumerate() {
+                if rules.hyphens.contains(&index) {
                     record.push(Field::Separator, "-");
                 }
                 record.push(digit, &value.to_string());

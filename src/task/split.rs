@@ -49,11 +49,11 @@ pub(super) fn hold_out<K: Eq + Hash>(keys: &[K]) -> Vec<bool> {
     }
     shuffle(&mut groups);
     groups.pop();
-    let most = (keys.len() / 10).max(1);
+    let limit = (keys.len() / 10).max(1);
     let mut out = vec![false; keys.len()];
     let mut held = 0;
     for index in groups.into_iter().take_while(|group| {
-        let more = held < most;
+        let more = held < limit;
         held += group.len();
         more
     }) {

@@ -65,7 +65,7 @@ test('a model is operated on, trains on and is taken back', async () => {
 })
 
 test('heads grow while a run trains, and what that does to the loss is told', async () => {
-  const grows = '&model.head_gates=true&train.heads.every=5&train.heads.grow_above=0.4&train.heads.most=3'
+  const grows = '&model.head_gates=true&train.heads.every=5&train.heads.grow_above=0.4&train.heads.max=3'
   await withPage({ fragment: TINY + grows + '&tab=surgery' }, async confab => {
     await confab.click('Train')
     await confab.untilNotice(/Step 5: 3 heads a layer now.* Validation loss \d\.\d+ before, \d\.\d+ after/)

@@ -261,7 +261,7 @@ def checkpoints(make):
     # ---- heads that come and go
 
     heads = f"{INDUCTION} --head-gates true --tied-head false"
-    trained("grown", f"{heads} --heads-every 40 --heads-grow-above 0.1 --heads-most 4 --heads-prune-below 0",
+    trained("grown", f"{heads} --heads-every 40 --heads-grow-above 0.1 --heads-max 4 --heads-prune-below 0",
             "abca", 24, "contributions, heads grown by training")
     trained("shrunk",
             f"{heads} --n-heads 4 --d-head 2 --heads-every 60 --heads-grow-above 1 --heads-prune-below 1 "

@@ -234,9 +234,9 @@ fn singular_values_are_those_of_the_product() {
         assert_near(squares, product.norm_squared(), 1e-4 * product.norm_squared());
         assert_eq!(got.directions[0].value, got.values[0]);
         for direction in got.directions {
-            assert_eq!(direction.reads.most.len(), 5);
-            assert!(direction.writes.most.is_sorted_by(|a, b| a.weight >= b.weight));
-            assert!(direction.writes.least.is_sorted_by(|a, b| a.weight <= b.weight));
+            assert_eq!(direction.reads.top.len(), 5);
+            assert!(direction.writes.top.is_sorted_by(|a, b| a.weight >= b.weight));
+            assert!(direction.writes.bottom.is_sorted_by(|a, b| a.weight <= b.weight));
         }
     }
     assert!(spectrum(&view, Circuit::Direct, 1, 1).is_err());
@@ -255,8 +255,8 @@ fn the_leading_direction_names_what_a_head_moves() {
     let got = spectrum(&model.view(), Circuit::Ov(HEAD), 1, 1).unwrap();
     assert_eq!(got.values, [6.0, 0.0, 0.0, 0.0]);
     let leading = &got.directions[0];
-    assert_eq!((leading.reads.most[0].token, leading.writes.most[0].token), (5, 9));
-    assert_near(leading.writes.most[0].weight.into(), 1.0, 1e-6);
+    assert_eq!((leading.reads.top[0].token, leading.writes.top[0].token), (5, 9));
+    assert_near(leading.writes.top[0].weight.into(), 1.0, 1e-6);
 }
 
 #[test]

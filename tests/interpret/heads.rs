@@ -154,7 +154,7 @@ fn a_block_must_fit_twice() {
     assert_eq!(refused, AnalysisError::Context { seq: 32, context: 30 });
     assert!(matches!(
         Scoring::new(&model.view(), 1, 1, 0).unwrap_err(),
-        AnalysisError::TooFew { least: 2, got: 1, .. }
+        AnalysisError::TooFew { min: 2, got: 1, .. }
     ));
     assert!(Scoring::new(&model.view(), usize::MAX, 1, 0).is_err());
     let full = || Scoring::new(&model.view(), 15, 1, 0).unwrap();

@@ -86,7 +86,7 @@ fn a_component_says_its_row_of_the_unembedding() {
         let model = Model::random(30, 1, |config| config.tied_head = tied);
         let got = component(&model.view(), 3).unwrap();
         let mut row: Vec<f64> = (0..30).map(|token| model.w_u(3, token)).collect();
-        let (most, least) = (&got.tokens.most, &got.tokens.least);
+        let (most, least) = (&got.tokens.top, &got.tokens.bottom);
         assert_eq!((most.len(), least.len()), (10, 10));
         assert_near(model.w_u(3, most[0].token as usize), most[0].weight.into(), 0.0);
         let total: f64 = row.iter().map(|w| w.exp()).sum();
@@ -154,7 +154,7 @@ fn principal_components_are_the_directions_of_the_data() {
     let same = with_vectors(&[unit(0); 3]);
     assert_eq!(principal_components(&same.view(), &vocabulary(3)).unwrap().explained, [0.0; 2]);
     let refused = principal_components(&line.view(), &[0]).unwrap_err();
-    assert!(matches!(refused, AnalysisError::TooFew { least: 2, got: 1, .. }));
+    assert!(matches!(refused, AnalysisError::TooFew { min: 2, got: 1, .. }));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::browser;
 
 /// A trained checkpoint that is shipped with the page.
 const EXAMPLE: &str = "assets/demo.safetensors";
-const MOST_CHECKPOINT_MIB: f64 = 512.0;
+const MAX_CHECKPOINT_MIB: f64 = 512.0;
 
 impl Actions {
     pub fn save_checkpoint(&self) {
@@ -26,11 +26,11 @@ impl Actions {
     /// A run's one file, or those of another's model.
     pub fn load_checkpoint(self, files: Vec<web_sys::File>) {
         let size: f64 = files.iter().map(|file| file.size()).sum();
-        let most = MOST_CHECKPOINT_MIB;
+        let limit = MAX_CHECKPOINT_MIB;
         let mib = (size / f64::from(1 << 20)).ceil();
-        if mib > most {
+        if mib > limit {
             return self.state.notify(format!(
-                "The checkpoint was not loaded: it has {mib} MiB, and the page takes at most {most}. \
+                "The checkpoint was not loaded: it has {mib} MiB, and the page takes at most {limit}. \
                  `confab import` takes larger ones at the terminal."
             ));
         }

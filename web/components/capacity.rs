@@ -15,7 +15,7 @@ use crate::state::{State, use_state};
 use crate::tables;
 
 const HEIGHT: u32 = 460;
-const MOST_SEEDS: u64 = 20;
+const MAX_SEEDS: u64 = 20;
 
 /// How many facts models of each size recall: sweeps, and what they came to.
 #[component]
@@ -101,8 +101,8 @@ fn read_plan(facts: &str, seeds: &str, sizes: &[&str]) -> Result<Grid, String> {
         knob.set(&mut config, number).map_err(|error| format!("{error}."))?;
         numbers.push(config.task.facts.facts);
     }
-    let seeds = seeds.trim().parse().ok().filter(|seeds| (1..=MOST_SEEDS).contains(seeds));
-    let seeds = seeds.ok_or(format!("Seeds takes a whole number from 1 to {MOST_SEEDS}."))?;
+    let seeds = seeds.trim().parse().ok().filter(|seeds| (1..=MAX_SEEDS).contains(seeds));
+    let seeds = seeds.ok_or(format!("Seeds takes a whole number from 1 to {MAX_SEEDS}."))?;
     let presets: Vec<&Preset> = PRESETS.iter().filter(|p| sizes.contains(&p.name)).collect();
     if numbers.is_empty() || presets.is_empty() {
         return Err("A sweep needs a number of facts and a size.".into());

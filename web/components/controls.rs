@@ -100,8 +100,8 @@ fn pick(
 
 /// `<option>`s of these names, the one at `chosen` chosen.
 pub fn options<'a>(names: impl Iterator<Item = &'a str>, chosen: usize) -> String {
-    let option = |(place, name): (usize, &str)| {
-        let selected = if place == chosen { " selected" } else { "" };
+    let option = |(index, name): (usize, &str)| {
+        let selected = if index == chosen { " selected" } else { "" };
         format!("<option{selected}>{}</option>", crate::tables::escape(name))
     };
     names.enumerate().map(option).collect()

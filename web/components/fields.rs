@@ -52,13 +52,14 @@ pub fn Fields() -> impl IntoView {
 }
 
 fn show_row(loss: FieldLoss, floor: Option<&Floor>) -> impl IntoView + use<> {
-    let least = floor.and_then(|floor| floor.field(loss.field)).map(|part| part.nats_per_char());
+    let floor_nats =
+        floor.and_then(|floor| floor.field(loss.field)).map(|part| part.nats_per_char());
     let excess = floor.and_then(|floor| loss.excess_bits(floor));
     let show = |value: Option<f64>| value.map_or("—".into(), |value| show_loss(value, 3));
     view! {
         <tr>
             <th scope="row">{loss.field.name()}</th>
-            <td>{show(least)}</td>
+            <td>{show(floor_nats)}</td>
             <td>{show(loss.train.map(f64::from))}</td>
             <td>{show(loss.val.map(f64::from))}</td>
             <td class="excess">{excess.map_or("—".into(), |bits| format!("{bits:+.3}"))}</td>

@@ -100,8 +100,8 @@ pub fn paint_labels(
     let side = if is_down { layout.height } else { layout.width };
     let size = if layout.is_upright && !is_down { 12 } else { (side + 1).min(12) };
     context.set_font(&format!("{size}px ui-monospace, monospace"));
-    for (place, label) in axis.labels.iter().enumerate() {
-        let along = (place * side) as f64 + side as f64 / 2.0;
+    for (index, label) in axis.labels.iter().enumerate() {
+        let along = (index * side) as f64 + side as f64 / 2.0;
         context.save();
         let (x, y) = if is_down { (left as f64 - 4.0, along) } else { (along, top as f64 - 6.0) };
         let _ = context.translate(x, y);

@@ -105,8 +105,8 @@ fn describe(grid: &Grid, focus: Focus) -> String {
     let order =
         confab::report::order(found.len(), &|a, b| found[b].0.abs().total_cmp(&found[a].0.abs()));
     let mut text = format!("“{}” at {at} {name}", rows.labels.get(at).map_or("", String::as_str));
-    for place in order.into_iter().take(5) {
-        let (value, other) = found[place];
+    for index in order.into_iter().take(5) {
+        let (value, other) = found[index];
         text += &format!(" “{}” at {other} {value:.3},", others.labels[other]);
     }
     text.pop();

@@ -88,7 +88,7 @@ fn show(evaluated: &Evaluated) -> String {
 fn show_phone(report: &PhoneReport) -> String {
     let numbered = |name: &str, scores: &[Score]| -> Vec<(String, Score)> {
         let named = scores.iter().enumerate();
-        named.map(|(place, score)| (format!("{name} {}", place + 1), *score)).collect()
+        named.map(|(index, score)| (format!("{name} {}", index + 1), *score)).collect()
     };
     let mut html = bars(
         "Free: it writes whichever line it likes",
@@ -149,7 +149,7 @@ fn show_facts(report: &FactsReport) -> String {
 fn show_calibration(calibration: &Calibration, of: &str) -> String {
     let bins = calibration.bins.iter().enumerate().filter(|(_, bin)| bin.score.of > 0);
     let bins =
-        bins.map(|(place, bin)| (format!("{}–{}% sure", 10 * place, 10 * place + 10), bin.score));
+        bins.map(|(index, bin)| (format!("{}–{}% sure", 10 * index, 10 * index + 10), bin.score));
     let (right, wrong) = calibration.confidences();
     let show = |share: Option<f64>| share.map_or("—".into(), percent);
     bars(&format!("Right {of} by the confidence in them"), bins)

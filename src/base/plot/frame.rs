@@ -122,8 +122,8 @@ impl Frame {
 }
 
 /// Evenly spaced round numbers in `range`, about `most` at most.
-pub fn list_ticks(range: &Range<f64>, most: usize) -> Vec<f64> {
-    let rough = (range.end - range.start) / most.max(1) as f64;
+pub fn list_ticks(range: &Range<f64>, limit: usize) -> Vec<f64> {
+    let rough = (range.end - range.start) / limit.max(1) as f64;
     if !rough.is_finite() || rough <= 0.0 {
         return Vec::new();
     }
@@ -136,7 +136,7 @@ pub fn list_ticks(range: &Range<f64>, most: usize) -> Vec<f64> {
 
 /// Round numbers in `range`, for a logarithmic axis: as many per decade as give `most` at most, and one per decade
 /// if there are more decades.
-pub fn list_log_ticks(range: &Range<f64>, most: usize) -> Vec<f64> {
+pub fn list_log_ticks(range: &Range<f64>, limit: usize) -> Vec<f64> {
     const DIGITS: [&[f64]; 3] =
         [&[1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0], &[1.0, 2.0, 5.0], &[1.0]];
     // Both ends count, even if rounding moved their logarithms.
@@ -148,7 +148,7 @@ pub fn list_log_ticks(range: &Range<f64>, most: usize) -> Vec<f64> {
             .clone()
             .flat_map(|power| digits.iter().map(move |digit| digit * 10f64.powi(power)));
         ticks = all.filter(|tick| range.contains(tick)).collect();
-        if ticks.len() <= most {
+        if ticks.len() <= limit {
             break;
         }
     }

@@ -52,7 +52,7 @@ pub struct Point {
 }
 
 /// Most points of a line that has a mark at each.
-const MOST_MARKED: usize = 60;
+const MAX_MARKED: usize = 60;
 
 /// Names and scales of the axes.
 #[derive(Clone, Copy, Debug)]
@@ -114,7 +114,7 @@ fn draw_lines(svg: &mut Svg, area: (u32, Range<u32>), axes: Axes, lines: &[Line]
         if labels.is_empty() {
             svg.line(&places, stroke);
         }
-        if labels.is_empty() && places.len() <= MOST_MARKED {
+        if labels.is_empty() && places.len() <= MAX_MARKED {
             places.iter().for_each(|place| svg.dot(*place, 3, stroke.color, 1.0));
         }
         legend.push((name.as_str(), stroke));
@@ -135,12 +135,12 @@ fn find_ranges(axes: Axes, lines: &[Line], place: impl Fn(f64) -> f64) -> (Range
         true => 0.0..1.0,
         false => left.min(0.0)..right.max(0.1),
     };
-    let most = points().map(|point| point.y + point.spread).fold(0.0, f64::max);
-    let least = points().map(|point| point.y - point.spread).fold(0.0, f64::min);
+    let largest = points().map(|point| point.y + point.spread).fold(0.0, f64::max);
+    let smallest = points().map(|point| point.y - point.spread).fold(0.0, f64::min);
     let up = match axes.y_is_share {
         true => 0.0..1.0,
-        false if most == least => 0.0..1.0,
-        false => 1.05 * least..1.05 * most,
+        false if largest == smallest => 0.0..1.0,
+        false => 1.05 * smallest..1.05 * largest,
     };
     (across, up)
 }

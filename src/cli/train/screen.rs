@@ -10,7 +10,8 @@ use confab::run::LossPoint;
 use futures::channel::mpsc::UnboundedSender;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::cli::terminal::{LOG_EVERY, tell};
+use crate::cli::terminal;
+use crate::cli::terminal::LOG_EVERY;
 
 /// The screen and the log of a session.
 pub struct Screen {
@@ -90,7 +91,7 @@ impl Screen {
             return;
         }
         if !std::io::stderr().is_terminal() {
-            tell(format_args!("step {step}: {line}"));
+            terminal::report(format_args!("step {step}: {line}"));
         }
         if let Some(log) = &mut self.log {
             let entry = serde_json::json!({
@@ -106,7 +107,7 @@ impl Screen {
     fn say(&self, text: &str) {
         match &self.bar {
             Some(bar) if !bar.is_hidden() => bar.println(text),
-            _ => tell(text),
+            _ => terminal::report(text),
         }
     }
 

@@ -36,7 +36,7 @@ pub(super) const KNOBS: &[Knob] = &[
         1.0,
         "mean gate above which every layer gets a head; 1 is never",
     ),
-    int(at!(train.heads.most), "Max heads", 1, 64, "heads per layer up to which training adds"),
+    int(at!(train.heads.max), "Max heads", 1, 64, "heads per layer up to which training adds"),
     float(
         at!(train.heads.prune_below),
         "Prune below",

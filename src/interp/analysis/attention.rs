@@ -13,18 +13,18 @@ pub use crate::report::forward::Pattern;
 /// If the model lacks the head.
 pub fn value_weighted(
     view: &View,
-    recording: &ActivationCache,
+    cache: &ActivationCache,
     head: Head,
 ) -> Result<Pattern, AnalysisError> {
     let w_o = view.ov(head)?.right;
-    let ActivationCache { seq, d_head, n_heads, .. } = *recording;
-    let v = &recording.layers[head.layer].v;
+    let ActivationCache { seq, d_head, n_heads, .. } = *cache;
+    let v = &cache.layers[head.layer].v;
     let v = Matrix::from_fn(seq, d_head, |key, column| {
         v[(key * n_heads + head.head) * d_head + column].into()
     });
     let written = v * w_o;
     let lengths: Vec<f32> = written.row_iter().map(|row| row.norm() as f32).collect();
-    let mut pattern = pattern(view, recording, head)?;
+    let mut pattern = pattern(view, cache, head)?;
     for row in pattern.values.chunks_mut(seq.max(1)) {
         row.iter_mut().zip(&lengths).for_each(|(weight, length)| *weight *= length);
     }
@@ -37,15 +37,15 @@ pub fn value_weighted(
 /// If the model lacks the layer.
 pub fn head_average(
     view: &View,
-    recording: &ActivationCache,
+    cache: &ActivationCache,
     layer: usize,
 ) -> Result<Pattern, AnalysisError> {
-    let mut mean = pattern(view, recording, Head { layer, head: 0 })?;
-    for head in 1..recording.n_heads {
-        let other = pattern(view, recording, Head { layer, head })?;
+    let mut mean = pattern(view, cache, Head { layer, head: 0 })?;
+    for head in 1..cache.n_heads {
+        let other = pattern(view, cache, Head { layer, head })?;
         mean.values.iter_mut().zip(other.values).for_each(|(sum, weight)| *sum += weight);
     }
-    mean.values.iter_mut().for_each(|sum| *sum /= recording.n_heads as f32);
+    mean.values.iter_mut().for_each(|sum| *sum /= cache.n_heads as f32);
     Ok(mean)
 }
 
@@ -55,15 +55,15 @@ pub fn head_average(
 /// If the model lacks the head or the prompts differ in length.
 pub fn difference(
     view: &View,
-    recording: &ActivationCache,
+    cache: &ActivationCache,
     other: &ActivationCache,
     head: Head,
 ) -> Result<Pattern, AnalysisError> {
-    if recording.seq != other.seq {
-        let (clean, corrupted) = (recording.seq, other.seq);
+    if cache.seq != other.seq {
+        let (clean, corrupted) = (cache.seq, other.seq);
         return Err(AnalysisError::Lengths { clean, corrupted });
     }
-    let mut difference = pattern(view, recording, head)?;
+    let mut difference = pattern(view, cache, head)?;
     let other = pattern(view, other, head)?;
     difference.values.iter_mut().zip(other.values).for_each(|(a, b)| *a -= b);
     Ok(difference)
@@ -73,9 +73,9 @@ pub fn difference(
 ///
 /// # Errors
 /// If the model lacks the head.
-pub fn pattern(view: &View, recording: &ActivationCache, head: Head) -> Result<Pattern, AnalysisError> {
+pub fn pattern(view: &View, cache: &ActivationCache, head: Head) -> Result<Pattern, AnalysisError> {
     view.check_head(head)?;
-    let seq = recording.seq;
-    let values = &recording.layers[head.layer].pattern[head.head * seq * seq..][..seq * seq];
+    let seq = cache.seq;
+    let values = &cache.layers[head.layer].pattern[head.head * seq * seq..][..seq * seq];
     Ok(Pattern { seq, values: values.to_vec() })
 }

@@ -23,8 +23,8 @@ impl LogitDifference {
     }
 
     /// The difference that a checked recording has.
-    pub fn of(&self, recording: &ActivationCache) -> f32 {
-        let logits = recording.logits_at(self.position);
+    pub fn of(&self, cache: &ActivationCache) -> f32 {
+        let logits = cache.logits_at(self.position);
         let against = match self.against {
             Against::Token(other) => logits[other as usize],
             Against::Mean => logits.iter().sum::<f32>() / logits.len() as f32,
@@ -56,24 +56,24 @@ impl LogitDifference {
 /// If the model lacks a token, or the prompt the position.
 pub fn attribute(
     view: &View,
-    recording: &ActivationCache,
+    cache: &ActivationCache,
     of: LogitDifference,
 ) -> Result<Attribution, AnalysisError> {
-    of.check(view, recording.seq)?;
-    let d_model = recording.d_model;
+    of.check(view, cache.seq)?;
+    let d_model = cache.d_model;
     let unembedded = of.direction(view);
     let direction = view.through_final_norm(&unembedded);
-    let scale = recording.final_scale[of.position];
+    let scale = cache.final_scale[of.position];
     let part = |component, values: &[f32], row: usize| {
         let values = &values[row * d_model..][..d_model];
         Contribution { component, value: dot(values, &direction) / scale }
     };
     let mut contributions = Vec::new();
-    contributions.push(part(Component::Embedding, &recording.embed, of.position));
+    contributions.push(part(Component::Embedding, &cache.embed, of.position));
     if view.has("pos_embed.W_pos") {
-        contributions.push(part(Component::Position, &recording.pos_embed, of.position));
+        contributions.push(part(Component::Position, &cache.pos_embed, of.position));
     }
-    for (layer, recorded) in recording.layers.iter().enumerate() {
+    for (layer, recorded) in cache.layers.iter().enumerate() {
         if !recorded.feedback.is_empty() {
             contributions.push(part(
                 Component::Feedback { layer },
@@ -82,8 +82,8 @@ pub fn attribute(
             ));
         }
         let head_out = view.head_out(layer, recorded);
-        for head in 0..recording.n_heads {
-            let row = head * recording.seq + of.position;
+        for head in 0..cache.n_heads {
+            let row = head * cache.seq + of.position;
             contributions.push(part(
                 Component::Head(Head { layer, head }),
                 &head_out,
@@ -101,5 +101,5 @@ pub fn attribute(
         let value = dot(bias, &unembedded);
         contributions.push(Contribution { component: Component::FinalBias, value });
     }
-    Ok(Attribution { of, total: of.of(recording), contributions })
+    Ok(Attribution { of, total: of.of(cache), contributions })
 }

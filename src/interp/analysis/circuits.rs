@@ -22,7 +22,7 @@ pub fn token_circuit(
     if rows.len().saturating_mul(columns.len()) > MAX_CELLS {
         let (rows, columns) = (rows.len(), columns.len());
         let what = "a circuit between tokens";
-        return Err(AnalysisError::TooLarge { what, rows, columns, most: MAX_CELLS });
+        return Err(AnalysisError::TooLarge { what, rows, columns, limit: MAX_CELLS });
     }
     view.check_tokens(rows)?;
     view.check_tokens(columns)?;
@@ -82,8 +82,8 @@ impl Extremes {
         order.sort_by(|a, b| weights[*b as usize].total_cmp(&weights[*a as usize]));
         let weigh = |token: &u32| Weighted { token: *token, weight: weights[*token as usize] };
         Self {
-            most: order.iter().take(count).map(weigh).collect(),
-            least: order.iter().rev().take(count).map(weigh).collect(),
+            top: order.iter().take(count).map(weigh).collect(),
+            bottom: order.iter().rev().take(count).map(weigh).collect(),
         }
     }
 }

@@ -29,8 +29,8 @@ pub enum AnalysisError {
     NoPosition { position: usize, seq: usize },
     #[error("there is no component {component}: the residual stream has {d_model}, counted from 0")]
     NoComponent { component: usize, d_model: usize },
-    #[error("{what} would be {rows} × {columns} numbers, more than {most}; choose fewer tokens")]
-    TooLarge { what: &'static str, rows: usize, columns: usize, most: usize },
+    #[error("{what} would be {rows} × {columns} numbers, more than {limit}; choose fewer tokens")]
+    TooLarge { what: &'static str, rows: usize, columns: usize, limit: usize },
     #[error(
         "a head of width {d_head} is too wide to decompose: {MAX_D_HEAD} is the most; \
          look at a model with more heads"
@@ -67,6 +67,6 @@ pub enum AnalysisError {
     NotExpandable(&'static str),
     #[error("the direct path is of no head; singular directions are those of an OV or QK circuit")]
     NotOfAHead,
-    #[error("at least {least} tokens are needed for {what}, but there are {got}")]
-    TooFew { what: &'static str, least: usize, got: usize },
+    #[error("at least {min} tokens are needed for {what}, but there are {got}")]
+    TooFew { what: &'static str, min: usize, got: usize },
 }

@@ -19,23 +19,23 @@ pub use crate::report::forward::{Expansion, Path, Term};
 /// If the model has norms, MLPs, feedback, memories or more than two layers, or lacks the position or a token.
 pub fn expand(
     view: &View,
-    recording: &ActivationCache,
+    cache: &ActivationCache,
     position: usize,
     tokens: &[u32],
 ) -> Result<Expansion, AnalysisError> {
     check_expandable(view)?;
     view.check_tokens(tokens)?;
-    let (seq, d_model) = (recording.seq, recording.d_model);
+    let (seq, d_model) = (cache.seq, cache.d_model);
     if position >= seq {
         return Err(AnalysisError::NoPosition { position, seq });
     }
-    let embedded = rows(&recording.embed, d_model) + rows(&recording.pos_embed, d_model);
+    let embedded = rows(&cache.embed, d_model) + rows(&cache.pos_embed, d_model);
     // What every path has in the residual stream so far, at each token: `[seq, d_model]`.
     let mut paths = vec![(Path::Direct, embedded), (Path::Biases, Matrix::zeros(seq, d_model))];
-    for (layer, recorded) in recording.layers.iter().enumerate() {
+    for (layer, recorded) in cache.layers.iter().enumerate() {
         let mut written: Vec<(Path, Matrix)> = Vec::new();
         let mut biases = Matrix::zeros(seq, d_model);
-        for head in (0..recording.n_heads).map(|head| Head { layer, head }) {
+        for head in (0..cache.n_heads).map(|head| Head { layer, head }) {
             let pattern = &recorded.pattern[head.head * seq * seq..][..seq * seq];
             let pattern = rows(pattern, seq);
             let ov = view.ov(head)?;

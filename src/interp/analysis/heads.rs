@@ -30,8 +30,8 @@ pub fn repeated_random(vocab_size: usize, block: usize, seed: u64) -> Vec<u32> {
 
 /// Every head's scores in one recording that ends in `ids`, the same `block` of tokens twice; what
 /// is before them is not scored.
-pub fn score_heads(recording: &ActivationCache, ids: &[u32], block: usize) -> Vec<HeadScores> {
-    let seq = recording.seq;
+pub fn score_heads(cache: &ActivationCache, ids: &[u32], block: usize) -> Vec<HeadScores> {
+    let seq = cache.seq;
     let before = seq - ids.len();
     let of_ids = |pattern: &[f32]| -> Vec<f32> {
         pattern.chunks(seq.max(1)).skip(before).flat_map(|row| &row[before..]).copied().collect()
@@ -42,7 +42,7 @@ pub fn score_heads(recording: &ActivationCache, ids: &[u32], block: usize) -> Ve
             |(head, pattern)| score_pattern(Head { layer, head }, &of_ids(pattern), ids, block);
         heads.map(score).collect()
     };
-    let layers = recording.layers.iter().map(|layer| &layer.pattern[..]);
+    let layers = cache.layers.iter().map(|layer| &layer.pattern[..]);
     layers.enumerate().flat_map(of_layer).collect()
 }
 
@@ -106,7 +106,7 @@ impl Scoring {
     /// If the context is shorter than two blocks, or a block than two tokens.
     pub fn new(view: &View, block: usize, draws: usize, seed: u64) -> Result<Self, AnalysisError> {
         if block < 2 {
-            return Err(AnalysisError::TooFew { what: "a repeated block", least: 2, got: block });
+            return Err(AnalysisError::TooFew { what: "a repeated block", min: 2, got: block });
         }
         view.check_length(block.saturating_mul(2))?;
         Ok(Self {
@@ -141,20 +141,20 @@ impl Scoring {
         view.check_tokens(&[separator])?;
         if self.vocab_size < 2 {
             let what = "blocks with a separator";
-            return Err(AnalysisError::TooFew { what, least: 2, got: self.vocab_size });
+            return Err(AnalysisError::TooFew { what, min: 2, got: self.vocab_size });
         }
         view.check_length(self.memory.len() + 2 * self.block + 1)?;
         Ok(Self { separator: Some(separator), ..self })
     }
 
     /// Scores one more draw; `false` if all are in. `plain` has the weights that the view had.
-    pub fn next(&mut self, plain: &HostModel) -> bool {
+    pub fn next(&mut self, model: &HostModel) -> bool {
         if self.done == self.draws {
             return false;
         }
         let (ids, block) = self.draw();
         let read = [&self.memory[..], &ids].concat();
-        let scores = score_heads(&plain.record(&read, &[]), &ids, block);
+        let scores = score_heads(&model.record(&read, &[]), &ids, block);
         if self.sums.is_empty() {
             self.sums = scores;
         } else {

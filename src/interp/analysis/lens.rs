@@ -35,7 +35,7 @@ pub fn stages(n_layers: usize, mid: bool) -> Vec<Stage> {
 /// If the model lacks the stage, a position or the token.
 pub fn lens_row(
     view: &View,
-    recording: &ActivationCache,
+    cache: &ActivationCache,
     stage: Stage,
     positions: Range<usize>,
     asked: Asked,
@@ -44,13 +44,13 @@ pub fn lens_row(
     if let Asked::Token(token) = asked {
         view.check_tokens(&[token])?;
     }
-    if positions.end > recording.seq {
-        let (position, seq) = (positions.end - 1, recording.seq);
+    if positions.end > cache.seq {
+        let (position, seq) = (positions.end - 1, cache.seq);
         return Err(AnalysisError::NoPosition { position, seq });
     }
-    let resid = resid(recording, stage)?;
+    let resid = resid(cache, stage)?;
     let cell = |position: usize| {
-        let row = &resid[position * recording.d_model..][..recording.d_model];
+        let row = &resid[position * cache.d_model..][..cache.d_model];
         let target = match asked {
             Asked::Token(token) => Some(token),
             Asked::Next(ids) => ids.get(position + 1).copied(),
@@ -60,10 +60,10 @@ pub fn lens_row(
     Ok(LensRow { stage, cells: positions.map(cell).collect() })
 }
 
-fn resid(recording: &ActivationCache, stage: Stage) -> Result<&[f32], AnalysisError> {
-    let n_layers = recording.layers.len();
+fn resid(cache: &ActivationCache, stage: Stage) -> Result<&[f32], AnalysisError> {
+    let n_layers = cache.layers.len();
     let find = |layer: usize| {
-        recording.layers.get(layer).ok_or(AnalysisError::NoLayer { layer, n_layers })
+        cache.layers.get(layer).ok_or(AnalysisError::NoLayer { layer, n_layers })
     };
     Ok(match stage {
         Stage::Pre { layer } => &find(layer)?.resid_pre,

@@ -38,9 +38,9 @@ pub(super) fn moments(values: &[f32]) -> (f32, f32) {
 
 /// # Errors
 /// If the prompt has no such position.
-pub fn output(recording: &ActivationCache, position: usize) -> Result<Output, AnalysisError> {
-    let hidden = hidden(recording, position)?;
-    let logits = recording.logits_at(position);
+pub fn output(cache: &ActivationCache, position: usize) -> Result<Output, AnalysisError> {
+    let hidden = hidden(cache, position)?;
+    let logits = cache.logits_at(position);
     Ok(Output {
         position,
         hidden: Spread::of(hidden),
@@ -66,11 +66,11 @@ pub struct Sparsity {
 }
 
 /// Sparsity of the vectors that are unembedded, at the cost of [`truncate`] for each.
-pub fn sparsity(view: &View, recording: &ActivationCache) -> Sparsity {
-    let d_model = recording.d_model;
+pub fn sparsity(view: &View, cache: &ActivationCache) -> Sparsity {
+    let d_model = cache.d_model;
     let mut sums = [0.0_f64; 4];
     let mut by_rank = vec![0.0; d_model];
-    for (position, row) in recording.normed.chunks(d_model.max(1)).enumerate() {
+    for (position, row) in cache.normed.chunks(d_model.max(1)).enumerate() {
         let mut sizes: Vec<f32> = row.iter().map(|x| x.abs()).collect();
         sizes.sort_by(|a, b| b.total_cmp(a));
         let largest = sizes.first().copied().unwrap_or(0.0);
@@ -79,26 +79,26 @@ pub fn sparsity(view: &View, recording: &ActivationCache) -> Sparsity {
         let root = (d_model as f64).sqrt();
         let hoyer = (root - total / length.max(f64::MIN_POSITIVE)) / (root - 1.0).max(1e-12);
         let small = sizes.iter().filter(|x| **x < 0.1 * largest).count();
-        let likeliest = predictions(recording.logits_at(position), 1);
-        let needed = likeliest.first().map_or(0, |most| {
-            truncate(view, recording, position, most.token).map_or(0, |found| found.needed)
+        let likeliest = predictions(cache.logits_at(position), 1);
+        let needed = likeliest.first().map_or(0, |top| {
+            truncate(view, cache, position, top.token).map_or(0, |found| found.needed)
         });
         let found = [total / d_model as f64, hoyer, small as f64 / d_model as f64, needed as f64];
         sums.iter_mut().zip(found).for_each(|(sum, value)| *sum += value);
         by_rank.iter_mut().zip(sizes).for_each(|(sum, size)| *sum += size);
     }
-    let count = recording.seq.max(1) as f64;
+    let count = cache.seq.max(1) as f64;
     let [mean_size, hoyer, small, needed] = sums.map(|sum| (sum / count) as f32);
     by_rank.iter_mut().for_each(|sum| *sum /= count as f32);
     Sparsity { mean_size, hoyer, small, needed, by_rank }
 }
 
-fn hidden(recording: &ActivationCache, position: usize) -> Result<&[f32], AnalysisError> {
-    let (seq, d_model) = (recording.seq, recording.d_model);
+fn hidden(cache: &ActivationCache, position: usize) -> Result<&[f32], AnalysisError> {
+    let (seq, d_model) = (cache.seq, cache.d_model);
     if position >= seq {
         return Err(AnalysisError::NoPosition { position, seq });
     }
-    Ok(&recording.normed[position * d_model..][..d_model])
+    Ok(&cache.normed[position * d_model..][..d_model])
 }
 
 /// Share of the full probability at which enough components are kept.
@@ -111,12 +111,12 @@ const ENOUGH: f32 = 0.9;
 /// If the model lacks the token, or the prompt the position.
 pub fn truncate(
     view: &View,
-    recording: &ActivationCache,
+    cache: &ActivationCache,
     position: usize,
     token: u32,
 ) -> Result<Truncation, AnalysisError> {
     view.check_tokens(&[token])?;
-    let hidden = hidden(recording, position)?;
+    let hidden = hidden(cache, position)?;
     let mut order: Vec<usize> = (0..hidden.len()).collect();
     order.sort_by(|a, b| hidden[*b].abs().total_cmp(&hidden[*a].abs()));
     let probability = |logits: &[f32]| (-surprisal(logits, token as usize)).exp();

@@ -25,19 +25,19 @@ impl Knockouts {
     /// If the model does not read `ids`, or lacks a token or the prompt the position.
     pub fn new(
         view: &View,
-        plain: &HostModel,
+        model: &HostModel,
         ids: &[u32],
         interventions: &[ActivationIntervention],
         of: LogitDifference,
     ) -> Result<Self, AnalysisError> {
         view.check_prompt(ids)?;
-        let mut attribution = attribute(view, &plain.record(ids, interventions), of)?;
+        let mut attribution = attribute(view, &model.record(ids, interventions), of)?;
         attribution.contributions.retain(|part| site(part.component).is_some());
         Ok(Self { ids: ids.into(), interventions: interventions.into(), attribution, effects: Vec::new() })
     }
 
     /// Knocks out one more part; `false` if all are done. `plain` is that given to `new`.
-    pub fn next(&mut self, plain: &HostModel) -> bool {
+    pub fn next(&mut self, model: &HostModel) -> bool {
         let Some(part) = self.attribution.contributions.get(self.effects.len()) else {
             return false;
         };
@@ -47,7 +47,7 @@ impl Knockouts {
             action: Action::Scale(0.0),
         });
         let interventions: Vec<ActivationIntervention> = self.interventions.iter().cloned().chain(knock_out).collect();
-        let without = self.attribution.of.of(&plain.record(&self.ids, &interventions));
+        let without = self.attribution.of.of(&model.record(&self.ids, &interventions));
         self.effects.push(Effect {
             component: part.component,
             effect: self.attribution.total - without,
@@ -87,7 +87,7 @@ impl Patching {
     /// token or the position; or if both prompts have the same logit difference.
     pub fn new(
         view: &View,
-        plain: &HostModel,
+        model: &HostModel,
         clean_ids: &[u32],
         corrupted_ids: &[u32],
         interventions: &[ActivationIntervention],
@@ -108,8 +108,8 @@ impl Patching {
             Patch::Mlp if !view.has_mlps() => return Err(AnalysisError::NoMlp),
             _ => {}
         }
-        let clean = plain.record(clean_ids, interventions);
-        let corrupted = of.of(&plain.record(corrupted_ids, interventions));
+        let clean = model.record(clean_ids, interventions);
+        let corrupted = of.of(&model.record(corrupted_ids, interventions));
         let grid = PatchGrid {
             patch,
             of,
@@ -129,7 +129,7 @@ impl Patching {
     }
 
     /// Patches one more cell; `false` if all are done. `plain` is that given to `new`.
-    pub fn next(&mut self, plain: &HostModel) -> bool {
+    pub fn next(&mut self, model: &HostModel) -> bool {
         let PatchGrid { columns, rows, clean, corrupted, .. } = self.grid;
         let cell = self.grid.values.len();
         if cell == rows * columns {
@@ -137,7 +137,7 @@ impl Patching {
         }
         let intervention = self.intervention(cell / columns, cell % columns);
         let interventions: Vec<ActivationIntervention> = self.interventions.iter().cloned().chain([intervention]).collect();
-        let patched = self.grid.of.of(&plain.record(&self.corrupted_ids, &interventions));
+        let patched = self.grid.of.of(&model.record(&self.corrupted_ids, &interventions));
         self.grid.values.push((patched - corrupted) / (clean - corrupted));
         true
     }

@@ -13,7 +13,7 @@ pub fn distances(view: &View, tokens: &[u32]) -> Result<Distances, AnalysisError
     let count = tokens.len();
     if count.saturating_mul(count) > MAX_CELLS {
         let what = "a table of distances";
-        return Err(AnalysisError::TooLarge { what, rows: count, columns: count, most: MAX_CELLS });
+        return Err(AnalysisError::TooLarge { what, rows: count, columns: count, limit: MAX_CELLS });
     }
     view.check_tokens(tokens)?;
     let vectors = view.unembedding(tokens);
@@ -50,16 +50,16 @@ pub fn principal_components(view: &View, tokens: &[u32]) -> Result<Principal, An
     let (count, d_model) = (tokens.len(), view.d_model());
     if count < 2 {
         let what = "principal components";
-        return Err(AnalysisError::TooFew { what, least: 2, got: count });
+        return Err(AnalysisError::TooFew { what, min: 2, got: count });
     }
     let side = count.min(d_model);
     let sizes = [
         ("a table of inner products", side, side, MAX_CELLS),
         ("output vectors", count, d_model, MAX_VECTORS),
     ];
-    for (what, rows, columns, most) in sizes {
-        if rows.saturating_mul(columns) > most {
-            return Err(AnalysisError::TooLarge { what, rows, columns, most });
+    for (what, rows, columns, limit) in sizes {
+        if rows.saturating_mul(columns) > limit {
+            return Err(AnalysisError::TooLarge { what, rows, columns, limit });
         }
     }
     view.check_tokens(tokens)?;
@@ -75,12 +75,12 @@ pub fn principal_components(view: &View, tokens: &[u32]) -> Result<Principal, An
 pub fn main_directions(vectors: &[&[f32]]) -> Result<(Vec<[f32; 2]>, [f32; 2]), AnalysisError> {
     let (count, width) = (vectors.len(), vectors.first().map_or(0, |vector| vector.len()));
     if count < 2 {
-        return Err(AnalysisError::TooFew { what: "principal components", least: 2, got: count });
+        return Err(AnalysisError::TooFew { what: "principal components", min: 2, got: count });
     }
     let side = count.min(width);
     if side * side > MAX_CELLS {
         let what = "a table of inner products";
-        return Err(AnalysisError::TooLarge { what, rows: side, columns: side, most: MAX_CELLS });
+        return Err(AnalysisError::TooLarge { what, rows: side, columns: side, limit: MAX_CELLS });
     }
     let numbers = vectors.iter().flat_map(|vector| vector.iter().map(|x| f64::from(*x)));
     directions(Matrix::from_row_iterator(count, width, numbers), "the vectors")
@@ -108,7 +108,7 @@ fn directions(mut vectors: Matrix, what: &str) -> Result<(Vec<[f32; 2]>, [f32; 2
         };
         // Either sign would do.
         let sign = places[places.iamax_full().0].signum();
-        places.iter().map(|place| place * sign).collect()
+        places.iter().map(|index| index * sign).collect()
     };
     let (first, second) = (places(0), places(1));
     let share = |axis: usize| match axes.values.get(axis) {

@@ -34,9 +34,9 @@ fn pattern(subject: &Subject, pattern: Pattern) -> Grid {
 
 /// A head's pattern, and the mean of its layer's.
 fn patterns(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
-    let (head, recording) = (subject.head(), subject.record());
-    let own = attention::pattern(&subject.view, &recording, head)?;
-    let mean = attention::head_average(&subject.view, &recording, head.layer)?;
+    let (head, cache) = (subject.head(), subject.record());
+    let own = attention::pattern(&subject.view, &cache, head)?;
+    let mean = attention::head_average(&subject.view, &cache, head.layer)?;
     let figure = |title, weights| Figure {
         title,
         note: "What each query (row) reads of the keys up to it; a row sums to 1.".into(),

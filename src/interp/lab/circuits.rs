@@ -112,7 +112,7 @@ fn spectrum(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
         let names = |of: &[circuits::Weighted]| -> String {
             of.iter().map(|one| subject.model.name(one.token)).collect()
         };
-        format!("{} … {}", names(&extremes.most), names(&extremes.least))
+        format!("{} … {}", names(&extremes.top), names(&extremes.bottom))
     };
     let tables = found.iter().map(|(name, spectrum)| {
         let [reads, writes] = if *name == "OV" { ["reads", "writes"] } else { ["query", "key"] };
@@ -133,13 +133,13 @@ fn spectrum(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
 /// The logits of the likeliest characters as a sum over paths.
 fn paths(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
     expansion::check_expandable(&subject.view)?;
-    let recording = subject.record();
+    let cache = subject.record();
     let position = subject.position()?;
-    let logits = recording.logits_at(position);
+    let logits = cache.logits_at(position);
     let mut tokens = subject.model.vocabulary();
     tokens.sort_by(|a, b| logits[*b as usize].total_cmp(&logits[*a as usize]));
     tokens.truncate(LISTED);
-    let found = expansion::expand(&subject.view, &recording, position, &tokens)?;
+    let found = expansion::expand(&subject.view, &cache, position, &tokens)?;
     let name = |path: Path| match path {
         Path::Direct => "direct".into(),
         Path::Biases => "biases".into(),
@@ -161,5 +161,5 @@ fn paths(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
 
 /// Values by their number, from 1.
 pub(super) fn numbered(values: &[f32]) -> Vec<[f32; 2]> {
-    values.iter().enumerate().map(|(place, value)| [(place + 1) as f32, *value]).collect()
+    values.iter().enumerate().map(|(index, value)| [(index + 1) as f32, *value]).collect()
 }

@@ -15,8 +15,8 @@ pub enum RequestError {
     EmptyOther,
     #[error(transparent)]
     Unknown(#[from] UnknownCharacter),
-    #[error("the prompt has {got} characters, and {most} can be looked at; shorten it")]
-    TooLong { got: usize, most: usize },
+    #[error("the prompt has {got} characters, and {limit} can be looked at; shorten it")]
+    TooLong { got: usize, limit: usize },
     #[error(transparent)]
     Analysis(#[from] AnalysisError),
     #[error("there is no parameter `{asked}` in this model; it has {has}")]

@@ -14,21 +14,21 @@ pub(super) static WEIGHTS: AtOnce = AtOnce::new("weights", "Weights", Interventi
 /// Characters listed.
 const LISTED: usize = 12;
 /// Most weights drawn at once.
-const MOST_WEIGHTS: usize = 1 << 20;
+const MAX_WEIGHTS: usize = 1 << 20;
 
 /// Predictions with and without the interventions.
 fn edited(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
     let position = subject.position()?;
-    let recordings = [subject.unchanged.host.record(subject.ids, &[]), subject.record()];
-    let [before, after] = recordings.each_ref().map(|recording| recording.logits_at(position));
+    let caches = [subject.unchanged.host.record(subject.ids, &[]), subject.record()];
+    let [before, after] = caches.each_ref().map(|cache| cache.logits_at(position));
     let share = |logits: &[f32]| -> Vec<f32> {
         let total = log_sum_exp(logits);
         logits.iter().map(|logit| (logit - total).exp()).collect()
     };
     let shares = [share(before), share(after)];
     let mut order: Vec<usize> = (0..before.len()).collect();
-    let most = |token: usize| shares[0][token].max(shares[1][token]);
-    order.sort_by(|a, b| most(*b).total_cmp(&most(*a)));
+    let larger = |token: usize| shares[0][token].max(shares[1][token]);
+    order.sort_by(|a, b| larger(*b).total_cmp(&larger(*a)));
     let percent = |share: f32| format!("{:.1}%", 100.0 * share);
     let rows = order.iter().take(LISTED).map(|token| {
         vec![
@@ -58,7 +58,7 @@ fn edited(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
 }
 
 fn numbered_axis(name: &str, count: usize) -> Axis {
-    Axis::new(name, (0..count).map(|place| place.to_string()).collect())
+    Axis::new(name, (0..count).map(|index| index.to_string()).collect())
 }
 
 /// A parameter as it is, number by number.
@@ -70,7 +70,7 @@ fn weights(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
         asked => asked,
     };
     let (parameter, [rows, columns]) = subject.model.parameter(asked)?;
-    if rows * columns > MOST_WEIGHTS {
+    if rows * columns > MAX_WEIGHTS {
         return Err(RequestError::TooMany { what: asked.into(), rows, columns });
     }
     let values = subject.model.flat[parameter.range.clone()].to_vec();

@@ -45,8 +45,8 @@ fn subtract(grid: Grid, other: &Grid) -> Result<Grid, String> {
     let is_pattern = grid.is_pattern;
     let difference = Grid::new(grid.rows, grid.columns, values);
     // Both ways from 0, even where nothing is below it.
-    let greatest = difference.range[1];
-    Ok(Grid { texts, is_pattern, ..difference.within([-greatest, greatest]) })
+    let largest = difference.range[1];
+    Ok(Grid { texts, is_pattern, ..difference.within([-largest, largest]) })
 }
 
 fn annotate(mut table: Table, other: &Table) -> Table {

@@ -24,8 +24,8 @@ const PROMOTED: usize = 4;
 fn recalled(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
     stores(subject)?;
     let at = subject.position()?;
-    let recording = subject.record();
-    let next = probabilities(recording.logits_at(at), 1.0, PROMOTED);
+    let cache = subject.record();
+    let next = probabilities(cache.logits_at(at), 1.0, PROMOTED);
     let next: Vec<String> = next
         .iter()
         .map(|(token, chance)| {
@@ -34,8 +34,8 @@ fn recalled(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
         .collect();
     let mut figures = Vec::new();
     for (layer, memory) in subject.model.bank.memories() {
-        let of_layer = recording.layers.get(layer).map(|layer| &layer.recalled);
-        let Some(read) = of_layer.unwrap_or(&recording.recalled) else { continue };
+        let of_layer = cache.layers.get(layer).map(|layer| &layer.recalled);
+        let Some(read) = of_layer.unwrap_or(&cache.recalled) else { continue };
         let k = read.found.k;
         let row = |rank: usize| -> Option<Vec<String>> {
             let (id, distance) = (read.found.ids[rank], read.found.distances[rank]);

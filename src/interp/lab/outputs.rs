@@ -22,7 +22,7 @@ pub(super) static TOP_OF_MIND: AtOnce = AtOnce::new("top-of-mind", "Bias-only pr
 /// Standard deviations beyond which a character is named as lying aside.
 const ASIDE: f32 = 3.0;
 /// Points of a line drawn, so that large vocabularies stay small.
-const MOST_POINTS: usize = 1024;
+const MAX_POINTS: usize = 1024;
 
 /// The hidden state and the logits at a position.
 fn output(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
@@ -125,7 +125,7 @@ fn spread_of(name: &str, spread: &Spread) -> [Figure; 3] {
 }
 
 fn thin(points: Vec<[f32; 2]>) -> Vec<[f32; 2]> {
-    let every = points.len().div_ceil(MOST_POINTS).max(1);
+    let every = points.len().div_ceil(MAX_POINTS).max(1);
     points.into_iter().step_by(every).collect()
 }
 
@@ -163,9 +163,9 @@ fn truncation(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
 /// Characters that one component raises and lowers by itself.
 fn component(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
     let found = output::component(&subject.view, subject.request.component)?;
-    let pairs = found.tokens.most.iter().zip(&found.tokens.least);
-    let rows = pairs.map(|(most, least)| {
-        let pair = [most, least].map(|one| [subject.model.name(one.token), show(one.weight)]);
+    let pairs = found.tokens.top.iter().zip(&found.tokens.bottom);
+    let rows = pairs.map(|(raised, lowered)| {
+        let pair = [raised, lowered].map(|one| [subject.model.name(one.token), show(one.weight)]);
         pair.concat()
     });
     Ok(vec![Figure {

@@ -20,12 +20,12 @@ const LIKELIEST: usize = 5;
 /// Predictions of a model that stops early: the likeliest character, and the
 /// probability and rank of the one that follows.
 fn lens(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
-    let recording = subject.record();
-    let mut stages = stages(recording.layers.len(), true);
+    let cache = subject.record();
+    let mut stages = stages(cache.layers.len(), true);
     // The last one on top, as in the papers.
     stages.reverse();
     let row = |stage: &Stage| {
-        lens_row(&subject.view, &recording, *stage, 0..recording.seq, Asked::Next(subject.ids), 1)
+        lens_row(&subject.view, &cache, *stage, 0..cache.seq, Asked::Next(subject.ids), 1)
     };
     let rows: Vec<LensRow> = stages.iter().map(row).collect::<Result<_, _>>()?;
     let cells = || rows.iter().flat_map(|row| &row.cells);
@@ -80,10 +80,10 @@ fn lens(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
 
 /// Contribution of each part to a logit difference.
 fn attribution(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
-    let recording = subject.record();
+    let cache = subject.record();
     let of = subject.difference()?;
-    let attribution = attribute(&subject.view, &recording, of)?;
-    let (layers, heads) = (recording.layers.len(), recording.n_heads);
+    let attribution = attribute(&subject.view, &cache, of)?;
+    let (layers, heads) = (cache.layers.len(), cache.n_heads);
     let mut values = vec![f32::NAN; layers * (heads + 1)];
     let mut rest = Vec::new();
     for part in &attribution.contributions {
@@ -120,8 +120,8 @@ pub(super) fn parts(subject: &Subject, values: Vec<f32>) -> Grid {
     let mut columns = subject.heads();
     columns.labels.push("MLP".into());
     let grid = Grid::new(subject.model.layers(), columns, values);
-    let greatest = grid.range[1];
-    grid.within([-greatest, greatest])
+    let largest = grid.range[1];
+    grid.within([-largest, largest])
 }
 
 fn name(component: Component) -> String {
@@ -138,7 +138,7 @@ fn name(component: Component) -> String {
 
 /// Costs of the characters, and what else might have been in their places.
 fn next(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
-    let recording = subject.record();
+    let cache = subject.record();
     let likeliest = |logits: &[f32]| {
         let probabilities = probabilities(logits, 1.0, 0);
         let shown = probabilities.iter().take(LIKELIEST).map(|(id, p)| {
@@ -146,8 +146,8 @@ fn next(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
         });
         shown.collect::<Vec<_>>().join("  ")
     };
-    let rows = (0..recording.seq).map(|position| {
-        let logits = recording.logits_at(position);
+    let rows = (0..cache.seq).map(|position| {
+        let logits = cache.logits_at(position);
         let next = subject.ids.get(position + 1);
         vec![
             format!("{position} {}", subject.model.name(subject.ids[position])),

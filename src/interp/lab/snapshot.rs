@@ -18,7 +18,7 @@ use crate::run::AnalysisRequest;
 use crate::tokenizer::Tokenizer;
 
 /// Most numbers that a forward pass records of one kind, such as patterns: 64 MiB of them.
-const MOST_RECORDED: usize = 16 << 20;
+const MAX_RECORDED: usize = 16 << 20;
 
 /// A model as it was at one step, on the host.
 pub struct Snapshot {
@@ -111,17 +111,17 @@ impl Snapshot {
     fn longest_prompt(&self) -> usize {
         let ModelConfig { n_layers, n_heads, d_model, context, .. } = self.config;
         let heads = (n_layers * n_heads).max(1);
-        let by_patterns = (MOST_RECORDED / heads).isqrt();
-        let by_heads = MOST_RECORDED / (heads * d_model).max(1);
+        let by_patterns = (MAX_RECORDED / heads).isqrt();
+        let by_heads = MAX_RECORDED / (heads * d_model).max(1);
         by_patterns.min(by_heads).clamp(1, context)
     }
 
     pub(super) fn encode(&self, prompt: &str) -> Result<Vec<u32>, RequestError> {
         let ids = self.tokenizer.tokenize(prompt)?;
-        let most = self.longest_prompt().saturating_sub(self.tokenizer.memory_tokens());
+        let limit = self.longest_prompt().saturating_sub(self.tokenizer.memory_tokens());
         match ids.len() {
             0 => Err(RequestError::Empty),
-            got if got > most => Err(RequestError::TooLong { got, most }),
+            got if got > limit => Err(RequestError::TooLong { got, limit }),
             _ => Ok(self.tokenizer.after_memory(&ids)),
         }
     }

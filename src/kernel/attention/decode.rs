@@ -119,7 +119,7 @@ fn attend(
             kv[at + d_model] = qkv[2 * d_model + own + d];
         }
         sync_storage();
-        let mut greatest = f32::new(-1e30);
+        let mut largest = f32::new(-1e30);
         for key in range_stepped(unit, before + 1, BLOCK) {
             let mut score = 0.0f32;
             for d in 0..head.d_head {
@@ -127,16 +127,16 @@ fn attend(
             }
             let score = score * comptime![head.scale()];
             scores[CUBE_POS * context + key] = score;
-            greatest = greatest.max(score);
+            largest = largest.max(score);
         }
-        shared[unit] = greatest;
+        shared[unit] = largest;
         sync_cube();
         for other in 0..BLOCK {
-            greatest = greatest.max(shared[other]);
+            largest = largest.max(shared[other]);
         }
         let mut sum = 0.0f32;
         for key in range_stepped(unit, before + 1, BLOCK) {
-            let weight = (scores[CUBE_POS * context + key] - greatest).exp();
+            let weight = (scores[CUBE_POS * context + key] - largest).exp();
             scores[CUBE_POS * context + key] = weight;
             sum += weight;
         }

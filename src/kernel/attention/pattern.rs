@@ -20,8 +20,8 @@ pub fn pattern(qkv: &[f32], d_model: usize, n_heads: usize) -> Vec<f32> {
             let products = own(query, 0).iter().zip(own(key, 1)).map(|(q, k)| q * k);
             *weight = products.sum::<f32>() * scale;
         }
-        let greatest = weights.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        weights.iter_mut().for_each(|weight| *weight = (*weight - greatest).exp());
+        let largest = weights.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        weights.iter_mut().for_each(|weight| *weight = (*weight - largest).exp());
         let sum: f32 = weights.iter().sum();
         weights.iter_mut().for_each(|weight| *weight /= sum);
     }

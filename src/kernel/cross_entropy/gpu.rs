@@ -85,15 +85,15 @@ fn forward(
     let token = CUBE_POS * BY_GROUP + UNIT_POS as usize / TOKEN_UNITS;
     let is_token = token < tokens;
     let start = select(is_token, token, 0) * vocab;
-    let mut greatest = logits[start];
+    let mut largest = logits[start];
     for at in 1..vocab {
-        greatest = greatest.max(logits[start + at]);
+        largest = largest.max(logits[start + at]);
     }
     let mut sum = 0.0f32;
     for at in range_stepped(lane, vocab, TOKEN_UNITS) {
-        sum += (logits[start + at] - greatest).exp();
+        sum += (logits[start + at] - largest).exp();
     }
-    let log_sum = greatest + sum_of(sum, &mut shared, TOKEN_UNITS).ln();
+    let log_sum = largest + sum_of(sum, &mut shared, TOKEN_UNITS).ln();
     if is_token && lane == 0 {
         log_sums[token] = log_sum;
         losses[token] = log_sum - logits[start + usize::cast_from(targets[token])];

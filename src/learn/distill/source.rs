@@ -37,8 +37,8 @@ impl Source {
             Self::Task => run.task.example_prompt(run.config.seed),
             Self::Text(ids) => {
                 let room = run.config.model.context.saturating_sub(run.tokenizer.memory_tokens());
-                let most = PROMPT_TOKENS.min(room / 2);
-                run.tokenizer.decode(&ids[..most.min(ids.len())])
+                let limit = PROMPT_TOKENS.min(room / 2);
+                run.tokenizer.decode(&ids[..limit.min(ids.len())])
             }
         }
     }

@@ -86,9 +86,9 @@ impl Graph {
         for (id, _) in keys {
             self.index.remove(*id)?;
         }
-        let most = self.index.size() + keys.len();
-        if most > self.index.capacity() {
-            self.reserve(most.max(self.index.capacity() * 3 / 2))?;
+        let needed = self.index.size() + keys.len();
+        if needed > self.index.capacity() {
+            self.reserve(needed.max(self.index.capacity() * 3 / 2))?;
         }
         let mut outcomes = vec![Ok(()); keys.len().div_ceil(PART)];
         let parts = outcomes.iter_mut().zip(keys.chunks(PART)).collect();

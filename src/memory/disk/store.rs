@@ -90,10 +90,10 @@ impl Store for Disk {
         })
     }
 
-    fn evict(&mut self, most: usize) -> Result<Vec<u64>, StoreError> {
+    fn evict(&mut self, limit: usize) -> Result<Vec<u64>, StoreError> {
         let number = self.space;
         self.write("dropping slots from", |db, space| {
-            let over = space.count.saturating_sub(most);
+            let over = space.count.saturating_sub(limit);
             if over == 0 {
                 return Ok((Vec::new(), Changes::default()));
             }
@@ -108,7 +108,7 @@ impl Store for Disk {
                     ORDER BY hits, last, id LIMIT ?3
                 )
                 RETURNING hits, last, id";
-            let rest = space.count - most / 2;
+            let rest = space.count - limit / 2;
             let mut gone = file::rows(db, sql, (number, rest as i64, over as i64), |row| {
                 Ok((uint(row, 0)?, uint(row, 1)?, uint(row, 2)?))
             })?;
@@ -159,12 +159,12 @@ impl Store for Disk {
         slots.map_err(failed("reading", &self.path))
     }
 
-    fn page(&mut self, from: u64, most: usize) -> Result<Vec<Slot>, StoreError> {
+    fn page(&mut self, from: u64, limit: usize) -> Result<Vec<Slot>, StoreError> {
         let sql = "
             SELECT id, hits, last, merged, step, record, text, next, key, value FROM slots
             WHERE space = ?1 AND id >= ?2
             ORDER BY id LIMIT ?3";
-        let range = (self.space, int(from), int(most as u64));
+        let range = (self.space, int(from), int(limit as u64));
         let slots = file::rows(&self.db, sql, range, |row| file::slot(row, self.shape));
         slots.map_err(failed("reading", &self.path))
     }

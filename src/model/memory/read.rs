@@ -47,7 +47,7 @@ impl LayerRead {
                 let Places { places, mirror, .. } = *found;
                 let [_, k] = places.dims();
                 let by_place: Vec<u64> = mirror.store.ids().collect();
-                let ids = next().iter::<u32>().map(|place| by_place[place as usize]).collect();
+                let ids = next().iter::<u32>().map(|index| by_place[index as usize]).collect();
                 Found { k, ids, distances: floats(next()), ..Found::default() }
             }
         };

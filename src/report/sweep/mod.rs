@@ -32,7 +32,7 @@ pub const MAX_RUNS: usize = 1000;
 /// Most bytes of a file of outcomes.
 pub const MAX_FILE_BYTES: u64 = 64 << 20;
 /// Most sizes, and most numbers of facts, to draw from a file.
-pub const MOST_DRAWN: usize = 40;
+pub const MAX_DRAWN: usize = 40;
 
 impl Grid {
     /// Runs of the grid, small models and few facts first. `settings` gives the run of each size; the grid sets
@@ -132,7 +132,7 @@ pub fn cells(outcomes: &[Outcome]) -> BTreeMap<(usize, usize), Cell> {
 
 /// Sizes and numbers of facts in `cells`, in order, at most [`MOST_DRAWN`] of each.
 pub fn sides(cells: &BTreeMap<(usize, usize), Cell>) -> (Vec<usize>, Vec<usize>) {
-    let drawn = |all: BTreeSet<usize>| all.into_iter().take(MOST_DRAWN).collect();
+    let drawn = |all: BTreeSet<usize>| all.into_iter().take(MAX_DRAWN).collect();
     let sizes = cells.keys().map(|(parameters, _)| *parameters).collect();
     let facts = cells.keys().map(|(_, facts)| *facts).collect();
     (drawn(sizes), drawn(facts))

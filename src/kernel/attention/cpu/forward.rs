@@ -93,7 +93,7 @@ fn forward_lanes<const FMA: bool>(
             let query = &q[(first + l) * heads.width()..][..d_head];
             queries.iter_mut().zip(query).for_each(|(lanes, value)| lanes[l] = *value);
         }
-        let mut greatest = [f32::NEG_INFINITY; LANES];
+        let mut largest = [f32::NEG_INFINITY; LANES];
         let of_key = scores.iter_mut().zip(k.chunks_exact(d_head)).zip(added);
         for (key, ((score, k), added)) in of_key.enumerate().take(keys) {
             *score = [*added; LANES];
@@ -106,13 +106,13 @@ fn forward_lanes<const FMA: bool>(
                 mask(score, |l| first + l < key);
             }
             for l in 0..LANES {
-                greatest[l] = if score[l] > greatest[l] { score[l] } else { greatest[l] };
+                largest[l] = if score[l] > largest[l] { score[l] } else { largest[l] };
             }
         }
         let mut sums = [0.0; LANES];
         for score in &mut scores[..keys] {
             for l in 0..LANES {
-                score[l] = exp2::<FMA>(score[l] - greatest[l]);
+                score[l] = exp2::<FMA>(score[l] - largest[l]);
                 sums[l] += score[l];
             }
         }
@@ -135,7 +135,7 @@ fn forward_lanes<const FMA: bool>(
             }
         }
         for l in 0..rows {
-            log_sums[first + l] = greatest[l] + sums[l].log2();
+            log_sums[first + l] = largest[l] + sums[l].log2();
         }
     }
 }

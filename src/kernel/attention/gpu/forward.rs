@@ -35,7 +35,7 @@ pub fn attend(
         let own = row * seq * width + which * head.d_head;
         let q = copy(qkv, own + select(is_query, query, 0) * width, head);
         let mut sum_of_values = zeros(head);
-        let mut greatest = f32::new(-1e30);
+        let mut largest = f32::new(-1e30);
         let mut sum = 0.0f32;
         let end = (first + BLOCK).min(seq);
         for start in range_stepped(0usize, end, tile) {
@@ -48,15 +48,15 @@ pub fn attend(
             for key in 0..count {
                 if start + key <= query && is_seen(hidden, row * seq + start + key, hides) {
                     let score = dot(&q, &keys, key * head.d_head, head) * comptime![head.scale()];
-                    if score > greatest {
-                        let shrunk = (greatest - score).exp();
+                    if score > largest {
+                        let shrunk = (largest - score).exp();
                         sum *= shrunk;
                         for d in 0..head.d_head {
                             sum_of_values[d] *= shrunk;
                         }
-                        greatest = score;
+                        largest = score;
                     }
-                    let weight = (score - greatest).exp();
+                    let weight = (score - largest).exp();
                     sum += weight;
                     let place = ((row * n_heads + which) * seq + query) * seq + start + key;
                     let kept = weight * dropped_factor(place, &dropped, drops);
@@ -69,7 +69,7 @@ pub fn attend(
             for d in 0..head.d_head {
                 z[at + d] = sum_of_values[d] / sum;
             }
-            log_sums[(row * n_heads + which) * seq + query] = greatest + sum.ln();
+            log_sums[(row * n_heads + which) * seq + query] = largest + sum.ln();
         }
     }
 }

@@ -16,7 +16,7 @@ use super::weights::{Weights, by_product, put};
 use crate::kernel::gpu::{GpuTensor, UNITS, arg, dims, groups};
 
 /// The largest of IEEE's.
-const MOST: f32 = 65_504.0;
+const MAX: f32 = 65_504.0;
 
 /// Writes a product after `then` to `y`, and the slopes of [`Then::Gelu`]; `None` if the device
 /// refuses such a product.
@@ -197,7 +197,7 @@ fn by_sums_of<H: Float>(
     let at = CUBE_POS * UNITS + UNIT_POS as usize;
     if at < count {
         let value = by_product(slopes, dy, at, is_gelu) * factor;
-        by_sums[at] = H::cast_from(value.clamp(-MOST, MOST));
+        by_sums[at] = H::cast_from(value.clamp(-MAX, MAX));
     }
 }
 

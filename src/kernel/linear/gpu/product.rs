@@ -36,7 +36,7 @@ impl Product {
         let ParamSlice { parameters, start, shape: [rows, columns] } = slices.first()?.clone();
         let apart = slices.get(1).map_or(0, |second| second.start - start);
         let is_even =
-            |(place, slice): (usize, &ParamSlice<2>)| slice.start == start + place * apart;
+            |(index, slice): (usize, &ParamSlice<2>)| slice.start == start + index * apart;
         assert!(slices.iter().enumerate().all(is_even), "matrices at equal distances");
         let b_start = match &linears[0].b {
             Some(Param::Slice(b)) => Some(b.start),
