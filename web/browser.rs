@@ -28,7 +28,7 @@ pub async fn read_bytes(file: &Blob) -> Result<Vec<u8>, String> {
 
 pub async fn read_text(file: &Blob) -> Result<String, String> {
     let text = JsFuture::from(file.text()).await.map_err(describe)?;
-    // What the browser puts in place of bytes that are no UTF-8.
+    // The browser's replacement for bytes that are no UTF-8.
     let is_text = |text: &String| !text.contains(char::REPLACEMENT_CHARACTER);
     text.as_string().filter(is_text).ok_or_else(|| "it is no UTF-8 text".into())
 }

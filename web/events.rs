@@ -18,7 +18,7 @@ use crate::outcomes::Kept;
 use crate::runs::{MAX_RUNS, Run, name_experiment, name_run};
 use crate::state::{FieldView, Inspected, Model, SampleView, Speed, State};
 
-/// How long an autosaved run of an earlier visit has to show up before the example is loaded.
+/// Wait for an autosaved run of an earlier visit before the example is loaded.
 const RESUMABLE_WAIT: Duration = Duration::from_millis(400);
 
 pub fn receive(actions: Actions, event: Event) {

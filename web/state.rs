@@ -20,7 +20,7 @@ use crate::outcomes::Outcomes;
 use crate::runs::Run;
 use crate::tab::Tab;
 
-/// How long a notice stays, should nobody dismiss it.
+/// Time that a notice stays.
 const NOTICE_SHOWN: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy)]
@@ -66,7 +66,7 @@ pub struct State {
     pub catalogue: RwSignal<Catalogue>,
     /// The request of the open analysis, without the prompt.
     pub request: RwSignal<AnalysisRequest>,
-    /// How attention is shown: an index of the choices there.
+    /// View of attention: an index of the choices there.
     pub pattern_view: RwSignal<usize>,
     pub result: RwSignal<Option<Arc<AnalysisResult>>>,
     pub remembered: RwSignal<Remembered>,

@@ -119,7 +119,7 @@ fn draw_head(
 ) {
     let seq = trace.tokens.len();
     let (left, top) = (x + 2 * GLYPH, y + 2 * GLYPH);
-    // Of a token of several characters, the first has room.
+    // There is room for the first character of a token.
     let shown = |token: &String| match token.chars().next() {
         Some(c) if !c.is_whitespace() => c,
         _ => '.',

@@ -157,7 +157,7 @@ fn open(out: &Path) -> Result<(File, Vec<Outcome>)> {
     let outcomes = sweep::read(BufReader::new(&mut file)).with_context(reading)?;
     let text = std::fs::read(out).with_context(reading)?;
     let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    // What a sweep that was killed had begun to write.
+    // The outcome that a killed sweep had begun to write.
     file.set_len(whole as u64).with_context(|| format!("mending {}", out.display()))?;
     Ok((file, outcomes))
 }

@@ -70,7 +70,7 @@ impl_names! {
     None = "none",
 }
 
-/// How attention learns where a token is.
+/// Encoding of positions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Positions {
@@ -85,7 +85,7 @@ pub enum Positions {
 
 impl_names!(Positions: Learned = "learned", Rotary = "rotary", None = "none");
 
-/// How far a key is from a query.
+/// Distance of a key from a query.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Distance {

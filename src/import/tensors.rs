@@ -76,7 +76,7 @@ impl Tensor<'_> {
 
 /// Strides of a tensor whose numbers lie in the order of its axes.
 pub fn dense(shape: &[usize]) -> Vec<usize> {
-    // Of an empty tensor, they may be too large to be told; nothing is read by them.
+    // Strides of an empty tensor may be too large for a number; nothing is read by them.
     let after = |axis: usize| shape[axis + 1..].iter().fold(1, |a: usize, b| a.saturating_mul(*b));
     (0..shape.len()).map(after).collect()
 }

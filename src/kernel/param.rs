@@ -100,7 +100,7 @@ impl FlatParameters {
     /// Adds the gradients of `loss`, and tells the others.
     pub fn backward(&mut self, loss: &Tensor<1>) -> Gradients {
         let mut gradients = loss.backward();
-        // Of what plain operations took from it.
+        // The gradient of plain operations on it.
         if let Some(by_copies) = self.leaf.grad_remove(&mut gradients) {
             let by_kernels = Tensor::<1>::from_primitive::<Cube>(self.by_values().clone());
             let sum = by_kernels + by_copies;

@@ -69,7 +69,7 @@ impl Learner {
         for (layer, read, gradient) in reads {
             let gradient = gradient.map(|gradient| (gradient, rate as f32));
             let (found, read) = read.read(gradient).await?;
-            // What is not finite is not written down; the loss tells of it.
+            // Values that are not finite are not written; the loss shows them.
             let _ = match layer == self.model.config.n_layers {
                 true => self.model.bank.learn_next(memory, tokens, &next, found, read.keys),
                 false => self.model.bank.learn(layer, memory, tokens, &found, &read),

@@ -1,4 +1,4 @@
-//! How fast stores are, and how much of what is near they find.
+//! Speed and recall of stores.
 
 use std::path::Path;
 use std::time::Instant;

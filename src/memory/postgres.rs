@@ -103,7 +103,7 @@ struct Space {
 
 /// Settings for one search, which end with its transaction.
 fn search_settings(db: &mut Transaction, k: usize, graph: bool) -> Result<(), postgres::Error> {
-    // What a graph looks at for one answer, up to pgvector's limit; it goes on where that was too little.
+    // Candidates that a graph visits for one answer, up to pgvector's limit; it goes on where those were too few.
     let looked_at = (2 * k).clamp(128, 1000).to_string();
     let [by_graph, by_table] = if graph { ["on", "off"] } else { ["off", "on"] };
     db.execute(

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Found, Store, StoreError};
 
-/// How often two slots were the two nearest of one query.
+/// Times that two slots were the two nearest of one query.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Vec<((u64, u64), u32)>", into = "Vec<((u64, u64), u32)>")]
 pub struct Pairs {

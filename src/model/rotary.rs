@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::arch::rope_angle;
 
-/// How far each pair of numbers has turned at each of some places.
+/// Angles of each pair of numbers at some positions.
 #[derive(Clone, Debug)]
 pub struct Rotation {
     cos: Tensor<4>, // [1, seq, 1, d_head / 2]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::gallery::Exhibit;
 use crate::config::{KNOBS, Knob};
 
-/// What a session offers.
+/// Analyses, help texts and exhibits that a session offers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Catalogue {
     /// All analyses, in the order of display.

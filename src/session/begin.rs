@@ -68,7 +68,7 @@ impl<E: Fn(Event)> Session<E> {
         device: OpenDevice,
         is_remade: bool,
     ) -> Result<(), CheckpointError> {
-        // What is gone back to if the device is lost.
+        // The state to go back to if the device is lost.
         let bytes = checkpoint.to_bytes().ok();
         let trainer = Trainer::resume(checkpoint, device.device.clone(), &device.limits)?;
         self.keep_run().await;

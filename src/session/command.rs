@@ -34,7 +34,7 @@ impl<E: Fn(Event)> Session<E> {
             Command::StartJob(request) => self.start_job(&request).await,
             Command::MergeOutcomes { outcomes, text, file } => {
                 let merged = match sweep::merge(outcomes.clone(), &text) {
-                    // What the browser kept is passed over if it is damaged.
+                    // Damaged outcomes in the browser are passed over.
                     Err(_) if file.is_none() => sweep::merge(outcomes, ""),
                     merged => merged,
                 };

@@ -11,7 +11,7 @@ if (!folder) {
 }
 mkdirSync(folder, { recursive: true })
 
-for (const [width, height] of [[1440, 1000], [390, 844]]) {
+for (const [width, height] of [[1440, 1000], [1366, 657], [1024, 768], [390, 844]]) {
   for (const colorScheme of ['light', 'dark']) {
     const context = { viewport: { width, height }, colorScheme }
     await withPage({ context, errors: /./ }, async confab => {

@@ -76,7 +76,7 @@ impl Actions {
     /// Trains on, or builds what the knobs ask for and trains that.
     pub fn train(&self) {
         let is_finished = self.state.run_state.get_untracked() == RunState::Finished;
-        // Of a model from elsewhere the session says why it is not trained.
+        // The session says why a model from elsewhere is not trained.
         let is_unknown = self.state.model.with_untracked(|model| {
             model.as_ref().is_some_and(|model| model.config.task.is_unknown())
         });

@@ -17,7 +17,7 @@ use crate::tables;
 const HEIGHT: u32 = 460;
 const MAX_SEEDS: u64 = 20;
 
-/// How many facts models of each size recall: sweeps, and what they came to.
+/// Facts that models of each size recall: sweeps and their outcomes.
 #[component]
 pub fn Capacity() -> impl IntoView {
     let state = use_state();

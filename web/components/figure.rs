@@ -16,7 +16,7 @@ const PLOT_HEIGHT: u32 = 240;
 const WIDEST: i32 = 500;
 const AROUND: i32 = 60;
 
-/// How a pattern can be seen.
+/// Views of a pattern.
 const VIEWS: [&str; 4] = ["Matrix", "Lines", "From this token", "To this token"];
 
 /// One figure: what it is called, what it shows and how that is to be read.

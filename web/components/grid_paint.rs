@@ -16,7 +16,7 @@ const FEW: usize = 12;
 pub const SHARPNESS: usize = 2;
 const LONGEST: usize = 16_000;
 
-/// How a grid lies on its canvases, in pixels of the page.
+/// Layout of a grid on its canvases, in pixels of the page.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Layout {
     pub rows: usize,

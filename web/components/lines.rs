@@ -128,7 +128,7 @@ fn paint(canvas: &HtmlCanvasElement, grid: &Grid, focus: Focus, is_dark: bool) {
             if shade.abs() <= if is_all { FAINTEST } else { 0.0 } {
                 continue;
             }
-            // What is below 0, of a difference, is drawn in another colour.
+            // Negative values of a difference have another colour.
             context.set_stroke_style_str(if shade < 0.0 { "#dc5000" } else { pen });
             context.set_global_alpha(f64::from(shade.abs()));
             context.begin_path();

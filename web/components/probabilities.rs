@@ -137,7 +137,7 @@ fn Chip(place: Inspected, character: Option<String>) -> impl IntoView {
             }
             _ => cost().map(|cost| cost.loss),
         };
-        // What costs nothing is clear, what could be anything is full.
+        // A cost of 0 is clear, that of a uniform guess is full.
         format!("--doubt:{:.2}", 1.0 - (-nats.unwrap_or(0.0)).exp())
     };
     let choose = move || state.inspected.set(Some(place));

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use crate::actions::use_actions;
 use crate::state::use_state;
 
-/// How long typing rests before what was typed is looked into.
+/// Rest of typing before the prompt is traced.
 pub const INSPECT_DELAY: Duration = Duration::from_millis(250);
 
 /// Asks for a trace of the prompt whenever it or the model changes, once typing rests.

@@ -14,7 +14,7 @@ use crate::tables;
 const NOTHING: &str = "<p class=nothing>Evaluate has the model recall from records that it never \
      trained on, and tells what it got right.</p>";
 
-/// How well the model answers, on records it draws for the purpose.
+/// Accuracy of the model, on records drawn for it.
 #[component]
 pub fn Retrieval() -> impl IntoView {
     let (state, actions) = (use_state(), use_actions());

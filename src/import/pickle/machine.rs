@@ -133,7 +133,7 @@ impl<'a> Machine<'a> {
             }
             b'R' => self.call(),
             b'b' => {
-                // What Python sets beside the items of a dict, as a module does with its version.
+                // Attributes that Python sets beside the items of a dict, as a module does with its version.
                 self.pop()?;
                 let object = *self.stack.last().ok_or_else(|| broken("the stack is empty"))?;
                 match self.nodes[object] {

@@ -30,7 +30,7 @@ pub fn expand(
         return Err(AnalysisError::NoPosition { position, seq });
     }
     let embedded = rows(&cache.embed, d_model) + rows(&cache.pos_embed, d_model);
-    // What every path has in the residual stream so far, at each token: `[seq, d_model]`.
+    // Part of the residual stream that every path has so far, at each token: `[seq, d_model]`.
     let mut paths = vec![(Path::Direct, embedded), (Path::Biases, Matrix::zeros(seq, d_model))];
     for (layer, recorded) in cache.layers.iter().enumerate() {
         let mut written: Vec<(Path, Matrix)> = Vec::new();

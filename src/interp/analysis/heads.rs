@@ -170,7 +170,7 @@ impl Scoring {
         let Some(separator) = self.separator else {
             return (repeated_random(self.vocab_size, self.block, seed), self.block);
         };
-        // Of all tokens but the separator.
+        // All tokens but the separator.
         let mut ids = repeated_random(self.vocab_size.saturating_sub(1), self.block, seed);
         ids.iter_mut().filter(|id| **id >= separator).for_each(|id| *id += 1);
         ids.insert(self.block, separator);

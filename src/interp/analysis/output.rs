@@ -20,7 +20,7 @@ impl Spread {
         let (mean, sd) = moments(values);
         let mut histogram = vec![0; BINS];
         for value in values {
-            // What is not a number falls in the first part; all are equal in one of width 0.
+            // NaN falls into the first bin, and so do all values of a range of width 0.
             let share = (value - min) / (max - min);
             histogram[((share * BINS as f32) as usize).min(BINS - 1)] += 1;
         }

@@ -100,7 +100,7 @@ fn directions(mut vectors: Matrix, what: &str) -> Result<(Vec<[f32; 2]>, [f32; 2
     let places = |axis: usize| -> Vec<f64> {
         let Some(value) = axes.values.get(axis) else { return vec![0.0; count] };
         let direction = axes.u.column(axis);
-        // Of inner products, an eigenvector is the places themselves, of length 1.
+        // An eigenvector of the inner products is the coordinates themselves, scaled to length 1.
         let places: Matrix = if by_vector {
             Matrix::from_columns(&[direction * value.sqrt()])
         } else {

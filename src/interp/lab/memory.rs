@@ -137,7 +137,7 @@ fn promoted(subject: &Subject, layer: usize, value: &[f32]) -> String {
     if layer == subject.view.n_layers() {
         return value.first().map_or(String::new(), |token| subject.model.name(*token as u32));
     }
-    // What attention found is written as all that its heads read is.
+    // Values that attention found are written through its own W_O.
     let mut names = ["memory", "attn"].map(|part| format!("blocks.{layer}.{part}.W_O")).into_iter();
     let Some(w_o) = names.find_map(|name| subject.view.parameter(&name)) else {
         return String::new();

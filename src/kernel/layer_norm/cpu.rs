@@ -75,7 +75,7 @@ wide! {
         let rows = x.chunks_exact(width).zip(dy.chunks_exact(width));
         for ((x, dy), dx) in rows.zip(dx.chunks_exact_mut(width)) {
             let (mean, scale) = moments(x, scaling);
-            // What the mean and the variance take from the gradient by the normalized `x`.
+            // Parts of the gradient by the normalized `x` that the mean and the variance take.
             let by_mean =
                 if scaling.is_centred { sum(width, |i| dy[i] * w[i]) * share } else { 0.0 };
             let by_scale = sum(width, |i| dy[i] * w[i] * (x[i] - mean)) * scale * share;

@@ -176,7 +176,7 @@ fn backward(
         let row = select(is_row, row, 0);
         let start = row * width;
         let (mean, scale) = (moments[row * 2], moments[row * 2 + 1]);
-        // What the mean and the variance take from the gradient by the normalized token.
+        // Parts of the gradient by the normalized token that the mean and the variance take.
         let mut by_mean = 0.0f32;
         let mut by_scale = 0.0f32;
         for at in range_stepped(lane, width, units) {

@@ -29,7 +29,7 @@ use source::Source;
 
 /// Characters written side by side.
 const SIDE_CHARS: usize = 64;
-/// How often a distillation has its clone write.
+/// Times that a distillation has its clone write.
 const SIDES: usize = 16;
 
 /// A clone that learns from its teacher.

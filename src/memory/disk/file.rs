@@ -13,7 +13,7 @@ use crate::memory::{NewSlot, Origin, Shape, Slot, StoreError};
 const MARK: i32 = 0x436f_6e66;
 const FORMAT: i32 = 1;
 
-/// How long another program's transaction is waited for.
+/// Longest wait for another program's transaction.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// With a write-ahead log a commit need not wait for the disk: a program that is killed loses nothing

@@ -170,7 +170,7 @@ fn numbers(kinds: &mut Kinds) {
 }
 
 fn sums(kinds: &mut Kinds) {
-    // Of two numbers in either order, one order only.
+    // One order only of two numbers.
     let pairs = |first: u32, last: u32| {
         let mut pairs: Vec<(u32, u32)> =
             (first..=last).flat_map(|b| (b + 1..=last).map(move |a| (a, b))).collect();
@@ -188,7 +188,7 @@ fn sums(kinds: &mut Kinds) {
     kinds.push(times.map(|(a, b)| binary("times", format!("{a}*{b}"), [a, b, a * b])).collect());
     let plus = pairs(2, 60).into_iter().take(SUMS);
     kinds.push(plus.map(|(a, b)| binary("plus", format!("{a}+{b}"), [a, b, a + b])).collect());
-    // What is taken away of what is the sum told backwards.
+    // A subtraction is a sum told backwards.
     let minus = pairs(2, 60).into_iter().take(DIFFERENCES);
     kinds.push(minus.map(|(a, b)| binary("minus", format!("{a}+{b}"), [a + b, b, a])).collect());
 }

@@ -114,7 +114,7 @@ wide! {
 /// A key a lane, so that the gradients by keys and values run across no lanes, and that by a query
 /// once.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)] // Of arguments the compiler knows that they do not overlap.
+#[allow(clippy::too_many_arguments)] // The compiler knows that arguments do not overlap.
 fn backward_lanes<const FMA: bool>(
     heads: Heads,
     q: &[f32],

@@ -71,7 +71,7 @@ wide! {
 
 /// A query a lane, so that no sum runs across lanes.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)] // Of arguments the compiler knows that they do not overlap.
+#[allow(clippy::too_many_arguments)] // The compiler knows that arguments do not overlap.
 fn forward_lanes<const FMA: bool>(
     heads: Heads,
     q: &[f32],
