@@ -216,7 +216,7 @@ fn what_a_model_lacks_is_refused_with_what_there_is() {
     let component = refused(|request| request.component = 8, "component");
     assert!(component.contains("no component 8"), "{component}");
     let character = refused(|request| request.target = Some("é".into()), "attribution");
-    assert!(character.contains("'é'"), "{character}");
+    assert!(character.contains("“é”"), "{character}");
     let parameter = refused(|request| request.parameter = "W".into(), "weights");
     assert!(
         parameter.contains("no parameter `W`") && parameter.contains("embed.W_E"),
