@@ -436,6 +436,19 @@ fn inspect_prints_draws_and_refuses_analyses() {
         ["--change", "L0H0=-30", "--change", "L1MLP@0-99=2", "--change", "ln_final.w[3]=2"];
     let changed = ok(&look(&[&["edited"][..], &changes].concat()));
     assert!(changed.contains("with 3 changes"), "{changed}");
+    // Flags of earlier versions are those of today.
+    for (old, new) in [
+        (
+            changes.to_vec(),
+            changes.map(|word| if word == "--change" { "--intervene" } else { word }).to_vec(),
+        ),
+        (vec!["--character", "A", "--against", "d"], vec!["--target", "A", "--contrast", "d"]),
+        (vec!["--less", "run.safetensors"], vec!["--compare-with", "run.safetensors"]),
+    ] {
+        let [old, new] =
+            [old, new].map(|flags| ok(&look(&[&["attribution"][..], &flags].concat())));
+        assert_eq!(old, new);
+    }
     for (more, reason) in [
         (&["ov", "--head", "L7H0"][..], "there is no head L7H0"),
         (&["patch-heads", "--other", "x"], "equally many tokens"),
