@@ -69,7 +69,7 @@ impl Curve {
     }
 }
 
-/// Averages neighbours until at most [`MOST_POINTS`] are left; leaves out what is not finite.
+/// Averages neighbours until at most [`MAX_POINTS`] are left; leaves out what is not finite.
 fn thin_out(points: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
     let finite: Vec<(f64, f64)> = points.filter(|(_, loss)| loss.is_finite()).collect();
     let bucket = finite.len().div_ceil(MAX_POINTS).max(1);

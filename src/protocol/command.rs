@@ -10,12 +10,12 @@ use crate::run::{AnalysisRequest, DeviceChoice, Operation};
 /// Messages from the page to the session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Command {
-    /// Makes a new, untrained model on the device, in place of the current one. Answered with [`Event::Built`] and
-    /// [`Event::State`], or [`Event::Refused`].
+    /// Makes a new, untrained model on the device, in place of the current one. Answered with `Event::Built` and
+    /// `Event::State`, or `Event::Refused`.
     Build { config: Box<RunConfig>, device: DeviceChoice },
     /// Makes a new run from the current weights and memories, with other settings. Answered as [`Command::Build`].
     Continue { config: Box<RunConfig> },
-    /// Requests the task of `config` and its requirements on a model: [`Event::TaskDescribed`] with the same
+    /// Requests the task of `config` and its requirements on a model: `Event::TaskDescribed` with the same
     /// `number`.
     DescribeTask { number: usize, config: Box<RunConfig> },
     /// Trains until a pause or the run's last step.
@@ -24,40 +24,40 @@ pub enum Command {
     Pause,
     /// Trains one step.
     Step,
-    /// Streams a sample: [`Event::SampleStarted`], [`Event::Character`]s, [`Event::SampleEnded`].
+    /// Streams a sample: `Event::SampleStarted`, `Event::Character`, `Event::SampleEnded`.
     Sample(SampleOptions),
-    /// Traces the prompt now and during training: [`Event::Trace`] and [`Event::Expected`]. An empty prompt ends
+    /// Traces the prompt now and during training: `Event::Trace` and `Event::Expected`. An empty prompt ends
     /// the trace. The same prompt with other options gets new predictions without a forward pass. Unknown
     /// characters are answered with a notice.
     Inspect(SampleOptions),
-    /// Inspects from now on the model after `step`, one of [`Event::Kept`], or the current model. Subtracts the
+    /// Inspects from now on the model after `step`, one of `Event::Kept`, or the current model. Subtracts the
     /// figures of the model `baseline`, if there is one.
     Visit { step: Option<usize>, baseline: Option<Baseline> },
     /// Applies an operation to the model, which then continues training if it did before. Answered with
-    /// [`Event::Built`] and a notice of the change, or [`Event::Refused`].
+    /// `Event::Built` and a notice of the change, or `Event::Refused`.
     Surgery(Operation),
-    /// Undoes the last operation and all training since: [`Event::Built`], or [`Event::Refused`].
+    /// Undoes the last operation and all training since: `Event::Built`, or `Event::Refused`.
     Undo,
-    /// Runs an analysis now and during training: [`Event::Analysed`], repeated until it is complete; `None` runs
+    /// Runs an analysis now and during training: `Event::Analysed`, repeated until it is complete; `None` runs
     /// none.
     Analyse(Option<Box<AnalysisRequest>>),
-    /// Changes the model's memory, but not its weights: [`Event::Remembered`], or a notice of the reason against
+    /// Changes the model's memory, but not its weights: `Event::Remembered`, or a notice of the reason against
     /// it.
     ChangeMemory(MemoryChange),
-    /// Starts a job, in place of any other: [`Event::Job`], repeated until all its pieces are done, or a notice and
-    /// [`Event::JobRefused`].
+    /// Starts a job, in place of any other: `Event::Job`, repeated until all its pieces are done, or a notice and
+    /// `Event::JobRefused`.
     StartJob(JobRequest),
     /// Adds to these outcomes of sweeps the new ones in `text`, which is JSON lines, from a `file` if it has a
-    /// name: [`Event::OutcomesMerged`].
+    /// name: `Event::OutcomesMerged`.
     MergeOutcomes { outcomes: Vec<Outcome>, text: String, file: Option<String> },
     /// Cancels the current job. One whose results are kept is reported once more.
     StopJob,
-    /// Requests the run as a checkpoint file: [`Event::CheckpointFile`].
+    /// Requests the run as a checkpoint file: `Event::CheckpointFile`.
     SaveCheckpoint,
-    /// Continues from a checkpoint file, or imports a model from its files: [`Event::Built`], or
-    /// [`Event::Refused`].
+    /// Continues from a checkpoint file, or imports a model from its files: `Event::Built`, or
+    /// `Event::Refused`.
     LoadCheckpoint { files: Vec<NamedFile>, device: DeviceChoice },
-    /// Continues the autosaved run of [`Event::Resumable`].
+    /// Continues the autosaved run of `Event::Resumable`.
     Resume { device: DeviceChoice },
 }
 
@@ -74,6 +74,6 @@ pub struct NamedFile {
 pub enum Baseline {
     /// Model of the same run after this step.
     Step(usize),
-    /// Final model of an earlier run: an index of [`Event::Kept`].
+    /// Final model of an earlier run: an index of `Event::Kept`.
     Run(usize),
 }

@@ -23,7 +23,7 @@ pub struct Trace {
 /// Predictions of a model after each token of a prompt.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Expected {
-    /// Likeliest first, at most [`ALTERNATIVES`]: probabilities at the chosen temperature, among the `top_k`
+    /// Likeliest first, at most `ALTERNATIVES`: probabilities at the chosen temperature, among the `top_k`
     /// candidates.
     pub next: Vec<Vec<Alternative>>,
     /// Token sampled with the seed, after each token.

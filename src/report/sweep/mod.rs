@@ -130,7 +130,7 @@ pub fn cells(outcomes: &[Outcome]) -> BTreeMap<(usize, usize), Cell> {
     out
 }
 
-/// Sizes and numbers of facts in `cells`, in order, at most [`MOST_DRAWN`] of each.
+/// Sizes and numbers of facts in `cells`, in order, at most [`MAX_DRAWN`] of each.
 pub fn sides(cells: &BTreeMap<(usize, usize), Cell>) -> (Vec<usize>, Vec<usize>) {
     let drawn = |all: BTreeSet<usize>| all.into_iter().take(MAX_DRAWN).collect();
     let sizes = cells.keys().map(|(parameters, _)| *parameters).collect();
