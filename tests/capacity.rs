@@ -116,6 +116,34 @@ fn small(steps: usize) -> RunConfig {
     config
 }
 
+/// An outcome of an earlier version, whose link has an earlier key, is that of the same run today.
+#[test]
+fn outcomes_with_earlier_keys_are_those_of_the_same_runs() {
+    let mut run = small(5);
+    run.task.facts.shuffle = 2;
+    run.model.head_gates = true;
+    let name = Outcome::name(&run).unwrap();
+    let earlier =
+        name.replace("facts.shuffle", "facts.world").replace("head_gates", "contributions");
+    assert_ne!(earlier, name);
+    let recalled = Score { right: 1, of: 2 };
+    let outcome = Outcome {
+        link: earlier,
+        facts: 10,
+        parameters: 100,
+        seed: 1,
+        steps: 5,
+        recalled,
+        train_loss: Some(1.0),
+        bits: 2.0,
+    };
+    let text = sweep::write(&outcome);
+    let today = Outcome { link: name, ..outcome };
+    assert_eq!(sweep::read(text.as_bytes()).unwrap(), [today.clone()]);
+    let merged = sweep::merge(vec![today.clone()], &text).unwrap();
+    assert_eq!(merged.outcomes, [today]);
+}
+
 #[test]
 fn what_is_drawn_of_a_hostile_file_is_bounded() {
     let outcome = |n: usize| Outcome {

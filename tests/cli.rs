@@ -435,7 +435,7 @@ fn inspect_prints_draws_and_refuses_analyses() {
     let changes =
         ["--change", "L0H0=-30", "--change", "L1MLP@0-99=2", "--change", "ln_final.w[3]=2"];
     let changed = ok(&look(&[&["edited"][..], &changes].concat()));
-    assert!(changed.contains("with 3 changes"), "{changed}");
+    assert!(changed.contains("with 3 interventions"), "{changed}");
     // Flags of earlier versions are those of today.
     for (old, new) in [
         (

@@ -176,13 +176,13 @@ fn refusals_name_the_part() {
         ("n_layers=3", "`n_layers`"),
         ("model=3", "`model`"),
         ("__proto__=1", "`__proto__`"),
-        ("model.n_layers=many", "Layers was set to `many`"),
+        ("model.n_layers=many", "Layers was set to `many`, but model.n_layers takes"),
         ("model.n_layers=0", "from 1 to 48"),
         ("model.n_layers=1.5", "a whole number"),
-        ("seed=9007199254740992", "seed takes"),
-        ("seed=184467440737095516160", "seed takes"),
-        ("train.lr=NaN", "Learning rate was set to `NaN`"),
-        ("train.lr=inf", "Learning rate was set to `inf`"),
+        ("seed=9007199254740992", "Seed was set to `"),
+        ("seed=184467440737095516160", "Seed was set to `"),
+        ("train.lr=NaN", "Learning rate was set to `NaN`, but train.lr takes"),
+        ("train.lr=inf", "Learning rate was set to `inf`, but train.lr takes"),
         ("train.clip=1e999", "train.clip takes"),
         ("model.bias=1", "true or false"),
         ("task.kind=Phone", "one of phone, facts, text"),
@@ -197,9 +197,11 @@ fn refusals_name_the_part() {
         let error = decode(&format!("trained={name}")).expect_err(name).to_string();
         assert!(error.contains("`trained`"), "{name}: {error}");
     }
-    let link = decode("look=nothing").unwrap();
-    let error = link.check_analysis(&catalogue()).unwrap_err().to_string();
-    assert!(error.contains("`nothing`"), "{error}");
+    for fragment in ["look=nothing", "trained=nothing"] {
+        let link = decode(fragment).unwrap();
+        let error = link.check(&catalogue()).unwrap_err().to_string();
+        assert!(error.contains("`nothing`"), "{fragment}: {error}");
+    }
 }
 
 #[test]

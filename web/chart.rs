@@ -94,8 +94,10 @@ pub fn draw(curves: &[Curve], level: Option<Level>, options: Options) -> Chart {
     // None or hardly any loss has no place on a logarithmic scale.
     let level = level.filter(|level| !options.is_log || level.loss > 1e-3);
     let (low, high) = find_range(curves, level.as_ref());
-    let steps =
-        0.0..curves.iter().flat_map(Curve::points).fold(10.0, |limit, (x, _)| f64::max(limit, x));
+    let steps = 0.0..curves
+        .iter()
+        .flat_map(Curve::points)
+        .fold(10.0, |largest, (x, _)| f64::max(largest, x));
     let losses = if options.is_log {
         let low = low.max(1e-6);
         low * 0.9..high.max(low * 1.2) * 1.1

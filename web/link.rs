@@ -1,7 +1,7 @@
 //! The part of the page's state that a link carries.
 
-use confab::run::Catalogue;
 use confab::run::link::Link;
+use confab::run::{AnalysisEntry, Catalogue, Group};
 use leptos::prelude::*;
 
 use crate::state::State;
@@ -12,6 +12,9 @@ impl State {
     pub fn link(&self) -> Link {
         let tab = self.tab.get_untracked();
         let request = tab.group().map(|_| self.request.get_untracked()).unwrap_or_default();
+        let shown = tab.group().and_then(|group| untrack(|| self.analysis_of(group)));
+        let analysis = shown.and_then(|index| untrack(|| self.analysis_id(index)));
+        let analysis = analysis.unwrap_or(request.analysis);
         Link {
             config: untrack(|| self.config()),
             prompt: if self.prompt_is_own.get_untracked() {
@@ -20,7 +23,7 @@ impl State {
                 String::new()
             },
             tab: if tab == Tab::default() { String::new() } else { tab.key().into() },
-            analysis: request.analysis,
+            analysis,
             other: request.other,
             trained: String::new(),
         }
@@ -45,12 +48,28 @@ impl State {
         self.check_analysis();
     }
 
+    /// Index in the catalogue of the analysis that a group shows: the requested one or, if that is of another group,
+    /// its first. `None` until the session is ready.
+    pub fn analysis_of(&self, group: Group) -> Option<usize> {
+        let requested = self.request.with(|request| request.analysis.clone());
+        self.catalogue.with(|catalogue| {
+            let is_own = |entry: &AnalysisEntry| entry.group == group;
+            let is_requested = |entry: &AnalysisEntry| is_own(entry) && entry.id == requested;
+            let analyses = &catalogue.analyses;
+            analyses.iter().position(is_requested).or_else(|| analyses.iter().position(is_own))
+        })
+    }
+
+    pub fn analysis_id(&self, index: usize) -> Option<String> {
+        self.catalogue.with(|catalogue| Some(catalogue.analyses.get(index)?.id.to_string()))
+    }
+
     /// Drops an analysis that a link names and the session does not offer. Until the session is ready, nobody knows.
     fn check_analysis(&self) {
         let id = self.request.with_untracked(|request| request.analysis.clone());
         let checked = self.catalogue.with_untracked(|catalogue| match catalogue.analyses.len() {
             0 => Ok(()),
-            _ => Link { analysis: id, ..Link::default() }.check_analysis(catalogue),
+            _ => Link { analysis: id, ..Link::default() }.check(catalogue),
         });
         if let Err(error) = checked {
             self.request.update(|request| request.analysis.clear());

@@ -101,9 +101,9 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
 fn operations(matches: &ArgMatches) -> Vec<Operation> {
     let mut all: Vec<(usize, Operation)> = Vec::new();
     for procedure in OPERATIONS {
-        let places = matches.indices_of(procedure.name).into_iter().flatten();
+        let indices = matches.indices_of(procedure.name).into_iter().flatten();
         let given = matches.get_many(procedure.name).into_iter().flatten().copied();
-        all.extend(places.zip(given));
+        all.extend(indices.zip(given));
     }
     all.sort_by_key(|(index, _)| *index);
     all.into_iter().map(|(_, operation)| operation).collect()

@@ -63,7 +63,7 @@ pub fn config(matches: &ArgMatches) -> Result<RunConfig> {
     let mut config = RunConfig::default();
     if let Some(url) = matches.get_one::<String>("link") {
         let link = link::decode(url)?;
-        link.check_analysis(&catalogue())?;
+        link.check(&catalogue())?;
         config = link.config;
     }
     if let Some(preset) = matches.get_one::<String>("preset").and_then(|name| Preset::find(name)) {

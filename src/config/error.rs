@@ -5,7 +5,7 @@ use super::limits::MAX_HEADS_WIDTH;
 /// Reason for which a configuration is refused before anything runs.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ConfigError {
-    #[error("there is no knob `{0}`; the knobs are the keys that `confab train --help` lists")]
+    #[error("there is no setting `{0}`; docs/configuration.md lists all")]
     Unknown(String),
     #[error("{label} was set to `{got}`, but {key} takes {takes}")]
     Range { key: &'static str, label: &'static str, got: String, takes: String },

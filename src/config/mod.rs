@@ -25,7 +25,7 @@ pub use limits::{MAX_D_MODEL, MAX_HEADS_WIDTH, MAX_MEMORY_TOKENS, MAX_TEXT_BYTES
 pub use memory::{MemoryConfig, MemoryKind, layers};
 pub use memory_limits::MemoryLimits;
 pub use model::ModelConfig;
-pub use old::{OLD_CHOICES, OLD_KEYS};
+pub use old::{OLD_CHOICES, OLD_KEYS, has_old_keys};
 pub use presets::{PRESETS, Preset};
 pub use run::{NoiseConfig, RunConfig};
 pub use task::{

@@ -24,3 +24,10 @@ pub const OLD_CHOICES: &[(&str, &str, &str)] = &[
     ("task.phone.answer", "as_published", "random"),
     ("train.heads.prune_by", "contribution", "gate"),
 ];
+
+/// True if a link has a key or a choice of an earlier version.
+pub fn has_old_keys(link: &str) -> bool {
+    let has = |key: &str, value: &str| link.contains(&format!("{key}={value}"));
+    OLD_KEYS.iter().any(|(old, _)| has(old, ""))
+        || OLD_CHOICES.iter().any(|(key, old, _)| has(key, old))
+}

@@ -28,15 +28,19 @@ const MAX_PROMPT_CHARS: usize = 2048;
 const MAX_TAB_CHARS: usize = 32;
 
 impl Link {
-    /// Checks the link's analysis against a session's catalogue, which [`decode`] does not know.
+    /// Checks the link's analysis and trained model against a session's catalogue, which [`decode`] does not know.
     ///
     /// # Errors
-    /// If the catalogue has no such analysis.
-    pub fn check_analysis(&self, catalogue: &Catalogue) -> Result<(), LinkError> {
-        match self.analysis.is_empty() || catalogue.analysis(&self.analysis).is_some() {
-            true => Ok(()),
-            false => Err(LinkError::Analysis(self.analysis.clone())),
+    /// If the catalogue lacks one of them.
+    pub fn check(&self, catalogue: &Catalogue) -> Result<(), LinkError> {
+        let Self { analysis, trained, .. } = self;
+        if !analysis.is_empty() && catalogue.analysis(analysis).is_none() {
+            return Err(LinkError::Analysis(analysis.clone()));
         }
+        if !trained.is_empty() && catalogue.gallery.iter().all(|exhibit| exhibit.name != *trained) {
+            return Err(LinkError::Trained(trained.clone()));
+        }
+        Ok(())
     }
 }
 
@@ -49,6 +53,8 @@ pub enum LinkError {
     Unknown(String),
     #[error("the link's analysis `{0}` is not one that Confab knows")]
     Analysis(String),
+    #[error("the link's trained model `{0}` is not one that Confab ships")]
+    Trained(String),
     #[error("the link's `{key}` is too long: at most {limit} characters are taken")]
     Long { key: &'static str, limit: usize },
     #[error("the link asks for what cannot be run: {0}")]

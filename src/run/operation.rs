@@ -165,9 +165,9 @@ impl Procedure {
 
     fn refuse(&self, got: &str) -> String {
         let Self { label, takes, .. } = self;
-        let (smallest, limit) = (self.range.start(), self.range.end());
+        let (min, max) = (self.range.start(), self.range.end());
         let got: String = got.chars().take(40).collect();
-        format!("{label} takes a whole number from {smallest} to {limit}, not “{got}”: {takes}")
+        format!("{label} takes a whole number from {min} to {max}, not “{got}”: {takes}")
     }
 }
 

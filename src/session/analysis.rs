@@ -1,4 +1,4 @@
-//! Looks into the model, a piece at a time, again and again while it trains.
+//! The requested analysis: worked on a piece at a time, again and again while the model trains.
 
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ impl<E: Fn(Event)> Session<E> {
         }
     }
 
-    /// Reads the model as it is now and prepares what is to be result at; `false` if nothing is.
+    /// Reads the model as it is now and prepares the requested analysis; `false` if there is none.
     async fn begin_analysis(&mut self) -> bool {
         let (Some(request), Some(trainer)) = (self.analysis.request.clone(), &self.trainer) else {
             return false;

@@ -1,4 +1,4 @@
-//! The analysis that a user looks at.
+//! The analysis that a user requests.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use super::throttle::Throttle;
 use crate::interp::lab::{AnalysisJob, Snapshot};
 use crate::run::AnalysisRequest;
 
-/// The look that a user takes into the model, and the analysis under way.
+/// The analysis that a user requests, and the job under way.
 pub(super) struct AnalysisView {
     pub(super) request: Option<AnalysisRequest>,
-    /// True if the model or the look have changed since the last analysis.
+    /// True if the model or the request have changed since the last analysis.
     pub(super) is_due: bool,
     /// The weights last read.
     pub(super) model: Option<Arc<Snapshot>>,
@@ -35,7 +35,7 @@ impl AnalysisView {
         }
     }
 
-    /// Looks from now on at this, or at nothing.
+    /// Runs this analysis from now on, or none.
     pub(super) fn turn_to(&mut self, request: Option<AnalysisRequest>) {
         self.is_due = request.is_some();
         self.request = request;
@@ -49,7 +49,7 @@ impl AnalysisView {
         self.is_due = self.request.is_some();
     }
 
-    /// Looks again at a model that has trained on: now, or if `is_running` when that is not too often.
+    /// Runs it again on a model that has trained on: now, or if `is_running` when that is not too often.
     pub(super) fn follow(&mut self, is_running: bool) {
         let may_begin = !is_running || self.job.is_none() && self.throttle.is_due();
         if self.request.is_some() && may_begin {

@@ -11,7 +11,7 @@ const KEPT: usize = 64;
 /// Most bytes that a run's steps take.
 const MAX_BYTES: usize = 128 << 20;
 
-/// Steps and runs that are kept, and those of them that are result at.
+/// Steps and runs that are kept, and those of them that are shown.
 pub(super) struct Steps {
     /// A step is kept every so many.
     every: usize,
@@ -21,7 +21,7 @@ pub(super) struct Steps {
     pub(super) runs: Vec<(String, Arc<Snapshot>)>,
     pub(super) visited: Option<usize>,
     pub(super) baseline: Option<Baseline>,
-    /// The name of the model baseline, and the model.
+    /// The baseline's name, and its model.
     pub(super) model: Option<(String, Arc<Snapshot>)>,
 }
 
@@ -76,7 +76,7 @@ impl Steps {
         self.kept.iter().find(|(kept, _)| *kept == step).map(|(_, flat)| flat)
     }
 
-    /// The step that is result at in place of the newest, and its weights.
+    /// The step that is shown in place of the newest, and its weights.
     pub(super) fn visited(&self) -> Option<(usize, &Vec<f32>)> {
         let step = self.visited?;
         Some((step, self.of_step(step)?))

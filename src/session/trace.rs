@@ -32,7 +32,7 @@ impl<E: Fn(Event)> Session<E> {
         self.trace_throttle = Throttle::after(start.elapsed());
     }
 
-    /// The trace of the step that is result at, less the patterns of the one baseline it.
+    /// The trace of the shown step, less the baseline's patterns.
     pub(super) async fn trace_with_baseline(
         &self,
         trainer: &Trainer,

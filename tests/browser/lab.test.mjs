@@ -88,7 +88,7 @@ test('a change is made, seen and taken back; a part that there is not is refused
     await confab.page.getByRole('textbox', { name: 'Scale by' }).fill('-50')
     await confab.click('Add ablation')
     await eventually(async () => (await rows()).some(row => !row.trim().endsWith('+0.00')), 'what the change does')
-    await confab.page.getByRole('heading', { name: /with 1 change$/ }).waitFor()
+    await confab.page.getByRole('heading', { name: /with 1 intervention$/ }).waitFor()
     await confab.page.getByRole('textbox', { name: 'Part' }).fill('L1X')
     await confab.click('Add ablation')
     await confab.untilNotice(/The ablation was not added/)

@@ -94,7 +94,7 @@ fn Plan() -> impl IntoView {
 }
 
 fn read_plan(facts: &str, seeds: &str, sizes: &[&str]) -> Result<Grid, String> {
-    let knob = Knob::find("task.facts.facts").ok_or("there is no such knob")?;
+    let knob = Knob::find("task.facts.facts").ok_or("there is no such setting")?;
     let mut config = confab::config::RunConfig::default();
     let mut numbers = Vec::new();
     for number in facts.split([',', ' ']).filter(|number| !number.is_empty()) {

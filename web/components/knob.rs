@@ -29,8 +29,11 @@ pub fn KnobRow(knob: &'static Knob) -> impl IntoView {
         is_draft || state.knobs.with(|knobs| knob.get(knobs)) != default.get()
     });
     let help = move || {
-        let help = state.catalogue.with(|catalogue| catalogue.help(knob).to_owned());
-        format!("{help}: {}", knob.range.describe())
+        let range = knob.range.describe();
+        state.catalogue.with(|catalogue| match catalogue.help(knob) {
+            "" => range,
+            help => format!("{help}: {range}"),
+        })
     };
     let control = match knob.range {
         Range::Int { .. } | Range::Float { .. } | Range::Layers => {

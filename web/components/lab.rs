@@ -14,33 +14,13 @@ use crate::state::{State, use_state};
 #[component]
 pub fn Lab(group: Group) -> impl IntoView {
     let (state, actions) = (use_state(), use_actions());
-    // The session names its analyses when it is ready: until then there is none to choose.
-    Effect::new(move |_| {
-        state.catalogue.with(|catalogue| {
-            let mut own = catalogue.analyses.iter().filter(|entry| entry.group == group);
-            let chosen = state.request.with_untracked(|request| request.analysis.clone());
-            if own.clone().all(|entry| entry.id != chosen)
-                && let Some(first) = own.next()
-            {
-                state.request.update(|request| request.analysis = first.id.to_string());
-            }
-        });
-    });
-    // Index of the chosen analysis in the catalogue.
-    let chosen = Memo::new(move |_| {
-        state.catalogue.with(|catalogue| {
-            state.request.with(|request| {
-                let is_chosen =
-                    |entry: &AnalysisEntry| entry.group == group && entry.id == request.analysis;
-                catalogue.analyses.iter().position(is_chosen)
-            })
-        })
-    });
+    // Index in the catalogue, which the session sends when it is ready: until then there is none to choose.
+    let chosen = Memo::new(move |_| state.analysis_of(group));
     let request = Memo::new(move |_| {
-        chosen.get()?;
+        let analysis = state.analysis_id(chosen.get()?)?;
         // A model that has come in the meantime is analysed in the same way.
         state.model.with(|model| model.as_ref().map(|model| model.name.clone()))?;
-        Some(AnalysisRequest { prompt: state.prompt.get(), ..state.request.get() })
+        Some(AnalysisRequest { analysis, prompt: state.prompt.get(), ..state.request.get() })
     });
     let mut send = debounce(INSPECT_DELAY, move |request| actions.analyse(Some(request)));
     Effect::new(move |before: Option<Option<AnalysisRequest>>| {
@@ -105,12 +85,12 @@ pub fn Lab(group: Group) -> impl IntoView {
             {live(move || if takes(Input::Prompt) { PROMPT } else { "" })}
         </p>
         <Interventions group/>
-        <Found/>
+        <Found chosen/>
     }
 }
 
-const PROMPT: &str = "The prompt is the one under Try the model. Empty boxes stand for the prompt’s last place, the \
-     character that follows or is likeliest, and the mean.";
+const PROMPT: &str = "The prompt is the one under Try the model. Empty boxes stand for the last position, the \
+     next or likeliest token, and the mean.";
 
 /// A box for something that analyses ask for.
 struct Question {
@@ -202,19 +182,15 @@ fn Ask(question: &'static Question) -> impl IntoView {
 
 /// The figures that the analysis has found.
 #[component]
-fn Found() -> impl IntoView {
+fn Found(chosen: Memo<Option<usize>>) -> impl IntoView {
     let state = use_state();
     let result = Memo::new(move |_| {
-        let id = state.request.with(|request| request.analysis.clone());
+        let id = state.analysis_id(chosen.get()?)?;
         state.result.get().filter(|result| result.analysis == id)
     });
     // A figure of another analysis is another one, though it has the same number.
     let figures = move || {
-        let result = result.get()?;
-        let id = &result.analysis;
-        let analysis = state.catalogue.with_untracked(|catalogue| {
-            catalogue.analyses.iter().position(|entry| entry.id == *id)
-        })?;
+        let (result, analysis) = (result.get()?, chosen.get()?);
         let count = result.figures.as_ref().map_or(0, Vec::len);
         Some((0..count).map(|index| (analysis, index)).collect::<Vec<_>>())
     };

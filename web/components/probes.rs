@@ -109,7 +109,7 @@ fn show(report: &ProbeReport) -> String {
 /// A bar a character: how much the model held possible there.
 fn show_entropies(report: &ProbeReport) -> String {
     let (means, scale) = (report.mean_entropies(), report.entropy_scale());
-    let Some((limit, largest)) = means.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)) else {
+    let Some((at, largest)) = means.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)) else {
         return String::new();
     };
     let overall = means.iter().sum::<f64>() / means.len() as f64;
@@ -128,6 +128,6 @@ fn show_entropies(report: &ProbeReport) -> String {
          aria-describedby=entropies-caption>{bars}</div><p class=hint id=entropies-caption>Mean \
          entropy of each character: {overall:.2} nats over all, at most {largest:.2} at character \
          {}. A full bar is {scale:.2} nats.</p>",
-        limit + 1
+        at + 1
     )
 }

@@ -15,7 +15,7 @@ pub enum RequestError {
     EmptyOther,
     #[error(transparent)]
     Unknown(#[from] UnknownCharacter),
-    #[error("the prompt has {got} characters, and {limit} can be looked at; shorten it")]
+    #[error("the prompt has {got} characters, and {limit} can be analysed; shorten it")]
     TooLong { got: usize, limit: usize },
     #[error(transparent)]
     Analysis(#[from] AnalysisError),
@@ -29,6 +29,6 @@ pub enum RequestError {
         "this model has no memory that is stored; set Memory to featural or associative and train"
     )]
     NoMemory,
-    #[error("it cannot be held against {name}, which has other parts: {why}")]
+    #[error("it cannot be compared with {name}, which has other parts: {why}")]
     Unlike { name: String, why: String },
 }

@@ -41,17 +41,17 @@ fn edited(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
     let count = subject.request.interventions.len();
     Ok(vec![Figure {
         title: format!(
-            "What follows “{}” at {position}, with {count} change{}",
+            "What follows “{}” at {position}, with {count} intervention{}",
             subject.model.name(subject.ids[position]),
             if count == 1 { "" } else { "s" }
         ),
-        note: "Probabilities as the model is and with the changes made to its forward pass; the \
-               last column is the change of the logit. Parts are scaled by their names: L0H3, L1MLP, \
-               or L2@4, the residual stream before layer 2 at place 4; a weight is set by its own: \
+        note: "Probabilities without and with the interventions; the last column is the change of the \
+               logit. Parts are scaled by their names: L0H3, L1MLP, \
+               or L2@4, the residual stream before layer 2 at position 4; a weight is set by its own: \
                blocks.0.attn.W_Q[3,5]."
             .into(),
         content: Content::Table(Table {
-            columns: ["character", "as it is", "changed", "logit"].map(String::from).into(),
+            columns: ["token", "before", "after", "logit"].map(String::from).into(),
             rows: rows.collect(),
         }),
     }])

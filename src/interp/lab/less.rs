@@ -14,10 +14,10 @@ pub fn less(figure: Figure, other: &Figure, name: &str) -> Result<Figure, String
             (Content::Grid(subtract(grid, other)?), format!("{title} · less {name}"))
         }
         (Content::Table(table), Content::Table(other)) => {
-            (Content::Table(annotate(table, other)), format!("{title} · beside {name}"))
+            (Content::Table(annotate(table, other)), format!("{title} · compared with {name}"))
         }
         (Content::Plot(plot), Content::Plot(other)) => {
-            (Content::Plot(overlay(plot, other, name)), format!("{title} · beside {name}"))
+            (Content::Plot(overlay(plot, other, name)), format!("{title} · compared with {name}"))
         }
         _ => return Err("they are figures of different kinds".into()),
     };

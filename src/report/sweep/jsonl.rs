@@ -3,7 +3,9 @@
 use std::io::BufRead;
 
 use super::{Merged, Outcome};
+use crate::config::has_old_keys;
 use crate::report::Score;
+use crate::run::link;
 
 /// Most outcomes in a file.
 const MAX_OUTCOMES: usize = 10_000;
@@ -39,11 +41,17 @@ pub fn read(mut lines: impl BufRead) -> Result<Vec<Outcome>, OutcomesError> {
             continue;
         }
         let malformed = |reason: String| OutcomesError::Malformed { line, reason };
-        let outcome: Outcome =
+        let mut outcome: Outcome =
             serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
         let Score { right, of } = outcome.recalled;
         if right > of || outcome.parameters == 0 || !outcome.bits.is_finite() {
             return Err(malformed("its numbers do not fit together".into()));
+        }
+        if has_old_keys(&outcome.link)
+            && let Ok(link) = link::decode(&outcome.link)
+            && let Ok(name) = Outcome::name(&link.config)
+        {
+            outcome.link = name;
         }
         out.push(outcome);
     }

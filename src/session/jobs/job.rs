@@ -38,6 +38,16 @@ pub(in crate::session) enum StartError {
     Device(ExecutionError),
 }
 
+impl StartError {
+    /// The refusal after a notice about the device.
+    pub(super) fn after(self, notice: &Option<String>) -> Self {
+        match (self, notice) {
+            (Self::Refused(reason), Some(notice)) => Self::Refused(format!("{notice} {reason}")),
+            (error, _) => error,
+        }
+    }
+}
+
 /// The state of the session that a job starts from.
 #[derive(Clone, Copy)]
 pub(in crate::session) struct Context<'a> {

@@ -19,7 +19,8 @@ pub(super) fn start<'a>(
         let refused = |reason| StartError::Refused(format!("The sweep was not begun: {reason}."));
         let (device, notice) = device::choose(context.device, choice).await.map_err(refused)?;
         let OpenDevice { device, limits, .. } = device;
-        let sweep = Sweep::new(runs, device, limits).map_err(|error| refused(error.to_string()))?;
+        let sweep = Sweep::new(runs, device, limits)
+            .map_err(|error| refused(error.to_string()).after(&notice))?;
         Ok((Box::new(sweep) as Box<dyn Job>, notice))
     }
     .boxed_local()
