@@ -108,3 +108,20 @@ test('a link of the gallery opens its trained model, and training starts anew fr
     await confab.untilStep(1)
   })
 })
+
+test('a tab that is open shows an analysis after any link to it', async () => {
+  await withPage({ fragment: 'tab=circuits&look=composition' }, async confab => {
+    const analysis = confab.combobox('Analysis')
+    await eventually(async () => await analysis.inputValue() === 'composition', 'the analysis of the link')
+    await confab.click('Step')
+    await confab.page.getByRole('heading', { name: 'Q-composition' }).waitFor()
+    for (const look of ['', '&look=nothing', '&look=lens']) {
+      await confab.page.evaluate(hash => { location.hash = hash }, `tab=circuits&look=composition&seed=${look.length}`)
+      await eventually(async () => await analysis.inputValue() === 'composition', 'the analysis of a link')
+      await confab.page.evaluate(hash => { location.hash = hash }, `tab=circuits${look}&seed=${look.length}`)
+      await eventually(async () => await analysis.inputValue() === 'heads', `the first analysis after “${look}”`)
+      await confab.page.getByRole('heading', { name: /What heads look for/ }).waitFor()
+    }
+    await confab.untilNotice(/`nothing` is not one that Confab knows/)
+  })
+})
