@@ -259,10 +259,10 @@ fn what_one_model_shows_beyond_another_is_the_difference() {
         }
     }
     let smaller = model(|config| config.model.d_model = 4);
-    let beside = Some(("a smaller one".to_owned(), smaller));
+    let baseline = Some(("a smaller one".to_owned(), smaller));
     let error =
-        AnalysisJob::with_baseline(one, beside, ask("weights")).unwrap().figures().unwrap_err();
-    assert!(error.to_string().contains("held against a smaller one"), "{error}");
+        AnalysisJob::with_baseline(one, baseline, ask("weights")).unwrap().figures().unwrap_err();
+    assert!(error.to_string().contains("compared with a smaller one"), "{error}");
 }
 
 #[test]
