@@ -139,7 +139,7 @@ fn outcomes_with_earlier_keys_are_those_of_the_same_runs() {
     };
     let text = sweep::write(&outcome);
     let today = Outcome { link: name, ..outcome };
-    assert_eq!(sweep::read(text.as_bytes()).unwrap(), [today.clone()]);
+    assert_eq!(sweep::read(text.as_bytes()).unwrap(), std::slice::from_ref(&today));
     let merged = sweep::merge(vec![today.clone()], &text).unwrap();
     assert_eq!(merged.outcomes, [today]);
 }
