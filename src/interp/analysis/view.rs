@@ -55,6 +55,16 @@ impl<'a> View<'a> {
         self
     }
 
+    /// The folded view, by the [`means`](Self::means) of a folded view of the same weights.
+    pub fn folded_with(self, means: Vec<f64>) -> Self {
+        Self { folded: Some(means), ..self }
+    }
+
+    /// Mean over the vocabulary of each row of the unembedding, if norms are folded.
+    pub fn means(&self) -> Option<&[f64]> {
+        self.folded.as_deref()
+    }
+
     pub fn is_folded(&self) -> bool {
         self.folded.is_some()
     }

@@ -10,7 +10,7 @@ use super::{less, registry};
 use crate::figure::Figure;
 use crate::interp::analysis::Head;
 use crate::run::{
-    ActivationIntervention, AnalysisEntry, AnalysisRequest, AnalysisResult, Input, Intervention,
+    ActivationIntervention, AnalysisRequest, AnalysisResult, Input, Intervention,
 };
 
 /// An analysis under way.
@@ -26,7 +26,8 @@ struct Source {
     model: Arc<Snapshot>,
     /// The model before weights were changed.
     unchanged: Arc<Snapshot>,
-    entry: &'static AnalysisEntry,
+    /// Means of the folded weights, if folding was requested: see `View::means`.
+    means: Option<Vec<f64>>,
     request: AnalysisRequest,
     interventions: Vec<ActivationIntervention>,
     ids: Vec<u32>,
@@ -36,10 +37,12 @@ impl Source {
     /// # Errors
     /// If the model's weights do not fit its layout.
     fn subject(&self) -> Result<Subject<'_>, RequestError> {
-        let Self { model, unchanged, request, interventions, ids, entry } = self;
+        let Self { model, unchanged, means, request, interventions, ids } = self;
         let view = model.view()?;
-        let is_folded = request.is_folded && entry.takes(Input::Folding);
-        let view = if is_folded { view.folded() } else { view };
+        let view = match means {
+            Some(means) => view.folded_with(means.clone()),
+            None => view,
+        };
         Ok(Subject { model, unchanged, view, request, interventions, ids })
     }
 }
@@ -85,7 +88,12 @@ impl AnalysisJob {
         if entry.takes(Input::Head) {
             model.view()?.check_head(Head { layer: request.layer, head: request.head })?;
         }
-        let source = Source { model, unchanged, entry, request, interventions, ids };
+        // Folded once: every piece of the work and every drawing looks at the same weights.
+        let means = match request.is_folded && entry.takes(Input::Folding) {
+            true => model.view()?.folded().means().map(<[f64]>::to_vec),
+            false => None,
+        };
+        let source = Source { model, unchanged, means, request, interventions, ids };
         let work = analysis.start(&source.subject()?)?;
         Ok(Self { source, work, baseline: None })
     }
