@@ -30,6 +30,8 @@ pub enum CheckpointError {
          Neighbours, Novelty, Inserts, Recombine and kNN-LM share"
     )]
     Model,
+    #[error("its tokenizer cannot be applied: {0}; import the model again")]
+    Tokenizer(String),
     #[error("its alphabet is not that of its task in this version of Confab")]
     Alphabet,
 }
