@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgMatches};
+use confab::base::text::FileText;
 use confab::config::TaskKind;
 use confab::config::{KNOBS, Knob, MAX_TEXT_BYTES, PRESETS, Preset, Range, RunConfig};
 use confab::run::link;
@@ -100,5 +101,11 @@ pub fn read_text(file: &Path) -> Result<String> {
         "{}: it is longer than the {limit} bytes that a text may be",
         reading()
     );
-    std::fs::read_to_string(file).with_context(reading)
+    let bytes = std::fs::read(file).with_context(reading)?;
+    let FileText { text, note } =
+        FileText::read(&bytes).map_err(Error::msg).with_context(reading)?;
+    if let Some(note) = note {
+        super::terminal::report(format_args!("{}: {note}", file.display()));
+    }
+    Ok(text)
 }
