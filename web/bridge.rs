@@ -9,6 +9,7 @@ use confab::protocol::{Command, Event};
 use wasm_bindgen::prelude::*;
 use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
 
+use crate::browser::describe;
 use crate::wire;
 
 /// Made by Trunk beside the page; relative, so that the page may lie under any path.
@@ -72,9 +73,7 @@ impl Bridge {
 
     fn post(&self, worker: &Worker, command: &Command) {
         let sent = wire::encode(command).and_then(|(bytes, buffers)| {
-            worker
-                .post_message_with_transfer(&bytes, &buffers)
-                .map_err(|error| format!("{error:?}"))
+            worker.post_message_with_transfer(&bytes, &buffers).map_err(describe)
         });
         if let Err(reason) = sent {
             (self.line.report)(Report::Malformed(reason));
@@ -96,7 +95,7 @@ impl Bridge {
                 self.line.state.borrow_mut().worker = Some(worker);
             }
             Err(error) => (self.line.report)(Report::Died {
-                reason: format!("it could not be started: {error:?}"),
+                reason: format!("it could not be started: {}", describe(error)),
                 replaced: false,
             }),
         }

@@ -1,6 +1,6 @@
 //! Requests of the page to the browser: files, downloads, the clipboard, the address, the theme.
 
-use confab::base::text::FileText;
+use confab::base::text::{Encoding, FileText, NO_TEXT};
 use leptos::prelude::{RwSignal, Set};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -28,7 +28,16 @@ pub async fn read_bytes(file: &Blob) -> Result<Vec<u8>, String> {
 }
 
 pub async fn read_text(file: &Blob) -> Result<FileText, String> {
-    Ok(FileText::read(&read_bytes(file).await?)?)
+    let bytes = read_bytes(file).await?;
+    for encoding in Encoding::guess(&bytes) {
+        let options = js_sys::Object::new();
+        js_sys::Reflect::set(&options, &"fatal".into(), &JsValue::TRUE).map_err(describe)?;
+        let decoder = TextDecoder::new(encoding.0, &options);
+        if let Ok(text) = decoder.decode(&bytes) {
+            return Ok(FileText::new(text, encoding));
+        }
+    }
+    Err(NO_TEXT.into())
 }
 
 /// Width of a chart in `holder`, in pixels.
@@ -153,9 +162,18 @@ pub fn watch_dark_theme() -> RwSignal<bool> {
     dark
 }
 
-fn describe(error: JsValue) -> String {
-    match error.dyn_ref::<js_sys::Error>() {
-        Some(error) => error.message().into(),
-        None => format!("{error:?}"),
-    }
+#[wasm_bindgen]
+extern "C" {
+    type TextDecoder;
+    #[wasm_bindgen(constructor)]
+    fn new(encoding: &str, options: &js_sys::Object) -> TextDecoder;
+    #[wasm_bindgen(method, catch)]
+    fn decode(this: &TextDecoder, bytes: &[u8]) -> Result<String, JsValue>;
+    #[wasm_bindgen(js_name = String)]
+    fn to_text(value: &JsValue) -> String;
+}
+
+/// Text of an error of the browser's.
+pub fn describe(error: JsValue) -> String {
+    to_text(&error)
 }

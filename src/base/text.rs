@@ -8,55 +8,72 @@ pub struct FileText {
     pub note: Option<&'static str>,
 }
 
-/// Share of bytes that are zero from which on a file is no UTF-8: one in this many.
-const ZEROS: usize = 4;
+/// An encoding of text, by its name on the web.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encoding(pub &'static str);
 
-impl FileText {
-    /// Reads UTF-8, or UTF-16 in either order of bytes, with or without a mark in front. Line ends of old Macs become
-    /// line breaks.
-    ///
-    /// # Errors
-    /// If the bytes are neither.
-    pub fn read(bytes: &[u8]) -> Result<Self, &'static str> {
-        let (text, is_converted) = match bytes {
-            [0xef, 0xbb, 0xbf, rest @ ..] => (utf8(rest), false),
-            [0xff, 0xfe, rest @ ..] => (utf16(rest, u16::from_le_bytes), true),
-            [0xfe, 0xff, rest @ ..] => (utf16(rest, u16::from_be_bytes), true),
-            _ => match utf8(bytes) {
-                Some(text) => (Some(text), false),
-                None => (unmarked_utf16(bytes), true),
-            },
+const UTF_8: Encoding = Encoding("utf-8");
+const UTF_16_LE: Encoding = Encoding("utf-16le");
+const UTF_16_BE: Encoding = Encoding("utf-16be");
+
+impl Encoding {
+    /// Encodings that the text in `bytes` may have, likeliest first: by a mark in front; else UTF-8, unless a quarter of
+    /// the bytes is zero, and then UTF-16 in the order of bytes in which the zeros are the upper halves.
+    pub fn guess(bytes: &[u8]) -> [Self; 2] {
+        let is_zero = |bytes: &&[u8], half: usize| bytes.get(half) == Some(&0);
+        let zeros = |half| bytes.chunks(2).filter(|pair| is_zero(pair, half)).count();
+        let (upper, lower) = (zeros(0), zeros(1));
+        let wide = if upper > lower { UTF_16_BE } else { UTF_16_LE };
+        match bytes {
+            [0xff, 0xfe, ..] => [UTF_16_LE; 2],
+            [0xfe, 0xff, ..] => [UTF_16_BE; 2],
+            _ if 4 * (upper + lower) > bytes.len() => [wide, UTF_8],
+            _ => [UTF_8, wide],
+        }
+    }
+
+    /// The text of `bytes`, without a mark in front; `None` if they are in another encoding.
+    #[cfg(feature = "compute")]
+    fn decode(self, bytes: &[u8]) -> Option<String> {
+        let number = if self == UTF_16_BE { u16::from_be_bytes } else { u16::from_le_bytes };
+        let text = match self {
+            UTF_8 => String::from_utf8(bytes.to_vec()).ok()?,
+            _ => {
+                let (pairs, []) = bytes.as_chunks::<2>() else { return None };
+                let numbers: Vec<u16> = pairs.iter().map(|pair| number(*pair)).collect();
+                String::from_utf16(&numbers).ok()?
+            }
         };
-        let text = text.ok_or("it is neither UTF-8 nor UTF-16; save it as UTF-8")?;
-        let lone = text.replace("\r\n", "\n").contains('\r');
-        let text = if lone { text.replace("\r\n", "\n").replace('\r', "\n") } else { text };
-        let note = match (is_converted, lone) {
-            (true, true) => Some("It was UTF-16 with line ends of old Macs, and was converted."),
-            (true, false) => Some("It was UTF-16, and was converted."),
-            (false, true) => Some("Its line ends were those of old Macs (CR), and were converted."),
-            (false, false) => None,
-        };
-        Ok(Self { text, note })
+        Some(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
     }
 }
 
-/// `bytes` as UTF-8, unless so many are zero that they are another encoding.
-fn utf8(bytes: &[u8]) -> Option<String> {
-    let zeros = bytes.iter().filter(|byte| **byte == 0).count();
-    (zeros * ZEROS <= bytes.len()).then(|| String::from_utf8(bytes.to_vec()).ok()).flatten()
+impl FileText {
+    /// Text that was decoded from `encoding`, with the line ends of old Macs as line breaks.
+    pub fn new(text: String, encoding: Encoding) -> Self {
+        let is_of_mac = text.contains('\r') && !text.contains('\n');
+        Self {
+            text: if is_of_mac { text.replace('\r', "\n") } else { text },
+            note: match (encoding, is_of_mac) {
+                (UTF_8, false) => None,
+                (UTF_8, true) => Some("Its line ends (CR) were converted."),
+                _ => Some("It was converted from UTF-16."),
+            },
+        }
+    }
+
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    /// If it is neither UTF-8 nor UTF-16.
+    #[cfg(feature = "compute")]
+    pub fn read(bytes: &[u8]) -> Result<Self, &'static str> {
+        Encoding::guess(bytes)
+            .into_iter()
+            .find_map(|encoding| Some(Self::new(encoding.decode(bytes)?, encoding)))
+            .ok_or(NO_TEXT)
+    }
 }
 
-fn utf16(bytes: &[u8], number: fn([u8; 2]) -> u16) -> Option<String> {
-    let (pairs, rest) = bytes.as_chunks::<2>();
-    let numbers: Vec<u16> = pairs.iter().map(|pair| number(*pair)).collect();
-    rest.is_empty().then(|| String::from_utf16(&numbers).ok()).flatten()
-}
-
-/// `bytes` as UTF-16 in the order of bytes that gives more spaces, line breaks and ASCII letters.
-fn unmarked_utf16(bytes: &[u8]) -> Option<String> {
-    let plain = |text: &String| {
-        text.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '\n')).count()
-    };
-    let read = [u16::from_le_bytes, u16::from_be_bytes].map(|number| utf16(bytes, number));
-    read.into_iter().flatten().max_by_key(plain).filter(|text| plain(text) > 0)
-}
+/// The reason for which a file is not read as text.
+pub const NO_TEXT: &str = "it is neither UTF-8 nor UTF-16 text";

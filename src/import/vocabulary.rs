@@ -1,5 +1,6 @@
 //! The names of a model's tokens.
 
+#[cfg(feature = "cli")]
 use super::ImportError;
 
 /// The text of every token.

@@ -167,21 +167,21 @@ fn text(
     problem: Memo<Option<String>>,
 ) -> impl IntoView {
     let Range::Text { max_bytes } = knob.range else { unreachable!("asked for a text knob only") };
-    let take = move |text: String| {
-        if text.len() > max_bytes {
-            state.notify(format!(
-                "That text is {} KiB long; at most {} KiB are taken.",
-                text.len() >> 10,
-                max_bytes >> 10,
-            ));
-        } else {
-            state.text.set(text.into());
-        }
+    let refuse = move || {
+        state.notify(format!(
+            "That text is longer than the {} KiB that are taken.",
+            max_bytes >> 10
+        ));
+    };
+    let take = move |text: String| match text.len() > max_bytes {
+        true => refuse(),
+        false => state.text.set(text.into()),
     };
     let open = move |event: InputEvent| {
         let Some(file) = event.target().files().and_then(|files| files.get(0)) else { return };
-        if file.size() > max_bytes as f64 {
-            return state.notify(format!("{} is too large for a text.", file.name()));
+        // UTF-16 is up to twice as long as the text that is taken.
+        if file.size() > 2.0 * max_bytes as f64 {
+            return refuse();
         }
         leptos::task::spawn_local(async move {
             match browser::read_text(&file).await {
