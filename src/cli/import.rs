@@ -38,6 +38,9 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     for path in matches.get_many::<PathBuf>("files").into_iter().flatten() {
         if path.is_dir() { paths.extend(list(path)?) } else { paths.push(path.clone()) }
     }
+    for path in &paths {
+        super::files::check_distinct(&[("the model's file", Some(path)), ("--out", Some(out))])?;
+    }
     let read: Vec<(String, Vec<u8>)> = paths
         .iter()
         .map(|path| Ok((name(path), super::files::read_bytes(path)?)))
@@ -45,9 +48,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let files: Vec<File> = read.iter().map(|(name, bytes)| File { name, bytes }).collect();
     let mut checkpoint = import::open(&files).context("importing the model")?;
     checkpoint.moments = None;
-    let bytes = checkpoint.to_bytes().with_context(|| format!("writing {}", out.display()))?;
-    confab::base::file::replace_file(out, &bytes)
-        .with_context(|| format!("writing {}", out.display()))?;
+    super::files::save(&checkpoint, out)?;
     let model = &checkpoint.config.model;
     super::terminal::report(format_args!(
         "Wrote {}: {} parameters, {} layers of {} heads, {} wide, {} tokens, context {}",

@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgMatches};
+use confab::base::file::FileKind;
 use confab::config::TaskKind;
 use confab::config::{KNOBS, Knob, MAX_TEXT_BYTES, PRESETS, Preset, Range, RunConfig};
 use confab::run::link;
 use confab::session::catalogue;
+
+const TEXT: FileKind = FileKind { name: "a text", max_bytes: MAX_TEXT_BYTES as u64 };
 
 /// `--preset`, `--link`, and a flag for every knob.
 pub fn args() -> Vec<Arg> {
@@ -92,13 +95,6 @@ pub fn apply(matches: &ArgMatches, config: &mut RunConfig) -> Result<()> {
 }
 
 pub fn read_text(file: &Path) -> Result<String> {
-    let reading = || format!("reading {}", file.display());
-    let length = std::fs::metadata(file).with_context(reading)?.len();
-    let limit = MAX_TEXT_BYTES as u64;
-    ensure!(
-        length <= limit,
-        "{}: it is longer than the {limit} bytes that a text may be",
-        reading()
-    );
-    std::fs::read_to_string(file).with_context(reading)
+    let bytes = super::files::read(file, TEXT)?;
+    String::from_utf8(bytes).with_context(|| format!("reading {}", file.display()))
 }
