@@ -169,8 +169,10 @@ fn what_is_written_leaves_links_modes_and_pipes_as_they_are() {
     if cfg!(target_os = "linux") {
         ok(&train(at, &[&run[..], &["--out", "run.st"]].concat()));
         let lines = ok(&export("lines"));
-        assert_eq!(ok(&export("/proc/self/fd/1")), fs::read_to_string(at.join("lines")).unwrap());
         assert_eq!(lines, "");
+        let piped = ["memory", "export", "run.st", "--out", "/proc/self/fd/1"];
+        let piped = ok(&common::terminal::confab(at, &piped));
+        assert_eq!(piped, fs::read_to_string(at.join("lines")).unwrap());
     }
 }
 
@@ -201,7 +203,7 @@ fn a_name_that_cannot_be_written_is_found_out_before_the_run() {
     }
     // A run that is refused later leaves nothing either.
     let given = ["--out", "a.st", "--log", "a.jsonl", "--plot", "a.svg", "--keep-steps", "kept/all"];
-    refused(at, &tiny(&[&given[..], &["--d-model", "5"]].concat()), &["Heads"]);
+    refused(at, &tiny(&[&given[..], &["--d-model", "5", "--n-heads", "2"]].concat()), &["Heads"]);
     assert_eq!(names(at), before);
 }
 
@@ -223,7 +225,7 @@ fn a_log_is_opened_by_a_run_that_is_accepted_and_goes_on() {
     let first = fs::read_to_string(at.join("log")).unwrap();
     let refused_device = ["train", "--resume", "run.st", "--steps", "9", "--log", "log"];
     refused(at, &[&refused_device[..], &["--device", "cuda"]].concat(), &["CUDA"]);
-    refused(at, &tiny(&["--log", "log", "--d-model", "5"]), &["Heads"]);
+    refused(at, &tiny(&["--log", "log", "--d-model", "5", "--n-heads", "2"]), &["Heads"]);
     assert_eq!(fs::read_to_string(at.join("log")).unwrap(), first);
 
     // As of a program that was killed.
@@ -290,7 +292,7 @@ fn a_default_name_is_left_to_the_run_that_has_it() {
     let first = fs::read(at.join("run.safetensors")).unwrap();
     for (number, from) in [(2, None), (3, Some("run.safetensors"))] {
         let from = from.map_or(vec![], |from| vec!["--from", from]);
-        let other = train(at, &[&["--steps", "2", "--device", "cpu"][..], &from].concat());
+        let other = train(at, &[&["--steps", "2"][..], &from].concat());
         ok(&other);
         let told = String::from_utf8_lossy(&other.stderr).into_owned();
         let name = format!("run-{number}.safetensors");
@@ -434,6 +436,28 @@ fn signals_save_as_ctrl_c_does() {
         assert!(load(&at.join("kept.st")).step >= 5);
         fs::remove_file(at.join("kept.st")).unwrap();
     }
+}
+
+#[test]
+fn a_run_under_nohup_outlives_its_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let ignoring = ["-c", "trap '' HUP; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_confab")];
+    let mut child = Command::new("sh")
+        .args(ignoring)
+        .args(tiny(&["--steps", "1000000", "--out", "kept.st"]))
+        .current_dir(folder.path())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let id = child.id().to_string();
+    for (signal, from) in [("-HUP", "step 5:"), ("-TERM", "step 50:")] {
+        let told = lines.by_ref().find(|line| line.as_ref().unwrap().starts_with(from));
+        told.expect("the run goes on").unwrap();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert!(child.wait().unwrap().success(), "{rest:?}");
 }
 
 #[test]

@@ -84,9 +84,9 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         path("out").context("no file was named")?,
     );
     super::files::check_distinct(&[
-        ("the teacher", Some(file)),
+        ("the teacher", Some(file.as_path())),
         ("--text-file", path("text-file").map(PathBuf::as_path)),
-        ("--out", Some(out)),
+        ("--out", Some(out.as_path())),
     ])?;
     super::files::check_writable(out)?;
     let loading = || format!("distilling {}", file.display());

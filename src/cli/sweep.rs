@@ -77,9 +77,9 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let part = part(&out);
     let plot = path("plot").unwrap_or_else(|| plot_beside(&out));
     super::files::check_distinct(&[
-        ("--out", Some(&out)),
-        ("the run under way", Some(&part)),
-        ("--plot", Some(&plot)),
+        ("--out", Some(out.as_path())),
+        ("the run under way", Some(part.as_path())),
+        ("--plot", Some(plot.as_path())),
     ])?;
     outcomes::check(&out)?;
     saved(&part)?;
