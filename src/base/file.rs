@@ -84,7 +84,8 @@ pub fn check_writable(file: &Path) -> Result<()> {
     }
 }
 
-/// Opens a file to add to what is in it. No other program can have it open so at the same time.
+/// Opens a file to add to what is in it. No other program can have it open so at the same time, where the file system
+/// has locks.
 ///
 /// # Errors
 /// If another has; as of [`replace_file`].
@@ -96,6 +97,7 @@ pub fn open_to_append(file: &Path) -> Result<File> {
     let opened = opened.map_err(|error| without_folder(file, error))?;
     match opened.try_lock() {
         Ok(()) => Ok(opened),
+        Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => Ok(opened),
         Err(TryLockError::WouldBlock) => Err(Error::other(
             "another program is writing to it; wait for its end, or name another file",
         )),

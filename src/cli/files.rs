@@ -9,16 +9,17 @@ use confab::base::file::FileKind;
 use confab::checkpoint::Checkpoint;
 use confab::learn::Trainer;
 
-/// A checkpoint, or a file of a model from elsewhere.
-const MODEL: FileKind = FileKind { name: "a model", max_bytes: 16 << 30 };
+/// Largest file of a model, where there is memory for it.
+const MAX_MODEL_BYTES: u64 = 16 << 30;
 
 pub fn read(file: &Path, of: FileKind) -> Result<Vec<u8>> {
     file::read_file(file, of).with_context(|| format!("reading {}", file.display()))
 }
 
-/// The bytes of a model's file.
+/// The bytes of a checkpoint, or of a file of a model from elsewhere.
 pub fn read_bytes(file: &Path) -> Result<Vec<u8>> {
-    read(file, MODEL)
+    let max_bytes = MAX_MODEL_BYTES.min(confab::device::cpu_limits().total);
+    read(file, FileKind { name: "a model", max_bytes })
 }
 
 pub fn write(out: &Path, bytes: &[u8]) -> Result<()> {

@@ -67,7 +67,7 @@ impl Connection {
         work: impl FnOnce(&mut Client) -> Result<T, postgres::Error> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (tell, told) = mpsc::channel();
-        let job: Job = Box::new(move |client| drop(tell.send(work(client))));
+        let job: Job = Box::new(move |client: &mut Client| drop(tell.send(work(client))));
         let is_sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
         match told.recv_timeout(if is_sent { ANSWER } else { Duration::ZERO }) {
             Ok(answer) => answer.map_err(tables::failed(doing, &self.place)),
