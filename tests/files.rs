@@ -80,7 +80,8 @@ fn only_regular_files_are_read_and_only_so_much_of_them() {
     ok(&train(at, &["--steps", "1", "--out", "run.st", "--memory", "featural"]));
     make_pipe(&at.join("pipe"));
     fs::create_dir(at.join("folder")).unwrap();
-    let large = |name: &str, bytes: u64| File::create(at.join(name)).unwrap().set_len(bytes).unwrap();
+    let large =
+        |name: &str, bytes: u64| File::create(at.join(name)).unwrap().set_len(bytes).unwrap();
     large("large.st", 17 << 30);
     large("large.txt", MAX_TEXT_BYTES as u64 + 1);
     for (file, is) in [
@@ -107,7 +108,11 @@ fn only_regular_files_are_read_and_only_so_much_of_them() {
         }
     }
     refused(at, &["import", "pipe", "--out", "x"], &["pipe", "regular file"]);
-    refused(at, &["data", "--task", "text", "--text-file", "large.txt"], &["large.txt", "bytes long"]);
+    refused(
+        at,
+        &["data", "--task", "text", "--text-file", "large.txt"],
+        &["large.txt", "bytes long"],
+    );
     assert!(!at.join("x").exists());
 }
 
@@ -199,10 +204,15 @@ fn a_name_that_cannot_be_written_is_found_out_before_the_run() {
         }
     }
     for folder in [&*long, "file", "file/kept"] {
-        refused(at, &tiny(&["--out", "a.st", "--keep-steps", folder]), &["making the folder", folder]);
+        refused(
+            at,
+            &tiny(&["--out", "a.st", "--keep-steps", folder]),
+            &["making the folder", folder],
+        );
     }
     // A run that is refused later leaves nothing either.
-    let given = ["--out", "a.st", "--log", "a.jsonl", "--plot", "a.svg", "--keep-steps", "kept/all"];
+    let given =
+        ["--out", "a.st", "--log", "a.jsonl", "--plot", "a.svg", "--keep-steps", "kept/all"];
     refused(at, &tiny(&[&given[..], &["--d-model", "5", "--n-heads", "2"]].concat()), &["Heads"]);
     assert_eq!(names(at), before);
 }
@@ -266,7 +276,10 @@ fn a_sweep_writes_over_nothing_but_its_own() {
         for _ in 0..2 {
             ok(&confab(at, &sweep(&["--out", out])));
             let outcomes = fs::read_to_string(at.join(out)).unwrap();
-            assert!(outcomes.starts_with("{\"link\"") && outcomes.lines().count() == 1, "{outcomes}");
+            assert!(
+                outcomes.starts_with("{\"link\"") && outcomes.lines().count() == 1,
+                "{outcomes}"
+            );
         }
     }
     assert_eq!(fs::read_to_string(at.join("fig.svg")).unwrap(), "<svg>my drawing</svg>");

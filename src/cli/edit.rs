@@ -66,7 +66,10 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         return print(&checkpoint, matches);
     };
     let past = matches.get_one::<PathBuf>("past");
-    super::files::check_distinct(&[("--past", past.map(PathBuf::as_path)), ("--out", Some(out.as_path()))])?;
+    super::files::check_distinct(&[
+        ("--past", past.map(PathBuf::as_path)),
+        ("--out", Some(out.as_path())),
+    ])?;
     super::files::check_writable(out)?;
     let prompt = match matches.get_one::<String>("prompt") {
         Some(prompt) => super::args::unescape(prompt),

@@ -39,7 +39,10 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         if path.is_dir() { paths.extend(list(path)?) } else { paths.push(path.clone()) }
     }
     for path in &paths {
-        super::files::check_distinct(&[("the model's file", Some(path.as_path())), ("--out", Some(out.as_path()))])?;
+        super::files::check_distinct(&[
+            ("the model's file", Some(path.as_path())),
+            ("--out", Some(out.as_path())),
+        ])?;
     }
     let read: Vec<(String, Vec<u8>)> = paths
         .iter()

@@ -96,8 +96,9 @@ fn write_attention(matches: &ArgMatches) -> Result<()> {
         ));
     }
     let bytes = match is_png {
-        true => super::picture::heads(&trace)
-            .with_context(|| format!("drawing {}", file.display()))?,
+        true => {
+            super::picture::heads(&trace).with_context(|| format!("drawing {}", file.display()))?
+        }
         false => {
             let options = SampleOptions { temperature: 1.0, top_k: 0, ..SampleOptions::default() };
             to_json(&trace, &logits.expected(&trainer, &options)).into_bytes()

@@ -168,7 +168,8 @@ fn check(matches: &ArgMatches, out: &Path) -> Result<()> {
     let kept = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names = kept.map(|entry| entry.file_name().to_string_lossy().into_owned());
     ensure!(
-        resumed.is_some() || !names.any(|name| name.starts_with("step") && name.ends_with(".safetensors")),
+        resumed.is_some()
+            || !names.any(|name| name.starts_with("step") && name.ends_with(".safetensors")),
         "keeping steps in {}: it holds steps of another run; name another folder",
         folder.display()
     );

@@ -43,7 +43,8 @@ pub fn is_same(a: &Path, b: &Path) -> bool {
             a == b || cfg!(unix) && is_one(&of_a, &of_b)
         }
         (Ok(Place::New(a)), Ok(Place::New(b))) => {
-            let whole = |file: &Path| Some(folder(file).canonicalize().ok()?.join(file.file_name()?));
+            let whole =
+                |file: &Path| Some(folder(file).canonicalize().ok()?.join(file.file_name()?));
             whole(&a).is_some_and(|a| Some(a) == whole(&b))
         }
         _ => false,

@@ -59,7 +59,8 @@ impl Log {
     /// Adds a line.
     pub fn write(&mut self, report: &StepReport) -> Result<()> {
         let Some(file) = &mut self.file else { return Ok(()) };
-        let StepReport { loss: LossPoint { step, train_loss, val_loss }, tokens_per_s, .. } = report;
+        let StepReport { loss: LossPoint { step, train_loss, val_loss }, tokens_per_s, .. } =
+            report;
         let line = json!({
             "step": step, "train_loss": train_loss, "val_loss": val_loss, "tokens_per_s": tokens_per_s,
         });
