@@ -148,6 +148,15 @@ fn what_is_written_leaves_links_modes_and_pipes_as_they_are() {
     assert_eq!(at.join("one").metadata().unwrap().nlink(), 2);
     let both = tiny(&["--out", "a.st", "--plot", "one", "--log", "two"]);
     refused(at, &both, &["--log two and --plot one are one file"]);
+    for args in [
+        &["inspect", "run.st", "--what", "ov", "--svg", "./run.st"][..],
+        &["inspect", "run.st", "--what", "ov", "--svg", "new", "--png", "new"],
+        &["memory", "export", "run.st", "--out", "run.st"],
+        &["import", "run.st", "--out", "run.st"],
+        &["train", "--task", "text", "--text-file", "one", "--out", "two"],
+    ] {
+        refused(at, args, &["are one file"]);
+    }
 
     fs::set_permissions(at.join("run.st"), fs::Permissions::from_mode(0o600)).unwrap();
     ok(&confab(at, &["memory", "rm", "run.st", "--all"]));
@@ -234,7 +243,7 @@ fn a_log_is_opened_by_a_run_that_is_accepted_and_goes_on() {
     assert_eq!(fs::read(at.join("run.st")).unwrap(), run);
     let first = fs::read_to_string(at.join("log")).unwrap();
     let refused_device = ["train", "--resume", "run.st", "--steps", "9", "--log", "log"];
-    refused(at, &[&refused_device[..], &["--device", "cuda"]].concat(), &["CUDA"]);
+    refused(at, &[&refused_device[..], &["--device", "cuda"]].concat(), &["cuda"]);
     refused(at, &tiny(&["--log", "log", "--d-model", "5", "--n-heads", "2"]), &["Heads"]);
     assert_eq!(fs::read_to_string(at.join("log")).unwrap(), first);
 

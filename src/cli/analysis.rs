@@ -82,13 +82,8 @@ fn parse_intervention(text: &str) -> Result<Intervention, String> {
 /// Checks the pictures that will be written.
 pub fn check_files(matches: &ArgMatches) -> Result<()> {
     let of = |name: &str| matches.get_one::<PathBuf>(name).map(PathBuf::as_path);
-    super::files::check_distinct(&[
-        ("the run", of("checkpoint")),
-        ("--compare-with", of("compare-with")),
-        ("--svg", of("svg")),
-        ("--png", of("png")),
-    ])?;
-    [of("svg"), of("png")].into_iter().flatten().try_for_each(super::files::check_writable)
+    let read = [("the run", of("checkpoint")), ("--compare-with", of("compare-with"))];
+    super::files::check(&read, &[("--svg", of("svg")), ("--png", of("png"))])
 }
 
 /// Runs the analysis that the command line names, on this prompt.

@@ -83,12 +83,9 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         path("checkpoint").context("no checkpoint was named")?,
         path("out").context("no file was named")?,
     );
-    super::files::check_distinct(&[
-        ("the teacher", Some(file.as_path())),
-        ("--text-file", path("text-file").map(PathBuf::as_path)),
-        ("--out", Some(out.as_path())),
-    ])?;
-    super::files::check_writable(out)?;
+    let text_file = path("text-file").map(PathBuf::as_path);
+    let read = [("the teacher", Some(file.as_path())), ("--text-file", text_file)];
+    super::files::check(&read, &[("--out", Some(out))])?;
     let loading = || format!("distilling {}", file.display());
     let teacher = super::files::load_checkpoint(file)?;
     let mut config = teacher.config.clone();
@@ -96,7 +93,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     if let Some((layers, kind)) = matches.get_one::<(String, MemoryKind)>("memory") {
         (config.model.memory.layers, config.model.memory.kind) = (layers.clone(), *kind);
     }
-    let text = path("text-file").map(|file| super::knobs::read_text(file)).transpose()?;
+    let text = text_file.map(super::knobs::read_text).transpose()?;
     let prompt = matches.get_one::<String>("prompt").map(|text| super::args::unescape(text));
     let device = super::device::open_chosen(matches)?;
     let (limits, device) = (device.limits, device.device);

@@ -66,11 +66,8 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         return print(&checkpoint, matches);
     };
     let past = matches.get_one::<PathBuf>("past");
-    super::files::check_distinct(&[
-        ("--past", past.map(PathBuf::as_path)),
-        ("--out", Some(out.as_path())),
-    ])?;
-    super::files::check_writable(out)?;
+    let read = [("--past", past.map(PathBuf::as_path))];
+    super::files::check(&read, &[("--out", Some(out))])?;
     let prompt = match matches.get_one::<String>("prompt") {
         Some(prompt) => super::args::unescape(prompt),
         None if checkpoint.config.task.is_unknown() => String::new(),

@@ -39,8 +39,7 @@ pub fn writing(out: &Path) -> String {
     format!("writing {}", out.display())
 }
 
-/// Refuses a file that cannot be written, before hours of training.
-pub fn check_writable(out: &Path) -> Result<()> {
+fn check_writable(out: &Path) -> Result<()> {
     file::check_writable(out).with_context(|| writing(out))
 }
 
@@ -58,10 +57,14 @@ pub fn check_folder(folder: &Path) -> Result<()> {
     tried
 }
 
-/// Refuses files that a command would both read and write, or write twice, each named by its flag.
-pub fn check_distinct(files: &[(&str, Option<&Path>)]) -> Result<()> {
-    for (at, (flag, one)) in files.iter().enumerate() {
-        for (other_flag, other) in &files[..at] {
+/// A file, if it was given, and what names it to the user: its flag.
+pub type Named<'a> = (&'a str, Option<&'a Path>);
+
+/// Refuses files that a command would both read and write, or write twice, or that cannot be written: before hours of
+/// training.
+pub fn check(read: &[Named], written: &[Named]) -> Result<()> {
+    for (at, (flag, one)) in written.iter().enumerate() {
+        for (other_flag, other) in read.iter().chain(&written[..at]) {
             if let (Some(one), Some(other)) = (one, other)
                 && file::is_same(one, other)
             {
@@ -73,7 +76,7 @@ pub fn check_distinct(files: &[(&str, Option<&Path>)]) -> Result<()> {
             }
         }
     }
-    Ok(())
+    written.iter().filter_map(|(_, file)| *file).try_for_each(check_writable)
 }
 
 /// The first of the names that [`numbered`] makes which `is_free`.

@@ -33,17 +33,13 @@ pub fn command() -> Command {
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
     let out = matches.get_one::<PathBuf>("out").context("no file was named")?;
-    super::files::check_writable(out)?;
     let mut paths = Vec::new();
     for path in matches.get_many::<PathBuf>("files").into_iter().flatten() {
         if path.is_dir() { paths.extend(list(path)?) } else { paths.push(path.clone()) }
     }
-    for path in &paths {
-        super::files::check_distinct(&[
-            ("the model's file", Some(path.as_path())),
-            ("--out", Some(out.as_path())),
-        ])?;
-    }
+    let named: Vec<_> =
+        paths.iter().map(|path| ("the model's file", Some(path.as_path()))).collect();
+    super::files::check(&named, &[("--out", Some(out))])?;
     let read: Vec<(String, Vec<u8>)> = paths
         .iter()
         .map(|path| Ok((name(path), super::files::read_bytes(path)?)))

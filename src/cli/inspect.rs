@@ -83,8 +83,7 @@ fn write_attention(matches: &ArgMatches) -> Result<()> {
         _ => bail!("writing {}: its name must end in .png or .json", file.display()),
     };
     let run = matches.get_one::<PathBuf>("checkpoint").map(PathBuf::as_path);
-    super::files::check_distinct(&[("the run", run), ("--attention", Some(file.as_path()))])?;
-    super::files::check_writable(file)?;
+    super::files::check(&[("the run", run)], &[("--attention", Some(file))])?;
     let trainer = super::files::load_run(matches)?;
     let prompt = prompt(matches, &trainer);
     let traced = block_on(trace(&trainer, &prompt, None));

@@ -190,11 +190,9 @@ fn check(name: &str, matches: &ArgMatches) -> Result<()> {
     let of = |name: &str| matches.try_get_one::<PathBuf>(name).ok().flatten().map(PathBuf::as_path);
     let is_changing = !["ls", "show", "search", "export"].contains(&name);
     let out = of("out").or_else(|| of("checkpoint").filter(|_| is_changing));
-    super::files::check_distinct(&[("--with", of("with")), ("--out", out)])?;
-    if name == "export" {
-        super::files::check_distinct(&[("the run", of("checkpoint")), ("--out", out)])?;
-    }
-    out.map_or(Ok(()), super::files::check_writable)
+    // A run that is changed may be saved where it was.
+    let run = of("checkpoint").filter(|_| name == "export");
+    super::files::check(&[("the run", run), ("--with", of("with"))], &[("--out", out)])
 }
 
 fn analyse(trainer: &Trainer, request: AnalysisRequest) -> Result<()> {

@@ -76,16 +76,14 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let out = path("out").context("no file was named")?;
     let part = part(&out);
     let plot = path("plot").unwrap_or_else(|| plot_beside(&out));
-    super::files::check_distinct(&[
+    let written = [
         ("--out", Some(out.as_path())),
         ("the run under way", Some(part.as_path())),
         ("--plot", Some(plot.as_path())),
-    ])?;
+    ];
     outcomes::check(&out)?;
     saved(&part)?;
-    for file in [&out, &part, &plot] {
-        super::files::check_writable(file)?;
-    }
+    super::files::check(&[], &written)?;
     let device = super::device::open_chosen(matches)?;
     // Finds out what cannot be run before anything is.
     Sweep::new(runs.clone(), device.device.clone(), device.limits)?;

@@ -153,17 +153,13 @@ fn check(matches: &ArgMatches, out: &Path) -> Result<()> {
     let (resumed, steps) = (path("resume"), path("keep-steps"));
     // A run that is resumed may be saved where it was.
     let resumed_elsewhere = resumed.filter(|resumed| !is_same(resumed, out));
-    super::files::check_distinct(&[
+    let read = [
         ("--text-file", path("text-file")),
         ("--from", path("from")),
         ("--resume", resumed_elsewhere),
-        ("--out", Some(out)),
-        ("--log", path("log")),
-        ("--plot", path("plot")),
-    ])?;
-    for file in [Some(out), path("log"), path("plot")].into_iter().flatten() {
-        super::files::check_writable(file)?;
-    }
+    ];
+    let written = [("--out", Some(out)), ("--log", path("log")), ("--plot", path("plot"))];
+    super::files::check(&read, &written)?;
     let Some(folder) = steps else { return Ok(()) };
     let kept = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names = kept.map(|entry| entry.file_name().to_string_lossy().into_owned());
