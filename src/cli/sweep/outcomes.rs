@@ -31,10 +31,8 @@ impl Outcomes {
     pub fn open(path: &Path) -> Result<Self> {
         let file = open_to_append(path).with_context(|| files::writing(path))?;
         let (all, whole) = read(path)?;
-        if path.is_file() {
-            // The outcome that a killed sweep had begun to write.
-            file.set_len(whole).with_context(|| files::writing(path))?;
-        }
+        // The outcome that a killed sweep had begun to write goes.
+        file.set_len(whole).with_context(|| files::writing(path))?;
         Ok(Self { all, path: path.to_owned(), file })
     }
 
