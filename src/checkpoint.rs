@@ -19,9 +19,10 @@ use std::collections::HashMap;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::arch::{Layout, ParamSpec, parameters};
-use crate::config::{MemoryConfig, ModelConfig, RunConfig};
+use crate::config::{MemoryConfig, ModelConfig, RunConfig, TaskKind};
 use crate::memory::Bank;
 use crate::run::{AppliedOperation, LossPoint, MAX_EDITS, MAX_HISTORY, Moments};
+use crate::task::{Modular, RecordSource};
 use crate::tokenizer::Tokenizer;
 use format::{FORMAT, from_le_bytes, to_le_bytes};
 
@@ -127,10 +128,12 @@ impl Checkpoint {
         let config: RunConfig = from_json("confab.config", entry("confab.config")?)?;
         config.validate()?;
         let tokenizer: Tokenizer = from_json("confab.tokenizer", entry("confab.tokenizer")?)?;
+        let tokenizer = with_numbers(tokenizer, &config);
         let has_its_memory = tokenizer.memory_tokens() == config.model.memory_tokens;
         if tokenizer.vocab_size() > MAX_TOKENS || !has_its_memory {
             return Err(CheckpointError::Alphabet);
         }
+        tokenizer.check().map_err(CheckpointError::Tokenizer)?;
         let step = from_json("confab.step", entry("confab.step")?)?;
         let mut history: Vec<LossPoint> = from_json("confab.history", entry("confab.history")?)?;
         history.truncate(MAX_HISTORY);
@@ -216,6 +219,18 @@ fn from_json<T: serde::de::DeserializeOwned>(
     text: &str,
 ) -> Result<T, CheckpointError> {
     serde_json::from_str(text).map_err(|e| CheckpointError::Metadata { key, why: e.to_string() })
+}
+
+/// Tokenizer of a model of modular addition, whose numbers were single characters in older files.
+fn with_numbers(tokenizer: Tokenizer, config: &RunConfig) -> Tokenizer {
+    if config.task.kind != TaskKind::Modular {
+        return tokenizer;
+    }
+    let task = Modular::new(&config.task.modular);
+    match task.had_alphabet(tokenizer.characters()) {
+        true => task.tokenizer().with_memory(tokenizer.memory_tokens()),
+        false => tokenizer,
+    }
 }
 
 /// The tensors `{prefix}{name}` of every parameter, flat.

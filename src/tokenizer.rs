@@ -1,25 +1,38 @@
 //! Text to ids and back.
 
+mod bytes;
+mod decoder;
+mod error;
+mod index;
+#[cfg(feature = "cli")]
+mod library;
+mod settings;
 mod source;
+mod stream;
+
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::MAX_MEMORY_TOKENS;
-use source::Source;
+pub use error::TokenizeError;
+use index::Index;
+pub use settings::Settings;
+pub use source::Source;
+use source::Read;
+pub use stream::TextStream;
 
-/// Tokenizer with one id per token. Models trained here have a token per character of an alphabet; imported models
-/// have tokens for pieces of text. Memory tokens may follow an alphabet: learned tokens before every input, and in
-/// no text (Burtsev et al. 2020, "Memory Transformer").
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Tokenizer with one id per token. Most tasks have a token per character of an alphabet; modular addition and
+/// imported models have tokens for pieces of text. Memory tokens may follow them: learned tokens before every input,
+/// and in no text (Burtsev et al. 2020, "Memory Transformer").
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(from = "Written", into = "Written")]
 pub struct Tokenizer {
-    /// Tokens by id, memory tokens last.
+    /// Tokens by id as they are shown, memory tokens last.
     tokens: Vec<String>,
     memory_tokens: usize,
-    /// Ids of text tokens, in the order of their texts, for binary search.
-    by_text: Vec<u32>,
-    /// Length of the longest text token, in bytes.
-    longest: usize,
+    /// Text tokens by what they stand for, built on first use.
+    index: Arc<OnceLock<Index>>,
     is_alphabet: bool,
     /// Tokenizer of the model's makers, if known.
     source: Option<Source>,
@@ -38,18 +51,13 @@ enum Written {
         tokens: Vec<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         source: Option<Source>,
+        #[serde(default, skip_serializing_if = "is_none")]
+        memory_tokens: usize,
     },
 }
 
 fn is_none(memory_tokens: &usize) -> bool {
     *memory_tokens == 0
-}
-
-/// A character that no token begins with.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this model has never seen “{}”", .found.escape_debug())]
-pub struct UnknownCharacter {
-    pub found: char,
 }
 
 impl Tokenizer {
@@ -61,34 +69,24 @@ impl Tokenizer {
         Written::Characters { alphabet, memory_tokens: 0 }.into()
     }
 
-    /// The same alphabet followed by `count` memory tokens, at most [`MAX_MEMORY_TOKENS`]; pieces of text have
-    /// none.
+    /// The same tokens followed by `count` memory tokens, at most [`MAX_MEMORY_TOKENS`].
     pub fn with_memory(self, count: usize) -> Self {
-        match self.into() {
-            Written::Characters { alphabet, .. } => {
-                Written::Characters { alphabet, memory_tokens: count }.into()
-            }
-            pieces => pieces.into(),
-        }
+        let mut written = self.into();
+        let (Written::Characters { memory_tokens, .. } | Written::Tokens { memory_tokens, .. }) =
+            &mut written;
+        *memory_tokens = count;
+        written.into()
     }
 
     /// Tokenizer of pieces of text, by id, with their `tokenizer.json` if there is one.
     pub fn of_tokens(tokens: Vec<String>, json: Option<String>) -> Self {
-        Written::Tokens { tokens, source: json.map(Source::new) }.into()
+        Written::Tokens { tokens, source: json.map(Source::new), memory_tokens: 0 }.into()
     }
 
-    /// True if each token is a character.
-    pub fn is_alphabet(&self) -> bool {
-        self.is_alphabet
-    }
-
-    /// Characters of an alphabet, in the order of their ids.
+    /// Characters of an alphabet, in the order of their ids; none of pieces of text.
     pub fn characters(&self) -> impl Iterator<Item = char> {
-        self.text_tokens().iter().filter_map(|token| token.chars().next())
-    }
-
-    pub fn knows(&self, character: char) -> bool {
-        self.find(character.encode_utf8(&mut [0; 4])).is_some()
+        let tokens = if self.is_alphabet { self.text_tokens() } else { &[] };
+        tokens.iter().filter_map(|token| token.chars().next())
     }
 
     /// Number of tokens, memory tokens included.
@@ -105,12 +103,41 @@ impl Tokenizer {
         self.memory_tokens
     }
 
-    /// Model input for `text`: the memory tokens, and then its [tokens](Self::tokenize).
+    /// Checks that the tokenizer of an imported model can be applied, and has a row for each of its tokens.
     ///
     /// # Errors
-    /// The first character of `text` that no token begins with.
-    pub fn encode(&self, text: &str) -> Result<Vec<u32>, UnknownCharacter> {
-        Ok(self.after_memory(&self.tokenize(text)?))
+    /// A sentence on what is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
+        match self.read() {
+            Some(Err(why)) => Err(why.to_owned()),
+            _ if self.text_size() == 0 => Err("it has no tokens".into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// True if text becomes tokens by the longest that fits, where the model has a `tokenizer.json` that may split it
+    /// otherwise.
+    pub fn is_approximate(&self) -> bool {
+        cfg!(not(feature = "cli")) && self.source.is_some()
+    }
+
+    fn read(&self) -> Option<Result<&Read, &str>> {
+        self.source.as_ref().map(|source| source.read(self.text_size()))
+    }
+
+    fn settings(&self) -> Option<&Settings> {
+        Some(&self.read()?.ok()?.settings)
+    }
+
+    /// Model input for `text`: the memory tokens, those that the model has in front of every text, and the text's own
+    /// [tokens](Self::tokenize).
+    ///
+    /// # Errors
+    /// The errors of `tokenize`, and a text without tokens.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizeError> {
+        let start = self.settings().map_or(&[][..], |settings| &settings.start);
+        let ids = [start, &self.tokenize(text)?].concat();
+        if ids.is_empty() { Err(TokenizeError::Nothing) } else { Ok(self.after_memory(&ids)) }
     }
 
     /// Puts the memory tokens before `ids`.
@@ -119,28 +146,20 @@ impl Tokenizer {
         memory.chain(ids.iter().copied()).collect()
     }
 
-    /// Tokenizes `text`: by character, for an alphabet; else by its `tokenizer.json`, at the terminal; else by the
-    /// longest token that fits, from the beginning on.
+    /// Tokenizes `text`: by its `tokenizer.json`, at the terminal; else by the longest token that fits, from the
+    /// beginning on, which for an alphabet is the character.
     ///
     /// # Errors
-    /// The first character of `text` that no token begins with.
-    pub fn tokenize(&self, text: &str) -> Result<Vec<u32>, UnknownCharacter> {
-        if let Some(ids) = self.source.as_ref().and_then(|source| source.encode(text)) {
-            return Ok(ids);
+    /// The first character of `text` that no token stands for, or a failure of the `tokenizer.json`.
+    pub fn tokenize(&self, text: &str) -> Result<Vec<u32>, TokenizeError> {
+        match self.read() {
+            None => self.index().tokenize(text, None),
+            Some(Err(why)) => Err(TokenizeError::Library(why.to_owned())),
+            #[cfg(feature = "cli")]
+            Some(Ok(read)) => read.library.encode(text),
+            #[cfg(not(feature = "cli"))]
+            Some(Ok(read)) => self.index().tokenize(text, Some(&read.settings)),
         }
-        let mut ids = Vec::with_capacity(if self.is_alphabet { text.len() } else { 0 });
-        let mut rest = text;
-        while let Some(found) = rest.chars().next() {
-            let limit = self.longest.min(rest.len());
-            let ends = (found.len_utf8()..=limit).rev().filter(|end| rest.is_char_boundary(*end));
-            let mut fitting = ends.filter_map(|end| Some((end, self.find(&rest[..end])?)));
-            let Some((end, id)) = fitting.next() else {
-                return Err(UnknownCharacter { found });
-            };
-            ids.push(id);
-            rest = &rest[end..];
-        }
-        Ok(ids)
     }
 
     /// Text of token `id`; `None` for an id outside the vocabulary.
@@ -148,20 +167,45 @@ impl Tokenizer {
         self.tokens.get(id as usize).map(String::as_str)
     }
 
-    /// Text of `ids`, without ids outside the vocabulary.
+    /// Text of `ids`, without ids outside the vocabulary. A character that is not whole is U+FFFD.
     pub fn decode(&self, ids: &[u32]) -> String {
-        ids.iter().filter_map(|id| self.token(*id)).collect()
+        let Some(settings) = self.settings() else {
+            return ids.iter().filter_map(|id| self.token(*id)).collect();
+        };
+        let piece = |id: &u32| settings.piece(*id).or_else(|| self.token(*id)).map(str::to_owned);
+        settings.decode(ids.iter().filter_map(piece).collect())
     }
 
     fn text_tokens(&self) -> &[String] {
         &self.tokens[..self.text_size()]
     }
 
-    fn find(&self, text: &str) -> Option<u32> {
-        let by_text = |id: &u32| self.tokens[*id as usize].as_str().cmp(text);
-        self.by_text.binary_search_by(by_text).ok().map(|index| self.by_text[index])
+    /// Id of the token that stands for `text`; the first, if there are several.
+    pub fn id(&self, text: &str) -> Option<u32> {
+        self.index().find(text.as_bytes())
+    }
+
+    fn index(&self) -> &Index {
+        self.index.get_or_init(|| {
+            let settings = self.settings();
+            let bytes = |(id, token): (u32, &String)| {
+                let piece = settings.and_then(|settings| Some((settings, settings.piece(id)?)));
+                let bytes = piece.map(|(settings, piece)| settings.bytes(piece));
+                (bytes.unwrap_or_else(|| token.as_bytes().to_vec()), id)
+            };
+            Index::new((0..).zip(self.text_tokens()).map(bytes))
+        })
     }
 }
+
+impl PartialEq for Tokenizer {
+    fn eq(&self, other: &Self) -> bool {
+        let key = |of: &Self| (of.memory_tokens, of.is_alphabet);
+        key(self) == key(other) && self.tokens == other.tokens && self.source == other.source
+    }
+}
+
+impl Eq for Tokenizer {}
 
 impl From<Written> for Tokenizer {
     fn from(written: Written) -> Self {
@@ -170,18 +214,14 @@ impl From<Written> for Tokenizer {
             Written::Characters { alphabet, memory_tokens } => {
                 (alphabet.into_iter().map(String::from).collect(), true, memory_tokens, None)
             }
-            Written::Tokens { tokens, source } => (tokens, false, 0, source),
+            Written::Tokens { tokens, source, memory_tokens } => {
+                (tokens, false, memory_tokens, source)
+            }
         };
-        let mut by_text: Vec<u32> = (0..tokens.len() as u32).collect();
-        // Among tokens with the same text, search finds the first id.
-        by_text.sort_by_key(|id| (tokens[*id as usize].as_str(), *id));
-        by_text.dedup_by_key(|id| tokens[*id as usize].as_str());
-        by_text.retain(|id| !tokens[*id as usize].is_empty());
-        let longest = tokens.iter().map(String::len).max().unwrap_or(0);
         // A damaged file may contain any number.
         let memory_tokens = memory_tokens.min(MAX_MEMORY_TOKENS);
         tokens.extend((1..=memory_tokens).map(|number| format!("⟨{number}⟩")));
-        Self { tokens, memory_tokens, by_text, longest, is_alphabet, source }
+        Self { tokens, memory_tokens, index: Arc::default(), is_alphabet, source }
     }
 }
 
@@ -192,7 +232,11 @@ impl From<Tokenizer> for Written {
                 alphabet: tokenizer.characters().collect(),
                 memory_tokens: tokenizer.memory_tokens,
             },
-            false => Written::Tokens { tokens: tokenizer.tokens, source: tokenizer.source },
+            false => Written::Tokens {
+                tokens: tokenizer.text_tokens().to_vec(),
+                memory_tokens: tokenizer.memory_tokens,
+                source: tokenizer.source,
+            },
         }
     }
 }

@@ -244,6 +244,114 @@ fn a_run_that_diverges_fails() {
 }
 
 #[test]
+fn a_run_whose_weights_or_moments_are_no_longer_finite_keeps_its_last_good_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    // Losses stay finite, but the second moments do not.
+    let wild = ["--preset", "1.7k", "--lr", "10", "--clip", "0", "--warmup", "0", "--norm", "none"];
+    let more = ["--init-std", "1", "--steps", "300", "--out", "run.safetensors"];
+    let output = confab(at, &[&["train"], TINY, &wild, &more].concat());
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("no longer a finite number") && errors.contains("--lr"), "{errors}");
+    let good = Checkpoint::from_bytes(&std::fs::read(at.join("run.safetensors")).unwrap()).unwrap();
+    assert!(good.is_finite());
+    assert!(errors.contains(&format!("back at step {}", good.step)), "{errors}");
+}
+
+#[test]
+fn memories_of_another_alphabet_are_not_swapped_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::fs::write(at.join("a.txt"), "a red kite over the hill\n".repeat(40)).unwrap();
+    std::fs::write(at.join("b.txt"), "o red kite over the hxll\n".repeat(40)).unwrap();
+    for name in ["a", "b"] {
+        let (text, out) = (format!("{name}.txt"), format!("{name}.safetensors"));
+        let task =
+            ["train", "--task", "text", "--text-file", &text, "--n-layers", "1", "--n-heads", "2"];
+        let model =
+            ["--d-model", "8", "--context", "32", "--memory", "featural", "--memory-slots", "64"];
+        let run = ["--batch", "4", "--steps", "3", "--device", "cpu", "--out", &out];
+        ok(&confab(at, &[&task[..], &model, &run].concat()));
+    }
+    let swap = ["memory", "swap", "a.safetensors", "--with", "b.safetensors", "--device", "cpu"];
+    let output = confab(at, &swap);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("b.safetensors") && errors.contains("alphabet"), "{errors}");
+}
+
+#[test]
+fn a_text_is_read_in_the_encoding_it_was_written_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let text = "a red kite\nover the hill\n".repeat(8);
+    let wide = |mark: &[u16]| -> Vec<u8> {
+        mark.iter().copied().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
+    };
+    let read = |name: &str, bytes: &[u8]| {
+        std::fs::write(at.join(name), bytes).unwrap();
+        let args =
+            ["data", "--task", "text", "--text-file", name, "--context", "64", "--records", "3"];
+        let output = confab(at, &args);
+        (ok(&output), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (plain, quiet) = read("plain.txt", text.as_bytes());
+    assert_eq!(quiet, "");
+    for (name, bytes) in [
+        ("marked.txt", wide(&[0xfeff])),
+        ("unmarked.txt", wide(&[])),
+        ("mac.txt", text.replace('\n', "\r").into_bytes()),
+    ] {
+        let (records, told) = read(name, &bytes);
+        assert_eq!(records, plain, "{name}");
+        assert!(told.contains(name) && told.contains("converted"), "{told}");
+    }
+    assert_eq!(read("mark.txt", &[b"\xef\xbb\xbf", text.as_bytes()].concat()).0, plain);
+    let (records, _) = read("sign.txt", text.replace("kite", "\u{fffd}").as_bytes());
+    assert!(records.contains('\u{fffd}'), "{records}");
+}
+
+#[test]
+fn a_backslash_can_be_written_in_a_prompt() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::fs::write(at.join("paths.txt"), "C:\\new and C:\\old\n".repeat(20)).unwrap();
+    let train = [
+        "train",
+        "--task",
+        "text",
+        "--text-file",
+        "paths.txt",
+        "--n-layers",
+        "1",
+        "--n-heads",
+        "2",
+    ];
+    let run = [
+        "--d-model",
+        "8",
+        "--context",
+        "16",
+        "--steps",
+        "1",
+        "--device",
+        "cpu",
+        "--out",
+        "t.safetensors",
+    ];
+    ok(&confab(at, &[&train[..], &run].concat()));
+    let written = |prompt: &str| {
+        let args =
+            ["sample", "t.safetensors", "--prompt", prompt, "--max-chars", "1", "--device", "cpu"];
+        ok(&confab(at, &args))
+    };
+    assert!(written("C:\\\\new").starts_with("C:\\new"));
+    assert!(written("C:\\new").starts_with("C:\new"));
+    assert!(written("C:\\old").starts_with("C:\\old"));
+}
+
+#[test]
 fn a_finished_run_is_not_resumed_without_more_steps() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

@@ -1,5 +1,7 @@
 //! Charts: the ticks of their axes, and where values lie.
 
+use proptest::prelude::*;
+
 use confab::base::plot::{Axes, Line, Point, draw, list_log_ticks, list_ticks};
 
 #[test]
@@ -44,4 +46,17 @@ fn charts_hold_their_points_and_escape_their_names() {
     // At the left end of the lower edge of the upper chart, and at its right upper corner.
     assert!(svg.contains("<circle cx=\"62\" cy=\"162\""), "{svg}");
     assert!(svg.contains("<circle cx=\"286\" cy=\"10\""), "{svg}");
+}
+
+proptest! {
+    #[test]
+    fn a_chart_of_any_text_is_well_formed(name in any::<String>(), x in "\\PC*|[\\x00-\\x20\\x{fffe}\\x{ffff}]{0,8}") {
+        let axes = Axes { x: &x, x_is_log: false, y: "loss", y_is_share: false, has_legend: true };
+        let points = vec![Point { x: 0.0, y: 0.0, spread: 0.0 }, Point { x: 1.0, y: 1.0, spread: 0.0 }];
+        let lines = [Line { name, points, ..Line::default() }];
+        let svg = draw(&[(axes, &lines)], (400, 300), false);
+        for event in xml::EventReader::from_str(&svg) {
+            prop_assert!(event.is_ok(), "{event:?}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use confab::config::{
     AnswerRule, FactsConfig, InductionConfig, ModularConfig, NoiseConfig, PhoneConfig, TaskConfig,
     TaskKind,
 };
-use confab::data::Batch;
+use confab::data::{Batch, Row};
 use confab::run::Field;
 use confab::task::{Facts, Induction, Modular, Phone, RecordSource, Split, Task};
 use proptest::prelude::*;
@@ -228,16 +228,43 @@ fn sums_are_right_and_those_held_out_are_not_trained_on() {
     let whole = task.draw_batch(Split::Train, 0, 51, &mut stream_rng(2, 0));
     let whole: HashSet<String> = whole.into_iter().map(|record| record.text).collect();
     assert_eq!(whole, trained, "as many as there are, are all of them");
-    let value = |text: &str, place| {
-        let character = text.chars().nth(place).unwrap();
-        task.alphabet().chars().position(|other| other == character).unwrap()
-    };
     for text in trained.union(&held_out) {
-        assert_eq!((value(text, 0) + value(text, 2)) % 13, value(text, 4), "{text}");
+        let (sum, result) = text.split_once('=').unwrap();
+        let (a, b) = sum.split_once('+').unwrap();
+        let [a, b, result] = [a, b, result].map(|number| number.parse::<u32>().unwrap());
+        assert_eq!((a + b) % 13, result, "{text}");
     }
-    // As many as there are characters for, each another.
-    let most = Modular::new(&ModularConfig { modulus: 151, fraction: 1.0 }).alphabet();
-    assert_eq!(most.chars().collect::<HashSet<_>>().len(), 153);
+}
+
+#[test]
+fn each_number_of_a_sum_is_one_token() {
+    let task = Modular::new(&ModularConfig { modulus: 151, fraction: 1.0 });
+    let tokenizer = task.tokenizer();
+    assert_eq!(tokenizer.vocab_size(), 151 + 2);
+    for record in task.draw_batch(Split::Train, 0, 1000, &mut stream_rng(1, 0)) {
+        assert_eq!(record.len(), 5);
+        // A prompt that someone types has the same tokens as the record.
+        let typed = tokenizer.tokenize(&record.text).unwrap();
+        let row = Row::new(&record, &tokenizer, 5);
+        assert_eq!(row.ids, typed);
+        let symbols: Vec<&str> = typed.iter().map(|id| tokenizer.token(*id).unwrap()).collect();
+        assert_eq!(symbols, record.symbols().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn older_models_of_sums_keep_their_ids() {
+    // `+`, the digits, `=`, and then a letter for each number from 10 on.
+    let tokens = |modulus| {
+        let tokenizer = Modular::new(&ModularConfig { modulus, fraction: 1.0 }).tokenizer();
+        (0..tokenizer.vocab_size() as u32)
+            .map(|id| tokenizer.token(id).unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(tokens(12)[..3], ["+", "0", "1"]);
+    assert_eq!(tokens(12)[10..], ["9", "=", "10", "11"]);
+    // A modulus below ten has no letters.
+    assert_eq!(tokens(3), ["+", "0", "1", "2", "="]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Requests of the page to the browser: files, downloads, the clipboard, the address, the theme.
 
+use confab::base::text::FileText;
 use leptos::prelude::{RwSignal, Set};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -26,11 +27,8 @@ pub async fn read_bytes(file: &Blob) -> Result<Vec<u8>, String> {
     Ok(js_sys::Uint8Array::new(&buffer).to_vec())
 }
 
-pub async fn read_text(file: &Blob) -> Result<String, String> {
-    let text = JsFuture::from(file.text()).await.map_err(describe)?;
-    // The browser's replacement for bytes that are no UTF-8.
-    let is_text = |text: &String| !text.contains(char::REPLACEMENT_CHARACTER);
-    text.as_string().filter(is_text).ok_or_else(|| "it is no UTF-8 text".into())
+pub async fn read_text(file: &Blob) -> Result<FileText, String> {
+    Ok(FileText::read(&read_bytes(file).await?)?)
 }
 
 /// Width of a chart in `holder`, in pixels.

@@ -114,7 +114,7 @@ pub fn receive(actions: Actions, event: Event) {
             }
         }
         Event::Saved { step } => state.saved_step.set(Some(step)),
-        Event::Notice { text } => state.notify(text),
+        Event::Notice { text } | Event::Diverged { reason: text } => state.notify(text),
     }
 }
 
@@ -206,6 +206,7 @@ fn show_model(actions: Actions, mut built: Built, origin: Origin) {
         device,
         parameters: built.parameters,
         training_bytes: built.training_bytes,
+        is_approximate: built.is_approximate,
         probes: built.probes,
         floor: built.floor.map(Arc::new),
         baseline: built.baseline,

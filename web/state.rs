@@ -101,6 +101,8 @@ pub struct Model {
     pub device: DeviceChoice,
     pub parameters: usize,
     pub training_bytes: u64,
+    /// Text becomes other tokens here than it may at the terminal.
+    pub is_approximate: bool,
     /// Prompts that ask for more than was trained.
     pub probes: Vec<Probe>,
     /// The least loss that any model could reach, where it is known.

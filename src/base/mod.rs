@@ -5,6 +5,7 @@ mod names;
 
 pub mod color;
 pub mod plot;
+pub mod text;
 
 #[cfg(all(feature = "compute", not(target_family = "wasm")))]
 pub mod file;

@@ -37,6 +37,8 @@ pub enum CheckpointError {
         told(.asked)
     )]
     Shape { there: Option<(String, Vec<usize>)>, asked: Option<(String, Vec<usize>)> },
+    #[error("its tokenizer cannot be applied: {0}; import the model again")]
+    Tokenizer(String),
     #[error("its alphabet is not that of its task in this version of Confab")]
     Alphabet,
 }

@@ -57,7 +57,19 @@ pub fn json_arg() -> Arg {
     Arg::new("json").long("json").action(ArgAction::SetTrue).help("as JSON")
 }
 
-/// The text of a flag in which `\n` stands for a line break.
+/// The text of a flag in which `\n` stands for a line break and `\\` for a backslash.
 pub fn unescape(text: &str) -> String {
-    text.replace("\\n", "\n")
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('\\') {
+        out.push_str(before);
+        let (character, length) = match after.chars().next() {
+            Some('n') => ('\n', 1),
+            Some('\\') => ('\\', 1),
+            _ => ('\\', 0),
+        };
+        out.push(character);
+        rest = &after[length..];
+    }
+    out + rest
 }

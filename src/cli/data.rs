@@ -5,9 +5,12 @@ use std::io::Write;
 use anyhow::Result;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use confab::base::random::stream_rng;
-use confab::data::noise;
-use confab::data::noise::Reading;
+use confab::config::RunConfig;
+use confab::data::{Row, noise};
+use confab::run::Record;
 use confab::task::{Split, Task};
+use confab::tokenizer::Tokenizer;
+use rand_chacha::ChaCha8Rng;
 
 pub fn command() -> Command {
     Command::new("data")
@@ -54,22 +57,34 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let window = config.model.context - config.model.memory_tokens;
     let mut out = super::terminal::output();
     for _ in 0..matches.get_one::<usize>("records").copied().unwrap_or(5) {
-        let mut record = task.draw(split, window, &mut rng);
-        if matches.get_flag("as-read") {
-            let readings = noise::read(&config.noise, &record.text, &tokenizer, &mut noise_rng);
-            record.text = readings.iter().map(Reading::shown).collect();
-        }
+        let record = task.draw(split, window, &mut rng);
         if matches.get_flag("fields") {
             let line = serde_json::json!({
                 "text": record.text, "fields": record.fields, "category": record.category,
             });
             writeln!(out, "{line}")?;
         } else {
-            write!(out, "{}", record.text)?;
-            if !record.text.ends_with('\n') {
+            let text = match matches.get_flag("as-read") {
+                true => as_read(&config, &record, &tokenizer, &mut noise_rng),
+                false => record.text,
+            };
+            write!(out, "{text}")?;
+            if !text.ends_with('\n') {
                 writeln!(out)?;
             }
         }
     }
     Ok(())
+}
+
+/// Text of `record` through the noise of a run.
+fn as_read(
+    config: &RunConfig,
+    record: &Record,
+    tokenizer: &Tokenizer,
+    rng: &mut ChaCha8Rng,
+) -> String {
+    let ids = Row::new(record, tokenizer, record.len()).ids;
+    let readings = noise::read(&config.noise, &ids, tokenizer, rng);
+    readings.iter().map(|reading| reading.shown(tokenizer)).collect()
 }

@@ -73,7 +73,10 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         None if checkpoint.config.task.is_unknown() => String::new(),
         None => Task::new(&checkpoint.config.task)?.example_prompt(checkpoint.config.seed),
     };
-    let ids = checkpoint.tokenizer.encode(&prompt).context("reading the prompt")?;
+    let ids = match prompt.as_str() {
+        "" => Vec::new(),
+        prompt => checkpoint.tokenizer.encode(prompt).context("reading the prompt")?,
+    };
     let limits = super::device::open(DeviceChoice::Cpu)?.limits;
     let earlier = past.map(|file| super::files::load_checkpoint(file)).transpose()?;
     for operation in operations(matches) {

@@ -32,7 +32,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let task = Task::new(&config.task)?;
     let floor = task.floor().context(
         "telling the floor: that of a plain text is not known, for its source is not; \
-         phone, facts and JSONL texts have one",
+         phone, facts and JSON records have one",
     )?;
     let mut out = super::terminal::output();
     if matches.get_flag("json") {

@@ -17,7 +17,7 @@ pub fn command() -> Command {
         .about("Writes what a checkpoint computes for a prompt")
         .arg(super::args::checkpoint_arg())
         .arg(super::device::arg())
-        .arg(Arg::new("prompt").long("prompt").help("default: a held-out record up to its answer; \\n is a line break"))
+        .arg(Arg::new("prompt").long("prompt").help("default: a held-out record up to its answer; \\n is a line break, \\\\ a backslash"))
         .arg(
             Arg::new("attention")
                 .long("attention")

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgMatches};
 use confab::base::file::FileKind;
+use confab::base::text::FileText;
 use confab::config::TaskKind;
 use confab::config::{KNOBS, Knob, MAX_TEXT_BYTES, PRESETS, Preset, Range, RunConfig};
 use confab::run::link;
@@ -96,5 +97,11 @@ pub fn apply(matches: &ArgMatches, config: &mut RunConfig) -> Result<()> {
 
 pub fn read_text(file: &Path) -> Result<String> {
     let bytes = super::files::read(file, TEXT)?;
-    String::from_utf8(bytes).with_context(|| format!("reading {}", file.display()))
+    let FileText { text, note } = FileText::read(&bytes)
+        .map_err(Error::msg)
+        .with_context(|| format!("reading {}", file.display()))?;
+    if let Some(note) = note {
+        super::terminal::report(format_args!("{}: {note}", file.display()));
+    }
+    Ok(text)
 }

@@ -170,6 +170,12 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
                 "swapping in the slots of {}: its memories are of other layers or sizes",
                 file.display()
             );
+            ensure!(
+                trainer.tokenizer == other.tokenizer,
+                "swapping in the slots of {}: they write other characters than this model reads; \
+                 swap between models of one alphabet",
+                file.display()
+            );
             trainer.learner.model.bank = other.bank;
             write(&trainer, matches)
         }

@@ -17,7 +17,7 @@ pub fn command() -> Command {
             Arg::new("prompt")
                 .long("prompt")
                 .default_value(defaults.prompt)
-                .help("what to go on from; \\n is a line break"),
+                .help("what to go on from; \\n is a line break, \\\\ a backslash"),
         )
         .arg(super::args::temperature_arg())
         .arg(
@@ -63,7 +63,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         if as_json {
             writeln!(out, "{}", serde_json::to_string(&character)?)?;
         } else {
-            write!(out, "{}", character.picked)?;
+            write!(out, "{}", character.text)?;
         }
         out.flush()?;
     }

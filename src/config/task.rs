@@ -100,8 +100,7 @@ impl Default for FactsConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TextConfig {
-    /// The user's own text: plain, or JSONL with `instruction`/`output` or
-    /// `question`/`fact`/`answer`. At most [`MAX_TEXT_BYTES`](super::MAX_TEXT_BYTES).
+    /// The user's own text: plain, or records in JSON. At most [`MAX_TEXT_BYTES`](super::MAX_TEXT_BYTES).
     pub text: String,
 }
 

@@ -39,14 +39,14 @@ pub struct Row {
 }
 
 impl Row {
-    /// Row of the memory tokens and the beginning of `record`, at most `most` tokens in all.
+    /// Row of the memory tokens and the beginning of `record`, at most `limit` tokens in all.
     ///
     /// # Panics
     /// If `tokenizer` is not that of the record's task.
     pub fn new(record: &Record, tokenizer: &Tokenizer, limit: usize) -> Self {
         let limit = limit.saturating_sub(tokenizer.memory_tokens());
-        let text: String = record.text.chars().take(limit).collect();
-        let ids = tokenizer.tokenize(&text).expect("a task's alphabet covers its records");
+        let id = |symbol| tokenizer.id(symbol).expect("a task's symbols are its tokens");
+        let ids: Vec<u32> = record.symbols().take(limit).map(id).collect();
         let fields = record.fields.iter().take(limit).copied();
         Self::after_memory(&ids, fields, record.given, tokenizer)
     }
@@ -100,21 +100,18 @@ impl Row {
         rng: &mut ChaCha8Rng,
     ) -> Vec<Token> {
         let (memory, clean) = self.ids.split_at(tokenizer.memory_tokens());
-        let clean = tokenizer.decode(clean);
-        let mut readings = noise::read(noise, &clean, tokenizer, rng);
-        // Characters after the last prediction are not read.
+        let mut readings = noise::read(noise, clean, tokenizer, rng);
+        // Tokens after the last prediction are not read.
         let end = readings.iter().rposition(|reading| reading.predicts.is_some());
         readings.truncate(end.map_or(0, |end| end + 1));
-        let text: String = readings.iter().map(|reading| reading.character).collect();
-        let ids = tokenizer.tokenize(&text).expect("noise only writes what the tokenizer knows");
-        let token = |(id, reading): (u32, noise::Reading)| Token {
-            id,
+        let token = |reading: noise::Reading| Token {
+            id: reading.id,
             target: reading.predicts.and_then(|place| self.target(memory.len() + place)),
             is_forgotten: reading.is_forgotten,
         };
         let remembered =
             memory.iter().map(|id| Token { id: *id, target: None, is_forgotten: false });
-        remembered.chain(ids.into_iter().zip(readings).map(token)).collect()
+        remembered.chain(readings.into_iter().map(token)).collect()
     }
 }
 

@@ -8,23 +8,26 @@ use crate::config::NoiseConfig;
 use crate::base::random::stream_rng;
 use crate::tokenizer::Tokenizer;
 
-/// An input character.
+/// An input token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
-    pub character: char,
-    /// Place in the clean text of the character to predict next. `None` at the end, and where a swap has already
-    /// shown that character.
+    pub id: u32,
+    /// Index in the clean tokens of the one to predict next. `None` at the end, and where a swap has already shown
+    /// that token.
     pub predicts: Option<usize>,
-    /// True if no later character sees it.
+    /// True if no later token sees it.
     pub is_forgotten: bool,
-    /// True if it is noise or follows a dropped character.
+    /// True if it is noise or follows a dropped token.
     pub is_noise: bool,
 }
 
 impl Reading {
-    /// The character, or `·` for a forgotten one; line breaks stay.
-    pub fn shown(&self) -> char {
-        if self.is_forgotten && self.character != '\n' { '·' } else { self.character }
+    /// The token, or `·` for a forgotten one; line breaks stay.
+    pub fn shown<'a>(&self, tokenizer: &'a Tokenizer) -> &'a str {
+        match tokenizer.token(self.id).unwrap_or_default() {
+            token if self.is_forgotten && token != "\n" => "·",
+            token => token,
+        }
     }
 }
 
@@ -34,25 +37,23 @@ pub fn noise_rng(seed: u64, stream: u64) -> ChaCha8Rng {
     stream_rng(seed ^ 0x4E01_5E00, stream)
 }
 
-/// Reads `text` through noise. The first character stays, and noise writes only characters of `tokenizer`. Each
-/// character suffers at most one kind of noise: the first in the order of [`NoiseConfig`] that strikes it and can
-/// be written.
+/// Reads the tokens `clean` through noise. The first stays, and noise writes only tokens of `tokenizer`. Each token
+/// suffers at most one kind of noise: the first in the order of [`NoiseConfig`] that strikes it and can be written.
 pub fn read(
     noise: &NoiseConfig,
-    text: &str,
+    clean: &[u32],
     tokenizer: &Tokenizer,
     rng: &mut ChaCha8Rng,
 ) -> Vec<Reading> {
-    let clean: Vec<char> = text.chars().collect();
     let next = |place: usize| Some(place + 1).filter(|next| *next < clean.len());
     let mut out: Vec<Reading> = Vec::with_capacity(clean.len() + 8);
     let mut place = 0;
     let mut follows_gap = false;
     while place < clean.len() {
-        let change = if place == 0 { None } else { strike(noise, &clean, place, tokenizer, rng) };
-        let mut push = |character, predicts, is_noise| {
+        let change = if place == 0 { None } else { strike(noise, clean, place, tokenizer, rng) };
+        let mut push = |id, predicts, is_noise| {
             let is_noise = is_noise || std::mem::take(&mut follows_gap);
-            out.push(Reading { character, predicts, is_forgotten: false, is_noise });
+            out.push(Reading { id, predicts, is_forgotten: false, is_noise });
         };
         match change {
             None => push(clean[place], next(place), false),
@@ -62,7 +63,7 @@ pub fn read(
                 place += 1;
             }
             Some(Change::Drop) => follows_gap = true,
-            Some(Change::Replace(character)) => push(character, next(place), true),
+            Some(Change::Replace(id)) => push(id, next(place), true),
             Some(Change::Before(extra)) => {
                 push(extra, Some(place), true);
                 push(clean[place], next(place), false);
@@ -79,30 +80,34 @@ pub fn read(
 }
 
 enum Change {
-    /// Swap with the next character.
+    /// Swap with the next token.
     Swap,
     Drop,
-    Replace(char),
-    /// Insert an extra character before this one, or after it.
-    Before(char),
-    After(char),
+    Replace(u32),
+    /// Insert an extra token before this one, or after it.
+    Before(u32),
+    After(u32),
 }
 
-/// Noise on the character at `place`; `None` if none strikes it.
+/// Noise on the token at `place`; `None` if none strikes it. Keys and lookalikes are those of single characters.
 fn strike(
     noise: &NoiseConfig,
-    clean: &[char],
+    clean: &[u32],
     place: usize,
     tokenizer: &Tokenizer,
     rng: &mut ChaCha8Rng,
 ) -> Option<Change> {
-    let character = clean[place];
+    let id = clean[place];
+    let text = tokenizer.token(id).unwrap_or_default();
+    let mut characters = text.chars();
+    let character = characters.next().filter(|_| characters.next().is_none());
     let strikes = |share: f64, rng: &mut ChaCha8Rng| share > 0.0 && rng.random_bool(share);
     let any = |of: &mut dyn Iterator<Item = char>, rng: &mut ChaCha8Rng| {
-        let of: Vec<char> = of.filter(|other| tokenizer.knows(*other)).collect();
+        let known = |character: char| tokenizer.id(character.encode_utf8(&mut [0; 4]));
+        let of: Vec<u32> = of.filter_map(known).collect();
         (!of.is_empty()).then(|| of[rng.random_range(0..of.len() as u32) as usize])
     };
-    let swaps = clean.get(place + 1).is_some_and(|next| *next != character);
+    let swaps = clean.get(place + 1).is_some_and(|next| *next != id);
     if strikes(noise.swap, rng) && swaps {
         return Some(Change::Swap);
     }
@@ -110,25 +115,25 @@ fn strike(
         return Some(Change::Drop);
     }
     if strikes(noise.insert, rng) {
-        return any(&mut tokenizer.characters(), rng).map(Change::After);
+        return Some(Change::After(rng.random_range(0..tokenizer.text_size() as u32)));
     }
     if strikes(noise.double, rng) {
-        return Some(Change::After(character));
+        return Some(Change::After(id));
     }
     if strikes(noise.neighbour, rng)
-        && let Some(neighbour) = any(&mut neighbours(character), rng)
+        && let Some(neighbour) = any(&mut character.into_iter().flat_map(neighbours), rng)
     {
         return Some(Change::Replace(neighbour));
     }
     if strikes(noise.homoglyph, rng)
-        && let Some(lookalike) = any(&mut lookalikes(character), rng)
+        && let Some(lookalike) = any(&mut character.into_iter().flat_map(lookalikes), rng)
     {
         return Some(Change::Replace(lookalike));
     }
     if strikes(noise.space, rng) {
-        return match character.is_whitespace() {
+        return match text.chars().all(char::is_whitespace) {
             true if rng.random_bool(0.5) => Some(Change::Drop),
-            true => Some(Change::After(character)),
+            true => Some(Change::After(id)),
             false => any(&mut std::iter::once(' '), rng).map(Change::Before),
         };
     }
@@ -173,7 +178,7 @@ fn lookalikes(character: char) -> impl Iterator<Item = char> {
     groups.flat_map(|group| group.chars()).filter(move |other| *other != character)
 }
 
-/// Forgetful causal masking (Liu et al. 2022, <https://arxiv.org/abs/2210.13432>): hides each character but the
+/// Forgetful causal masking (Liu et al. 2022, <https://arxiv.org/abs/2210.13432>): hides each token but the
 /// first from later ones. Each record draws its own probability, uniformly from 0 to `most`.
 fn forget(max_share: f64, out: &mut [Reading], rng: &mut ChaCha8Rng) {
     if max_share <= 0.0 {

@@ -2,10 +2,10 @@
 
 use burn::tensor::ExecutionError;
 
-use crate::generate::Writer;
+use crate::generate::{Writer, encode_prompt};
 use crate::report::{EvalOptions, ProbeReport, ProbeSample};
 use crate::task::Task;
-use crate::tokenizer::UnknownCharacter;
+use crate::tokenizer::TokenizeError;
 use crate::learn::Trainer;
 
 /// Most characters of a sample.
@@ -28,8 +28,8 @@ impl Probing {
         trainer: &Trainer,
         prompt: String,
         options: EvalOptions,
-    ) -> Result<Self, UnknownCharacter> {
-        trainer.tokenizer.encode(&prompt)?;
+    ) -> Result<Self, TokenizeError> {
+        encode_prompt(&trainer.tokenizer, &prompt)?;
         let report = ProbeReport { step: trainer.step, prompt, ..ProbeReport::default() };
         let writer = Writer::new(trainer.model(), &trainer.tokenizer, options);
         let task = trainer.task.clone();

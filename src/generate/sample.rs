@@ -10,7 +10,7 @@ use crate::base::random::stream_rng;
 use crate::model::Model;
 use crate::protocol::{CharacterReport, Cost, SampleOptions};
 use crate::task::{Oracle, Task};
-use crate::tokenizer::{Tokenizer, UnknownCharacter};
+use crate::tokenizer::{TextStream, TokenizeError, Tokenizer};
 
 /// End mark of a sample.
 const END: &str = "{E}";
@@ -28,6 +28,7 @@ pub struct Sampler {
     ids: Vec<u32>,
     prompt_len: usize,
     text: String,
+    stream: TextStream,
     /// Oracle that has read the text so far.
     oracle: Oracle,
 }
@@ -40,16 +41,19 @@ impl Sampler {
         tokenizer: &Tokenizer,
         task: &Task,
         options: SampleOptions,
-    ) -> Result<Self, UnknownCharacter> {
+    ) -> Result<Self, TokenizeError> {
         let ids = encode_prompt(tokenizer, &options.prompt)?;
         let mut oracle = Oracle::new();
-        oracle.read_all(task, &options.prompt);
+        for id in tokenizer.tokenize(&options.prompt)? {
+            oracle.read(task, tokenizer.token(id).unwrap_or_default());
+        }
         Ok(Self {
             decoder: Decoder::new(model),
             tokenizer: tokenizer.clone(),
             context: model.config.context,
             rng: stream_rng(options.seed, 0),
             text: options.prompt.clone(),
+            stream: TextStream::after(&ids),
             oracle,
             prompt_len: ids.len(),
             options,
@@ -68,8 +72,9 @@ impl Sampler {
     /// If the device failed.
     pub async fn next(&mut self, task: &Task) -> Result<Option<CharacterReport>, ExecutionError> {
         let drawn = self.ids.len() - self.prompt_len;
+        let limit = self.options.max_chars.min(MAX_SAMPLE_CHARS);
         let ended = drawn > 0 && self.text.ends_with(END);
-        if ended || drawn >= self.options.max_chars.min(MAX_SAMPLE_CHARS) {
+        if ended || drawn >= limit {
             return Ok(None);
         }
         let logits = self.logits().await?;
@@ -78,12 +83,15 @@ impl Sampler {
         let id = sample(may_follow, temperature, top_k, &mut self.rng);
         self.ids.push(id as u32);
         let sampled = self.tokenizer.token(id as u32).unwrap_or("�").to_owned();
-        let floor = sampled.chars().next();
-        let floor = floor.and_then(|character| self.oracle.read(task, &self.text, character));
-        let floor = floor.map(|floor| floor as f32);
-        self.text.push_str(&sampled);
+        let floor = self.oracle.read(task, &sampled).map(|floor| floor as f32);
+        let mut text = self.stream.push(&self.tokenizer, id as u32);
+        if drawn + 1 == limit {
+            text += &self.stream.finish(&self.tokenizer);
+        }
+        self.text.push_str(&text);
         Ok(Some(CharacterReport {
             picked: sampled,
+            text,
             alternatives: alternatives(&logits, &probabilities(&logits, 1.0, 0), &self.tokenizer),
             cost: Cost { loss: surprisal(&logits, id), floor },
         }))

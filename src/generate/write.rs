@@ -9,7 +9,7 @@ use super::prompt::encode_prompt;
 use crate::base::random::stream_rng;
 use crate::model::Model;
 use crate::report::EvalOptions;
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{TextStream, Tokenizer};
 
 /// A continuation, with the probability of each character at temperature 1.
 #[derive(Default)]
@@ -40,16 +40,22 @@ impl Writer {
         }
     }
 
-    /// Continues `prompt` up to and including `stop`, by at most `most` characters and no more than the context
-    /// has room for.
+    /// Continues `prompt` up to and including `stop`, by at most `limit` tokens and no more than the context has room
+    /// for.
+    ///
+    /// # Errors
+    /// If the device failed.
+    ///
+    /// # Panics
+    /// If the tokenizer cannot read `prompt`.
     pub async fn write(
         &mut self,
         prompt: &str,
         stop: &str,
         limit: usize,
     ) -> Result<Written, ExecutionError> {
-        let ids = encode_prompt(&self.tokenizer, prompt);
-        let mut ids = ids.unwrap_or_else(|_| self.tokenizer.after_memory(&[0]));
+        let mut ids = encode_prompt(&self.tokenizer, prompt).expect("a prompt that was checked");
+        let mut stream = TextStream::after(&ids);
         self.decoder.restart();
         let mut written = Written::default();
         let room = self.context.saturating_sub(ids.len());
@@ -59,9 +65,10 @@ impl Writer {
             let id = sample(may_follow, self.temperature, 0, &mut self.rng);
             written.confidences.push(f64::from(-surprisal(&logits, id)).exp());
             written.entropies.push(entropy(&logits));
-            written.text.extend(self.tokenizer.token(id as u32));
+            written.text.push_str(&stream.push(&self.tokenizer, id as u32));
             ids = vec![id as u32];
         }
+        written.text.push_str(&stream.finish(&self.tokenizer));
         Ok(written)
     }
 }

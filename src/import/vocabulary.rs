@@ -28,15 +28,22 @@ pub struct Named {
     pub order: Option<Vec<usize>>,
 }
 
+/// Names of `rows` tokens of which nothing is known: `<id>`.
+pub fn unnamed(rows: usize) -> Vec<String> {
+    (0..rows).map(|id| format!("<{id}>")).collect()
+}
+
 /// The text of each token as it is found, `<id>` before.
+#[cfg(feature = "cli")]
 pub struct Names<'a> {
     file: &'a str,
     pub tokens: Vec<String>,
 }
 
+#[cfg(feature = "cli")]
 impl<'a> Names<'a> {
     pub fn new(file: &'a str, rows: usize) -> Self {
-        Self { file, tokens: (0..rows).map(|id| format!("<{id}>")).collect() }
+        Self { file, tokens: unnamed(rows) }
     }
 
     pub fn put(&mut self, id: Option<u64>, text: String) -> Result<(), ImportError> {

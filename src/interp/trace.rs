@@ -8,7 +8,7 @@ use crate::host::HostModel;
 use crate::learn::Trainer;
 use crate::protocol::{Cost, Expected, SampleOptions, Trace};
 use crate::task::surprisals;
-use crate::tokenizer::UnknownCharacter;
+use crate::tokenizer::TokenizeError;
 
 /// Most pattern values in a trace: 32 MiB of them. Longer prompts are cut.
 const MAX_PATTERN_VALUES: usize = 8 << 20;
@@ -16,10 +16,8 @@ const MAX_PATTERN_VALUES: usize = 8 << 20;
 /// The reason that a prompt was not traced.
 #[derive(Debug, thiserror::Error)]
 pub enum TraceError {
-    #[error("it is empty; type at least one character")]
-    Empty,
     #[error(transparent)]
-    Unknown(#[from] UnknownCharacter),
+    Unknown(#[from] TokenizeError),
     #[error("the device failed: {0}")]
     Device(#[from] ExecutionError),
 }
@@ -52,11 +50,7 @@ pub async fn trace(
     earlier: Option<(usize, Vec<f32>)>,
 ) -> Result<(Trace, Logits), TraceError> {
     let tokenizer = &trainer.tokenizer;
-    let ids = tokenizer.tokenize(prompt)?;
-    if ids.is_empty() {
-        return Err(TraceError::Empty);
-    }
-    let mut ids = tokenizer.after_memory(&ids);
+    let mut ids = tokenizer.encode(prompt)?;
     let prompt_len = ids.len();
     ids.truncate(longest_prompt(trainer));
     let model = trainer.model();
@@ -68,10 +62,8 @@ pub async fn trace(
     };
     let cache = host.record(&ids, &[]);
     let memory = tokenizer.memory_tokens().min(ids.len());
-    let floors = match tokenizer.is_alphabet() {
-        true => surprisals(&trainer.task, &tokenizer.decode(&ids[memory..])),
-        false => vec![None; ids.len()],
-    };
+    let symbols = ids[memory..].iter().filter_map(|id| tokenizer.token(*id));
+    let floors = surprisals(&trainer.task, symbols);
     let floors = [vec![None; memory], floors].concat();
     let trace = Trace {
         step,

@@ -57,6 +57,12 @@ impl Learner {
         self.optimizer.as_ref().expect("there is something to train on").rates(config, step, lr)
     }
 
+    /// Sums that are finite only if every parameter and every moment is: `[1]` each.
+    pub fn sums(&self) -> Vec<Tensor<1>> {
+        let moments = self.optimizer.as_ref().map(AdamW::sum);
+        std::iter::once(self.model.parameters.clone().sum()).chain(moments).collect()
+    }
+
     /// Updates the parameters by a gradient: `[layout.len()]`.
     ///
     /// # Panics

@@ -49,6 +49,11 @@ impl AdamW {
         Self { decay_mask, trained: Some(trained), ..self }
     }
 
+    /// A sum that is finite only if the second moments are, and with them the first: `[1]`.
+    pub(super) fn sum(&self) -> Tensor<1> {
+        self.second.clone().sum()
+    }
+
     /// The numbers of the update of `step`, which counts from 0 and has the learning rate `lr`.
     /// To be had before anything of the step is given to a GPU: what is sent to one later waits.
     pub fn rates(&self, config: &TrainConfig, step: usize, lr: f64) -> Rates {

@@ -7,7 +7,7 @@ use super::{Likelihood, Trainer};
 use crate::config::MemoryConfig;
 use crate::data::{Batch, Row};
 use crate::kernel::dropout::Dropout;
-use crate::tokenizer::UnknownCharacter;
+use crate::tokenizer::TokenizeError;
 
 /// A text that is taught is read at most so often, until it costs this much, in nats per character; values
 /// move this far, in root mean square.
@@ -19,7 +19,7 @@ const TEACHING_RATE: f64 = 0.05;
 #[derive(Debug, thiserror::Error)]
 pub enum TeachError {
     #[error(transparent)]
-    Unknown(#[from] UnknownCharacter),
+    Unknown(#[from] TokenizeError),
     #[error("the text has {got} characters, and {min} to {max} can be taught")]
     Length { got: usize, min: usize, max: usize },
     #[error("the device failed: {0}")]

@@ -78,6 +78,10 @@ pub enum Event {
         step: usize,
     },
     /// Message for the user, without further effect.
+    /// The loss, a weight or a moment is no longer a finite number; the run goes back to its last good state.
+    Diverged {
+        reason: String,
+    },
     Notice {
         text: String,
     },
@@ -105,6 +109,8 @@ pub struct Built {
     pub step: usize,
     pub parameters: usize,
     pub vocab_size: usize,
+    /// True if text becomes other tokens here than it may at the terminal.
+    pub is_approximate: bool,
     /// Estimated bytes of memory in training.
     pub training_bytes: u64,
     /// Losses so far, oldest first.

@@ -24,7 +24,10 @@ impl Default for SampleOptions {
 /// One character of a sample, with its alternatives.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CharacterReport {
+    /// The token.
     pub picked: String,
+    /// Text that it completes; empty within a character that several tokens spell.
+    pub text: String,
     /// Likeliest first, at most [`ALTERNATIVES`], with probabilities at temperature 1.
     pub alternatives: Vec<Alternative>,
     pub cost: Cost,

@@ -35,14 +35,14 @@ pub struct SegmentAttention {
 }
 
 impl SegmentAttention {
-    /// Index in `segments` of each of the first `most` characters of `record`. Adds new segments.
+    /// Index in `segments` of each of the first `limit` symbols of `record`. Adds new segments.
     pub fn place(&mut self, record: &Record, limit: usize) -> Vec<usize> {
         let mut line = 0;
-        let characters = record.text.chars().zip(&record.fields).take(limit);
-        characters
-            .map(|(character, field)| {
+        let symbols = record.symbols().zip(&record.fields).take(limit);
+        symbols
+            .map(|(symbol, field)| {
                 let place = self.place_of(Segment { line, field: Some(*field) });
-                line += usize::from(character == '\n');
+                line += usize::from(symbol == "\n");
                 place
             })
             .collect()

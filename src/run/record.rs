@@ -2,13 +2,15 @@
 
 use super::Field;
 
-/// One example of a task, `{B}…{E}`.
+/// One example of a task, `{B}…{E}`: a sequence of symbols, each of which is a token of the task's tokenizer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     pub text: String,
-    /// One field per character of `text`.
+    /// End of each symbol in `text`, in bytes.
+    ends: Vec<u32>,
+    /// One field per symbol.
     pub fields: Vec<Field>,
-    /// Number of given characters at the beginning. A model learns to predict the rest. The first is always given,
+    /// Number of given symbols at the beginning. A model learns to predict the rest. The first is always given,
     /// because nothing precedes it.
     pub given: usize,
     /// Category of the question; for `facts` only.
@@ -18,22 +20,43 @@ pub struct Record {
 impl Record {
     /// An empty record, to be grown with [`Record::push`].
     pub fn new() -> Self {
-        Self { text: String::new(), fields: Vec::new(), given: 1, category: None }
+        Self { text: String::new(), ends: Vec::new(), fields: Vec::new(), given: 1, category: None }
     }
 
-    /// Appends `text` as characters of `field`.
+    /// Appends each character of `text` as a symbol of `field`.
     pub fn push(&mut self, field: Field, text: &str) {
+        for character in text.chars() {
+            self.push_symbol(field, character.encode_utf8(&mut [0; 4]));
+        }
+    }
+
+    /// Appends `text` as one symbol of `field`.
+    pub fn push_symbol(&mut self, field: Field, text: &str) {
         self.text.push_str(text);
-        self.fields.extend(text.chars().map(|_| field));
+        self.ends.push(self.text.len() as u32);
+        self.fields.push(field);
     }
 
-    /// The characters of `field`, joined.
+    /// The symbols, in order.
+    pub fn symbols(&self) -> impl Iterator<Item = &str> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| &self.text[start as usize..*end as usize])
+    }
+
+    /// Keeps the first `count` symbols.
+    pub fn truncate(&mut self, count: usize) {
+        self.ends.truncate(count);
+        self.fields.truncate(count);
+        self.text.truncate(self.ends.last().copied().unwrap_or(0) as usize);
+    }
+
+    /// The symbols of `field`, joined.
     pub fn part(&self, field: Field) -> String {
-        let characters = self.text.chars().zip(&self.fields);
-        characters.filter(|(_, of)| **of == field).map(|(character, _)| character).collect()
+        let symbols = self.symbols().zip(&self.fields);
+        symbols.filter(|(_, of)| **of == field).map(|(symbol, _)| symbol).collect()
     }
 
-    /// Length in characters, equal to its length in tokens.
+    /// Length in symbols, equal to its length in tokens.
     pub fn len(&self) -> usize {
         self.fields.len()
     }

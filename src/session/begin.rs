@@ -35,6 +35,7 @@ impl<E: Fn(Event)> Session<E> {
                 self.take(trainer, device, false);
                 // Weights that were just drawn can be read.
                 let _ = self.keep_step().await;
+                self.remember().await;
             }
             Err(error) => self.refuse(format!("This cannot be run: {error}.")),
         }
@@ -126,6 +127,7 @@ impl<E: Fn(Event)> Session<E> {
             is_remade,
             parameters: trainer.model().layout.len(),
             vocab_size: trainer.tokenizer.vocab_size(),
+            is_approximate: trainer.tokenizer.is_approximate(),
             training_bytes: trainer
                 .config
                 .model

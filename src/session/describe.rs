@@ -2,13 +2,13 @@
 
 use crate::base::random::stream_rng;
 use crate::config::{ConfigError, NoiseConfig, RunConfig};
-use crate::data::noise;
 use crate::data::noise::Reading;
+use crate::data::{Row, noise};
 use crate::protocol::TaskFacts;
 use crate::task::{Split, Task};
 use crate::tokenizer::Tokenizer;
 
-/// Characters shown of a training record.
+/// Symbols shown of a training record.
 const SHOWN: usize = 160;
 
 pub fn describe(config: &RunConfig) -> Result<TaskFacts, ConfigError> {
@@ -21,9 +21,10 @@ pub fn describe(config: &RunConfig) -> Result<TaskFacts, ConfigError> {
 
 fn read(config: &RunConfig, task: &Task, tokenizer: &Tokenizer) -> Vec<(bool, String)> {
     let record = task.draw(Split::Train, SHOWN, &mut stream_rng(0, 0));
-    let text: String = record.text.chars().take(SHOWN).collect();
+    let row = Row::new(&record, tokenizer, SHOWN);
     let mut rng = noise::noise_rng(config.seed, 0);
-    let readings = noise::read(&config.noise, &text, tokenizer, &mut rng);
+    let readings = noise::read(&config.noise, &row.ids, tokenizer, &mut rng);
+    let shown = |part: &[Reading]| part.iter().map(|reading| reading.shown(tokenizer)).collect();
     let stretches = readings.chunk_by(|a, b| a.is_noise == b.is_noise);
-    stretches.map(|part| (part[0].is_noise, part.iter().map(Reading::shown).collect())).collect()
+    stretches.map(|part| (part[0].is_noise, shown(part))).collect()
 }

@@ -74,7 +74,7 @@ impl<E: Fn(Event)> Session<E> {
 
     pub(super) fn report_memory(&mut self) {
         let Some(trainer) = &self.trainer else { return };
-        self.aside.keep_like(&trainer.model().bank);
+        self.aside.keep_like(&trainer.model().bank, &trainer.tokenizer);
         let slots = trainer
             .model()
             .bank

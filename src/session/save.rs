@@ -25,6 +25,18 @@ impl<E: Fn(Event)> Session<E> {
         }
     }
 
+    /// Reads the run as it is now, to go back to.
+    pub(super) async fn remember(&mut self) {
+        let Some(trainer) = &self.trainer else { return };
+        let start = Instant::now();
+        // A device that fails shows it at the next step too.
+        let Ok(checkpoint) = trainer.checkpoint().await else { return };
+        if let Ok(bytes) = checkpoint.to_bytes() {
+            self.saved.bytes = Some(bytes);
+        }
+        self.saved.remembered = (Instant::now(), start.elapsed());
+    }
+
     /// Keeps the run in the store and in memory, unless nothing has happened since it was kept
     /// or it holds values that are no numbers.
     pub(super) async fn save(&mut self) {

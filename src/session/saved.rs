@@ -7,11 +7,14 @@ const SAVE_EVERY: Duration = Duration::from_secs(10);
 /// Share of the time that saving may take while training: 1 / 20.
 const SAVE_SHARE: u32 = 20;
 
-/// The last saved state of the run: the one to go back to if the device is lost.
+/// The last saved state of the run: the one to go back to if the device is lost or training diverges.
 pub(super) struct Saved {
     pub(super) at: Instant,
     pub(super) took: Duration,
+    /// The last good state, in memory.
     pub(super) bytes: Option<Vec<u8>>,
+    /// When that state was read, and how long this took.
+    pub(super) remembered: (Instant, Duration),
     /// `None` if something else than a step has happened since.
     pub(super) step: Option<usize>,
 }
@@ -19,12 +22,20 @@ pub(super) struct Saved {
 impl Saved {
     /// A run whose `step` needs no saving.
     pub(super) fn at(step: usize) -> Self {
-        Self { at: Instant::now(), took: Duration::ZERO, bytes: None, step: Some(step) }
+        let now = Instant::now();
+        let took = Duration::ZERO;
+        Self { at: now, took, bytes: None, remembered: (now, took), step: Some(step) }
     }
 
     /// Notes that the run is no longer as it was saved.
     pub(super) fn forget(&mut self) {
         self.step = None;
+    }
+
+    /// True if the last good state may be read again: that takes its share of the time at most.
+    pub(super) fn may_remember(&self) -> bool {
+        let (at, took) = self.remembered;
+        at.elapsed() > took * SAVE_SHARE
     }
 
     /// True if the run is to be saved again while it trains.

@@ -27,6 +27,7 @@ impl<E: Fn(Event)> Session<E> {
             "" => &trainer.task.example_prompt(trainer.config.seed),
             prompt => prompt,
         };
+        // A prompt that the model cannot read leaves the report without a comparison.
         let ids = trainer.tokenizer.encode(prompt).unwrap_or_default();
         let report = surgery::report(&before, &after, &ids);
         if let Some(is_kept) = self.change_model(before, after, false).await {

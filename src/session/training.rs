@@ -2,7 +2,9 @@
 
 use super::pace::Pace;
 use super::state::Session;
+use crate::checkpoint::Checkpoint;
 use crate::protocol::{Event, RunState, StepReport};
+use crate::run::LossPoint;
 
 impl<E: Fn(Event)> Session<E> {
     pub(super) fn start(&mut self) {
@@ -54,8 +56,14 @@ impl<E: Fn(Event)> Session<E> {
                 self.pace.count(outcome.tokens);
                 let Pace { steps_per_s, tokens_per_s, .. } = self.pace;
                 (self.emit)(Event::Step(StepReport { loss, steps_per_s, tokens_per_s }));
+                if !outcome.is_finite {
+                    return self.go_back(loss).await;
+                }
                 if let Err(error) = self.keep_step().await {
                     return self.recover(error).await;
+                }
+                if outcome.fields.is_some() && self.saved.may_remember() {
+                    self.remember().await;
                 }
                 if let Err(error) = self.adjust_heads().await {
                     return self.recover(error).await;
@@ -63,15 +71,7 @@ impl<E: Fn(Event)> Session<E> {
                 if let Some(fields) = outcome.fields {
                     (self.emit)(Event::Fields { step: loss.step, fields });
                 }
-                if !loss.train_loss.is_finite() {
-                    self.running = false;
-                    (self.emit)(Event::State(RunState::Paused));
-                    self.notice(format!(
-                        "The loss is no longer a number after step {}: training has diverged. \
-                         Start again with a lower Learning rate.",
-                        loss.step
-                    ));
-                } else if finished {
+                if finished {
                     self.running = false;
                     (self.emit)(Event::State(RunState::Finished));
                     self.report_memory();
@@ -80,6 +80,37 @@ impl<E: Fn(Event)> Session<E> {
                 }
             }
             Err(error) => self.recover(error).await,
+        }
+    }
+
+    /// Puts the last good state in the place of a run that is no longer finite after the step of `loss`.
+    async fn go_back(&mut self, loss: LossPoint) {
+        self.running = false;
+        let what = match loss.train_loss.is_finite() {
+            true => "a weight or a moment of the optimizer",
+            false => "the loss",
+        };
+        let good = self.saved.bytes.take().map(|bytes| (Checkpoint::from_bytes(&bytes), bytes));
+        let kept = match &good {
+            Some((Ok(checkpoint), bytes)) => match self.store.save(checkpoint, bytes).await {
+                Ok(_) => format!("The run is back at step {}, the last good one.", checkpoint.step),
+                Err(error) => format!("The last good step was not saved: {error}."),
+            },
+            Some((Err(error), _)) => format!("The last good step cannot be read: {error}."),
+            None => "No good step was kept.".into(),
+        };
+        (self.emit)(Event::Diverged {
+            reason: format!(
+                "Training diverged: after step {}, {what} is no longer a finite number. {kept} \
+                 Lower Learning rate (--lr at the terminal).",
+                loss.step
+            ),
+        });
+        (self.emit)(Event::State(RunState::Paused));
+        let Some((Ok(checkpoint), _)) = good else { return };
+        let Some(device) = self.device.clone() else { return };
+        if let Err(error) = self.adopt(checkpoint, device, true).await {
+            self.notice(format!("The last good step was not loaded: {error}."));
         }
     }
 }

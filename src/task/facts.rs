@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use rand_chacha::ChaCha8Rng;
 
 use super::prefixes::Prefixes;
-use super::source::{RecordSource, has_answer};
+use super::source::{RecordSource, has_answer, spelled};
 use super::split::{Split, below, hold_out};
 use crate::config::FactsConfig;
 use crate::run::{Field, Floor, Record};
@@ -103,8 +103,8 @@ impl RecordSource for Facts {
         Some(Floor::of_records(&self.train, &self.prefixes))
     }
 
-    fn next(&self, prefix: &str) -> Vec<(char, f64)> {
-        self.prefixes.shares(prefix)
+    fn probability(&self, prefix: &str, symbol: &str) -> f64 {
+        spelled(prefix, symbol, |prefix| self.prefixes.shares(prefix))
     }
 
     fn tokenizer(&self) -> Tokenizer {

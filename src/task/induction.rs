@@ -5,7 +5,7 @@
 use rand_chacha::ChaCha8Rng;
 
 use super::floor::Sums;
-use super::source::RecordSource;
+use super::source::{RecordSource, spelled};
 use super::split::{Split, below, stable_hash};
 use crate::config::InductionConfig;
 use crate::run::{Field, Floor, Record};
@@ -59,6 +59,30 @@ impl Induction {
             _ => 0.0,
         }
     }
+
+    /// Characters that may follow `prefix`, each with its probability; none after what begins no record.
+    fn next(&self, prefix: &str) -> Vec<(char, f64)> {
+        let is_known = |text: &str| text.chars().all(|c| self.characters.contains(&c));
+        match prefix.split_once(SEPARATOR) {
+            None => {
+                let length = prefix.chars().count();
+                if !is_known(prefix) || length > self.max_len {
+                    return Vec::new();
+                }
+                let ends = self.ends(length);
+                let each = (1.0 - ends) / self.characters.len() as f64;
+                let more = self.characters.iter().map(|c| (*c, each));
+                more.chain([(SEPARATOR, ends)]).filter(|(_, p)| *p > 0.0).collect()
+            }
+            Some((block, again)) => {
+                let is_block = is_known(block) && self.ends(block.chars().count()) > 0.0;
+                match block.strip_prefix(again) {
+                    Some(rest) if is_block => vec![(rest.chars().next().unwrap_or(END), 1.0)],
+                    _ => Vec::new(),
+                }
+            }
+        }
+    }
 }
 
 impl RecordSource for Induction {
@@ -101,27 +125,8 @@ impl RecordSource for Induction {
         Some(sums.floor())
     }
 
-    fn next(&self, prefix: &str) -> Vec<(char, f64)> {
-        let is_known = |text: &str| text.chars().all(|c| self.characters.contains(&c));
-        match prefix.split_once(SEPARATOR) {
-            None => {
-                let length = prefix.chars().count();
-                if !is_known(prefix) || length > self.max_len {
-                    return Vec::new();
-                }
-                let ends = self.ends(length);
-                let each = (1.0 - ends) / self.characters.len() as f64;
-                let more = self.characters.iter().map(|c| (*c, each));
-                more.chain([(SEPARATOR, ends)]).filter(|(_, p)| *p > 0.0).collect()
-            }
-            Some((block, again)) => {
-                let is_block = is_known(block) && self.ends(block.chars().count()) > 0.0;
-                match block.strip_prefix(again) {
-                    Some(rest) if is_block => vec![(rest.chars().next().unwrap_or(END), 1.0)],
-                    _ => Vec::new(),
-                }
-            }
-        }
+    fn probability(&self, prefix: &str, symbol: &str) -> f64 {
+        spelled(prefix, symbol, |prefix| self.next(prefix))
     }
 
     fn tokenizer(&self) -> Tokenizer {

@@ -10,19 +10,19 @@ use crate::config::ModularConfig;
 use crate::run::{Field, Floor, Record};
 use crate::tokenizer::Tokenizer;
 
-/// A number is one character, the first that many: digits, letters, and then letters of Greek and
-/// Cyrillic.
-const RANGES: [(char, char); 6] =
+/// Characters that stood for the numbers from 0 on, before each number had a token of its own. Their order is still
+/// that of the tokens, so older models keep their ids.
+const CHARACTERS: [(char, char); 6] =
     [('0', '9'), ('A', 'Z'), ('a', 'z'), ('α', 'ω'), ('А', 'Я'), ('а', 'я')];
-const PLUS: char = '+';
-const EQUALS: char = '=';
-/// `a+b=c`
+const PLUS: &str = "+";
+const EQUALS: &str = "=";
+/// Symbols of `a+b=c`.
 const RECORD_LEN: usize = 5;
 
-/// `a+b=c`, of which `c` alone is predicted.
+/// `a+b=c`, of which `c` alone is predicted. Each number is one token.
 #[derive(Clone, Debug)]
 pub struct Modular {
-    numbers: Vec<char>,
+    modulus: usize,
     /// All pairs `a · modulus + b`, those trained on first.
     pairs: Vec<u32>,
     trained: usize,
@@ -31,37 +31,51 @@ pub struct Modular {
 impl Modular {
     /// Options outside their range are taken as the nearest that is in it.
     pub fn new(config: &ModularConfig) -> Self {
-        let all = RANGES.iter().flat_map(|(first, last)| *first..=*last);
-        let numbers: Vec<char> = all.take(config.modulus.max(2)).collect();
-        let mut pairs: Vec<u32> = (0..(numbers.len() * numbers.len()) as u32).collect();
+        let modulus = config.modulus.clamp(2, characters().count());
+        let mut pairs: Vec<u32> = (0..(modulus * modulus) as u32).collect();
         shuffle(&mut pairs);
         let trained = (config.fraction * pairs.len() as f64).round() as usize;
         // One at least of each.
         let trained = trained.clamp(1, pairs.len() - 1);
-        Self { numbers, pairs, trained }
+        Self { modulus, pairs, trained }
     }
 
     fn record(&self, pair: usize) -> Record {
-        let (a, b) = (pair / self.numbers.len(), pair % self.numbers.len());
-        let sum = (a + b) % self.numbers.len();
+        let (a, b) = (pair / self.modulus, pair % self.modulus);
         let mut record = Record::new();
-        for (field, character) in [
-            (Field::Question, self.numbers[a]),
-            (Field::Separator, PLUS),
-            (Field::Question, self.numbers[b]),
-            (Field::Separator, EQUALS),
-            (Field::Answer, self.numbers[sum]),
-        ] {
-            record.push(field, character.encode_utf8(&mut [0; 4]));
-        }
+        record.push_symbol(Field::Question, &a.to_string());
+        record.push_symbol(Field::Separator, PLUS);
+        record.push_symbol(Field::Question, &b.to_string());
+        record.push_symbol(Field::Separator, EQUALS);
+        record.push_symbol(Field::Answer, &((a + b) % self.modulus).to_string());
         record.given = RECORD_LEN - 1;
         record
     }
 
-    /// The characters of its records: the numbers from 0 on, then the signs.
-    pub fn alphabet(&self) -> String {
-        self.numbers.iter().chain(&[PLUS, EQUALS]).collect()
+    /// The number that `text` is, as a record writes it.
+    fn number(&self, text: &str) -> Option<usize> {
+        let number: usize = text.parse().ok().filter(|number| *number < self.modulus)?;
+        (number.to_string() == text).then_some(number)
     }
+
+    /// True if `alphabet` is the one that these sums had when a character stood for each number.
+    pub fn had_alphabet(&self, alphabet: impl Iterator<Item = char>) -> bool {
+        alphabet.eq(self.tokens().into_iter().map(|(character, _)| character))
+    }
+
+    /// Characters of old with the tokens in their place, in the order of their ids.
+    fn tokens(&self) -> Vec<(char, String)> {
+        let numbers = characters().take(self.modulus).enumerate();
+        let numbers = numbers.map(|(number, character)| (character, number.to_string()));
+        let signs = [('+', PLUS.to_owned()), ('=', EQUALS.to_owned())];
+        let mut tokens: Vec<_> = numbers.chain(signs).collect();
+        tokens.sort_unstable();
+        tokens
+    }
+}
+
+fn characters() -> impl Iterator<Item = char> {
+    CHARACTERS.into_iter().flat_map(|(first, last)| first..=last)
 }
 
 impl RecordSource for Modular {
@@ -103,27 +117,28 @@ impl RecordSource for Modular {
         Some(sums.floor())
     }
 
-    fn next(&self, prefix: &str) -> Vec<(char, f64)> {
-        let characters: Vec<char> = prefix.chars().collect();
-        let value = |character: char| self.numbers.iter().position(|other| *other == character);
-        let any = || {
-            let each = 1.0 / self.numbers.len() as f64;
-            self.numbers.iter().map(|number| (*number, each)).collect()
+    fn probability(&self, prefix: &str, symbol: &str) -> f64 {
+        let number = self.number(symbol);
+        let any = if number.is_some() { 1.0 / self.modulus as f64 } else { 0.0 };
+        let certain = |is_next: bool| if is_next { 1.0 } else { 0.0 };
+        let Some((a, rest)) = prefix.split_once(PLUS) else {
+            return match prefix {
+                "" => any,
+                a => certain(self.number(a).is_some() && symbol == PLUS),
+            };
         };
-        match characters[..] {
-            [] => any(),
-            [a] if value(a).is_some() => vec![(PLUS, 1.0)],
-            [a, PLUS] if value(a).is_some() => any(),
-            [a, PLUS, b] if value(a).is_some() && value(b).is_some() => vec![(EQUALS, 1.0)],
-            [a, PLUS, b, EQUALS] => match (value(a), value(b)) {
-                (Some(a), Some(b)) => vec![(self.numbers[(a + b) % self.numbers.len()], 1.0)],
-                _ => Vec::new(),
+        let Some(a) = self.number(a) else { return 0.0 };
+        match rest.strip_suffix(EQUALS) {
+            Some(b) => match self.number(b) {
+                Some(b) => certain(number == Some((a + b) % self.modulus)),
+                None => 0.0,
             },
-            _ => Vec::new(),
+            None if rest.is_empty() => any,
+            None => certain(self.number(rest).is_some() && symbol == EQUALS),
         }
     }
 
     fn tokenizer(&self) -> Tokenizer {
-        Tokenizer::new(&self.alphabet())
+        Tokenizer::of_tokens(self.tokens().into_iter().map(|(_, token)| token).collect(), None)
     }
 }

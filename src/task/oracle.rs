@@ -2,32 +2,28 @@
 
 use super::Task;
 
-/// The best of predictors, reading a text character by character.
-#[derive(Clone, Copy, Debug)]
+/// The best of predictors, reading a text symbol by symbol.
+#[derive(Clone, Debug)]
 pub struct Oracle {
-    /// True if the task could have written the text read so far.
+    /// The symbols read so far.
+    text: String,
+    /// True if the task could have written them.
     is_possible: bool,
 }
 
 impl Oracle {
     /// A predictor that has read nothing yet.
     pub fn new() -> Self {
-        Self { is_possible: true }
+        Self { text: String::new(), is_possible: true }
     }
 
-    /// Cost of `character` after `prefix`, all that was read before it, in nats: −ln of its
-    /// probability. `None` from the first character on that `task` never writes there, and for a
-    /// task whose generator is not known.
-    pub fn read(&mut self, task: &Task, prefix: &str, character: char) -> Option<f64> {
-        let next = if self.is_possible { task.next(prefix) } else { Vec::new() };
-        let found = next.into_iter().find(|(other, _)| *other == character);
-        self.is_possible = found.is_some();
-        found.map(|(_, probability)| probability.recip().ln())
-    }
-
-    /// Costs of the characters of `text`, which is read from its beginning.
-    pub fn read_all(&mut self, task: &Task, text: &str) -> Vec<Option<f64>> {
-        text.char_indices().map(|(at, c)| self.read(task, &text[..at], c)).collect()
+    /// Cost of `symbol` as the next, in nats: −ln of its probability. `None` from the first symbol on that `task`
+    /// never writes there, and for a task whose generator is not known.
+    pub fn read(&mut self, task: &Task, symbol: &str) -> Option<f64> {
+        let probability = if self.is_possible { task.probability(&self.text, symbol) } else { 0.0 };
+        self.text.push_str(symbol);
+        self.is_possible = probability > 0.0;
+        self.is_possible.then(|| probability.recip().ln())
     }
 }
 
@@ -37,7 +33,11 @@ impl Default for Oracle {
     }
 }
 
-/// Costs of the characters of `text` to the best of predictors: see [`Oracle::read`].
-pub fn surprisals(task: &Task, text: &str) -> Vec<Option<f64>> {
-    Oracle::new().read_all(task, text)
+/// Costs of `symbols`, read from the beginning of a record: see [`Oracle::read`].
+pub fn surprisals<'a>(
+    task: &Task,
+    symbols: impl IntoIterator<Item = &'a str>,
+) -> Vec<Option<f64>> {
+    let mut oracle = Oracle::new();
+    symbols.into_iter().map(|symbol| oracle.read(task, symbol)).collect()
 }

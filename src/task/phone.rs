@@ -11,7 +11,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::prefixes::Prefixes;
-use super::source::RecordSource;
+use super::source::{RecordSource, spelled};
 use super::split::{Split, below, stable_hash};
 use crate::config::PhoneConfig;
 use crate::config::AnswerRule;
@@ -135,8 +135,8 @@ impl RecordSource for Phone {
         Some(self.entropy())
     }
 
-    fn next(&self, prefix: &str) -> Vec<(char, f64)> {
-        self.following(prefix)
+    fn probability(&self, prefix: &str, symbol: &str) -> f64 {
+        spelled(prefix, symbol, |prefix| self.following(prefix))
     }
 
     fn tokenizer(&self) -> Tokenizer {

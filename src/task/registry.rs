@@ -46,7 +46,7 @@ impl Task {
         let record = self.draw(Split::Validation, 64, &mut stream_rng(seed, EXAMPLE_STREAM));
         let cut = record.fields.iter().position(|field| *field == Field::Answer);
         let cut = cut.unwrap_or(record.len() / 2).max(1);
-        record.text.chars().take(cut).collect()
+        record.symbols().take(cut).collect()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::tokenizer::Tokenizer;
 
 /// A source of records, with all that a task knows of them.
 pub trait RecordSource: Any + Debug + Send + Sync {
-    /// Draws one record of `split`. `window` is the longest wanted, in characters; it matters
+    /// Draws one record of `split`. `window` is the longest wanted, in symbols; it matters
     /// to plain text only, of which a window is cut.
     fn draw(&self, split: Split, window: usize, rng: &mut ChaCha8Rng) -> Record;
 
@@ -27,16 +27,16 @@ pub trait RecordSource: Any + Debug + Send + Sync {
         (0..count).map(|_| self.draw(split, window, rng)).collect()
     }
 
-    /// Length of the longest record, in characters; 2 for plain text, which is cut to any window.
+    /// Length of the longest record, in symbols; 2 for plain text, which is cut to any window.
     fn longest(&self) -> usize;
 
     /// The least loss that any model could reach on the records it trains on; `None` for plain
     /// text, whose source is not known: see [`baseline`](Self::baseline).
     fn floor(&self) -> Option<Floor>;
 
-    /// Characters that may follow `prefix`, a possible beginning of a training record, each with its
-    /// probability. None at a record's end, after what is no such beginning, and for plain text.
-    fn next(&self, prefix: &str) -> Vec<(char, f64)>;
+    /// Probability that `symbol` follows `prefix` in a training record. 0 where it never does, after what begins no
+    /// record, and for plain text.
+    fn probability(&self, prefix: &str, symbol: &str) -> f64;
 
     /// Validation loss of an n-gram model on plain text, in nats per character: what counting alone
     /// reaches.
@@ -44,7 +44,7 @@ pub trait RecordSource: Any + Debug + Send + Sync {
         None
     }
 
-    /// The characters that records are made of.
+    /// Tokenizer of the symbols that records are made of.
     fn tokenizer(&self) -> Tokenizer;
 
     /// The character between a block and the same block again, in a record that repeats one.
@@ -76,4 +76,21 @@ pub trait RecordSource: Any + Debug + Send + Sync {
 /// True if one of `records` has `answer`.
 pub(super) fn has_answer(records: &[Record], answer: &str) -> bool {
     records.iter().any(|record| record.part(Field::Answer) == answer)
+}
+
+/// Probability of the characters of `symbol` one after another, after `prefix`, where `next` lists the characters that
+/// may follow a text.
+pub(super) fn spelled(
+    prefix: &str,
+    symbol: &str,
+    next: impl Fn(&str) -> Vec<(char, f64)>,
+) -> f64 {
+    let mut read = prefix.to_owned();
+    let mut product = 1.0;
+    for character in symbol.chars() {
+        let found = next(&read).into_iter().find(|(other, _)| *other == character);
+        product *= found.map_or(0.0, |(_, probability)| probability);
+        read.push(character);
+    }
+    product
 }

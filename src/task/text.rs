@@ -1,11 +1,12 @@
-//! The user's own text: plain, of which windows are cut, or JSONL, which becomes records.
+//! The user's own text: plain, of which windows are cut, or JSON, which becomes records.
+
+mod records;
 
 use rand_chacha::ChaCha8Rng;
-use serde::Deserialize;
 
 use super::ngram;
 use super::prefixes::Prefixes;
-use super::source::{RecordSource, has_answer};
+use super::source::{RecordSource, has_answer, spelled};
 use super::split::{Split, below, hold_out};
 use crate::config::{MAX_TEXT_BYTES, TextConfig};
 use crate::run::{Field, Floor, Record};
@@ -50,7 +51,7 @@ impl Text {
                 "the text is {count} characters long; give it {MIN_CHARS} or more"
             ));
         }
-        match read_jsonl(text)? {
+        match records::read(text)? {
             Some(records) => Self::of_records(records),
             None => Self::of_plain(text),
         }
@@ -75,7 +76,7 @@ impl Text {
         let keys: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
         let held_out = hold_out(&keys);
         if !held_out.contains(&true) {
-            return Err("the JSONL holds one record only; add a different one, \
+            return Err("the JSON holds one record only; add a different one, \
                         so that one can be trained on and one held out"
                 .into());
         }
@@ -96,7 +97,7 @@ impl Text {
 
 impl RecordSource for Text {
     /// Draws a record of at most `window` characters: of plain text a window that begins anywhere
-    /// in the split's part, of JSONL a record, cut if it is longer.
+    /// in the split's part, of JSON a record, cut if it is longer.
     fn draw(&self, split: Split, window: usize, rng: &mut ChaCha8Rng) -> Record {
         let train = split == Split::Train;
         match &self.content {
@@ -110,20 +111,14 @@ impl RecordSource for Text {
             }
             Content::Records { train: part, validation, .. } => {
                 let part = if train { part } else { validation };
-                let record = &part[below(rng, part.len())];
-                if record.len() <= window {
-                    return record.clone();
-                }
-                Record {
-                    text: record.text.chars().take(window).collect(),
-                    fields: record.fields[..window].to_vec(),
-                    ..Record::new()
-                }
+                let mut record = part[below(rng, part.len())].clone();
+                record.truncate(window);
+                record
             }
         }
     }
 
-    /// Length of the longest JSONL record, in characters; 2 for plain text.
+    /// Length of the longest JSON record, in characters; 2 for plain text.
     fn longest(&self) -> usize {
         self.longest
     }
@@ -135,10 +130,12 @@ impl RecordSource for Text {
         }
     }
 
-    fn next(&self, prefix: &str) -> Vec<(char, f64)> {
+    fn probability(&self, prefix: &str, symbol: &str) -> f64 {
         match &self.content {
-            Content::Plain { .. } => Vec::new(),
-            Content::Records { prefixes, .. } => prefixes.shares(prefix),
+            Content::Plain { .. } => 0.0,
+            Content::Records { prefixes, .. } => {
+                spelled(prefix, symbol, |prefix| prefixes.shares(prefix))
+            }
         }
     }
 
@@ -174,65 +171,4 @@ fn alphabet(chars: impl Iterator<Item = char>) -> Result<String, String> {
         ));
     }
     Ok(distinct.into_iter().collect())
-}
-
-/// A line of JSONL; other keys are passed over.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Line {
-    Instruction { instruction: String, output: String },
-    Question { question: String, fact: String, answer: String },
-}
-
-impl Line {
-    fn record(&self) -> Record {
-        let mut record = Record::new();
-        record.push(Field::Marker, "{B}");
-        let answer = match self {
-            Line::Instruction { instruction, output } => {
-                record.push(Field::Question, instruction);
-                record.push(Field::Separator, ": ");
-                output
-            }
-            Line::Question { question, fact, answer } => {
-                record.push(Field::Question, question);
-                record.push(Field::Separator, " (");
-                record.push(Field::Fact, fact);
-                record.push(Field::Separator, "): ");
-                answer
-            }
-        };
-        record.push(Field::Answer, answer);
-        record.push(Field::Marker, "{E}\n");
-        record
-    }
-}
-
-/// The records of JSONL, or `None` for plain text. A text counts as JSONL if its first line, or
-/// half of its lines or more, are records; empty lines are passed over.
-fn read_jsonl(text: &str) -> Result<Option<Vec<Record>>, String> {
-    let mut records = Vec::new();
-    let mut malformed = None;
-    let mut lines = 0;
-    let mut first = false;
-    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        lines += 1;
-        match serde_json::from_str::<Line>(line) {
-            Ok(line) => {
-                first |= lines == 1;
-                records.push(line.record());
-            }
-            Err(_) => malformed = malformed.or(Some(index + 1)),
-        }
-    }
-    if !first && 2 * records.len() < lines {
-        return Ok(None);
-    }
-    match malformed {
-        None => Ok(Some(records)),
-        Some(line) => Err(format!(
-            "line {line} of the JSONL is malformed; make it a JSON object with the strings \
-             `instruction` and `output`, or `question`, `fact` and `answer`, or remove it"
-        )),
-    }
 }

@@ -1,40 +1,57 @@
 //! Tokenizers of imported models.
 
-#[cfg(feature = "cli")]
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-/// A Hugging Face `tokenizer.json`. Only the terminal applies it: its parser is larger than the page's worker may
-/// be.
+#[cfg(feature = "cli")]
+use super::library::Library;
+use super::settings::Settings;
+
+/// A Hugging Face `tokenizer.json`. Text becomes tokens by it at the terminal only: the parser is larger than the page's
+/// worker may be. Tokens become text by it everywhere.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct Source {
     json: String,
-    /// Parsed on first use; `None` if it is invalid.
+    /// Read on first use.
+    read: Arc<OnceLock<Result<Read, String>>>,
+}
+
+/// A `tokenizer.json` that has been read.
+#[derive(Debug)]
+pub struct Read {
+    pub settings: Settings,
     #[cfg(feature = "cli")]
-    read: Arc<OnceLock<Option<tokenizers::Tokenizer>>>,
+    pub library: Library,
 }
 
 impl Source {
     pub fn new(json: String) -> Self {
-        Self {
-            json,
+        Self { json, read: Arc::default() }
+    }
+
+    /// The file as it is read for a model with `rows` tokens.
+    ///
+    /// # Errors
+    /// A sentence on what cannot be read, or must not be.
+    pub fn read(&self, rows: usize) -> Result<&Read, &str> {
+        self.read.get_or_init(|| Read::new(&self.json, rows)).as_ref().map_err(String::as_str)
+    }
+}
+
+impl Read {
+    fn new(json: &str, rows: usize) -> Result<Self, String> {
+        let json: Value = serde_json::from_str(json).map_err(|why| why.to_string())?;
+        let settings = Settings::read(&json, rows)?;
+        #[cfg(feature = "cli")]
+        let library = Library::new(json, rows)?;
+        Ok(Self {
+            settings,
             #[cfg(feature = "cli")]
-            read: Arc::default(),
-        }
-    }
-
-    /// Ids of `text`, without begin and end marks; `None` if the tokenizer is invalid or fails.
-    #[cfg(feature = "cli")]
-    pub fn encode(&self, text: &str) -> Option<Vec<u32>> {
-        let tokenizer = self.read.get_or_init(|| self.json.parse().ok()).as_ref()?;
-        Some(tokenizer.encode(text, false).ok()?.get_ids().to_vec())
-    }
-
-    #[cfg(not(feature = "cli"))]
-    pub fn encode(&self, _text: &str) -> Option<Vec<u32>> {
-        None
+            library,
+        })
     }
 }
 

@@ -203,7 +203,7 @@ impl Actions {
         }
         spawn_local(async move {
             let text = match browser::read_text(&file).await {
-                Ok(text) => text,
+                Ok(read) => read.text,
                 Err(reason) => return state.notify(format!("{name} could not be read: {reason}.")),
             };
             let outcomes = state.outcomes.list.get_untracked();

@@ -1,3 +1,4 @@
+use confab::base::text::FileText;
 use confab::config::{Knob, Range};
 use leptos::ev;
 use leptos::prelude::*;
@@ -184,7 +185,10 @@ fn text(
         }
         leptos::task::spawn_local(async move {
             match browser::read_text(&file).await {
-                Ok(text) => take(text),
+                Ok(FileText { text, note }) => {
+                    take(text);
+                    note.into_iter().for_each(|note| state.notify(note));
+                }
                 Err(reason) => {
                     state.notify(format!("{} could not be read: {reason}.", file.name()));
                 }
@@ -197,7 +201,7 @@ fn text(
             <textarea
                 id=id
                 rows="5"
-                placeholder="Paste a text, or JSONL with question, fact and answer…"
+                placeholder="Paste a text, or JSON with question, fact and answer…"
                 aria-describedby=note.clone()
                 prop:value=move || state.text.get().to_string()
                 on:input:target=move |event: TextEvent| {

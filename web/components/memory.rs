@@ -104,7 +104,7 @@ fn Chat() -> impl IntoView {
         if was_running == Some(true) && !is_running && is_waiting.get_untracked() {
             is_waiting.set(false);
             let turn = state.sample.with_untracked(|sample| {
-                let drawn = sample.characters.iter().map(|report| &*report.picked);
+                let drawn = sample.characters.iter().map(|report| &*report.text);
                 sample.prompt.clone() + &drawn.collect::<String>()
             });
             turns.update(|turns| turns.push(turn));

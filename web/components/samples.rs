@@ -32,6 +32,14 @@ pub fn Samples() -> impl IntoView {
                 prop:value=move || state.prompt.get()
                 on:input:target=edit_prompt
             />
+            <p
+                class="hint"
+                hidden=move || !state.model.with(|model| {
+                    model.as_ref().is_some_and(|model| model.is_approximate)
+                })
+            >
+                "Tokens are approximate here: " <a href="docs/importing.md">"why"</a>
+            </p>
             <div class="controls">
                 <div class="field wide">
                     <label for="temperature">"Temperature"</label>
@@ -113,7 +121,7 @@ fn Output() -> impl IntoView {
             sample.characters.get(index).map_or((String::new(), 0.0), |report| {
                 let of_picked = |a: &&confab::protocol::Alternative| a.token == report.picked;
                 let chosen = report.alternatives.iter().find(of_picked);
-                (report.picked.clone(), 1.0 - chosen.map_or(0.0, |chosen| chosen.probability))
+                (report.text.clone(), 1.0 - chosen.map_or(0.0, |chosen| chosen.probability))
             })
         });
         let inspect = move |_| {

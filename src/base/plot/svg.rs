@@ -98,8 +98,9 @@ impl Svg {
         for character in text.chars() {
             match character {
                 '<' => self.out.push_str("&lt;"),
+                '>' => self.out.push_str("&gt;"),
                 '&' => self.out.push_str("&amp;"),
-                _ => self.out.push(character),
+                _ => self.out.push(in_xml(character)),
             }
         }
         self.out.push_str("</text>\n");
@@ -107,5 +108,16 @@ impl Svg {
 
     fn write(&mut self, what: std::fmt::Arguments) {
         let _ = self.out.write_fmt(what); // a string takes all that is written
+    }
+}
+
+/// `character`, or a sign for one that no XML may contain.
+fn in_xml(character: char) -> char {
+    match character {
+        '\t' | '\n' | '\r' => character,
+        // The pictures of control characters are in their order.
+        '\0'..' ' => char::from_u32(0x2400 + u32::from(character)).unwrap_or('\u{fffd}'),
+        '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
+        _ => character,
     }
 }

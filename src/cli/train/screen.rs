@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use confab::config::RunConfig;
 use confab::protocol::{Built, Command as Order, Event, RunState, StepReport};
 use confab::run::LossPoint;
@@ -40,7 +40,9 @@ impl Screen {
             Event::Step(report) => self.step(&report),
             Event::Notice { text } if self.result.is_ok() => self.say(&text),
             Event::Saved { step } => self.saved = Some(step),
-            Event::Refused { reason } => self.end(Err(anyhow::Error::msg(reason))),
+            Event::Refused { reason } | Event::Diverged { reason } => {
+                self.end(Err(anyhow::Error::msg(reason)))
+            }
             Event::State(RunState::Finished) => self.end(Ok(())),
             Event::State(RunState::Paused) if self.trained.is_some() => self.end(Ok(())),
             _ => {}
@@ -79,12 +81,6 @@ impl Screen {
         let StepReport { loss, steps_per_s, tokens_per_s } = report;
         let LossPoint { step, train_loss, val_loss } = loss;
         let validation = val_loss.map_or(String::new(), |loss| format!(", validation {loss:.3}"));
-        if !train_loss.is_finite() {
-            return self.end(Err(anyhow!(
-                "the loss is no longer a number after step {step}: training has diverged; \
-                 try a lower --lr"
-            )));
-        }
         let line = format!(
             "loss {train_loss:.3}{validation}, {steps_per_s:.1} steps/s, {tokens_per_s:.0} tokens/s"
         );

@@ -34,7 +34,7 @@ pub(super) const KNOBS: &[Knob] = &[
         at!(task.text.text),
         "Text",
         Range::Text { max_bytes: MAX_TEXT_BYTES },
-        "your own text, or JSONL with instruction/output or question/fact/answer",
+        "your own text, or JSON records",
     ),
     int(at!(task.induction.characters), "Characters", 2, 62, "different characters to draw from"),
     int(at!(task.induction.min_len), "Min length", 1, 512, "fewest characters to repeat"),

@@ -2,19 +2,17 @@
 
 use crate::interp::analysis::AnalysisError;
 use crate::run::WeightIntervention;
-use crate::tokenizer::UnknownCharacter;
+use crate::tokenizer::TokenizeError;
 
 /// The reason that an analysis was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
     #[error("there is no analysis `{asked}`; choose one of {has}")]
     NoAnalysis { asked: String, has: String },
-    #[error("the prompt is empty; type at least one character")]
-    Empty,
     #[error("the second prompt is empty; type one with as many characters as the first")]
     EmptyOther,
     #[error(transparent)]
-    Unknown(#[from] UnknownCharacter),
+    Unknown(#[from] TokenizeError),
     #[error("the prompt has {got} characters, and {limit} can be analysed; shorten it")]
     TooLong { got: usize, limit: usize },
     #[error(transparent)]

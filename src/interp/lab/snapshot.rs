@@ -117,12 +117,12 @@ impl Snapshot {
     }
 
     pub(super) fn encode(&self, prompt: &str) -> Result<Vec<u32>, RequestError> {
-        let ids = self.tokenizer.tokenize(prompt)?;
-        let limit = self.longest_prompt().saturating_sub(self.tokenizer.memory_tokens());
-        match ids.len() {
-            0 => Err(RequestError::Empty),
+        let ids = self.tokenizer.encode(prompt)?;
+        let memory = self.tokenizer.memory_tokens();
+        let limit = self.longest_prompt().saturating_sub(memory);
+        match ids.len() - memory {
             got if got > limit => Err(RequestError::TooLong { got, limit }),
-            _ => Ok(self.tokenizer.after_memory(&ids)),
+            _ => Ok(ids),
         }
     }
 

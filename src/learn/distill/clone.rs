@@ -7,7 +7,7 @@ use crate::config::{ConfigError, MemoryKind, MemoryLimits, MlpKind, ModelConfig,
 use crate::memory::Bank;
 use crate::arch::{Layout, PartKind};
 use crate::model::untrained as untrained_parameters;
-use crate::tokenizer::UnknownCharacter;
+use crate::tokenizer::TokenizeError;
 
 /// Why a model is not distilled.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +33,7 @@ pub enum DistillError {
     #[error("the text is {0} tokens long, which leaves nothing to predict; give a longer one")]
     ShortText(usize),
     #[error("the text or the prompt cannot be read by this model: {0}")]
-    Unknown(UnknownCharacter),
+    Unknown(TokenizeError),
     #[error(transparent)]
     Device(#[from] ExecutionError),
 }
@@ -51,8 +51,8 @@ impl From<CheckpointError> for DistillError {
     }
 }
 
-impl From<UnknownCharacter> for DistillError {
-    fn from(error: UnknownCharacter) -> Self {
+impl From<TokenizeError> for DistillError {
+    fn from(error: TokenizeError) -> Self {
         Self::Unknown(error)
     }
 }

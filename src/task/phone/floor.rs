@@ -243,7 +243,7 @@ mod tests {
 
             let task = Task::from(phone);
             for (record, _) in records.iter().step_by(997) {
-                for (at, cost) in surprisals(&task, &record.text).into_iter().enumerate().skip(1) {
+                for (at, cost) in surprisals(&task, record.symbols()).into_iter().enumerate().skip(1) {
                     let counted = (mass[&record.text[..at]] / mass[&record.text[..=at]]).ln();
                     assert!((cost.unwrap() - counted).abs() < 1e-9, "{:?} at {at}", record.text);
                 }

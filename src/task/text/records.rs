@@ -1,0 +1,164 @@
+//! Records in JSON: one object a line, or an array of objects.
+
+use serde_json::{Deserializer, Value};
+
+use crate::run::{Field, Record};
+
+/// The keys that an object may have.
+const KEYS: &str = "`instruction` and `output` (and `input`), `question` and `answer` (and `fact`), `prompt` and \
+                    `completion`, `messages`, or `text`";
+
+/// Reads the records of a text; `None` if it is plain. A text is JSON if it begins like an object or an array, or if
+/// half of its lines or more are records.
+///
+/// # Errors
+/// A sentence that names the first line that is no record.
+pub fn read(text: &str) -> Result<Option<Vec<Record>>, String> {
+    if !begins_like_json(text) && !is_mostly_records(text) {
+        return Ok(None);
+    }
+    let refuse = |line: usize, why: &str| {
+        format!(
+            "line {line} of the JSON {why}; make it an object with {KEYS}, or remove it. A text that is no JSON must \
+             not begin like it"
+        )
+    };
+    let mut records = Vec::new();
+    for value in Values::of(text) {
+        let (line, value) = value.map_err(|(line, why)| refuse(line, &why))?;
+        records.push(record(&value).ok_or_else(|| refuse(line, "is no record"))?);
+    }
+    Ok(Some(records))
+}
+
+fn begins_like_json(text: &str) -> bool {
+    let mut tokens = text.chars().filter(|character| !character.is_whitespace());
+    matches!(
+        (tokens.next(), tokens.next()),
+        (Some('{'), Some('"' | '}')) | (Some('['), Some('{' | '[' | '"' | ']'))
+    )
+}
+
+fn is_mostly_records(text: &str) -> bool {
+    let is_record = |line: &&str| serde_json::from_str(line).is_ok_and(|value| record(&value).is_some());
+    let lines = || text.lines().filter(|line| !line.trim().is_empty());
+    2 * lines().filter(is_record).count() >= lines().count().max(1)
+}
+
+/// Values one after another, those of arrays one by one, each with the line it begins in.
+struct Values<'a> {
+    text: &'a str,
+    at: usize,
+    line: usize,
+    is_in_array: bool,
+}
+
+impl<'a> Values<'a> {
+    fn of(text: &'a str) -> Self {
+        Self { text, at: 0, line: 1, is_in_array: false }
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        let passed = &self.text.as_bytes()[self.at..self.at + bytes];
+        self.line += passed.iter().filter(|byte| **byte == b'\n').count();
+        self.at += bytes;
+    }
+}
+
+impl Iterator for Values<'_> {
+    /// Line and value, or line and reason.
+    type Item = Result<(usize, Value), (usize, String)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let rest = &self.text[self.at..];
+            self.advance(rest.len() - rest.trim_start().len());
+            match self.text.as_bytes().get(self.at) {
+                None => return None,
+                Some(b'[') if !self.is_in_array => self.is_in_array = true,
+                Some(b']') if self.is_in_array => self.is_in_array = false,
+                Some(b',') if self.is_in_array => {}
+                Some(_) => break,
+            }
+            self.advance(1);
+        }
+        let line = self.line;
+        let mut values = Deserializer::from_str(&self.text[self.at..]).into_iter();
+        match values.next()? {
+            Ok(value) => {
+                let bytes = values.byte_offset();
+                self.advance(bytes);
+                Some(Ok((line, value)))
+            }
+            Err(why) => {
+                let found = line + why.line().saturating_sub(1);
+                self.at = self.text.len();
+                Some(Err((found, format!("cannot be read ({why})"))))
+            }
+        }
+    }
+}
+
+/// The record of an object; `None` without the keys for one.
+fn record(value: &Value) -> Option<Record> {
+    let object = value.as_object()?;
+    let text = |key: &str| object.get(key).and_then(as_text);
+    let mut record = Record::new();
+    record.push(Field::Marker, "{B}");
+    if let (Some(instruction), Some(output)) = (text("instruction"), text("output")) {
+        push_question(&mut record, &instruction, &text("input").unwrap_or_default(), &output);
+    } else if let (Some(question), Some(answer)) = (text("question"), text("answer")) {
+        push_question(&mut record, &question, &text("fact").unwrap_or_default(), &answer);
+    } else if let (Some(prompt), Some(completion)) = (text("prompt"), text("completion")) {
+        record.push(Field::Question, &prompt);
+        let is_apart = prompt.ends_with(char::is_whitespace) || completion.starts_with(char::is_whitespace);
+        record.push(Field::Separator, if is_apart { "" } else { " " });
+        record.push(Field::Answer, &completion);
+    } else if let Some(messages) = object.get("messages").and_then(Value::as_array) {
+        push_messages(&mut record, messages)?;
+    } else {
+        record.push(Field::Text, &text("text")?);
+    }
+    record.push(Field::Marker, "{E}\n");
+    record.category = text("category");
+    Some(record)
+}
+
+/// Appends `question (fact): answer`, or `question: answer` without a fact.
+fn push_question(record: &mut Record, question: &str, fact: &str, answer: &str) {
+    record.push(Field::Question, question);
+    if !fact.is_empty() {
+        record.push(Field::Separator, " (");
+        record.push(Field::Fact, fact);
+        record.push(Field::Separator, ")");
+    }
+    record.push(Field::Separator, ": ");
+    record.push(Field::Answer, answer);
+}
+
+/// Appends the messages of a chat, each as `role: content` and a line break; `None` if one is no message.
+fn push_messages(record: &mut Record, messages: &[Value]) -> Option<()> {
+    for message in messages {
+        let role = message["role"].as_str()?;
+        let content = match &message["content"] {
+            Value::Array(parts) => {
+                parts.iter().map(|part| part["text"].as_str()).collect::<Option<String>>()?
+            }
+            content => as_text(content)?,
+        };
+        record.push(Field::Separator, &format!("{role}: "));
+        record.push(if role == "assistant" { Field::Answer } else { Field::Question }, &content);
+        record.push(Field::Separator, "\n");
+    }
+    (!messages.is_empty()).then_some(())
+}
+
+/// A text, or a number or truth as one.
+fn as_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        _ => None,
+    }
+}
