@@ -11,9 +11,9 @@ pub use place::is_same;
 use place::{Place, folder, is_one, kind, place};
 use temporary::{clean, temporary};
 
-/// A kind of file that is read whole.
+/// The limit of a kind of file that is read whole.
 #[derive(Clone, Copy, Debug)]
-pub struct FileKind {
+pub struct FileLimit {
     /// `a text`
     pub name: &'static str,
     pub max_bytes: u64,
@@ -23,8 +23,8 @@ pub struct FileKind {
 ///
 /// # Errors
 /// If it is no regular file, or larger than its kind may be; both are found before it is opened.
-pub fn read_file(file: &Path, of: FileKind) -> Result<Vec<u8>> {
-    let FileKind { name, max_bytes } = of;
+pub fn read_file(file: &Path, of: FileLimit) -> Result<Vec<u8>> {
+    let FileLimit { name, max_bytes } = of;
     let refuse = |what: String| {
         let regular = format!("{name} is read from a regular file of at most {max_bytes} bytes");
         Error::other(format!("it is {what}; {regular}"))

@@ -5,21 +5,21 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ArgMatches;
 use confab::base::file;
-use confab::base::file::FileKind;
+use confab::base::file::FileLimit;
 use confab::checkpoint::Checkpoint;
 use confab::learn::Trainer;
 
 /// Largest file of a model, where there is memory for it.
 const MAX_MODEL_BYTES: u64 = 16 << 30;
 
-pub fn read(file: &Path, of: FileKind) -> Result<Vec<u8>> {
+pub fn read(file: &Path, of: FileLimit) -> Result<Vec<u8>> {
     file::read_file(file, of).with_context(|| format!("reading {}", file.display()))
 }
 
 /// The bytes of a checkpoint, or of a file of a model from elsewhere.
 pub fn read_bytes(file: &Path) -> Result<Vec<u8>> {
     let max_bytes = MAX_MODEL_BYTES.min(confab::device::cpu_limits().total);
-    read(file, FileKind { name: "a model", max_bytes })
+    read(file, FileLimit { name: "a model", max_bytes })
 }
 
 pub fn write(out: &Path, bytes: &[u8]) -> Result<()> {

@@ -5,14 +5,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use confab::base::file::{FileKind, open_to_append};
+use confab::base::file::{FileLimit, open_to_append};
 use confab::report::sweep;
 use confab::report::sweep::{MAX_FILE_BYTES, Outcome};
 
 use crate::cli::files;
 
-const OUTCOMES: FileKind = FileKind { name: "a file of outcomes", max_bytes: MAX_FILE_BYTES };
-const CURVES: FileKind = FileKind { name: "a picture of curves", max_bytes: 4 << 20 };
+const OUTCOMES: FileLimit = FileLimit { name: "a file of outcomes", max_bytes: MAX_FILE_BYTES };
+const CURVES: FileLimit = FileLimit { name: "a picture of curves", max_bytes: 4 << 20 };
 /// Every outcome begins so.
 const BEGIN: &[u8] = b"{\"link\":\"";
 /// An axis of a sweep's curves, and of no other picture.
