@@ -18,7 +18,7 @@ use std::collections::HashMap;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use crate::arch::Layout;
+use crate::arch::{Layout, ParamSpec, parameters};
 use crate::config::{MemoryConfig, ModelConfig, RunConfig, TaskKind};
 use crate::memory::Bank;
 use crate::run::{AppliedOperation, LossPoint, MAX_EDITS, MAX_HISTORY, Moments};
@@ -53,8 +53,11 @@ impl Checkpoint {
     /// True if all of its values are finite numbers, without which it cannot be read again.
     pub fn is_finite(&self) -> bool {
         let groups = self.groups();
+        let stores = self.bank.memories().map(|(_, memory)| &memory.store);
+        let losses = self.edits.iter().filter_map(|edit| edit.loss).flatten();
         groups.iter().flat_map(|(_, values)| *values).all(|value| value.is_finite())
-            && self.history.iter().all(|point| point.train_loss.is_finite())
+            && stores.flat_map(|of| of.keys().iter().chain(of.values())).all(|x| x.is_finite())
+            && losses.chain(self.history.iter().map(|of| of.train_loss)).all(f32::is_finite)
     }
 
     /// Each prefix, and the values under it.
@@ -67,13 +70,18 @@ impl Checkpoint {
     /// The file's bytes.
     ///
     /// # Errors
-    /// If the format cannot hold the run, as with metadata over 100 MB.
+    /// If the format cannot hold the run, as with metadata over 100 MB, or its values are not as many as its model
+    /// has.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CheckpointError> {
         let layout = Layout::new(&self.config.model, self.tokenizer.vocab_size());
         let groups = self.groups().into_iter();
         let groups: Vec<_> = groups.map(|(prefix, values)| (prefix, to_le_bytes(values))).collect();
         let mut views = Vec::new();
         for (prefix, bytes) in &groups {
+            if bytes.len() != 4 * layout.len() {
+                let what = format!("are {} values instead of {}", bytes.len() / 4, layout.len());
+                return Err(CheckpointError::Tensor { name: format!("{prefix}*"), what });
+            }
             for parameter in layout.parameters() {
                 let part = &bytes[parameter.range.start * 4..parameter.range.end * 4];
                 let view = TensorView::new(Dtype::F32, parameter.shape(), part)?;
@@ -157,7 +165,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// If they are of another model: all that may differ of a model is its dropout and how its memories are
-    /// read and written.
+    /// read and written, where that gives no parameter another shape.
     pub fn restart(self, config: RunConfig) -> Result<Self, CheckpointError> {
         let (old, new) = (&self.config.model, &config.model);
         let MemoryConfig { slots, top_k, write_threshold, max_writes, merge_after, lambda, .. } = new.memory;
@@ -166,8 +174,31 @@ impl Checkpoint {
         if *new != (ModelConfig { dropout: new.dropout, memory, ..old.clone() }) {
             return Err(CheckpointError::Model);
         }
+        self.check_shapes(new, self.tokenizer.vocab_size())?;
         let bank = self.bank.fit(new);
         Ok(Self { config, step: 0, history: Vec::new(), moments: None, bank, ..self })
+    }
+
+    /// Checks that the parameters of another run could take the place of these.
+    ///
+    /// # Errors
+    /// The first parameter that the other's model has in another shape, or one of both has not.
+    pub fn check_like(&self, other: &Self) -> Result<(), CheckpointError> {
+        self.check_shapes(&other.config.model, other.tokenizer.vocab_size())
+    }
+
+    /// Checks that the parameters are those which are declared for `model`, by name and shape.
+    fn check_shapes(&self, model: &ModelConfig, vocab_size: usize) -> Result<(), CheckpointError> {
+        let there = parameters(&self.config.model, self.tokenizer.vocab_size());
+        let asked = parameters(model, vocab_size);
+        for at in 0..there.len().max(asked.len()) {
+            let told = |of: Option<&ParamSpec>| of.map(|spec| (spec.name(), spec.shape()));
+            let [there, asked] = [told(there.get(at)), told(asked.get(at))];
+            if there != asked {
+                return Err(CheckpointError::Shape { there, asked });
+            }
+        }
+        Ok(())
     }
 
     /// Name for a file that the checkpoint is saved as.

@@ -1,43 +1,13 @@
 //! The terminal, as its user sees it.
 
-use std::path::Path;
-use std::process::{Command, Output};
+mod common;
 
+use std::path::Path;
+use std::process::Command;
+
+use common::terminal::{TINY, confab, ok, train};
 use confab::checkpoint::Checkpoint;
 use confab::config::{Knob, OLD_CHOICES, OLD_KEYS, Range};
-
-const TINY: &[&str] = &[
-    "--task",
-    "phone",
-    "--lines",
-    "1",
-    "--names",
-    "8",
-    "--context",
-    "96",
-    "--batch",
-    "4",
-    "--val-every",
-    "5",
-    "--val-batches",
-    "1",
-    "--device",
-    "cpu",
-];
-
-fn confab(folder: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_confab")).args(args).current_dir(folder).output().unwrap()
-}
-
-fn ok(output: &Output) -> String {
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn train(folder: &Path, more: &[&str]) -> Output {
-    confab(folder, &[&["train"], TINY, more].concat())
-}
 
 /// `(step, train_loss, val_loss)` of each line of a log.
 fn log(folder: &Path, file: &str) -> Vec<(u64, f64, Option<f64>)> {

@@ -3,8 +3,7 @@
 mod common;
 
 use std::cell::RefCell;
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use burn::tensor::Device;
 use confab::arch::Layout;
@@ -226,10 +225,6 @@ fn a_session_goes_on_with_the_clone() {
     assert!(last.step == 2 && last.layers.len() == 8, "{last:?}");
 }
 
-fn confab(folder: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_confab")).args(args).current_dir(folder).output().unwrap()
-}
-
 #[test]
 fn the_terminal_distils_a_file_into_another() {
     let folder = tempfile::tempdir().unwrap();
@@ -237,7 +232,7 @@ fn the_terminal_distils_a_file_into_another() {
     std::fs::write(at.join("teacher.safetensors"), teacher(2).to_bytes().unwrap()).unwrap();
     let distil = |args: &[&str]| {
         let all = [&["distill", "teacher.safetensors", "--device", "cpu"], args].concat();
-        let Output { status, stdout, stderr } = confab(at, &all);
+        let Output { status, stdout, stderr } = common::terminal::confab(at, &all);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (status.success(), text(&stdout), text(&stderr))
     };
@@ -258,7 +253,7 @@ fn the_terminal_distils_a_file_into_another() {
         Checkpoint::from_bytes(&std::fs::read(at.join("clone.safetensors")).unwrap()).unwrap();
     assert_eq!((clone.step, clone.config.model.memory.slots), (2, 64));
     for (args, told) in [
-        (["--memory", "4:featural", "--out", "./teacher.safetensors"], "it is the teacher"),
+        (["--memory", "4:featural", "--out", "./teacher.safetensors"], "are one file"),
         (["--memory", "4:none", "--out", "x"], "a kind is one of"),
         (["--memory", "x:featural", "--out", "x"], "numbers of layers"),
         (["--memory", "9:featural", "--out", "x"], "layers 0 to 7"),

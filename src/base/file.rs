@@ -1,17 +1,165 @@
-//! Atomic replacement of files.
+//! Files of the user: read within a limit, and written without harm to what is there.
 
-use std::io::Write;
+mod place;
+mod temporary;
+
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::path::Path;
 
-/// Writes `bytes` beside `file` and renames, so that an interrupted save leaves the old file whole.
-pub fn replace_file(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = file.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)] // as any new file, where a temporary one is its owner's alone
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut temporary = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?;
-    temporary.write_all(bytes)?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(file).map_err(|e| e.error)?;
+pub use place::is_same;
+use place::{Place, folder, is_one, kind, place};
+use temporary::{clean, temporary};
+
+/// The limit of a kind of file that is read whole.
+#[derive(Clone, Copy, Debug)]
+pub struct FileLimit {
+    /// `a text`
+    pub name: &'static str,
+    pub max_bytes: u64,
+}
+
+/// Reads a regular file.
+///
+/// # Errors
+/// If it is no regular file, or larger than its kind may be; both are found before it is opened.
+pub fn read_file(file: &Path, of: FileLimit) -> Result<Vec<u8>> {
+    let FileLimit { name, max_bytes } = of;
+    let refuse = |what: String| {
+        let regular = format!("{name} is read from a regular file of at most {max_bytes} bytes");
+        Error::other(format!("it is {what}; {regular}"))
+    };
+    let told = fs::metadata(file)?;
+    if !told.is_file() {
+        return Err(refuse(kind(&told).into()));
+    }
+    let long = |bytes: u64| refuse(format!("{bytes} bytes long"));
+    if told.len() > max_bytes {
+        return Err(long(told.len()));
+    }
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(told.len() as usize)?;
+    // It may grow meanwhile.
+    File::open(file)?.take(max_bytes + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max_bytes { Err(long(bytes.len() as u64)) } else { Ok(bytes) }
+}
+
+/// Writes `bytes` beside `file` and renames, so that an interrupted save leaves the old file whole. A link is
+/// followed, and a file that was there keeps its mode and its owner. A file with several names, a device and a pipe
+/// are written into instead, for a rename would part them from what they are.
+///
+/// # Errors
+/// If it is a folder, a named pipe or the like; as of the system.
+pub fn replace_file(file: &Path, bytes: &[u8]) -> Result<()> {
+    match place(file)? {
+        Place::New(file) => replace(&file, None, bytes),
+        Place::Old(file, there) if has_several_names(&there) => overwrite(&file, bytes),
+        Place::Old(file, there) => replace(&file, Some(&there), bytes),
+        Place::Stream => OpenOptions::new().write(true).open(file)?.write_all(bytes),
+    }
+}
+
+/// Tries what [`replace_file`] will do to `file`, and leaves nothing of it behind.
+///
+/// # Errors
+/// As of [`replace_file`].
+pub fn check_writable(file: &Path) -> Result<()> {
+    let open = |file: &Path| OpenOptions::new().write(true).open(file);
+    match place(file)? {
+        Place::New(file) => {
+            let made = OpenOptions::new().write(true).create_new(true).open(&file);
+            let made = made.map_err(|error| without_folder(&file, error))?.metadata()?;
+            // Another program may have put a file of its own there meanwhile.
+            let is_ours = fs::symlink_metadata(&file).is_ok_and(|there| is_one(&there, &made));
+            if is_ours { fs::remove_file(&file) } else { Ok(()) }
+        }
+        Place::Old(file, there) => {
+            open(&file)?;
+            if !has_several_names(&there) {
+                temporary(folder(&file), Some(&there))?;
+            }
+            Ok(())
+        }
+        Place::Stream => open(file).map(drop),
+    }
+}
+
+/// Opens a file to add to what is in it. No other program can have it open so at the same time, where the file system
+/// has locks.
+///
+/// # Errors
+/// If another has; as of [`replace_file`].
+pub fn open_to_append(file: &Path) -> Result<File> {
+    if let Place::Stream = place(file)? {
+        return OpenOptions::new().write(true).open(file);
+    }
+    let opened = OpenOptions::new().read(true).append(true).create(true).open(file);
+    let opened = opened.map_err(|error| without_folder(file, error))?;
+    match opened.try_lock() {
+        Ok(()) => Ok(opened),
+        Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => Ok(opened),
+        Err(TryLockError::WouldBlock) => Err(Error::other(
+            "another program is writing to it; wait for its end, or name another file",
+        )),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn replace(file: &Path, there: Option<&Metadata>, bytes: &[u8]) -> Result<()> {
+    let mut new = temporary(folder(file), there)?;
+    new.write_all(bytes)?;
+    if let Some(there) = there
+        && take_after(new.as_file(), there).is_err()
+    {
+        // Another user's file, which would become this one's.
+        return overwrite(file, bytes);
+    }
+    new.as_file().sync_all()?;
+    new.persist(file).map_err(|error| error.error)?;
+    clean(folder(file));
     Ok(())
+}
+
+fn overwrite(file: &Path, bytes: &[u8]) -> Result<()> {
+    let mut open = OpenOptions::new().write(true).open(file)?;
+    open.write_all(bytes)?;
+    open.set_len(bytes.len() as u64)?;
+    open.sync_all()
+}
+
+/// Gives a new file the mode and the owner of the one that was there.
+#[cfg(unix)]
+fn take_after(new: &File, there: &Metadata) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let own = new.metadata()?;
+    if (own.uid(), own.gid()) != (there.uid(), there.gid()) {
+        std::os::unix::fs::fchown(new, Some(there.uid()), Some(there.gid()))?;
+    }
+    new.set_permissions(there.permissions())
+}
+
+#[cfg(not(unix))]
+fn take_after(_: &File, _: &Metadata) -> Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn has_several_names(there: &Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::nlink(there) > 1
+}
+
+#[cfg(not(unix))]
+fn has_several_names(_: &Metadata) -> bool {
+    false
+}
+
+/// Says which folder is not there.
+fn without_folder(file: &Path, error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::NotFound => {
+            let folder = folder(file).display();
+            Error::other(format!("there is no folder {folder}; make it first, or name another"))
+        }
+        _ => error,
+    }
 }

@@ -30,10 +30,25 @@ pub enum CheckpointError {
          Neighbours, Novelty, Inserts, Recombine and kNN-LM share"
     )]
     Model,
+    #[error(
+        "its model has {}, where {} was asked for; product keys are shaped by their Slots (model.memory.slots): set \
+         them back",
+        told(.there),
+        told(.asked)
+    )]
+    Shape { there: Option<(String, Vec<usize>)>, asked: Option<(String, Vec<usize>)> },
     #[error("its tokenizer cannot be applied: {0}; import the model again")]
     Tokenizer(String),
     #[error("its alphabet is not that of its task in this version of Confab")]
     Alphabet,
+}
+
+/// A parameter, by its name and shape.
+fn told(parameter: &Option<(String, Vec<usize>)>) -> String {
+    match parameter {
+        Some((name, shape)) => format!("`{name}` of {shape:?}"),
+        None => "no more parameters".into(),
+    }
 }
 
 // Their texts are part of the message; as sources they would be told twice.

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use confab::figure::{Content, Figure, Grid, Table, show};
@@ -79,6 +79,13 @@ fn parse_intervention(text: &str) -> Result<Intervention, String> {
         .ok_or_else(|| "write it as L0H3=0, L1MLP=0.5, L2@5=0 or blocks.0.attn.W_Q[3,5]=0.1".into())
 }
 
+/// Checks the pictures that will be written.
+pub fn check_files(matches: &ArgMatches) -> Result<()> {
+    let of = |name: &str| matches.get_one::<PathBuf>(name).map(PathBuf::as_path);
+    let read = [("the run", of("checkpoint")), ("--compare-with", of("compare-with"))];
+    super::files::check(&read, &[("--svg", of("svg")), ("--png", of("png"))])
+}
+
 /// Runs the analysis that the command line names, on this prompt.
 pub fn run(matches: &ArgMatches, trainer: &Trainer, prompt: String) -> Result<()> {
     let get = |name: &str| matches.get_one::<String>(name).map(String::as_str);
@@ -123,10 +130,7 @@ pub fn run(matches: &ArgMatches, trainer: &Trainer, prompt: String) -> Result<()
     }
     bar.finish_and_clear();
     let figures = job.figures()?;
-    for (name, draw) in [
-        ("svg", write_svg as fn(&Path, &Figure) -> Result<()>),
-        ("png", super::picture::write_grid),
-    ] {
+    for (name, draw) in [("svg", svg as Draw), ("png", super::picture::grid)] {
         if let Some(file) = matches.get_one::<PathBuf>(name) {
             write_pictures(file, &figures, draw)?;
         }
@@ -139,7 +143,7 @@ pub fn run(matches: &ArgMatches, trainer: &Trainer, prompt: String) -> Result<()
 
 /// Figures as text, or as JSON.
 pub(super) fn print_all(figures: &[Figure], as_json: bool) -> Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = super::terminal::output();
     if as_json {
         writeln!(out, "{}", serde_json::to_string_pretty(figures)?)?;
         return Ok(());
@@ -147,37 +151,24 @@ pub(super) fn print_all(figures: &[Figure], as_json: bool) -> Result<()> {
     figures.iter().try_for_each(|figure| print(&mut out, figure))
 }
 
+type Draw = fn(&Figure) -> Result<Vec<u8>>;
+
 /// Draws what can be drawn, each to a file of its own.
-fn write_pictures(
-    file: &Path,
-    figures: &[Figure],
-    draw: fn(&Path, &Figure) -> Result<()>,
-) -> Result<()> {
+fn write_pictures(file: &Path, figures: &[Figure], draw: Draw) -> Result<()> {
     let is_picture = |figure: &&Figure| !matches!(figure.content, Content::Table(_));
     let pictures: Vec<_> = figures.iter().filter(is_picture).collect();
     ensure!(!pictures.is_empty(), "writing {}: there is no picture of a table", file.display());
-    for (number, figure) in pictures.into_iter().enumerate() {
-        let file = match number {
-            0 => file.to_owned(),
-            _ => {
-                let part = |part: Option<&std::ffi::OsStr>| {
-                    part.unwrap_or_default().to_string_lossy().into_owned()
-                };
-                let (stem, extension) = (part(file.file_stem()), part(file.extension()));
-                file.with_file_name(format!("{stem}-{}.{extension}", number + 1))
-            }
-        };
-        draw(&file, figure).with_context(|| format!("writing {}", file.display()))?;
+    for (number, figure) in (1..).zip(pictures) {
+        let file = super::files::numbered(file, number);
+        let bytes = draw(figure).with_context(|| format!("drawing {}", file.display()))?;
+        super::files::write(&file, &bytes)?;
         super::terminal::report(format_args!("Wrote {}: {}", file.display(), figure.title));
     }
     Ok(())
 }
 
-fn write_svg(file: &Path, figure: &Figure) -> Result<()> {
-    match figure.to_svg(false) {
-        Ok(svg) => Ok(confab::base::file::replace_file(file, svg.as_bytes())?),
-        Err(reason) => bail!(reason),
-    }
+fn svg(figure: &Figure) -> Result<Vec<u8>> {
+    figure.to_svg(false).map(String::into_bytes).map_err(anyhow::Error::msg)
 }
 
 pub(super) fn print(out: &mut impl Write, figure: &Figure) -> Result<()> {

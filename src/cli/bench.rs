@@ -80,7 +80,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     {
         super::terminal::report(format_args!("Not compared with PyTorch: {error:#}"));
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = super::terminal::output();
     if matches.get_flag("json") {
         writeln!(out, "{}", serde_json::to_string_pretty(&rows)?)?;
     } else {

@@ -55,7 +55,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let mut rng = stream_rng(config.seed, 0);
     let (tokenizer, mut noise_rng) = (task.tokenizer(), noise::noise_rng(config.seed, 0));
     let window = config.model.context - config.model.memory_tokens;
-    let mut out = std::io::stdout().lock();
+    let mut out = super::terminal::output();
     for _ in 0..matches.get_one::<usize>("records").copied().unwrap_or(5) {
         let record = task.draw(split, window, &mut rng);
         if matches.get_flag("fields") {

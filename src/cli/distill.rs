@@ -1,14 +1,11 @@
 //! `confab distill`: a clone whose memories learn what its teacher's MLPs did.
 
-use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Arg, ArgMatches, Command, value_parser};
-use confab::base::file::replace_file;
-use confab::checkpoint::Checkpoint;
 use confab::config::{Knob, MemoryKind, RunConfig};
 use confab::learn::distill::Distillation;
 use confab::report::{DistillReport, SideBySide};
@@ -86,20 +83,17 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         path("checkpoint").context("no checkpoint was named")?,
         path("out").context("no file was named")?,
     );
-    ensure!(
-        !is_same(file, out),
-        "writing {}: it is the teacher; name another --out",
-        out.display()
-    );
-    super::files::check_writable(out)?;
+    let text_file = path("text-file").map(PathBuf::as_path);
+    let read = [("the teacher", Some(file.as_path())), ("--text-file", text_file)];
+    super::files::check(&read, &[("--out", Some(out))])?;
     let loading = || format!("distilling {}", file.display());
-    let teacher = Checkpoint::from_bytes(&super::files::read_bytes(file)?).with_context(loading)?;
+    let teacher = super::files::load_checkpoint(file)?;
     let mut config = teacher.config.clone();
     super::knobs::apply(matches, &mut config)?;
     if let Some((layers, kind)) = matches.get_one::<(String, MemoryKind)>("memory") {
         (config.model.memory.layers, config.model.memory.kind) = (layers.clone(), *kind);
     }
-    let text = path("text-file").map(|file| super::knobs::read_text(file)).transpose()?;
+    let text = text_file.map(super::knobs::read_text).transpose()?;
     let prompt = matches.get_one::<String>("prompt").map(|text| super::args::unescape(text));
     let device = super::device::open_chosen(matches)?;
     let (limits, device) = (device.limits, device.device);
@@ -107,14 +101,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         Distillation::new(teacher, &config, text.as_deref(), prompt, device, &limits);
     let mut distillation = block_on(distillation).with_context(loading)?;
 
-    let is_stopped = Arc::new(AtomicBool::new(false));
-    let stop = is_stopped.clone();
-    let set = ctrlc::set_handler(move || {
-        if stop.swap(true, Ordering::SeqCst) {
-            std::process::exit(130);
-        }
-    });
-    set.context("setting up Ctrl-C")?;
+    let is_stopped = super::stop::flag()?;
     let bar = ProgressBar::new(distillation.progress().steps as u64);
     let style = "{bar:30} {pos}/{len} steps  {msg}  {eta} left";
     bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
@@ -133,23 +120,17 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         "the loss is no longer a number after step {}: training has diverged; try a lower --lr",
         report.step
     );
-    let bytes = block_on(distillation.trainer().checkpoint())?.to_bytes()?;
-    replace_file(out, &bytes).with_context(|| format!("writing {}", out.display()))?;
-    if let Some(SideBySide { prompt, teacher, clone, .. }) = &report.sides {
-        println!("prompt   {prompt:?}\nteacher  {teacher:?}\nclone    {clone:?}");
-    }
+    super::files::save(&block_on(distillation.trainer().checkpoint())?, out)?;
     super::terminal::report(format_args!(
         "Saved the clone after step {} to {}",
         report.step,
         out.display()
     ));
+    if let Some(SideBySide { prompt, teacher, clone, .. }) = &report.sides {
+        let mut out = super::terminal::output();
+        writeln!(out, "prompt   {prompt:?}\nteacher  {teacher:?}\nclone    {clone:?}")?;
+    }
     Ok(())
-}
-
-/// True if two names are of one file.
-fn is_same(a: &Path, b: &Path) -> bool {
-    let [a, b] = [a, b].map(|file| file.canonicalize().ok());
-    a.is_some() && a == b
 }
 
 fn show(bar: &ProgressBar, report: &DistillReport) {

@@ -65,7 +65,9 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let Some(out) = matches.get_one::<PathBuf>("out") else {
         return print(&checkpoint, matches);
     };
-    super::files::check_writable(out)?;
+    let past = matches.get_one::<PathBuf>("past");
+    let read = [("--past", past.map(PathBuf::as_path))];
+    super::files::check(&read, &[("--out", Some(out))])?;
     let prompt = match matches.get_one::<String>("prompt") {
         Some(prompt) => super::args::unescape(prompt),
         None if checkpoint.config.task.is_unknown() => String::new(),
@@ -76,15 +78,13 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         prompt => checkpoint.tokenizer.encode(prompt).context("reading the prompt")?,
     };
     let limits = super::device::open(DeviceChoice::Cpu)?.limits;
-    let earlier = match matches.get_one::<PathBuf>("past") {
-        Some(file) => Some(super::files::load_checkpoint(file)?),
-        None => None,
-    };
-    let past = |step: usize| {
-        let at = earlier.as_ref().filter(|earlier| earlier.step == step);
-        at.map(|earlier| earlier.parameters.clone())
-    };
+    let earlier = past.map(|file| super::files::load_checkpoint(file)).transpose()?;
     for operation in operations(matches) {
+        let past = |step: usize| {
+            let is_like = |earlier: &&Checkpoint| earlier.check_like(&checkpoint).is_ok();
+            let at = earlier.as_ref().filter(|earlier| earlier.step == step).filter(is_like);
+            at.map(|earlier| earlier.parameters.clone())
+        };
         let after = surgery::operate(&checkpoint, operation, &limits, &past)
             .with_context(|| format!("editing {}: {operation}", file.display()))?;
         super::terminal::report(format_args!(
@@ -93,9 +93,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         ));
         checkpoint = after;
     }
-    let writing = || format!("writing {}", out.display());
-    confab::base::file::replace_file(out, &checkpoint.to_bytes().with_context(writing)?)
-        .with_context(writing)?;
+    super::files::save(&checkpoint, out)?;
     super::terminal::report(format_args!("Wrote {}", out.display()));
     Ok(())
 }

@@ -59,7 +59,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
             }
         }
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = super::terminal::output();
     if matches.get_flag("json") {
         let json = json!({
             "step": trainer.step, "floor": floor, "fields": fields, "evaluations": evaluations,

@@ -2,24 +2,101 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::ArgMatches;
+use confab::base::file;
+use confab::base::file::FileLimit;
 use confab::checkpoint::Checkpoint;
 use confab::learn::Trainer;
 
-pub fn read_bytes(file: &Path) -> Result<Vec<u8>> {
-    std::fs::read(file).with_context(|| format!("reading {}", file.display()))
+/// Largest file of a model, where there is memory for it.
+const MAX_MODEL_BYTES: u64 = 16 << 30;
+
+pub fn read(file: &Path, of: FileLimit) -> Result<Vec<u8>> {
+    file::read_file(file, of).with_context(|| format!("reading {}", file.display()))
 }
 
-/// Refuses a file that cannot be written, before hours of training.
-pub fn check_writable(out: &Path) -> Result<()> {
-    ensure!(!out.is_dir(), "writing {}: it is a folder; name a file in it", out.display());
-    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    tempfile::tempfile_in(folder).with_context(|| {
-        format!("writing {}: no file can be made in {}", out.display(), folder.display())
+/// The bytes of a checkpoint, or of a file of a model from elsewhere.
+pub fn read_bytes(file: &Path) -> Result<Vec<u8>> {
+    let max_bytes = MAX_MODEL_BYTES.min(confab::device::cpu_limits().total);
+    read(file, FileLimit { name: "a model", max_bytes })
+}
+
+pub fn write(out: &Path, bytes: &[u8]) -> Result<()> {
+    file::replace_file(out, bytes).with_context(|| writing(out))
+}
+
+/// Writes a checkpoint, once its bytes have been read back: one that could not be loaded takes no file's place.
+pub fn save(checkpoint: &Checkpoint, out: &Path) -> Result<()> {
+    let bytes = checkpoint.to_bytes().with_context(|| writing(out))?;
+    Checkpoint::from_bytes(&bytes).with_context(|| {
+        format!("{}: what would be written could not be read again, so nothing was", writing(out))
     })?;
-    Ok(())
+    write(out, &bytes)
+}
+
+pub fn writing(out: &Path) -> String {
+    format!("writing {}", out.display())
+}
+
+fn check_writable(out: &Path) -> Result<()> {
+    file::check_writable(out).with_context(|| writing(out))
+}
+
+/// Refuses a folder in which no file can be made, or that cannot be made itself.
+pub fn check_folder(folder: &Path) -> Result<()> {
+    let making = || format!("making the folder {}", folder.display());
+    let missing: Vec<&Path> =
+        folder.ancestors().take_while(|part| part.symlink_metadata().is_err()).collect();
+    let missing = missing.into_iter().filter(|part| !part.as_os_str().is_empty());
+    let made = std::fs::create_dir_all(folder).with_context(making);
+    let tried = made.and_then(|()| check_writable(&folder.join("step0.safetensors")));
+    for made in missing {
+        let _ = std::fs::remove_dir(made); // the last that was made first
+    }
+    tried
+}
+
+/// A file, if it was given, and what names it to the user: its flag.
+pub type Named<'a> = (&'a str, Option<&'a Path>);
+
+/// Refuses files that a command would both read and write, or write twice, or that cannot be written: before hours of
+/// training.
+pub fn check(read: &[Named], written: &[Named]) -> Result<()> {
+    for (at, (flag, one)) in written.iter().enumerate() {
+        for (other_flag, other) in read.iter().chain(&written[..at]) {
+            if let (Some(one), Some(other)) = (one, other)
+                && file::is_same(one, other)
+            {
+                bail!(
+                    "{other_flag} {} and {flag} {} are one file; name another for one of them",
+                    other.display(),
+                    one.display()
+                );
+            }
+        }
+    }
+    written.iter().filter_map(|(_, file)| *file).try_for_each(check_writable)
+}
+
+/// The first of the names that [`numbered`] makes which `is_free`.
+pub fn free_name(out: &Path, is_free: impl Fn(&Path) -> bool) -> PathBuf {
+    let mut names = (1..).map(|number| numbered(out, number));
+    names.find(|name| is_free(name)).unwrap_or_else(|| out.to_owned())
+}
+
+/// `out.svg`, `out-2.svg`, `out-3.svg`
+pub fn numbered(out: &Path, number: usize) -> PathBuf {
+    if number == 1 {
+        return out.to_owned();
+    }
+    let mut name = out.file_stem().unwrap_or_default().to_owned();
+    name.push(format!("-{number}"));
+    if let Some(ending) = out.extension() {
+        name.push(".");
+        name.push(ending);
+    }
+    out.with_file_name(name)
 }
 
 pub fn load_checkpoint(file: &Path) -> Result<Checkpoint> {

@@ -34,7 +34,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         "telling the floor: that of a plain text is not known, for its source is not; \
          phone, facts and JSON records have one",
     )?;
-    let mut out = std::io::stdout().lock();
+    let mut out = super::terminal::output();
     if matches.get_flag("json") {
         writeln!(out, "{}", serde_json::to_string_pretty(&floor)?)?;
         return Ok(());

@@ -33,11 +33,13 @@ pub fn command() -> Command {
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
     let out = matches.get_one::<PathBuf>("out").context("no file was named")?;
-    super::files::check_writable(out)?;
     let mut paths = Vec::new();
     for path in matches.get_many::<PathBuf>("files").into_iter().flatten() {
         if path.is_dir() { paths.extend(list(path)?) } else { paths.push(path.clone()) }
     }
+    let named: Vec<_> =
+        paths.iter().map(|path| ("the model's file", Some(path.as_path()))).collect();
+    super::files::check(&named, &[("--out", Some(out))])?;
     let read: Vec<(String, Vec<u8>)> = paths
         .iter()
         .map(|path| Ok((name(path), super::files::read_bytes(path)?)))
@@ -45,9 +47,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let files: Vec<File> = read.iter().map(|(name, bytes)| File { name, bytes }).collect();
     let mut checkpoint = import::open(&files).context("importing the model")?;
     checkpoint.moments = None;
-    let bytes = checkpoint.to_bytes().with_context(|| format!("writing {}", out.display()))?;
-    confab::base::file::replace_file(out, &bytes)
-        .with_context(|| format!("writing {}", out.display()))?;
+    super::files::save(&checkpoint, out)?;
     let model = &checkpoint.config.model;
     super::terminal::report(format_args!(
         "Wrote {}: {} parameters, {} layers of {} heads, {} wide, {} tokens, context {}",

@@ -2,7 +2,7 @@
 //! every analysis.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::{Arg, ArgMatches, Command, value_parser};
@@ -44,6 +44,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     if matches.contains_id("attention") {
         return write_attention(matches);
     }
+    super::analysis::check_files(matches)?;
     let trainer = super::files::load_run(matches)?;
     super::analysis::run(matches, &trainer, prompt(matches, &trainer))
 }
@@ -60,7 +61,7 @@ fn print_by_type(trainer: &Trainer, records: usize) -> Result<()> {
     let mut averaging = Averaging::new(trainer, records);
     while block_on(averaging.next()).context("averaging attention")? {}
     let report = averaging.report();
-    let mut out = std::io::stdout().lock();
+    let mut out = super::terminal::output();
     for (layer, head, bits) in report.ranking() {
         writeln!(out, "L{layer}H{head}: the types differ by {bits:.3} bits")?;
         for (name, shares) in report.shares(layer, head) {
@@ -81,6 +82,8 @@ fn write_attention(matches: &ArgMatches) -> Result<()> {
         Some("json") => false,
         _ => bail!("writing {}: its name must end in .png or .json", file.display()),
     };
+    let run = matches.get_one::<PathBuf>("checkpoint").map(PathBuf::as_path);
+    super::files::check(&[("the run", run)], &[("--attention", Some(file))])?;
     let trainer = super::files::load_run(matches)?;
     let prompt = prompt(matches, &trainer);
     let traced = block_on(trace(&trainer, &prompt, None));
@@ -91,19 +94,21 @@ fn write_attention(matches: &ArgMatches) -> Result<()> {
             trace.tokens.len()
         ));
     }
-    let written = match is_png {
-        true => super::picture::write_png(file, &trace),
+    let bytes = match is_png {
+        true => {
+            super::picture::heads(&trace).with_context(|| format!("drawing {}", file.display()))?
+        }
         false => {
             let options = SampleOptions { temperature: 1.0, top_k: 0, ..SampleOptions::default() };
-            write_json(file, &trace, &logits.expected(&trainer, &options))
+            to_json(&trace, &logits.expected(&trainer, &options)).into_bytes()
         }
     };
-    written.with_context(|| format!("writing {}", file.display()))?;
+    super::files::write(file, &bytes)?;
     super::terminal::report(format_args!("Wrote {}", file.display()));
     Ok(())
 }
 
-fn write_json(file: &Path, trace: &Trace, expected: &Expected) -> Result<()> {
+fn to_json(trace: &Trace, expected: &Expected) -> String {
     let size = trace.tokens.len();
     let heads: Vec<_> = (0..trace.n_layers)
         .flat_map(|layer| (0..trace.n_heads).map(move |head| (layer, head)))
@@ -115,6 +120,5 @@ fn write_json(file: &Path, trace: &Trace, expected: &Expected) -> Result<()> {
     let json = serde_json::json!({
         "step": trace.step, "tokens": trace.tokens, "attention": heads, "next": expected.next,
     });
-    confab::base::file::replace_file(file, json.to_string().as_bytes())?;
-    Ok(())
+    json.to_string()
 }

@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Error, Result, ensure};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgMatches};
+use confab::base::file::FileLimit;
 use confab::base::text::FileText;
 use confab::config::TaskKind;
 use confab::config::{KNOBS, Knob, MAX_TEXT_BYTES, PRESETS, Preset, Range, RunConfig};
 use confab::run::link;
 use confab::session::catalogue;
+
+const TEXT: FileLimit = FileLimit { name: "a text", max_bytes: MAX_TEXT_BYTES as u64 };
 
 /// `--preset`, `--link`, and a flag for every knob.
 pub fn args() -> Vec<Arg> {
@@ -93,17 +96,10 @@ pub fn apply(matches: &ArgMatches, config: &mut RunConfig) -> Result<()> {
 }
 
 pub fn read_text(file: &Path) -> Result<String> {
-    let reading = || format!("reading {}", file.display());
-    let length = std::fs::metadata(file).with_context(reading)?.len();
-    let limit = MAX_TEXT_BYTES as u64;
-    ensure!(
-        length <= limit,
-        "{}: it is longer than the {limit} bytes that a text may be",
-        reading()
-    );
-    let bytes = std::fs::read(file).with_context(reading)?;
-    let FileText { text, note } =
-        FileText::read(&bytes).map_err(Error::msg).with_context(reading)?;
+    let bytes = super::files::read(file, TEXT)?;
+    let FileText { text, note } = FileText::read(&bytes)
+        .map_err(Error::msg)
+        .with_context(|| format!("reading {}", file.display()))?;
     if let Some(note) = note {
         super::terminal::report(format_args!("{}: {note}", file.display()));
     }

@@ -106,6 +106,7 @@ fn changing(name: &'static str, about: &'static str) -> Command {
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
     let (name, matches) = matches.subcommand().context("no such command")?;
+    check(name, matches)?;
     let mut trainer = super::files::load_run(matches)?;
     let layers: Vec<usize> = trainer.model().bank.memories().map(|(layer, _)| layer).collect();
     let first = *layers.first().context(
@@ -134,7 +135,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
                 .get(&[id])?
                 .pop()
                 .with_context(|| format!("layer {layer} has no slot {id}"))?;
-            writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&slot)?)?;
+            writeln!(super::terminal::output(), "{}", serde_json::to_string_pretty(&slot)?)?;
             Ok(())
         }
         "rm" => {
@@ -190,9 +191,19 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     }
 }
 
+/// Checks the file that a command will write.
+fn check(name: &str, matches: &ArgMatches) -> Result<()> {
+    let of = |name: &str| matches.try_get_one::<PathBuf>(name).ok().flatten().map(PathBuf::as_path);
+    let is_changing = !["ls", "show", "search", "export"].contains(&name);
+    let out = of("out").or_else(|| of("checkpoint").filter(|_| is_changing));
+    // A run that is changed may be saved where it was.
+    let run = of("checkpoint").filter(|_| name == "export");
+    super::files::check(&[("the run", run), ("--with", of("with"))], &[("--out", out)])
+}
+
 fn analyse(trainer: &Trainer, request: AnalysisRequest) -> Result<()> {
     let model = Arc::new(block_on(Snapshot::read(trainer)).context("reading the weights")?);
-    let mut out = std::io::stdout().lock();
+    let mut out = super::terminal::output();
     for figure in AnalysisJob::new(model, request)?.figures()? {
         super::analysis::print(&mut out, &figure)?;
     }
@@ -210,9 +221,8 @@ fn alter(mut trainer: Trainer, change: &SlotChange, matches: &ArgMatches) -> Res
 fn write(trainer: &Trainer, matches: &ArgMatches) -> Result<()> {
     let of = |name: &str| matches.get_one::<PathBuf>(name);
     let out = of("out").or_else(|| of("checkpoint")).context("no file was named")?;
-    let writing = || format!("writing {}", out.display());
-    let bytes = block_on(trainer.checkpoint()).with_context(writing)?.to_bytes();
-    confab::base::file::replace_file(out, &bytes.with_context(writing)?).with_context(writing)?;
+    let checkpoint = block_on(trainer.checkpoint()).context("reading the changed run")?;
+    super::files::save(&checkpoint, out)?;
     super::terminal::report(format_args!("Wrote {}", out.display()));
     Ok(())
 }
@@ -228,9 +238,8 @@ fn export(trainer: &Trainer, out: Option<&Path>) -> Result<()> {
         }
     }
     match out {
-        Some(file) => confab::base::file::replace_file(file, &lines)
-            .with_context(|| format!("writing {}", file.display()))?,
-        None => std::io::stdout().lock().write_all(&lines)?,
+        Some(file) => super::files::write(file, &lines)?,
+        None => super::terminal::output().write_all(&lines)?,
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ mod memory;
 mod picture;
 mod probe;
 mod sample;
+mod stop;
 mod sweep;
 mod terminal;
 mod train;
@@ -24,7 +25,7 @@ mod train;
 use anyhow::{Result, bail};
 use clap::Command;
 
-pub use terminal::report;
+pub use terminal::{is_closed_output, report};
 
 /// Parses the command line and runs it. A bad command line ends the process with status 2.
 pub fn run() -> Result<()> {

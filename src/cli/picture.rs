@@ -1,8 +1,6 @@
 //! Attention patterns as a PNG: a grid of layers by heads, each with its tokens along its edges; and
 //! grids of analyses.
 
-use std::path::Path;
-
 use anyhow::{Result, bail, ensure};
 use confab::base::color::weight_color;
 use confab::figure::{Content, Figure};
@@ -38,15 +36,14 @@ impl Canvas {
         }
     }
 
-    fn save(&self, file: &Path) -> Result<()> {
+    fn png(&self) -> Result<Vec<u8>> {
         let height = self.pixels.len() / (3 * self.width);
         let mut bytes = Vec::new();
         let mut encoder = png::Encoder::new(&mut bytes, self.width as u32, height as u32);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
         encoder.write_header()?.write_image_data(&self.pixels)?;
-        confab::base::file::replace_file(file, &bytes)?;
-        Ok(())
+        Ok(bytes)
     }
 
     fn set(&mut self, x: usize, y: usize, colour: [u8; 3]) {
@@ -66,8 +63,8 @@ impl Canvas {
     }
 }
 
-/// Writes every head of `trace`; a row is a query, a column the key it attends to.
-pub fn write_png(file: &Path, trace: &Trace) -> Result<()> {
+/// A PNG of every head of `trace`; a row is a query, a column the key it attends to.
+pub fn heads(trace: &Trace) -> Result<Vec<u8>> {
     let seq = trace.tokens.len();
     let tile = GLYPH * (seq + 2) + GAP;
     let (width, height) = (tile * trace.n_heads + GAP, (tile + GLYPH) * trace.n_layers + GAP);
@@ -79,11 +76,11 @@ pub fn write_png(file: &Path, trace: &Trace) -> Result<()> {
             draw_head(&mut canvas, (x, y + GLYPH), trace, layer, head);
         }
     }
-    canvas.save(file)
+    canvas.png()
 }
 
-/// Writes a grid, a cell as high as a glyph and as wide as the longest label of a column.
-pub fn write_grid(file: &Path, figure: &Figure) -> Result<()> {
+/// A PNG of a grid, a cell as high as a glyph and as wide as the longest label of a column.
+pub fn grid(figure: &Figure) -> Result<Vec<u8>> {
     let Content::Grid(grid) = &figure.content else {
         bail!("“{}” is no grid; use --svg", figure.title);
     };
@@ -107,7 +104,7 @@ pub fn write_grid(file: &Path, figure: &Figure) -> Result<()> {
             }
         }
     }
-    canvas.save(file)
+    canvas.png()
 }
 
 fn draw_head(

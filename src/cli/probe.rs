@@ -53,7 +53,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         seed: matches.get_one("seed").copied().unwrap_or(1),
     };
     let as_json = matches.get_flag("json");
-    let mut out = std::io::stdout().lock();
+    let mut out = super::terminal::output();
     for Probe { name, prompt } in probes {
         let drawing = || format!("drawing samples after {name}");
         let mut probing = Probing::new(&trainer, prompt, options).with_context(drawing)?;

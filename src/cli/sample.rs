@@ -54,7 +54,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         max_chars: matches.get_one("max-chars").copied().unwrap_or(256),
     };
     let as_json = matches.get_flag("probs");
-    let mut out = std::io::stdout().lock();
+    let mut out = super::terminal::output();
     let mut sampler = Sampler::new(trainer.model(), &trainer.tokenizer, &trainer.task, options)?;
     if !as_json {
         write!(out, "{}", sampler.text())?;

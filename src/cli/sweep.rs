@@ -1,25 +1,26 @@
 //! `confab sweep`: how many facts models of each size recall.
 
+mod outcomes;
+
 use std::cell::Cell;
-use std::fs::{File, OpenOptions};
-use std::io::{BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Arg, ArgMatches, Command, value_parser};
-use confab::base::file::replace_file;
+use confab::base::file::is_same;
 use confab::checkpoint::Checkpoint;
 use confab::config::TaskKind;
 use confab::config::{Preset, RunConfig};
 use confab::device::OpenDevice;
 use confab::eval::{Sweep, SweepRun};
 use confab::report::sweep;
-use confab::report::sweep::{Grid, MAX_FILE_BYTES, MAX_RUNS, Outcome, mean_and_deviation};
+use confab::report::sweep::{Grid, MAX_RUNS, Outcome, mean_and_deviation};
 use futures::executor::block_on;
 use indicatif::{ProgressBar, ProgressStyle};
+use outcomes::{Outcomes, is_plot};
 
 /// Knobs that are the grid's.
 const OF_GRID: [&str; 3] = ["task.facts.facts", "preset", "seed"];
@@ -73,44 +74,43 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let runs = runs(matches)?;
     let path = |name: &str| matches.get_one::<PathBuf>(name).cloned();
     let out = path("out").context("no file was named")?;
-    let plot = path("plot").unwrap_or_else(|| out.with_extension("svg"));
-    let (mut file, mut outcomes) = open(&out)?;
+    let part = part(&out);
+    let plot = path("plot").unwrap_or_else(|| plot_beside(&out));
+    let written = [
+        ("--out", Some(out.as_path())),
+        ("the run under way", Some(part.as_path())),
+        ("--plot", Some(plot.as_path())),
+    ];
+    outcomes::check(&out)?;
+    saved(&part)?;
+    super::files::check(&[], &written)?;
     let device = super::device::open_chosen(matches)?;
     // Finds out what cannot be run before anything is.
     Sweep::new(runs.clone(), device.device.clone(), device.limits)?;
+    let mut outcomes = Outcomes::open(&out)?;
 
-    let is_stopped = Arc::new(AtomicBool::new(false));
-    let stop = is_stopped.clone();
-    let set = ctrlc::set_handler(move || {
-        if stop.swap(true, Ordering::SeqCst) {
-            std::process::exit(130);
-        }
-    });
-    set.context("setting up Ctrl-C")?;
-
+    let is_stopped = super::stop::flag()?;
     let sweep_bar = SweepBar::new(&runs);
     for run in &runs {
         let name = Outcome::name(run)?;
-        if outcomes.iter().all(|outcome| outcome.link != name) {
-            let Some(outcome) = train(run, &device, &part(&out), &is_stopped, &sweep_bar)? else {
+        if outcomes.all.iter().all(|outcome| outcome.link != name) {
+            let Some(outcome) = train(run, &device, &part, &is_stopped, &sweep_bar)? else {
                 bail!("stopped; the same command goes on from here");
             };
-            let line = sweep::write(&outcome);
-            let write = file.write_all(line.as_bytes()).and_then(|()| file.sync_data());
-            write.with_context(|| format!("writing {}", out.display()))?;
-            let _ = std::fs::remove_file(part(&out));
             sweep_bar.report(&outcome);
-            outcomes.push(outcome);
+            outcomes.add(outcome)?;
+            let _ = std::fs::remove_file(&part);
         }
         sweep_bar.pass(run);
     }
     sweep_bar.bar.finish_and_clear();
 
     let names: Vec<String> = runs.iter().filter_map(|run| Outcome::name(run).ok()).collect();
+    let mut outcomes = outcomes.all;
     outcomes.retain(|outcome| names.contains(&outcome.link));
     let svg = confab::report::sweep::plot(&outcomes, PLOT_SIZE, false);
-    replace_file(&plot, svg.as_bytes()).with_context(|| format!("writing {}", plot.display()))?;
-    write_table(&mut std::io::stdout().lock(), &outcomes)?;
+    super::files::write(&plot, svg.as_bytes())?;
+    write_table(&mut super::terminal::output(), &outcomes)?;
     super::terminal::report(format_args!(
         "Outcomes are in {}, curves in {}",
         out.display(),
@@ -143,23 +143,11 @@ fn runs(matches: &ArgMatches) -> Result<Vec<RunConfig>> {
     })
 }
 
-/// The outcomes so far, and the file to which more are written.
-fn open(out: &Path) -> Result<(File, Vec<Outcome>)> {
-    let reading = || format!("reading {}", out.display());
-    let mut file = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .open(out)
-        .with_context(|| format!("opening {}", out.display()))?;
-    let bytes = file.metadata().with_context(reading)?.len();
-    ensure!(bytes <= MAX_FILE_BYTES, "{}: it is longer than {MAX_FILE_BYTES} bytes", reading());
-    let outcomes = sweep::read(BufReader::new(&mut file)).with_context(reading)?;
-    let text = std::fs::read(out).with_context(reading)?;
-    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    // The outcome that a killed sweep had begun to write.
-    file.set_len(whole as u64).with_context(|| format!("mending {}", out.display()))?;
-    Ok((file, outcomes))
+/// The curves beside the outcomes: a file that is free, or a sweep's curves already.
+fn plot_beside(out: &Path) -> PathBuf {
+    let is_free =
+        |name: &Path| !is_same(name, out) && (name.symlink_metadata().is_err() || is_plot(name));
+    super::files::free_name(&out.with_extension("svg"), is_free)
 }
 
 /// The file to which the run under way is saved.
@@ -167,6 +155,19 @@ fn part(out: &Path) -> PathBuf {
     let mut name = out.as_os_str().to_owned();
     name.push(".part");
     name.into()
+}
+
+/// The run under way, if one was saved.
+///
+/// # Errors
+/// If something else than a run is in its file.
+fn saved(part: &Path) -> Result<Option<Checkpoint>> {
+    match part.symlink_metadata() {
+        Ok(_) => super::files::load_checkpoint(part).map(Some).with_context(|| {
+            format!("the run under way is saved to {}; name another --out", part.display())
+        }),
+        Err(_) => Ok(None),
+    }
 }
 
 /// Trains `run`, from what was saved of it if there is any; `None` if it was stopped.
@@ -177,8 +178,7 @@ fn train(
     is_stopped: &AtomicBool,
     sweep_bar: &SweepBar,
 ) -> Result<Option<Outcome>> {
-    let saved = std::fs::read(part).ok().and_then(|bytes| Checkpoint::from_bytes(&bytes).ok());
-    let mut training = match saved.filter(|saved| saved.config == *run) {
+    let mut training = match saved(part)?.filter(|saved| saved.config == *run) {
         Some(saved) => SweepRun::resume(saved, device.device.clone(), &device.limits)?,
         None => SweepRun::new(run.clone(), device.device.clone(), &device.limits)?,
     };
@@ -186,8 +186,11 @@ fn train(
     loop {
         let stops = is_stopped.load(Ordering::SeqCst);
         if stops || saved.elapsed() > SAVE_EVERY {
-            let bytes = block_on(training.trainer().checkpoint())?.to_bytes()?;
-            replace_file(part, &bytes).with_context(|| format!("writing {}", part.display()))?;
+            let checkpoint = block_on(training.trainer().checkpoint())?;
+            // A run that has diverged ends at its next step.
+            if checkpoint.is_finite() {
+                super::files::save(&checkpoint, part)?;
+            }
             saved = Instant::now();
         }
         if stops {

@@ -1,13 +1,15 @@
 //! `confab train`: a session driven from the command line.
 
+mod log;
 mod screen;
 
 use std::cell::RefCell;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, value_parser};
+use confab::base::file::is_same;
 use confab::base::plot;
 use confab::base::plot::{Axes, Line, Point};
 use confab::protocol::{Command as Order, NamedFile};
@@ -15,6 +17,7 @@ use confab::run::LossPoint;
 use confab::session;
 use confab::session::RunStorage;
 use futures::channel::mpsc::{UnboundedSender, unbounded};
+use log::Log;
 use screen::Screen;
 
 /// Size of the picture of the curves, in pixels.
@@ -22,7 +25,7 @@ const PLOT_SIZE: (u32, u32) = (760, 360);
 
 pub fn command() -> Command {
     Command::new("train")
-        .about("Trains a model; Ctrl-C saves it and stops")
+        .about("Trains a model; Ctrl-C, SIGTERM and a closed terminal save it and stop")
         .args(super::knobs::args())
         .arg(super::device::arg())
         .arg(
@@ -31,14 +34,14 @@ pub fn command() -> Command {
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
                 .default_value("run.safetensors")
-                .help("where the run is saved, while it trains and at its end"),
+                .help("where the run is saved, while it trains and at its end; a default that holds another run is left as it is"),
         )
         .arg(
             Arg::new("log")
                 .long("log")
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
-                .help("writes the losses as JSON lines"),
+                .help("writes the losses as JSON lines; of a run that is resumed, after those that are there"),
         )
         .arg(
             Arg::new("plot")
@@ -77,13 +80,12 @@ pub fn command() -> Command {
 pub fn run(matches: &ArgMatches) -> Result<()> {
     let device = super::device::choice(matches);
     let path = |name: &str| matches.get_one::<PathBuf>(name).cloned();
-    let out = path("out").context("no file was named")?;
-    super::files::check_writable(&out)?;
-    let steps = path("keep-steps");
-    if let Some(folder) = &steps {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("making the folder {}", folder.display()))?;
-    }
+    let out = out(matches)?;
+    check(matches, &out)?;
+    let log = match path("log") {
+        Some(file) => Some(Log::new(file, matches.contains_id("resume"))?),
+        None => None,
+    };
     let load = |file: PathBuf, bytes| {
         let name = file.display().to_string();
         Order::LoadCheckpoint { files: vec![NamedFile { name, bytes }], device }
@@ -99,27 +101,16 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         }
         (None, None) => Order::Build { config: Box::new(super::knobs::config(matches)?), device },
     };
-    let log = match path("log") {
-        Some(file) => {
-            Some(File::create(&file).with_context(|| format!("creating {}", file.display()))?)
-        }
-        None => None,
-    };
     let (orders, received) = unbounded();
-    stop_on_ctrl_c(orders.clone())?;
+    stop_on_signal(orders.clone())?;
     orders.unbounded_send(first)?;
     orders.unbounded_send(Order::Train)?;
     let screen = RefCell::new(Screen::new(log, orders));
     let emit = |event| screen.borrow_mut().show(event);
-    let store = RunStorage::file(out.clone()).with_steps(steps);
+    let store = RunStorage::file(out.clone()).with_steps(path("keep-steps"));
     futures::executor::block_on(session::run(received, emit, store));
     let screen = screen.into_inner();
     screen.result?;
-    if let Some(file) = path("plot") {
-        let svg = draw(&screen.history);
-        confab::base::file::replace_file(&file, svg.as_bytes())
-            .with_context(|| format!("writing {}", file.display()))?;
-    }
     match (screen.trained, screen.saved) {
         (Some(trained), saved) if saved != Some(trained) => {
             bail!("step {trained} was not saved to {}; name another --out", out.display())
@@ -129,19 +120,64 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         }
         (None, _) => super::terminal::report("Nothing new was trained"),
     }
-    Ok(())
+    match path("plot") {
+        Some(file) => super::files::write(&file, draw(&screen.history).as_bytes()),
+        None => Ok(()),
+    }
 }
 
-/// The first Ctrl-C ends the session after the step under way; the second ends the program.
-fn stop_on_ctrl_c(orders: UnboundedSender<Order>) -> Result<()> {
-    let pause = move || {
-        if orders.is_closed() {
-            std::process::exit(130);
-        }
+/// The file of the run. A default one that holds another run is left as it is.
+fn out(matches: &ArgMatches) -> Result<PathBuf> {
+    let out = matches.get_one::<PathBuf>("out").context("no file was named")?;
+    if matches.value_source("out") != Some(ValueSource::DefaultValue) {
+        return Ok(out.clone());
+    }
+    let resumed = matches.get_one::<PathBuf>("resume");
+    let is_free = |name: &Path| {
+        name.symlink_metadata().is_err() || resumed.is_some_and(|resumed| is_same(resumed, name))
+    };
+    let free = super::files::free_name(out, is_free);
+    if free != *out {
+        super::terminal::report(format_args!(
+            "{} holds another run; this one is saved to {}",
+            out.display(),
+            free.display()
+        ));
+    }
+    Ok(free)
+}
+
+/// Checks every file that the run will write.
+fn check(matches: &ArgMatches, out: &Path) -> Result<()> {
+    let path = |name: &str| matches.get_one::<PathBuf>(name).map(PathBuf::as_path);
+    let (resumed, steps) = (path("resume"), path("keep-steps"));
+    // A run that is resumed may be saved where it was.
+    let resumed_elsewhere = resumed.filter(|resumed| !is_same(resumed, out));
+    let read = [
+        ("--text-file", path("text-file")),
+        ("--from", path("from")),
+        ("--resume", resumed_elsewhere),
+    ];
+    let written = [("--out", Some(out)), ("--log", path("log")), ("--plot", path("plot"))];
+    super::files::check(&read, &written)?;
+    let Some(folder) = steps else { return Ok(()) };
+    let kept = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names = kept.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    ensure!(
+        resumed.is_some()
+            || !names.any(|name| name.starts_with("step") && name.ends_with(".safetensors")),
+        "keeping steps in {}: it holds steps of another run; name another folder",
+        folder.display()
+    );
+    super::files::check_folder(folder)
+}
+
+/// Ends the session after the step under way.
+fn stop_on_signal(orders: UnboundedSender<Order>) -> Result<()> {
+    super::stop::on_signal(move || {
         drop(orders.unbounded_send(Order::Pause));
         orders.close_channel();
-    };
-    ctrlc::set_handler(pause).context("setting up Ctrl-C")
+    })
 }
 
 /// The bytes of a checkpoint, with the settings that were given beside `--resume` put in.
@@ -170,6 +206,13 @@ fn checkpoint(file: &Path, matches: &ArgMatches) -> Result<Vec<u8>> {
         checkpoint.step,
         changed.train.steps
     );
+    if checkpoint.step > 0 && checkpoint.moments.is_none() && !changed.train.frozen {
+        super::terminal::report(format_args!(
+            "{} holds no moments of AdamW, as steps that were kept; training goes on with moments of 0, so \
+             its losses are not those of the run that never stopped",
+            file.display()
+        ));
+    }
     if changed == checkpoint.config {
         return Ok(bytes);
     }

@@ -141,7 +141,8 @@ impl Disk {
         let doing = "reading the keys of";
         let db = self.db.transaction().map_err(failed(doing, &self.path))?;
         let space = file::space(&db, self.space).map_err(failed(doing, &self.path))?;
-        if self.finder.is_some() && self.version == space.version {
+        let is_whole = self.finder.as_ref().is_some_and(|finder| !finder.is_cut_off());
+        if is_whole && self.version == space.version {
             return Ok(());
         }
         let load = Finder::load(&db, self.space, &space, self.shape, &self.path);

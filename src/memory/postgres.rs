@@ -1,9 +1,13 @@
 //! Slots in a PostgreSQL server with the extension pgvector, which several machines can share.
 
+mod connection;
 mod tables;
 
-use postgres::{Client, Config, NoTls, Row, Transaction};
+use std::sync::Arc;
 
+use postgres::{Client, Config, Row, Transaction};
+
+use connection::Connection;
 use tables::{Tables, failed, int, uint};
 use super::near::{MANY, Near, finite};
 use super::{Found, NewSlot, Origin, Shape, Slot, Store, StoreError, mean};
@@ -16,10 +20,8 @@ use super::{Found, NewSlot, Origin, Shape, Slot, Store, StoreError, mean};
 /// PostgreSQL's text has no character 0: it becomes its picture, `␀`. Graphs take keys of at most 2000
 /// numbers; larger ones are always searched one and all.
 pub struct Postgres {
-    client: Client,
-    /// Where that is, in words.
-    place: String,
-    tables: Tables,
+    connection: Connection,
+    tables: Arc<Tables>,
     shape: Shape,
 }
 
@@ -28,14 +30,19 @@ impl Postgres {
     /// is not there: the extension, the tables and the store.
     ///
     /// # Errors
-    /// [`StoreError::Shape`] if it is there with another shape; if the server cannot be reached, has no
+    /// [`StoreError::Shape`] if it is there with another shape; if the server cannot be reached, is silent, has no
     /// pgvector of version 0.8 or later, or does not let this user make tables.
     pub fn connect(url: &str, space: &str, shape: Shape) -> Result<Self, StoreError> {
         let config: Config = url.parse().map_err(failed("reading", "the URL of a database"))?;
-        let place = tables::place(&config);
-        let mut client = config.connect(NoTls).map_err(failed("connecting to", &place))?;
-        let tables = Tables::open(&mut client, &place, space, shape)?;
-        Ok(Self { client, place, tables, shape })
+        let mut connection = Connection::open(config)?;
+        let name = space.to_owned();
+        let open = move |client: &mut Client| tables::open(client, &name, shape);
+        let (number, there) = connection.ask("opening a memory in", open)?;
+        if there != shape {
+            let (space, place) = (space.into(), connection.place);
+            return Err(StoreError::Shape { space, place, there, asked: shape });
+        }
+        Ok(Self { connection, tables: Arc::new(Tables::new(number, shape)), shape })
     }
 
     /// Bytes of its tables and their indices.
@@ -43,8 +50,8 @@ impl Postgres {
     /// # Errors
     /// If the server failed.
     pub fn bytes(&mut self) -> Result<u64, StoreError> {
-        let row = self.client.query_one(&self.tables.bytes, &[]);
-        row.and_then(|row| uint(&row, 0)).map_err(failed("measuring", &self.place))
+        let tables = self.tables.clone();
+        self.connection.ask("measuring", move |client| uint(&client.query_one(&tables.bytes, &[])?, 0))
     }
 
     /// The nearest of each query, in any order: all, unless a graph misses some. `[n][k]`
@@ -53,45 +60,50 @@ impl Postgres {
         queries: &[f32],
         k: usize,
         graph: bool,
-    ) -> Result<Vec<Vec<Near>>, postgres::Error> {
+    ) -> Result<Vec<Vec<Near>>, StoreError> {
         let Shape { d_key, distance, .. } = self.shape;
-        let mut near = vec![Vec::with_capacity(k); queries.len() / d_key];
-        let mut db = self.client.transaction()?;
-        search_settings(&mut db, k, graph)?;
-        let (n, limit) = (near.len() as i32, int(k as u64));
-        for row in db.query(&self.tables.search, &[&finite(queries), &n, &limit])? {
-            let query = row.try_get::<_, i32>(0)? as usize;
-            let (key, value): (Vec<f32>, Vec<f32>) = (row.try_get(2)?, row.try_get(3)?);
-            let distance = distance.between(&queries[query * d_key..][..d_key], &key);
-            near[query].push((distance, uint(&row, 1)?, key, value));
-        }
-        db.commit()?;
-        Ok(near)
+        let (tables, queries) = (self.tables.clone(), queries.to_vec());
+        self.connection.ask("searching", move |client| {
+            let mut near = vec![Vec::with_capacity(k); queries.len() / d_key];
+            let mut db = client.transaction()?;
+            search_settings(&mut db, k, graph)?;
+            let (n, limit) = (near.len() as i32, int(k as u64));
+            for row in db.query(&tables.search, &[&finite(&queries), &n, &limit])? {
+                let query = row.try_get::<_, i32>(0)? as usize;
+                let (key, value): (Vec<f32>, Vec<f32>) = (row.try_get(2)?, row.try_get(3)?);
+                let distance = distance.between(&queries[query * d_key..][..d_key], &key);
+                near[query].push((distance, uint(&row, 1)?, key, value));
+            }
+            db.commit()?;
+            Ok(near)
+        })
     }
 
     /// Does `work` in a transaction, in which no other writes to this store.
-    fn write<T>(
+    fn write<T: Send + 'static>(
         &mut self,
         doing: &'static str,
-        work: impl FnOnce(&mut Transaction, &Tables, &mut Space) -> Result<T, postgres::Error>,
+        work: impl FnOnce(&mut Transaction, &Tables, &mut Space) -> Result<T, postgres::Error>
+        + Send
+        + 'static,
     ) -> Result<T, StoreError> {
-        let done = || {
-            let mut db = self.client.transaction()?;
-            let number = self.tables.number;
+        let tables = self.tables.clone();
+        self.connection.ask(doing, move |client| {
+            let mut db = client.transaction()?;
+            let number = tables.number;
             let row = db.query_one(
                 "SELECT next_id, count FROM confab_spaces WHERE number = $1 FOR UPDATE",
                 &[&number],
             )?;
             let mut space = Space { next_id: uint(&row, 0)?, count: uint(&row, 1)? as usize };
-            let answer = work(&mut db, &self.tables, &mut space)?;
+            let answer = work(&mut db, &tables, &mut space)?;
             db.execute(
                 "UPDATE confab_spaces SET next_id = $2, count = $3 WHERE number = $1",
                 &[&number, &int(space.next_id), &int(space.count as u64)],
             )?;
             db.commit()?;
             Ok(answer)
-        };
-        done().map_err(failed(doing, &self.place))
+        })
     }
 }
 
@@ -136,9 +148,11 @@ impl Store for Postgres {
 
     fn count(&mut self) -> Result<usize, StoreError> {
         let sql = "SELECT count FROM confab_spaces WHERE number = $1";
-        let row = self.client.query_one(sql, &[&self.tables.number]);
-        let count = row.and_then(|row| uint(&row, 0));
-        Ok(count.map_err(failed("counting in", &self.place))? as usize)
+        let number = self.tables.number;
+        let count = self
+            .connection
+            .ask("counting in", move |client| uint(&client.query_one(sql, &[&number])?, 0));
+        Ok(count? as usize)
     }
 
     fn query(&mut self, queries: &[f32], k: usize) -> Result<Found, StoreError> {
@@ -148,10 +162,9 @@ impl Store for Postgres {
         if n * k == 0 {
             return Ok(Found { k, ..Found::default() });
         }
-        let failed = failed("searching", &self.place);
-        let mut near = self.near(queries, k, count > MANY).map_err(&failed)?;
+        let mut near = self.near(queries, k, count > MANY)?;
         if near.iter().any(|near| near.len() < k) {
-            near = self.near(queries, k, false).map_err(&failed)?;
+            near = self.near(queries, k, false)?;
         }
         let mut found = Found { k, ..Found::default() };
         near.into_iter().for_each(|near| found.push(near));
@@ -167,15 +180,16 @@ impl Store for Postgres {
         let nexts: Vec<String> = origins().map(|origin| origin.next.replace('\0', "␀")).collect();
         let keys: Vec<f32> = slots.iter().flat_map(|slot| slot.key.iter().copied()).collect();
         let values: Vec<f32> = slots.iter().flat_map(|slot| slot.value.iter().copied()).collect();
-        self.write("writing to", |db, tables, space| {
+        let added = slots.len();
+        self.write("writing to", move |db, tables, space| {
             let first = int(space.next_id);
             db.execute(
                 &tables.insert,
                 &[&first, &steps, &records, &texts, &nexts, &keys, &values],
             )?;
-            let ids = space.next_id..space.next_id + slots.len() as u64;
+            let ids = space.next_id..space.next_id + added as u64;
             let few = space.count <= MANY;
-            (space.next_id, space.count) = (ids.end, space.count + slots.len());
+            (space.next_id, space.count) = (ids.end, space.count + added);
             if let Some(make) = tables.make_graph.as_ref().filter(|_| few && space.count > MANY) {
                 db.batch_execute(make)?;
             }
@@ -184,14 +198,15 @@ impl Store for Postgres {
     }
 
     fn touch(&mut self, ids: &[u64], step: u64) -> Result<(), StoreError> {
-        self.write("counting hits in", |db, tables, _| {
-            db.execute(&tables.touch, &[&ints(ids), &int(step)])?;
+        let ids = ints(ids);
+        self.write("counting hits in", move |db, tables, _| {
+            db.execute(&tables.touch, &[&ids, &int(step)])?;
             Ok(())
         })
     }
 
     fn evict(&mut self, limit: usize) -> Result<Vec<u64>, StoreError> {
-        self.write("dropping slots from", |db, tables, space| {
+        self.write("dropping slots from", move |db, tables, space| {
             let over = space.count.saturating_sub(limit);
             if over == 0 {
                 return Ok(Vec::new());
@@ -204,8 +219,9 @@ impl Store for Postgres {
     }
 
     fn remove(&mut self, ids: &[u64]) -> Result<usize, StoreError> {
-        self.write("dropping slots from", |db, tables, space| {
-            let gone = db.execute(&tables.remove, &[&ints(ids)])? as usize;
+        let ids = ints(ids);
+        self.write("dropping slots from", move |db, tables, space| {
+            let gone = db.execute(&tables.remove, &[&ids])? as usize;
             space.count -= gone;
             Ok(gone)
         })
@@ -218,22 +234,27 @@ impl Store for Postgres {
         value: Option<&[f32]>,
     ) -> Result<(), StoreError> {
         self.shape.check_edit(key, value)?;
-        let edited = self.write("editing a slot of", |db, tables, _| {
+        let [key, value] = [key, value].map(|numbers| numbers.map(<[f32]>::to_vec));
+        let edited = self.write("editing a slot of", move |db, tables, _| {
             db.execute(&tables.edit, &[&int(id), &key, &value])
         })?;
         if edited > 0 { Ok(()) } else { Err(StoreError::Unknown(id)) }
     }
 
     fn get(&mut self, ids: &[u64]) -> Result<Vec<Slot>, StoreError> {
-        let rows = self.client.query(&self.tables.get, &[&ints(ids)]);
-        let slots = rows.and_then(|rows| rows.iter().map(slot).collect());
-        slots.map_err(failed("reading", &self.place))
+        let ids = ints(ids);
+        let tables = self.tables.clone();
+        self.connection.ask("reading", move |client| {
+            client.query(&tables.get, &[&ids])?.iter().map(slot).collect()
+        })
     }
 
     fn page(&mut self, from: u64, limit: usize) -> Result<Vec<Slot>, StoreError> {
-        let rows = self.client.query(&self.tables.page, &[&int(from), &int(limit as u64)]);
-        let slots = rows.and_then(|rows| rows.iter().map(slot).collect());
-        slots.map_err(failed("reading", &self.place))
+        let (from, limit) = (int(from), int(limit as u64));
+        let tables = self.tables.clone();
+        self.connection.ask("reading", move |client| {
+            client.query(&tables.page, &[&from, &limit])?.iter().map(slot).collect()
+        })
     }
 
     fn merge(&mut self, kept: u64, gone: u64) -> Result<(), StoreError> {
@@ -241,7 +262,7 @@ impl Store for Postgres {
             return Ok(());
         }
         let shape = self.shape;
-        self.write("merging slots of", |db, tables, space| {
+        self.write("merging slots of", move |db, tables, space| {
             let both = db.query(&tables.get, &[&ints(&[kept, gone])])?;
             let [to, from] = both.as_slice() else { return Ok(Ok(())) };
             let (to, from) = (slot(to)?, slot(from)?);

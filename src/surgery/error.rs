@@ -70,6 +70,11 @@ pub enum SurgeryError {
     IsMemory { layer: usize },
     #[error("there is nothing to widen: MLP (model.mlp) is `none`")]
     NoMlp,
+    #[error(
+        "values of the new model would be larger than any number can be; the model's own are too large for this, as \
+         of a run that diverged"
+    )]
+    Overflow,
     #[error("the model would not work: {0}")]
     Config(ConfigError),
     #[error("the model would not work: {0}")]

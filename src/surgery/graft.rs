@@ -32,5 +32,5 @@ pub fn graft(
         .moments
         .as_ref()
         .map(|Moments { first, second }| Moments { first: moment(first), second: moment(second) });
-    Ok(replace(before, config, parameters, moments, bank))
+    replace(before, config, parameters, moments, bank)
 }

@@ -26,14 +26,17 @@ pub(super) fn refit(
 }
 
 /// The run of `before` with other parameters.
+///
+/// # Errors
+/// If one of its values is no finite number.
 pub(super) fn replace(
     before: &Checkpoint,
     config: RunConfig,
     parameters: Vec<f32>,
     moments: Option<Moments>,
     bank: Bank,
-) -> Checkpoint {
-    Checkpoint {
+) -> Result<Checkpoint, SurgeryError> {
+    let after = Checkpoint {
         config,
         step: before.step,
         tokenizer: before.tokenizer.clone(),
@@ -42,7 +45,8 @@ pub(super) fn replace(
         parameters,
         moments,
         bank,
-    }
+    };
+    if after.is_finite() { Ok(after) } else { Err(SurgeryError::Overflow) }
 }
 
 /// Seed of the next operation; seeds of runs are below 2^53.

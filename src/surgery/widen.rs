@@ -70,7 +70,7 @@ pub fn widen(
         second: moment(second, 2),
     });
     let bank = before.bank.fit(&config.model);
-    Ok(replace(before, config, parameters, moments, bank))
+    replace(before, config, parameters, moments, bank)
 }
 
 /// The factor on a gain of the whole stream's length, which becomes `√times` as long. One that a tied head reads

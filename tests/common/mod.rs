@@ -1,6 +1,8 @@
 //! What several test files need: devices, runs, forward passes and comparisons.
 #![allow(dead_code, reason = "each test file is a crate of its own, and takes a part of this")]
 
+pub mod terminal;
+
 use burn::tensor::{Device, Int, Tensor};
 use confab::arch::Layout;
 use confab::checkpoint::Checkpoint;

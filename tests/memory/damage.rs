@@ -169,3 +169,50 @@ fn postgres_has_a_picture_for_the_character_0() {
     store.insert(&slots).unwrap();
     assert_eq!(store.page(0, 1).unwrap()[0].new.origin.text, "a␀b");
 }
+
+#[test]
+fn a_file_that_is_cut_off_while_it_is_open_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("memory.db");
+    let wide = Shape { d_key: 64, d_value: 64, distance: Distance::L2 };
+    let slots: Vec<_> = recall::slots(&recall::clustered(0, 4000, 64, 30), 64)
+        .into_iter()
+        .map(|slot| confab::memory::NewSlot { value: slot.key.clone(), ..slot })
+        .collect();
+    Disk::open(&file, "a", wide).unwrap().insert(&slots).unwrap();
+    let mut store = Disk::open(&file, "a", wide).unwrap();
+    store.query(&slots[0].key, 3).unwrap();
+    let bytes = std::fs::metadata(&file).unwrap().len();
+    std::fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(bytes / 8).unwrap();
+    let error = memory::all(&mut store).unwrap_err().to_string();
+    assert!(error.contains(&file.display().to_string()), "{error}");
+}
+
+#[test]
+fn a_graph_that_is_cut_off_while_it_is_open_is_built_anew() {
+    let shape = Shape { d_key: 8, d_value: 1, distance: Distance::L2 };
+    let place = Place::new(Kind::Disk);
+    let keys = recall::clustered(0, 33_000, 8, 300);
+    place.disk(shape).insert(&recall::slots(&keys, 8)).unwrap();
+    place.disk(shape).query(&keys[..8], 1).unwrap();
+    let mut store = place.disk(shape);
+    store.query(&keys[..8], 1).unwrap();
+    let names = std::fs::read_dir(place.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    let graphs = names.filter(|path| path.extension().is_some_and(|end| end == "graph"));
+    for graph in graphs {
+        std::fs::OpenOptions::new().write(true).open(graph).unwrap().set_len(5000).unwrap();
+    }
+    let found = store.query(&keys[..8 * 500], 1).unwrap();
+    let right = found.ids.iter().zip(0..).filter(|(id, place)| *id == place).count();
+    assert!(right >= 475, "{right} of 500");
+}
+
+#[test]
+fn a_server_that_says_nothing_is_given_up() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let url = format!("postgresql://me@127.0.0.1:{port}/db?connect_timeout=1");
+    let error = Postgres::connect(&url, "a", SMALL).err().unwrap().to_string();
+    assert!(error.starts_with("connecting to the PostgreSQL database `db`"), "{error}");
+    assert!(error.contains("said nothing for 1 seconds"), "{error}");
+}

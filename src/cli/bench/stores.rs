@@ -34,7 +34,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let folder = tempfile::tempdir().context("making a folder for the file")?;
     let postgres = matches.get_one::<String>("postgres").map(String::as_str);
     let bench = StoreBench { sizes: &sizes, folder: folder.path(), postgres };
-    let mut out = std::io::stdout().lock();
+    let mut out = crate::cli::terminal::output();
     if matches.get_flag("json") {
         let mut rows = Vec::new();
         bench.run(|row| rows.push(row))?;

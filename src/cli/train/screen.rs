@@ -1,7 +1,6 @@
 //! The progress of a training session, at the terminal and in a log.
 
-use std::fs::File;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
 use anyhow::Result;
 use confab::config::RunConfig;
@@ -10,6 +9,7 @@ use confab::run::LossPoint;
 use futures::channel::mpsc::UnboundedSender;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::log::Log;
 use crate::cli::terminal;
 use crate::cli::terminal::LOG_EVERY;
 
@@ -17,7 +17,7 @@ use crate::cli::terminal::LOG_EVERY;
 pub struct Screen {
     /// The losses so far, with those of a run that is resumed.
     pub history: Vec<LossPoint>,
-    log: Option<File>,
+    log: Option<Log>,
     bar: Option<ProgressBar>,
     /// Closed to end the session.
     orders: UnboundedSender<Order>,
@@ -28,7 +28,7 @@ pub struct Screen {
 }
 
 impl Screen {
-    pub fn new(log: Option<File>, orders: UnboundedSender<Order>) -> Self {
+    pub fn new(log: Option<Log>, orders: UnboundedSender<Order>) -> Self {
         let history = Vec::new();
         Self { history, log, bar: None, orders, trained: None, result: Ok(()), saved: None }
     }
@@ -52,6 +52,11 @@ impl Screen {
     fn begin(&mut self, built: &Built) {
         let RunConfig { model, train, .. } = &built.config;
         self.history = built.history.clone();
+        if let Some(log) = &mut self.log
+            && let Err(error) = log.open()
+        {
+            return self.end(Err(error));
+        }
         self.say(&format!(
             "{} parameters ({} layers, {} heads, width {}), {} tokens, steps {} to {}",
             built.parameters,
@@ -89,14 +94,11 @@ impl Screen {
         if !std::io::stderr().is_terminal() {
             terminal::report(format_args!("step {step}: {line}"));
         }
-        if let Some(log) = &mut self.log {
-            let entry = serde_json::json!({
-                "step": step, "train_loss": train_loss, "val_loss": val_loss, "tokens_per_s": tokens_per_s,
-            });
-            if let Err(error) = writeln!(log, "{entry}") {
-                self.log = None;
-                self.end(Err(anyhow::Error::new(error).context("writing the log")));
-            }
+        if let Some(log) = &mut self.log
+            && let Err(error) = log.write(report)
+        {
+            self.log = None;
+            self.end(Err(error));
         }
     }
 

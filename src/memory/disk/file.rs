@@ -17,11 +17,13 @@ const FORMAT: i32 = 1;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// With a write-ahead log a commit need not wait for the disk: a program that is killed loses nothing
-/// that was committed; where the power fails, the last commits may go, each as a whole.
+/// that was committed; where the power fails, the last commits may go, each as a whole. The file is read, not
+/// mapped into memory: where another program cuts it off, a page that was mapped would end this one.
 const SETTINGS: &str = "
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = NORMAL;
-    PRAGMA mmap_size = 2147418112;
+    PRAGMA mmap_size = 0;
+    PRAGMA cache_size = -65536; -- KiB
     PRAGMA cell_size_check = ON;
     PRAGMA trusted_schema = OFF;
 ";

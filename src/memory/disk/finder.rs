@@ -97,6 +97,11 @@ impl Finder {
         }
     }
 
+    /// True if it is to be made anew, for its file was cut off.
+    pub fn is_cut_off(&self) -> bool {
+        matches!(self, Self::Graph(graph) if graph.is_cut_off())
+    }
+
     /// Some `k` of the nearest of each query, in any order: `[n]`.
     pub fn nearest(&self, queries: &[f32], k: usize) -> Result<Vec<Vec<u64>>, Broken> {
         match self {

@@ -28,8 +28,8 @@ const PART: usize = 64;
 pub struct Graph {
     index: Index,
     shape: Shape,
-    /// Its file, if it is only mapped into memory; it cannot then be written to.
-    mapped: Option<String>,
+    /// Its file and the bytes of that, if it is only mapped into memory; it cannot then be written to.
+    mapped: Option<(String, u64)>,
 }
 
 /// A failure, in USearch's words.
@@ -62,11 +62,19 @@ impl Graph {
         }
         let mut graph = Self::new(shape, 0)?;
         graph.index.view(name)?;
-        graph.mapped = Some(name.into());
+        graph.mapped = Some((name.into(), file.metadata()?.len()));
         match graph.index.dimensions() == shape.d_key {
             true => Ok(graph),
             false => Err("it is of another shape".into()),
         }
+    }
+
+    /// True if its file is no longer as long as when it was mapped: reading what was cut off would end the program.
+    pub fn is_cut_off(&self) -> bool {
+        let changed = |(file, bytes): &(String, u64)| {
+            std::fs::metadata(file).is_ok_and(|there| there.len() != *bytes)
+        };
+        self.mapped.as_ref().is_some_and(changed)
     }
 
     /// Writes it to a file, whose sum is returned.
@@ -123,7 +131,7 @@ impl Graph {
 
     /// Reads it into memory if it is only mapped.
     fn own(&mut self) -> Result<(), Broken> {
-        if let Some(file) = &self.mapped {
+        if let Some((file, _)) = &self.mapped {
             let own = Self::new(self.shape, 0)?;
             own.index.load(file)?;
             own.reserve(own.len())?;

@@ -42,50 +42,38 @@ pub struct Tables {
     pub bytes: String,
 }
 
-impl Tables {
-    /// # Errors
-    /// If they cannot be made, or the space has another shape.
-    pub fn open(
-        client: &mut Client,
-        place: &str,
-        name: &str,
-        shape: Shape,
-    ) -> Result<Self, StoreError> {
-        let failed = failed("opening a memory in", place);
-        let (d_key, d_value) = (shape.d_key as i64, shape.d_value as i64);
-        let mut open = || {
-            let mut db = client.transaction()?;
-            // `IF NOT EXISTS` fails where two make the same at once.
-            db.execute("SELECT pg_advisory_xact_lock(hashtext('confab'))", &[])?;
-            db.batch_execute(SPACES)?;
-            db.execute(
-                "INSERT INTO confab_spaces (name, d_key, d_value, distance) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT DO NOTHING",
-                &[&name, &d_key, &d_value, &shape.distance.name()],
-            )?;
-            let row = db.query_one(
-                "SELECT number, distance, d_key, d_value FROM confab_spaces WHERE name = $1",
-                &[&name],
-            )?;
-            let (number, distance) = (row.try_get(0)?, row.try_get(1)?);
-            let there = (uint(&row, 2)? as usize, uint(&row, 3)? as usize);
-            if there == (shape.d_key, shape.d_value) {
-                db.batch_execute(&make(number, shape))?;
-            }
-            db.commit()?;
-            Ok::<(i32, String, (usize, usize)), postgres::Error>((number, distance, there))
-        };
-        let (number, distance, (d_key, d_value)) = open().map_err(failed)?;
-        let there =
-            Shape { d_key, d_value, distance: Distance::parse(&distance).unwrap_or_default() };
-        if there != shape {
-            let (space, place) = (name.into(), place.into());
-            return Err(StoreError::Shape { space, place, there, asked: shape });
-        }
-        Ok(Self::new(number, shape))
+/// The number of a space and its shape. It is made, with its tables, if it is not there.
+pub fn open(
+    client: &mut Client,
+    name: &str,
+    shape: Shape,
+) -> Result<(i32, Shape), postgres::Error> {
+    let (d_key, d_value) = (shape.d_key as i64, shape.d_value as i64);
+    let mut db = client.transaction()?;
+    // `IF NOT EXISTS` fails where two make the same at once.
+    db.execute("SELECT pg_advisory_xact_lock(hashtext('confab'))", &[])?;
+    db.batch_execute(SPACES)?;
+    db.execute(
+        "INSERT INTO confab_spaces (name, d_key, d_value, distance) VALUES ($1, $2, $3, $4)
+         ON CONFLICT DO NOTHING",
+        &[&name, &d_key, &d_value, &shape.distance.name()],
+    )?;
+    let row = db.query_one(
+        "SELECT number, distance, d_key, d_value FROM confab_spaces WHERE name = $1",
+        &[&name],
+    )?;
+    let (number, distance): (i32, String) = (row.try_get(0)?, row.try_get(1)?);
+    let (d_key, d_value) = (uint(&row, 2)? as usize, uint(&row, 3)? as usize);
+    if (d_key, d_value) == (shape.d_key, shape.d_value) {
+        db.batch_execute(&make(number, shape))?;
     }
+    db.commit()?;
+    let distance = Distance::parse(&distance).unwrap_or_default();
+    Ok((number, Shape { d_key, d_value, distance }))
+}
 
-    fn new(number: i32, Shape { d_key, d_value, distance }: Shape) -> Self {
+impl Tables {
+    pub fn new(number: i32, Shape { d_key, d_value, distance }: Shape) -> Self {
         // Cosines are inner products of keys of length 1. The operator for cosines leaves keys of zeros out of
         // a graph; so they are in it.
         let (key, by, class) = match distance {

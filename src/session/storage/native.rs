@@ -32,12 +32,14 @@ impl RunStorage {
         self.steps.is_some()
     }
 
-    /// Writes `step{N}.safetensors`.
+    /// Writes `step{N}.safetensors`, and makes the folder if it is not there.
     ///
     /// # Errors
     /// A sentence naming the file.
     pub fn keep_step(&self, step: &Checkpoint) -> Result<(), String> {
         let Some(folder) = &self.steps else { return Ok(()) };
+        std::fs::create_dir_all(folder)
+            .map_err(|e| format!("making the folder {}: {e}", folder.display()))?;
         let file = folder.join(format!("step{}.safetensors", step.step));
         let bytes = step.to_bytes().map_err(|e| format!("writing {}: {e}", file.display()))?;
         replace_file(&file, &bytes).map_err(|e| format!("writing {}: {e}", file.display()))

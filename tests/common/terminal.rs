@@ -1,0 +1,46 @@
+//! The terminal's program, and a small run for it.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Settings of a run that takes no time.
+pub const TINY: &[&str] = &[
+    "--task",
+    "phone",
+    "--lines",
+    "1",
+    "--names",
+    "8",
+    "--context",
+    "96",
+    "--batch",
+    "4",
+    "--val-every",
+    "5",
+    "--val-batches",
+    "1",
+    "--device",
+    "cpu",
+];
+
+/// The program in a folder, to be started.
+pub fn command(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_confab"));
+    command.args(args).current_dir(folder);
+    command
+}
+
+pub fn confab(folder: &Path, args: &[&str]) -> Output {
+    command(folder, args).output().unwrap()
+}
+
+/// What was printed by a command that succeeded.
+pub fn ok(output: &Output) -> String {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+pub fn train(folder: &Path, more: &[&str]) -> Output {
+    confab(folder, &[&["train"], TINY, more].concat())
+}
