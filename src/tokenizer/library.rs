@@ -96,13 +96,13 @@ fn unknown_part(json: &Value) -> Option<String> {
     fn is_unknown<T: DeserializeOwned>(part: &Value) -> bool {
         !part.is_null() && T::deserialize(part).is_err()
     }
-    let parts: [(_, fn(&Value) -> bool); 4] = [
-        ("normalizer", is_unknown::<NormalizerWrapper>),
-        ("pre_tokenizer", is_unknown::<PreTokenizerWrapper>),
-        ("decoder", is_unknown::<DecoderWrapper>),
-        ("model", is_unknown::<ModelWrapper>),
-    ];
-    let (name, _) = parts.into_iter().find(|(name, is_unknown)| is_unknown(&json[name]))?;
+    let name = match json {
+        json if is_unknown::<NormalizerWrapper>(&json["normalizer"]) => "normalizer",
+        json if is_unknown::<PreTokenizerWrapper>(&json["pre_tokenizer"]) => "pre_tokenizer",
+        json if is_unknown::<DecoderWrapper>(&json["decoder"]) => "decoder",
+        json if is_unknown::<ModelWrapper>(&json["model"]) => "model",
+        _ => return None,
+    };
     let part: String = json[name].to_string().chars().take(80).collect();
     Some(format!("its `{name}` cannot be applied: {part}"))
 }
