@@ -5,21 +5,27 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 #[cfg(feature = "cli")]
-use super::nanogpt;
+use super::meta;
 use super::vocabulary::{Named, Names, Vocabulary};
-use super::{File, ImportError};
+use super::{File, ImportError, rowless};
 
 /// The names of `rows` tokens from the files that have them; `<id>` where none has.
 pub fn read(files: &[File], rows: usize) -> Result<Named, ImportError> {
     let find = |name: &str| files.iter().find(|file| file.name == name);
     #[cfg(feature = "cli")]
     if let Some(file) = files.iter().find(|file| file.name.ends_with(".pkl")) {
-        return nanogpt::vocabulary(file, rows);
+        return meta::read(file, rows);
     }
+    let mut notes = Vec::new();
     let (tokens, tokenizer) = match (find("tokenizer.json"), find("vocab.json")) {
         (Some(file), _) => {
             let text = std::str::from_utf8(file.bytes).map_err(|why| format(file, why))?;
-            (of_tokenizer(file, text, rows)?, Some(text.to_string()))
+            let mut json: Value = parse(file, file.bytes)?;
+            let dropped = rowless::drop_tokens(&mut json, rows);
+            let tokens = of_tokenizer(file, &json, rows)?;
+            notes.extend(rowless::note(file.name, &dropped));
+            let text = if dropped.is_empty() { text.to_string() } else { json.to_string() };
+            (tokens, Some(text))
         }
         (None, Some(file)) => {
             let vocab: Map<String, Value> = parse(file, file.bytes)?;
@@ -32,12 +38,11 @@ pub fn read(files: &[File], rows: usize) -> Result<Named, ImportError> {
         }
         (None, None) => (Names::new("", rows).tokens, None),
     };
-    Ok(Named { vocabulary: Vocabulary::Tokens { tokens, tokenizer }, order: None })
+    Ok(Named { vocabulary: Vocabulary::Tokens { tokens, tokenizer }, order: None, notes })
 }
 
 /// The tokens of a tokenizer.json, as Hugging Face's `tokenizers` writes it.
-fn of_tokenizer(file: &File, text: &str, rows: usize) -> Result<Vec<String>, ImportError> {
-    let json: Value = parse(file, text.as_bytes())?;
+fn of_tokenizer(file: &File, json: &Value, rows: usize) -> Result<Vec<String>, ImportError> {
     let is_of_bytes = [&json["decoder"], &json["pre_tokenizer"]].into_iter().any(is_byte_level);
     let alphabet = byte_alphabet();
     let decode = |token: &str| {

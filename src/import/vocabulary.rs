@@ -26,6 +26,8 @@ impl Vocabulary {
 pub struct Named {
     pub vocabulary: Vocabulary,
     pub order: Option<Vec<usize>>,
+    /// Lines for the user.
+    pub notes: Vec<String>,
 }
 
 /// The text of each token as it is found, `<id>` before.

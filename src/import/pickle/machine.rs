@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::str::from_utf8;
 
-use super::node::{Global, Id, Node};
+use super::call::{Made, made};
+use super::node::{Global, Id, Node, is_number_type};
 
 #[derive(Default)]
 pub struct Machine<'a> {
@@ -14,19 +15,18 @@ pub struct Machine<'a> {
     /// Heights of the stack.
     marks: Vec<usize>,
     memo: HashMap<usize, Id>,
+    /// Modules and names of functions and classes that are not known.
+    unknown: Vec<(&'a str, &'a str)>,
 }
 
-/// Reason for which a pickle is not read on.
-pub enum Stop {
-    /// It names this.
-    Global(String),
-    Broken(String),
-}
+/// Reason for which bytes that end before the pickle does are not read.
+pub const ENDS_EARLY: &str = "it ends too early";
 
-type Step<T = ()> = Result<T, Stop>;
+/// Result of an instruction, or the reason for which a pickle is not read on.
+type Step<T = ()> = Result<T, String>;
 
-fn broken(why: &str) -> Stop {
-    Stop::Broken(why.into())
+fn broken(why: &str) -> String {
+    why.into()
 }
 
 impl<'a> Machine<'a> {
@@ -34,9 +34,9 @@ impl<'a> Machine<'a> {
         Self { bytes, ..Self::default() }
     }
 
-    /// All values, by their places.
-    pub fn into_nodes(self) -> Vec<Node<'a>> {
-        self.nodes
+    /// All values by their places, and the modules and names that are not known by their numbers.
+    pub fn into_parts(self) -> (Vec<Node<'a>>, Vec<(&'a str, &'a str)>) {
+        (self.nodes, self.unknown)
     }
 
     /// Bytes still to be read.
@@ -81,15 +81,22 @@ impl<'a> Machine<'a> {
                 let float = f64::from_be_bytes(self.array()?);
                 self.push(Node::Float(float))
             }
+            0x8b => {
+                let length = self.length(4)?;
+                self.push_long(length)
+            }
             0x8c => self.push_text(1),
             b'X' => self.push_text(4),
             0x8d => self.push_text(8),
-            b')' | b']' => self.push(Node::List(Vec::new())),
+            b'U' | b'C' => self.push_bytes(1),
+            b'T' | b'B' => self.push_bytes(4),
+            0x8e | 0x96 => self.push_bytes(8),
+            b')' | b']' | 0x8f => self.push(Node::List(Vec::new())),
             0x85..=0x87 => {
                 let items = self.pop_many(usize::from(instruction - 0x84))?;
                 self.push(Node::List(items))
             }
-            b't' | b'l' => {
+            b't' | b'l' | 0x91 => {
                 let items = self.pop_to_mark()?;
                 self.push(Node::List(items))
             }
@@ -97,7 +104,7 @@ impl<'a> Machine<'a> {
                 let items = self.pop_many(1)?;
                 self.append(items)
             }
-            b'e' => {
+            b'e' | 0x90 => {
                 let items = self.pop_to_mark()?;
                 self.append(items)
             }
@@ -131,46 +138,60 @@ impl<'a> Machine<'a> {
                     _ => Err(broken("a name is no text")),
                 }
             }
-            b'R' => self.call(),
-            b'b' => {
-                // Attributes that Python sets beside the items of a dict, as a module does with its version.
-                self.pop()?;
-                let object = *self.stack.last().ok_or_else(|| broken("the stack is empty"))?;
-                match self.nodes[object] {
-                    Node::Dict(_) => Ok(()),
-                    _ => Err(broken("it sets parts of a value that has none")),
-                }
+            b'R' | 0x81 => self.call(),
+            0x92 => {
+                self.pop()?; // arguments by name
+                self.call()
             }
+            b'b' => self.set_state(),
             b'Q' => {
                 let id = self.pop()?;
                 self.push(Node::Persistent(id))
             }
-            other => Err(Stop::Broken(format!(
-                "it has the instruction {other:#04x}, which models have not"
-            ))),
+            other => Err(format!("it has the instruction {other:#04x}, which models have not")),
         }
     }
 
-    /// Calls nothing: pushes the value that a function of those that may be named would return.
+    /// Calls nothing: pushes the value that a known function would return, or a mark that it is unread.
     fn call(&mut self) -> Step {
         let (arguments, function) = (self.pop()?, self.pop()?);
-        match (&self.nodes[function], &self.nodes[arguments]) {
-            (Node::Global(Global::OrderedDict), Node::List(items)) if items.is_empty() => {
-                self.push(Node::Dict(Vec::new()))
-            }
-            (Node::Global(Global::RebuildTensor), _) => self.push(Node::Tensor(arguments)),
-            (Node::Global(Global::RebuildParameter), Node::List(items)) if !items.is_empty() => {
-                let tensor = items[0];
-                self.stack.push(tensor);
+        match made(&self.nodes, function, arguments) {
+            Some(Made::New(node)) => self.push(node),
+            Some(Made::Old(id)) => {
+                self.stack.push(id);
                 Ok(())
             }
-            _ => Err(broken("it calls what is no function of a model's")),
+            None => Err(broken("it calls what is no function of a model's")),
         }
     }
 
-    fn push_global(&mut self, module: &str, name: &'a str) -> Step {
-        let unknown = || Stop::Global(format!("{module}.{name}").chars().take(80).collect());
-        let global = Global::find(module, name).ok_or_else(unknown)?;
+    /// Gives an object its state. Attributes that Python sets beside the items of a dict, as a module does with its
+    /// version, are passed over.
+    fn set_state(&mut self) -> Step {
+        let state = self.pop()?;
+        let object = *self.stack.last().ok_or_else(|| broken("the stack is empty"))?;
+        let byte_order = match &self.nodes[state] {
+            Node::List(items) => items.get(1).map(|id| &self.nodes[*id]),
+            _ => None,
+        };
+        let is_big = matches!(byte_order, Some(Node::Text(">")));
+        match &mut self.nodes[object] {
+            Node::Dict(_) | Node::Unread(_) | Node::Tensor(_) => {}
+            Node::Namespace(attributes) => *attributes = Some(state),
+            Node::NumberType { is_big_endian, .. } => *is_big_endian = is_big,
+            _ => return Err(broken("it sets parts of a value that has none")),
+        }
+        Ok(())
+    }
+
+    fn push_global(&mut self, module: &'a str, name: &'a str) -> Step {
+        if is_number_type(module, name) {
+            return self.push(Node::Text(name));
+        }
+        let global = Global::find(module, name).unwrap_or_else(|| {
+            self.unknown.push((module, name));
+            Global::Unknown(self.unknown.len() - 1)
+        });
         self.push(Node::Global(global))
     }
 
@@ -203,6 +224,13 @@ impl<'a> Machine<'a> {
         self.push(Node::Text(text))
     }
 
+    /// Bytes, or what was a text in Python 2.
+    fn push_bytes(&mut self, width: usize) -> Step {
+        let length = self.length(width)?;
+        let bytes = self.take(length)?;
+        self.push(Node::Bytes(bytes))
+    }
+
     fn append(&mut self, more: Vec<Id>) -> Step {
         let list = *self.stack.last().ok_or_else(|| broken("the stack is empty"))?;
         match &mut self.nodes[list] {
@@ -210,6 +238,7 @@ impl<'a> Machine<'a> {
                 items.extend(more);
                 Ok(())
             }
+            Node::Unread(_) => Ok(()),
             _ => Err(broken("it appends to what is no list")),
         }
     }
@@ -221,6 +250,7 @@ impl<'a> Machine<'a> {
                 pairs.extend(items.iter().map(|[key, value]| (*key, *value)));
                 Ok(())
             }
+            (Node::Unread(_), _) => Ok(()),
             _ => Err(broken("it sets items of what is no dict")),
         }
     }
@@ -263,7 +293,7 @@ impl<'a> Machine<'a> {
 
     fn take(&mut self, count: usize) -> Step<&'a [u8]> {
         let (taken, rest) =
-            self.bytes.split_at_checked(count).ok_or_else(|| broken("it ends too early"))?;
+            self.bytes.split_at_checked(count).ok_or_else(|| broken(ENDS_EARLY))?;
         self.bytes = rest;
         Ok(taken)
     }
@@ -285,7 +315,7 @@ impl<'a> Machine<'a> {
 
     fn line(&mut self) -> Step<&'a str> {
         let end = self.bytes.iter().position(|byte| *byte == b'\n');
-        let line = self.take(end.ok_or_else(|| broken("it ends too early"))?)?;
+        let line = self.take(end.ok_or_else(|| broken(ENDS_EARLY))?)?;
         self.take(1)?;
         from_utf8(line).map_err(|_| broken("a name is no UTF-8"))
     }
