@@ -7,11 +7,7 @@ use proptest::sample::Index;
 use super::{Files, MODELS, import};
 
 /// Overwrites or cuts; what is left is often still a file of its kind.
-fn damage(
-    bytes: &mut Vec<u8>,
-    changes: &[(Index, u8)],
-    cut: Option<Index>,
-) {
+fn damage(bytes: &mut Vec<u8>, changes: &[(Index, u8)], cut: Option<Index>) {
     for (place, value) in changes {
         let at = place.index(bytes.len());
         bytes[at] = *value;
@@ -176,7 +172,8 @@ fn apply(files: Files, change: Change) -> Files {
         Change::Copy(at, name) => files.clone().with(name, &file(at).1),
         Change::Cut(at, end) => {
             let (name, mut bytes) = file(at);
-            damage(&mut bytes, &[], Some(end).filter(|_| !bytes.is_empty()));
+            let is_empty = bytes.is_empty();
+            damage(&mut bytes, &[], Some(end).filter(|_| !is_empty));
             files.clone().with(&name, &bytes)
         }
     }

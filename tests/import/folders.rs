@@ -31,7 +31,9 @@ fn an_index_decides_which_weights_count() {
     let imported = more.import();
     assert!(imported.parameters == files.import().parameters);
     let [note] = imported.notes.as_slice() else { panic!("{:?}", imported.notes) };
-    for name in ["model.safetensors", "consolidated.safetensors", "pytorch_model.bin", "optimizer.pt"] {
+    for name in
+        ["model.safetensors", "consolidated.safetensors", "pytorch_model.bin", "optimizer.pt"]
+    {
         assert!(note.contains(name), "{note}");
     }
     assert!(!note.contains(".json") && !note.contains("-of-"), "{note}");
@@ -59,7 +61,10 @@ fn a_missing_shard_is_named() {
     let expected = format!("model.safetensors.index.json names {SECOND}, which is missing");
     assert!(by_index.contains(&expected), "{by_index}");
     let by_number = files.without("model.safetensors.index.json").refusal();
-    assert!(by_number.contains(&format!("{FIRST} is a part with {SECOND}, which is missing")), "{by_number}");
+    assert!(
+        by_number.contains(&format!("{FIRST} is a part with {SECOND}, which is missing")),
+        "{by_number}"
+    );
     let unindexed = Files::of("llama").without("model.safetensors.index.json");
     assert!(unindexed.import() == Files::of("llama").import());
 
@@ -67,7 +72,8 @@ fn a_missing_shard_is_named() {
     let first = fs::read(super::folder("llama").join(FIRST)).unwrap();
     let twice = Files::of("llama").with(SECOND, &first).refusal();
     assert!(twice.contains(SECOND), "{twice}");
-    let empty = safetensors::serialize(Vec::<(String, safetensors::tensor::TensorView)>::new(), None);
+    let empty =
+        safetensors::serialize(Vec::<(String, safetensors::tensor::TensorView)>::new(), None);
     let lacking = Files::of("llama").with(SECOND, &empty.unwrap()).refusal();
     assert!(lacking.contains(&format!("{SECOND}: the tensor ")), "{lacking}");
     assert!(lacking.contains("which model.safetensors.index.json has in it"), "{lacking}");
@@ -81,7 +87,10 @@ fn an_index_that_is_all_that_is_left_of_its_weights_gives_way_to_others() {
     assert_eq!(imported.notes, ["Passed over: model.safetensors.index.json"]);
     let alone = Files::of("llama").without("model-00001-of-00002.safetensors");
     let alone = alone.without("model-00002-of-00002.safetensors").refusal();
-    assert!(alone.contains("index.json names model-00001-of-00002.safetensors, model-0000"), "{alone}");
+    assert!(
+        alone.contains("index.json names model-00001-of-00002.safetensors, model-0000"),
+        "{alone}"
+    );
     let odd = Files::of("gpt2").with("model.safetensors.index.json", b"[]").refusal();
     assert!(odd.contains("model.safetensors.index.json cannot be read as an index"), "{odd}");
 }
@@ -91,7 +100,10 @@ fn weights_that_are_only_of_another_layout_are_refused_by_name() {
     let bytes = fs::read(super::folder("mistral").join("model.safetensors")).unwrap();
     let files = Files::of("mistral").without("model.safetensors");
     let refusal = files.with("consolidated.safetensors", &bytes).refusal();
-    assert!(refusal.contains("consolidated.safetensors holds no weights as Hugging Face"), "{refusal}");
+    assert!(
+        refusal.contains("consolidated.safetensors holds no weights as Hugging Face"),
+        "{refusal}"
+    );
 }
 
 #[test]

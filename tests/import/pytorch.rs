@@ -45,7 +45,10 @@ fn shards_of_pytorch_are_read_by_their_index_and_a_missing_one_is_named() {
     assert!(imported == Files::of("mistral").import());
     assert!(files.clone().without(names[2]).import() == imported);
     let missing = files.without(names[1]).refusal();
-    assert!(missing.contains(&format!("{} names {}, which is missing", names[2], names[1])), "{missing}");
+    assert!(
+        missing.contains(&format!("{} names {}, which is missing", names[2], names[1])),
+        "{missing}"
+    );
 }
 
 #[test]
@@ -71,7 +74,10 @@ fn an_unknown_class_is_passed_over_and_told_or_refused_where_it_matters() {
 fn tensors_alone_are_read_with_a_config_as_the_advice_says() {
     let alone = with_checkpoint("nanogpt_tensors.pt");
     let refusal = alone.refusal();
-    assert!(refusal.contains("ckpt.pt holds tensors without the settings of their model"), "{refusal}");
+    assert!(
+        refusal.contains("ckpt.pt holds tensors without the settings of their model"),
+        "{refusal}"
+    );
     let files = alone.with("config.json", &fixture("nanogpt_model_args.json"));
     assert!(files.import() == Files::of("nanogpt").import());
 }
@@ -87,7 +93,8 @@ fn a_file_of_pytorch_without_tensors_is_refused_by_name() {
 #[test]
 fn one_of_several_files_of_pytorch_has_to_be_named() {
     let bytes = fixture("gpt2.bin");
-    let files = Files::of("gpt2").without("model.safetensors").with("a.pt", &bytes).with("b.pt", &bytes);
+    let files =
+        Files::of("gpt2").without("model.safetensors").with("a.pt", &bytes).with("b.pt", &bytes);
     let refusal = files.refusal();
     assert!(refusal.contains("a.pt, b.pt are several files of weights"), "{refusal}");
     assert!(files.without("b.pt").import() == Files::of("gpt2").import());
