@@ -19,6 +19,9 @@ use node::{Global, Id, Node};
 /// Pickles of models are far shorter; guards memory, of which each byte may take about fifty.
 const MAX_BYTES: usize = 8 << 20;
 
+/// More values than a tensor has arguments or axes.
+const FEW: usize = 16;
+
 pub struct Pickle<'a> {
     file: String,
     nodes: Vec<Node<'a>>,
@@ -114,6 +117,12 @@ impl<'p, 'a> Value<'p, 'a> {
     pub fn list(self) -> Option<Vec<Value<'p, 'a>>> {
         let Node::List(items) = self.node else { return None };
         Some(items.iter().map(|id| self.pickle.value(*id)).collect())
+    }
+
+    /// The values of a list or tuple of few: guards time, for one list may be met at every byte.
+    pub fn short_list(self) -> Option<Vec<Value<'p, 'a>>> {
+        let Node::List(items) = self.node else { return None };
+        (items.len() <= FEW).then(|| self.list()).flatten()
     }
 
     /// The keys and values of a dict, or the attributes of a namespace.

@@ -171,7 +171,7 @@ impl<'a> Tensors<'a> {
                 (shard.into(), format!("is missing, which {index} has in it; use another copy"))
             }
             None => {
-                let what = "is missing; give all files of the model, and the settings of the same";
+                let what = "is missing; a file of the model was not given, or its settings are another model's";
                 (self.file_names(), what.into())
             }
         };

@@ -69,7 +69,7 @@ impl<'a> Archive<'a> {
         let (pickle, rest) = Pickle::read(file.name, rest)?;
         let (keys, mut rest) = Pickle::read(file.name, rest)?;
         let mut classes = HashMap::new();
-        for storage in pickle.persistent().filter_map(Value::list) {
+        for storage in pickle.persistent().filter_map(Value::short_list) {
             let class = storage.get(1).and_then(|class| class.storage());
             let key = storage.get(2).and_then(|key| key.text());
             classes.extend(key.zip(class));
@@ -101,14 +101,14 @@ impl<'a> Archive<'a> {
 
     fn try_tensor(&self, name: &str, value: Value<'_, 'a>) -> Option<Tensor<'a>> {
         // (storage, offset, size, stride, …), with offset and strides in numbers.
-        let from = value.tensor()?.list()?;
+        let from = value.tensor()?.short_list()?;
         let sizes = |value: &Value<'_, 'a>| {
-            value.list()?.into_iter().map(Value::size).collect::<Option<Vec<usize>>>()
+            value.short_list()?.into_iter().map(Value::size).collect::<Option<Vec<usize>>>()
         };
         let (offset, shape, strides) =
             (from.get(1)?.size()?, sizes(from.get(2)?)?, sizes(from.get(3)?)?);
         // ('storage', class, key, device, length), and before PyTorch 1.6 the part that it is of another
-        let storage = from.first()?.persistent()?.list()?;
+        let storage = from.first()?.persistent()?.short_list()?;
         if storage.get(5).is_some_and(|part| !part.is_none()) {
             return None;
         }

@@ -1,13 +1,15 @@
 //! Files that are damaged, and folders that lack files or have others: the right weights, or a message that names a
 //! file of the folder, and never a panic.
 
+use confab::base::file_kind::FileKind;
+use confab::import::select;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::{Files, MODELS, import};
+use super::{File, Files, MODELS, import, open};
 
 /// Overwrites or cuts; what is left is often still a file of its kind.
-fn damage(bytes: &mut Vec<u8>, changes: &[(Index, u8)], cut: Option<Index>) {
+pub fn damage(bytes: &mut Vec<u8>, changes: &[(Index, u8)], cut: Option<Index>) {
     for (place, value) in changes {
         let at = place.index(bytes.len());
         bytes[at] = *value;
@@ -18,7 +20,7 @@ fn damage(bytes: &mut Vec<u8>, changes: &[(Index, u8)], cut: Option<Index>) {
 }
 
 /// Imports; a refusal must say of which file it is.
-fn try_import(files: &Files) -> Result<(), TestCaseError> {
+pub fn try_import(files: &Files) -> Result<(), TestCaseError> {
     if let Err(error) = import(&files.view()) {
         let text = error.to_string();
         prop_assert!(files.0.iter().any(|(name, _)| text.contains(name.as_str())), "{}", text);
@@ -26,7 +28,7 @@ fn try_import(files: &Files) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn changes() -> impl Strategy<Value = Vec<(Index, u8)>> {
+pub fn changes() -> impl Strategy<Value = Vec<(Index, u8)>> {
     // What instructions of pickles are, and anything else.
     let byte = prop_oneof![
         any::<u8>(),
@@ -197,12 +199,34 @@ proptest! {
     ) {
         let whole = Files::of(model);
         let changed = changes.into_iter().fold(whole.clone(), apply);
+        let names_one =
+            |error: &str| changed.0.iter().any(|(name, _)| error.contains(name.as_str()));
         match weights(&changed) {
             Ok(found) => prop_assert!(found == weights(&whole).unwrap(), "other weights"),
-            Err(error) => {
-                let names_one = changed.0.iter().any(|(name, _)| error.contains(name.as_str()));
-                prop_assert!(names_one || changed.0.is_empty(), "{}", error);
-            }
+            Err(error) => prop_assert!(names_one(&error) || changed.0.is_empty(), "{}", error),
         }
+        if let Err(error) = open(&changed.view()) {
+            let error = error.to_string();
+            prop_assert!(names_one(&error) || changed.0.is_empty(), "{}", error);
+        }
+    }
+
+    #[test]
+    fn files_are_chosen_by_their_beginnings_as_they_are_by_all_of_them(
+        model in prop::sample::select(&["gpt2", "llama", "nanogpt"][..]),
+        changes in prop::collection::vec(change(), 1..5),
+    ) {
+        let changed = changes.into_iter().fold(Files::of(model), apply);
+        let whole = changed.view();
+        let begun = whole.iter().map(|file| match file.name.ends_with(".index.json") {
+            true => *file,
+            false => File { bytes: &file.bytes[..file.bytes.len().min(FileKind::HEAD)], ..*file },
+        });
+        let begun: Vec<File> = begun.collect();
+        let chosen = |files: &[File]| match select(files) {
+            Ok(selection) => Ok((selection.names().join(" "), selection.note())),
+            Err(error) => Err(error.to_string()),
+        };
+        prop_assert_eq!(chosen(&begun), chosen(&whole));
     }
 }

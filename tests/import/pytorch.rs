@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use proptest::prelude::*;
+
+use super::damage::{changes, damage, try_import};
 use super::{Files, fs};
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -108,5 +111,27 @@ fn a_file_before_pytorch_1_6_cut_off_anywhere_is_refused() {
         let mut files = whole.clone();
         files.bytes("pytorch_model.bin").truncate(at);
         assert!(files.refusal().contains("pytorch_model.bin"), "cut off at {at}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn damaged_files_of_pytorch_never_panic(
+        file in prop::sample::select(&["nanogpt_wrapped.pt", "nanogpt_fraction.pt", "qwen3_before_1.6.bin"][..]),
+        changes in changes(),
+    ) {
+        let mut files = match file {
+            "qwen3_before_1.6.bin" => with_pytorch("qwen3", file, "pytorch_model.bin"),
+            _ => with_checkpoint(file),
+        };
+        let name = if file.ends_with(".bin") { "pytorch_model.bin" } else { "ckpt.pt" };
+        // The pickle comes first.
+        let bytes = files.bytes(name);
+        let rest = bytes.split_off(4_000);
+        damage(bytes, &changes, None);
+        bytes.extend(rest);
+        try_import(&files)?;
     }
 }
