@@ -18,7 +18,10 @@ pub enum CheckpointError {
          makes one of a model"
     )]
     Pytorch,
-    #[error("it is a safetensors file, but not one of Confab: its metadata lacks `{0}`")]
+    #[error(
+        "it is a safetensors file, but not one of Confab: its metadata lacks `{0}`; if another program \
+         wrote the model, convert it by `confab import`"
+    )]
     Foreign(&'static str),
     #[error("it was written in the format `{0}`; this version reads `{FORMAT}`: update Confab")]
     Version(String),

@@ -1,5 +1,6 @@
 //! `confab import`: another's model as a checkpoint of Confab.
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -37,6 +38,8 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     for path in matches.get_many::<PathBuf>("files").into_iter().flatten() {
         if path.is_dir() { paths.extend(list(path)?) } else { paths.push(path.clone()) }
     }
+    let mut seen = HashSet::new();
+    paths.retain(|path| seen.insert(path.clone()));
     let (read, passed_over) = read(&paths)?;
     let files: Vec<File> = read.iter().map(|(name, bytes)| File { name, bytes }).collect();
     let import::Opened { mut checkpoint, notes } =
@@ -64,8 +67,11 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Names and bytes of the files that a model is read from, and a line about the others.
-fn read(paths: &[PathBuf]) -> Result<(Vec<(String, Vec<u8>)>, Option<String>)> {
+/// A file's name and bytes.
+type Named = (String, Vec<u8>);
+
+/// The files that a model is read from, and a line about the others.
+fn read(paths: &[PathBuf]) -> Result<(Vec<Named>, Option<String>)> {
     if let [path] = paths {
         return Ok((vec![(name(path), super::files::read_bytes(path)?)], None));
     }
@@ -108,7 +114,7 @@ impl<'a> Given<'a> {
     }
 
     /// Reads the rest.
-    fn finish(self) -> Result<(String, Vec<u8>)> {
+    fn finish(self) -> Result<Named> {
         let bytes = if self.is_whole { self.bytes } else { super::files::read_bytes(self.path)? };
         Ok((self.name, bytes))
     }

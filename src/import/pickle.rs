@@ -9,12 +9,14 @@
 mod call;
 mod machine;
 mod node;
+mod reader;
 
 use std::collections::BTreeSet;
 
 use super::ImportError;
-use machine::{ENDS_EARLY, Machine};
+use machine::Machine;
 use node::{Global, Id, Node};
+use reader::ENDS_EARLY;
 
 /// Pickles of models are far shorter; guards memory, of which each byte may take about fifty.
 const MAX_BYTES: usize = 8 << 20;

@@ -38,11 +38,11 @@ pub fn made<'a>(nodes: &[Node<'a>], function: Id, arguments: Id) -> Option<Made<
             _ => return None,
         },
         (Global::EncodeBytes, _) => match node(0)? {
-            Node::Text(text) => Node::Latin(*text),
+            Node::Text(text) => Node::Latin(text),
             _ => return None,
         },
         (Global::NumberType, _) => match node(0)? {
-            Node::Text(code) => Node::NumberType { code: *code, is_big_endian: false },
+            Node::Text(code) => Node::NumberType { code, is_big_endian: false },
             _ => return None,
         },
         (Global::Number, _) => match node(0)? {

@@ -5,11 +5,11 @@ use std::str::from_utf8;
 
 use super::call::{Made, made};
 use super::node::{Global, Id, Node, is_number_type};
+use super::reader::Reader;
 
 #[derive(Default)]
 pub struct Machine<'a> {
-    /// Bytes still to be read.
-    bytes: &'a [u8],
+    reader: Reader<'a>,
     nodes: Vec<Node<'a>>,
     stack: Vec<Id>,
     /// Heights of the stack.
@@ -18,9 +18,6 @@ pub struct Machine<'a> {
     /// Modules and names of functions and classes that are not known.
     unknown: Vec<(&'a str, &'a str)>,
 }
-
-/// Reason for which bytes that end before the pickle does are not read.
-pub const ENDS_EARLY: &str = "it ends too early";
 
 /// Result of an instruction, or the reason for which a pickle is not read on.
 type Step<T = ()> = Result<T, String>;
@@ -31,7 +28,7 @@ fn broken(why: &str) -> String {
 
 impl<'a> Machine<'a> {
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, ..Self::default() }
+        Self { reader: Reader(bytes), ..Self::default() }
     }
 
     /// All values by their places, and the modules and names that are not known by their numbers.
@@ -41,13 +38,13 @@ impl<'a> Machine<'a> {
 
     /// Bytes still to be read.
     pub fn left(&self) -> usize {
-        self.bytes.len()
+        self.reader.0.len()
     }
 
     /// The place of the value that the pickle is of.
     pub fn run(&mut self) -> Step<Id> {
         loop {
-            match self.byte()? {
+            match self.reader.byte()? {
                 b'.' => return self.pop(),
                 instruction => self.step(instruction)?,
             }
@@ -56,8 +53,8 @@ impl<'a> Machine<'a> {
 
     fn step(&mut self, instruction: u8) -> Step {
         match instruction {
-            0x80 => self.take(1).map(drop), // PROTO
-            0x95 => self.take(8).map(drop), // FRAME
+            0x80 => self.reader.take(1).map(drop), // PROTO
+            0x95 => self.reader.take(8).map(drop), // FRAME
             b'(' => {
                 self.marks.push(self.stack.len());
                 Ok(())
@@ -70,21 +67,15 @@ impl<'a> Machine<'a> {
             b'K' => self.push_int(1),
             b'M' => self.push_int(2),
             b'J' => {
-                let int = i32::from_le_bytes(self.array()?);
+                let int = i32::from_le_bytes(self.reader.array()?);
                 self.push(Node::Int(int.into()))
             }
-            0x8a => {
-                let length = self.length(1)?;
-                self.push_long(length)
-            }
+            0x8a => self.push_long(1),
             b'G' => {
-                let float = f64::from_be_bytes(self.array()?);
+                let float = f64::from_be_bytes(self.reader.array()?);
                 self.push(Node::Float(float))
             }
-            0x8b => {
-                let length = self.length(4)?;
-                self.push_long(length)
-            }
+            0x8b => self.push_long(4),
             0x8c => self.push_text(1),
             b'X' => self.push_text(4),
             0x8d => self.push_text(8),
@@ -128,7 +119,7 @@ impl<'a> Machine<'a> {
             b'h' => self.recall(1),
             b'j' => self.recall(4),
             b'c' => {
-                let (module, name) = (self.line()?, self.line()?);
+                let (module, name) = (self.reader.line()?, self.reader.line()?);
                 self.push_global(module, name)
             }
             0x93 => {
@@ -202,32 +193,31 @@ impl<'a> Machine<'a> {
     }
 
     fn push_int(&mut self, width: usize) -> Step {
-        let int = self.length(width)?;
+        let int = self.reader.length(width)?;
         self.push(Node::Int(int as i64))
     }
 
-    /// A number of `length` bytes with a sign.
-    fn push_long(&mut self, length: usize) -> Step {
-        let bytes = self.take(length)?;
-        if length > 8 {
+    /// A number with a sign.
+    fn push_long(&mut self, width: usize) -> Step {
+        let bytes = self.reader.counted(width)?;
+        if bytes.len() > 8 {
             return Err(broken("it has a whole number of more than 64 bits"));
         }
         let fill = if bytes.last().is_some_and(|byte| *byte > 0x7f) { 0xff } else { 0 };
         let mut wide = [fill; 8];
-        wide[..length].copy_from_slice(bytes);
+        wide[..bytes.len()].copy_from_slice(bytes);
         self.push(Node::Int(i64::from_le_bytes(wide)))
     }
 
     fn push_text(&mut self, width: usize) -> Step {
-        let length = self.length(width)?;
-        let text = from_utf8(self.take(length)?).map_err(|_| broken("a text is no UTF-8"))?;
+        let text = from_utf8(self.reader.counted(width)?);
+        let text = text.map_err(|_| broken("a text is no UTF-8"))?;
         self.push(Node::Text(text))
     }
 
     /// Bytes, or what was a text in Python 2.
     fn push_bytes(&mut self, width: usize) -> Step {
-        let length = self.length(width)?;
-        let bytes = self.take(length)?;
+        let bytes = self.reader.counted(width)?;
         self.push(Node::Bytes(bytes))
     }
 
@@ -256,7 +246,7 @@ impl<'a> Machine<'a> {
     }
 
     fn keep(&mut self, width: usize) -> Step {
-        let key = self.length(width)?;
+        let key = self.reader.length(width)?;
         self.keep_at(key)
     }
 
@@ -267,7 +257,7 @@ impl<'a> Machine<'a> {
     }
 
     fn recall(&mut self, width: usize) -> Step {
-        let key = self.length(width)?;
+        let key = self.reader.length(width)?;
         let id = self.memo.get(&key).ok_or_else(|| broken("it recalls what it did not keep"))?;
         self.stack.push(*id);
         Ok(())
@@ -289,34 +279,5 @@ impl<'a> Machine<'a> {
     fn pop_to_mark(&mut self) -> Step<Vec<Id>> {
         let mark = self.marks.pop().ok_or_else(|| broken("a mark is missing"))?;
         Ok(self.stack.split_off(mark))
-    }
-
-    fn take(&mut self, count: usize) -> Step<&'a [u8]> {
-        let (taken, rest) =
-            self.bytes.split_at_checked(count).ok_or_else(|| broken(ENDS_EARLY))?;
-        self.bytes = rest;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Step<[u8; N]> {
-        self.take(N).map(|bytes| *bytes.as_array().expect("as many were taken"))
-    }
-
-    fn byte(&mut self) -> Step<u8> {
-        Ok(self.take(1)?[0])
-    }
-
-    /// A number of `width` bytes, up to eight, without a sign.
-    fn length(&mut self, width: usize) -> Step<usize> {
-        let mut wide = [0; 8];
-        wide[..width].copy_from_slice(self.take(width)?);
-        usize::try_from(u64::from_le_bytes(wide)).map_err(|_| broken("a length is too great"))
-    }
-
-    fn line(&mut self) -> Step<&'a str> {
-        let end = self.bytes.iter().position(|byte| *byte == b'\n');
-        let line = self.take(end.ok_or_else(|| broken(ENDS_EARLY))?)?;
-        self.take(1)?;
-        from_utf8(line).map_err(|_| broken("a name is no UTF-8"))
     }
 }
