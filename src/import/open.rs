@@ -43,11 +43,11 @@ pub fn open(files: &[File]) -> Result<Opened, OpenError> {
 
 /// True if nothing speaks against a checkpoint of Confab.
 fn may_be_checkpoint(file: &File) -> Result<bool, ImportError> {
-    let is_named_otherwise = [".json", ".pkl", ".pt", ".pth", ".bin", ".ckpt"];
+    let others = [".json", ".txt", ".md", ".pkl", ".pt", ".pth", ".bin", ".ckpt"];
     match FileKind::of(file.bytes) {
         FileKind::Safetensors => Ok(true),
         FileKind::Zip | FileKind::Pickle => Ok(false),
         FileKind::Foreign(kind) => Err(ImportError::Kind { file: file.name.into(), kind }),
-        FileKind::Unknown => Ok(!is_named_otherwise.iter().any(|end| file.name.ends_with(end))),
+        FileKind::Unknown => Ok(!others.iter().any(|end| file.name.ends_with(end))),
     }
 }

@@ -138,6 +138,8 @@ fn files_of_other_kinds_are_named_for_what_they_are() {
     }
     let alone = refusal(&[("config.json", &config)]);
     assert!(alone.starts_with("config.json is given without a .safetensors"), "{alone}");
+    let text = refusal(&[("README.md", b"# A model")]);
+    assert!(text.starts_with("there is no model among the files (README.md)"), "{text}");
 }
 
 #[test]

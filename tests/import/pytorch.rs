@@ -94,6 +94,41 @@ fn a_file_of_pytorch_without_tensors_is_refused_by_name() {
 }
 
 #[test]
+fn a_pickle_that_names_a_function_is_refused_by_that_name_and_runs_nothing() {
+    let trace = std::env::temp_dir().join(format!("confab-import-{}", std::process::id()));
+    let command = format!("touch {}", trace.display());
+    let word = |text: &str| [&[0x8c, text.len() as u8], text.as_bytes()].concat();
+    let call = [&word(&command)[..], b"\x85R."].concat();
+    let old = [b"\x80\x02cos\nsystem\n", &call[..]].concat();
+    let new = [b"\x80\x04", &word("os")[..], &word("system"), b"\x93", &call].concat();
+    for pickle in [old, new] {
+        let refusal = Files::of("nanogpt").with("meta.pkl", &pickle).refusal();
+        assert!(refusal.starts_with("meta.pkl asks for `os.system`"), "{refusal}");
+        assert!(!trace.exists());
+    }
+
+    let mut files = Files::of("nanogpt");
+    let bytes = files.bytes("ckpt.pt");
+    let name = b"OrderedDict";
+    let at = bytes.windows(name.len()).position(|found| found == name).unwrap();
+    bytes[at..at + name.len()].copy_from_slice(b"OrderedCall");
+    let refusal = files.refusal();
+    assert!(refusal.starts_with("ckpt.pt asks for `collections.OrderedCall`"), "{refusal}");
+}
+
+#[test]
+fn a_pickle_without_nanogpts_model_is_refused() {
+    let mut files = Files::of("nanogpt");
+    let bytes = files.bytes("ckpt.pt");
+    let at = bytes.windows(10).position(|found| found == b"model_args").unwrap();
+    bytes[at] = b'n';
+    let refusal = files.refusal();
+    assert!(refusal.starts_with("ckpt.pt holds tensors without the settings"), "{refusal}");
+    let refusal = Files::of("nanogpt").with("ckpt.pt", b"\x80\x02.").refusal();
+    assert!(refusal.contains("ckpt.pt cannot be read as a file of PyTorch"), "{refusal}");
+}
+
+#[test]
 fn one_of_several_files_of_pytorch_has_to_be_named() {
     let bytes = fixture("gpt2.bin");
     let files =
