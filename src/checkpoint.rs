@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::arch::{Layout, ParamSpec, parameters};
+use crate::base::file_kind::FileKind;
 use crate::config::{MemoryConfig, ModelConfig, RunConfig, TaskKind};
 use crate::memory::Bank;
 use crate::run::{AppliedOperation, LossPoint, MAX_EDITS, MAX_HISTORY, Moments};
@@ -117,6 +118,11 @@ impl Checkpoint {
     /// # Errors
     /// If the file is no whole checkpoint of finite numbers.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
+        match FileKind::of(bytes) {
+            FileKind::Foreign(kind) => return Err(CheckpointError::Kind(kind)),
+            FileKind::Zip | FileKind::Pickle => return Err(CheckpointError::Pytorch),
+            FileKind::Safetensors | FileKind::Unknown => {}
+        }
         let (_, header) = SafeTensors::read_metadata(bytes)?;
         let metadata =
             header.metadata().as_ref().ok_or(CheckpointError::Foreign("confab.format"))?;

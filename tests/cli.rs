@@ -578,6 +578,31 @@ fn a_model_from_elsewhere_is_imported_looked_into_and_writes() {
 }
 
 #[test]
+fn a_folder_is_imported_as_a_trainer_left_it_and_what_is_passed_over_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/import/gpt2");
+    std::fs::create_dir(at.join("model")).unwrap();
+    for name in ["config.json", "model.safetensors", "tokenizer.json"] {
+        std::fs::copy(format!("{model}/{name}"), at.join("model").join(name)).unwrap();
+    }
+    for name in ["optimizer.pt", "README.md", "training_args.bin", "trainer_state.json"] {
+        std::fs::write(at.join("model").join(name), "{}").unwrap();
+    }
+    let listed = std::fs::read_dir(at.join("model")).unwrap().map(|entry| entry.unwrap().path());
+    let listed: Vec<String> = listed.map(|path| path.to_str().unwrap().into()).collect();
+    for files in [vec!["model"], listed.iter().map(String::as_str).collect()] {
+        let import = confab(at, &[&["import"], &files[..], &["--out", "x.safetensors"]].concat());
+        ok(&import);
+        let told = String::from_utf8_lossy(&import.stderr);
+        let passed_over = told.lines().find(|line| line.starts_with("Passed over: "));
+        let passed_over = passed_over.expect("a line names what is passed over");
+        assert!(passed_over.contains("optimizer.pt") && passed_over.contains("training_args.bin"));
+        assert!(!passed_over.contains("README") && !passed_over.contains("json"), "{told}");
+    }
+}
+
+#[test]
 fn what_only_training_needs_is_left_out_and_two_steps_are_held_against_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

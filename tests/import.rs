@@ -3,6 +3,16 @@
 
 mod common;
 
+#[path = "import/damage.rs"]
+mod damage;
+#[path = "import/folders.rs"]
+mod folders;
+#[path = "import/names.rs"]
+mod names;
+#[cfg(feature = "cli")]
+#[path = "import/pytorch.rs"]
+mod pytorch;
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +25,6 @@ use confab::host::HostModel;
 use confab::import::{File, Imported, Vocabulary, import, open, plan};
 use confab::learn::Trainer;
 use confab::tokenizer::Tokenizer;
-use proptest::prelude::*;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Map, Value, json};
@@ -205,27 +214,42 @@ fn tokens_of_bytes_are_told_as_text() {
 }
 
 #[test]
-fn tokens_of_sentence_piece_and_of_vocab_json_are_told_as_text() {
-    let vocab = json!({"<unk>": 0, "▁the": 1, "<0xE4>": 2, "<0x0A>": 3, "Ġ": 4});
+fn tokens_of_sentence_piece_are_told_as_text() {
     let tokenizer = json!({
-        "added_tokens": [{"id": 7, "content": "<0x41>"}],
+        "added_tokens": [{
+            "id": 5, "content": "</s>", "single_word": false, "lstrip": false, "rstrip": false,
+            "normalized": false, "special": true,
+        }],
         "decoder": {"type": "Sequence", "decoders": [{"type": "ByteFallback"}]},
-        "model": {"type": "BPE", "vocab": vocab},
+        "model": {
+            "type": "BPE", "merges": [],
+            "vocab": {"<unk>": 0, "▁the": 1, "<0xE4>": 2, "<0x0A>": 3, "Ġ": 4},
+        },
     });
-    let named = |name: &str, json: &Value| {
-        let files = Files::of("llama").with(name, json.to_string().as_bytes());
-        tokens(&files.import())[..8].to_vec()
-    };
-    let pieces = named("tokenizer.json", &tokenizer);
-    assert_eq!(pieces, ["<unk>", " the", "\u{fffd}", "\n", "Ġ", "<5>", "<6>", "<0x41>"]);
-    let bytes = named("vocab.json", &vocab);
-    assert_eq!(bytes, ["<unk>", "▁the", "<0xE4>", "<0x0A>", " ", "<5>", "<6>", "<7>"]);
+    let files = Files::of("llama").with("tokenizer.json", tokenizer.to_string().as_bytes());
+    let pieces = ["<unk>", " the", "\u{fffd}", "\n", "Ġ", "</s>", "<6>", "<7>"];
+    assert_eq!(tokens(&files.import())[..8], pieces);
+}
+
+#[test]
+fn a_vocab_json_tokenizes_with_its_merges_and_is_refused_without() {
+    let vocab = json!({"a": 0, "b": 1, "c": 2, "Ġ": 3, "bc": 4, "ab": 5}).to_string();
+    let alone = Files::of("gpt2").without("tokenizer.json").with("vocab.json", vocab.as_bytes());
+    let refusal = alone.refusal();
+    assert!(refusal.contains("vocab.json is given without merges.txt"), "{refusal}");
+    let imported = alone.with("merges.txt", b"#version: 0.2\nb c\na b\n").import();
+    assert_eq!(tokens(&imported)[..6], ["a", "b", "c", " ", "bc", "ab"]);
+    let Vocabulary::Tokens { tokens, tokenizer } = imported.vocabulary else { unreachable!() };
+    let tokenizer = Tokenizer::of_tokens(tokens, tokenizer);
+    // The longest token first would be `ab`.
+    assert_eq!(tokenizer.tokenize("abc ab").unwrap(), [0, 4, 3, 5]);
 }
 
 #[test]
 fn a_vocabulary_larger_than_the_embedding_is_refused() {
     let vocab = json!({"a": 0, "b": 40}).to_string();
-    let refusal = Files::of("llama").with("vocab.json", vocab.as_bytes()).refusal();
+    let files = Files::of("llama").with("vocab.json", vocab.as_bytes());
+    let refusal = files.with("merges.txt", b"").refusal();
     assert!(refusal.contains("vocab.json: the token \"b\" has the id 40"), "{refusal}");
 }
 
@@ -325,159 +349,18 @@ fn files_that_are_no_model_are_refused_with_what_is_lacking() {
     assert!(empty.contains("config.json is given without a .safetensors"), "{empty}");
     let nothing = refusal(Files(vec![("cat.jpg".into(), vec![1])]));
     assert!(nothing.contains("no model among the files (cat.jpg)"), "{nothing}");
-    let shard = refusal(Files::of("llama").without("model-00002-of-00002.safetensors"));
-    assert!(shard.contains("is missing; give all files of the model"), "{shard}");
     let bytes = fs::read(folder("mistral").join("model.safetensors")).unwrap();
-    let twice = refusal(Files::of("mistral").with("b.safetensors", &bytes));
+    let two = Files::of("mistral").without("model.safetensors");
+    let twice = refusal(two.with("a.safetensors", &bytes).with("b.safetensors", &bytes));
     assert!(twice.contains("is there twice"), "{twice}");
-}
-
-#[test]
-fn a_pickle_that_names_a_function_is_refused_by_that_name_and_runs_nothing() {
-    let trace = std::env::temp_dir().join(format!("confab-import-{}", std::process::id()));
-    let command = format!("touch {}", trace.display());
-    let word = |text: &str| [&[0x8c, text.len() as u8], text.as_bytes()].concat();
-    let call = [&word(&command)[..], b"\x85R."].concat();
-    let old = [b"\x80\x02cos\nsystem\n", &call[..]].concat();
-    let new = [b"\x80\x04", &word("os")[..], &word("system"), b"\x93", &call].concat();
-    for pickle in [old, new] {
-        let refusal = Files::of("nanogpt").with("meta.pkl", &pickle).refusal();
-        assert!(refusal.starts_with("meta.pkl asks for `os.system`"), "{refusal}");
-        assert!(!trace.exists());
-    }
-
-    let mut files = Files::of("nanogpt");
-    let bytes = files.bytes("ckpt.pt");
-    let name = b"OrderedDict";
-    let at = bytes.windows(name.len()).position(|found| found == name).unwrap();
-    bytes[at..at + name.len()].copy_from_slice(b"defaultdict");
-    let refusal = files.refusal();
-    assert!(refusal.starts_with("ckpt.pt asks for `collections.defaultdict`"), "{refusal}");
-}
-
-#[test]
-fn a_pickle_without_nanogpts_model_is_refused() {
-    let mut files = Files::of("nanogpt");
-    let bytes = files.bytes("ckpt.pt");
-    let at = bytes.windows(10).position(|found| found == b"model_args").unwrap();
-    bytes[at] = b'n';
-    let refusal = files.refusal();
-    assert!(refusal.contains("ckpt.pt: its `model_args` is missing"), "{refusal}");
-    let refusal = Files::of("nanogpt").with("ckpt.pt", b"\x80\x02.").refusal();
-    assert!(refusal.contains("ckpt.pt cannot be read as a file of PyTorch"), "{refusal}");
-}
-
-/// Overwrites or cuts; what is left is often still a file of its kind.
-fn damage(
-    bytes: &mut Vec<u8>,
-    changes: &[(prop::sample::Index, u8)],
-    cut: Option<prop::sample::Index>,
-) {
-    for (place, value) in changes {
-        let at = place.index(bytes.len());
-        bytes[at] = *value;
-    }
-    if let Some(cut) = cut {
-        bytes.truncate(cut.index(bytes.len()));
-    }
-}
-
-/// Imports; a refusal must say of which file it is.
-fn try_import(files: &Files) -> Result<(), TestCaseError> {
-    if let Err(error) = import(&files.view()) {
-        let text = error.to_string();
-        prop_assert!(files.0.iter().any(|(name, _)| text.contains(name.as_str())), "{}", text);
-    }
-    Ok(())
-}
-
-fn changes() -> impl Strategy<Value = Vec<(prop::sample::Index, u8)>> {
-    // What instructions of pickles are, and anything else.
-    let byte = prop_oneof![
-        any::<u8>(),
-        prop::sample::select(
-            &b".(01NKMJGX)]tlaed}suqrhjcRbQ\x80\x85\x86\x87\x88\x8a\x8c\x93\x94"[..]
-        ),
-    ];
-    prop::collection::vec((any::<prop::sample::Index>(), byte), 0..6)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
-
-    #[test]
-    fn a_damaged_meta_never_panics(changes in changes(), cut in any::<Option<prop::sample::Index>>()) {
-        let mut files = Files::of("nanogpt");
-        damage(files.bytes("meta.pkl"), &changes, cut);
-        try_import(&files)?;
-    }
-
-    #[test]
-    fn any_instructions_never_panic(
-        pickle in prop::collection::vec(
-            prop::sample::select(&b"(01NK\x01)]taed}suq\x01h\x01RbQ\x85\x86\x88\x93\x94"[..]), 0..60),
-    ) {
-        try_import(&Files::of("nanogpt").with("meta.pkl", &pickle))?;
-    }
-
-    #[test]
-    fn a_damaged_checkpoint_never_panics(changes in changes(), is_pickle in any::<bool>()) {
-        let mut files = Files::of("nanogpt_bias");
-        let bytes = files.bytes("ckpt.pt");
-        // The pickle comes first, and the list of entries last.
-        let end = if is_pickle { 6_500 } else { bytes.len() };
-        let rest = bytes.split_off(end);
-        damage(bytes, &changes, None);
-        bytes.extend(rest);
-        try_import(&files)?;
-    }
-
-    #[test]
-    fn a_damaged_list_of_entries_never_panics(changes in changes()) {
-        let mut files = Files::of("nanogpt");
-        let bytes = files.bytes("ckpt.pt");
-        let start = bytes.windows(4).position(|found| found == b"PK\x01\x02").unwrap();
-        let mut entries = bytes.split_off(start);
-        damage(&mut entries, &changes, None);
-        bytes.extend(entries);
-        try_import(&files)?;
-    }
-
-    #[test]
-    fn damaged_files_of_hugging_face_never_panic(
-        model in prop::sample::select(&MODELS[..6]),
-        file in any::<prop::sample::Index>(),
-        changes in changes(),
-        cut in any::<Option<prop::sample::Index>>(),
-    ) {
-        let mut files = Files::of(model);
-        let at = file.index(files.0.len());
-        damage(&mut files.0[at].1, &changes, cut);
-        try_import(&files)?;
-    }
-}
-
-#[test]
-fn a_file_cut_off_anywhere_is_refused() {
-    for (model, name) in
-        [("gpt2", "model.safetensors"), ("nanogpt", "ckpt.pt"), ("nanogpt", "meta.pkl")]
-    {
-        let whole = Files::of(model);
-        let length = whole.clone().bytes(name).len();
-        for at in (0..length).step_by(length.div_ceil(97)) {
-            let mut files = whole.clone();
-            files.bytes(name).truncate(at);
-            assert!(files.refusal().contains(name), "{name}, cut off at {at}");
-        }
-    }
 }
 
 #[test]
 fn an_imported_model_is_kept_as_a_checkpoint_and_run_on_a_device() {
     for model in MODELS {
-        let opened = open(&Files::of(model).view()).unwrap();
+        let opened = open(&Files::of(model).view()).unwrap().checkpoint;
         let bytes = opened.to_bytes().unwrap();
-        let again = open(&[File { name: "kept.safetensors", bytes: &bytes }]).unwrap();
+        let again = open(&[File { name: "kept.safetensors", bytes: &bytes }]).unwrap().checkpoint;
         assert!(again == opened, "{model}");
         let run = resume(again);
         assert!(run.finished(), "{model} brought nothing to train on");
@@ -505,7 +388,7 @@ fn text_is_cut_as_its_makers_did() {
 #[test]
 fn a_model_too_large_for_a_device_is_refused_with_its_size() {
     let limits = MemoryLimits { total: 1 << 10, buffer: u64::MAX };
-    let checkpoint: Checkpoint = open(&Files::of("gpt2").view()).unwrap();
+    let checkpoint: Checkpoint = open(&Files::of("gpt2").view()).unwrap().checkpoint;
     let error = Trainer::resume(checkpoint, Device::flex(), &limits).err().unwrap().to_string();
     assert!(error.contains("7840 parameters"), "{error}");
     assert!(error.contains("MiB"), "{error}");

@@ -1,4 +1,5 @@
-//! Tools independent of models: loops over cores, matrices, random streams, names of enums, colours and charts.
+//! Tools independent of models: loops over cores, matrices, random streams, names of enums, kinds of
+//! files, colours and charts.
 
 #[macro_use]
 mod names;
@@ -9,6 +10,8 @@ pub mod text;
 
 #[cfg(all(feature = "compute", not(target_family = "wasm")))]
 pub mod file;
+#[cfg(feature = "compute")]
+pub mod file_kind;
 #[cfg(feature = "compute")]
 pub mod lanes;
 #[cfg(feature = "compute")]

@@ -1,6 +1,7 @@
 //! Reasons for which a file is not taken for a checkpoint.
 
 use super::format::FORMAT;
+use crate::base::file_kind::Foreign;
 use crate::config::ConfigError;
 
 /// Reason for which a file is not taken for a checkpoint, or not for the one that was asked for.
@@ -10,7 +11,17 @@ pub enum CheckpointError {
         "it is not a whole safetensors file ({0}); it may be cut off or damaged: use another copy"
     )]
     Format(safetensors::SafeTensorError),
-    #[error("it is a safetensors file, but not one of Confab: its metadata lacks `{0}`")]
+    #[error("it is {}", .0.describe())]
+    Kind(Foreign),
+    #[error(
+        "it is a zip or a pickle, as PyTorch writes them, and no checkpoint of Confab; `confab import` \
+         makes one of a model"
+    )]
+    Pytorch,
+    #[error(
+        "it is a safetensors file, but not one of Confab: its metadata lacks `{0}`; if another program \
+         wrote the model, convert it by `confab import`"
+    )]
     Foreign(&'static str),
     #[error("it was written in the format `{0}`; this version reads `{FORMAT}`: update Confab")]
     Version(String),

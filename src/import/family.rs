@@ -3,7 +3,7 @@
 use super::ImportError;
 use super::tensors::{Tensors, View};
 
-/// Names of tensors, without `transformer.` or `model.` before them.
+/// [Bare names](super::bare) of tensors.
 #[derive(Debug)]
 pub struct Family {
     /// Confab's names and theirs, of parameters outside of blocks.
@@ -48,7 +48,6 @@ pub const GPT2: Family = Family {
 };
 
 /// nanoGPT's: GPT-2's names, and linear layers.
-#[cfg(feature = "cli")]
 pub const NANOGPT: Family = Family { is_transposed: true, ..GPT2 };
 
 /// Hugging Face's, with halves of heads in Confab's order.
@@ -88,6 +87,11 @@ pub const UNEMBED: &str = "lm_head.weight";
 pub fn is_ignored(name: &str) -> bool {
     let constants = [".attn.bias", ".attn.masked_bias", "rotary_emb.inv_freq"];
     name == UNEMBED || constants.iter().any(|constant| name.ends_with(constant))
+}
+
+/// Takes the unembedding for the embedding too, where a tied model's file has it under that name only.
+pub fn tie(tensors: &mut Tensors, embed: &str) {
+    tensors.alias(UNEMBED, embed);
 }
 
 /// True if the unembedding is the embedding: if there is none, or if it is the same to the bit.

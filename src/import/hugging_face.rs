@@ -2,60 +2,51 @@
 
 use serde_json::{Map, Value};
 
-use super::family::{GPT2, LLAMA, is_tied};
+use super::ImportError;
+use super::family::{GPT2, LLAMA, NANOGPT, is_tied, tie};
 use super::model_files::ModelFiles;
 use super::settings::{Settings, brief};
 use super::tensors::Tensors;
-use super::{File, ImportError};
 use crate::config::{KNOBS, MlpKind, ModelConfig, NormKind, Positions, Range};
 
-pub fn read<'a>(files: &[File<'a>]) -> Result<ModelFiles<'a>, ImportError> {
-    let config = files.iter().find(|file| file.name == "config.json");
-    let weights: Vec<File> =
-        files.iter().filter(|file| file.name.ends_with(".safetensors")).copied().collect();
-    let Some(config) = config else {
-        return Err(match weights.first() {
-            Some(file) => ImportError::Alone {
-                file: file.name.into(),
-                lacks: "config.json",
-                which: "which says how the model is built",
-            },
-            None => {
-                let names: Vec<&str> = files.iter().map(|file| file.name).collect();
-                ImportError::Nothing { given: names.join(", ") }
-            }
-        });
-    };
-    if weights.is_empty() {
-        let (lacks, which) = ("a .safetensors file", "which holds the weights");
-        return Err(ImportError::Alone { file: config.name.into(), lacks, which });
-    }
-    let settings = Settings::parse(config)?;
+pub fn read<'a>(
+    settings: &Settings<'a>,
+    tensors: Tensors<'a>,
+) -> Result<ModelFiles<'a>, ImportError> {
     let model_type: String = settings.need("model_type")?;
     let refuse = |why| {
         Err(ImportError::Family {
-            file: config.name.into(),
+            file: settings.file.into(),
             found: model_type.chars().take(40).collect(),
             why,
         })
     };
     settings.expect("quantization_config", Value::Null)?;
     match model_type.as_str() {
-        "gpt2" => gpt2(&settings, Tensors::of_safetensors(weights)?),
-        "llama" | "mistral" | "qwen3" => {
-            let has_qk_norm = model_type == "qwen3";
-            llama(&settings, has_qk_norm, Tensors::of_safetensors(weights)?)
-        }
+        "gpt2" => gpt2(settings, tensors),
+        "llama" | "mistral" | "qwen3" => llama(settings, model_type == "qwen3", tensors),
         "qwen2" => refuse("of which only queries, keys and values have biases"),
         _ => refuse("which is built of other parts than Confab's"),
     }
 }
 
-fn gpt2<'a>(settings: &Settings<'a>, tensors: Tensors<'a>) -> Result<ModelFiles<'a>, ImportError> {
+fn gpt2<'a>(
+    settings: &Settings<'a>,
+    mut tensors: Tensors<'a>,
+) -> Result<ModelFiles<'a>, ImportError> {
     settings.expect("scale_attn_weights", true)?;
     settings.expect("scale_attn_by_inverse_layer_idx", false)?;
     settings.expect("add_cross_attention", false)?;
+    let d_model = settings.need("n_embd")?;
+    // nanoGPT's tensors, with settings in Hugging Face's words.
+    let queries = tensors.find("h.0.attn.c_attn.weight");
+    let is_linear = queries.is_some_and(|t| t.shape == [3usize.saturating_mul(d_model), d_model]);
     let activation: Option<String> = settings.get("activation_function")?;
+    if is_linear && activation.is_none() {
+        let what = "is missing, and nanoGPT's tensors have another than GPT-2's: add \
+                    `\"activation_function\": \"gelu\"`";
+        return Err(settings.refuse("activation_function", what));
+    }
     let mlp = match activation.as_deref().unwrap_or("gelu_new") {
         "gelu_new" | "gelu_pytorch_tanh" => MlpKind::GeluTanh,
         "gelu" => MlpKind::Gelu,
@@ -67,7 +58,9 @@ fn gpt2<'a>(settings: &Settings<'a>, tensors: Tensors<'a>) -> Result<ModelFiles<
         }
     };
     let may_be_tied = settings.get("tie_word_embeddings")?.unwrap_or(true);
-    let d_model = settings.need("n_embd")?;
+    if may_be_tied {
+        tie(&mut tensors, "wte.weight");
+    }
     let config = ModelConfig {
         n_layers: settings.need("n_layer")?,
         n_heads: settings.need("n_head")?,
@@ -75,20 +68,21 @@ fn gpt2<'a>(settings: &Settings<'a>, tensors: Tensors<'a>) -> Result<ModelFiles<
         context: settings.need("n_positions")?,
         dropout: 0.0,
         tied_head: may_be_tied && is_tied(&tensors, "wte.weight"),
-        bias: true,
+        bias: !is_linear || tensors.find("ln_f.bias").is_some(),
         norm_eps: settings.get("layer_norm_epsilon")?.unwrap_or(1e-5),
         mlp,
         d_mlp: unless(settings.get("n_inner")?, 4usize.saturating_mul(d_model)),
         ..ModelConfig::default() // whose parts are GPT-2's
     };
     let vocab_size = settings.need("vocab_size")?;
-    Ok(ModelFiles { file: settings.file, config, vocab_size, family: &GPT2, tensors })
+    let family = if is_linear { &NANOGPT } else { &GPT2 };
+    Ok(ModelFiles { file: settings.file, config, vocab_size, family, tensors })
 }
 
 fn llama<'a>(
     settings: &Settings<'a>,
     qk_norm: bool,
-    tensors: Tensors<'a>,
+    mut tensors: Tensors<'a>,
 ) -> Result<ModelFiles<'a>, ImportError> {
     settings.expect("hidden_act", "silu")?;
     let bias = settings.get("attention_bias")?.unwrap_or(false);
@@ -101,6 +95,9 @@ fn llama<'a>(
         return Err(settings.refuse("attention_bias", what));
     }
     let may_be_tied = settings.get("tie_word_embeddings")?.unwrap_or(false);
+    if may_be_tied {
+        tie(&mut tensors, "embed_tokens.weight");
+    }
     let (d_model, n_heads) = (settings.need("hidden_size")?, settings.need("num_attention_heads")?);
     let config = ModelConfig {
         n_layers: settings.need("num_hidden_layers")?,

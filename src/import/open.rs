@@ -1,6 +1,7 @@
 //! Opening of files that hold a checkpoint of Confab or another's model.
 
 use super::{File, ImportError, plan};
+use crate::base::file_kind::FileKind;
 use crate::checkpoint::{Checkpoint, CheckpointError};
 
 /// Reason for which files are taken neither for a checkpoint of Confab nor for another's model.
@@ -12,21 +13,41 @@ pub enum OpenError {
     Import(#[from] ImportError),
 }
 
+/// A run from files, and lines for the user about what was left out.
+#[derive(Debug)]
+pub struct Opened {
+    pub checkpoint: Checkpoint,
+    pub notes: Vec<String>,
+}
+
 /// Opens a checkpoint of Confab, or the files of another's model: see [`plan()`].
 ///
 /// # Errors
 /// If the files are neither, or not whole.
-pub fn open(files: &[File]) -> Result<Checkpoint, OpenError> {
+pub fn open(files: &[File]) -> Result<Opened, OpenError> {
     if let [file] = files
-        && !file.name.ends_with(".pt")
+        && may_be_checkpoint(file)?
     {
         match Checkpoint::from_bytes(file.bytes) {
+            Ok(checkpoint) => return Ok(Opened { checkpoint, notes: Vec::new() }),
             Err(CheckpointError::Foreign(_)) => {}
-            opened => {
-                let file = file.name.into();
-                return opened.map_err(|error| OpenError::Checkpoint { file, error });
+            Err(error) => {
+                return Err(OpenError::Checkpoint { file: file.name.into(), error });
             }
         }
     }
-    Ok(plan(files)?.checkpoint()?)
+    let mut plan = plan(files)?;
+    let notes = std::mem::take(&mut plan.notes);
+    Ok(Opened { checkpoint: plan.checkpoint()?, notes })
+}
+
+/// True if nothing speaks against a checkpoint of Confab.
+fn may_be_checkpoint(file: &File) -> Result<bool, ImportError> {
+    let others = [".json", ".txt", ".md", ".pkl", ".pt", ".pth", ".bin", ".ckpt"];
+    match FileKind::of(file.bytes) {
+        FileKind::Safetensors => Ok(true),
+        FileKind::Zip | FileKind::Pickle => Ok(false),
+        FileKind::Foreign(kind) => Err(ImportError::Kind { file: file.name.into(), kind }),
+        FileKind::Unknown => Ok(!others.iter().any(|end| file.name.ends_with(end))),
+    }
 }

@@ -4,11 +4,12 @@ use std::collections::HashSet;
 
 use super::family::{self, Family};
 use super::model_files::ModelFiles;
-#[cfg(feature = "cli")]
-use super::nanogpt;
+use super::selection::{Selection, select};
+use super::settings::Settings;
 use super::tensors::{Tensors, View};
 use super::vocabulary::{Named, Vocabulary};
-use super::{File, ImportError, hugging_face, token_files};
+use super::weights::Weights;
+use super::{File, ImportError, hugging_face, nanogpt, token_files};
 use crate::arch::{Layout, Parameter};
 use crate::checkpoint::{Checkpoint, MAX_TOKENS};
 use crate::config::{ModelConfig, RunConfig, TaskKind, TrainConfig};
@@ -20,6 +21,8 @@ use crate::tokenizer::Tokenizer;
 pub struct Plan<'a> {
     pub config: ModelConfig,
     pub vocabulary: Vocabulary,
+    /// Lines for the user about what was left out.
+    pub notes: Vec<String>,
     layout: Layout,
     /// The row of the file's embedding that each id of the vocabulary has, if not its own.
     order: Option<Vec<usize>>,
@@ -28,13 +31,19 @@ pub struct Plan<'a> {
 }
 
 /// Reads how a model is built: Hugging Face's GPT-2, Llama, Mistral or Qwen3 from `config.json` and
-/// `*.safetensors`, or nanoGPT's from `ckpt.pt` (at the terminal only). Its tokens' names are in
-/// `tokenizer.json`, `vocab.json` or nanoGPT's `meta.pkl`; other files are passed over.
+/// `*.safetensors` or PyTorch's files, or nanoGPT's from `ckpt.pt` (PyTorch's at the terminal only).
+/// Its tokens' names are in `tokenizer.json`, `vocab.json` or nanoGPT's `meta.pkl`; see [`select`] for
+/// which of the files count.
 ///
 /// # Errors
 /// If the files are no such model, if it is not whole, or if it computes what Confab does not.
 pub fn plan<'a>(files: &[File<'a>]) -> Result<Plan<'a>, ImportError> {
-    let ModelFiles { file, config, vocab_size, family, tensors } = read(files)?;
+    let selection = select(files)?;
+    let mut notes: Vec<String> = selection.note().into_iter().collect();
+    let weights = Weights::read(&selection)?;
+    notes.extend(weights.notes);
+    let ModelFiles { file, config, vocab_size, family, tensors } =
+        read(&selection, weights.settings, weights.tensors)?;
     let run = RunConfig { model: config, ..RunConfig::default() };
     run.validate().map_err(|why| ImportError::Config { file: file.into(), why })?;
     let config = run.model;
@@ -47,21 +56,30 @@ pub fn plan<'a>(files: &[File<'a>]) -> Result<Plan<'a>, ImportError> {
     let embeddings = tables * vocab_size as u64 * config.d_model as u64;
     tensors.check_size(embeddings + config.parameters(0) as u64)?;
     let layout = Layout::new(&config, vocab_size);
-    let Named { vocabulary, order } = token_files::read(files, vocab_size)?;
-    let plan = Plan { config, vocabulary, layout, order, family, tensors };
+    let named = token_files::read(&selection.tokens, vocab_size)?;
+    let Named { vocabulary, order, notes: of_tokens } = named;
+    notes.extend(of_tokens);
+    let plan = Plan { config, vocabulary, notes, layout, order, family, tensors };
     plan.check()?;
     Ok(plan)
 }
 
-/// Reads the files of whichever program wrote the model.
-fn read<'a>(files: &[File<'a>]) -> Result<ModelFiles<'a>, ImportError> {
-    if let Some(file) = files.iter().find(|file| file.name.ends_with(".pt")) {
-        #[cfg(feature = "cli")]
-        return nanogpt::read(file);
-        #[cfg(not(feature = "cli"))]
-        return Err(ImportError::Terminal { file: file.name.into() });
+/// Reads how the program that wrote the model has built it: by the checkpoint's own settings, if it
+/// has some, else by config.json.
+fn read<'a>(
+    selection: &Selection<'a>,
+    settings: Option<Settings<'a>>,
+    tensors: Tensors<'a>,
+) -> Result<ModelFiles<'a>, ImportError> {
+    if let Some(settings) = settings {
+        return nanogpt::read(&settings, tensors);
     }
-    hugging_face::read(files)
+    let Some(config) = selection.config else { return Err(selection.without_config()) };
+    let settings = Settings::parse(&config)?;
+    match nanogpt::is_of(&settings) {
+        true => nanogpt::read(&settings, tensors),
+        false => hugging_face::read(&settings, tensors),
+    }
 }
 
 impl Plan<'_> {

@@ -27,6 +27,11 @@ impl<'a> Settings<'a> {
         }
     }
 
+    /// True if `key` is there and not null.
+    pub fn has(&self, key: &str) -> bool {
+        self.values.get(key).is_some_and(|value| !value.is_null())
+    }
+
     /// The value of `key`, unless it is not there or null.
     ///
     /// # Errors

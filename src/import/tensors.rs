@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors};
 
+use super::bare::bare;
+use super::shards::Index;
 use super::{File, ImportError};
 
 /// Type of a tensor's numbers.
@@ -81,43 +83,50 @@ pub fn dense(shape: &[usize]) -> Vec<usize> {
     (0..shape.len()).map(after).collect()
 }
 
-/// All tensors of a model by their name, without what programs put before it.
+/// All tensors of a model by their [bare name](bare).
 #[derive(Debug)]
 pub struct Tensors<'a> {
     files: Vec<File<'a>>,
+    index: Option<Index<'a>>,
     by_name: BTreeMap<String, Tensor<'a>>,
 }
 
 impl<'a> Tensors<'a> {
-    pub fn new(files: Vec<File<'a>>) -> Self {
-        Self { files, by_name: BTreeMap::new() }
+    /// No tensors yet, of `files`.
+    pub fn new(files: Vec<File<'a>>, index: Option<Index<'a>>) -> Self {
+        Self { files, index, by_name: BTreeMap::new() }
     }
 
-    /// The tensors of safetensors files, all of which are searched.
-    pub fn of_safetensors(files: Vec<File<'a>>) -> Result<Self, ImportError> {
-        let mut out = Self::new(files.clone());
-        for File { name: file, bytes } in files {
-            let read = SafeTensors::deserialize(bytes).map_err(|why| ImportError::Format {
-                file: file.into(),
-                kind: "safetensors",
-                why: why.to_string(),
-            })?;
-            for (name, view) in read.tensors() {
-                let shape = view.shape().to_vec();
-                let (number, strides) = (Number::of(view.dtype()), dense(&shape));
-                let bytes = view.data();
-                out.insert(Tensor { file, name, number, shape, strides, bytes })?;
-            }
+    /// Adds the tensors of a safetensors file.
+    pub fn read_safetensors(&mut self, file: &File<'a>) -> Result<(), ImportError> {
+        let read = SafeTensors::deserialize(file.bytes).map_err(|why| ImportError::Format {
+            file: file.name.into(),
+            kind: "safetensors",
+            why: why.to_string(),
+        })?;
+        for (name, view) in read.tensors() {
+            let shape = view.shape().to_vec();
+            let (number, strides) = (Number::of(view.dtype()), dense(&shape));
+            let (file, bytes) = (file.name, view.data());
+            self.insert(Tensor { file, name, number, shape, strides, bytes })?;
         }
-        Ok(out)
+        Ok(())
     }
 
     pub fn insert(&mut self, tensor: Tensor<'a>) -> Result<(), ImportError> {
-        let name = tensor.name.strip_prefix("_orig_mod.").unwrap_or(&tensor.name); // torch.compile's
-        let bare = ["transformer.", "model."].iter().find_map(|prefix| name.strip_prefix(prefix));
-        match self.by_name.insert(bare.unwrap_or(name).into(), tensor) {
-            Some(twice) => Err(twice.refuse("is there twice; give the files of one model")),
+        let file = tensor.file;
+        match self.by_name.insert(bare(&tensor.name), tensor) {
+            Some(other) => Err(other.refuse(format!(
+                "is there twice, also in {file}; give the files of one model"
+            ))),
             None => Ok(()),
+        }
+    }
+
+    /// Makes the tensor `from` known as `to` too, if there is none.
+    pub fn alias(&mut self, from: &str, to: &str) {
+        if let (Some(tensor), None) = (self.by_name.get(from).cloned(), self.by_name.get(to)) {
+            self.by_name.insert(to.into(), tensor);
         }
     }
 
@@ -131,10 +140,7 @@ impl<'a> Tensors<'a> {
 
     /// The tensor `name`, which must be of `shape`, and whose numbers can be read.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<&Tensor<'a>, ImportError> {
-        let Some(tensor) = self.find(name) else {
-            let what = "is missing; give all files of the model".into();
-            return Err(ImportError::Tensor { file: self.file_names(), name: name.into(), what });
-        };
+        let tensor = self.find(name).ok_or_else(|| self.missing(name))?;
         if tensor.shape != shape {
             let found = &tensor.shape;
             return Err(tensor.refuse(format!(
@@ -156,6 +162,20 @@ impl<'a> Tensors<'a> {
         }
         let why = format!("{bytes} bytes cannot hold the model's {values} weights");
         Err(ImportError::Format { file: self.file_names(), kind: "weights", why })
+    }
+
+    fn missing(&self, name: &str) -> ImportError {
+        let index = self.index.as_ref();
+        let (file, what) = match index.and_then(|index| Some((index.shard_of(name)?, index.file))) {
+            Some((shard, index)) => {
+                (shard.into(), format!("is missing, which {index} has in it; use another copy"))
+            }
+            None => {
+                let what = "is missing; a file of the model was not given, or its settings are another model's";
+                (self.file_names(), what.into())
+            }
+        };
+        ImportError::Tensor { file, name: name.into(), what }
     }
 
     fn file_names(&self) -> String {

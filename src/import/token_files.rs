@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 #[cfg(feature = "cli")]
-use super::nanogpt;
+use super::meta;
 use super::vocabulary::{Named, Vocabulary, unnamed};
-use super::{File, ImportError};
+use super::{File, ImportError, rowless};
 use crate::tokenizer::{Settings, Tokenizer};
 
 /// Reads the names of `rows` tokens from the files that have them; `<id>` where none has.
@@ -16,12 +16,21 @@ pub fn read(files: &[File], rows: usize) -> Result<Named, ImportError> {
     let find = |name: &str| files.iter().find(|file| file.name == name);
     #[cfg(feature = "cli")]
     if let Some(file) = files.iter().find(|file| file.name.ends_with(".pkl")) {
-        return nanogpt::vocabulary(file, rows);
+        return meta::read(file, rows);
     }
+    let mut notes = Vec::new();
     let vocabulary = match (find("tokenizer.json"), find("vocab.json"), find("merges.txt")) {
-        (Some(file), ..) => of_tokenizer(file, text(file)?.to_owned(), rows)?,
+        (Some(file), ..) => {
+            let text = text(file)?;
+            let mut json: Value = serde_json::from_str(text).map_err(|why| format(file, why))?;
+            let dropped = rowless::drop_tokens(&mut json, rows);
+            notes.extend(rowless::note(file.name, &dropped));
+            let text = if dropped.is_empty() { text.to_owned() } else { json.to_string() };
+            of_tokenizer(file, &json, text, rows)?
+        }
         (None, Some(vocab), Some(merges)) => {
-            of_tokenizer(vocab, of_gpt2(vocab, merges)?.to_string(), rows)?
+            let json = of_gpt2(vocab, merges)?;
+            of_tokenizer(vocab, &json, json.to_string(), rows)?
         }
         (None, Some(file), None) => {
             let (lacks, which) = ("merges.txt", "which says how text becomes tokens");
@@ -31,17 +40,21 @@ pub fn read(files: &[File], rows: usize) -> Result<Named, ImportError> {
             Vocabulary::Tokens { tokens: unnamed(rows), tokenizer: None }
         }
     };
-    Ok(Named { vocabulary, order: None })
+    Ok(Named { vocabulary, order: None, notes })
 }
 
 /// The tokens of a tokenizer.json, as Hugging Face's `tokenizers` writes it.
-fn of_tokenizer(file: &File, json: String, rows: usize) -> Result<Vocabulary, ImportError> {
+fn of_tokenizer(
+    file: &File,
+    json: &Value,
+    text: String,
+    rows: usize,
+) -> Result<Vocabulary, ImportError> {
     let refuse = |what: String| ImportError::Vocabulary {
         file: file.name.into(),
         what: format!("{what}; give the tokenizer that the model was trained with"),
     };
-    let value: Value = serde_json::from_str(&json).map_err(|why| format(file, why))?;
-    let settings = Settings::read(&value, rows).map_err(refuse)?;
+    let settings = Settings::read(json, rows).map_err(refuse)?;
     let mut tokens = unnamed(rows);
     for (id, name) in (0..).zip(&mut tokens) {
         if let Some(piece) = settings.piece(id) {
@@ -49,8 +62,8 @@ fn of_tokenizer(file: &File, json: String, rows: usize) -> Result<Vocabulary, Im
         }
     }
     // The tokenizer must be one that can be applied, not only read.
-    Tokenizer::of_tokens(tokens.clone(), Some(json.clone())).check().map_err(refuse)?;
-    Ok(Vocabulary::Tokens { tokens, tokenizer: Some(json) })
+    Tokenizer::of_tokens(tokens.clone(), Some(text.clone())).check().map_err(refuse)?;
+    Ok(Vocabulary::Tokens { tokens, tokenizer: Some(text) })
 }
 
 /// The tokenizer.json of GPT-2's older pair of files.

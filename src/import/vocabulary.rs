@@ -27,6 +27,8 @@ impl Vocabulary {
 pub struct Named {
     pub vocabulary: Vocabulary,
     pub order: Option<Vec<usize>>,
+    /// Lines for the user.
+    pub notes: Vec<String>,
 }
 
 /// Names of `rows` tokens of which nothing is known: `<id>`.

@@ -91,7 +91,10 @@ impl<E: Fn(Event)> Session<E> {
         };
         drop(files);
         match opened {
-            Ok(checkpoint) => self.load(checkpoint, choice).await,
+            Ok(opened) => {
+                opened.notes.into_iter().for_each(|note| self.notice(note));
+                self.load(opened.checkpoint, choice).await;
+            }
             Err(error) => self.refuse(format!("The checkpoint was not loaded: {error}.")),
         }
     }

@@ -3,51 +3,48 @@
 use std::collections::HashMap;
 use std::str::from_utf8;
 
-use super::node::{Global, Id, Node};
+use super::call::{Made, made};
+use super::node::{Global, Id, Node, is_number_type};
+use super::reader::Reader;
 
 #[derive(Default)]
 pub struct Machine<'a> {
-    /// Bytes still to be read.
-    bytes: &'a [u8],
+    reader: Reader<'a>,
     nodes: Vec<Node<'a>>,
     stack: Vec<Id>,
     /// Heights of the stack.
     marks: Vec<usize>,
     memo: HashMap<usize, Id>,
+    /// Modules and names of functions and classes that are not known.
+    unknown: Vec<(&'a str, &'a str)>,
 }
 
-/// Reason for which a pickle is not read on.
-pub enum Stop {
-    /// It names this.
-    Global(String),
-    Broken(String),
-}
+/// Result of an instruction, or the reason for which a pickle is not read on.
+type Step<T = ()> = Result<T, String>;
 
-type Step<T = ()> = Result<T, Stop>;
-
-fn broken(why: &str) -> Stop {
-    Stop::Broken(why.into())
+fn broken(why: &str) -> String {
+    why.into()
 }
 
 impl<'a> Machine<'a> {
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, ..Self::default() }
+        Self { reader: Reader(bytes), ..Self::default() }
     }
 
-    /// All values, by their places.
-    pub fn into_nodes(self) -> Vec<Node<'a>> {
-        self.nodes
+    /// All values by their places, and the modules and names that are not known by their numbers.
+    pub fn into_parts(self) -> (Vec<Node<'a>>, Vec<(&'a str, &'a str)>) {
+        (self.nodes, self.unknown)
     }
 
     /// Bytes still to be read.
     pub fn left(&self) -> usize {
-        self.bytes.len()
+        self.reader.0.len()
     }
 
     /// The place of the value that the pickle is of.
     pub fn run(&mut self) -> Step<Id> {
         loop {
-            match self.byte()? {
+            match self.reader.byte()? {
                 b'.' => return self.pop(),
                 instruction => self.step(instruction)?,
             }
@@ -56,8 +53,8 @@ impl<'a> Machine<'a> {
 
     fn step(&mut self, instruction: u8) -> Step {
         match instruction {
-            0x80 => self.take(1).map(drop), // PROTO
-            0x95 => self.take(8).map(drop), // FRAME
+            0x80 => self.reader.take(1).map(drop), // PROTO
+            0x95 => self.reader.take(8).map(drop), // FRAME
             b'(' => {
                 self.marks.push(self.stack.len());
                 Ok(())
@@ -70,26 +67,27 @@ impl<'a> Machine<'a> {
             b'K' => self.push_int(1),
             b'M' => self.push_int(2),
             b'J' => {
-                let int = i32::from_le_bytes(self.array()?);
+                let int = i32::from_le_bytes(self.reader.array()?);
                 self.push(Node::Int(int.into()))
             }
-            0x8a => {
-                let length = self.length(1)?;
-                self.push_long(length)
-            }
+            0x8a => self.push_long(1),
             b'G' => {
-                let float = f64::from_be_bytes(self.array()?);
+                let float = f64::from_be_bytes(self.reader.array()?);
                 self.push(Node::Float(float))
             }
+            0x8b => self.push_long(4),
             0x8c => self.push_text(1),
             b'X' => self.push_text(4),
             0x8d => self.push_text(8),
-            b')' | b']' => self.push(Node::List(Vec::new())),
+            b'U' | b'C' => self.push_bytes(1),
+            b'T' | b'B' => self.push_bytes(4),
+            0x8e | 0x96 => self.push_bytes(8),
+            b')' | b']' | 0x8f => self.push(Node::List(Vec::new())),
             0x85..=0x87 => {
                 let items = self.pop_many(usize::from(instruction - 0x84))?;
                 self.push(Node::List(items))
             }
-            b't' | b'l' => {
+            b't' | b'l' | 0x91 => {
                 let items = self.pop_to_mark()?;
                 self.push(Node::List(items))
             }
@@ -97,7 +95,7 @@ impl<'a> Machine<'a> {
                 let items = self.pop_many(1)?;
                 self.append(items)
             }
-            b'e' => {
+            b'e' | 0x90 => {
                 let items = self.pop_to_mark()?;
                 self.append(items)
             }
@@ -121,7 +119,7 @@ impl<'a> Machine<'a> {
             b'h' => self.recall(1),
             b'j' => self.recall(4),
             b'c' => {
-                let (module, name) = (self.line()?, self.line()?);
+                let (module, name) = (self.reader.line()?, self.reader.line()?);
                 self.push_global(module, name)
             }
             0x93 => {
@@ -131,46 +129,60 @@ impl<'a> Machine<'a> {
                     _ => Err(broken("a name is no text")),
                 }
             }
-            b'R' => self.call(),
-            b'b' => {
-                // Attributes that Python sets beside the items of a dict, as a module does with its version.
-                self.pop()?;
-                let object = *self.stack.last().ok_or_else(|| broken("the stack is empty"))?;
-                match self.nodes[object] {
-                    Node::Dict(_) => Ok(()),
-                    _ => Err(broken("it sets parts of a value that has none")),
-                }
+            b'R' | 0x81 => self.call(),
+            0x92 => {
+                self.pop()?; // arguments by name
+                self.call()
             }
+            b'b' => self.set_state(),
             b'Q' => {
                 let id = self.pop()?;
                 self.push(Node::Persistent(id))
             }
-            other => Err(Stop::Broken(format!(
-                "it has the instruction {other:#04x}, which models have not"
-            ))),
+            other => Err(format!("it has the instruction {other:#04x}, which models have not")),
         }
     }
 
-    /// Calls nothing: pushes the value that a function of those that may be named would return.
+    /// Calls nothing: pushes the value that a known function would return, or a mark that it is unread.
     fn call(&mut self) -> Step {
         let (arguments, function) = (self.pop()?, self.pop()?);
-        match (&self.nodes[function], &self.nodes[arguments]) {
-            (Node::Global(Global::OrderedDict), Node::List(items)) if items.is_empty() => {
-                self.push(Node::Dict(Vec::new()))
-            }
-            (Node::Global(Global::RebuildTensor), _) => self.push(Node::Tensor(arguments)),
-            (Node::Global(Global::RebuildParameter), Node::List(items)) if !items.is_empty() => {
-                let tensor = items[0];
-                self.stack.push(tensor);
+        match made(&self.nodes, function, arguments) {
+            Some(Made::New(node)) => self.push(node),
+            Some(Made::Old(id)) => {
+                self.stack.push(id);
                 Ok(())
             }
-            _ => Err(broken("it calls what is no function of a model's")),
+            None => Err(broken("it calls what is no function of a model's")),
         }
     }
 
-    fn push_global(&mut self, module: &str, name: &'a str) -> Step {
-        let unknown = || Stop::Global(format!("{module}.{name}").chars().take(80).collect());
-        let global = Global::find(module, name).ok_or_else(unknown)?;
+    /// Gives an object its state. Attributes that Python sets beside the items of a dict, as a module does with its
+    /// version, are passed over.
+    fn set_state(&mut self) -> Step {
+        let state = self.pop()?;
+        let object = *self.stack.last().ok_or_else(|| broken("the stack is empty"))?;
+        let byte_order = match &self.nodes[state] {
+            Node::List(items) => items.get(1).map(|id| &self.nodes[*id]),
+            _ => None,
+        };
+        let is_big = matches!(byte_order, Some(Node::Text(">")));
+        match &mut self.nodes[object] {
+            Node::Dict(_) | Node::Unread(_) | Node::Tensor(_) => {}
+            Node::Namespace(attributes) => *attributes = Some(state),
+            Node::NumberType { is_big_endian, .. } => *is_big_endian = is_big,
+            _ => return Err(broken("it sets parts of a value that has none")),
+        }
+        Ok(())
+    }
+
+    fn push_global(&mut self, module: &'a str, name: &'a str) -> Step {
+        if is_number_type(module, name) {
+            return self.push(Node::Text(name));
+        }
+        let global = Global::find(module, name).unwrap_or_else(|| {
+            self.unknown.push((module, name));
+            Global::Unknown(self.unknown.len() - 1)
+        });
         self.push(Node::Global(global))
     }
 
@@ -181,26 +193,32 @@ impl<'a> Machine<'a> {
     }
 
     fn push_int(&mut self, width: usize) -> Step {
-        let int = self.length(width)?;
+        let int = self.reader.length(width)?;
         self.push(Node::Int(int as i64))
     }
 
-    /// A number of `length` bytes with a sign.
-    fn push_long(&mut self, length: usize) -> Step {
-        let bytes = self.take(length)?;
-        if length > 8 {
+    /// A number with a sign.
+    fn push_long(&mut self, width: usize) -> Step {
+        let bytes = self.reader.counted(width)?;
+        if bytes.len() > 8 {
             return Err(broken("it has a whole number of more than 64 bits"));
         }
         let fill = if bytes.last().is_some_and(|byte| *byte > 0x7f) { 0xff } else { 0 };
         let mut wide = [fill; 8];
-        wide[..length].copy_from_slice(bytes);
+        wide[..bytes.len()].copy_from_slice(bytes);
         self.push(Node::Int(i64::from_le_bytes(wide)))
     }
 
     fn push_text(&mut self, width: usize) -> Step {
-        let length = self.length(width)?;
-        let text = from_utf8(self.take(length)?).map_err(|_| broken("a text is no UTF-8"))?;
+        let text = from_utf8(self.reader.counted(width)?);
+        let text = text.map_err(|_| broken("a text is no UTF-8"))?;
         self.push(Node::Text(text))
+    }
+
+    /// Bytes, or what was a text in Python 2.
+    fn push_bytes(&mut self, width: usize) -> Step {
+        let bytes = self.reader.counted(width)?;
+        self.push(Node::Bytes(bytes))
     }
 
     fn append(&mut self, more: Vec<Id>) -> Step {
@@ -210,6 +228,7 @@ impl<'a> Machine<'a> {
                 items.extend(more);
                 Ok(())
             }
+            Node::Unread(_) => Ok(()),
             _ => Err(broken("it appends to what is no list")),
         }
     }
@@ -221,12 +240,13 @@ impl<'a> Machine<'a> {
                 pairs.extend(items.iter().map(|[key, value]| (*key, *value)));
                 Ok(())
             }
+            (Node::Unread(_), _) => Ok(()),
             _ => Err(broken("it sets items of what is no dict")),
         }
     }
 
     fn keep(&mut self, width: usize) -> Step {
-        let key = self.length(width)?;
+        let key = self.reader.length(width)?;
         self.keep_at(key)
     }
 
@@ -237,7 +257,7 @@ impl<'a> Machine<'a> {
     }
 
     fn recall(&mut self, width: usize) -> Step {
-        let key = self.length(width)?;
+        let key = self.reader.length(width)?;
         let id = self.memo.get(&key).ok_or_else(|| broken("it recalls what it did not keep"))?;
         self.stack.push(*id);
         Ok(())
@@ -259,34 +279,5 @@ impl<'a> Machine<'a> {
     fn pop_to_mark(&mut self) -> Step<Vec<Id>> {
         let mark = self.marks.pop().ok_or_else(|| broken("a mark is missing"))?;
         Ok(self.stack.split_off(mark))
-    }
-
-    fn take(&mut self, count: usize) -> Step<&'a [u8]> {
-        let (taken, rest) =
-            self.bytes.split_at_checked(count).ok_or_else(|| broken("it ends too early"))?;
-        self.bytes = rest;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Step<[u8; N]> {
-        self.take(N).map(|bytes| *bytes.as_array().expect("as many were taken"))
-    }
-
-    fn byte(&mut self) -> Step<u8> {
-        Ok(self.take(1)?[0])
-    }
-
-    /// A number of `width` bytes, up to eight, without a sign.
-    fn length(&mut self, width: usize) -> Step<usize> {
-        let mut wide = [0; 8];
-        wide[..width].copy_from_slice(self.take(width)?);
-        usize::try_from(u64::from_le_bytes(wide)).map_err(|_| broken("a length is too great"))
-    }
-
-    fn line(&mut self) -> Step<&'a str> {
-        let end = self.bytes.iter().position(|byte| *byte == b'\n');
-        let line = self.take(end.ok_or_else(|| broken("it ends too early"))?)?;
-        self.take(1)?;
-        from_utf8(line).map_err(|_| broken("a name is no UTF-8"))
     }
 }
