@@ -89,6 +89,11 @@ impl Tokenizer {
         tokens.iter().filter_map(|token| token.chars().next())
     }
 
+    /// True if a `tokenizer.json` makes tokens of a text.
+    pub fn is_of_pieces(&self) -> bool {
+        self.source.is_some()
+    }
+
     /// Number of tokens, memory tokens included.
     pub fn vocab_size(&self) -> usize {
         self.tokens.len()

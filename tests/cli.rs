@@ -313,6 +313,35 @@ fn a_text_is_read_in_the_encoding_it_was_written_in() {
 }
 
 #[test]
+fn a_study_s_model_is_evaluated_on_the_records_of_a_task() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/pytorch");
+    let [model, tokens] = ["synthModel.pt", "synthTok.pkl"].map(|name| files.join(name));
+    let [model, tokens] = [&model, &tokens].map(|path| path.to_str().unwrap());
+    ok(&confab(at, &["import", model, tokens, "--out", "study.safetensors"]));
+    let eval = |task: &[&str]| {
+        let args = ["eval", "study.safetensors", "--device", "cpu", "--records", "3", "--json"];
+        confab(at, &[&args[..], task].concat())
+    };
+    let alone = eval(&[]);
+    assert!(String::from_utf8_lossy(&alone.stderr).contains("--as-task"));
+    let task = ["--as-task", "phone", "--lines", "1", "--names", "8"];
+    let told: serde_json::Value = serde_json::from_str(&ok(&eval(&task))).unwrap();
+    let report = &told["evaluations"][0]["report"]["Phone"];
+    assert_eq!(report["asked"]["of"], 3, "{told}");
+    assert_eq!(report["digits"].as_array().unwrap().len(), 10);
+    assert!(report["last_name"]["of"] == 3 && report["first_name"]["of"] == 3);
+    let by_type = ["inspect", "study.safetensors", "--device", "cpu", "--by-type", "2"];
+    assert!(ok(&confab(at, &[&by_type[..], &task].concat())).contains("digit"));
+    let probe = ["probe", "study.safetensors", "--device", "cpu", "--samples", "1"];
+    assert!(ok(&confab(at, &[&probe[..], &task].concat())).contains("name not on the list"));
+    let longer = eval(&["--as-task", "phone", "--lines", "5"]);
+    let errors = String::from_utf8_lossy(&longer.stderr);
+    assert!(errors.contains("--as-task") && errors.contains("ontext"), "{errors}");
+}
+
+#[test]
 fn a_backslash_can_be_written_in_a_prompt() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

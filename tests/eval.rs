@@ -2,7 +2,7 @@
 
 mod common;
 
-use confab::config::{AnswerRule, RunConfig, TaskKind};
+use confab::config::{AnswerRule, RunConfig, TaskConfig, TaskKind};
 use confab::eval::{EvalError, Evaluation};
 use confab::learn::Trainer;
 use confab::report::Evaluated;
@@ -132,4 +132,35 @@ proptest! {
         let accuracy = right as f64 / answers.len() as f64;
         prop_assert!((mean - accuracy).abs() <= error + 1e-9);
     }
+}
+
+/// The model of `run`, as an import makes it: without a task.
+fn elsewhere(run: &Trainer) -> Trainer {
+    let mut checkpoint = common::checkpoint(run);
+    checkpoint.config.task = TaskConfig { kind: TaskKind::Text, ..TaskConfig::default() };
+    checkpoint.moments = None;
+    let imported = common::resume(checkpoint);
+    assert!(imported.task.is_none());
+    imported
+}
+
+#[test]
+fn a_model_from_elsewhere_answers_a_task_that_its_alphabet_allows() {
+    let mut run = trainer(|config| (config.model.d_model, config.model.context) = (16, 160));
+    common::losses(&mut run, 30);
+    let options = EvalOptions { records: 5, temperature: 0.0, seed: 1 };
+    assert_eq!(Evaluation::new(&elsewhere(&run), options).err(), Some(EvalError::Task));
+    let given = elsewhere(&run).with_task(run.config.task.clone()).unwrap();
+    let (own, given) = (evaluate(&run, options), evaluate(&given, options));
+    assert_eq!((own.report, own.done), (given.report, given.done));
+
+    let refused = |task: TaskConfig| match elsewhere(&run).with_task(task) {
+        Ok(_) => panic!("a task that the model cannot read"),
+        Err(error) => error.to_string(),
+    };
+    let induction = refused(TaskConfig { kind: TaskKind::Induction, ..TaskConfig::default() });
+    assert!(induction.contains("never seen “|”"), "{induction}");
+    let mut long = run.config.task.clone();
+    long.phone.lines = 9;
+    assert!(refused(long).contains("context"));
 }

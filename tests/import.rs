@@ -249,7 +249,7 @@ fn a_vocab_json_tokenizes_with_its_merges_and_is_refused_without() {
 fn a_vocabulary_larger_than_the_embedding_is_refused() {
     let vocab = json!({"a": 0, "b": 40}).to_string();
     let files = Files::of("llama").with("vocab.json", vocab.as_bytes());
-    let refusal = files.with("merges.txt", b"").refusal();
+    let refusal = files.with("merges.txt", b"#version: 0.2\n").refusal();
     assert!(refusal.contains("vocab.json: the token \"b\" has the id 40"), "{refusal}");
 }
 

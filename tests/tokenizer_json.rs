@@ -237,3 +237,13 @@ fn a_panic_of_the_library_is_a_message() {
         of.check().err().or_else(|| of.tokenize("aab!").err().map(|error| error.to_string()));
     assert!(refused.is_some_and(|text| text.contains("librar")), "told as the library's failure");
 }
+
+#[test]
+fn a_character_that_is_never_whole_holds_nothing_back_for_long() {
+    let tokenizer = tokenizer(256, &of_bytes());
+    let ids: Vec<u32> = (0..40).map(|_| 0x80).chain([0x61]).collect();
+    let mut stream = TextStream::after(&[]);
+    let pieces: Vec<String> = ids.iter().map(|id| stream.push(&tokenizer, *id)).collect();
+    assert_eq!(pieces.concat(), "\u{fffd}".repeat(40) + "a");
+    assert!(pieces[..8].concat().contains('\u{fffd}'), "{pieces:?}");
+}

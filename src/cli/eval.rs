@@ -40,6 +40,7 @@ pub fn command() -> Command {
         )
         .arg(super::args::seed_arg().help("decides the records, and what is drawn"))
         .arg(super::args::json_arg())
+        .args(super::knobs::task_args())
 }
 
 pub fn run(matches: &ArgMatches) -> Result<()> {

@@ -113,13 +113,16 @@ pub fn load_run(matches: &ArgMatches) -> Result<Trainer> {
     load_run_of(file, matches)
 }
 
-/// A run that has records, as a model from elsewhere has not.
+/// A run that has records: its own, or those of `--as-task`.
 pub fn load_run_with_records(matches: &ArgMatches) -> Result<Trainer> {
     let trainer = load_run(matches)?;
+    if let Some(task) = super::knobs::as_task(matches)? {
+        return trainer.with_task(task).context("giving the model the records of --as-task");
+    }
     ensure!(
         !trainer.task.is_none(),
-        "this model is from elsewhere and brought no records; look into it with `confab inspect \
-         --what`, or let it write with `confab sample`"
+        "this model is from elsewhere and brought no records; name a task that it can read with \
+         --as-task, look into it with `confab inspect --what`, or let it write with `confab sample`"
     );
     Ok(trainer)
 }

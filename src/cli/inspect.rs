@@ -35,6 +35,7 @@ pub fn command() -> Command {
                 .help("prints what each head reads by the type of what it is to predict, over N held-out records"),
         )
         .args(super::analysis::args())
+        .args(super::knobs::task_args().into_iter().map(|arg| arg.requires("by-type")))
 }
 
 pub fn run(matches: &ArgMatches) -> Result<()> {

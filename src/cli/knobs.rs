@@ -7,8 +7,8 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgMatches};
 use confab::base::file::FileLimit;
 use confab::base::text::FileText;
-use confab::config::TaskKind;
 use confab::config::{KNOBS, Knob, MAX_TEXT_BYTES, PRESETS, Preset, Range, RunConfig};
+use confab::config::{TaskConfig, TaskKind};
 use confab::run::link;
 use confab::session::catalogue;
 
@@ -28,16 +28,47 @@ pub fn args() -> Vec<Arg> {
             .long("link")
             .value_name("URL")
             .help("take the run from a shared link; flags given beside it win"),
-        Arg::new("text-file")
-            .long("text-file")
-            .value_name("FILE")
-            .value_parser(clap::value_parser!(PathBuf))
-            .conflicts_with("task.text.text")
-            .help("the text of the task `text`, from a file"),
+        text_file_arg(),
     ];
     args.extend(KNOBS.iter().map(|knob| knob_arg(knob, &defaults)));
     args
 }
+
+/// `--as-task`, and the flags of tasks' options.
+pub fn task_args() -> Vec<Arg> {
+    let defaults = RunConfig::default();
+    let is_option = |knob: &&Knob| knob.key.starts_with("task.") && knob.key != "task.kind";
+    let options = KNOBS.iter().filter(is_option);
+    let as_task = KNOBS.iter().find(|knob| knob.key == "task.kind").map(|knob| {
+        let help =
+            "takes the records of this task, with the flags below, instead of the model's own";
+        knob_arg(knob, &defaults).long(AS_TASK).value_name("TASK").help(help)
+    });
+    let options = options.map(|knob| knob_arg(knob, &defaults)).chain([text_file_arg()]);
+    as_task.into_iter().chain(options.map(|arg| arg.requires("task.kind"))).collect()
+}
+
+/// The task that `--as-task` and the flags of its options name; `None` without.
+pub fn as_task(matches: &ArgMatches) -> Result<Option<TaskConfig>> {
+    if !matches.try_contains_id("task.kind").unwrap_or(false) {
+        return Ok(None);
+    }
+    let mut config = RunConfig::default();
+    apply(matches, &mut config)?;
+    apply_text_file(matches, &mut config)?;
+    Ok(Some(config.task))
+}
+
+fn text_file_arg() -> Arg {
+    Arg::new("text-file")
+        .long("text-file")
+        .value_name("FILE")
+        .value_parser(clap::value_parser!(PathBuf))
+        .conflicts_with("task.text.text")
+        .help("the text of the task `text`, from a file")
+}
+
+const AS_TASK: &str = "as-task";
 
 fn knob_arg(knob: &'static Knob, defaults: &RunConfig) -> Arg {
     let default = knob.get(defaults);
@@ -74,15 +105,21 @@ pub fn config(matches: &ArgMatches) -> Result<RunConfig> {
         preset.apply(&mut config);
     }
     apply(matches, &mut config)?;
+    apply_text_file(matches, &mut config)?;
+    Ok(config)
+}
+
+/// Puts the text of `--text-file` into `config`.
+fn apply_text_file(matches: &ArgMatches, config: &mut RunConfig) -> Result<()> {
     let has_text = ["task.text.text", "text-file"].iter().any(|flag| matches.contains_id(flag));
     ensure!(
         !has_text || config.task.kind == TaskKind::Text,
-        "a text was given, but the task is another; add --task text"
+        "a text was given, but the task is another; add --task text, or --as-task text"
     );
     if let Some(file) = matches.get_one::<PathBuf>("text-file") {
         config.task.text.text = read_text(file)?;
     }
-    Ok(config)
+    Ok(())
 }
 
 /// Puts the knobs that were given as flags into `config`.

@@ -37,6 +37,7 @@ pub fn command() -> Command {
         .arg(super::args::temperature_arg())
         .arg(super::args::seed_arg())
         .arg(super::args::json_arg())
+        .args(super::knobs::task_args())
 }
 
 pub fn run(matches: &ArgMatches) -> Result<()> {

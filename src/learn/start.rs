@@ -5,12 +5,12 @@ use burn::tensor::Device;
 use super::{Learner, Likelihood, TaskRecords, Trainer};
 use crate::arch::Layout;
 use crate::checkpoint::{Checkpoint, CheckpointError, check_room};
-use crate::config::{ConfigError, MemoryLimits, RunConfig};
+use crate::config::{ConfigError, MemoryLimits, RunConfig, TaskConfig};
 use crate::kernel::transfer::to_device;
 use crate::memory::Bank;
 use crate::model::{Model, untrained};
 use crate::task::Task;
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{TokenizeError, Tokenizer};
 
 impl Trainer {
     /// An untrained model.
@@ -85,6 +85,27 @@ impl Trainer {
         let objective = Box::new(Likelihood::of(&config.train));
         let source = Box::new(TaskRecords);
         Self { config, task, tokenizer, learner, objective, source, step, history, edits }
+    }
+
+    /// The run with the records of another task, which its model reads as its own.
+    ///
+    /// # Errors
+    /// If the task cannot be set up, its records are longer than the context, or the model does not know a character
+    /// of them.
+    pub fn with_task(mut self, task: TaskConfig) -> Result<Self, ConfigError> {
+        self.task = Task::new(&task)?;
+        self.config.task = task;
+        self.config.validate_context(self.task.longest())?;
+        let symbols = self.task.tokenizer();
+        let symbols = (0..symbols.text_size() as u32).filter_map(|id| symbols.token(id));
+        let refuse = |why: String| Err(ConfigError::Task(why));
+        match symbols.map(str::to_owned).find(|symbol| self.tokenizer.id(symbol).is_none()) {
+            Some(symbol) => refuse(TokenizeError::UnknownSymbol(symbol).to_string()),
+            None if self.tokenizer.is_of_pieces() => {
+                refuse("its tokens are pieces of text, where the task's are characters".into())
+            }
+            None => Ok(self),
+        }
     }
 
     /// Checks that [`new`](Self::new) would take `config`.

@@ -4,6 +4,8 @@ use super::Tokenizer;
 
 /// Most tokens that one character is split over.
 const MAX_SPLIT: usize = 4;
+/// Most tokens that are held back: bytes that are no text may have no end.
+const MAX_HELD: usize = 16;
 
 /// Tokens of a text in progress. A character split over several tokens is held back until it is whole.
 #[derive(Clone, Debug)]
@@ -24,12 +26,23 @@ impl TextStream {
     pub fn push(&mut self, tokenizer: &Tokenizer, id: u32) -> String {
         self.window.push(id);
         let is_whole = !tokenizer.decode(&self.window).ends_with('\u{fffd}');
-        match self.window.len() - self.whole {
-            new if is_whole => self.emit(tokenizer, new),
-            // The first of so many is no part of a character that could still become whole.
-            MAX_SPLIT.. => self.emit(tokenizer, 1),
-            _ => String::new(),
-        }
+        let new = self.window.len() - self.whole;
+        let count = match is_whole || new >= MAX_HELD {
+            true => Some(new),
+            // The first of so many are no part of a character that could still become whole.
+            false => (new >= MAX_SPLIT).then(|| self.first_piece(tokenizer)).flatten(),
+        };
+        count.map(|count| self.emit(tokenizer, count)).unwrap_or_default()
+    }
+
+    /// The fewest of the new tokens that end where a character does.
+    fn first_piece(&self, tokenizer: &Tokenizer) -> Option<usize> {
+        let new = &self.window[self.whole..];
+        let text = tokenizer.decode(new);
+        (1..new.len()).find(|count| {
+            let (first, rest) = new.split_at(*count);
+            tokenizer.decode(first) + &tokenizer.decode(rest) == text
+        })
     }
 
     /// The text held back, with U+FFFD for what is no whole character.

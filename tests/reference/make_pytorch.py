@@ -1,6 +1,6 @@
 """Make the files of PyTorch that `tests/import/pytorch.rs` reads, from the models of `make_imports.py`.
 
-    python3 -m venv venv && venv/bin/pip install torch==2.15.0 safetensors numpy
+    python3 -m venv venv && venv/bin/pip install torch==2.15.0 safetensors numpy tokenizers transformers
     venv/bin/python tests/reference/make_pytorch.py
 
 Writes `pytorch/`: the tensors of `import/<name>/` as other programs save them.
@@ -16,6 +16,7 @@ import shutil
 
 import numpy as np
 import torch
+from make_imports import NanoGpt, randomize
 from safetensors.torch import load_file
 
 HERE = pathlib.Path(__file__).parent
@@ -77,9 +78,21 @@ def nanogpt():
     (OUT / "meta_list.pkl").write_bytes(pickle.dumps(meta))
 
 
+def study():
+    """A nanoGPT of the characters of a phone book, in files named by their owner."""
+    torch.manual_seed(2)
+    characters = "{BE}\n=: -0123456789abcdefghijklmnopqrstuvwxyzACDFGHIJKLMNOPQRSTUVWXYZ?().',!"
+    arguments = dict(n_layer=1, n_head=2, n_embd=8, block_size=96, bias=False, vocab_size=len(characters), dropout=0.0)
+    model = randomize(NanoGpt(**arguments))
+    torch.save(dict(model=model.state_dict(), model_args=arguments, iter_num=7), OUT / "synthModel.pt")
+    meta = dict(stoi={c: i for i, c in enumerate(characters)}, itos=dict(enumerate(characters)))
+    (OUT / "synthTok.pkl").write_bytes(pickle.dumps(meta))
+
+
 def main():
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir()
+    study()
     hugging_face()
     nanogpt()
 
