@@ -15,14 +15,17 @@ use crate::task::Split;
 
 impl<E: Fn(Event)> Session<E> {
     pub(super) async fn offer_resume(&mut self) {
-        if let Some(bytes) = self.store.latest().await
-            && let Ok(checkpoint) = Checkpoint::from_bytes(&bytes)
-            && checkpoint.step > 0
-        {
-            (self.emit)(Event::Resumable {
-                config: Box::new(checkpoint.config),
-                step: checkpoint.step,
-            });
+        let saved = match self.store.latest().await {
+            Ok(None) => return,
+            Ok(Some(bytes)) => Checkpoint::from_bytes(&bytes).map_err(|error| error.to_string()),
+            Err(reason) => Err(reason),
+        };
+        match saved {
+            Ok(Checkpoint { config, step, .. }) if step > 0 => {
+                (self.emit)(Event::Resumable { config: Box::new(config), step });
+            }
+            Ok(_) => {}
+            Err(reason) => self.notice(format!("The saved run cannot be read: {reason}.")),
         }
     }
 
@@ -70,7 +73,7 @@ impl<E: Fn(Event)> Session<E> {
         is_remade: bool,
     ) -> Result<(), CheckpointError> {
         // The state to go back to if the device is lost.
-        let bytes = checkpoint.to_bytes().ok();
+        let bytes = Some(checkpoint.to_bytes()?);
         let trainer = Trainer::resume(checkpoint, device.device.clone(), &device.limits)?;
         self.keep_run().await;
         self.take(trainer, device, is_remade);

@@ -45,8 +45,9 @@ impl<E: Fn(Event)> Session<E> {
             Command::SaveCheckpoint => self.export().await,
             Command::LoadCheckpoint { files, device } => self.load_files(files, device).await,
             Command::Resume { device } => match self.store.latest().await {
-                Some(bytes) => self.load_saved(bytes, device).await,
-                None => self.refuse("There is no saved run to resume in this browser."),
+                Ok(Some(bytes)) => self.load_saved(bytes, device).await,
+                Ok(None) => self.refuse("There is no saved run to resume in this browser."),
+                Err(reason) => self.refuse(format!("The saved run cannot be read: {reason}.")),
             },
         }
     }

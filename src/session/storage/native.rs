@@ -46,8 +46,11 @@ impl RunStorage {
     }
 
     /// A terminal resumes what it is told to, never what it finds.
-    pub async fn latest(&self) -> Option<Vec<u8>> {
-        None
+    ///
+    /// # Errors
+    /// None.
+    pub async fn latest(&self) -> Result<Option<Vec<u8>>, String> {
+        Ok(None)
     }
 
     /// Writes the run; `false` if there is nowhere to.

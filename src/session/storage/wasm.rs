@@ -37,12 +37,12 @@ impl RunStorage {
         Ok(())
     }
 
-    /// The bytes of the file written last, if there is one that can be read.
-    pub async fn latest(&self) -> Option<Vec<u8>> {
-        let folder = folder().await.ok()?;
-        let newest = list(&folder).await.ok()?.pop()?;
-        let buffer = JsFuture::from(newest.file.array_buffer()).await.ok()?;
-        Some(Uint8Array::new(&buffer).to_vec())
+    /// The bytes of the file written last; `None` without a file.
+    ///
+    /// # Errors
+    /// The browser's message.
+    pub async fn latest(&self) -> Result<Option<Vec<u8>>, String> {
+        newest().await.map_err(refusal)
     }
 
     /// Writes the run and removes its older files. A file appears whole or not at all.
@@ -50,14 +50,14 @@ impl RunStorage {
     /// # Errors
     /// The browser's message, as when its storage is full or switched off.
     pub async fn save(&self, checkpoint: &Checkpoint, bytes: &[u8]) -> Result<bool, String> {
-        write(checkpoint, bytes).await.map_err(|error| {
-            let why = error
-                .dyn_ref::<js_sys::Error>()
-                .map_or("unknown".into(), |e| String::from(e.message()));
-            format!("the browser's storage refused it ({why})")
-        })?;
+        write(checkpoint, bytes).await.map_err(refusal)?;
         Ok(true)
     }
+}
+
+fn refusal(error: JsValue) -> String {
+    let why = error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
+    format!("the browser's storage refused it ({})", why.unwrap_or("unknown".into()))
 }
 
 struct Entry {
@@ -72,6 +72,12 @@ async fn folder() -> Result<FileSystemDirectoryHandle, JsValue> {
     let options = FileSystemGetDirectoryOptions::new();
     options.set_create(true);
     JsFuture::from(root.get_directory_handle_with_options("runs", &options)).await?.dyn_into()
+}
+
+async fn newest() -> Result<Option<Vec<u8>>, JsValue> {
+    let Some(newest) = list(&folder().await?).await?.pop() else { return Ok(None) };
+    let buffer = JsFuture::from(newest.file.array_buffer()).await?;
+    Ok(Some(Uint8Array::new(&buffer).to_vec()))
 }
 
 /// Every file, the one written last at the end.
