@@ -313,6 +313,33 @@ fn a_text_is_read_in_the_encoding_it_was_written_in() {
 }
 
 #[test]
+fn probabilities_of_a_sample_are_those_it_was_drawn_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    ok(&train(at, &["--steps", "1", "--out", "run.safetensors"]));
+    let drawn = |more: &[&str]| -> Vec<serde_json::Value> {
+        let args = ["sample", "run.safetensors", "--device", "cpu", "--probs", "--max-chars", "20"];
+        let lines = ok(&confab(at, &[&args[..], more].concat()));
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    for line in drawn(&["--temperature", "0.5", "--top-k", "2"]) {
+        let [first, second] = [0, 1].map(|rank| {
+            let of = &line["drawn_from"][rank];
+            (of["token"].clone(), of["probability"].as_f64().unwrap(), of["logit"].as_f64().unwrap())
+        });
+        assert_eq!(line["drawn_from"].as_array().unwrap().len(), 2);
+        assert!((first.1 + second.1 - 1.0).abs() < 1e-6, "{line}");
+        // Softmax of twice the logits.
+        assert!((first.1 / second.1 / (2.0 * (first.2 - second.2)).exp() - 1.0).abs() < 1e-3);
+        assert!([first.0, second.0].contains(&line["picked"]), "{line}");
+        assert_eq!((&line["temperature"], &line["top_k"]), (&0.5.into(), &2.into()));
+    }
+    let greedy = &drawn(&["--temperature", "0"])[0];
+    assert_eq!(greedy["drawn_from"][0]["probability"], 1.0);
+    assert!(greedy["alternatives"][0]["probability"].as_f64().unwrap() < 0.5);
+}
+
+#[test]
 fn a_study_s_model_is_evaluated_on_the_records_of_a_task() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

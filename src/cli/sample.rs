@@ -39,7 +39,7 @@ pub fn command() -> Command {
             Arg::new("probs")
                 .long("probs")
                 .action(ArgAction::SetTrue)
-                .help("one JSON line a character, with the likeliest alternatives"),
+                .help("one JSON line a token: `drawn_from` has the likeliest at this temperature and top-k, `alternatives` at temperature 1"),
         )
 }
 
@@ -54,6 +54,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         max_chars: matches.get_one("max-chars").copied().unwrap_or(256),
     };
     let as_json = matches.get_flag("probs");
+    let SampleOptions { temperature, top_k, .. } = options;
     let mut out = super::terminal::output();
     let mut sampler = Sampler::new(trainer.model(), &trainer.tokenizer, &trainer.task, options)?;
     if !as_json {
@@ -61,7 +62,11 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     }
     while let Some(character) = futures::executor::block_on(sampler.next(&trainer.task))? {
         if as_json {
-            writeln!(out, "{}", serde_json::to_string(&character)?)?;
+            let mut line = serde_json::to_value(&character)?;
+            line["temperature"] = temperature.into();
+            line["top_k"] = top_k.into();
+            line["drawn_from"] = serde_json::to_value(sampler.drawn_from())?;
+            writeln!(out, "{line}")?;
         } else {
             write!(out, "{}", character.text)?;
         }

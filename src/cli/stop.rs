@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 /// A signal that comes so soon after the first is taken for the same: `timeout` and a closing terminal send two.
 const SAME: Duration = Duration::from_secs(1);
 
-/// Has the first signal call `stop`. A later one ends the program.
+/// Calls `stop` at the first signal. A later one ends the program.
 pub fn on_signal(stop: impl FnOnce() + Send + 'static) -> Result<()> {
     let (mut stop, mut first) = (Some(stop), None);
     let handle = move || match (stop.take(), first) {

@@ -8,7 +8,7 @@ use super::probability::{alternatives, probabilities, sample, surprisal};
 use super::prompt::encode_prompt;
 use crate::base::random::stream_rng;
 use crate::model::Model;
-use crate::protocol::{CharacterReport, Cost, SampleOptions};
+use crate::protocol::{Alternative, CharacterReport, Cost, SampleOptions};
 use crate::task::{Oracle, Task};
 use crate::tokenizer::{TextStream, TokenizeError, Tokenizer};
 
@@ -29,6 +29,8 @@ pub struct Sampler {
     prompt_len: usize,
     text: String,
     stream: TextStream,
+    /// Logits that the last token was drawn from, memory tokens left out.
+    logits: Vec<f32>,
     /// Oracle that has read the text so far.
     oracle: Oracle,
 }
@@ -54,6 +56,7 @@ impl Sampler {
             rng: stream_rng(options.seed, 0),
             text: options.prompt.clone(),
             stream: TextStream::after(&ids),
+            logits: Vec::new(),
             oracle,
             prompt_len: ids.len(),
             options,
@@ -64,6 +67,14 @@ impl Sampler {
     /// The prompt and the sampled text.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Likeliest tokens that the last one was drawn from, with their probabilities at the sample's temperature and
+    /// top-k.
+    pub fn drawn_from(&self) -> Vec<Alternative> {
+        let SampleOptions { temperature, top_k, .. } = self.options;
+        let probabilities = probabilities(&self.logits, temperature, top_k);
+        alternatives(&self.logits, &probabilities, &self.tokenizer)
     }
 
     /// Samples the next character; `None` once the sample has ended. `task` is the model's own.
@@ -79,8 +90,8 @@ impl Sampler {
         }
         let logits = self.logits().await?;
         let SampleOptions { temperature, top_k, .. } = self.options;
-        let may_follow = &logits[..self.tokenizer.text_size()];
-        let id = sample(may_follow, temperature, top_k, &mut self.rng);
+        self.logits = logits[..self.tokenizer.text_size()].to_vec();
+        let id = sample(&self.logits, temperature, top_k, &mut self.rng);
         self.ids.push(id as u32);
         let sampled = self.tokenizer.token(id as u32).unwrap_or("�").to_owned();
         let floor = self.oracle.read(task, &sampled).map(|floor| floor as f32);

@@ -1,4 +1,4 @@
-//! What a `tokenizer.json` says of its tokens, and of the text that they decode to.
+//! Settings in a `tokenizer.json`: its tokens, and how they become text.
 
 use serde_json::Value;
 

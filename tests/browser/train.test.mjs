@@ -130,3 +130,16 @@ test('the presets up to 207k train on the CPU with their own batch', async () =>
     }
   })
 })
+
+test('a run that diverges is told, goes back to its last good step, and can be saved', async () => {
+  const wild = '&model.n_layers=2&model.n_heads=2&model.d_model=4&model.norm=none&model.init_std=1'
+    + '&train.lr=10&train.clip=0&train.warmup=0&train.steps=300'
+  await withPage({ fragment: TINY + wild }, async confab => {
+    await confab.click('Train')
+    await confab.untilNotice(/no longer a finite number.*back at step \d+/)
+    const good = await confab.step()
+    assert.equal(good, Number((await confab.text('notice')).match(/back at step (\d+)/)[1]))
+    const { metadata } = await confab.saveCheckpoint()
+    assert.equal(Number(metadata['confab.step']), good)
+  })
+})
