@@ -325,7 +325,11 @@ fn probabilities_of_a_sample_are_those_it_was_drawn_from() {
     for line in drawn(&["--temperature", "0.5", "--top-k", "2"]) {
         let [first, second] = [0, 1].map(|rank| {
             let of = &line["drawn_from"][rank];
-            (of["token"].clone(), of["probability"].as_f64().unwrap(), of["logit"].as_f64().unwrap())
+            (
+                of["token"].clone(),
+                of["probability"].as_f64().unwrap(),
+                of["logit"].as_f64().unwrap(),
+            )
         });
         assert_eq!(line["drawn_from"].as_array().unwrap().len(), 2);
         assert!((first.1 + second.1 - 1.0).abs() < 1e-6, "{line}");

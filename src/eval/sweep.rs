@@ -61,7 +61,7 @@ impl SweepRun {
         let mut looks = true;
         if !self.trainer.finished() {
             let step = self.trainer.step().await?;
-            looks = step.fields.is_some() || !step.is_finite;
+            looks = step.fields.is_some() || !step.loss.train_loss.is_finite();
         }
         let last = self.trainer.history.last().map(|point| point.train_loss);
         let train_loss = last.filter(|loss| loss.is_finite());

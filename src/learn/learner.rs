@@ -57,10 +57,11 @@ impl Learner {
         self.optimizer.as_ref().expect("there is something to train on").rates(config, step, lr)
     }
 
-    /// Sums that are finite only if every parameter and every moment is: `[1]` each.
-    pub fn sums(&self) -> Vec<Tensor<1>> {
+    /// 0 if every parameter and every moment is finite, else NaN: `[1]`.
+    pub fn finite_zero(&self) -> Tensor<1> {
+        let sum = self.model.parameters.clone().sum();
         let moments = self.optimizer.as_ref().map(AdamW::sum);
-        std::iter::once(self.model.parameters.clone().sum()).chain(moments).collect()
+        moments.into_iter().fold(sum, |sum, of| sum + of) * 0.0
     }
 
     /// Updates the parameters by a gradient: `[layout.len()]`.

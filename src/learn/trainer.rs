@@ -44,10 +44,8 @@ pub struct StepOutcome {
     pub tokens: usize,
     /// At a validation, the losses by field.
     pub fields: Option<Vec<FieldLoss>>,
-    /// The objective's figures, the first of which is the loss.
+    /// The objective's figures, the first of which is the loss; NaN if a parameter or a moment is no longer finite.
     pub figures: Vec<f32>,
-    /// True if the loss, the parameters and the moments are finite numbers after the step.
-    pub is_finite: bool,
 }
 
 impl Trainer {
@@ -116,13 +114,8 @@ impl Trainer {
         if !train.frozen {
             self.learner.update(rates, gradient);
         }
-        let mut read = Transaction::default().register(figures);
-        for sum in self.learner.sums() {
-            read = read.register(sum);
-        }
-        let mut read = read.execute_async().await?.into_iter().map(floats); // the step's one readback
-        let figures = read.next().unwrap_or_default();
-        let is_finite = figures.iter().copied().chain(read.flatten()).all(f32::is_finite);
+        let figures = figures + self.learner.finite_zero();
+        let figures = floats(figures.into_data_async().await?); // the step's one readback
         self.step += 1;
         let memory = self.config.model.memory.clone();
         for learned in learned {
@@ -142,7 +135,7 @@ impl Trainer {
             fields = Some(FieldLoss::of(&trained, &validated));
         }
         self.record(loss);
-        Ok(StepOutcome { loss, tokens, fields, figures, is_finite })
+        Ok(StepOutcome { loss, tokens, fields, figures })
     }
 
     fn validates_after(&self, step: usize) -> bool {

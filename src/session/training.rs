@@ -4,7 +4,6 @@ use super::pace::Pace;
 use super::state::Session;
 use crate::checkpoint::Checkpoint;
 use crate::protocol::{Event, RunState, StepReport};
-use crate::run::LossPoint;
 
 impl<E: Fn(Event)> Session<E> {
     pub(super) fn start(&mut self) {
@@ -56,8 +55,8 @@ impl<E: Fn(Event)> Session<E> {
                 self.pace.count(outcome.tokens);
                 let Pace { steps_per_s, tokens_per_s, .. } = self.pace;
                 (self.emit)(Event::Step(StepReport { loss, steps_per_s, tokens_per_s }));
-                if !outcome.is_finite {
-                    return self.go_back(loss).await;
+                if !loss.train_loss.is_finite() {
+                    return self.go_back(loss.step).await;
                 }
                 if let Err(error) = self.keep_step().await {
                     return self.recover(error).await;
@@ -83,13 +82,9 @@ impl<E: Fn(Event)> Session<E> {
         }
     }
 
-    /// Puts the last good state in the place of a run that is no longer finite after the step of `loss`.
-    async fn go_back(&mut self, loss: LossPoint) {
+    /// Puts the last good state in the place of a run that is no longer finite after `step`.
+    async fn go_back(&mut self, step: usize) {
         self.running = false;
-        let what = match loss.train_loss.is_finite() {
-            true => "a weight or a moment of the optimizer",
-            false => "the loss",
-        };
         let good = self.saved.bytes.take().map(|bytes| (Checkpoint::from_bytes(&bytes), bytes));
         let kept = match &good {
             Some((Ok(checkpoint), bytes)) => match self.store.save(checkpoint, bytes).await {
@@ -101,9 +96,8 @@ impl<E: Fn(Event)> Session<E> {
         };
         (self.emit)(Event::Diverged {
             reason: format!(
-                "Training diverged: after step {}, {what} is no longer a finite number. {kept} \
-                 Lower Learning rate (--lr at the terminal).",
-                loss.step
+                "Training diverged: after step {step} the loss, a weight or a moment of the optimizer is no longer a \
+                 finite number. {kept} Lower Learning rate (--lr at the terminal)."
             ),
         });
         (self.emit)(Event::State(RunState::Paused));
