@@ -307,6 +307,12 @@ fn a_text_is_read_in_the_encoding_it_was_written_in() {
         assert_eq!(records, plain, "{name}");
         assert!(told.contains(name) && told.contains("converted"), "{told}");
     }
+    // Not UTF-8, and no sign of UTF-16.
+    std::fs::write(at.join("latin.txt"), b"caf\xe9 et th\xe9, na\xefve et gar\xe7on\n".repeat(8))
+        .unwrap();
+    let latin = confab(at, &["data", "--task", "text", "--text-file", "latin.txt"]);
+    let errors = String::from_utf8_lossy(&latin.stderr);
+    assert!(errors.contains("latin.txt") && errors.contains("UTF-8"), "{errors}");
     assert_eq!(read("mark.txt", &[b"\xef\xbb\xbf", text.as_bytes()].concat()).0, plain);
     let (records, _) = read("sign.txt", text.replace("kite", "\u{fffd}").as_bytes());
     assert!(records.contains('\u{fffd}'), "{records}");

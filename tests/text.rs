@@ -112,6 +112,17 @@ fn unusable_texts_are_refused_with_what_to_do() {
         (&format!("{good}\n{other}\n{{\"instruction\": \"no output\"}}"), "line 3 of the JSON"),
         (&format!("{good}\n{{\"instruction\": [1], \"output\": 2}}"), "line 2 of the JSON"),
         ("{\"other\": \"keys are no record\"}\n", "line 1 of the JSON"),
+        (&format!("[\n{good},\n{other},\n"), "ends before its array does"),
+        (&format!("[\n{good}\n{other}\n]"), "line 3 of the JSON has no comma"),
+        (&format!("{good}\n{}\n{other}", good.trim_end_matches('}')), "line 2 of the JSON"),
+        (
+            &format!("{good}\n{{\"instruction\": \"a\", \"output\": \"b\n{other}"),
+            "line 2 of the JSON",
+        ),
+        (
+            &format!("{good}\n{{\"instruction\": \"a\", \"input\": [1], \"output\": \"b\"}}"),
+            "line 2",
+        ),
         ("[\n  {\"question\": \"a\"},\n  {\"x\": 1}\n]", "line 2 of the JSON"),
         (&format!("[\n{good},\n{{\"instruction\": \"half\"\n"), "line 4 of the JSON"),
         (&format!("{good}\n[\"a\", \"b\"]"), "line 2 of the JSON"),
@@ -121,5 +132,45 @@ fn unusable_texts_are_refused_with_what_to_do() {
     ] {
         let reason = text(input).expect_err(part);
         assert!(reason.contains(part), "{reason}");
+    }
+}
+
+#[test]
+fn a_plain_text_may_begin_with_a_bracket() {
+    for line in ["[[Anarchism]] is a movement", "{\"hello\" said she}", "[\"Come in,\" she said]"] {
+        let task = text(&format!("{line}\n").repeat(20)).unwrap();
+        assert!(task.draw(Split::Train, 64, &mut stream_rng(1, 0)).fields.contains(&Field::Text));
+    }
+}
+
+#[test]
+fn records_of_every_kind_are_read_a_line_each_or_in_an_array() {
+    let kinds = [
+        ("{\"instruction\": \"Add\", \"input\": \"1 2\", \"output\": 3}", "{B}Add (1 2): 3{E}\n"),
+        ("{\"instruction\": \"Add\", \"input\": \"\", \"output\": \"3\"}", "{B}Add: 3{E}\n"),
+        ("{\"question\": \"Q\", \"answer\": true, \"fact\": null}", "{B}Q: true{E}\n"),
+        ("{\"prompt\": \"Once\", \"completion\": \" more\"}", "{B}Once more{E}\n"),
+        ("{\"prompt\": \"Once\", \"completion\": \"more\"}", "{B}Once more{E}\n"),
+        (
+            "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}, \
+             {\"role\": \"assistant\", \"content\": [{\"type\": \"text\", \"text\": \"Ho\"}]}]}",
+            "{B}user: Hi\nassistant: Ho\n{E}\n",
+        ),
+        ("{\"text\": \"as it is\"}", "{B}as it is{E}\n"),
+    ];
+    for (object, record) in kinds {
+        let other = "{\"text\": \"another, so that one can be held out\"}";
+        for input in [
+            format!("{object}\n{other}\n"),
+            format!("[\n  {object},\n  {other}\n]"),
+            format!("\u{feff}{}\r\n{other}", object.replace(", ", ",\n ")),
+        ] {
+            let task = text(&input).unwrap();
+            let texts: BTreeSet<String> = SPLITS
+                .map(|split| task.draw(split, 999, &mut stream_rng(1, 0)).text)
+                .into_iter()
+                .collect();
+            assert!(texts.contains(record), "{input}: {texts:?}");
+        }
     }
 }

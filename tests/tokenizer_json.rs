@@ -137,6 +137,13 @@ proptest! {
 }
 
 #[test]
+fn of_a_character_only_some_bytes_may_be_known() {
+    let bytes = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
+    let json = settings(&["!", "ð", "Ł"], json!({"pre_tokenizer": bytes, "decoder": bytes}));
+    assert_eq!(tokenizer(3, &json).tokenize("!🦎"), Err(TokenizeError::Unknown('🦎')));
+}
+
+#[test]
 fn a_batch_s_padding_and_truncation_do_not_touch_a_prompt() {
     let plain = of_bytes();
     let expected = tokenizer(256, &plain).tokenize("a prompt of 26 characters!").unwrap();
@@ -205,8 +212,12 @@ fn settings_that_cannot_be_applied_are_refused_before_they_are_used() {
             "normalized": false, "special": true,
         }])
     };
+    let shout = json!({"type": "Replace", "pattern": {"String": "a"}, "content": "a".repeat(1000)});
+    let louder = json!({"type": "Sequence", "decoders": vec![shout; 4]});
     for (more, part) in [
         (json!({"normalizer": bomb}), "`normalizer`"),
+        (json!({"decoder": louder}), "`decoder`"),
+        (json!({"model": {"vocab": {"c": 0}}}), "one id"),
         (json!({"added_tokens": added(2)}), "2 tokens"),
         (json!({"added_tokens": added(0)}), "[PAD]"),
         (json!({"pre_tokenizer": {"type": "ByteLevelV2"}}), "ByteLevelV2"),

@@ -156,7 +156,7 @@ fn has_several_names(_: &Metadata) -> bool {
 /// Says which folder is not there.
 fn without_folder(file: &Path, error: Error) -> Error {
     match error.kind() {
-        ErrorKind::NotFound => {
+        ErrorKind::NotFound if !folder(file).is_dir() => {
             let folder = folder(file).display();
             Error::other(format!("there is no folder {folder}; make it first, or name another"))
         }

@@ -44,7 +44,7 @@ pub fn command() -> Command {
 }
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
-    let trainer = super::files::load_run_with_records(matches)?;
+    let trainer = super::records::load(matches)?;
     let records = matches.get_one::<u32>("records").map_or(100, |records| *records as usize);
     let seed = matches.get_one("seed").copied().unwrap_or(1);
     let floor = trainer.task.floor();

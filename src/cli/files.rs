@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use clap::ArgMatches;
 use confab::base::file;
 use confab::base::file::FileLimit;
@@ -111,20 +111,6 @@ fn loading(file: &Path) -> String {
 pub fn load_run(matches: &ArgMatches) -> Result<Trainer> {
     let file = matches.get_one::<PathBuf>("checkpoint").context("no checkpoint was named")?;
     load_run_of(file, matches)
-}
-
-/// A run that has records: its own, or those of `--as-task`.
-pub fn load_run_with_records(matches: &ArgMatches) -> Result<Trainer> {
-    let trainer = load_run(matches)?;
-    if let Some(task) = super::knobs::as_task(matches)? {
-        return trainer.with_task(task).context("giving the model the records of --as-task");
-    }
-    ensure!(
-        !trainer.task.is_none(),
-        "this model is from elsewhere and brought no records; name a task that it can read with \
-         --as-task, look into it with `confab inspect --what`, or let it write with `confab sample`"
-    );
-    Ok(trainer)
 }
 
 /// The run in `file`, on the device that the command line names.

@@ -40,7 +40,7 @@ pub fn command() -> Command {
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
     if let Some(records) = matches.get_one::<u32>("by-type") {
-        return print_by_type(&super::files::load_run_with_records(matches)?, *records as usize);
+        return print_by_type(&super::records::load(matches)?, *records as usize);
     }
     if matches.contains_id("attention") {
         return write_attention(matches);
@@ -91,7 +91,7 @@ fn write_attention(matches: &ArgMatches) -> Result<()> {
     let (trace, logits) = traced.context("tracing the prompt")?;
     if trace.tokens.len() < trace.prompt_len {
         super::terminal::report(format_args!(
-            "The prompt was cut to its first {} characters.",
+            "The prompt was cut to its first {} tokens.",
             trace.tokens.len()
         ));
     }

@@ -16,6 +16,7 @@ mod knobs;
 mod memory;
 mod picture;
 mod probe;
+mod records;
 mod sample;
 mod stop;
 mod sweep;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use confab::eval::Probing;
 use confab::report::{EvalOptions, ProbeReport};
@@ -41,13 +41,14 @@ pub fn command() -> Command {
 }
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
-    let trainer = super::files::load_run_with_records(matches)?;
+    let trainer = super::records::load(matches)?;
     let probes = match matches.get_one::<String>("prompt") {
         Some(prompt) => {
             vec![Probe { name: "your prompt".into(), prompt: super::args::unescape(prompt) }]
         }
         None => trainer.task.probes(trainer.config.seed),
     };
+    ensure!(!probes.is_empty(), "the run's task has no probes; give a prompt with --prompt");
     let options = EvalOptions {
         records: matches.get_one::<u32>("samples").map_or(20, |samples| *samples as usize),
         temperature: matches.get_one("temperature").copied().unwrap_or(0.8),

@@ -8,6 +8,9 @@ use super::vocabulary::{Named, Vocabulary, unnamed};
 use super::{File, ImportError, rowless};
 use crate::tokenizer::{Settings, Tokenizer};
 
+const UNNAMED: &str = "The tokens have no names but <0>, <1> and so on: give the model's tokenizer.json (a \
+                       tokenizer.model must be converted to one), or vocab.json with merges.txt";
+
 /// Reads the names of `rows` tokens from the files that have them; `<id>` where none has.
 ///
 /// # Errors
@@ -36,7 +39,12 @@ pub fn read(files: &[File], rows: usize) -> Result<Named, ImportError> {
             let (lacks, which) = ("merges.txt", "which says how text becomes tokens");
             return Err(ImportError::Alone { file: file.name.into(), lacks, which });
         }
-        (None, None, _) => {
+        (None, None, Some(file)) => {
+            let (lacks, which) = ("vocab.json", "which has the tokens that it merges");
+            return Err(ImportError::Alone { file: file.name.into(), lacks, which });
+        }
+        (None, None, None) => {
+            notes.push(UNNAMED.into());
             Vocabulary::Tokens { tokens: unnamed(rows), tokenizer: None }
         }
     };

@@ -57,7 +57,7 @@ impl Learner {
         self.optimizer.as_ref().expect("there is something to train on").rates(config, step, lr)
     }
 
-    /// 0 if every parameter and every moment is finite, else NaN: `[1]`.
+    /// NaN if a parameter or a moment is not finite, or if they are so large that their sum is not; else 0: `[1]`.
     pub fn finite_zero(&self) -> Tensor<1> {
         let sum = self.model.parameters.clone().sum();
         let moments = self.optimizer.as_ref().map(AdamW::sum);

@@ -49,7 +49,7 @@ impl AdamW {
         Self { decay_mask, trained: Some(trained), ..self }
     }
 
-    /// A sum that is finite only if the second moments are, and with them the first: `[1]`.
+    /// The sum of the second moments: `[1]`. A first moment that is not finite leaves a second one that is not.
     pub(super) fn sum(&self) -> Tensor<1> {
         self.second.clone().sum()
     }

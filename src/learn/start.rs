@@ -90,19 +90,21 @@ impl Trainer {
     /// The run with the records of another task, which its model reads as its own.
     ///
     /// # Errors
-    /// If the task cannot be set up, its records are longer than the context, or the model does not know a character
-    /// of them.
+    /// If the task cannot be set up, its records are longer than the context, or the model has no token for each of
+    /// their symbols.
     pub fn with_task(mut self, task: TaskConfig) -> Result<Self, ConfigError> {
         self.task = Task::new(&task)?;
         self.config.task = task;
         self.config.validate_context(self.task.longest())?;
         let symbols = self.task.tokenizer();
         let symbols = (0..symbols.text_size() as u32).filter_map(|id| symbols.token(id));
-        let refuse = |why: String| Err(ConfigError::Task(why));
+        if self.tokenizer.is_of_pieces() {
+            let why = "its tokens are pieces of text, and records need one for each of their symbols";
+            return Err(ConfigError::Unreadable(why.into()));
+        }
         match symbols.map(str::to_owned).find(|symbol| self.tokenizer.id(symbol).is_none()) {
-            Some(symbol) => refuse(TokenizeError::UnknownSymbol(symbol).to_string()),
-            None if self.tokenizer.is_of_pieces() => {
-                refuse("its tokens are pieces of text, where the task's are characters".into())
+            Some(symbol) => {
+                Err(ConfigError::Unreadable(TokenizeError::UnknownSymbol(symbol).to_string()))
             }
             None => Ok(self),
         }

@@ -77,12 +77,17 @@ impl Library {
             let tokens = self.0.get_model().tokenize(piece)?;
             let read: usize = tokens.iter().map(|token| token.offsets.1 - token.offsets.0).sum();
             if read < piece.len() {
-                let is_lost = |character: &char| {
-                    let alone = self.0.encode(character.to_string(), false);
-                    alone.is_ok_and(|alone| alone.is_empty())
-                };
                 let original = &text[start..end];
-                let lost = original.chars().find(is_lost).or(original.chars().next());
+                let mut characters = original.chars();
+                // One character is the one that is lost.
+                let lost = match characters.clone().count() {
+                    0 | 1 => characters.next(),
+                    _ => characters.find(|character| {
+                        let alone = self.read(character.encode_utf8(&mut [0; 4]));
+                        matches!(alone, Ok(Err(_)))
+                    }),
+                };
+                let lost = lost.or(original.chars().next());
                 return Ok(Err(lost.unwrap_or(char::REPLACEMENT_CHARACTER)));
             }
             ids.extend(tokens.iter().map(|token| token.id));

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::bytes::{fallback_byte, of_characters};
 use super::decoder::Step;
 
-/// Most that the steps of a normalizer may multiply the length of a text by. Usual ones triple it.
+/// Most that the steps of a normalizer or a decoder may multiply the length of a text by. Usual ones triple it.
 const MAX_GROWTH: f64 = 4096.0;
 
 /// Settings of a tokenizer, as far as Confab applies them itself.
@@ -34,6 +34,9 @@ impl Settings {
         let mut put = |piece: &str, id: Option<u64>| {
             let place = id.and_then(|id| pieces.get_mut(usize::try_from(id).ok()?));
             match place {
+                Some(Some(other)) if other != piece => {
+                    Err(format!("the tokens {other:?} and {piece:?} have one id"))
+                }
                 Some(place) => {
                     *place = Some(piece.to_owned());
                     Ok(())
@@ -54,8 +57,10 @@ impl Settings {
         for added in json["added_tokens"].as_array().into_iter().flatten() {
             put(added["content"].as_str().unwrap_or_default(), added["id"].as_u64())?;
         }
-        if growth(&json["normalizer"]) > MAX_GROWTH {
-            return Err("its `normalizer` makes a text thousands of times as long".into());
+        for part in ["normalizer", "decoder"] {
+            if growth(&json[part]) > MAX_GROWTH {
+                return Err(format!("its `{part}` makes a text thousands of times as long"));
+            }
         }
         let decoder = match &json["decoder"] {
             Value::Null => None,
@@ -66,7 +71,9 @@ impl Settings {
         };
         let start = start(&json["post_processor"]);
         if let Some(id) = start.iter().find(|id| **id as usize >= rows) {
-            return Err(without_row("in front", Some(u64::from(*id)), rows));
+            return Err(format!(
+                "it puts the token {id} in front of every text, but the model has {rows} tokens, from 0 on"
+            ));
         }
         let model = &json["model"];
         let unknown = match model["unk_token"].as_str() {
@@ -128,13 +135,18 @@ fn inner(step: &Value) -> impl Iterator<Item = &Value> {
     steps.into_iter().flatten().chain(itself)
 }
 
-/// The most that a normalizer multiplies the length of a text by, up to a constant.
-fn growth(normalizer: &Value) -> f64 {
-    if normalizer["normalizers"].is_array() {
-        return inner(normalizer).map(growth).product();
+/// The most that a step multiplies the length of a text by. What it puts in front counts as if it did so for each
+/// character.
+fn growth(step: &Value) -> f64 {
+    if ["normalizers", "decoders"].iter().any(|steps| step[*steps].is_array()) {
+        return inner(step).map(growth).product();
     }
-    let content = normalizer["content"].as_str().map_or(0, str::len);
-    if normalizer["type"] == "Replace" { (1 + content) as f64 } else { 1.0 }
+    let text = |key: &str| step[key].as_str().map_or(0, str::len);
+    match step["type"].as_str() {
+        Some("Replace") => (1 + text("content")) as f64,
+        Some("Prepend") => (1 + text("prepend")) as f64,
+        _ => 1.0,
+    }
 }
 
 /// Ids of the tokens that a post-processor puts in front of a text.

@@ -12,7 +12,7 @@ test('a model is distilled into a memory, which is shown while it learns and can
     await confab.untilNotice(/There is no model to distil yet/)
 
     await confab.click('Train')
-    await confab.untilStep(30)
+    await confab.untilStep(150)
     await confab.click('Pause')
     await eventually(() => confab.button('Train').isEnabled(), 'the run to stop')
     const step = await confab.step()
@@ -21,12 +21,12 @@ test('a model is distilled into a memory, which is shown while it learns and can
     await confab.untilNotice(/not begun: .*Memory layers/)
 
     await box('In layers').fill('1')
-    await box('For steps').fill('20')
+    await box('For steps').fill('200')
     await confab.combobox('Kind').selectOption('associative')
     await box('Both write after').fill('{B}')
     await confab.click('Distil')
     const standing = () => confab.text('distilled')
-    await eventually(async () => /Step 20 of 20/.test(await standing()), 'all steps', 120_000, () => confab.describe())
+    await eventually(async () => /Step 200 of 200/.test(await standing()), 'all steps', 120_000, () => confab.describe())
     const [kl, first] = (await standing()).match(/KL.* ([\d.]+) nats a token, ([\d.]+) at first/).slice(1).map(Number)
     assert(kl < first, `${first} to ${kl}`)
     const row = confab.page.getByRole('table', { name: 'Replaced layers' }).getByRole('row', { name: /^L1/ })

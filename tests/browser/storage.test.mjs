@@ -186,7 +186,8 @@ test('a character that several tokens spell is written and read whole', async ()
       await confab.click('Generate')
       await eventually(async () => (await confab.text('sample')).includes(prompt + text), `${prompt}${text}`, 30_000,
         async () => await confab.text('sample'))
-      assert(!(await confab.text('sample')).includes('\u{fffd}'))
+      // A sample may end within a character.
+      assert(!(await confab.text('sample')).slice(0, -1).includes('\u{fffd}'))
     }
   })
 })

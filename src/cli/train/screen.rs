@@ -34,11 +34,14 @@ impl Screen {
     }
 
     pub fn show(&mut self, event: Event) {
+        if self.result.is_err() {
+            return; // The run has ended.
+        }
         match event {
             Event::Device(device) => self.say(&format!("Device: {}", device.name)),
             Event::Built(built) => self.begin(&built),
             Event::Step(report) => self.step(&report),
-            Event::Notice { text } if self.result.is_ok() => self.say(&text),
+            Event::Notice { text } => self.say(&text),
             Event::Saved { step } => self.saved = Some(step),
             Event::Refused { reason } | Event::Diverged { reason } => {
                 self.end(Err(anyhow::Error::msg(reason)))

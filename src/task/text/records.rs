@@ -31,12 +31,15 @@ pub fn read(text: &str) -> Result<Option<Vec<Record>>, String> {
     Ok(Some(records))
 }
 
+/// True if the text begins with an object's key, in an array or not, or if its first line is a value.
 fn begins_like_json(text: &str) -> bool {
-    let mut tokens = text.chars().filter(|character| !character.is_whitespace());
-    matches!(
-        (tokens.next(), tokens.next()),
-        (Some('{'), Some('"' | '}')) | (Some('['), Some('{' | '[' | '"' | ']'))
-    )
+    let text = text.trim_start();
+    let object = text.strip_prefix('[').map_or(text, str::trim_start);
+    let key = object.strip_prefix('{').map(str::trim_start).and_then(|rest| rest.strip_prefix('"'));
+    let after_key = key.and_then(|key| key.lines().next()?.split_once('"'));
+    let has_key = after_key.is_some_and(|(_, rest)| rest.trim_start().starts_with(':'));
+    let first = text.lines().next().unwrap_or_default();
+    has_key || first.starts_with(['{', '[']) && serde_json::from_str::<Value>(first).is_ok()
 }
 
 fn is_mostly_records(text: &str) -> bool {
@@ -51,11 +54,13 @@ struct Values<'a> {
     at: usize,
     line: usize,
     is_in_array: bool,
+    /// True after a value of an array, until a comma.
+    is_after_value: bool,
 }
 
 impl<'a> Values<'a> {
     fn of(text: &'a str) -> Self {
-        Self { text, at: 0, line: 1, is_in_array: false }
+        Self { text, at: 0, line: 1, is_in_array: false, is_after_value: false }
     }
 
     fn advance(&mut self, bytes: usize) {
@@ -74,10 +79,21 @@ impl Iterator for Values<'_> {
             let rest = &self.text[self.at..];
             self.advance(rest.len() - rest.trim_start().len());
             match self.text.as_bytes().get(self.at) {
+                None if self.is_in_array => {
+                    self.is_in_array = false;
+                    let why = "ends before its array does: its download may have stopped";
+                    return Some(Err((self.line, why.into())));
+                }
                 None => return None,
-                Some(b'[') if !self.is_in_array => self.is_in_array = true,
+                Some(b'[') if !self.is_in_array => {
+                    (self.is_in_array, self.is_after_value) = (true, false);
+                }
                 Some(b']') if self.is_in_array => self.is_in_array = false,
-                Some(b',') if self.is_in_array => {}
+                Some(b',') if self.is_in_array && self.is_after_value => self.is_after_value = false,
+                Some(_) if self.is_in_array && self.is_after_value => {
+                    (self.at, self.is_in_array) = (self.text.len(), false);
+                    return Some(Err((self.line, "has no comma before it".into())));
+                }
                 Some(_) => break,
             }
             self.advance(1);
@@ -88,12 +104,17 @@ impl Iterator for Values<'_> {
             Ok(value) => {
                 let bytes = values.byte_offset();
                 self.advance(bytes);
+                self.is_after_value = true;
                 Some(Ok((line, value)))
             }
             Err(why) => {
-                let found = line + why.line().saturating_sub(1);
-                self.at = self.text.len();
-                Some(Err((found, format!("cannot be read ({why})"))))
+                // An object that is not closed in its line is found out in a later one.
+                let within = self.text[self.at..].lines().take(why.line());
+                let begins = within.enumerate().skip(1).filter(|(_, line)| line.starts_with('{'));
+                let next = begins.map(|(index, _)| index).next();
+                let found = line + next.unwrap_or(why.line()).saturating_sub(1);
+                (self.at, self.is_in_array) = (self.text.len(), false);
+                Some(Err((found, "cannot be read as JSON".into())))
             }
         }
     }
@@ -103,12 +124,17 @@ impl Iterator for Values<'_> {
 fn record(value: &Value) -> Option<Record> {
     let object = value.as_object()?;
     let text = |key: &str| object.get(key).and_then(as_text);
+    // What may be left out is a text, or nothing.
+    let optional = |key: &str| match object.get(key) {
+        None | Some(Value::Null) => Some(String::new()),
+        Some(value) => as_text(value),
+    };
     let mut record = Record::new();
     record.push(Field::Marker, "{B}");
     if let (Some(instruction), Some(output)) = (text("instruction"), text("output")) {
-        push_question(&mut record, &instruction, &text("input").unwrap_or_default(), &output);
+        push_question(&mut record, &instruction, &optional("input")?, &output);
     } else if let (Some(question), Some(answer)) = (text("question"), text("answer")) {
-        push_question(&mut record, &question, &text("fact").unwrap_or_default(), &answer);
+        push_question(&mut record, &question, &optional("fact")?, &answer);
     } else if let (Some(prompt), Some(completion)) = (text("prompt"), text("completion")) {
         record.push(Field::Question, &prompt);
         let is_apart = prompt.ends_with(char::is_whitespace) || completion.starts_with(char::is_whitespace);
