@@ -113,6 +113,11 @@ fn unusable_texts_are_refused_with_what_to_do() {
         (&format!("{good}\n{{\"instruction\": [1], \"output\": 2}}"), "line 2 of the JSON"),
         ("{\"other\": \"keys are no record\"}\n", "line 1 of the JSON"),
         (&format!("[\n{good},\n{other},\n"), "ends before its array does"),
+        (
+            &format!("{good}\n{{\"question\": \"π\", \"answer\": 12345678901234567890123}}"),
+            "line 2 of the JSON has a number",
+        ),
+        (&format!("{good}\n{{\"question\": \"price\", \"answer\": 1.50}}"), "become 1.5;"),
         (&format!("[\n{good}\n{other}\n]"), "line 3 of the JSON has no comma"),
         (&format!("{good}\n{}\n{other}", good.trim_end_matches('}')), "line 2 of the JSON"),
         (
@@ -157,6 +162,7 @@ fn records_of_every_kind_are_read_a_line_each_or_in_an_array() {
             "{B}user: Hi\nassistant: Ho\n{E}\n",
         ),
         ("{\"text\": \"as it is\"}", "{B}as it is{E}\n"),
+        ("{\"question\": \"half\", \"answer\": 0.5}", "{B}half: 0.5{E}\n"),
     ];
     for (object, record) in kinds {
         let other = "{\"text\": \"another, so that one can be held out\"}";

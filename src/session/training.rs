@@ -106,6 +106,7 @@ impl<E: Fn(Event)> Session<E> {
         (self.emit)(Event::State(RunState::Paused));
         let Some((Ok(checkpoint), _)) = good else { return };
         let Some(device) = self.device.clone() else { return };
+        self.trainer = None; // not an earlier run to compare with
         if let Err(error) = self.adopt(checkpoint, device, true).await {
             self.notice(format!("The last good step was not loaded: {error}."));
         }

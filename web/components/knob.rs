@@ -210,7 +210,7 @@ fn text(
             />
             <input
                 type="file"
-                accept=".txt,.md,.jsonl,text/plain"
+                accept=".txt,.md,.json,.jsonl,text/plain"
                 aria-label="Text file"
                 on:change:target=open
             />

@@ -85,7 +85,7 @@ pub fn Toolbar() -> impl IntoView {
                     type="file"
                     hidden
                     multiple
-                    accept=".safetensors,.json"
+                    accept=".safetensors,.json,.txt"
                     aria-label="Model file"
                     node_ref=file
                     on:change:target=load

@@ -8,6 +8,11 @@ use crate::run::{Field, Record};
 const KEYS: &str = "`instruction` and `output` (and `input`), `question` and `answer` (and `fact`), `prompt` and \
                     `completion`, `messages`, or `text`";
 
+/// Keys whose values are texts.
+const TEXTS: [&str; 10] = [
+    "instruction", "input", "output", "question", "fact", "answer", "prompt", "completion", "text", "category",
+];
+
 /// Reads the records of a text; `None` if it is plain. A text is JSON if it begins like an object or an array, or if
 /// half of its lines or more are records.
 ///
@@ -25,7 +30,12 @@ pub fn read(text: &str) -> Result<Option<Vec<Record>>, String> {
     };
     let mut records = Vec::new();
     for value in Values::of(text) {
-        let (line, value) = value.map_err(|(line, why)| refuse(line, &why))?;
+        let (line, value, written) = value.map_err(|(line, why)| refuse(line, &why))?;
+        if let Some(number) = changed_number(&value, written) {
+            return Err(format!(
+                "line {line} of the JSON has a number that would become {number}; put it in quotes to keep it as it is"
+            ));
+        }
         records.push(record(&value).ok_or_else(|| refuse(line, "is no record"))?);
     }
     Ok(Some(records))
@@ -70,9 +80,9 @@ impl<'a> Values<'a> {
     }
 }
 
-impl Iterator for Values<'_> {
-    /// Line and value, or line and reason.
-    type Item = Result<(usize, Value), (usize, String)>;
+impl<'a> Iterator for Values<'a> {
+    /// Line, value and its text, or line and reason.
+    type Item = Result<(usize, Value, &'a str), (usize, String)>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -103,9 +113,10 @@ impl Iterator for Values<'_> {
         match values.next()? {
             Ok(value) => {
                 let bytes = values.byte_offset();
+                let written = &self.text[self.at..self.at + bytes];
                 self.advance(bytes);
                 self.is_after_value = true;
-                Some(Ok((line, value)))
+                Some(Ok((line, value, written)))
             }
             Err(why) => {
                 // An object that is not closed in its line is found out in a later one.
@@ -118,6 +129,20 @@ impl Iterator for Values<'_> {
             }
         }
     }
+}
+
+/// A number of an object that its text `written` has in other digits: too many, or too many zeros.
+fn changed_number(value: &Value, written: &str) -> Option<String> {
+    let is_part = |character: char| character.is_ascii_digit() || ".+-eE".contains(character);
+    let is_kept = |number: &String| {
+        written.match_indices(number.as_str()).any(|(at, _)| {
+            let (before, after) = (&written[..at], &written[at + number.len()..]);
+            !before.ends_with(is_part) && !after.starts_with(is_part)
+        })
+    };
+    let values = value.as_object()?.iter().filter(|(key, _)| TEXTS.contains(&key.as_str()));
+    let mut numbers = values.filter(|(_, value)| value.is_f64()).map(|(_, value)| value.to_string());
+    numbers.find(|number| !is_kept(number))
 }
 
 /// The record of an object; `None` without the keys for one.
