@@ -114,7 +114,7 @@ pub fn receive(actions: Actions, event: Event) {
             }
         }
         Event::Saved { step } => state.saved_step.set(Some(step)),
-        Event::Notice { text } | Event::Diverged { reason: text } => state.notify(text),
+        Event::Notice { text } => state.notify(text),
     }
 }
 

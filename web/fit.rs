@@ -50,7 +50,7 @@ fn find_knob(error: &ConfigError) -> &'static str {
         ConfigError::Context { .. } => "model.context",
         ConfigError::Memory { .. } => "train.batch",
         ConfigError::Parts { key, .. } => key,
-        ConfigError::Task(_) | ConfigError::Unreadable(_) => "task.text.text",
+        ConfigError::Task(_) => "task.text.text",
         ConfigError::Unknown(_) => "",
     }
 }

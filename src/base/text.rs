@@ -20,9 +20,11 @@ impl Encoding {
     /// Encodings that the text in `bytes` may have, likeliest first: by a mark in front; else UTF-8; and UTF-16 if some
     /// bytes are zero, before UTF-8 if a quarter is. The zeros are upper halves.
     pub fn guess(bytes: &[u8]) -> [Self; 2] {
-        let is_zero = |bytes: &&[u8], half: usize| bytes.get(half) == Some(&0);
-        let zeros = |half| bytes.chunks(2).filter(|pair| is_zero(pair, half)).count();
-        let (upper, lower) = (zeros(0), zeros(1));
+        let mut zeros = [0; 2];
+        for (index, byte) in bytes.iter().enumerate() {
+            zeros[index % 2] += usize::from(*byte == 0);
+        }
+        let [upper, lower] = zeros;
         let wide = if upper > lower { UTF_16_BE } else { UTF_16_LE };
         match bytes {
             [0xff, 0xfe, 0, 0, ..] => [UTF_8; 2], // UTF-32, which is refused
@@ -53,10 +55,10 @@ impl Encoding {
 impl FileText {
     /// Text that was decoded from `encoding`, with the line ends of old Macs as line breaks.
     pub fn new(text: String, encoding: Encoding) -> Self {
-        let is_of_mac = text.matches('\r').count() > text.matches("\r\n").count();
-        let with_breaks = || text.replace("\r\n", "\n").replace('\r', "\n");
+        let is_of_mac =
+            text.contains('\r') && !text.as_bytes().windows(2).any(|two| two == b"\r\n");
         Self {
-            text: if is_of_mac { with_breaks() } else { text },
+            text: if is_of_mac { text.replace('\r', "\n") } else { text },
             note: match (encoding, is_of_mac) {
                 (UTF_8, false) => None,
                 (UTF_8, true) => Some("Its line ends (CR) were converted."),

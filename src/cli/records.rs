@@ -1,6 +1,6 @@
 //! Runs with the records that a command needs.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use clap::ArgMatches;
 use confab::learn::Trainer;
 
@@ -8,7 +8,8 @@ use confab::learn::Trainer;
 pub fn load(matches: &ArgMatches) -> Result<Trainer> {
     let trainer = super::files::load_run(matches)?;
     if let Some(task) = super::knobs::as_task(matches)? {
-        return trainer.with_task(task).context("giving the model the records of --as-task");
+        let given = trainer.with_task(task).map_err(Error::msg);
+        return given.context("giving the model the records of --as-task");
     }
     let advice = match trainer.tokenizer.is_of_pieces() {
         true => "",

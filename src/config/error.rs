@@ -56,8 +56,6 @@ pub enum ConfigError {
     /// Parts of a model that do not go together.
     #[error("{why}")]
     Parts { key: &'static str, why: &'static str },
-    #[error("the model cannot read the task's records: {0}")]
-    Unreadable(String),
     #[error("the task cannot be made: {0}")]
     Task(String),
 }

@@ -10,7 +10,7 @@ use crate::kernel::transfer::to_device;
 use crate::memory::Bank;
 use crate::model::{Model, untrained};
 use crate::task::Task;
-use crate::tokenizer::{TokenizeError, Tokenizer};
+use crate::tokenizer::Tokenizer;
 
 impl Trainer {
     /// An untrained model.
@@ -90,21 +90,22 @@ impl Trainer {
     /// The run with the records of another task, which its model reads as its own.
     ///
     /// # Errors
-    /// If the task cannot be set up, its records are longer than the context, or the model has no token for each of
-    /// their symbols.
-    pub fn with_task(mut self, task: TaskConfig) -> Result<Self, ConfigError> {
-        self.task = Task::new(&task)?;
+    /// A sentence, if the task cannot be set up, its records are longer than the context, or the model has no token
+    /// for each of their symbols.
+    pub fn with_task(mut self, task: TaskConfig) -> Result<Self, String> {
+        self.task = Task::new(&task).map_err(|error| error.to_string())?;
         self.config.task = task;
-        self.config.validate_context(self.task.longest())?;
-        let symbols = self.task.tokenizer();
-        let symbols = (0..symbols.text_size() as u32).filter_map(|id| symbols.token(id));
+        let longest = self.task.longest();
+        self.config.validate_context(longest).map_err(|error| error.to_string())?;
         if self.tokenizer.is_of_pieces() {
-            let why = "its tokens are pieces of text, and records need one for each of their symbols";
-            return Err(ConfigError::Unreadable(why.into()));
+            let why = "the model's tokens are pieces of text, and records need one for each symbol";
+            return Err(why.into());
         }
-        match symbols.map(str::to_owned).find(|symbol| self.tokenizer.id(symbol).is_none()) {
+        let symbols = self.task.tokenizer();
+        let mut symbols = (0..symbols.text_size() as u32).filter_map(|id| symbols.token(id));
+        match symbols.find(|symbol| self.tokenizer.id(symbol).is_none()) {
             Some(symbol) => {
-                Err(ConfigError::Unreadable(TokenizeError::UnknownSymbol(symbol).to_string()))
+                Err(format!("this model has never seen “{}”, which the records have", symbol.escape_debug()))
             }
             None => Ok(self),
         }

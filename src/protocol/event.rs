@@ -78,10 +78,6 @@ pub enum Event {
         step: usize,
     },
     /// Message for the user, without further effect.
-    /// The loss, a weight or a moment is no longer a finite number; the run goes back to its last good state.
-    Diverged {
-        reason: String,
-    },
     Notice {
         text: String,
     },

@@ -97,12 +97,10 @@ impl<E: Fn(Event)> Session<E> {
             Some((Err(error), _)) => format!("The last good step cannot be read: {error}."),
             None => "No good step was kept.".into(),
         };
-        (self.emit)(Event::Diverged {
-            reason: format!(
-                "Training diverged: after step {step} the loss, a weight or a moment of the optimizer is no longer a \
-                 finite number. {kept} Lower Learning rate (--lr at the terminal)."
-            ),
-        });
+        self.refuse(format!(
+            "Training diverged: after step {step} the loss, a weight or a moment of the optimizer is no longer a finite \
+             number. {kept} Lower Learning rate (--lr at the terminal)."
+        ));
         (self.emit)(Event::State(RunState::Paused));
         let Some((Ok(checkpoint), _)) = good else { return };
         let Some(device) = self.device.clone() else { return };

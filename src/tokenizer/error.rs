@@ -6,9 +6,6 @@ pub enum TokenizeError {
     /// A character that no token stands for.
     #[error("this model has never seen “{}”", .0.escape_debug())]
     Unknown(char),
-    /// A symbol of records that is no token.
-    #[error("it has never seen “{}”", .0.escape_debug())]
-    UnknownSymbol(String),
     #[error("the prompt is empty, or blank to this model; type at least one character that it knows")]
     Nothing,
     #[error("the model's tokenizer.json fails on this text: {0}; import the model again with another copy of it")]
