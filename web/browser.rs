@@ -31,8 +31,9 @@ pub async fn read_text(file: &Blob) -> Result<FileText, String> {
     let bytes = read_bytes(file).await?;
     for encoding in Encoding::guess(&bytes) {
         let options = js_sys::Object::new();
-        js_sys::Reflect::set(&options, &"fatal".into(), &JsValue::TRUE).map_err(describe)?;
-        let decoder = TextDecoder::new(encoding.0, &options);
+        // A new object takes any property.
+        let _ = js_sys::Reflect::set(&options, &"fatal".into(), &JsValue::TRUE);
+        let decoder = TextDecoder::new(encoding.label(), &options);
         if let Ok(text) = decoder.decode(&bytes) {
             return Ok(FileText::new(text, encoding));
         }

@@ -8,15 +8,24 @@ pub struct FileText {
     pub note: Option<&'static str>,
 }
 
-/// An encoding of text, by its name on the web.
+/// An encoding of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Encoding(pub &'static str);
-
-const UTF_8: Encoding = Encoding("utf-8");
-const UTF_16_LE: Encoding = Encoding("utf-16le");
-const UTF_16_BE: Encoding = Encoding("utf-16be");
+pub enum Encoding {
+    Utf8,
+    Utf16Le,
+    Utf16Be,
+}
 
 impl Encoding {
+    /// Name on the web.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Utf8 => "utf-8",
+            Self::Utf16Le => "utf-16le",
+            Self::Utf16Be => "utf-16be",
+        }
+    }
+
     /// Encodings that the text in `bytes` may have, likeliest first: by a mark in front; else UTF-8; and UTF-16 if some
     /// bytes are zero, before UTF-8 if a quarter is. The zeros are upper halves.
     pub fn guess(bytes: &[u8]) -> [Self; 2] {
@@ -25,23 +34,23 @@ impl Encoding {
             zeros[index % 2] += usize::from(*byte == 0);
         }
         let [upper, lower] = zeros;
-        let wide = if upper > lower { UTF_16_BE } else { UTF_16_LE };
+        let wide = if upper > lower { Self::Utf16Be } else { Self::Utf16Le };
         match bytes {
-            [0xff, 0xfe, 0, 0, ..] => [UTF_8; 2], // UTF-32, which is refused
-            [0xff, 0xfe, ..] => [UTF_16_LE; 2],
-            [0xfe, 0xff, ..] => [UTF_16_BE; 2],
-            _ if 4 * (upper + lower) > bytes.len() => [wide, UTF_8],
-            _ if upper + lower > 0 => [UTF_8, wide],
-            _ => [UTF_8; 2],
+            [0xff, 0xfe, 0, 0, ..] => [Self::Utf8; 2], // UTF-32, which is refused
+            [0xff, 0xfe, ..] => [Self::Utf16Le; 2],
+            [0xfe, 0xff, ..] => [Self::Utf16Be; 2],
+            _ if 4 * (upper + lower) > bytes.len() => [wide, Self::Utf8],
+            _ if upper + lower > 0 => [Self::Utf8, wide],
+            _ => [Self::Utf8; 2],
         }
     }
 
     /// The text of `bytes`, without a mark in front; `None` if they are in another encoding.
     #[cfg(feature = "compute")]
     fn decode(self, bytes: &[u8]) -> Option<String> {
-        let number = if self == UTF_16_BE { u16::from_be_bytes } else { u16::from_le_bytes };
+        let number = if self == Self::Utf16Be { u16::from_be_bytes } else { u16::from_le_bytes };
         let text = match self {
-            UTF_8 => String::from_utf8(bytes.to_vec()).ok()?,
+            Self::Utf8 => String::from_utf8(bytes.to_vec()).ok()?,
             _ => {
                 let (pairs, []) = bytes.as_chunks::<2>() else { return None };
                 let numbers: Vec<u16> = pairs.iter().map(|pair| number(*pair)).collect();
@@ -60,8 +69,8 @@ impl FileText {
         Self {
             text: if is_of_mac { text.replace('\r', "\n") } else { text },
             note: match (encoding, is_of_mac) {
-                (UTF_8, false) => None,
-                (UTF_8, true) => Some("Its line ends (CR) were converted."),
+                (Encoding::Utf8, false) => None,
+                (Encoding::Utf8, true) => Some("Its line ends (CR) were converted."),
                 _ => Some("It was converted from UTF-16."),
             },
         }

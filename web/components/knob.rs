@@ -201,7 +201,7 @@ fn text(
             <textarea
                 id=id
                 rows="5"
-                placeholder="Paste a text, or JSON with question, fact and answer…"
+                placeholder="Paste a text, or records in JSON…"
                 aria-describedby=note.clone()
                 prop:value=move || state.text.get().to_string()
                 on:input:target=move |event: TextEvent| {
