@@ -22,7 +22,7 @@ pub struct FileLimit {
 /// Reads a regular file.
 ///
 /// # Errors
-/// If it is no regular file, or larger than its kind may be; both are found before it is opened.
+/// If it is no regular file, or larger than its kind may be, before it is opened; or if it grows beyond that meanwhile.
 pub fn read_file(file: &Path, of: FileLimit) -> Result<Vec<u8>> {
     let FileLimit { name, max_bytes } = of;
     let refuse = |what: String| {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 /// The byte that each character of GPT-2's vocabulary spells: itself if it can be seen, else by its order from U+0100
 /// on.
-pub static BYTE_ALPHABET: LazyLock<HashMap<char, u8>> = LazyLock::new(|| {
+static BYTE_ALPHABET: LazyLock<HashMap<char, u8>> = LazyLock::new(|| {
     let is_seen = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
     let seen = (0..=u8::MAX).filter(is_seen).map(|byte| (char::from(byte), byte));
     let unseen = (0..=u8::MAX).filter(|byte| !is_seen(byte));
@@ -18,7 +18,7 @@ pub fn fallback_byte(token: &str) -> Option<u8> {
     (hex.len() == 2).then(|| u8::from_str_radix(hex, 16).ok()).flatten()
 }
 
-/// Bytes of a token whose characters may each stand for a byte.
+/// Bytes of a token whose characters stand for bytes. A token with any other character stands for itself.
 pub fn of_characters(token: &str) -> Vec<u8> {
     let bytes: Option<Vec<u8>> = token.chars().map(|c| BYTE_ALPHABET.get(&c).copied()).collect();
     bytes.unwrap_or_else(|| token.as_bytes().to_vec())

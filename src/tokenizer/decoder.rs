@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::bytes::{BYTE_ALPHABET, fallback_byte};
+use super::bytes::{fallback_byte, of_characters};
 
 /// A step of decoding: a list of tokens to another.
 #[derive(Clone, Debug, Deserialize)]
@@ -68,7 +68,11 @@ impl Step {
             Self::Sequence { decoders } => {
                 decoders.iter().fold(tokens, |tokens, step| step.decode(tokens))
             }
-            Self::ByteLevel => vec![bytes_of_characters(&tokens)],
+            Self::ByteLevel => {
+                let bytes: Vec<u8> =
+                    tokens.iter().flat_map(|token| of_characters(token)).collect();
+                vec![String::from_utf8_lossy(&bytes).into_owned()]
+            }
             Self::ByteFallback => with_fallback_bytes(tokens),
             Self::Fuse => vec![tokens.concat()],
             Self::WordPiece { prefix, cleanup } => {
@@ -120,16 +124,6 @@ impl Step {
             }
         }
     }
-}
-
-/// Text of tokens whose characters stand for bytes. A token with any other character stands for itself.
-fn bytes_of_characters(tokens: &[String]) -> String {
-    let mut bytes = Vec::new();
-    for token in tokens {
-        let read: Option<Vec<u8>> = token.chars().map(|c| BYTE_ALPHABET.get(&c).copied()).collect();
-        bytes.extend(read.unwrap_or_else(|| token.as_bytes().to_vec()));
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Tokens with each run of bytes, `<0xE4>`, as one token of text; a run that is no UTF-8 as one U+FFFD a byte.

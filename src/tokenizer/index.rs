@@ -52,14 +52,15 @@ impl Index {
                 at = end;
                 continue;
             }
-            let character = text[text.floor_char_boundary(at)..].chars().next();
+            let start = text.floor_char_boundary(at);
+            let character = text[start..].chars().next();
             let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
             match settings {
                 Some(_) if character.is_whitespace() => {}
                 Some(Settings { unknown: Some(unknown), .. }) => ids.push(*unknown),
                 _ => return Err(TokenizeError::Unknown(character)),
             }
-            at = text.floor_char_boundary(at) + character.len_utf8();
+            at = start + character.len_utf8();
         }
         Ok(ids)
     }

@@ -67,7 +67,7 @@ fn follow(file: &Path) -> Result<PathBuf> {
     Err(Error::other("its links lead nowhere"))
 }
 
-/// A device of characters, or a pipe without a name: one with a name may have no reader, and would be waited for.
+/// A character device, or a pipe without a name: one with a name may have no reader, and would be waited for.
 #[cfg(unix)]
 fn is_stream(file: &Path, there: &Metadata) -> bool {
     use std::os::unix::fs::FileTypeExt;
