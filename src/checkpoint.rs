@@ -6,14 +6,18 @@
 //! loss history and the operations done to the model, which older files lack. The state of the random numbers is
 //! the seed and the step: every batch has a stream of its own.
 
+mod adapters;
 mod bank;
 mod error;
 mod format;
 mod room;
+mod tensor;
 
+pub use adapters::drawn_adapter;
 pub use error::CheckpointError;
 pub use room::check_room;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -22,10 +26,10 @@ use crate::arch::{Layout, ParamSpec, parameters};
 use crate::base::file_kind::FileKind;
 use crate::config::{MemoryConfig, ModelConfig, RunConfig, TaskKind};
 use crate::memory::Bank;
-use crate::run::{AppliedOperation, LossPoint, MAX_EDITS, MAX_HISTORY, Moments};
+use crate::run::{Adapter, AppliedOperation, LossPoint, MAX_EDITS, MAX_HISTORY, Moments};
 use crate::task::{Modular, RecordSource};
 use crate::tokenizer::Tokenizer;
-use format::{FORMAT, from_le_bytes, to_le_bytes};
+use format::{FORMAT, to_le_bytes};
 
 const FIRST: &str = "optim.first.";
 const SECOND: &str = "optim.second.";
@@ -42,12 +46,14 @@ pub struct Checkpoint {
     pub history: Vec<LossPoint>,
     /// Operations done to the model, oldest first.
     pub edits: Vec<AppliedOperation>,
-    /// Flat, in the order of [`Layout`].
+    /// Flat, in the order of [`Layout`]; without adapters.
     pub parameters: Vec<f32>,
     /// `None` if they were left out; training then goes on with moments of 0.
     pub moments: Option<Moments>,
     /// Memories of its layers.
     pub bank: Bank,
+    /// Low-rank changes that are added to the parameters.
+    pub adapters: Vec<Adapter>,
 }
 
 impl Checkpoint {
@@ -55,9 +61,15 @@ impl Checkpoint {
     pub fn is_finite(&self) -> bool {
         let groups = self.groups();
         let stores = self.bank.memories().map(|(_, memory)| &memory.store);
+        let adapters = self.adapters.iter();
+        let adapters = adapters.flat_map(|of| {
+            let moments = of.moments.iter().flat_map(|of| [&of.first, &of.second]);
+            std::iter::once(&of.values).chain(moments)
+        });
         let losses = self.edits.iter().filter_map(|edit| edit.loss).flatten();
         groups.iter().flat_map(|(_, values)| *values).all(|value| value.is_finite())
             && stores.flat_map(|of| of.keys().iter().chain(of.values())).all(|x| x.is_finite())
+            && adapters.flatten().all(|value| value.is_finite())
             && losses.chain(self.history.iter().map(|of| of.train_loss)).all(f32::is_finite)
     }
 
@@ -89,6 +101,10 @@ impl Checkpoint {
                 views.push((format!("{prefix}{}", parameter.name()), view));
             }
         }
+        let adapted = adapters::parts(&self.adapters, &layout)?;
+        for part in &adapted {
+            views.push((part.name.clone(), part.view()?));
+        }
         let remembered = bank::parts(&self.bank)?;
         for part in &remembered {
             views.push((part.name.clone(), part.view()?));
@@ -97,7 +113,9 @@ impl Checkpoint {
     }
 
     fn metadata(&self) -> Result<HashMap<String, String>, CheckpointError> {
-        Ok(HashMap::from([
+        let adapters = (!self.adapters.is_empty()).then(|| to_json(adapters::KEY, &self.adapters));
+        let adapters = adapters.transpose()?.map(|json| (adapters::KEY.to_owned(), json));
+        let always = [
             ("format".into(), "pt".into()), // what Python's loaders look for
             ("confab.format".into(), FORMAT.into()),
             ("confab.config".into(), to_json("confab.config", &self.config)?),
@@ -109,7 +127,8 @@ impl Checkpoint {
             ),
             ("confab.history".into(), to_json("confab.history", &self.history)?),
             ("confab.edits".into(), to_json("confab.edits", &self.edits)?),
-        ]))
+        ];
+        Ok(always.into_iter().chain(adapters).collect())
     }
 
     /// Reads a file's bytes. Sizes are checked against the file's own length before memory is
@@ -146,6 +165,8 @@ impl Checkpoint {
         let edits = metadata.get("confab.edits").map(|text| from_json("confab.edits", text));
         let mut edits: Vec<AppliedOperation> = edits.transpose()?.unwrap_or_default();
         edits.truncate(MAX_EDITS);
+        let adapters = metadata.get(adapters::KEY).map(|text| from_json(adapters::KEY, text));
+        let adapters: Vec<Adapter> = adapters.transpose()?.unwrap_or_default();
 
         let tensors = SafeTensors::deserialize(bytes)?;
         let layout = Layout::new(&config.model, tokenizer.vocab_size());
@@ -159,6 +180,7 @@ impl Checkpoint {
                 false => None,
             },
             bank: bank::read(&tensors, &config.model)?,
+            adapters: adapters::read(adapters, &tensors, &layout)?,
             config,
             step,
             tokenizer,
@@ -167,7 +189,19 @@ impl Checkpoint {
         })
     }
 
-    /// A new run of these weights and memories, with other settings.
+    /// The parameters with the changes of its adapters that are on.
+    pub fn weights(&self) -> Cow<'_, [f32]> {
+        if self.adapters.is_empty() {
+            return Cow::Borrowed(&self.parameters);
+        }
+        let layout = Layout::new(&self.config.model, self.tokenizer.vocab_size());
+        let mut weights = self.parameters.clone();
+        self.adapters.iter().for_each(|adapter| adapter.add_to(&mut weights, &layout));
+        Cow::Owned(weights)
+    }
+
+    /// A new run of these weights and memories, with other settings. Without low-rank adaptation, adapters become part of
+    /// the weights.
     ///
     /// # Errors
     /// If they are of another model: all that may differ of a model is its dropout and how its memories are
@@ -182,7 +216,18 @@ impl Checkpoint {
         }
         self.check_shapes(new, self.tokenizer.vocab_size())?;
         let bank = self.bank.fit(new);
-        Ok(Self { config, step: 0, history: Vec::new(), moments: None, bank, ..self })
+        let (parameters, adapters) = match config.train.lora.rank {
+            0 => (self.weights().into_owned(), Vec::new()),
+            _ => {
+                let layout = Layout::new(new, self.tokenizer.vocab_size());
+                let drawn = drawn_adapter(&config, &layout, self.adapters.len());
+                let old = self.adapters.into_iter().map(|of| Adapter { moments: None, ..of });
+                (self.parameters, old.chain([drawn]).collect())
+            }
+        };
+        let (history, moments) = (Vec::new(), None);
+        let (tokenizer, edits) = (self.tokenizer, self.edits);
+        Ok(Self { config, step: 0, tokenizer, history, edits, parameters, moments, bank, adapters })
     }
 
     /// Checks that the parameters of another run could take the place of these.
@@ -244,18 +289,7 @@ fn read(tensors: &SafeTensors, layout: &Layout, prefix: &str) -> Result<Vec<f32>
     let mut out = Vec::new();
     for parameter in layout.parameters() {
         let name = format!("{prefix}{}", parameter.name());
-        let refuse = |what: String| CheckpointError::Tensor { name: name.clone(), what };
-        let view = tensors.tensor(&name).map_err(|_| refuse("is missing".into()))?;
-        if view.dtype() != Dtype::F32 || view.shape() != parameter.shape() {
-            let (shape, dtype) = (view.shape(), view.dtype());
-            let wanted = parameter.shape();
-            return Err(refuse(format!("is {dtype:?} {shape:?} where F32 {wanted:?} is expected")));
-        }
-        let start = out.len();
-        out.extend(from_le_bytes(view.data()));
-        if out[start..].iter().any(|value| !value.is_finite()) {
-            return Err(refuse("holds a value that is not a finite number".into()));
-        }
+        out.extend(tensor::finite(tensors, name, &parameter.shape())?);
     }
     Ok(out)
 }

@@ -1,4 +1,4 @@
-//! The terminal: `confab train | sample | inspect | memory | import | edit | data | eval | probe | floor | sweep |
+//! The terminal: `confab train | sample | inspect | memory | import | edit | adapter | data | eval | probe | floor | sweep |
 //! distill | bench`.
 
 mod cli;

@@ -1,5 +1,6 @@
 //! Text to ids and back.
 
+mod byte_pairs;
 mod bytes;
 mod decoder;
 mod error;
@@ -9,6 +10,8 @@ mod library;
 mod settings;
 mod source;
 mod stream;
+#[cfg(feature = "cli")]
+mod train;
 
 use std::sync::{Arc, OnceLock};
 
@@ -22,8 +25,8 @@ pub use source::Source;
 use source::Read;
 pub use stream::TextStream;
 
-/// Tokenizer with one id per token. Most tasks have a token per character of an alphabet; modular addition and
-/// imported models have tokens for pieces of text. Memory tokens may follow them: learned tokens before every input,
+/// Tokenizer with one id per token. Most tasks have a token per character of an alphabet; modular addition, imported
+/// models and byte pairs have tokens for pieces of text. Memory tokens may follow them: learned tokens before every input,
 /// and in no text (Burtsev et al. 2020, "Memory Transformer").
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(from = "Written", into = "Written")]
@@ -83,6 +86,17 @@ impl Tokenizer {
         Written::Tokens { tokens, source: json.map(Source::new), memory_tokens: 0 }.into()
     }
 
+    /// Refuses to learn byte pairs, for which the page's worker has no room.
+    ///
+    /// # Errors
+    /// Always.
+    #[cfg(not(feature = "cli"))]
+    pub fn byte_pairs(_: &str, _: usize) -> Result<Self, String> {
+        Err("byte pairs are learned at the terminal: begin the run there with `confab train --tokens bpe` and open its \
+             file here, or set Tokens to characters"
+            .into())
+    }
+
     /// Characters of an alphabet, in the order of their ids; none of pieces of text.
     pub fn characters(&self) -> impl Iterator<Item = char> {
         let tokens = if self.is_alphabet { self.text_tokens() } else { &[] };
@@ -120,10 +134,21 @@ impl Tokenizer {
         }
     }
 
+    /// True if a space is put before every text that is tokenized.
+    pub fn has_first_space(&self) -> bool {
+        self.settings().is_some_and(|settings| settings.has_first_space)
+    }
+
+    /// Tokens in front of every input, after those of memory.
+    pub fn start(&self) -> &[u32] {
+        self.settings().map_or(&[], |settings| &settings.start)
+    }
+
     /// True if text becomes tokens by the longest that fits, where the model has a `tokenizer.json` that may split it
     /// otherwise.
     pub fn is_approximate(&self) -> bool {
-        cfg!(not(feature = "cli")) && self.source.is_some()
+        let has_pairs = || matches!(self.read(), Some(Ok(Read { pairs: Some(_), .. })));
+        cfg!(not(feature = "cli")) && self.source.is_some() && !has_pairs()
     }
 
     fn read(&self) -> Option<Result<&Read, &str>> {
@@ -140,8 +165,7 @@ impl Tokenizer {
     /// # Errors
     /// The errors of `tokenize`, and a text without tokens.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizeError> {
-        let start = self.settings().map_or(&[][..], |settings| &settings.start);
-        let ids = [start, &self.tokenize(text)?].concat();
+        let ids = [self.start(), &self.tokenize(text)?].concat();
         if ids.is_empty() { Err(TokenizeError::Nothing) } else { Ok(self.after_memory(&ids)) }
     }
 
@@ -160,6 +184,7 @@ impl Tokenizer {
         match self.read() {
             None => self.index().tokenize(text, None),
             Some(Err(why)) => Err(TokenizeError::Library(why.to_owned())),
+            Some(Ok(Read { pairs: Some(pairs), .. })) => Ok(pairs.tokenize(text)),
             #[cfg(feature = "cli")]
             Some(Ok(read)) => read.library.encode(text),
             #[cfg(not(feature = "cli"))]
@@ -179,6 +204,13 @@ impl Tokenizer {
         };
         let piece = |id: &u32| settings.piece(*id).or_else(|| self.token(*id)).map(str::to_owned);
         settings.decode(ids.iter().filter_map(piece).collect())
+    }
+
+    /// Number of bytes that token `id` stands for within a text.
+    pub fn byte_len(&self, id: u32) -> usize {
+        let settings = self.settings();
+        let piece = settings.and_then(|settings| Some(settings.bytes(settings.piece(id)?).len()));
+        piece.or(self.token(id).map(str::len)).unwrap_or(0)
     }
 
     fn text_tokens(&self) -> &[String] {

@@ -32,6 +32,7 @@ fn another(knob: &Knob, now: &str) -> String {
         Range::Float { min, max } => vec![format!("{min:?}"), (max * 0.3).to_string()],
         Range::Bool => vec!["true".into(), "false".into()],
         Range::Choice(choices) => choices.iter().map(|choice| choice.to_string()).collect(),
+        Range::List(names) => vec![names[0].into(), names.join(", ")],
         Range::Layers => vec!["0".into(), "1".into()],
         Range::Text { .. } => vec![" Some text,\nwith \u{e4} and \"quotes\" ".into()],
     };
@@ -154,6 +155,7 @@ fn values_out_of_range_are_refused_and_change_nothing() {
             }
             Range::Bool => vec!["1".into(), "yes".into(), "".into()],
             Range::Choice(_) => vec!["nothing".into(), "".into()],
+            Range::List(_) => vec!["x".into(), "".into(), "q,,v".into(), "q;v".into()],
             Range::Layers => vec!["x".into(), "1,-2".into(), "1;2".into()],
             Range::Text { max_bytes } => vec!["x".repeat(max_bytes + 1)],
         };

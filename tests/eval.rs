@@ -156,7 +156,7 @@ fn a_model_from_elsewhere_answers_a_task_that_its_alphabet_allows() {
 
     let refused = |task: TaskConfig| match elsewhere(&run).with_task(task) {
         Ok(_) => panic!("a task that the model cannot read"),
-        Err(error) => error,
+        Err(error) => error.to_string(),
     };
     let induction = refused(TaskConfig { kind: TaskKind::Induction, ..TaskConfig::default() });
     assert!(induction.contains("never seen “|”"), "{induction}");

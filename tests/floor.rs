@@ -19,7 +19,7 @@ fn facts(facts: usize) -> Task {
 }
 
 fn text(text: String) -> Task {
-    let text = TextConfig { text };
+    let text = TextConfig { text, ..TextConfig::default() };
     Task::new(&TaskConfig { kind: TaskKind::Text, text, ..Default::default() }).unwrap()
 }
 

@@ -23,6 +23,9 @@ fn value(knob: &Knob) -> BoxedStrategy<String> {
         Range::Float { min, max } => (min..=max).prop_map(|v| v.to_string()).boxed(),
         Range::Bool => any::<bool>().prop_map(|v| v.to_string()).boxed(),
         Range::Choice(choices) => select(choices).prop_map(str::to_string).boxed(),
+        Range::List(names) => prop::sample::subsequence(names, 1..=names.len())
+            .prop_map(|some| some.join(", "))
+            .boxed(),
         Range::Layers => prop::collection::vec(0usize..48, 0..4)
             .prop_map(|layers| layers.iter().map(usize::to_string).collect::<Vec<_>>().join(","))
             .boxed(),
@@ -47,8 +50,9 @@ fn config() -> impl Strategy<Value = RunConfig> {
         let divisors: Vec<usize> = (0..=n_heads).filter(|of| n_heads.is_multiple_of(*of)).collect();
         config.model.kv_heads = *heads.get(&divisors);
         if config.validate().is_err() {
-            // Heads that can be judged, layers that there are, keys with halves, and room beside memory tokens.
+            // Heads that can be judged, weights that adapters may change, layers that there are, keys with halves, and room beside memory tokens.
             config.train.heads.every = 0;
+            (config.train.frozen, config.train.keep_pruned) = (false, false);
             config.model.memory_tokens %= config.model.context - 1;
             config.model.memory.layers.clear();
             config.model.memory.d_key = 2;

@@ -29,7 +29,7 @@ fn every_probe_can_be_read_and_begins_no_training_record_but_the_general_ones() 
             assert!(tokenizer.encode(&probe.prompt).is_ok(), "{probe:?}");
         }
     }
-    let text = TextConfig { text: "some plain text ".repeat(9) };
+    let text = TextConfig { text: "some plain text ".repeat(9), ..TextConfig::default() };
     let text = TaskConfig { kind: TaskKind::Text, text, ..Default::default() };
     assert_eq!(Task::new(&text).unwrap().probes(3), []);
 }

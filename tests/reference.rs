@@ -116,7 +116,7 @@ impl Reference {
             clip: 1.0,
             ..TrainConfig::default()
         };
-        let mut optimizer = AdamW::new(&self.layout, device);
+        let mut optimizer = AdamW::new(self.layout.decay_mask(), None, device);
         let mut flat = to_device(self.flat(""), device);
         for step in 0..3 {
             let rates = optimizer.rates(&train, step, 1e-2);

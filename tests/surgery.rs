@@ -41,7 +41,8 @@ fn checkpoint(changes: Changes) -> Checkpoint {
     let moments = Some(Moments { first: moment(1), second: moment(1 << 20) });
     let (step, history, edits) = (7, Vec::new(), Vec::new());
     let bank = Bank::new(&config.model);
-    Checkpoint { config, step, tokenizer, history, edits, parameters, moments, bank }
+    let adapters = Vec::new();
+    Checkpoint { config, step, tokenizer, history, edits, parameters, moments, bank, adapters }
 }
 
 fn layout(of: &Checkpoint) -> Layout {

@@ -6,12 +6,13 @@ use confab::base::random::stream_rng;
 use confab::config::TextConfig;
 use confab::run::Field;
 use confab::task::{RecordSource, Split, Text};
+use confab::tokenizer::Tokenizer;
 use proptest::prelude::*;
 
 const SPLITS: [Split; 2] = [Split::Train, Split::Validation];
 
 fn text(text: &str) -> Result<Text, String> {
-    Text::new(&TextConfig { text: text.into() })
+    Text::new(&TextConfig { text: text.into(), ..TextConfig::default() }, None)
 }
 
 proptest! {
@@ -26,7 +27,7 @@ proptest! {
                 let record = task.draw(split, window, &mut stream_rng(seed, 0));
                 prop_assert!(record.len() <= window);
                 prop_assert_eq!(record.fields.len(), record.text.chars().count());
-                prop_assert!(record.text.chars().all(|c| task.alphabet().contains(c)));
+                prop_assert!(record.symbols().all(|symbol| task.tokenizer().id(symbol).is_some()));
             },
             Err(reason) => prop_assert!(reason.len() > 20, "{}", reason),
         }
@@ -55,7 +56,7 @@ fn plain_text_is_split_by_position() {
 #[test]
 fn line_ends_are_made_one() {
     let task = text(&"a line\r\n".repeat(10)).unwrap();
-    assert_eq!(task.alphabet(), "\n aeiln");
+    assert_eq!(task.tokenizer(), Tokenizer::new("\n aeiln"));
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn thin_out(points: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
 
 /// A loss that no curve is of: the entropy floor, or a baseline.
 pub struct Level {
-    pub name: &'static str,
+    pub name: String,
     pub loss: f64,
 }
 
@@ -122,10 +122,7 @@ pub fn draw(curves: &[Curve], level: Option<Level>, options: Options) -> Chart {
         &mut svg,
         theme,
         &Axis { name: "step", ticks: x_ticks.into_iter().map(name_x).collect() },
-        &Axis {
-            name: "loss, nats per character",
-            ticks: y_ticks.into_iter().map(name_y).collect(),
-        },
+        &Axis { name: "loss, nats per token", ticks: y_ticks.into_iter().map(name_y).collect() },
     );
     let mut legend = Vec::new();
     for curve in curves {
@@ -133,11 +130,11 @@ pub fn draw(curves: &[Curve], level: Option<Level>, options: Options) -> Chart {
         let thick = curve.draw(&mut svg, pick_color(curve.color, options.is_dark), place);
         legend.push((curve.name.as_str(), thick));
     }
-    if let Some(Level { name, loss }) = level {
+    if let Some(Level { name, loss }) = &level {
         let stroke = Stroke { is_dashed: true, ..Stroke::solid(theme.text, 1) };
-        let ends = [steps.start, steps.end].map(|step| frame.place((step, rise(loss))));
+        let ends = [steps.start, steps.end].map(|step| frame.place((step, rise(*loss))));
         svg.line(&ends, stroke);
-        legend.push((name, stroke));
+        legend.push((name.as_str(), stroke));
     }
     if !curves.is_empty() {
         frame.draw_legend(&mut svg, theme, Corner::UpperRight, &legend);

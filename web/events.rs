@@ -209,7 +209,7 @@ fn show_model(actions: Actions, mut built: Built, origin: Origin) {
         is_approximate: built.is_approximate,
         probes: built.probes,
         floor: built.floor.map(Arc::new),
-        baseline: built.baseline,
+        reference: built.reference,
         is_example,
     }));
 }

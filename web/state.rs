@@ -10,7 +10,7 @@ use confab::protocol::{
 use confab::report::{AttentionByType, BenchReport, DistillReport, Evaluated, ProbeReport};
 use confab::run::{
     AnalysisRequest, AnalysisResult, Catalogue, DeviceChoice, DeviceReport, FieldLoss, Floor,
-    LossPoint, Probe,
+    LossPoint, Probe, Reference,
 };
 use leptos::prelude::*;
 
@@ -107,8 +107,8 @@ pub struct Model {
     pub probes: Vec<Probe>,
     /// The least loss that any model could reach, where it is known.
     pub floor: Option<Arc<Floor>>,
-    /// For plain text, what counting alone reaches.
-    pub baseline: Option<f64>,
+    /// A loss to compare with where no floor is known.
+    pub reference: Option<Reference>,
     /// It is the one shipped with the page.
     pub is_example: bool,
 }

@@ -22,9 +22,32 @@ impl RunConfig {
         if self.train.heads.every > 0 && !self.model.head_gates {
             return Err(ConfigError::HeadGates);
         }
+        if self.train.lora.rank > 0 {
+            self.validate_lora()?;
+        }
         self.model.validate_memory_layers()?;
         Mixer::check(&self.model)?;
         self.validate_context(SHORTEST)
+    }
+
+    /// Checks that nothing else is to change, or keep, the weights that low-rank changes are added to.
+    fn validate_lora(&self) -> Result<(), ConfigError> {
+        let refuse = |why| Err(ConfigError::Parts { key: "train.lora.rank", why });
+        match &self.train {
+            train if train.frozen => refuse(
+                "Freeze weights (train.frozen) leaves low-rank changes as they are too; set it to false, or LoRA rank \
+                 (train.lora.rank) to 0",
+            ),
+            train if train.keep_pruned => refuse(
+                "Keep pruned weights at 0 (train.keep_pruned) cannot hold for weights that low-rank changes are added to; \
+                 set it to false, or LoRA rank (train.lora.rank) to 0",
+            ),
+            train if train.heads.every > 0 => refuse(
+                "heads are not added or dropped under low-rank changes; set Check heads every (train.heads.every) or LoRA \
+                 rank (train.lora.rank) to 0",
+            ),
+            _ => Ok(()),
+        }
     }
 
     /// Checks that sequences with memory tokens fit the context. `longest` is the length of the task's longest

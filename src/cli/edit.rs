@@ -71,7 +71,10 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let prompt = match matches.get_one::<String>("prompt") {
         Some(prompt) => super::args::unescape(prompt),
         None if checkpoint.config.task.is_unknown() => String::new(),
-        None => Task::new(&checkpoint.config.task)?.example_prompt(checkpoint.config.seed),
+        None => {
+            let task = Task::for_model(&checkpoint.config.task, &checkpoint.tokenizer)?;
+            task.example_prompt(checkpoint.config.seed)
+        }
     };
     let ids = match prompt.as_str() {
         "" => Vec::new(),

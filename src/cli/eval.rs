@@ -47,7 +47,8 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let trainer = super::records::load(matches)?;
     let records = matches.get_one::<u32>("records").map_or(100, |records| *records as usize);
     let seed = matches.get_one("seed").copied().unwrap_or(1);
-    let floor = trainer.task.floor();
+    let floor = trainer.floor();
+    let unit = if trainer.tokenizer.is_of_pieces() { "token" } else { "character" };
     let fields = losses(&trainer, records).context("computing the losses")?;
 
     let mut evaluations = Vec::new();
@@ -68,7 +69,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         writeln!(out, "{}", serde_json::to_string_pretty(&json)?)?;
         return Ok(());
     }
-    write_fields(&mut out, &fields, floor.as_ref())?;
+    write_fields(&mut out, &fields, floor.as_ref(), unit)?;
     for Evaluated { options, done, report, .. } in &evaluations {
         writeln!(out, "\nAnswers to {done} records at temperature {}", options.temperature)?;
         match report {
@@ -96,10 +97,15 @@ fn finish(mut evaluation: Evaluation) -> Result<Evaluated> {
     Ok(evaluation.progress())
 }
 
-fn write_fields(out: &mut impl Write, fields: &[FieldLoss], floor: Option<&Floor>) -> Result<()> {
+fn write_fields(
+    out: &mut impl Write,
+    fields: &[FieldLoss],
+    floor: Option<&Floor>,
+    unit: &str,
+) -> Result<()> {
     let by_heart = floor.is_some_and(|floor| floor.by_heart);
     let of = if by_heart { "training" } else { "validation" };
-    writeln!(out, "Nats per character; excess in bits over the floor, in {of}")?;
+    writeln!(out, "Nats per {unit}; excess in bits over the floor, in {of}")?;
     writeln!(out, "field           floor  training  validation  excess")?;
     for loss in fields {
         let FieldLoss { field, train, val } = loss;

@@ -110,7 +110,7 @@ pub fn config(matches: &ArgMatches) -> Result<RunConfig> {
 }
 
 /// Puts the text of `--text-file` into `config`.
-fn apply_text_file(matches: &ArgMatches, config: &mut RunConfig) -> Result<()> {
+pub fn apply_text_file(matches: &ArgMatches, config: &mut RunConfig) -> Result<()> {
     let has_text = ["task.text.text", "text-file"].iter().any(|flag| matches.contains_id(flag));
     ensure!(
         !has_text || config.task.kind == TaskKind::Text,

@@ -1,5 +1,6 @@
 //! One file per subcommand; the flags of a run are made from [`KNOBS`](confab::config::KNOBS).
 
+mod adapter;
 mod analysis;
 mod args;
 mod bench;
@@ -42,6 +43,7 @@ pub fn run() -> Result<()> {
             memory::command(),
             import::command(),
             edit::command(),
+            adapter::command(),
             data::command(),
             eval::command(),
             probe::command(),
@@ -58,6 +60,7 @@ pub fn run() -> Result<()> {
         Some(("memory", matches)) => memory::run(matches),
         Some(("import", matches)) => import::run(matches),
         Some(("edit", matches)) => edit::run(matches),
+        Some(("adapter", matches)) => adapter::run(matches),
         Some(("data", matches)) => data::run(matches),
         Some(("eval", matches)) => eval::run(matches),
         Some(("probe", matches)) => probe::run(matches),

@@ -1,6 +1,6 @@
 //! Runs with the records that a command needs.
 
-use anyhow::{Context, Error, Result, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::ArgMatches;
 use confab::learn::Trainer;
 
@@ -8,16 +8,11 @@ use confab::learn::Trainer;
 pub fn load(matches: &ArgMatches) -> Result<Trainer> {
     let trainer = super::files::load_run(matches)?;
     if let Some(task) = super::knobs::as_task(matches)? {
-        let given = trainer.with_task(task).map_err(Error::msg);
-        return given.context("giving the model the records of --as-task");
+        return trainer.with_task(task).context("giving the model the records of --as-task");
     }
-    let advice = match trainer.tokenizer.is_of_pieces() {
-        true => "",
-        false => "name a task that it can read with --as-task, ",
-    };
     ensure!(
         !trainer.task.is_none(),
-        "this model is from elsewhere and brought no records; {advice}look into it with `confab inspect --what`, or let it write with `confab sample`"
+        "this model is from elsewhere and brought no records; name a task that it can read with --as-task, look into it with `confab inspect --what`, or let it write with `confab sample`"
     );
     Ok(trainer)
 }

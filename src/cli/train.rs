@@ -62,8 +62,11 @@ pub fn command() -> Command {
                 .long("from")
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
-                .conflicts_with_all(["link", "preset", "text-file", "resume"])
-                .help("begins a new run with the weights and memories of a checkpoint, and its settings but for flags"),
+                .conflicts_with_all(["link", "preset", "resume"])
+                .help(
+                    "begins a new run with the weights, memories and tokens of a checkpoint or an imported model, and \
+                     its settings but for flags",
+                ),
         )
         .arg(
             Arg::new("resume")
@@ -194,7 +197,7 @@ fn checkpoint(file: &Path, matches: &ArgMatches) -> Result<Vec<u8>> {
     let mut changed = checkpoint.config.clone();
     for knob in confab::config::KNOBS {
         let Some(text) = matches.get_one::<String>(knob.key) else { continue };
-        if !knob.key.starts_with("train.") {
+        if !knob.key.starts_with("train.") || knob.key.starts_with("train.lora.") {
             bail!("--{} cannot be changed with --resume; train a new run instead", knob.flag());
         }
         knob.set(&mut changed, text)?;
@@ -227,6 +230,13 @@ fn restarted(file: &Path, matches: &ArgMatches) -> Result<Vec<u8>> {
     let checkpoint = confab::checkpoint::Checkpoint::from_bytes(&bytes).with_context(load)?;
     let mut config = checkpoint.config.clone();
     super::knobs::apply(matches, &mut config)?;
+    super::knobs::apply_text_file(matches, &mut config)?;
+    ensure!(
+        !config.task.is_unknown(),
+        "beginning with {}: it is a model from elsewhere, which brought nothing to train on; name a task, as by --task \
+         text --text-file FILE",
+        file.display()
+    );
     checkpoint.restart(config).and_then(|restarted| restarted.to_bytes()).with_context(load)
 }
 
@@ -237,7 +247,7 @@ fn draw(history: &[LossPoint]) -> String {
         let mut points: Vec<Point> = Vec::new();
         for point in history {
             let (x, loss) = (point.step as f64, loss(point).map(f64::from));
-            let is_further = points.last().is_none_or(|last| x >= 1.01 * last.x);
+            let is_further = x > 0.0 && points.last().is_none_or(|last| x >= 1.01 * last.x);
             if let Some(y) = loss.filter(|y| is_further && y.is_finite()) {
                 points.push(Point { x, y, spread: 0.0 });
             }
@@ -251,7 +261,7 @@ fn draw(history: &[LossPoint]) -> String {
     let axes = Axes {
         x: "step",
         x_is_log: true,
-        y: "loss, nats per character",
+        y: "loss, nats per token",
         y_is_share: false,
         has_legend: true,
     };

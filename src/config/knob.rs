@@ -31,6 +31,8 @@ pub enum Range {
     },
     Bool,
     Choice(&'static [&'static str]),
+    /// Some of these, with commas between.
+    List(&'static [&'static str]),
     Text {
         max_bytes: usize,
     },
@@ -124,6 +126,9 @@ impl Knob {
             Range::Float { min, max } => trimmed.parse().is_ok_and(|v| (min..=max).contains(&v)),
             Range::Bool => trimmed.parse::<bool>().is_ok(),
             Range::Choice(choices) => choices.contains(&trimmed),
+            Range::List(names) => {
+                text.len() <= 200 && trimmed.split(',').all(|name| names.contains(&name.trim()))
+            }
             Range::Text { max_bytes } => text.len() <= max_bytes,
             Range::Layers => text.len() <= 200 && layers(text).is_some(),
         };
@@ -145,7 +150,7 @@ fn flag(key: &str) -> String {
         Some(("noise", _)) | None => key,
         Some(("model.memory", "kind")) => "memory",
         Some(("model.memory", _)) => key.trim_start_matches("model."),
-        Some(("train.heads", _)) => key.trim_start_matches("train."),
+        Some(("train.heads" | "train.lora", _)) => key.trim_start_matches("train."),
         Some((_, name)) => name,
     };
     name.replace(['_', '.'], "-")
@@ -158,6 +163,7 @@ impl Range {
             Range::Float { min, max } => format!("a number from {min} to {max}"),
             Range::Bool => "true or false".into(),
             Range::Choice(choices) => format!("one of {}", choices.join(", ")),
+            Range::List(names) => format!("some of {}, with commas between", names.join(", ")),
             Range::Layers => "numbers of layers, as 0,2".into(),
             Range::Text { max_bytes } => format!("text of at most {} KiB", max_bytes >> 10),
         }

@@ -6,6 +6,7 @@ mod heads;
 mod knob;
 mod knobs;
 mod limits;
+mod lora;
 mod memory;
 mod memory_limits;
 mod model;
@@ -22,6 +23,7 @@ pub use heads::{HeadsConfig, PruneBy};
 pub use knob::{Knob, Range};
 pub use knobs::KNOBS;
 pub use limits::{MAX_D_MODEL, MAX_HEADS_WIDTH, MAX_MEMORY_TOKENS, MAX_TEXT_BYTES};
+pub use lora::LoraConfig;
 pub use memory::{MemoryConfig, MemoryKind, layers};
 pub use memory_limits::MemoryLimits;
 pub use model::ModelConfig;
@@ -30,7 +32,7 @@ pub use presets::{PRESETS, Preset};
 pub use run::{NoiseConfig, RunConfig};
 pub use task::{
     AnswerRule, FactsConfig, InductionConfig, ModularConfig, PhoneConfig, TaskConfig, TaskKind,
-    TextConfig,
+    TextConfig, TokenKind,
 };
 pub use train::TrainConfig;
 pub use variants::{Distance, MixerKind, MlpKind, NormKind, Positions};

@@ -1,8 +1,8 @@
 //! Named sizes.
 
 use super::{
-    HeadsConfig, MemoryConfig, MixerKind, MlpKind, ModelConfig, NormKind, Positions, RunConfig,
-    TrainConfig,
+    HeadsConfig, LoraConfig, MemoryConfig, MixerKind, MlpKind, ModelConfig, NormKind, Positions,
+    RunConfig, TrainConfig,
 };
 
 /// A named size, with the batch and learning rate that train it well.
@@ -82,7 +82,7 @@ impl Preset {
         }
     }
 
-    pub const fn train(&self) -> TrainConfig {
+    pub fn train(&self) -> TrainConfig {
         TrainConfig {
             steps: self.steps,
             batch: self.batch,
@@ -97,6 +97,7 @@ impl Preset {
             frozen: false,
             keep_pruned: false,
             heads: HeadsConfig::NEVER,
+            lora: LoraConfig::default(),
             val_every: 100,
             val_batches: 4,
             output_l1: 0.0,

@@ -97,12 +97,35 @@ impl Default for FactsConfig {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TextConfig {
     /// The user's own text: plain, or records in JSON. At most [`MAX_TEXT_BYTES`](super::MAX_TEXT_BYTES).
     pub text: String,
+    /// Tokens of a new model.
+    pub tokens: TokenKind,
+    /// Most tokens where they are byte pairs.
+    pub vocab: usize,
 }
+
+impl Default for TextConfig {
+    fn default() -> Self {
+        Self { text: String::new(), tokens: TokenKind::Characters, vocab: 512 }
+    }
+}
+
+/// Tokens that a new model of a text has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenKind {
+    /// The characters of the text.
+    #[default]
+    Characters,
+    /// Byte-level byte pairs, learned from the text (Sennrich et al. 2016, <https://arxiv.org/abs/1508.07909>).
+    Bpe,
+}
+
+impl_names!(TokenKind: Characters = "characters", Bpe = "bpe");
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

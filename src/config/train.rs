@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::HeadsConfig;
+use super::{HeadsConfig, LoraConfig};
 
 /// AdamW with warm-up and cosine decay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,10 +32,29 @@ pub struct TrainConfig {
     #[serde(alias = "keep_zeros")]
     pub keep_pruned: bool,
     pub heads: HeadsConfig,
+    pub lora: LoraConfig,
     /// Steps between two validations.
     pub val_every: usize,
     /// Batches a validation.
     pub val_batches: usize,
     /// Penalty on the mean absolute component of the output vector, added to the loss; 0 is off.
     pub output_l1: f64,
+}
+
+impl TrainConfig {
+    /// Settings to train a finished model on with: few small steps at a constant rate, as in nanoGPT's
+    /// `config/finetune_shakespeare.py`.
+    pub fn for_fine_tuning() -> Self {
+        Self {
+            steps: 100,
+            batch: 1,
+            accumulation: 8,
+            lr: 3e-5,
+            min_lr: 3e-5,
+            warmup: 0,
+            val_every: 20,
+            val_batches: 8,
+            ..Self::default()
+        }
+    }
 }

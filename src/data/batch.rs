@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::config::NoiseConfig;
 use super::{Inputs, Targets, noise};
 use crate::run::{Field, Record};
-use crate::task::{Split, Task};
+use crate::task::{Split, Task, in_tokens};
 use crate::base::random::stream_rng;
 use crate::tokenizer::Tokenizer;
 
@@ -42,11 +42,15 @@ impl Row {
     /// Row of the memory tokens and the beginning of `record`, at most `limit` tokens in all.
     ///
     /// # Panics
-    /// If `tokenizer` is not that of the record's task.
+    /// If `tokenizer` has no tokens for the record's symbols: see [`Task::for_model`].
     pub fn new(record: &Record, tokenizer: &Tokenizer, limit: usize) -> Self {
         let limit = limit.saturating_sub(tokenizer.memory_tokens());
+        let record = in_tokens(record, tokenizer);
         let id = |symbol| tokenizer.id(symbol).expect("a task's symbols are its tokens");
-        let ids: Vec<u32> = record.symbols().take(limit).map(id).collect();
+        let ids: Vec<u32> = match record.ids.is_empty() {
+            true => record.symbols().take(limit).map(id).collect(),
+            false => record.ids.iter().take(limit).copied().collect(),
+        };
         let fields = record.fields.iter().take(limit).copied();
         Self::after_memory(&ids, fields, record.given, tokenizer)
     }
@@ -167,6 +171,12 @@ impl Batch {
             fields: vec![None; batch * seq],
             ids: Vec::new(),
         }
+    }
+
+    /// Bytes that the targets with a weight stand for.
+    pub fn target_bytes(&self, tokenizer: &Tokenizer) -> usize {
+        let targets = self.ids.iter().zip(&self.fields).filter(|(_, field)| field.is_some());
+        targets.map(|((_, target), _)| tokenizer.byte_len(*target)).sum()
     }
 
     fn of_tokens(rows: &[Vec<Token>], context: usize, device: &Device) -> Self {

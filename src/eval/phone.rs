@@ -114,7 +114,9 @@ fn score_asked(report: &mut PhoneReport, at: usize, number: &str, written: &Writ
         let is_right = written.text.chars().nth(index) == Some(wanted);
         report.digits[digit].add(is_right);
         report.by_line[at].add(is_right);
-        if let Some(confidence) = written.confidences.get(index) {
+        // In tokens that are pieces of text, a digit has no probability of its own.
+        let has_each = written.confidences.len() == written.text.chars().count();
+        if let Some(confidence) = written.confidences.get(index).filter(|_| has_each) {
             report.calibration.add(*confidence, is_right);
         }
     }

@@ -107,7 +107,7 @@ pub struct Source {
     pub name: String,
     is_transposed: bool,
     /// Number of the third, where queries, keys and values lie side by side.
-    third: Option<usize>,
+    pub third: Option<usize>,
 }
 
 impl Family {

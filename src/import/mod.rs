@@ -15,6 +15,7 @@ mod meta;
 mod model_files;
 mod nanogpt;
 mod open;
+pub mod peft;
 #[cfg(feature = "cli")]
 mod pickle;
 mod plan;

@@ -108,15 +108,25 @@ impl Plan<'_> {
         let parameters = self.parameters()?;
         let mut config = RunConfig { model: self.config, ..RunConfig::default() };
         config.task.kind = TaskKind::Text;
-        config.train = TrainConfig { batch: 1, ..config.train };
+        config.train = TrainConfig::for_fine_tuning();
         let tokenizer = match self.vocabulary {
             Vocabulary::Characters(characters) => Tokenizer::new(&characters),
             Vocabulary::Tokens { tokens, tokenizer } => Tokenizer::of_tokens(tokens, tokenizer),
         };
         let (step, history, edits) = (0, Vec::new(), Vec::new());
         let bank = Bank::new(&config.model);
-        let moments = None;
-        Ok(Checkpoint { config, step, tokenizer, history, edits, parameters, moments, bank })
+        let (moments, adapters) = (None, Vec::new());
+        Ok(Checkpoint {
+            config,
+            step,
+            tokenizer,
+            history,
+            edits,
+            parameters,
+            moments,
+            bank,
+            adapters,
+        })
     }
 
     /// Checks that every parameter has its tensor, and every tensor its place.

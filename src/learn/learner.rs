@@ -2,33 +2,54 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::{AdamW, Rates, TrainingPass};
+use super::{AdamW, Adapters, Rates, TrainingPass};
 use crate::config::TrainConfig;
 use crate::kernel::transfer::to_device;
 use crate::model::Model;
-use crate::run::Moments;
+use crate::run::{Adapter, Moments};
 
 /// A model that learns, its optimizer, and the parameters that are trained.
 pub struct Learner {
     pub model: Model,
     /// `None` if there is nothing to train on.
     pub(super) optimizer: Option<AdamW>,
+    /// `None` without adapters: the optimizer then trains the model's parameters.
+    adapters: Option<Adapters>,
 }
 
 impl Learner {
     /// A model that is only looked into.
     pub fn frozen(model: Model) -> Self {
-        Self { model, optimizer: None }
+        Self { model, optimizer: None, adapters: None }
     }
 
     /// A model that goes on with these moments, or begins with moments of 0.
     pub fn new(model: Model, moments: Option<Moments>) -> Self {
+        let optimizer = AdamW::new(model.layout.decay_mask(), moments, &model.device());
+        Self { model, optimizer: Some(optimizer), adapters: None }
+    }
+
+    /// A model whose weights have these adapters on top, of which the last goes on with its moments, or begins with moments
+    /// of 0, if `trains_last`; else the weights below them do.
+    pub fn adapted(
+        mut model: Model,
+        mut adapters: Vec<Adapter>,
+        moments: Option<Moments>,
+        trains_last: bool,
+    ) -> Self {
         let device = model.device();
-        let optimizer = Some(match moments {
-            Some(moments) => AdamW::from_moments(&model.layout, moments, &device),
-            None => AdamW::new(&model.layout, &device),
-        });
-        Self { model, optimizer }
+        let optimizer = match adapters.last_mut().filter(|_| trains_last) {
+            Some(last) => AdamW::new(vec![1.0; last.values.len()], last.moments.take(), &device),
+            None => AdamW::new(model.layout.decay_mask(), moments, &device),
+        };
+        let adapters = Adapters::new(&model.layout, model.parameters, adapters, trains_last);
+        model.parameters = adapters.weights();
+        Self { model, optimizer: Some(optimizer), adapters: Some(adapters) }
+    }
+
+    /// The adapters on top of its weights, if it has any.
+    pub fn adapters(&self) -> Option<&Adapters> {
+        self.adapters.as_ref()
     }
 
     /// Trains only the parameters where `trained` is 1.
@@ -70,6 +91,12 @@ impl Learner {
     /// If there is nothing to train on.
     pub fn update(&mut self, rates: Rates, gradient: Tensor<1>) {
         let optimizer = self.optimizer.as_mut().expect("there is something to train on");
-        self.model.parameters = optimizer.update(rates, self.model.parameters.clone(), gradient);
+        self.model.parameters = match &mut self.adapters {
+            Some(adapters) => {
+                adapters.update(optimizer, rates, gradient);
+                adapters.weights()
+            }
+            None => optimizer.update(rates, self.model.parameters.clone(), gradient),
+        };
     }
 }

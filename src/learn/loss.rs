@@ -23,8 +23,10 @@ pub fn losses(logits: Tensor<3>, targets: Targets) -> Tensor<2> {
 /// Losses added up by field.
 #[derive(Clone, Debug, Default)]
 pub struct LossSums {
-    /// Nats and characters.
+    /// Nats and tokens.
     fields: BTreeMap<Field, (f64, usize)>,
+    /// Bytes that the tokens stand for, where they are counted.
+    pub(super) bytes: usize,
 }
 
 impl LossSums {
@@ -32,22 +34,30 @@ impl LossSums {
     pub fn add(&mut self, losses: &[f32], fields: &[Option<Field>]) {
         for (loss, field) in losses.iter().zip(fields) {
             let Some(field) = field else { continue };
-            let (nats, chars) = self.fields.entry(*field).or_default();
+            let (nats, tokens) = self.fields.entry(*field).or_default();
             *nats += f64::from(*loss);
-            *chars += 1;
+            *tokens += 1;
         }
     }
 
-    /// In nats per character, over all fields.
+    /// In nats per token, over all fields.
     pub fn mean(&self) -> f32 {
-        let nats: f64 = self.fields.values().map(|(nats, _)| nats).sum();
-        let chars: usize = self.fields.values().map(|(_, chars)| chars).sum();
-        (nats / chars.max(1) as f64) as f32
+        let tokens: usize = self.fields.values().map(|(_, tokens)| tokens).sum();
+        (self.nats() / tokens.max(1) as f64) as f32
     }
 
-    /// In nats per character; `None` if `field` did not occur.
+    /// In bits per byte, over all fields.
+    pub fn bits_per_byte(&self) -> f32 {
+        (self.nats() / std::f64::consts::LN_2 / self.bytes.max(1) as f64) as f32
+    }
+
+    fn nats(&self) -> f64 {
+        self.fields.values().map(|(nats, _)| nats).sum()
+    }
+
+    /// In nats per token; `None` if `field` did not occur.
     pub fn of(&self, field: Field) -> Option<f32> {
-        self.fields.get(&field).map(|(nats, chars)| (nats / *chars as f64) as f32)
+        self.fields.get(&field).map(|(nats, tokens)| (nats / *tokens as f64) as f32)
     }
 
     /// The fields that occurred.

@@ -1,6 +1,7 @@
 //! Training: a [`Learner`] is a model with its optimizer, an [`Objective`] the loss of its output on a batch, and a
 //! [`Trainer`] the one loop of all that train: forward, loss, backward, update.
 
+mod adapters;
 pub mod distill;
 mod feedback;
 mod heads;
@@ -16,6 +17,7 @@ mod start;
 mod teach;
 mod trainer;
 
+pub use adapters::Adapters;
 pub use feedback::feedback;
 pub use heads::HeadChange;
 pub use learner::Learner;

@@ -7,13 +7,12 @@ use crate::config::TrainConfig;
 use crate::kernel::adamw;
 use crate::kernel::adamw::Constants;
 use crate::kernel::is_cpu;
-use crate::arch::Layout;
 use crate::kernel::transfer::to_device;
 
 /// Guards the division by the root of the second moment, as PyTorch's default.
 const EPSILON: f64 = 1e-8;
 
-/// State of AdamW (Loshchilov & Hutter 2017); every vector is `[parameters]` in the layout's order.
+/// State of AdamW (Loshchilov & Hutter 2017); every vector is `[parameters]` in the order of what is trained.
 #[derive(Clone, Debug)]
 pub struct AdamW {
     pub first: Tensor<1>,
@@ -24,17 +23,17 @@ pub struct AdamW {
 }
 
 impl AdamW {
-    /// Moments of 0.
-    pub fn new(layout: &Layout, device: &Device) -> Self {
-        let zeros = || vec![0.0; layout.len()];
-        Self::from_moments(layout, Moments { first: zeros(), second: zeros() }, device)
-    }
-
-    pub fn from_moments(layout: &Layout, moments: Moments, device: &Device) -> Self {
+    /// State that goes on with these moments, or begins with moments of 0. Parameters decay where `decay_mask` is 1.
+    ///
+    /// # Shapes
+    /// `decay_mask`: `[parameters]`
+    pub fn new(decay_mask: Vec<f32>, moments: Option<Moments>, device: &Device) -> Self {
+        let zeros = || vec![0.0; decay_mask.len()];
+        let moments = moments.unwrap_or_else(|| Moments { first: zeros(), second: zeros() });
         Self {
             first: to_device(moments.first, device),
             second: to_device(moments.second, device),
-            decay_mask: to_device(layout.decay_mask(), device),
+            decay_mask: to_device(decay_mask, device),
             trained: None,
         }
     }

@@ -4,7 +4,7 @@ use burn::tensor::Device;
 
 use super::{Learner, Likelihood, TaskRecords, Trainer};
 use crate::arch::Layout;
-use crate::checkpoint::{Checkpoint, CheckpointError, check_room};
+use crate::checkpoint::{Checkpoint, CheckpointError, check_room, drawn_adapter};
 use crate::config::{ConfigError, MemoryLimits, RunConfig, TaskConfig};
 use crate::kernel::transfer::to_device;
 use crate::memory::Bank;
@@ -22,7 +22,10 @@ impl Trainer {
         device: Device,
         limits: &MemoryLimits,
     ) -> Result<Self, ConfigError> {
-        let (task, tokenizer) = prepare(&config, limits)?;
+        let (task, tokenizer) = prepare(&config, None, limits)?;
+        if config.train.lora.rank > 0 {
+            return Err(ConfigError::Parts { key: "train.lora.rank", why: UNTRAINED });
+        }
         let layout = Layout::new(&config.model, tokenizer.vocab_size());
         let checkpoint = Checkpoint {
             step: 0,
@@ -32,43 +35,37 @@ impl Trainer {
             parameters: untrained(&config.model, &layout, config.seed),
             moments: None,
             bank: Bank::new(&config.model),
+            adapters: Vec::new(),
             config,
         };
         Ok(Self::of(checkpoint, task, device))
     }
 
-    /// A run as it was saved.
+    /// A run as it was saved. One whose text becomes other tokens here than at the terminal has nothing to train on.
     ///
     /// # Errors
-    /// If the run does not work on a device with `limits`, or its task now has other characters.
+    /// If the run does not work on a device with `limits`, or its model has no token for a symbol of its task.
     pub fn resume(
         checkpoint: Checkpoint,
         device: Device,
         limits: &MemoryLimits,
     ) -> Result<Self, CheckpointError> {
-        // A model from elsewhere has tokens of its own.
         let Checkpoint { config, tokenizer, .. } = &checkpoint;
-        let task = match config.task.is_unknown() {
+        let task = match config.task.is_unknown() || tokenizer.is_approximate() {
             true => {
                 config.validate()?;
                 check_room(config, tokenizer.vocab_size(), limits)?;
                 Task::none()
             }
-            false => {
-                let (task, of_task) = prepare(config, limits)?;
-                if of_task != *tokenizer {
-                    return Err(CheckpointError::Alphabet);
-                }
-                task
-            }
+            false => prepare(config, Some(tokenizer), limits)?.0,
         };
         Ok(Self::of(checkpoint, task, device))
     }
 
     /// The run of a checkpoint that has been checked.
     fn of(checkpoint: Checkpoint, task: Task, device: Device) -> Self {
-        let Checkpoint { config, step, tokenizer, history, edits, parameters, moments, bank } =
-            checkpoint;
+        let Checkpoint { config, step, tokenizer, history, edits, parameters, .. } = checkpoint;
+        let Checkpoint { moments, bank, mut adapters, .. } = checkpoint;
         let layout = Layout::new(&config.model, tokenizer.vocab_size());
         let kept = config.train.keep_pruned.then(|| layout.non_zero(&parameters));
         let model = Model {
@@ -77,10 +74,15 @@ impl Trainer {
             layout,
             bank,
         };
-        let learner = match (task.is_none(), kept) {
-            (true, _) => Learner::frozen(model),
-            (false, Some(kept)) => Learner::new(model, moments).only(kept),
-            (false, None) => Learner::new(model, moments),
+        let is_adapted = config.train.lora.rank > 0;
+        if is_adapted && adapters.is_empty() {
+            adapters.push(drawn_adapter(&config, &model.layout, 0)); // a step that was kept
+        }
+        let learner = match (adapters.is_empty(), task.is_none(), kept) {
+            (false, ..) => Learner::adapted(model, adapters, moments, is_adapted),
+            (true, true, _) => Learner::frozen(model),
+            (true, false, Some(kept)) => Learner::new(model, moments).only(kept),
+            (true, false, None) => Learner::new(model, moments),
         };
         let objective = Box::new(Likelihood::of(&config.train));
         let source = Box::new(TaskRecords);
@@ -90,25 +92,13 @@ impl Trainer {
     /// The run with the records of another task, which its model reads as its own.
     ///
     /// # Errors
-    /// A sentence, if the task cannot be set up, its records are longer than the context, or the model has no token
-    /// for each of their symbols.
-    pub fn with_task(mut self, task: TaskConfig) -> Result<Self, String> {
-        self.task = Task::new(&task).map_err(|error| error.to_string())?;
+    /// If the task cannot be set up, its records are longer than the context, or the model has no token for a symbol of
+    /// theirs.
+    pub fn with_task(mut self, task: TaskConfig) -> Result<Self, ConfigError> {
+        self.task = Task::for_model(&task, &self.tokenizer)?;
         self.config.task = task;
-        let longest = self.task.longest();
-        self.config.validate_context(longest).map_err(|error| error.to_string())?;
-        if self.tokenizer.is_of_pieces() {
-            let why = "the model's tokens are pieces of text, and records need one for each symbol";
-            return Err(why.into());
-        }
-        let symbols = self.task.tokenizer();
-        let mut symbols = (0..symbols.text_size() as u32).filter_map(|id| symbols.token(id));
-        match symbols.find(|symbol| self.tokenizer.id(symbol).is_none()) {
-            Some(symbol) => {
-                Err(format!("this model has never seen “{}”, which the records have", symbol.escape_debug()))
-            }
-            None => Ok(self),
-        }
+        self.config.validate_context(self.task.longest())?;
+        Ok(self)
     }
 
     /// Checks that [`new`](Self::new) would take `config`.
@@ -116,15 +106,29 @@ impl Trainer {
     /// # Errors
     /// The errors of `new`.
     pub fn check(config: &RunConfig, limits: &MemoryLimits) -> Result<(), ConfigError> {
-        prepare(config, limits).map(drop)
+        prepare(config, None, limits).map(drop)
     }
 }
 
-fn prepare(config: &RunConfig, limits: &MemoryLimits) -> Result<(Task, Tokenizer), ConfigError> {
+const UNTRAINED: &str = "low-rank adaptation changes a model that is trained already: go on from one (`--from` at the \
+                         terminal, Continue in the page), or set LoRA rank (train.lora.rank) to 0";
+
+/// The task of a run, and the tokenizer: that of its model, if there is one, else the task's own.
+fn prepare(
+    config: &RunConfig,
+    of_model: Option<&Tokenizer>,
+    limits: &MemoryLimits,
+) -> Result<(Task, Tokenizer), ConfigError> {
     config.validate()?;
-    let task = Task::new(&config.task)?;
+    let task = match of_model {
+        Some(tokenizer) => Task::for_model(&config.task, tokenizer)?,
+        None => Task::new(&config.task)?,
+    };
     config.validate_context(task.longest())?;
-    let tokenizer = task.tokenizer().with_memory(config.model.memory_tokens);
+    let tokenizer = match of_model {
+        Some(tokenizer) => tokenizer.clone(),
+        None => task.tokenizer().with_memory(config.model.memory_tokens),
+    };
     config.validate_room(tokenizer.vocab_size(), limits)?;
     Ok((task, tokenizer))
 }

@@ -4,7 +4,7 @@ use burn::tensor::{Device, ExecutionError, Tensor, Transaction};
 
 use super::memory::Learned;
 use super::{
-    AdamW, BatchSource, Learner, LossSums, Objective, TaskSource, feedback, learning_rate,
+    Adapters, BatchSource, Learner, LossSums, Objective, TaskSource, feedback, learning_rate,
     losses,
 };
 use crate::checkpoint::Checkpoint;
@@ -13,7 +13,7 @@ use crate::data::Batch;
 use crate::kernel::dropout::Dropout;
 use crate::kernel::transfer::floats;
 use crate::model::{Model, Output, PassOptions};
-use crate::run::{AppliedOperation, FieldLoss, LossPoint, MAX_HISTORY, Moments};
+use crate::run::{AppliedOperation, FieldLoss, Floor, LossPoint, MAX_HISTORY, Moments, Reference};
 use crate::task::{Split, Task};
 use crate::tokenizer::Tokenizer;
 
@@ -40,6 +40,8 @@ pub(super) const VALIDATION_STREAM: u64 = 1 << 63;
 #[derive(Clone, Debug)]
 pub struct StepOutcome {
     pub loss: LossPoint,
+    /// Validation loss in bits per byte, at a validation.
+    pub bits_per_byte: Option<f32>,
     /// Tokens whose prediction was trained on.
     pub tokens: usize,
     /// At a validation, the losses by field.
@@ -124,7 +126,7 @@ impl Trainer {
         }
         let train_loss = figures.first().copied().unwrap_or(f32::NAN);
         let mut loss = LossPoint { step: self.step, train_loss, val_loss: None };
-        let mut fields = None;
+        let (mut fields, mut bits_per_byte) = (None, None);
         if validates {
             let mut trained = LossSums::default();
             for (losses, of_target) in by_token {
@@ -132,15 +134,46 @@ impl Trainer {
             }
             let validated = self.losses(Split::Validation, train.val_batches).await?;
             loss.val_loss = Some(validated.mean());
+            bits_per_byte = Some(validated.bits_per_byte());
             fields = Some(FieldLoss::of(&trained, &validated));
         }
         self.record(loss);
-        Ok(StepOutcome { loss, tokens, fields, figures })
+        Ok(StepOutcome { loss, bits_per_byte, tokens, fields, figures })
     }
 
     fn validates_after(&self, step: usize) -> bool {
         let train = &self.config.train;
         step.is_multiple_of(train.val_every) || step == 1 || step == train.steps
+    }
+
+    /// Records the losses of the weights that a model's training goes on from, as those of step 0, where no floor is
+    /// known to compare with.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub async fn record_start(&mut self) -> Result<(), ExecutionError> {
+        let is_new = self.step == 0 && self.history.is_empty() && !self.task.is_none();
+        if is_new && self.floor().is_none() {
+            let train_loss = self.losses(Split::Train, 1).await?.mean();
+            let val_loss = self.losses(Split::Validation, self.config.train.val_batches).await?.mean();
+            self.record(LossPoint { step: 0, train_loss, val_loss: Some(val_loss) });
+        }
+        Ok(())
+    }
+
+    /// Least loss that any model can reach, where it is known: of records in symbols of their own.
+    pub fn floor(&self) -> Option<Floor> {
+        if self.tokenizer.is_of_pieces() { None } else { self.task.floor() }
+    }
+
+    /// A loss to compare with where no floor is known: that of the weights that training began with, or of counted
+    /// 5-grams.
+    pub fn reference(&self) -> Option<Reference> {
+        let first = self.history.first().filter(|point| point.step == 0);
+        if let Some(loss) = first.and_then(|point| point.val_loss) {
+            return Some(Reference::before(loss));
+        }
+        self.task.baseline().map(Reference::of_5_grams)
     }
 
     /// The output of the model as it is now, for inference.
@@ -160,6 +193,7 @@ impl Trainer {
         for batch in 0..batches {
             let batch = self.draw(split, VALIDATION_STREAM + batch as u64, &self.device());
             let Output { logits, .. } = self.predict(&batch);
+            sums.bytes += batch.target_bytes(&self.tokenizer);
             let losses = losses(logits, batch.targets).into_data_async().await?;
             sums.add(&floats(losses), &batch.fields);
         }
@@ -171,18 +205,26 @@ impl Trainer {
     /// # Errors
     /// If the device failed.
     pub async fn checkpoint(&self) -> Result<Checkpoint, ExecutionError> {
-        let mut read = Transaction::default().register(self.model().parameters.clone());
-        if let Some(AdamW { first, second, .. }) = &self.learner.optimizer {
-            read = read.register(first.clone()).register(second.clone());
-        }
+        let adapters = self.learner.adapters();
+        let own = || vec![self.model().parameters.clone()];
+        let values = adapters.map_or_else(own, |adapters| adapters.tensors().collect());
+        let moments = self.learner.optimizer.iter().flat_map(|of| [of.first.clone(), of.second.clone()]);
+        let count = values.len();
+        let tensors = values.into_iter().chain(moments);
+        let read = tensors.fold(Transaction::default(), Transaction::register);
         let mut read = read.execute_async().await?.into_iter().map(floats);
         let parameters = read.next().unwrap_or_default();
+        let values: Vec<Vec<f32>> = read.by_ref().take(count - 1).collect();
         let moments = read.next().zip(read.next());
-        let moments = moments.map(|(first, second)| Moments { first, second });
-        Ok(Checkpoint { moments, ..self.checkpoint_of(self.step, parameters) })
+        let mut moments = moments.map(|(first, second)| Moments { first, second });
+        let mut held = adapters.map_or_else(Vec::new, |of| of.with_values(values.into_iter()));
+        if let Some(last) = held.last_mut().filter(|_| adapters.is_some_and(Adapters::trains_last)) {
+            last.moments = moments.take();
+        }
+        Ok(Checkpoint { moments, adapters: held, ..self.checkpoint_of(self.step, parameters) })
     }
 
-    /// The run with the parameters of a step, without moments.
+    /// The run with the parameters of a step, without moments; adapters are part of these parameters.
     ///
     /// # Shapes
     /// `parameters`: `[layout.len()]`
@@ -196,6 +238,7 @@ impl Trainer {
             parameters,
             moments: None,
             bank: self.model().bank.clone(),
+            adapters: Vec::new(),
         }
     }
 
@@ -218,9 +261,9 @@ impl Trainer {
         self.history.push(point);
         if self.history.len() > MAX_HISTORY {
             let mut position = 0;
-            self.history.retain(|_| {
+            self.history.retain(|point| {
                 position += 1;
-                position % 2 == 0
+                position % 2 == 0 || point.step == 0
             });
         }
     }

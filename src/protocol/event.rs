@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{CharacterReport, Expected, JobReport, Trace};
 use crate::config::RunConfig;
 use crate::report::sweep::Merged;
-use crate::run::{AnalysisResult, Catalogue, DeviceReport, FieldLoss, Floor, LossPoint, Probe};
+use crate::run::{
+    AnalysisResult, Catalogue, DeviceReport, FieldLoss, Floor, LossPoint, Probe, Reference,
+};
 
 /// Messages from the session to the page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -117,8 +119,8 @@ pub struct Built {
     pub probes: Vec<Probe>,
     /// Least loss that any model can reach, if known.
     pub floor: Option<Floor>,
-    /// Validation loss of an n-gram model on plain text, in nats per character.
-    pub baseline: Option<f64>,
+    /// A loss to compare with where no floor is known.
+    pub reference: Option<Reference>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,6 +134,8 @@ pub enum RunState {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepReport {
     pub loss: LossPoint,
+    /// Validation loss in bits per byte, at a validation.
+    pub bits_per_byte: Option<f32>,
     pub steps_per_s: f32,
     pub tokens_per_s: f32,
 }

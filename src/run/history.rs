@@ -7,12 +7,38 @@ use super::{Field, Floor};
 /// Most losses kept per run; a longer history is thinned to every second point.
 pub const MAX_HISTORY: usize = 8192;
 
-/// Losses after a step, in nats per character.
+/// Losses after a step, in nats per token. Those of step 0 are of the weights that training began with.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LossPoint {
     pub step: usize,
     pub train_loss: f32,
     pub val_loss: Option<f32>,
+}
+
+/// A validation loss to compare with where no floor is known, in nats per token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reference {
+    pub name: String,
+    pub about: String,
+    pub loss: f64,
+}
+
+impl Reference {
+    /// The loss before training went on.
+    pub fn before(loss: f32) -> Self {
+        Self {
+            name: "Before training".into(),
+            about: "the validation loss of the model that training goes on from".into(),
+            loss: loss.into(),
+        }
+    }
+
+    /// The loss of an n-gram model.
+    pub fn of_5_grams(loss: f64) -> Self {
+        let about =
+            "the validation loss of counted 5-grams; the floor of a plain text is not known";
+        Self { name: "5-grams".into(), about: about.into(), loss }
+    }
 }
 
 /// Losses of one field, in nats per character; `None` if it did not occur.

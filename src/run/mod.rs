@@ -1,6 +1,7 @@
 //! Records of a run, without Burn: its losses, moments, operations and interventions, fields and floors, the
 //! catalogue of analyses, and links.
 
+mod adapter;
 mod analysis;
 mod catalogue;
 mod device;
@@ -15,12 +16,13 @@ mod operation;
 mod probe;
 mod record;
 
+pub use adapter::{Adapter, LowRank, MAX_ADAPTERS, MAX_RANK};
 pub use analysis::{AnalysisRequest, AnalysisResult};
 pub use catalogue::{AnalysisEntry, Catalogue, Group, Input};
 pub use device::{DeviceChoice, DeviceReport};
 pub use field::Field;
 pub use floor::{FieldFloor, Floor};
-pub use history::{FieldLoss, LossPoint, MAX_HISTORY};
+pub use history::{FieldLoss, LossPoint, MAX_HISTORY, Reference};
 pub use intervention::{Action, ActivationIntervention, Intervention, Site, WeightIntervention};
 pub use moments::Moments;
 pub use operation::{AppliedOperation, MAX_EDITS, OPERATIONS, Operation, OperationKind, Procedure};

@@ -21,6 +21,9 @@ pub enum OperationKind {
     PruneHeads,
     PruneWeights,
     Rewind,
+    SwitchAdapter,
+    MergeAdapter,
+    RemoveAdapter,
 }
 
 /// An operation on a model.
@@ -141,6 +144,27 @@ pub const OPERATIONS: &[Procedure] = &[
         "Rewind weights",
         "the step that was kept to whose values weights go back, but for those that are 0",
         0..=10_000_000,
+    ),
+    operation(
+        OperationKind::SwitchAdapter,
+        "switch-adapter",
+        "Switch an adapter on or off",
+        "the adapter, from 0; changes of those that are on add up",
+        0..=63,
+    ),
+    operation(
+        OperationKind::MergeAdapter,
+        "merge-adapter",
+        "Merge an adapter",
+        "the adapter, from 0, whose changes become part of the weights",
+        0..=63,
+    ),
+    operation(
+        OperationKind::RemoveAdapter,
+        "remove-adapter",
+        "Remove an adapter",
+        "the adapter, from 0; the weights stay as they are below it",
+        0..=63,
     ),
 ];
 

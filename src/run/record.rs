@@ -10,6 +10,8 @@ pub struct Record {
     ends: Vec<u32>,
     /// One field per symbol.
     pub fields: Vec<Field>,
+    /// Token of each symbol, in a record that was cut into pieces of text; empty where the symbols' texts tell them.
+    pub ids: Vec<u32>,
     /// Number of given symbols at the beginning. A model learns to predict the rest. The first is always given,
     /// because nothing precedes it.
     pub given: usize,
@@ -20,7 +22,14 @@ pub struct Record {
 impl Record {
     /// An empty record, to be grown with [`Record::push`].
     pub fn new() -> Self {
-        Self { text: String::new(), ends: Vec::new(), fields: Vec::new(), given: 1, category: None }
+        Self {
+            text: String::new(),
+            ends: Vec::new(),
+            fields: Vec::new(),
+            ids: Vec::new(),
+            given: 1,
+            category: None,
+        }
     }
 
     /// Appends each character of `text` as a symbol of `field`.
@@ -37,6 +46,12 @@ impl Record {
         self.fields.push(field);
     }
 
+    /// Appends token `id`, which completes `text`, as a symbol of `field`.
+    pub fn push_token(&mut self, field: Field, id: u32, text: &str) {
+        self.push_symbol(field, text);
+        self.ids.push(id);
+    }
+
     /// The symbols, in order.
     pub fn symbols(&self) -> impl Iterator<Item = &str> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
@@ -47,6 +62,7 @@ impl Record {
     pub fn truncate(&mut self, count: usize) {
         self.ends.truncate(count);
         self.fields.truncate(count);
+        self.ids.truncate(count);
         self.text.truncate(self.ends.last().copied().unwrap_or(0) as usize);
     }
 

@@ -74,7 +74,8 @@ impl<E: Fn(Event)> Session<E> {
     ) -> Result<(), CheckpointError> {
         // The state to go back to if the device is lost.
         let bytes = Some(checkpoint.to_bytes()?);
-        let trainer = Trainer::resume(checkpoint, device.device.clone(), &device.limits)?;
+        let mut trainer = Trainer::resume(checkpoint, device.device.clone(), &device.limits)?;
+        let _ = trainer.record_start().await; // a device that fails shows it at the next step too
         self.keep_run().await;
         self.take(trainer, device, is_remade);
         self.saved.bytes = bytes;
@@ -141,8 +142,8 @@ impl<E: Fn(Event)> Session<E> {
             history: trainer.history.clone(),
             example_prompt: trainer.task.example_prompt(trainer.config.seed),
             probes: trainer.task.probes(trainer.config.seed),
-            floor: trainer.task.floor(),
-            baseline: trainer.task.baseline(),
+            floor: trainer.floor(),
+            reference: trainer.reference(),
             config: trainer.config.clone(),
         })));
         self.running &= is_remade && !trainer.finished();

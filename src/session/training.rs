@@ -51,10 +51,11 @@ impl<E: Fn(Event)> Session<E> {
         }
         match trainer.step().await {
             Ok(outcome) => {
-                let (finished, loss) = (trainer.finished(), outcome.loss);
+                let (finished, loss, bits_per_byte) =
+                    (trainer.finished(), outcome.loss, outcome.bits_per_byte);
                 self.pace.count(outcome.tokens);
                 let Pace { steps_per_s, tokens_per_s, .. } = self.pace;
-                (self.emit)(Event::Step(StepReport { loss, steps_per_s, tokens_per_s }));
+                (self.emit)(Event::Step(StepReport { loss, bits_per_byte, steps_per_s, tokens_per_s }));
                 if !loss.train_loss.is_finite() {
                     return self.go_back(loss.step).await;
                 }

@@ -27,5 +27,6 @@ impl Undo {
 
 fn size(state: &Checkpoint) -> usize {
     let vectors = if state.moments.is_some() { 3 } else { 1 };
-    4 * vectors * state.parameters.len() + state.bank.bytes()
+    let adapted: usize = state.adapters.iter().map(|adapter| adapter.values.len()).sum();
+    4 * vectors * (state.parameters.len() + adapted) + state.bank.bytes()
 }

@@ -15,6 +15,13 @@ pub enum SurgeryError {
          to {n_layers} would work"
     )]
     NoPlace { asked: usize, n_layers: usize },
+    #[error("there is no adapter {asked}; {}", has_adapters(*.count))]
+    NoAdapter { asked: usize, count: usize },
+    #[error(
+        "the model has {count} adapters, whose matrices would no longer fit; merge or remove them first (--merge-adapter or \
+         --remove-adapter at the terminal)"
+    )]
+    Adapters { count: usize },
     #[error("there is no head {asked}; this model's Heads (model.n_heads) are 0 to {last}")]
     NoHead { asked: usize, last: usize },
     #[error("the only layer stays: Layers (model.n_layers) are at least 1; add one first")]
@@ -85,5 +92,12 @@ pub enum SurgeryError {
 impl From<ConfigError> for SurgeryError {
     fn from(error: ConfigError) -> Self {
         Self::Config(error)
+    }
+}
+
+fn has_adapters(count: usize) -> String {
+    match count {
+        0 => "this model has none: train one with LoRA rank (train.lora.rank)".into(),
+        count => format!("this model's are 0 to {}", count - 1),
     }
 }

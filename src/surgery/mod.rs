@@ -1,6 +1,7 @@
 //! Surgery on the structure of a model: [`operate`] applies one of the [`OPERATIONS`](crate::run::OPERATIONS) to a
 //! checkpoint, and [`compare`] measures the change of its logits.
 
+mod adapters;
 mod compare;
 mod error;
 mod graft;

@@ -1,5 +1,6 @@
 //! One operation on a model.
 
+use super::adapters::{merge, remove, switch};
 use super::error::SurgeryError;
 use super::graft::graft;
 use super::heads::{grow_heads, head_gates, prune_heads};
@@ -30,6 +31,13 @@ pub fn operate(
     let Operation { kind, number } = operation;
     // An operation from a message was not parsed from user input, so its range is checked here.
     kind.procedure().read(&number.to_string()).map_err(SurgeryError::Number)?;
+    let is_of_adapters = matches!(
+        kind,
+        OperationKind::SwitchAdapter | OperationKind::MergeAdapter | OperationKind::RemoveAdapter
+    );
+    if !is_of_adapters && !before.adapters.is_empty() {
+        return Err(SurgeryError::Adapters { count: before.adapters.len() });
+    }
     let model = &before.config.model;
     let silently = |plan: Result<Plan, _>| {
         let plan = plan?;
@@ -51,6 +59,9 @@ pub fn operate(
         }
         OperationKind::PruneWeights => Ok(prune(before, number)),
         OperationKind::Rewind => rewind(before, number, past(number)),
+        OperationKind::SwitchAdapter => switch(before, number),
+        OperationKind::MergeAdapter => merge(before, number),
+        OperationKind::RemoveAdapter => remove(before, number),
     }?;
     after.edits.push(AppliedOperation { operation, step: before.step, loss: None });
     Ok(after)

@@ -45,6 +45,7 @@ pub(super) fn replace(
         parameters,
         moments,
         bank,
+        adapters: before.adapters.clone(),
     };
     if after.is_finite() { Ok(after) } else { Err(SurgeryError::Overflow) }
 }

@@ -1,6 +1,7 @@
 //! Tasks, which a model is trained on. A task draws **records** from a seeded generator, says which field each
 //! character belongs to, and keeps validation records apart by construction.
 
+mod cut;
 mod facts;
 mod floor;
 mod induction;
@@ -15,6 +16,7 @@ mod source;
 mod split;
 mod text;
 
+pub use cut::in_tokens;
 pub use facts::Facts;
 pub use induction::Induction;
 pub use modular::Modular;

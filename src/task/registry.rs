@@ -10,6 +10,7 @@ use super::{Facts, Induction, Modular, Phone, Text};
 use crate::base::random::stream_rng;
 use crate::config::{ConfigError, TaskConfig, TaskKind};
 use crate::run::Field;
+use crate::tokenizer::Tokenizer;
 
 /// A task that has been set up from its [`TaskConfig`]. Clones share it.
 #[derive(Clone, Debug)]
@@ -24,10 +25,36 @@ impl Task {
         Ok(match config.kind {
             TaskKind::Phone => Phone::new(&config.phone).into(),
             TaskKind::Facts => Facts::new(&config.facts).into(),
-            TaskKind::Text => Text::new(&config.text).map_err(ConfigError::Task)?.into(),
+            TaskKind::Text => Text::new(&config.text, None).map_err(ConfigError::Task)?.into(),
             TaskKind::Induction => Induction::new(&config.induction).into(),
             TaskKind::Modular => Modular::new(&config.modular).into(),
         })
+    }
+
+    /// Sets up the task that `config` names for a model with `tokenizer`.
+    ///
+    /// # Errors
+    /// As of [`new`](Self::new), and a symbol that the model has no token for.
+    pub fn for_model(config: &TaskConfig, tokenizer: &Tokenizer) -> Result<Self, ConfigError> {
+        if config.kind == TaskKind::Text {
+            let text = Text::new(&config.text, Some(tokenizer)).map_err(ConfigError::Task)?;
+            return Ok(text.into());
+        }
+        let task = Self::new(config)?;
+        let symbols = task.tokenizer();
+        let mut symbols = (0..symbols.text_size() as u32).filter_map(|id| symbols.token(id));
+        let is_unknown = |symbol: &&str| match tokenizer.is_of_pieces() {
+            true => tokenizer.tokenize(symbol).is_err(),
+            false => tokenizer.id(symbol).is_none(),
+        };
+        match symbols.find(is_unknown) {
+            Some(symbol) => {
+                let shown = symbol.escape_debug();
+                let why = format!("this model has never seen “{shown}”, which the records have");
+                Err(ConfigError::Task(why))
+            }
+            None => Ok(task),
+        }
     }
 
     /// The task of a model from elsewhere, whose training records are not known: every record is empty.

@@ -1,16 +1,19 @@
 //! The user's own text: plain, of which windows are cut, or JSON, which becomes records.
 
+mod content;
 mod records;
+
+use std::collections::BTreeSet;
 
 use rand_chacha::ChaCha8Rng;
 
 use super::ngram;
-use super::prefixes::Prefixes;
 use super::source::{RecordSource, has_answer, spelled};
-use super::split::{Split, below, hold_out};
-use crate::config::{MAX_TEXT_BYTES, TextConfig};
-use crate::run::{Field, Floor, Record};
-use crate::tokenizer::Tokenizer;
+use super::split::Split;
+use crate::config::{MAX_TEXT_BYTES, TextConfig, TokenKind};
+use crate::run::{Floor, Record};
+use crate::tokenizer::{TokenizeError, Tokenizer};
+use content::Content;
 
 const MIN_CHARS: usize = 32;
 /// Most characters of an alphabet: above this, the embedding would dwarf the model.
@@ -19,21 +22,17 @@ const MAX_ALPHABET: usize = 4096;
 /// A text that has been read, with its last tenth, or a tenth of its records, held out.
 #[derive(Clone, Debug)]
 pub struct Text {
-    alphabet: String,
-    longest: usize,
+    tokenizer: Tokenizer,
     content: Content,
 }
 
-#[derive(Clone, Debug)]
-enum Content {
-    Plain { train: Vec<char>, validation: Vec<char> },
-    Records { train: Vec<Record>, validation: Vec<Record>, prefixes: Prefixes },
-}
-
 impl Text {
+    /// The text in tokens of its own, or in those of a model.
+    ///
     /// # Errors
-    /// A sentence that says what to do, if there is nothing in the text to train on.
-    pub fn new(config: &TextConfig) -> Result<Self, String> {
+    /// A sentence that says what to do, if there is nothing in the text to train on, or a character that the model has no
+    /// token for.
+    pub fn new(config: &TextConfig, of_model: Option<&Tokenizer>) -> Result<Self, String> {
         if config.text.len() > MAX_TEXT_BYTES {
             return Err(format!(
                 "the text is {} bytes long; shorten it to {MAX_TEXT_BYTES} or less",
@@ -51,119 +50,93 @@ impl Text {
                 "the text is {count} characters long; give it {MIN_CHARS} or more"
             ));
         }
-        match records::read(text)? {
-            Some(records) => Self::of_records(records),
-            None => Self::of_plain(text),
+        let content = match records::read(text)? {
+            Some(records) => Content::of_records(records)?,
+            None => Content::of_plain(text),
+        };
+        let tokenizer = match (of_model, config.tokens) {
+            (Some(tokenizer), _) => tokenizer.clone(),
+            (None, TokenKind::Characters) => Tokenizer::new(&alphabet(content.characters())?),
+            (None, TokenKind::Bpe) => Tokenizer::byte_pairs(&content.training_text(), config.vocab)?,
+        };
+        let content = match tokenizer.is_of_pieces() {
+            true => content.cut(&tokenizer).map_err(|error| error.to_string())?,
+            false => check_alphabet(content, &tokenizer)?,
+        };
+        if content.is_too_short() {
+            return Err("the text has fewer than 2 tokens to validate with; give it more".into());
         }
+        Ok(Self { tokenizer, content })
     }
 
     /// The text of a model from elsewhere, which is not known: nothing to draw from.
     pub(super) fn none() -> Self {
-        let content = Content::Plain { train: Vec::new(), validation: Vec::new() };
-        Self { alphabet: String::new(), longest: 2, content }
-    }
-
-    fn of_plain(text: &str) -> Result<Self, String> {
-        let alphabet = alphabet(text.chars())?;
-        let mut train: Vec<char> = text.chars().collect();
-        let validation = train.split_off(train.len() - train.len() / 10);
-        Ok(Self { alphabet, longest: 2, content: Content::Plain { train, validation } })
-    }
-
-    fn of_records(records: Vec<Record>) -> Result<Self, String> {
-        let alphabet = alphabet(records.iter().flat_map(|record| record.text.chars()))?;
-        let longest = records.iter().map(Record::len).max().unwrap_or(0);
-        let keys: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
-        let held_out = hold_out(&keys);
-        if !held_out.contains(&true) {
-            return Err("the JSON holds one record only; add a different one, \
-                        so that one can be trained on and one held out"
-                .into());
-        }
-        let (mut train, mut validation) = (Vec::new(), Vec::new());
-        for (record, held_out) in records.into_iter().zip(held_out) {
-            if held_out { validation.push(record) } else { train.push(record) }
-        }
-        let prefixes = Prefixes::of_records(&train);
-        let content = Content::Records { train, validation, prefixes };
-        Ok(Self { alphabet, longest, content })
-    }
-
-    /// The distinct characters of the text, sorted.
-    pub fn alphabet(&self) -> &str {
-        &self.alphabet
+        Self { tokenizer: Tokenizer::new(""), content: Content::of_plain("") }
     }
 }
 
 impl RecordSource for Text {
-    /// Draws a record of at most `window` characters: of plain text a window that begins anywhere
-    /// in the split's part, of JSON a record, cut if it is longer.
     fn draw(&self, split: Split, window: usize, rng: &mut ChaCha8Rng) -> Record {
-        let train = split == Split::Train;
-        match &self.content {
-            Content::Plain { train: part, validation } => {
-                let part = if train { part } else { validation };
-                let window = window.min(part.len());
-                let start = below(rng, part.len() - window + 1);
-                let mut record = Record::new();
-                record.push(Field::Text, &part[start..start + window].iter().collect::<String>());
-                record
-            }
-            Content::Records { train: part, validation, .. } => {
-                let part = if train { part } else { validation };
-                let mut record = part[below(rng, part.len())].clone();
-                record.truncate(window);
-                record
-            }
-        }
+        self.content.draw(&self.tokenizer, split, window, rng)
     }
 
-    /// Length of the longest JSON record, in characters; 2 for plain text.
     fn longest(&self) -> usize {
-        self.longest
+        self.content.longest()
     }
 
     fn floor(&self) -> Option<Floor> {
         match &self.content {
-            Content::Plain { .. } => None,
-            Content::Records { train, prefixes, .. } => Some(Floor::of_records(train, prefixes)),
+            Content::Records(parts, prefixes) if !self.tokenizer.is_of_pieces() => {
+                Some(Floor::of_records(&parts.train, prefixes))
+            }
+            _ => None,
         }
     }
 
     fn probability(&self, prefix: &str, symbol: &str) -> f64 {
         match &self.content {
-            Content::Plain { .. } => 0.0,
-            Content::Records { prefixes, .. } => {
+            Content::Records(_, prefixes) => {
                 spelled(prefix, symbol, |prefix| prefixes.shares(prefix))
             }
+            _ => 0.0,
         }
     }
 
     fn baseline(&self) -> Option<f64> {
         match &self.content {
-            Content::Plain { train, validation } => ngram::loss(train, validation),
-            Content::Records { .. } => None,
+            Content::Plain(parts) => ngram::loss(&parts.train, &parts.validation),
+            _ => None,
         }
     }
 
     fn tokenizer(&self) -> Tokenizer {
-        Tokenizer::new(&self.alphabet)
+        self.tokenizer.clone()
     }
 
     fn is_trained(&self, answer: &str) -> bool {
         match &self.content {
-            Content::Plain { .. } => false,
-            Content::Records { train, .. } => has_answer(train, answer),
+            Content::Records(parts, _) => has_answer(&parts.train, answer),
+            _ => false,
         }
     }
 
     fn is_none(&self) -> bool {
-        matches!(&self.content, Content::Plain { train, .. } if train.is_empty())
+        matches!(&self.content, Content::Plain(parts) if parts.train.is_empty())
+    }
+}
+
+/// Checks that `tokenizer` has a token for every character.
+fn check_alphabet(content: Content, tokenizer: &Tokenizer) -> Result<Content, String> {
+    let known: BTreeSet<char> = tokenizer.characters().collect();
+    let unknown = content.characters().find(|character| !known.contains(character));
+    match unknown {
+        Some(character) => Err(TokenizeError::Unknown(character).to_string()),
+        None => Ok(content),
     }
 }
 
 fn alphabet(chars: impl Iterator<Item = char>) -> Result<String, String> {
-    let distinct: std::collections::BTreeSet<char> = chars.collect();
+    let distinct: BTreeSet<char> = chars.collect();
     if distinct.len() > MAX_ALPHABET {
         return Err(format!(
             "the text has {} distinct characters; use one with {MAX_ALPHABET} or fewer",

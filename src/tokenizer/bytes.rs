@@ -5,12 +5,17 @@ use std::sync::LazyLock;
 
 /// The byte that each character of GPT-2's vocabulary spells: itself if it can be seen, else by its order from U+0100
 /// on.
-static BYTE_ALPHABET: LazyLock<HashMap<char, u8>> = LazyLock::new(|| {
-    let is_seen = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
-    let seen = (0..=u8::MAX).filter(is_seen).map(|byte| (char::from(byte), byte));
-    let unseen = (0..=u8::MAX).filter(|byte| !is_seen(byte));
-    seen.chain(('\u{100}'..).zip(unseen)).collect()
-});
+static BYTE_ALPHABET: LazyLock<HashMap<char, u8>> =
+    LazyLock::new(|| characters().zip(0..=u8::MAX).collect());
+
+/// The characters that spell the bytes, in the order of the bytes.
+pub fn characters() -> impl Iterator<Item = char> {
+    let mut unseen = '\u{100}'..;
+    (0..=u8::MAX).filter_map(move |byte| match byte {
+        b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF => Some(char::from(byte)),
+        _ => unseen.next(),
+    })
+}
 
 /// The byte of one of SentencePiece's tokens for bytes: `<0xE4>`.
 pub fn fallback_byte(token: &str) -> Option<u8> {

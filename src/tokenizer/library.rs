@@ -116,7 +116,7 @@ fn unknown_part(json: &Value) -> Option<String> {
 ///
 /// # Errors
 /// The message of a panic, which is not printed.
-fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Mutex<()> = Mutex::new(());
     let _held = HOOK.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let hook = take_hook();

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::byte_pairs::BytePairs;
 #[cfg(feature = "cli")]
 use super::library::Library;
 use super::settings::Settings;
@@ -23,6 +24,8 @@ pub struct Source {
 #[derive(Debug)]
 pub struct Read {
     pub settings: Settings,
+    /// `None` if it is not of byte pairs as Confab learns them.
+    pub pairs: Option<BytePairs>,
     #[cfg(feature = "cli")]
     pub library: Library,
 }
@@ -45,10 +48,12 @@ impl Read {
     fn new(json: &str, rows: usize) -> Result<Self, String> {
         let json: Value = serde_json::from_str(json).map_err(|why| why.to_string())?;
         let settings = Settings::read(&json, rows)?;
+        let pairs = BytePairs::read(&json);
         #[cfg(feature = "cli")]
         let library = Library::new(json, rows)?;
         Ok(Self {
             settings,
+            pairs,
             #[cfg(feature = "cli")]
             library,
         })

@@ -37,7 +37,7 @@ pub fn KnobRow(knob: &'static Knob) -> impl IntoView {
         })
     };
     let control = match knob.range {
-        Range::Int { .. } | Range::Float { .. } | Range::Layers => {
+        Range::Int { .. } | Range::Float { .. } | Range::Layers | Range::List(_) => {
             number(knob, state, &id, &note, problem).into_any()
         }
         Range::Bool => checkbox(knob, state, &id).into_any(),

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use confab::run::LossPoint;
+use confab::run::{LossPoint, Reference};
 use leptos::ev;
 use leptos::html;
 use leptos::prelude::*;
@@ -137,22 +137,21 @@ fn Figures() -> impl IntoView {
     }
 }
 
-/// The loss that no model can get below, or for a plain text the one that counting alone reaches.
+/// The loss that no model can get below, or where it is not known another to compare with.
 #[component]
 fn Floor() -> impl IntoView {
     let state = use_state();
     let level = move || find_level(state);
-    let is_baseline =
-        move || state.model.with(|model| model.as_ref().is_some_and(|m| m.baseline.is_some()));
-    let title = move || match is_baseline() {
-        true => "the validation loss of counted 5-grams; the floor of a plain text is not known",
-        false => "the least loss that any model could reach on the training records",
+    let told = move |of: fn(Reference) -> String, floor: &str| {
+        let reference = state.model.with(|model| model.as_ref()?.reference.clone());
+        reference.map_or_else(|| floor.into(), of)
     };
+    let about = "the least loss that any model could reach on the training records";
     view! {
-        <div title=title>
-            <dt>{live(move || if is_baseline() { "5-grams" } else { "Best possible (entropy floor)" })}</dt>
+        <div title=move || told(|of| of.about, about)>
+            <dt>{live(move || told(|of| of.name, "Best possible (entropy floor)"))}</dt>
             <dd>
-                <output data-testid="floor" aria-label=move || if is_baseline() { "Loss of 5-grams" } else { "Entropy floor" }>
+                <output data-testid="floor" aria-label=move || told(|of| of.name, "Entropy floor")>
                     {live(move || level().map_or("—".into(), |level| show_loss(level.loss, 4)))}
                 </output>
             </dd>
@@ -160,15 +159,15 @@ fn Floor() -> impl IntoView {
     }
 }
 
-/// The floor or the baseline of the run on screen.
+/// The floor of the run on screen, or its reference.
 fn find_level(state: State) -> Option<Level> {
     state.model.with(|model| {
         let model = model.as_ref()?;
         let floor = model
             .floor
             .as_ref()
-            .map(|floor| Level { name: "best possible", loss: floor.nats_per_char });
-        floor.or(model.baseline.map(|loss| Level { name: "5-grams", loss }))
+            .map(|floor| Level { name: "best possible".into(), loss: floor.nats_per_char });
+        floor.or(model.reference.clone().map(|Reference { name, loss, .. }| Level { name, loss }))
     })
 }
 

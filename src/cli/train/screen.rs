@@ -3,9 +3,9 @@
 use std::io::IsTerminal;
 
 use anyhow::Result;
-use confab::config::RunConfig;
+use confab::config::{RunConfig, TaskKind};
 use confab::protocol::{Built, Command as Order, Event, RunState, StepReport};
-use confab::run::LossPoint;
+use confab::run::{LossPoint, Reference};
 use futures::channel::mpsc::UnboundedSender;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -18,6 +18,8 @@ pub struct Screen {
     /// The losses so far, with those of a run that is resumed.
     pub history: Vec<LossPoint>,
     log: Option<Log>,
+    /// True if losses are told per byte too, so that models with other tokens compare.
+    is_of_text: bool,
     bar: Option<ProgressBar>,
     /// Closed to end the session.
     orders: UnboundedSender<Order>,
@@ -30,7 +32,16 @@ pub struct Screen {
 impl Screen {
     pub fn new(log: Option<Log>, orders: UnboundedSender<Order>) -> Self {
         let history = Vec::new();
-        Self { history, log, bar: None, orders, trained: None, result: Ok(()), saved: None }
+        Self {
+            history,
+            log,
+            is_of_text: false,
+            bar: None,
+            orders,
+            trained: None,
+            result: Ok(()),
+            saved: None,
+        }
     }
 
     pub fn show(&mut self, event: Event) {
@@ -53,6 +64,7 @@ impl Screen {
     fn begin(&mut self, built: &Built) {
         let RunConfig { model, train, .. } = &built.config;
         self.history = built.history.clone();
+        self.is_of_text = built.config.task.kind == TaskKind::Text;
         if let Some(log) = &mut self.log
             && let Err(error) = log.open()
         {
@@ -68,6 +80,9 @@ impl Screen {
             built.step,
             train.steps
         ));
+        if let Some(Reference { name, loss, .. }) = &built.reference {
+            self.say(&format!("{name}: {loss:.3} nats per token in validation"));
+        }
         let bar = ProgressBar::new(train.steps as u64);
         let style = "{bar:30} {pos}/{len} steps  {msg}  {eta} left";
         bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
@@ -79,11 +94,13 @@ impl Screen {
     fn step(&mut self, report: &StepReport) {
         self.trained = Some(report.loss.step);
         self.history.push(report.loss);
-        let StepReport { loss, steps_per_s, tokens_per_s } = report;
+        let StepReport { loss, bits_per_byte, steps_per_s, tokens_per_s } = report;
         let LossPoint { step, train_loss, val_loss } = loss;
         let validation = val_loss.map_or(String::new(), |loss| format!(", validation {loss:.3}"));
+        let per_byte = bits_per_byte.filter(|_| self.is_of_text);
+        let per_byte = per_byte.map_or(String::new(), |bits| format!(" ({bits:.3} bits per byte)"));
         let line = format!(
-            "loss {train_loss:.3}{validation}, {steps_per_s:.1} steps/s, {tokens_per_s:.0} tokens/s"
+            "loss {train_loss:.3}{validation}{per_byte}, {steps_per_s:.1} steps/s, {tokens_per_s:.0} tokens/s"
         );
         if let Some(bar) = &self.bar {
             bar.set_position(*step as u64);

@@ -2,7 +2,7 @@
 
 use super::super::knob::{float, int, knob};
 use super::super::setting::{Place, at};
-use super::super::{AnswerRule, Knob, MAX_TEXT_BYTES, Range, TaskKind};
+use super::super::{AnswerRule, Knob, MAX_TEXT_BYTES, Range, TaskKind, TokenKind};
 
 pub(super) const KNOBS: &[Knob] = &[
     knob(at!(task.kind), "Task", Range::Choice(TaskKind::NAMES), "records to train on"),
@@ -36,6 +36,13 @@ pub(super) const KNOBS: &[Knob] = &[
         Range::Text { max_bytes: MAX_TEXT_BYTES },
         "your own text, or JSON records",
     ),
+    knob(
+        at!(task.text.tokens),
+        "Tokens",
+        Range::Choice(TokenKind::NAMES),
+        "tokens of a new model: the text's characters, or byte pairs learned from it at the terminal",
+    ),
+    int(at!(task.text.vocab), "Vocabulary", 257, 65_536, "most tokens, where they are byte pairs"),
     int(at!(task.induction.characters), "Characters", 2, 62, "different characters to draw from"),
     int(at!(task.induction.min_len), "Min length", 1, 512, "fewest characters to repeat"),
     int(at!(task.induction.max_len), "Max length", 1, 512, "most characters to repeat"),

@@ -2,7 +2,7 @@
 
 use super::super::knob::{float, int, knob};
 use super::super::setting::{Place, at};
-use super::super::{Knob, PruneBy, Range};
+use super::super::{Knob, LoraConfig, PruneBy, Range};
 
 pub(super) const KNOBS: &[Knob] = &[
     int(at!(train.steps), "Steps", 1, 10_000_000, "length of the run"),
@@ -21,6 +21,20 @@ pub(super) const KNOBS: &[Knob] = &[
         "Keep pruned weights at 0",
         Range::Bool,
         "keep zeros in the matrices of layers",
+    ),
+    int(
+        at!(train.lora.rank),
+        "LoRA rank",
+        0,
+        256,
+        "rank of the changes that are trained in place of the weights; 0 trains the weights",
+    ),
+    float(at!(train.lora.alpha), "LoRA α", 0.0, 1e4, "scale of these changes, times the rank"),
+    knob(
+        at!(train.lora.on),
+        "LoRA on",
+        Range::List(LoraConfig::NAMES),
+        "matrices that are changed: queries, keys, values and outputs of attention, in and out of MLPs",
     ),
     int(
         at!(train.heads.every),

@@ -17,7 +17,7 @@ use crate::learn::Trainer;
 use crate::model::Model;
 use crate::report::AttentionByType;
 use crate::run::{Field, Record};
-use crate::task::{Split, Task};
+use crate::task::{Split, Task, in_tokens};
 use crate::tokenizer::Tokenizer;
 
 const STREAM: u64 = u64::MAX - 4;
@@ -69,6 +69,7 @@ impl Averaging {
         let memory = self.tokenizer.memory_tokens();
         let window = self.context - memory;
         let record = self.task.draw(Split::Validation, window, &mut rng);
+        let record = in_tokens(&record, &self.tokenizer);
         let row = Row::new(&record, &self.tokenizer, self.context);
         let host = match &mut self.host {
             Some(host) => host,

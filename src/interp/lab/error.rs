@@ -9,6 +9,11 @@ use crate::tokenizer::TokenizeError;
 pub enum RequestError {
     #[error("there is no analysis `{asked}`; choose one of {has}")]
     NoAnalysis { asked: String, has: String },
+    #[error(
+        "this model has no low-rank adapters at this step; train one with LoRA rank (train.lora.rank), or choose the \
+         last step"
+    )]
+    NoAdapters,
     #[error("the second prompt is empty; type one with as many characters as the first")]
     EmptyOther,
     #[error(transparent)]

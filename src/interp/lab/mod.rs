@@ -2,6 +2,7 @@
 //!
 //! An analysis is a file here, and a line in `registry`.
 
+mod adapters;
 mod analysis;
 mod architecture;
 mod attention;

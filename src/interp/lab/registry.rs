@@ -3,7 +3,7 @@
 use super::analysis::Analysis;
 use super::error::RequestError;
 use super::{
-    architecture, attention, circuits, composition, heads, interventions, knockouts, memory,
+    adapters, architecture, attention, circuits, composition, heads, interventions, knockouts, memory,
     outputs, patching, residual,
 };
 use crate::run::AnalysisEntry;
@@ -40,6 +40,7 @@ static ANALYSES: &[&dyn Analysis] = &[
     &memory::RECALLED,
     &memory::SLOTS,
     &memory::MAP,
+    &adapters::ADAPTERS,
     &architecture::ARCHITECTURE,
 ];
 

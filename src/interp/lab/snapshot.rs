@@ -12,7 +12,7 @@ use crate::interp::analysis::{AnalysisError, View};
 use crate::kernel::transfer::floats;
 use crate::learn::Trainer;
 use crate::memory::Bank;
-use crate::run::AppliedOperation;
+use crate::run::{Adapter, AppliedOperation};
 use crate::run::WeightIntervention;
 use crate::run::AnalysisRequest;
 use crate::tokenizer::Tokenizer;
@@ -30,6 +30,8 @@ pub struct Snapshot {
     pub(super) edits: Vec<AppliedOperation>,
     pub(super) tokenizer: Tokenizer,
     pub(super) bank: Bank,
+    /// Adapters in its weights; none of earlier steps.
+    pub(super) adapters: Vec<Adapter>,
     pub(super) host: HostModel,
     /// The token between a block and the block again, if its task writes one.
     pub(super) separator: Option<u32>,
@@ -44,7 +46,11 @@ impl Snapshot {
     /// If the device failed.
     pub async fn read(trainer: &Trainer) -> Result<Self, ExecutionError> {
         let flat = floats(trainer.model().parameters.clone().into_data_async().await?);
-        Ok(Self::new(trainer, trainer.step, flat))
+        let adapters = match trainer.learner.adapters() {
+            Some(_) => trainer.checkpoint().await?.adapters,
+            None => Vec::new(),
+        };
+        Ok(Self { adapters, ..Self::new(trainer, trainer.step, flat) })
     }
 
     /// The model of a run with the weights of a step.
@@ -62,7 +68,20 @@ impl Snapshot {
         let validated = trainer.history.iter().filter(|point| point.step <= step);
         let validation = validated.rev().find_map(|point| point.val_loss);
         let edits = trainer.edits.clone();
-        Self { step, config, layout, flat, edits, tokenizer, bank, host, separator, validation }
+        let adapters = Vec::new();
+        Self {
+            step,
+            config,
+            layout,
+            flat,
+            edits,
+            tokenizer,
+            bank,
+            adapters,
+            host,
+            separator,
+            validation,
+        }
     }
 
     /// The place, in the flat vector, of a parameter, and its rows and columns: a vector is a column.
@@ -95,6 +114,7 @@ impl Snapshot {
             layout: self.layout.clone(),
             flat,
             bank: self.bank.clone(),
+            adapters: self.adapters.clone(),
             edits: self.edits.clone(),
             tokenizer: self.tokenizer.clone(),
             host,

@@ -84,7 +84,8 @@ pub fn untrained(
         return Err(DistillError::NoMlp);
     }
     let model = ModelConfig { memory: config.model.memory.clone(), ..of.clone() };
-    let config = RunConfig { task: teacher.config.task.clone(), model, ..config.clone() };
+    let mut config = RunConfig { task: teacher.config.task.clone(), model, ..config.clone() };
+    config.train.lora.rank = 0; // the clone has the teacher's adapters in its weights
     config.validate()?;
     let vocab_size = teacher.tokenizer.vocab_size();
     let taken = teacher_bytes(of, vocab_size, config.train.batch);
@@ -92,10 +93,10 @@ pub fn untrained(
     config.validate_room(vocab_size, &left)?;
     let layout = Layout::new(&config.model, vocab_size);
     let mut parameters = untrained_parameters(&config.model, &layout, config.seed);
-    let taught = Layout::new(of, vocab_size);
+    let (taught, weights) = (Layout::new(of, vocab_size), teacher.weights());
     for parameter in layout.parameters() {
         if let Some(kept) = taught.find(parameter.name()) {
-            let values = &teacher.parameters[kept.range.clone()];
+            let values = &weights[kept.range.clone()];
             parameters[parameter.range.clone()].copy_from_slice(values);
         }
     }
@@ -106,7 +107,8 @@ pub fn untrained(
     }
     let (step, history, tokenizer) = (0, Vec::new(), teacher.tokenizer.clone());
     let (bank, edits) = (Bank::new(&config.model), teacher.edits.clone());
-    Ok(Checkpoint { config, step, tokenizer, history, edits, parameters, moments: None, bank })
+    let (moments, adapters) = (None, Vec::new());
+    Ok(Checkpoint { config, step, tokenizer, history, edits, parameters, moments, bank, adapters })
 }
 
 /// 1 in the parameters that a distillation trains: those of memories, but for the addresses of a store. Where

@@ -1,0 +1,119 @@
+//! The adapters of a model, as tensors of its file: of each number and target `adapters.0.blocks.1.attn.W_Q.A`,
+//! `[in, rank]`, and `….B`, `[rank, out]`; the moments of what is trained as `adapters.0.optim.first` and `….second`.
+
+use rand::RngExt;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use super::CheckpointError;
+use super::format::to_le_bytes;
+use super::tensor;
+use crate::arch::Layout;
+use crate::base::random::stream_rng;
+use crate::config::RunConfig;
+use crate::run::{Adapter, LowRank, MAX_ADAPTERS, MAX_RANK, Moments};
+
+/// Key of the adapters in a file's metadata, in JSON without their values.
+pub const KEY: &str = "confab.adapters";
+
+/// A tensor of a file.
+pub struct Part {
+    pub name: String,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl Part {
+    fn new(name: String, shape: Vec<usize>, values: &[f32]) -> Self {
+        Self { name, shape, bytes: to_le_bytes(values) }
+    }
+
+    pub fn view(&self) -> Result<TensorView<'_>, CheckpointError> {
+        Ok(TensorView::new(Dtype::F32, self.shape.clone(), &self.bytes)?)
+    }
+}
+
+/// An adapter that changes nothing yet: `A` is drawn evenly from ±1 / √in, as `torch.nn.Linear` and Hugging Face's PEFT do,
+/// and `B` is 0. `number` tells those of one model apart.
+pub fn drawn_adapter(config: &RunConfig, layout: &Layout, number: usize) -> Adapter {
+    let mut adapter = Adapter::new(&config.train.lora, layout);
+    let mut rng = stream_rng(config.seed, STREAM - number as u64);
+    for LowRank { shape: [rows, _], a, b, .. } in adapter.parts(layout).unwrap_or_default() {
+        let most = 1.0 / (rows as f32).sqrt();
+        adapter.values.extend(a.map(|_| rng.random_range(-most..=most)));
+        adapter.values.extend(b.map(|_| 0.0));
+    }
+    adapter
+}
+
+/// Stream of a seed that the first adapter is drawn from; later ones have those before it.
+const STREAM: u64 = u64::MAX - 1000;
+
+/// The tensors that a file holds of `adapters`.
+pub fn parts(adapters: &[Adapter], layout: &Layout) -> Result<Vec<Part>, CheckpointError> {
+    let mut out = Vec::new();
+    for (number, adapter) in adapters.iter().enumerate() {
+        for (target, part) in adapter.targets.iter().zip(read_parts(adapter, layout)?) {
+            let (LowRank { shape: [rows, columns], a, b, .. }, rank) = (part, adapter.rank);
+            let name = |of: &str| format!("adapters.{number}.{target}.{of}");
+            out.push(Part::new(name("A"), vec![rows, rank], &adapter.values[a]));
+            out.push(Part::new(name("B"), vec![rank, columns], &adapter.values[b]));
+        }
+        if let Some(Moments { first, second }) = &adapter.moments {
+            for (of, values) in [("first", first), ("second", second)] {
+                out.push(Part::new(moment(number, of), vec![values.len()], values));
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// The adapters of a file, with their values.
+pub fn read(
+    adapters: Vec<Adapter>,
+    tensors: &SafeTensors,
+    layout: &Layout,
+) -> Result<Vec<Adapter>, CheckpointError> {
+    let refuse = |why: String| CheckpointError::Metadata { key: KEY, why };
+    if adapters.len() > MAX_ADAPTERS {
+        return Err(refuse(format!("there are {} adapters, more than {MAX_ADAPTERS}", adapters.len())));
+    }
+    let with_values = |(number, adapter): (usize, Adapter)| {
+        let Adapter { rank, alpha, .. } = adapter;
+        if rank == 0 || rank > MAX_RANK || !alpha.is_finite() {
+            return Err(refuse(format!("adapter {number} has the rank {rank} and alpha {alpha}")));
+        }
+        let mut values = Vec::new();
+        for (target, part) in adapter.targets.iter().zip(read_parts(&adapter, layout)?) {
+            let [rows, columns] = part.shape;
+            for (of, shape) in [("A", [rows, rank]), ("B", [rank, columns])] {
+                let name = format!("adapters.{number}.{target}.{of}");
+                values.extend(tensor::finite(tensors, name, &shape)?);
+            }
+        }
+        let shape = [values.len()];
+        let moment = |of: &str| tensor::finite(tensors, moment(number, of), &shape);
+        let has_moments = tensors.names().contains(&self::moment(number, "first").as_str());
+        let moments = match has_moments {
+            true => Some(Moments { first: moment("first")?, second: moment("second")? }),
+            false => None,
+        };
+        Ok(Adapter { values, moments, ..adapter })
+    };
+    adapters.into_iter().enumerate().map(with_values).collect()
+}
+
+fn moment(number: usize, of: &str) -> String {
+    format!("adapters.{number}.optim.{of}")
+}
+
+/// The changes of an adapter, each of a matrix of its own.
+fn read_parts(adapter: &Adapter, layout: &Layout) -> Result<Vec<LowRank>, CheckpointError> {
+    let refuse = |why: String| CheckpointError::Metadata { key: KEY, why };
+    let parts = adapter.parts(layout);
+    let parts = parts.map_err(|name| refuse(format!("the model has no matrix `{name}`")))?;
+    let distinct: std::collections::BTreeSet<&String> = adapter.targets.iter().collect();
+    match distinct.len() == parts.len() {
+        true => Ok(parts),
+        false => Err(refuse("an adapter changes a matrix twice".into())),
+    }
+}

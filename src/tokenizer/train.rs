@@ -1,0 +1,57 @@
+//! Byte pairs of a text, learned by Hugging Face's `tokenizers`.
+
+use std::str::FromStr;
+
+use serde_json::{Value, json};
+use tokenizers::models::TrainerWrapper;
+use tokenizers::models::bpe::BpeTrainer;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::Tokenizer as Library;
+
+use super::Tokenizer;
+use super::byte_pairs::{byte_level, pre_tokenizer};
+use super::bytes::of_characters;
+use super::library::quietly;
+
+impl Tokenizer {
+    /// Tokenizer of the 256 bytes and of pairs learned from `text`, at most `vocab` tokens in all. A pair is learned if
+    /// it occurs twice.
+    ///
+    /// # Errors
+    /// The library's message.
+    pub fn byte_pairs(text: &str, vocab: usize) -> Result<Self, String> {
+        let json = quietly(|| learn(text, vocab))?.map_err(|why| why.to_string())?;
+        let read: Value = serde_json::from_str(&json).map_err(|why| why.to_string())?;
+        let pieces = read["model"]["vocab"].as_object().into_iter().flatten();
+        let mut tokens: Vec<(u64, String)> = pieces
+            .map(|(piece, id)| {
+                let text = String::from_utf8_lossy(&of_characters(piece)).into_owned();
+                (id.as_u64().unwrap_or_default(), text)
+            })
+            .collect();
+        tokens.sort_unstable();
+        Ok(Self::of_tokens(tokens.into_iter().map(|(_, text)| text).collect(), Some(json)))
+    }
+}
+
+/// The `tokenizer.json` that is learned from `text`.
+fn learn(text: &str, vocab: usize) -> tokenizers::Result<String> {
+    let untrained = json!({
+        "version": "1.0",
+        "added_tokens": [],
+        "normalizer": null,
+        "pre_tokenizer": pre_tokenizer(),
+        "post_processor": null,
+        "decoder": byte_level(),
+        "model": {"type": "BPE", "vocab": {}, "merges": []},
+    });
+    let mut library = Library::from_str(&untrained.to_string())?;
+    let trainer = BpeTrainer::builder()
+        .vocab_size(vocab)
+        .min_frequency(2)
+        .show_progress(false)
+        .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
+        .build();
+    library.train(&mut TrainerWrapper::from(trainer), std::iter::once(text))?;
+    library.to_string(false)
+}
