@@ -32,21 +32,14 @@ impl RunConfig {
 
     /// Checks that nothing else is to change, or keep, the weights that low-rank changes are added to.
     fn validate_lora(&self) -> Result<(), ConfigError> {
-        let refuse = |why| Err(ConfigError::Parts { key: "train.lora.rank", why });
-        match &self.train {
-            train if train.frozen => refuse(
-                "Freeze weights (train.frozen) leaves low-rank changes as they are too; set it to false, or LoRA rank \
-                 (train.lora.rank) to 0",
-            ),
-            train if train.keep_pruned => refuse(
-                "Keep pruned weights at 0 (train.keep_pruned) cannot hold for weights that low-rank changes are added to; \
-                 set it to false, or LoRA rank (train.lora.rank) to 0",
-            ),
-            train if train.heads.every > 0 => refuse(
-                "heads are not added or dropped under low-rank changes; set Check heads every (train.heads.every) or LoRA \
-                 rank (train.lora.rank) to 0",
-            ),
-            _ => Ok(()),
+        let train = &self.train;
+        match train.frozen || train.keep_pruned || train.heads.every > 0 {
+            true => Err(ConfigError::Parts {
+                key: "train.lora.rank",
+                why: "low-rank changes (train.lora.rank) do not go with train.frozen, train.keep_pruned and \
+                      train.heads.every; set these to false and 0",
+            }),
+            false => Ok(()),
         }
     }
 

@@ -15,6 +15,8 @@ pub struct Catalogue {
     pub analyses: Vec<AnalysisEntry>,
     /// Help text of each of [`KNOBS`].
     pub help: Vec<String>,
+    /// Meaning of the number of each of [`OPERATIONS`](super::OPERATIONS).
+    pub operations: Vec<String>,
     pub gallery: Vec<Exhibit>,
 }
 

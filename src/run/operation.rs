@@ -68,6 +68,8 @@ const fn operation(
     takes: &'static str,
     range: RangeInclusive<usize>,
 ) -> Procedure {
+    // The page gets it from the worker, and is smaller without it.
+    let takes = if cfg!(feature = "compute") { takes } else { "" };
     Procedure { kind, name, label, takes, range }
 }
 
@@ -191,7 +193,8 @@ impl Procedure {
         let Self { label, takes, .. } = self;
         let (min, max) = (self.range.start(), self.range.end());
         let got: String = got.chars().take(40).collect();
-        format!("{label} takes a whole number from {min} to {max}, not “{got}”: {takes}")
+        let takes = if takes.is_empty() { String::new() } else { format!(": {takes}") };
+        format!("{label} takes a whole number from {min} to {max}, not “{got}”{takes}")
     }
 }
 

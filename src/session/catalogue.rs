@@ -2,13 +2,14 @@
 
 use crate::config::KNOBS;
 use crate::interp::lab;
-use crate::run::Catalogue;
+use crate::run::{Catalogue, OPERATIONS};
 use crate::run::gallery::GALLERY;
 
 pub fn catalogue() -> Catalogue {
     Catalogue {
         analyses: lab::entries().cloned().collect(),
         help: KNOBS.iter().map(|knob| knob.help.to_owned()).collect(),
+        operations: OPERATIONS.iter().map(|operation| operation.takes.to_owned()).collect(),
         gallery: GALLERY.to_vec(),
     }
 }

@@ -23,6 +23,10 @@ pub fn Surgery() -> impl IntoView {
         Ok(operation) => actions.operate(Command::Surgery(operation)),
         Err(reason) => state.notify(reason),
     };
+    let takes = move || {
+        let place = procedure.get().kind as usize;
+        state.catalogue.with(|of| of.operations.get(place).cloned().unwrap_or_default())
+    };
     view! {
         <div class="controls lab">
             {choice("Operation", names, choose)} {asked("Number", "", number)}
@@ -30,8 +34,7 @@ pub fn Surgery() -> impl IntoView {
             {button("Undo", "", move || actions.operate(Command::Undo))}
         </div>
         <p class="hint">
-            "Number: " {live(move || procedure.get().takes)}
-            ". Adding and widening leave what the model computes as it is; all others change it."
+            "Number: " {live(takes)} ". Adding and widening leave what the model computes as it is."
         </p>
     }
 }
