@@ -8,6 +8,7 @@ mod device;
 mod distill;
 mod edit;
 mod eval;
+mod export;
 mod files;
 mod floor;
 mod import;
@@ -41,6 +42,7 @@ pub fn run() -> Result<()> {
             inspect::command(),
             memory::command(),
             import::command(),
+            export::command(),
             edit::command(),
             data::command(),
             eval::command(),
@@ -57,6 +59,7 @@ pub fn run() -> Result<()> {
         Some(("inspect", matches)) => inspect::run(matches),
         Some(("memory", matches)) => memory::run(matches),
         Some(("import", matches)) => import::run(matches),
+        Some(("export", matches)) => export::run(matches),
         Some(("edit", matches)) => edit::run(matches),
         Some(("data", matches)) => data::run(matches),
         Some(("eval", matches)) => eval::run(matches),
