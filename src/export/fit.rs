@@ -6,48 +6,12 @@ use crate::checkpoint::Checkpoint;
 use crate::config::{Knob, MemoryKind, MixerKind, MlpKind, ModelConfig, NormKind, Positions};
 use crate::surgery::head_gates;
 
-/// A program's way to lay out a model.
+/// A layout of Hugging Face.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// Hugging Face's GPT-2.
     Gpt2,
-    /// Hugging Face's Llama, or Qwen3 with norms of queries and keys.
+    /// Llama's, or Qwen3's with norms of queries and keys.
     Llama,
-    NanoGpt,
-}
-
-impl Shape {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Gpt2 => "Hugging Face's GPT-2, which comes nearest,",
-            Self::Llama => "Hugging Face's Llama, which comes nearest,",
-            Self::NanoGpt => "nanoGPT",
-        }
-    }
-
-    /// Checks that the layout has a place for every part of the model.
-    ///
-    /// # Errors
-    /// The parts that it has none for.
-    pub fn check(self, of: &Checkpoint) -> Result<(), ExportError> {
-        let obstacles = self.obstacles(of);
-        if obstacles.is_empty() {
-            return Ok(());
-        }
-        Err(ExportError::Parts { layout: self.name(), obstacles })
-    }
-
-    /// The settings of the model that the layout has no place for.
-    fn obstacles(self, of: &Checkpoint) -> Vec<Obstacle> {
-        let mut found = Obstacles { of, list: Vec::new() };
-        found.of_every_layout();
-        match self {
-            Self::Gpt2 => found.of_gpt2(),
-            Self::NanoGpt => found.of_nanogpt(),
-            Self::Llama => found.of_llama(),
-        }
-        found.list
-    }
 }
 
 /// Hugging Face's layout that has a place for every part of the model.
@@ -55,10 +19,37 @@ impl Shape {
 /// # Errors
 /// The parts that the nearest layout has no place for.
 pub fn hugging_face_shape(of: &Checkpoint) -> Result<Shape, ExportError> {
-    let shapes = [Shape::Gpt2, Shape::Llama];
-    let nearest = shapes.into_iter().min_by_key(|shape| shape.obstacles(of).len());
-    let nearest = nearest.unwrap_or(Shape::Gpt2);
-    nearest.check(of).map(|()| nearest)
+    let gpt2 = obstacles(of, Obstacles::of_gpt2);
+    let llama = obstacles(of, Obstacles::of_llama);
+    let (shape, layout, found) = match gpt2.len() <= llama.len() {
+        true => (Shape::Gpt2, "Hugging Face's GPT-2, which comes nearest,", gpt2),
+        false => (Shape::Llama, "Hugging Face's Llama, which comes nearest,", llama),
+    };
+    check(layout, found).map(|()| shape)
+}
+
+/// Checks that nanoGPT has a place for every part of the model.
+///
+/// # Errors
+/// The parts that it has none for.
+#[cfg(feature = "cli")]
+pub fn check_nanogpt(of: &Checkpoint) -> Result<(), ExportError> {
+    check("nanoGPT", obstacles(of, Obstacles::of_nanogpt))
+}
+
+fn check(layout: &'static str, obstacles: Vec<Obstacle>) -> Result<(), ExportError> {
+    match obstacles.is_empty() {
+        true => Ok(()),
+        false => Err(ExportError::Parts { layout, obstacles }),
+    }
+}
+
+/// The settings of the model that no layout has a place for, or not the one that `of_layout` tells of.
+fn obstacles<'a>(of: &'a Checkpoint, of_layout: fn(&mut Obstacles<'a>)) -> Vec<Obstacle> {
+    let mut found = Obstacles { of, list: Vec::new() };
+    found.of_every_layout();
+    of_layout(&mut found);
+    found.list
 }
 
 struct Obstacles<'a> {
@@ -104,6 +95,7 @@ impl Obstacles<'_> {
         self.need("model.qk_norm", !model.qk_norm, "false");
     }
 
+    #[cfg(feature = "cli")]
     fn of_nanogpt(&mut self) {
         self.of_gpt2();
         let model = self.model().clone();

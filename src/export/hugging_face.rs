@@ -21,7 +21,7 @@ use crate::import::{GPT2, LLAMA};
 pub fn hugging_face(of: &Checkpoint) -> Result<Vec<OutFile>, ExportError> {
     let shape = hugging_face_shape(of)?;
     let (config, tensors) = match shape {
-        Shape::Gpt2 | Shape::NanoGpt => (gpt2(of), tensors(of, &GPT2, true)),
+        Shape::Gpt2 => (gpt2(of), tensors(of, &GPT2, true)),
         Shape::Llama => (llama(of), tensors(of, &LLAMA, of.config.model.bias)),
     };
     let mut files = vec![

@@ -1,7 +1,7 @@
 //! Models as nanoGPT keeps them (Karpathy, <https://github.com/karpathy/nanoGPT>): `ckpt.pt`, and `meta.pkl` of
 //! characters.
 
-use super::fit::Shape;
+use super::fit::check_nanogpt;
 use super::pickle::{Item, pickle};
 use super::tensors::tensors;
 use super::{ExportError, OutFile, torch};
@@ -20,7 +20,7 @@ const NO_LOSS: f64 = 1e9;
 /// # Errors
 /// The parts that nanoGPT's model has not.
 pub fn nanogpt(of: &Checkpoint) -> Result<Vec<OutFile>, ExportError> {
-    Shape::NanoGpt.check(of)?;
+    check_nanogpt(of)?;
     let tensors = tensors(of, &NANOGPT, of.config.model.bias);
     let storages: Vec<&[f32]> = tensors.iter().map(|tensor| &*tensor.values).collect();
     let mut state = Vec::new();
