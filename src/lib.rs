@@ -30,7 +30,7 @@ compute! {
     kernel
     host model
     generate
-    checkpoint import surgery
+    checkpoint import surgery export
     learn
     device
     bench eval interp

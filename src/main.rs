@@ -1,5 +1,5 @@
-//! The terminal: `confab train | sample | inspect | memory | import | edit | adapter | data | eval | probe | floor | sweep |
-//! distill | bench`.
+//! The terminal: `confab train | sample | inspect | memory | import | export | edit | adapter | data | eval | probe |
+//! floor | sweep | distill | bench`.
 
 mod cli;
 

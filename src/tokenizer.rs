@@ -103,6 +103,11 @@ impl Tokenizer {
         tokens.iter().filter_map(|token| token.chars().next())
     }
 
+    /// The `tokenizer.json` that makes tokens of a text, if one does.
+    pub fn json(&self) -> Option<&str> {
+        self.source.as_ref().map(Source::json)
+    }
+
     /// True if a `tokenizer.json` makes tokens of a text.
     pub fn is_of_pieces(&self) -> bool {
         self.source.is_some()

@@ -24,7 +24,7 @@ const HOUSE: &[&[&str]] = &[
     &["kernel"],
     &["model", "host"],
     &["generate"],
-    &["checkpoint", "surgery", "import"],
+    &["checkpoint", "surgery", "import", "export"],
     &["learn"],
     &["device"],
     &["interp", "eval", "bench"],

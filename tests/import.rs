@@ -294,7 +294,8 @@ fn what_confab_has_not_is_refused_by_name() {
             yarn,
             "`rope_scaling` is {\"factor\":2.0,\"rope_type\":\"yarn\"}",
         ),
-        ("llama", "hidden_act", json!("gelu"), "`hidden_act` is \"gelu\""),
+        ("gpt2", "bias", json!(false), "has no place in the model"),
+        ("llama", "hidden_act", json!("relu"), "`hidden_act` is `relu`"),
         (
             "llama",
             "attention_bias",

@@ -91,3 +91,9 @@ impl FileText {
 
 /// The reason for which a file is not read as text.
 pub const NO_TEXT: &str = "it is neither UTF-8 nor UTF-16 text";
+
+/// The character that is all of `text`.
+pub fn only_character(text: &str) -> Option<char> {
+    let mut characters = text.chars();
+    characters.next().filter(|_| characters.next().is_none())
+}

@@ -50,7 +50,8 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     super::analysis::run(matches, &trainer, prompt(matches, &trainer))
 }
 
-fn prompt(matches: &ArgMatches, trainer: &Trainer) -> String {
+/// The prompt that the command line gives, or an example of the run's task.
+pub(super) fn prompt(matches: &ArgMatches, trainer: &Trainer) -> String {
     match matches.get_one::<String>("prompt") {
         Some(prompt) => super::args::unescape(prompt),
         None => trainer.task.example_prompt(trainer.config.seed),

@@ -9,6 +9,7 @@ mod device;
 mod distill;
 mod edit;
 mod eval;
+mod export;
 mod files;
 mod floor;
 mod import;
@@ -42,6 +43,7 @@ pub fn run() -> Result<()> {
             inspect::command(),
             memory::command(),
             import::command(),
+            export::command(),
             edit::command(),
             adapter::command(),
             data::command(),
@@ -59,6 +61,7 @@ pub fn run() -> Result<()> {
         Some(("inspect", matches)) => inspect::run(matches),
         Some(("memory", matches)) => memory::run(matches),
         Some(("import", matches)) => import::run(matches),
+        Some(("export", matches)) => export::run(matches),
         Some(("edit", matches)) => edit::run(matches),
         Some(("adapter", matches)) => adapter::run(matches),
         Some(("data", matches)) => data::run(matches),

@@ -6,6 +6,8 @@ use super::tensors::{Tensors, View};
 /// [Bare names](super::bare) of tensors.
 #[derive(Debug)]
 pub struct Family {
+    /// Part before all names but the unembedding's.
+    wrapper: &'static str,
     /// Confab's names and theirs, of parameters outside of blocks.
     outer: &'static [(&'static str, &'static str)],
     /// Prefix of a block's number.
@@ -18,6 +20,7 @@ pub struct Family {
 
 /// Hugging Face's, whose matrices are those of a convolution: `[in, out]`.
 pub const GPT2: Family = Family {
+    wrapper: "transformer",
     outer: &[
         ("embed.W_E", "wte.weight"),
         ("pos_embed.W_pos", "wpe.weight"),
@@ -52,6 +55,7 @@ pub const NANOGPT: Family = Family { is_transposed: true, ..GPT2 };
 
 /// Hugging Face's, with halves of heads in Confab's order.
 pub const LLAMA: Family = Family {
+    wrapper: "model",
     outer: &[
         ("embed.W_E", "embed_tokens.weight"),
         ("ln_final.w", "norm.weight"),
@@ -102,7 +106,7 @@ pub fn is_tied(tensors: &Tensors, embed: &str) -> bool {
     }
 }
 
-/// The tensor, or the part of one, that a parameter is read from.
+/// The tensor, or the part of one, that a parameter lies in.
 pub struct Source {
     pub name: String,
     is_transposed: bool,
@@ -111,6 +115,13 @@ pub struct Source {
 }
 
 impl Family {
+    /// Name of the tensor `bare` in a whole model.
+    pub fn full_name(&self, bare: &str) -> String {
+        if bare == UNEMBED { bare.into() } else { format!("{}.{bare}", self.wrapper) }
+    }
+
+    /// The tensor of `parameter`.
+    ///
     /// # Panics
     /// If models of this family have no such parameter.
     pub fn source(&self, parameter: &str) -> Source {
@@ -134,11 +145,8 @@ impl Family {
 }
 
 impl Source {
-    /// The parameter's matrix in its tensor; the parameter is of `shape`.
-    ///
-    /// # Errors
-    /// If its tensor is missing or odd.
-    pub fn view<'t>(&self, tensors: &'t Tensors, shape: &[usize]) -> Result<View<'t>, ImportError> {
+    /// Shape of the tensor; the parameter is of `shape`.
+    pub fn tensor_shape(&self, shape: &[usize]) -> Vec<usize> {
         let mut shape = shape.to_vec();
         if let (Some(out), Some(_)) = (shape.last_mut(), self.third) {
             *out *= 3;
@@ -146,11 +154,37 @@ impl Source {
         if self.is_transposed {
             shape.reverse();
         }
-        let view = View::new(tensors.get(&self.name, &shape)?);
+        shape
+    }
+
+    /// The parameter's matrix in its tensor; the parameter is of `shape`.
+    ///
+    /// # Errors
+    /// If its tensor is missing or odd.
+    pub fn view<'t>(&self, tensors: &'t Tensors, shape: &[usize]) -> Result<View<'t>, ImportError> {
+        let view = View::new(tensors.get(&self.name, &self.tensor_shape(shape))?);
         let view = if self.is_transposed { view.transposed() } else { view };
         Ok(match self.third {
             Some(third) => view.third(third),
             None => view,
         })
+    }
+
+    /// Writes a parameter of `shape` into its tensor: the inverse of [`view`](Self::view).
+    ///
+    /// # Shapes
+    /// `tensor`: [`tensor_shape`](Self::tensor_shape), flat
+    pub fn write(&self, parameter: &[f32], shape: &[usize], tensor: &mut [f32]) {
+        let columns = *shape.last().unwrap_or(&1);
+        let rows = parameter.len() / columns.max(1);
+        let (first, width) = match self.third {
+            Some(third) => (third * columns, 3 * columns),
+            None => (0, columns),
+        };
+        for (at, value) in parameter.iter().enumerate() {
+            let (row, column) = (at / columns, first + at % columns);
+            let place = if self.is_transposed { column * rows + row } else { row * width + column };
+            tensor[place] = *value;
+        }
     }
 }

@@ -51,15 +51,22 @@ fn gpt2<'a>(
         "gelu_new" | "gelu_pytorch_tanh" => MlpKind::GeluTanh,
         "gelu" => MlpKind::Gelu,
         "relu" => MlpKind::Relu,
+        "relu2" => MlpKind::Relu2,
         other => {
-            let what =
-                format!("is `{other}`; Confab has gelu_new, gelu_pytorch_tanh, gelu and relu");
+            let what = format!(
+                "is `{other}`; Confab has gelu_new, gelu_pytorch_tanh, gelu, relu and relu2"
+            );
             return Err(settings.refuse("activation_function", what));
         }
     };
     let may_be_tied = settings.get("tie_word_embeddings")?.unwrap_or(true);
     if may_be_tied {
         tie(&mut tensors, "wte.weight");
+    }
+    // Confab writes zeros for the biases that a model of its own has not.
+    let has_biases = settings.get("bias")?.unwrap_or(true);
+    if !has_biases {
+        tensors.drop_zero_biases();
     }
     let config = ModelConfig {
         n_layers: settings.need("n_layer")?,
@@ -68,7 +75,7 @@ fn gpt2<'a>(
         context: settings.need("n_positions")?,
         dropout: 0.0,
         tied_head: may_be_tied && is_tied(&tensors, "wte.weight"),
-        bias: !is_linear || tensors.find("ln_f.bias").is_some(),
+        bias: has_biases && (!is_linear || tensors.find("ln_f.bias").is_some()),
         norm_eps: settings.get("layer_norm_epsilon")?.unwrap_or(1e-5),
         mlp,
         d_mlp: unless(settings.get("n_inner")?, 4usize.saturating_mul(d_model)),
@@ -84,7 +91,14 @@ fn llama<'a>(
     qk_norm: bool,
     mut tensors: Tensors<'a>,
 ) -> Result<ModelFiles<'a>, ImportError> {
-    settings.expect("hidden_act", "silu")?;
+    let mlp = match settings.get::<String>("hidden_act")?.as_deref().unwrap_or("silu") {
+        "silu" => MlpKind::Swiglu,
+        "gelu" => MlpKind::Geglu,
+        other => {
+            let what = format!("is `{other}`; of gated MLPs, Confab has silu and gelu");
+            return Err(settings.refuse("hidden_act", what));
+        }
+    };
     let bias = settings.get("attention_bias")?.unwrap_or(false);
     let mlp_bias = settings.get("mlp_bias")?.unwrap_or(false);
     if bias != mlp_bias {
@@ -109,7 +123,7 @@ fn llama<'a>(
         bias,
         norm: NormKind::Rms,
         norm_eps: settings.get("rms_norm_eps")?.unwrap_or(1e-6),
-        mlp: MlpKind::Swiglu,
+        mlp,
         d_mlp: unless(Some(settings.need("intermediate_size")?), d_model.saturating_mul(4)),
         positions: Positions::Rotary,
         rope_base: rope_base(settings)?,

@@ -3,6 +3,7 @@
 use super::pickle::{Pickle, Value};
 use super::vocabulary::{Named, Names, Vocabulary};
 use super::{File, ImportError};
+use crate::base::text::only_character;
 
 /// The names of `rows` tokens, by `itos`: a dict with the text of each id, or a list of texts.
 pub fn read(file: &File, rows: usize) -> Result<Named, ImportError> {
@@ -39,10 +40,4 @@ fn texts<'p, 'a>(itos: Value<'p, 'a>) -> Option<Vec<(Option<usize>, Value<'p, 'a
         Some(texts) => Some((0..).map(Some).zip(texts).collect()),
         None => Some(itos.pairs()?.map(|(id, text)| (id.size(), text)).collect()),
     }
-}
-
-/// The character that is all of `token`.
-fn only_character(token: &str) -> Option<char> {
-    let mut characters = token.chars();
-    characters.next().filter(|_| characters.next().is_none())
 }

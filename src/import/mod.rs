@@ -33,6 +33,7 @@ mod vocabulary;
 mod weights;
 
 pub use error::ImportError;
+pub use family::{Family, GPT2, LLAMA, NANOGPT};
 pub use file::File;
 pub use imported::{Imported, import};
 pub use open::{OpenError, Opened, open};

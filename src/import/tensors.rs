@@ -130,6 +130,12 @@ impl<'a> Tensors<'a> {
         }
     }
 
+    /// Forgets the biases whose numbers are all 0.
+    pub fn drop_zero_biases(&mut self) {
+        let is_zero = |tensor: &Tensor| tensor.own_bytes().is_some_and(|b| b.iter().all(|byte| *byte == 0));
+        self.by_name.retain(|name, tensor| !(name.ends_with(".bias") && is_zero(tensor)));
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor<'a>)> {
         self.by_name.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }

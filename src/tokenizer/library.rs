@@ -11,6 +11,7 @@ use tokenizers::{
 };
 
 use super::error::TokenizeError;
+use crate::base::text::only_character;
 
 /// A tokenizer as the library reads it.
 #[derive(Debug)]
@@ -74,10 +75,17 @@ impl Library {
                 ids.extend(tokens.iter().map(|token| token.id));
                 continue;
             }
-            let tokens = self.0.get_model().tokenize(piece)?;
+            let original = &text[start..end];
+            let tokens = match self.0.get_model().tokenize(piece) {
+                // A model of whole words fails on one that it has no token for.
+                Err(why) => match only_character(original) {
+                    Some(lost) => return Ok(Err(lost)),
+                    None => return Err(why),
+                },
+                Ok(tokens) => tokens,
+            };
             let read: usize = tokens.iter().map(|token| token.offsets.1 - token.offsets.0).sum();
             if read < piece.len() {
-                let original = &text[start..end];
                 let mut characters = original.chars();
                 // One character is the one that is lost.
                 let lost = match characters.clone().count() {

@@ -35,6 +35,11 @@ impl Source {
         Self { json, read: Arc::default() }
     }
 
+    /// The file's text.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
     /// The file as it is read for a model with `rows` tokens.
     ///
     /// # Errors
