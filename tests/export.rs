@@ -46,6 +46,7 @@ fn run_of(changes: Changes, tokenizer: Tokenizer, seed: u32) -> Checkpoint {
         history: Vec::new(),
         edits: Vec::new(),
         moments: None,
+        adapters: Vec::new(),
         config,
         tokenizer,
     }
