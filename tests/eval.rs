@@ -2,8 +2,11 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use confab::config::{AnswerRule, RunConfig, TaskConfig, TaskKind};
 use confab::eval::{EvalError, Evaluation};
+use confab::interp::analysis::Averaging;
 use confab::learn::Trainer;
 use confab::report::Evaluated;
 use confab::report::{Calibration, EvalOptions, Report, Score};
@@ -163,4 +166,54 @@ fn a_model_from_elsewhere_answers_a_task_that_its_alphabet_allows() {
     let mut long = run.config.task.clone();
     long.phone.lines = 9;
     assert!(refused(long).contains("context"));
+}
+
+#[test]
+fn records_in_json_are_asked_about_by_category() {
+    let line = |i: usize| match i % 4 {
+        0 => format!(
+            "{{\"question\": \"Which {i}?\", \"fact\": \"It is {i}.\", \"answer\": \"{i}\", \"category\": \"even\"}}"
+        ),
+        1 => {
+            format!("{{\"instruction\": \"Say {i}\", \"output\": \"{i}\", \"category\": \"odd\"}}")
+        }
+        2 => format!("{{\"prompt\": \"Go {i}\", \"completion\": \"on\"}}"),
+        _ => format!("{{\"text\": \"No answer {i}\", \"category\": \"none\"}}"),
+    };
+    let lines: Vec<String> = (0..60).map(line).collect();
+    let run = |text: String| {
+        trainer(|config| {
+            config.task.kind = TaskKind::Text;
+            config.task.text.text = text;
+        })
+    };
+    let json = run(lines.join("\n"));
+    let options = EvalOptions { records: 40, temperature: 0.0, seed: 1 };
+    let Evaluated { report: Report::Facts(report), .. } = evaluate(&json, options) else {
+        panic!("answers in JSON have the report of facts");
+    };
+    assert_eq!((report.trained.given.of, report.held_out.given.of), (20, 20));
+    let categories: Vec<&str> = report.categories.keys().map(String::as_str).collect();
+    assert_eq!(categories, ["even", "odd"]);
+    // Only records with a fact can have it left out.
+    let even = report.categories["even"].of;
+    assert_eq!(report.trained.left_out.of + report.held_out.left_out.of, even);
+    assert_eq!(report.trained.alone.of + report.held_out.alone.of, even);
+
+    // What heads read is told by category: of an answer, or of a text without one.
+    let mut average = Averaging::new(&json, 40);
+    while block_on(average.next()).unwrap() {}
+    let types: Vec<&str> = average.report().sums.keys().map(String::as_str).collect();
+    let held_out = json.task.records(Split::Validation).iter();
+    let categories: BTreeSet<&str> =
+        held_out.filter_map(|record| record.category.as_deref()).collect();
+    assert!(categories.contains("none") && categories.len() > 1, "{categories:?}");
+    assert!(categories.iter().all(|category| types.contains(category)), "{types:?}");
+
+    let no_answers: Vec<String> =
+        (0..20).map(|i| format!("{{\"text\": \"No answer {i}\"}}")).collect();
+    for text in [no_answers.join("\n"), "A plain text of some length and no more. ".repeat(9)] {
+        let refused = Evaluation::new(&run(text), options).err();
+        assert_eq!(refused, Some(EvalError::Task));
+    }
 }

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use confab::config::FactsConfig;
+use confab::config::{FactsConfig, FactsSplit, RunConfig, TaskConfig, TaskKind};
 use confab::run::{Field, Record};
 use confab::task::{Facts, RecordSource, Split};
 
 const SPLITS: [Split; 2] = [Split::Train, Split::Validation];
 
 fn facts(facts: usize, repetitions: usize) -> Facts {
-    Facts::new(&FactsConfig { facts, repetitions, shuffle: 0 })
+    Facts::new(&FactsConfig { facts, repetitions, ..FactsConfig::default() }).unwrap()
 }
 
 fn field(record: &Record, wanted: Field) -> String {
@@ -123,4 +123,90 @@ fn arithmetic_facts_are_right() {
         }
     }
     assert!(checked > 1000);
+}
+
+#[test]
+fn held_out_wordings_are_of_facts_that_are_trained_on_in_others() {
+    for (facts, repetitions, shuffle) in [(10, 2, 0), (200, 2, 0), (1000, 4, 0), (300, 3, 7)] {
+        let of = |split| {
+            let config = FactsConfig { facts, repetitions, shuffle, hand_written: 0, split };
+            Facts::new(&config).unwrap()
+        };
+        // Whole facts keep their wordings together, so these tell which wordings are of one fact.
+        let whole = of(FactsSplit::Facts);
+        let all = SPLITS.iter().flat_map(|split| whole.records(*split).chunks(repetitions));
+        let fact: BTreeMap<&str, usize> = all
+            .enumerate()
+            .flat_map(|(fact, wordings)| {
+                wordings.iter().map(move |record| (record.text.as_str(), fact))
+            })
+            .collect();
+        let task = of(FactsSplit::Wording);
+        let [train, held_out] = SPLITS.map(|split| task.records(split));
+        let count = train.len() + held_out.len();
+        assert_eq!(count, facts * repetitions);
+        let texts = |records: &[Record]| {
+            records.iter().map(|record| record.text.clone()).collect::<BTreeSet<_>>()
+        };
+        assert!(texts(train).is_disjoint(&texts(held_out)));
+        assert_eq!(held_out.len(), (count / 10).max(1));
+        let trained: HashSet<usize> =
+            train.iter().map(|record| fact[record.text.as_str()]).collect();
+        let lacking: HashSet<usize> =
+            held_out.iter().map(|record| fact[record.text.as_str()]).collect();
+        assert_eq!(trained.len(), facts);
+        assert_eq!(task.trained(), facts);
+        assert_eq!(lacking.len(), held_out.len(), "no more than one wording of a fact");
+    }
+}
+
+#[test]
+fn a_fact_in_one_wording_is_not_held_out_by_wording() {
+    let config = FactsConfig {
+        facts: 300,
+        repetitions: 2,
+        split: FactsSplit::Wording,
+        ..FactsConfig::default()
+    };
+    let task = Facts::new(&config).unwrap();
+    let hand_written: HashSet<String> = facts(Facts::hand_written(), 1)
+        .records(Split::Train)
+        .iter()
+        .map(|record| record.text.clone())
+        .collect();
+    let held_out = task.records(Split::Validation);
+    assert!(held_out.iter().all(|record| !hand_written.contains(&record.text)));
+    assert_eq!(held_out.len(), (256 + 44 * 2) / 10);
+    assert_eq!(task.trained(), 300);
+    for config in [
+        FactsConfig { repetitions: 1, ..config.clone() },
+        FactsConfig { facts: 200, ..config.clone() },
+    ] {
+        let refused = Facts::new(&config).unwrap_err().to_string();
+        assert!(
+            refused.contains("Split by wording") && refused.contains("2 Repetitions"),
+            "{refused}"
+        );
+        let task = TaskConfig { kind: TaskKind::Facts, facts: config, ..TaskConfig::default() };
+        let run = RunConfig { task, ..RunConfig::default() };
+        assert_eq!(run.validate().unwrap_err().to_string(), refused);
+    }
+}
+
+#[test]
+fn hand_written_facts_are_as_many_as_are_asked_for() {
+    let first = |hand_written| {
+        let task =
+            Facts::new(&FactsConfig { facts: 20, hand_written, ..FactsConfig::default() }).unwrap();
+        SPLITS
+            .iter()
+            .flat_map(|split| task.records(*split))
+            .map(|record| record.text.clone())
+            .collect::<BTreeSet<_>>()
+    };
+    assert_eq!(FactsConfig::default().hand_written, Facts::hand_written());
+    let (all, none) = (first(256), first(0));
+    assert!(all.is_disjoint(&none) && none.len() == 20);
+    assert_eq!(first(5).intersection(&all).count(), 5);
+    assert_eq!(first(5).intersection(&none).count(), 15);
 }

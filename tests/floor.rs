@@ -2,19 +2,19 @@
 
 use confab::base::random::stream_rng;
 use confab::config::{
-    AnswerRule, FactsConfig, InductionConfig, ModularConfig, PhoneConfig, TaskConfig, TaskKind,
-    TextConfig,
+    AnswerRule, FactsConfig, FactsSplit, InductionConfig, ModularConfig, PhoneConfig, TaskConfig,
+    TaskKind, TextConfig,
 };
 use confab::run::Field;
-use confab::task::{Facts, Split, Task, surprisals};
+use confab::task::{Facts, RecordSource, Split, Task, surprisals};
 
 fn phone(answer: AnswerRule) -> Task {
-    let phone = PhoneConfig { lines: 5, names: 2000, answer, unknown: 0.0 };
+    let phone = PhoneConfig { lines: 5, names: 2000, answer, ..PhoneConfig::default() };
     Task::new(&TaskConfig { kind: TaskKind::Phone, phone, ..Default::default() }).unwrap()
 }
 
-fn facts(facts: usize) -> Task {
-    let facts = FactsConfig { facts, repetitions: 2, shuffle: 0 };
+fn facts(facts: usize, split: FactsSplit) -> Task {
+    let facts = FactsConfig { facts, repetitions: 2, split, ..FactsConfig::default() };
     Task::new(&TaskConfig { kind: TaskKind::Facts, facts, ..Default::default() }).unwrap()
 }
 
@@ -58,7 +58,12 @@ fn a_phone_record_costs_its_names_its_numbers_and_the_choice_of_a_line() {
 
 #[test]
 fn a_fact_costs_the_choice_of_its_record() {
-    let task = facts(1000);
+    for split in [FactsSplit::Facts, FactsSplit::Wording] {
+        costs_the_choice_of_its_record(&facts(1000, split));
+    }
+}
+
+fn costs_the_choice_of_its_record(task: &Task) {
     let Some(of_task) = task.downcast_ref::<Facts>() else { unreachable!() };
     let records = of_task.records(Split::Train);
     let floor = task.floor().unwrap();
@@ -78,8 +83,13 @@ fn a_fact_costs_the_choice_of_its_record() {
 
 #[test]
 fn the_best_predictor_pays_the_floor() {
-    let tasks =
-        [phone(AnswerRule::List), phone(AnswerRule::Random), facts(1000), induction(52, 8, 24)];
+    let tasks = [
+        phone(AnswerRule::List),
+        phone(AnswerRule::Random),
+        facts(1000, FactsSplit::Facts),
+        facts(1000, FactsSplit::Wording),
+        induction(52, 8, 24),
+    ];
     for task in tasks {
         let floor = task.floor().unwrap();
         let mut rng = stream_rng(1, 0);

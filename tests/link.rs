@@ -4,7 +4,7 @@ mod common;
 
 use burn::tensor::Device;
 use confab::checkpoint::Checkpoint;
-use confab::config::{KNOBS, Knob, MemoryKind, MixerKind, Range, RunConfig};
+use confab::config::{FactsSplit, KNOBS, Knob, MemoryKind, MixerKind, Range, RunConfig};
 use confab::interp::lab::entries;
 use confab::learn::Trainer;
 use confab::run::Group;
@@ -56,6 +56,7 @@ fn config() -> impl Strategy<Value = RunConfig> {
             config.model.memory_tokens %= config.model.context - 1;
             config.model.memory.layers.clear();
             config.model.memory.d_key = 2;
+            config.task.facts.split = FactsSplit::Facts; // which any facts can be split by
             config.model.d_head = 2; // narrow enough for any number of heads, and even
             if config.model.memory.kind == MemoryKind::Memorizing {
                 config.model.mixer = MixerKind::Softmax;

@@ -67,7 +67,7 @@ fn phone_fields(text: &str) -> Vec<Field> {
 }
 
 fn phone(lines: usize, names: usize, answer: AnswerRule) -> Phone {
-    Phone::new(&PhoneConfig { lines, names, answer, unknown: 0.0 })
+    Phone::new(&PhoneConfig { lines, names, answer, ..PhoneConfig::default() }).unwrap()
 }
 
 proptest! {
@@ -297,7 +297,7 @@ fn records_are_the_same_in_every_version() {
 fn tokenizers_know_every_character() {
     for kind in TaskKind::NAMES.iter().map(|name| TaskKind::parse(name).unwrap()) {
         let mut config = TaskConfig { kind, ..TaskConfig::default() };
-        config.facts = FactsConfig { facts: 5000, repetitions: 4, shuffle: 0 };
+        config.facts = FactsConfig { facts: 5000, repetitions: 4, ..FactsConfig::default() };
         config.text.text =
             "Als Gregor Samsa eines Morgens aus unruhigen Tr\u{e4}umen erwachte".into();
         let task = Task::new(&config).unwrap();

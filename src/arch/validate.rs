@@ -3,7 +3,7 @@
 use super::mixer::Mixer;
 use crate::config::{
     ConfigError, KNOBS, MAX_D_MODEL, MAX_HEADS_WIDTH, MemoryKind, ModelConfig, Positions,
-    RunConfig, layers,
+    RunConfig, TaskKind, layers,
 };
 
 /// Length of the shortest record: one character to read and one to predict.
@@ -26,6 +26,9 @@ impl RunConfig {
             self.validate_lora()?;
         }
         self.model.validate_memory_layers()?;
+        if self.task.kind == TaskKind::Facts {
+            self.task.facts.check()?;
+        }
         Mixer::check(&self.model)?;
         self.validate_context(SHORTEST)
     }

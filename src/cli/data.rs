@@ -50,10 +50,13 @@ pub fn command() -> Command {
 pub fn run(matches: &ArgMatches) -> Result<()> {
     let config = super::knobs::config(matches)?;
     config.validate()?;
-    let task = Task::new(&config.task)?;
-    let split = if matches.get_flag("validation") { Split::Validation } else { Split::Train };
+    let own = Task::new(&config.task)?;
+    let (split, task) = match matches.get_flag("validation") {
+        true => (Split::Validation, own.clone()),
+        false => (Split::Train, own.training()),
+    };
     let mut rng = stream_rng(config.seed, 0);
-    let (tokenizer, mut noise_rng) = (task.tokenizer(), noise::noise_rng(config.seed, 0));
+    let (tokenizer, mut noise_rng) = (own.tokenizer(), noise::noise_rng(config.seed, 0));
     let window = config.model.context - config.model.memory_tokens;
     let mut out = super::terminal::output();
     for _ in 0..matches.get_one::<usize>("records").copied().unwrap_or(5) {

@@ -166,8 +166,12 @@ fn write_facts(out: &mut impl Write, report: &FactsReport) -> Result<()> {
         ("false fact: says what is true", |answers| &answers.follows_weights),
     ];
     for (what, score) in rows {
-        let [trained, held_out] = [&report.trained, &report.held_out].map(|a| percent(score(a)));
-        writeln!(out, "{what:<32} {trained:>10}  {held_out:>8}")?;
+        let scores = [&report.trained, &report.held_out].map(score);
+        // Records in JSON may have no facts to leave out.
+        if scores.iter().any(|score| score.of > 0) {
+            let [trained, held_out] = scores.map(percent);
+            writeln!(out, "{what:<32} {trained:>10}  {held_out:>8}")?;
+        }
     }
     for (category, score) in &report.categories {
         writeln!(out, "{:<32} {}", format!("fact given: {category}"), percent(score))?;

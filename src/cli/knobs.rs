@@ -7,12 +7,19 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgMatches};
 use confab::base::file::FileLimit;
 use confab::base::text::FileText;
-use confab::config::{KNOBS, Knob, MAX_TEXT_BYTES, PRESETS, Preset, Range, RunConfig};
+use confab::config::{
+    KNOBS, Knob, MAX_NAMES_BYTES, MAX_TEXT_BYTES, PRESETS, Preset, Range, RunConfig,
+};
 use confab::config::{TaskConfig, TaskKind};
 use confab::run::link;
 use confab::session::catalogue;
+use confab::task::Task;
 
 const TEXT: FileLimit = FileLimit { name: "a text", max_bytes: MAX_TEXT_BYTES as u64 };
+const NAMES: FileLimit = FileLimit { name: "a list of names", max_bytes: MAX_NAMES_BYTES as u64 };
+
+/// Flags that name a file of the task's.
+pub const FILES: [&str; 3] = ["text-file", "names-file", "supplement-file"];
 
 /// `--preset`, `--link`, and a flag for every knob.
 pub fn args() -> Vec<Arg> {
@@ -28,8 +35,9 @@ pub fn args() -> Vec<Arg> {
             .long("link")
             .value_name("URL")
             .help("take the run from a shared link; flags given beside it win"),
-        text_file_arg(),
     ];
+    args.extend(file_args());
+    args.extend(supplement_args());
     args.extend(KNOBS.iter().map(|knob| knob_arg(knob, &defaults)));
     args
 }
@@ -44,7 +52,7 @@ pub fn task_args() -> Vec<Arg> {
             "takes the records of this task, with the flags below, instead of the model's own";
         knob_arg(knob, &defaults).long(AS_TASK).value_name("TASK").help(help)
     });
-    let options = options.map(|knob| knob_arg(knob, &defaults)).chain([text_file_arg()]);
+    let options = options.map(|knob| knob_arg(knob, &defaults)).chain(file_args());
     as_task.into_iter().chain(options.map(|arg| arg.requires("task.kind"))).collect()
 }
 
@@ -55,18 +63,45 @@ pub fn as_task(matches: &ArgMatches) -> Result<Option<TaskConfig>> {
     }
     let mut config = RunConfig::default();
     apply(matches, &mut config)?;
-    apply_text_file(matches, &mut config)?;
+    apply_files(matches, &mut config)?;
     Ok(Some(config.task))
 }
 
-fn text_file_arg() -> Arg {
-    Arg::new("text-file")
-        .long("text-file")
+fn file_args() -> [Arg; 2] {
+    let [text, names, _] = FILES;
+    [
+        file_arg(text, "the text of the task `text`, from a file").conflicts_with("task.text.text"),
+        file_arg(names, "own first and last names of the task `phone`, one a line"),
+    ]
+}
+
+fn supplement_args() -> [Arg; 2] {
+    let [_, _, supplement] = FILES;
+    let share = |text: &str| match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("it takes a number from 0 to 1"),
+    };
+    [
+        file_arg(supplement, "records in JSON that are mixed into those trained on")
+            .requires(SHARE),
+        Arg::new(SHARE)
+            .long(SHARE)
+            .value_name("SHARE")
+            .value_parser(share)
+            .requires(supplement)
+            .help("share of the records trained on that are of the supplement, 0 to 1"),
+    ]
+}
+
+fn file_arg(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name)
+        .long(name)
         .value_name("FILE")
         .value_parser(clap::value_parser!(PathBuf))
-        .conflicts_with("task.text.text")
-        .help("the text of the task `text`, from a file")
+        .help(help)
 }
+
+const SHARE: &str = "supplement-share";
 
 const AS_TASK: &str = "as-task";
 
@@ -105,12 +140,12 @@ pub fn config(matches: &ArgMatches) -> Result<RunConfig> {
         preset.apply(&mut config);
     }
     apply(matches, &mut config)?;
-    apply_text_file(matches, &mut config)?;
+    apply_files(matches, &mut config)?;
     Ok(config)
 }
 
-/// Puts the text of `--text-file` into `config`.
-pub fn apply_text_file(matches: &ArgMatches, config: &mut RunConfig) -> Result<()> {
+/// Puts what the [`FILES`] hold into `config`.
+pub fn apply_files(matches: &ArgMatches, config: &mut RunConfig) -> Result<()> {
     let has_text = ["task.text.text", "text-file"].iter().any(|flag| matches.contains_id(flag));
     ensure!(
         !has_text || config.task.kind == TaskKind::Text,
@@ -118,6 +153,19 @@ pub fn apply_text_file(matches: &ArgMatches, config: &mut RunConfig) -> Result<(
     );
     if let Some(file) = matches.get_one::<PathBuf>("text-file") {
         config.task.text.text = read_text(file)?;
+    }
+    if let Some(file) = matches.get_one::<PathBuf>("names-file") {
+        ensure!(
+            config.task.kind == TaskKind::Phone,
+            "names were given, but the task is another; add --task phone, or --as-task phone"
+        );
+        config.task.phone.own_names = read(file, NAMES)?;
+        Task::new(&config.task).with_context(|| format!("reading {}", file.display()))?;
+    }
+    if let Ok(Some(file)) = matches.try_get_one::<PathBuf>("supplement-file") {
+        config.task.supplement.text = read_text(file)?;
+        config.task.supplement.share = matches.get_one(SHARE).copied().unwrap_or(0.0);
+        Task::new(&config.task).with_context(|| format!("reading {}", file.display()))?;
     }
     Ok(())
 }
@@ -133,7 +181,12 @@ pub fn apply(matches: &ArgMatches, config: &mut RunConfig) -> Result<()> {
 }
 
 pub fn read_text(file: &Path) -> Result<String> {
-    let bytes = super::files::read(file, TEXT)?;
+    read(file, TEXT)
+}
+
+/// The text of a file, in whichever encoding.
+fn read(file: &Path, of: FileLimit) -> Result<String> {
+    let bytes = super::files::read(file, of)?;
     let FileText { text, note } = FileText::read(&bytes)
         .map_err(Error::msg)
         .with_context(|| format!("reading {}", file.display()))?;

@@ -73,7 +73,8 @@ pub fn command() -> Command {
                 .long("resume")
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
-                .conflicts_with_all(["link", "preset", "text-file"])
+                .conflicts_with_all(["link", "preset"])
+                .conflicts_with_all(super::knobs::FILES)
                 .help(
                     "goes on from a checkpoint, with the settings in it; --steps may lengthen it",
                 ),
@@ -158,6 +159,8 @@ fn check(matches: &ArgMatches, out: &Path) -> Result<()> {
     let resumed_elsewhere = resumed.filter(|resumed| !is_same(resumed, out));
     let read = [
         ("--text-file", path("text-file")),
+        ("--names-file", path("names-file")),
+        ("--supplement-file", path("supplement-file")),
         ("--from", path("from")),
         ("--resume", resumed_elsewhere),
     ];
@@ -230,7 +233,7 @@ fn restarted(file: &Path, matches: &ArgMatches) -> Result<Vec<u8>> {
     let checkpoint = confab::checkpoint::Checkpoint::from_bytes(&bytes).with_context(load)?;
     let mut config = checkpoint.config.clone();
     super::knobs::apply(matches, &mut config)?;
-    super::knobs::apply_text_file(matches, &mut config)?;
+    super::knobs::apply_files(matches, &mut config)?;
     ensure!(
         !config.task.is_unknown(),
         "beginning with {}: it is a model from elsewhere, which brought nothing to train on; name a task, as by --task \

@@ -8,5 +8,9 @@ pub const MAX_HEADS_WIDTH: usize = 2 * MAX_D_MODEL;
 pub const MAX_MEMORY_TOKENS: usize = 64;
 /// Largest seed that JSON readers keep.
 pub const MAX_SEED: u64 = (1 << 53) - 1;
+/// Most names that `phone` draws from.
+pub const MAX_NAMES: usize = 2000;
+/// The largest list of names a run takes in, in bytes; it travels in the checkpoint.
+pub const MAX_NAMES_BYTES: usize = 256 << 10;
 /// The largest text a run takes in, in bytes; it travels in the checkpoint.
 pub const MAX_TEXT_BYTES: usize = 4 << 20;

@@ -22,7 +22,9 @@ pub use error::ConfigError;
 pub use heads::{HeadsConfig, PruneBy};
 pub use knob::{Knob, Range};
 pub use knobs::KNOBS;
-pub use limits::{MAX_D_MODEL, MAX_HEADS_WIDTH, MAX_MEMORY_TOKENS, MAX_TEXT_BYTES};
+pub use limits::{
+    MAX_D_MODEL, MAX_HEADS_WIDTH, MAX_MEMORY_TOKENS, MAX_NAMES, MAX_NAMES_BYTES, MAX_TEXT_BYTES,
+};
 pub use lora::LoraConfig;
 pub use memory::{MemoryConfig, MemoryKind, layers};
 pub use memory_limits::MemoryLimits;
@@ -31,8 +33,8 @@ pub use old::{OLD_CHOICES, OLD_KEYS, has_old_keys};
 pub use presets::{PRESETS, Preset};
 pub use run::{NoiseConfig, RunConfig};
 pub use task::{
-    AnswerRule, FactsConfig, InductionConfig, ModularConfig, PhoneConfig, TaskConfig, TaskKind,
-    TextConfig, TokenKind,
+    AnswerRule, FactsConfig, FactsSplit, InductionConfig, ModularConfig, PhoneConfig,
+    SupplementConfig, TaskConfig, TaskKind, TextConfig, TokenKind,
 };
 pub use train::TrainConfig;
 pub use variants::{Distance, MixerKind, MlpKind, NormKind, Positions};

@@ -1,6 +1,6 @@
 //! Where in a run a knob's value lies, and how it is written and read.
 
-use super::{AnswerRule, TaskKind, TokenKind};
+use super::{AnswerRule, FactsSplit, TaskKind, TokenKind};
 use super::{Distance, MemoryKind, MixerKind, MlpKind, NormKind, Positions, PruneBy, RunConfig};
 
 /// A field of [`RunConfig`]: made with [`at!`].
@@ -63,4 +63,4 @@ macro_rules! impl_choice {
     };
 }
 
-impl_choice!(TaskKind AnswerRule TokenKind MixerKind NormKind MlpKind Positions MemoryKind Distance PruneBy);
+impl_choice!(TaskKind AnswerRule FactsSplit TokenKind MixerKind NormKind MlpKind Positions MemoryKind Distance PruneBy);

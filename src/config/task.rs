@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ConfigError;
+
 /// Which task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -38,6 +40,19 @@ pub enum AnswerRule {
 
 impl_names!(AnswerRule: List = "list", Random = "random");
 
+/// Records of `facts` that are held out for validation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FactsSplit {
+    /// Whole facts, in all their wordings: nothing trained on tells them.
+    #[default]
+    Facts,
+    /// Single wordings of facts that are trained on in others, as nanoGPT's last tenth of a text holds them.
+    Wording,
+}
+
+impl_names!(FactsSplit: Facts = "facts", Wording = "wording");
+
 /// Which task, and the options of each.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -48,12 +63,18 @@ pub struct TaskConfig {
     pub text: TextConfig,
     pub induction: InductionConfig,
     pub modular: ModularConfig,
+    pub supplement: SupplementConfig,
 }
 
 impl TaskConfig {
     /// True if it is that of a model from elsewhere, which brought nothing to train on.
     pub fn is_unknown(&self) -> bool {
         self.kind == TaskKind::Text && self.text.text.is_empty()
+    }
+
+    /// True if it holds what came from files and has no knob, so that no link can carry it.
+    pub fn has_files(&self) -> bool {
+        !self.phone.own_names.is_empty() || !self.supplement.text.is_empty()
     }
 }
 
@@ -71,11 +92,20 @@ pub struct PhoneConfig {
     /// answer is `?`.
     #[serde(alias = "abstain")]
     pub unknown: f64,
+    /// The user's own names in place of those of the census, one a line; empty for none. No knob: they come from a
+    /// file. At most [`MAX_NAMES_BYTES`](super::MAX_NAMES_BYTES).
+    pub own_names: String,
 }
 
 impl Default for PhoneConfig {
     fn default() -> Self {
-        Self { lines: 5, names: 2000, answer: AnswerRule::List, unknown: 0.0 }
+        Self {
+            lines: 5,
+            names: 2000,
+            answer: AnswerRule::List,
+            unknown: 0.0,
+            own_names: String::new(),
+        }
     }
 }
 
@@ -89,11 +119,40 @@ pub struct FactsConfig {
     /// Seed of a world whose answers are shuffled among the questions; 0 for the true one.
     #[serde(alias = "world")]
     pub shuffle: usize,
+    /// Most facts written by hand, each in one wording; they come first. Shuffled worlds have none.
+    pub hand_written: usize,
+    /// Records held out.
+    pub split: FactsSplit,
+}
+
+impl FactsConfig {
+    /// Checks that there is a wording to hold out where the split is by wording.
+    ///
+    /// # Errors
+    /// Names the split.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let hand_written = if self.shuffle == 0 { self.hand_written } else { 0 };
+        match self.split == FactsSplit::Wording
+            && (self.repetitions < 2 || self.facts <= hand_written)
+        {
+            true => Err(ConfigError::Parts {
+                key: "task.facts.split",
+                why: "a Split by wording takes generated facts in 2 Repetitions or more",
+            }),
+            false => Ok(()),
+        }
+    }
 }
 
 impl Default for FactsConfig {
     fn default() -> Self {
-        Self { facts: 1000, repetitions: 1, shuffle: 0 }
+        Self {
+            facts: 1000,
+            repetitions: 1,
+            shuffle: 0,
+            hand_written: 256,
+            split: FactsSplit::Facts,
+        }
     }
 }
 
@@ -126,6 +185,16 @@ pub enum TokenKind {
 }
 
 impl_names!(TokenKind: Characters = "characters", Bpe = "bpe");
+
+/// Records in JSON that are mixed into those of any task. No knobs: they come from a file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SupplementConfig {
+    /// The records; empty for none. At most [`MAX_TEXT_BYTES`](super::MAX_TEXT_BYTES).
+    pub text: String,
+    /// Share of the records trained on that are of the supplement, 0 to 1.
+    pub share: f64,
+}
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

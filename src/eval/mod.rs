@@ -12,7 +12,7 @@ use crate::generate::Writer;
 use crate::learn::Trainer;
 use crate::report::Evaluated;
 use crate::report::{EvalOptions, MAX_RECORDS, Report};
-use crate::task::{Facts, Phone, Task};
+use crate::task::{Phone, Task};
 
 pub use probe::Probing;
 pub use sweep::{Sweep, SweepRun};
@@ -31,17 +31,17 @@ pub struct Evaluation {
 /// Reasons to refuse an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EvalError {
-    #[error("only the tasks phone and facts say which answers are right")]
+    #[error("only the tasks phone and facts and JSON records with answers say which are right")]
     Task,
 }
 
 impl Evaluation {
     /// # Errors
-    /// If the run's task is neither `phone` nor `facts`.
+    /// If the run's task is neither `phone` nor `facts` nor records in JSON with answers.
     pub fn new(trainer: &Trainer, mut options: EvalOptions) -> Result<Self, EvalError> {
         let report = if let Some(task) = trainer.task.downcast_ref::<Phone>() {
             Report::Phone(phone::empty(task))
-        } else if trainer.task.downcast_ref::<Facts>().is_some() {
+        } else if facts::has_answers(&trainer.task) {
             Report::Facts(Default::default())
         } else {
             return Err(EvalError::Task);
@@ -62,17 +62,17 @@ impl Evaluation {
         }
         let mut rng = stream_rng(self.options.seed, self.done as u64);
         let Self { task, report, .. } = self;
-        match (report, task.downcast_ref::<Phone>(), task.downcast_ref::<Facts>()) {
-            (Report::Phone(report), Some(task), _) => {
+        match (report, task.downcast_ref::<Phone>()) {
+            (Report::Phone(report), Some(task)) => {
                 phone::score(report, task, &mut self.writer, &mut rng).await?;
                 if self.done == 0 && self.options.temperature > 0.0 {
                     phone::repeat(report, task, &mut self.writer, &mut rng).await?;
                 }
             }
-            (Report::Facts(report), _, Some(task)) => {
+            (Report::Facts(report), _) => {
                 facts::score(report, task, self.done, &mut self.writer, &mut rng).await?;
             }
-            _ => unreachable!("the report is made for the task"),
+            (Report::Phone(_), None) => unreachable!("the report is made for the task"),
         }
         self.done += 1;
         Ok(true)

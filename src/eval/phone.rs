@@ -11,7 +11,7 @@ use crate::task::{Phone, RecordSource, Split, UNKNOWN};
 
 /// Lines written after one list, to count the distinct ones.
 const REPEATS: usize = 100;
-/// Most characters of a line; longer ones are cut off.
+/// Fewest characters that a line is cut off after.
 const LONGEST_LINE: usize = 48;
 
 /// A line of the phone book.
@@ -34,8 +34,8 @@ pub async fn score(
     rng: &mut ChaCha8Rng,
 ) -> Result<(), ExecutionError> {
     let (prompt, list) = draw(task, rng);
-    let free = writer.write(&prompt, "\n", LONGEST_LINE).await?;
-    score_free(report, &list, &free.text);
+    let free = writer.write(&prompt, "\n", longest_line(task)).await?;
+    score_free(report, &list, read_line(task, &free.text));
 
     // The requested line cycles through the list.
     let at = report.asked.of % list.len();
@@ -76,7 +76,7 @@ pub async fn repeat(
     let (prompt, _) = draw(task, rng);
     let mut lines = HashSet::new();
     for _ in 0..REPEATS {
-        lines.insert(writer.write(&prompt, "\n", LONGEST_LINE).await?.text);
+        lines.insert(writer.write(&prompt, "\n", longest_line(task)).await?.text);
     }
     report.distinct = Score { right: lines.len(), of: REPEATS };
     Ok(())
@@ -86,12 +86,11 @@ pub async fn repeat(
 fn draw(task: &Phone, rng: &mut ChaCha8Rng) -> (String, Vec<Line>) {
     let record = task.draw(Split::Validation, usize::MAX, rng).text;
     let lines: Vec<&str> = record.split_inclusive('\n').collect();
-    let list = lines[1..=task.lines()].iter().filter_map(|line| read_line(line)).collect();
+    let list = lines[1..=task.lines()].iter().filter_map(|line| read_line(task, line)).collect();
     (lines[..task.lines() + 2].concat(), list)
 }
 
-fn score_free(report: &mut PhoneReport, list: &[Line], text: &str) {
-    let line = read_line(text);
+fn score_free(report: &mut PhoneReport, list: &[Line], line: Option<Line>) {
     report.valid.add(line.is_some());
     let has = |same: &dyn Fn(&Line, &Line) -> bool| {
         line.as_ref().is_some_and(|line| list.iter().any(|listed| same(listed, line)))
@@ -122,14 +121,16 @@ fn score_asked(report: &mut PhoneReport, at: usize, number: &str, written: &Writ
     }
 }
 
+/// Characters after which a line is cut off.
+fn longest_line(task: &Phone) -> usize {
+    task.longest_line().max(LONGEST_LINE)
+}
+
 /// Parses `First Last: NNN-NNN-NNNN \n`, where the number may be [`UNKNOWN`]; `None` for any other form.
-fn read_line(text: &str) -> Option<Line> {
+fn read_line(task: &Phone, text: &str) -> Option<Line> {
     let (name, number) = text.strip_suffix(" \n")?.split_once(": ")?;
     let (first, last) = name.split_once(' ')?;
-    let is_name = |name: &str| {
-        name.starts_with(|c: char| c.is_ascii_uppercase())
-            && name[1..].bytes().all(|c| c.is_ascii_lowercase())
-    };
+    let is_name = |name: &str| task.has_form_of_name(name);
     let has_form = number.len() == 12
         && number.bytes().enumerate().all(|(index, c)| match index {
             3 | 7 => c == b'-',
@@ -146,16 +147,21 @@ fn read_line(text: &str) -> Option<Line> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::PhoneConfig;
 
     const LIST: [&str; 2] = ["Ann Lee: 212-345-6789 \n", "Bob Ray: 313-000-1112 \n"];
 
+    fn phone() -> Phone {
+        Phone::new(&PhoneConfig::default()).unwrap()
+    }
+
     fn list() -> Vec<Line> {
-        LIST.iter().map(|line| read_line(line).unwrap()).collect()
+        LIST.iter().map(|line| read_line(&phone(), line).unwrap()).collect()
     }
 
     fn free(text: &str) -> [bool; 5] {
         let mut report = PhoneReport::default();
-        score_free(&mut report, &list(), text);
+        score_free(&mut report, &list(), read_line(&phone(), text));
         let PhoneReport { valid, first_name, last_name, name, number, .. } = report;
         [valid, first_name, last_name, name, number].map(|score| score.right == 1)
     }
@@ -169,6 +175,18 @@ mod tests {
         for malformed in ["", "Ann Lee: 212-345-678 \n", "Ann: 212-345-6789 \n", "ann Lee: 2"] {
             assert_eq!(free(malformed), [false; 5], "{malformed:?}");
         }
+    }
+
+    #[test]
+    fn names_of_a_user_are_read_whole() {
+        let own_names = "Zo\u{eb}-A\nO'Neil".to_string();
+        let own = Phone::new(&PhoneConfig { own_names, ..PhoneConfig::default() }).unwrap();
+        let line = read_line(&own, "Zo\u{eb}-A O'Neil: 212-345-6789 \n").unwrap();
+        assert_eq!((line.first.as_str(), line.last.as_str()), ("Zo\u{eb}-A", "O'Neil"));
+        for malformed in ["Zo\u{eb}-A: 212-345-6789 \n", "Zo3 O'Neil: 212-345-6789 \n", " O'Neil: ? \n"] {
+            assert_eq!(read_line(&own, malformed), None);
+        }
+        assert_eq!(read_line(&phone(), "Zo\u{eb}-A O'Neil: 212-345-6789 \n"), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::report::sweep::{Current, Outcome, Sweeping, stored_bits};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::config::{ConfigError, MemoryLimits, RunConfig};
 use crate::report::Score;
-use crate::task::{Facts, Split};
+use crate::task::{Facts, RecordSource, Split};
 use crate::run::Field;
 use crate::learn::Trainer;
 

@@ -26,11 +26,17 @@ pub struct TaskRecords;
 
 impl BatchSource for TaskRecords {
     fn draw(&self, run: TaskSource, stream: u64, device: &Device) -> Batch {
-        run.draw(Split::Train, stream, device)
+        run.draw_training(stream, device)
     }
 }
 
 impl TaskSource<'_> {
+    /// Micro-batch `stream` to train on: with a supplement, records of it among the task's.
+    pub fn draw_training(&self, stream: u64, device: &Device) -> Batch {
+        let task = self.task.training();
+        TaskSource { task: &task, ..*self }.draw(Split::Train, stream, device)
+    }
+
     /// Micro-batch `stream` of `split`; of training records, with the noise they are read through.
     pub fn draw(&self, split: Split, stream: u64, device: &Device) -> Batch {
         let RunConfig { train, model, noise, seed, .. } = self.config;

@@ -57,6 +57,10 @@ pub enum LinkError {
     Trained(String),
     #[error("the link's `{key}` is too long: at most {limit} characters are taken")]
     Long { key: &'static str, limit: usize },
+    #[error(
+        "a link carries no file of names and no supplement; save the run and send its checkpoint"
+    )]
+    File,
     #[error("the link asks for what cannot be run: {0}")]
     Config(crate::config::ConfigError),
 }
@@ -72,8 +76,12 @@ impl From<crate::config::ConfigError> for LinkError {
 ///
 /// # Errors
 /// [`LinkError::TooLong`] if it would be longer than [`MAX_LINK_BYTES`], as with a pasted text;
-/// [`LinkError::Long`] if the prompt or the tab is longer than [`decode`] takes.
+/// [`LinkError::Long`] if the prompt or the tab is longer than [`decode`] takes;
+/// [`LinkError::File`] if the run has more from a file than a text.
 pub fn encode(link: &Link) -> Result<String, LinkError> {
+    if link.config.task.has_files() {
+        return Err(LinkError::File);
+    }
     let defaults = RunConfig::default();
     let mut out = form_urlencoded::Serializer::new(String::new());
     for knob in KNOBS {

@@ -15,7 +15,7 @@ pub struct Record {
     /// Number of given symbols at the beginning. A model learns to predict the rest. The first is always given,
     /// because nothing precedes it.
     pub given: usize,
-    /// Category of the question; for `facts` only.
+    /// Category of the question, of `facts` and of a JSON record that has one.
     pub category: Option<String>,
 }
 

@@ -1,5 +1,5 @@
-//! Questions, each with a sentence that states the fact and its answer. A fact is learnt by heart
-//! or not at all: all wordings of a fact are trained on, or all of them are held out.
+//! Questions, each with a sentence that states the fact and its answer. Held out are whole facts, which are learnt by
+//! heart or not at all, or single wordings of facts that are trained on in others.
 
 mod generate;
 
@@ -9,8 +9,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::prefixes::Prefixes;
 use super::source::{RecordSource, has_answer, spelled};
-use super::split::{Split, below, hold_out};
-use crate::config::FactsConfig;
+use super::split::{Split, below, hold_out, shuffle};
+use crate::config::{ConfigError, FactsConfig, FactsSplit};
 use crate::run::{Field, Floor, Record};
 use crate::tokenizer::Tokenizer;
 
@@ -29,33 +29,36 @@ const HAND_WRITTEN: &str = include_str!("data/facts.tsv");
 /// One wording a line: kind, category, question, sentence.
 const WORDINGS: &str = include_str!("data/wordings.tsv");
 
-/// `{B}Question? (Sentence): Answer{E}`: the first facts of the world, a tenth held out.
+/// `{B}Question? (Sentence): Answer{E}`: the first facts of the world, a tenth of them or of their wordings held out.
 #[derive(Clone, Debug)]
 pub struct Facts {
     train: Vec<Record>,
     validation: Vec<Record>,
     prefixes: Prefixes,
-    /// Facts trained on.
+    /// Facts trained on, in one wording or more.
     trained: usize,
 }
 
 impl Facts {
     /// Options outside their range are taken as the nearest that is in it.
-    pub fn new(config: &FactsConfig) -> Self {
-        let facts = world(
-            config.facts.clamp(MIN_FACTS, MAX_FACTS),
-            config.repetitions.clamp(1, MAX_WORDINGS),
-            config.shuffle,
-        );
-        let keys: Vec<&str> = facts.iter().map(|fact| fact.key.as_str()).collect();
-        let held_out = hold_out(&keys);
-        let trained = held_out.iter().filter(|held_out| !**held_out).count();
+    ///
+    /// # Errors
+    /// If there is no wording to hold out where the split is by wording.
+    pub fn new(config: &FactsConfig) -> Result<Self, ConfigError> {
+        config.check()?;
+        let facts = world(config);
+        let held_out = match config.split {
+            FactsSplit::Facts => hold_out_facts(&facts),
+            FactsSplit::Wording => hold_out_wordings(&facts),
+        };
+        let trained = held_out.iter().filter(|wordings| wordings.contains(&false)).count();
         let (mut train, mut validation) = (Vec::new(), Vec::new());
-        for (fact, held_out) in facts.into_iter().zip(held_out) {
-            if held_out { &mut validation } else { &mut train }.extend(fact.records);
+        let records = facts.into_iter().flat_map(|fact| fact.records);
+        for (record, held_out) in records.zip(held_out.into_iter().flatten()) {
+            if held_out { validation.push(record) } else { train.push(record) }
         }
         let prefixes = Prefixes::of_records(&train);
-        Self { train, validation, prefixes, trained }
+        Ok(Self { train, validation, prefixes, trained })
     }
 
     /// Number of facts written by hand; they come first.
@@ -63,15 +66,7 @@ impl Facts {
         HAND_WRITTEN.lines().count()
     }
 
-    /// Every record of `split`, each with its category; wordings of a fact follow each other.
-    pub fn records(&self, split: Split) -> &[Record] {
-        match split {
-            Split::Train => &self.train,
-            Split::Validation => &self.validation,
-        }
-    }
-
-    /// Number of facts trained on.
+    /// Number of facts trained on, in one wording or more.
     pub fn trained(&self) -> usize {
         self.trained
     }
@@ -107,6 +102,14 @@ impl RecordSource for Facts {
         spelled(prefix, symbol, |prefix| self.prefixes.shares(prefix))
     }
 
+    /// Wordings of a fact follow each other.
+    fn records(&self, split: Split) -> &[Record] {
+        match split {
+            Split::Train => &self.train,
+            Split::Validation => &self.validation,
+        }
+    }
+
     fn tokenizer(&self) -> Tokenizer {
         Tokenizer::new(ALPHABET)
     }
@@ -132,11 +135,35 @@ struct Fact {
     records: Vec<Record>,
 }
 
-/// The first `count` facts, generated ones in `repetitions` wordings each. Those written by hand are true, so
-/// other worlds than 0 have none.
-fn world(count: usize, repetitions: usize, number: usize) -> Vec<Fact> {
+/// Of each fact, all wordings or none are held out.
+fn hold_out_facts(facts: &[Fact]) -> Vec<Vec<bool>> {
+    let keys: Vec<&str> = facts.iter().map(|fact| fact.key.as_str()).collect();
+    hold_out(&keys).into_iter().zip(facts).map(|(held, fact)| vec![held; fact.records.len()]).collect()
+}
+
+/// A tenth of all wordings is held out, at least one, but no more than one of a fact and none of a fact that has no
+/// other.
+fn hold_out_wordings(facts: &[Fact]) -> Vec<Vec<bool>> {
+    let mut held_out: Vec<Vec<bool>> = facts.iter().map(|fact| vec![false; fact.records.len()]).collect();
+    let wordings: usize = held_out.iter().map(Vec::len).sum();
+    let mut several: Vec<usize> = (0..facts.len()).filter(|fact| held_out[*fact].len() > 1).collect();
+    shuffle(&mut several);
+    // Each wording in its turn, so that training lacks none more than another.
+    for (turn, fact) in several.into_iter().take((wordings / 10).max(1)).enumerate() {
+        let count = held_out[fact].len();
+        held_out[fact][turn % count] = true;
+    }
+    held_out
+}
+
+/// The first facts of a world, generated ones in some wordings each. Those written by hand are true, so other worlds
+/// than 0 have none.
+fn world(config: &FactsConfig) -> Vec<Fact> {
+    let count = config.facts.clamp(MIN_FACTS, MAX_FACTS);
+    let repetitions = config.repetitions.clamp(1, MAX_WORDINGS);
+    let number = config.shuffle;
     let hand_written = if number == 0 { HAND_WRITTEN } else { "" };
-    let hand_written = hand_written.lines().map(|line| {
+    let hand_written = hand_written.lines().take(config.hand_written).map(|line| {
         let [category, question, sentence, answer] = columns(line);
         let records = vec![record(category, question, sentence, answer)];
         Fact { key: question.to_string(), records }

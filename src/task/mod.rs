@@ -14,6 +14,7 @@ mod probe;
 mod registry;
 mod source;
 mod split;
+mod supplement;
 mod text;
 
 pub use cut::in_tokens;

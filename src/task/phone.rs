@@ -2,6 +2,7 @@
 //! takes a look back at the list; nothing else in the record tells it.
 
 mod floor;
+mod names;
 mod next;
 mod number;
 
@@ -13,8 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use super::prefixes::Prefixes;
 use super::source::{RecordSource, spelled};
 use super::split::{Split, below, stable_hash};
-use crate::config::PhoneConfig;
-use crate::config::AnswerRule;
+use crate::config::{AnswerRule, MAX_NAMES_BYTES, PhoneConfig};
 use crate::run::{Field, Floor, Record};
 use crate::tokenizer::Tokenizer;
 use number::Rules;
@@ -42,7 +42,9 @@ const MAX_DRAWS: usize = 10_000;
 pub struct Phone {
     lines: usize,
     /// In the order of the list, so that a seed draws the same in every version.
-    names: Vec<&'static str>,
+    names: Vec<String>,
+    /// True if the user brought the names.
+    has_own_names: bool,
     /// The same names, by their beginnings.
     prefixes: Prefixes,
     answer: AnswerRule,
@@ -52,24 +54,54 @@ pub struct Phone {
 
 /// A line of the book.
 #[derive(Clone, Debug)]
-struct Entry {
-    name: [&'static str; 2],
+struct Entry<'a> {
+    name: [&'a str; 2],
     /// `None`: not known, written [`UNKNOWN`].
     number: Option<Vec<u8>>,
 }
 
 impl Phone {
     /// Options outside their range are taken as the nearest that is in it.
-    pub fn new(config: &PhoneConfig) -> Self {
-        let names: Vec<_> = NAMES.lines().take(config.names.max(2)).collect();
-        Self {
+    ///
+    /// # Errors
+    /// A sentence on the line of the user's own names that is none.
+    pub fn new(config: &PhoneConfig) -> Result<Self, String> {
+        let own = &config.own_names;
+        if own.len() > MAX_NAMES_BYTES {
+            return Err(format!("the names are {} bytes long; shorten them to {MAX_NAMES_BYTES} or less", own.len()));
+        }
+        let has_own_names = !own.trim().is_empty();
+        let names = if has_own_names { names::read(own)? } else { NAMES.lines().collect() };
+        let names: Vec<String> = names.into_iter().take(config.names.max(2)).map(String::from).collect();
+        Ok(Self {
             lines: config.lines.clamp(1, MAX_LINES),
-            prefixes: Prefixes::new(names.iter().copied()),
+            prefixes: Prefixes::new(names.iter()),
             names,
+            has_own_names,
             answer: config.answer,
             unknown: config.unknown.clamp(0.0, 1.0),
             rules: number::PUBLISHED,
-        }
+        })
+    }
+
+    /// True if `text` has the form of a name: a capital and small letters as the names of the census, or what a name
+    /// of a user may be.
+    pub fn has_form_of_name(&self, text: &str) -> bool {
+        let is_capitalized = text.starts_with(|c: char| c.is_ascii_uppercase())
+            && text[1..].bytes().all(|c| c.is_ascii_lowercase());
+        is_capitalized || self.has_own_names && names::is_name(text)
+    }
+
+    /// Length of the longest line that a record may have, in characters.
+    pub fn longest_line(&self) -> usize {
+        let entry = Entry { name: [""; 2], number: Some(vec![0; self.rules.digits]) };
+        let mut line = Record::new();
+        push_line(&mut line, &self.rules, &entry, [Field::Name, Field::Digit]);
+        line.len() + 2 * self.longest_name()
+    }
+
+    fn longest_name(&self) -> usize {
+        self.names.iter().map(|name| name.chars().count()).max().unwrap_or(0)
     }
 
     /// A name that is not among `listed`; `None` if hardly any is left.
@@ -95,11 +127,11 @@ impl Phone {
         record(&self.rules, &vec![entry; self.lines], &recalled)
     }
 
-    fn name(&self, rng: &mut ChaCha8Rng) -> [&'static str; 2] {
-        [(); 2].map(|()| self.names[below(rng, self.names.len())])
+    fn name(&self, rng: &mut ChaCha8Rng) -> [&str; 2] {
+        [(); 2].map(|()| self.names[below(rng, self.names.len())].as_str())
     }
 
-    fn list(&self, rng: &mut ChaCha8Rng) -> Vec<Entry> {
+    fn list(&self, rng: &mut ChaCha8Rng) -> Vec<Entry<'_>> {
         (0..self.lines)
             .map(|_| Entry { name: self.name(rng), number: Some(self.rules.draw(rng)) })
             .collect()
@@ -127,8 +159,7 @@ impl RecordSource for Phone {
     }
 
     fn longest(&self) -> usize {
-        let name = self.names.iter().map(|name| name.len()).max().unwrap_or(0);
-        self.format(true).len() + 2 * name * (self.lines + 1)
+        self.format(true).len() + 2 * self.longest_name() * (self.lines + 1)
     }
 
     fn floor(&self) -> Option<Floor> {
@@ -140,10 +171,8 @@ impl RecordSource for Phone {
     }
 
     fn tokenizer(&self) -> Tokenizer {
-        match self.abstains() {
-            true => Tokenizer::new(&format!("{ALPHABET}{UNKNOWN}")),
-            false => Tokenizer::new(ALPHABET),
-        }
+        let unknown = if self.abstains() { UNKNOWN } else { "" };
+        Tokenizer::new(&format!("{ALPHABET}{unknown}{}", self.names.concat()))
     }
 
     fn odd_prompts(&self, record: &Record, other: &Record) -> Vec<(&'static str, String)> {
@@ -177,7 +206,7 @@ impl RecordSource for Phone {
 }
 
 /// One of the lines: any, or any of those with `name`.
-fn recall(list: &[Entry], name: Option<[&'static str; 2]>, rng: &mut ChaCha8Rng) -> Entry {
+fn recall<'a>(list: &[Entry<'a>], name: Option<[&'a str; 2]>, rng: &mut ChaCha8Rng) -> Entry<'a> {
     let lines: Vec<&Entry> =
         list.iter().filter(|entry| name.is_none_or(|name| entry.name == name)).collect();
     match name {

@@ -6,15 +6,21 @@ use std::sync::Arc;
 
 use super::source::RecordSource;
 use super::split::Split;
+use super::supplement::Mixture;
 use super::{Facts, Induction, Modular, Phone, Text};
 use crate::base::random::stream_rng;
-use crate::config::{ConfigError, TaskConfig, TaskKind};
+use crate::config::{ConfigError, SupplementConfig, TaskConfig, TaskKind};
 use crate::run::Field;
 use crate::tokenizer::Tokenizer;
 
 /// A task that has been set up from its [`TaskConfig`]. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Task(Arc<dyn RecordSource>);
+pub struct Task {
+    /// The task's own records, which are evaluated and have a floor.
+    source: Arc<dyn RecordSource>,
+    /// With those of a supplement, to be trained on.
+    mixture: Option<Arc<Mixture>>,
+}
 
 impl Task {
     /// Sets up the task that `config` names.
@@ -22,13 +28,45 @@ impl Task {
     /// # Errors
     /// If the task has nothing to train on, such as an empty text.
     pub fn new(config: &TaskConfig) -> Result<Self, ConfigError> {
-        Ok(match config.kind {
-            TaskKind::Phone => Phone::new(&config.phone).into(),
-            TaskKind::Facts => Facts::new(&config.facts).into(),
+        let task: Self = match config.kind {
+            TaskKind::Phone => Phone::new(&config.phone).map_err(ConfigError::Task)?.into(),
+            TaskKind::Facts => Facts::new(&config.facts)?.into(),
             TaskKind::Text => Text::new(&config.text, None).map_err(ConfigError::Task)?.into(),
             TaskKind::Induction => Induction::new(&config.induction).into(),
             TaskKind::Modular => Modular::new(&config.modular).into(),
-        })
+        };
+        task.with_supplement(&config.supplement, None)
+    }
+
+    /// The task with a supplement, if there is one, in tokens of its own or in those of a model.
+    fn with_supplement(
+        mut self,
+        supplement: &SupplementConfig,
+        of_model: Option<&Tokenizer>,
+    ) -> Result<Self, ConfigError> {
+        if !supplement.text.is_empty() {
+            let mixture = Mixture::new(self.source.clone(), supplement, of_model);
+            self.mixture = Some(Arc::new(mixture.map_err(ConfigError::Task)?));
+        }
+        Ok(self)
+    }
+
+    /// The records that a model is trained on: with a supplement, a mixture.
+    pub fn training(&self) -> Self {
+        match &self.mixture {
+            Some(mixture) => Self { source: mixture.clone(), mixture: None },
+            None => self.clone(),
+        }
+    }
+
+    /// Tokenizer of all that a model is trained on.
+    pub fn tokenizer(&self) -> Tokenizer {
+        self.training().source.tokenizer()
+    }
+
+    /// Length of the longest record that a model is trained on, in symbols; 2 for plain text, which is cut.
+    pub fn longest(&self) -> usize {
+        self.training().source.longest()
     }
 
     /// Sets up the task that `config` names for a model with `tokenizer`.
@@ -38,7 +76,7 @@ impl Task {
     pub fn for_model(config: &TaskConfig, tokenizer: &Tokenizer) -> Result<Self, ConfigError> {
         if config.kind == TaskKind::Text {
             let text = Text::new(&config.text, Some(tokenizer)).map_err(ConfigError::Task)?;
-            return Ok(text.into());
+            return Self::from(text).with_supplement(&config.supplement, Some(tokenizer));
         }
         let task = Self::new(config)?;
         let symbols = task.tokenizer();
@@ -64,7 +102,7 @@ impl Task {
 
     /// Source of the records, if it is a `T`.
     pub fn downcast_ref<T: RecordSource>(&self) -> Option<&T> {
-        let source: &dyn Any = &*self.0;
+        let source: &dyn Any = &*self.source;
         source.downcast_ref()
     }
 
@@ -79,7 +117,7 @@ impl Task {
 
 impl<T: RecordSource> From<T> for Task {
     fn from(source: T) -> Self {
-        Self(Arc::new(source))
+        Self { source: Arc::new(source), mixture: None }
     }
 }
 
@@ -87,7 +125,7 @@ impl Deref for Task {
     type Target = dyn RecordSource;
 
     fn deref(&self) -> &Self::Target {
-        &*self.0
+        &*self.source
     }
 }
 

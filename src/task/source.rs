@@ -44,6 +44,11 @@ pub trait RecordSource: Any + Debug + Send + Sync {
         None
     }
 
+    /// Every record of `split`, each with its category if it has one; none where they are drawn without an end.
+    fn records(&self, _split: Split) -> &[Record] {
+        &[]
+    }
+
     /// Tokenizer of the symbols that records are made of.
     fn tokenizer(&self) -> Tokenizer;
 

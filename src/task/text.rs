@@ -109,6 +109,13 @@ impl RecordSource for Text {
         }
     }
 
+    fn records(&self, split: Split) -> &[Record] {
+        match &self.content {
+            Content::Records(parts, _) => parts.of(split),
+            _ => &[],
+        }
+    }
+
     fn tokenizer(&self) -> Tokenizer {
         self.tokenizer.clone()
     }

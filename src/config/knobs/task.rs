@@ -2,12 +2,14 @@
 
 use super::super::knob::{float, int, knob};
 use super::super::setting::{Place, at};
-use super::super::{AnswerRule, Knob, MAX_TEXT_BYTES, Range, TaskKind, TokenKind};
+use super::super::{
+    AnswerRule, FactsSplit, Knob, MAX_NAMES, MAX_TEXT_BYTES, Range, TaskKind, TokenKind,
+};
 
 pub(super) const KNOBS: &[Knob] = &[
     knob(at!(task.kind), "Task", Range::Choice(TaskKind::NAMES), "records to train on"),
     int(at!(task.phone.lines), "Lines", 1, 5, "names and numbers in the list of a record"),
-    int(at!(task.phone.names), "Names", 2, 2000, "first names to draw from"),
+    int(at!(task.phone.names), "Names", 2, MAX_NAMES as u64, "first names to draw from"),
     knob(
         at!(task.phone.answer),
         "Answer",
@@ -29,6 +31,19 @@ pub(super) const KNOBS: &[Knob] = &[
         0,
         1000,
         "0 keeps facts true; any other number deals their answers anew",
+    ),
+    int(
+        at!(task.facts.hand_written),
+        "Hand-written facts",
+        0,
+        256,
+        "most facts written by hand, in one wording each; they come first, the generated ones after them",
+    ),
+    knob(
+        at!(task.facts.split),
+        "Split",
+        Range::Choice(FactsSplit::NAMES),
+        "held out are whole facts, or single wordings of facts that are trained on in others",
     ),
     knob(
         at!(task.text.text),

@@ -1,9 +1,9 @@
 //! Attention averaged over many records, by head and by the type of what is asked.
 //!
 //! A weight of a pattern goes from a query to a key. Keys are added up by field. Queries are
-//! grouped by what they are to predict, the next character: for `facts` those that predict the
-//! answer, by the category of the question; for the other tasks by field. The whole pattern is
-//! averaged by segment, over all queries.
+//! grouped by what they are to predict, the next character: of a record with a category those that
+//! predict the answer, or its text if it has none, by category; of others by field. The whole pattern
+//! is averaged by segment, over all queries.
 
 use std::collections::BTreeMap;
 
@@ -110,11 +110,12 @@ impl Averaging {
 /// The group of each of a record's first `seq` characters, as a query, by the character after it;
 /// `None` for one that is not looked at.
 fn group_queries(record: &Record, seq: usize) -> Vec<Option<String>> {
+    let told = if record.fields.contains(&Field::Answer) { Field::Answer } else { Field::Text };
     (0..seq)
         .map(|query| {
             let next = *record.fields.get(query + 1)?;
             match &record.category {
-                Some(category) => (next == Field::Answer).then(|| category.clone()),
+                Some(category) => (next == told).then(|| category.clone()),
                 None => Some(next.name().to_owned()),
             }
         })

@@ -5,7 +5,6 @@ use rand::RngExt;
 
 use super::DistillError;
 use crate::data::{Batch, Row};
-use crate::task::Split;
 use crate::base::random::stream_rng;
 use crate::learn::{BatchSource, TaskSource, Trainer};
 
@@ -46,7 +45,7 @@ impl Source {
 
 impl BatchSource for Source {
     fn draw(&self, run: TaskSource, stream: u64, device: &Device) -> Batch {
-        let Self::Text(ids) = self else { return run.draw(Split::Train, stream, device) };
+        let Self::Text(ids) = self else { return run.draw_training(stream, device) };
         let (batch, context) = (run.config.train.batch, run.config.model.context);
         let window = ids.len().min((context + 1).saturating_sub(run.tokenizer.memory_tokens()));
         let mut rng = stream_rng(run.config.seed, stream);

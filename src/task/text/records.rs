@@ -171,7 +171,7 @@ fn record(value: &Value) -> Option<Record> {
         record.push(Field::Text, &text("text")?);
     }
     record.push(Field::Marker, "{E}\n");
-    record.category = text("category");
+    record.category = text("category").filter(|category| !category.is_empty());
     Some(record)
 }
 
