@@ -10,7 +10,7 @@ use confab::learn::Trainer;
 use confab::report::sweep::{Grid, Outcome, mean_and_deviation, stored_bits};
 use confab::report::{Score, sweep};
 use confab::run::{Field, link};
-use confab::task::{Facts, Split};
+use confab::task::{Facts, RecordSource, Split};
 use futures::executor::block_on;
 use proptest::prelude::*;
 
