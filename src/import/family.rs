@@ -3,7 +3,7 @@
 use super::ImportError;
 use super::tensors::{Tensors, View};
 
-/// [Bare names](super::bare) of tensors.
+/// Names of tensors without what programs wrap around a model.
 #[derive(Debug)]
 pub struct Family {
     /// Part before all names but the unembedding's.
