@@ -92,7 +92,7 @@ impl Layout {
         let mut out = Layout { parameters: Vec::new(), index: HashMap::new() };
         for spec in parameters(config, vocab_size) {
             let start = out.len();
-            let (name, range) = (spec.name(), start..start + spec.len());
+            let (name, range) = (spec.name(), start..start.saturating_add(spec.len()));
             out.index.insert(name.clone(), out.parameters.len());
             out.parameters.push(Parameter { name, spec, range });
         }

@@ -179,7 +179,8 @@ impl<'a> View<'a> {
             return Err(AnalysisError::Context { seq, context });
         }
         let heads = self.n_layers() * self.n_heads();
-        let fits = |seq: &usize| heads * seq * (seq + self.d_model()) <= MAX_RECORDED;
+        let numbers = |seq: &usize| (heads * seq).saturating_mul(seq + self.d_model());
+        let fits = |seq: &usize| numbers(seq) <= MAX_RECORDED;
         if fits(&seq) {
             return Ok(());
         }

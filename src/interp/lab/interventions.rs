@@ -75,7 +75,7 @@ fn weights(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
     }
     let values = subject.model.flat[parameter.range.clone()].to_vec();
     let rows = match asked {
-        "embed.W_E" => subject.characters("token"),
+        "embed.W_E" => subject.characters("token", &subject.model.vocabulary()),
         _ => numbered_axis("row", rows),
     };
     let columns = numbered_axis("column", columns).picking(Pick::Column);
