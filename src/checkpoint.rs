@@ -1,7 +1,7 @@
 //! A run as one `.safetensors` file.
 //!
-//! Weights lie under TransformerLens-like names (`blocks.0.attn.W_Q`, `[in, out]`), AdamW's
-//! moments under `optim.first.…` and `optim.second.…`, which may be left out, the slots of memories under
+//! Weights lie under TransformerLens-like names (`blocks.0.attn.W_Q`, `[in, out]`), in 32 bits or, of a model from
+//! elsewhere, in the 16 that they came in; AdamW's moments under `optim.first.…` and `optim.second.…`, which may be left out, the slots of memories under
 //! `blocks.0.memory.slots.…`. The metadata holds the format's version, the RunConfig, the tokenizer, the step, the
 //! loss history and the operations done to the model, which older files lack. The state of the random numbers is
 //! the seed and the step: every batch has a stream of its own.
@@ -10,31 +10,37 @@ mod bank;
 mod error;
 mod format;
 mod room;
+mod tensors;
 
 pub use error::CheckpointError;
 pub use room::check_room;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::SafeTensors;
 
-use crate::arch::{Layout, ParamSpec, parameters};
+use crate::arch::{Layout, ParamSpec, Parameter, parameters};
 use crate::base::file_kind::FileKind;
+use crate::base::numbers::Numbers;
 use crate::config::{MemoryConfig, ModelConfig, RunConfig, TaskKind};
+use crate::host::{ParameterSource, Weights};
 use crate::memory::Bank;
 use crate::run::{AppliedOperation, LossPoint, MAX_EDITS, MAX_HISTORY, Moments};
 use crate::task::{Modular, RecordSource};
 use crate::tokenizer::Tokenizer;
-use format::{FORMAT, from_le_bytes, to_le_bytes};
+use format::FORMAT;
+use tensors::Part;
 
 const FIRST: &str = "optim.first.";
 const SECOND: &str = "optim.second.";
 /// More tokens than any model has that fits the knobs; guards the size of the embedding.
 pub const MAX_TOKENS: usize = 1 << 18;
 
-/// Everything a run needs to go on as if it had never stopped.
+/// Everything a run needs to go on as if it had never stopped. Its parameters are the flat vector, to be trained or
+/// changed, or [`Weights`] as they are stored, to be looked at.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Checkpoint {
+pub struct Checkpoint<W = Vec<f32>> {
     pub config: RunConfig,
     /// Steps done.
     pub step: usize,
@@ -42,8 +48,8 @@ pub struct Checkpoint {
     pub history: Vec<LossPoint>,
     /// Operations done to the model, oldest first.
     pub edits: Vec<AppliedOperation>,
-    /// Flat, in the order of [`Layout`].
-    pub parameters: Vec<f32>,
+    /// In the order of [`Layout`].
+    pub parameters: W,
     /// `None` if they were left out; training then goes on with moments of 0.
     pub moments: Option<Moments>,
     /// Memories of its layers.
@@ -53,47 +59,105 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// True if all of its values are finite numbers, without which it cannot be read again.
     pub fn is_finite(&self) -> bool {
-        let groups = self.groups();
+        let moments = self.moments.iter().flat_map(|of| [&of.first, &of.second]);
+        let values = moments.chain([&self.parameters]).all(|of| Numbers::F32(of).is_finite());
         let stores = self.bank.memories().map(|(_, memory)| &memory.store);
         let losses = self.edits.iter().filter_map(|edit| edit.loss).flatten();
-        groups.iter().flat_map(|(_, values)| *values).all(|value| value.is_finite())
+        values
             && stores.flat_map(|of| of.keys().iter().chain(of.values())).all(|x| x.is_finite())
             && losses.chain(self.history.iter().map(|of| of.train_loss)).all(f32::is_finite)
     }
 
-    /// Each prefix, and the values under it.
-    fn groups(&self) -> Vec<(&'static str, &Vec<f32>)> {
-        let moments = self.moments.iter();
-        let moments = moments.flat_map(|of| [(FIRST, &of.first), (SECOND, &of.second)]);
-        std::iter::once(("", &self.parameters)).chain(moments).collect()
+    /// Reads a file's bytes, and widens what is in 16 bits. Sizes are checked against the file's own length before
+    /// memory is taken.
+    ///
+    /// # Errors
+    /// If the file is no whole checkpoint of finite numbers.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
+        let run = read_run(bytes)?;
+        let (tensors, layout) = (SafeTensors::deserialize(bytes)?, run.layout());
+        let moments = match has_moments(&tensors) {
+            true => Some(Moments {
+                first: tensors::read(&tensors, &layout, FIRST)?,
+                second: tensors::read(&tensors, &layout, SECOND)?,
+            }),
+            false => None,
+        };
+        let parameters = tensors::read(&tensors, &layout, "")?;
+        Ok(Self { moments, ..run.with(parameters) })
     }
 
+    /// Checks that [`from_bytes`](Self::from_bytes) would read a file, without a copy of its numbers.
+    ///
+    /// # Errors
+    /// The errors of `from_bytes`.
+    pub fn check(bytes: &[u8]) -> Result<(), CheckpointError> {
+        let run = read_run(bytes)?;
+        let (tensors, layout) = (SafeTensors::deserialize(bytes)?, run.layout());
+        if has_moments(&tensors) {
+            tensors::check(&tensors, &layout, FIRST)?;
+            tensors::check(&tensors, &layout, SECOND)?;
+        }
+        tensors::check(&tensors, &layout, "")
+    }
+}
+
+impl Checkpoint<Weights> {
+    /// Takes a file to look at, without its moments. Weights in 16 bits stay where they lie in it.
+    ///
+    /// # Errors
+    /// If the file is no whole checkpoint of finite numbers.
+    pub fn open(bytes: Vec<u8>) -> Result<Self, CheckpointError> {
+        let (run, file) = (read_run(&bytes)?, Arc::new(bytes));
+        let weights = tensors::share(&file, &run.layout())?;
+        Ok(run.with(weights))
+    }
+
+    /// The run with weights in 32 bits, to be trained or changed.
+    pub fn widen(self) -> Checkpoint {
+        let (run, weights) = self.take();
+        run.with(weights.into_flat())
+    }
+}
+
+impl<W: ParameterSource> Checkpoint<W> {
     /// The file's bytes.
     ///
     /// # Errors
     /// If the format cannot hold the run, as with metadata over 100 MB, or its values are not as many as its model
     /// has.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CheckpointError> {
-        let layout = Layout::new(&self.config.model, self.tokenizer.vocab_size());
-        let groups = self.groups().into_iter();
-        let groups: Vec<_> = groups.map(|(prefix, values)| (prefix, to_le_bytes(values))).collect();
-        let mut views = Vec::new();
-        for (prefix, bytes) in &groups {
-            if bytes.len() != 4 * layout.len() {
-                let what = format!("are {} values instead of {}", bytes.len() / 4, layout.len());
-                return Err(CheckpointError::Tensor { name: format!("{prefix}*"), what });
-            }
-            for parameter in layout.parameters() {
-                let part = &bytes[parameter.range.start * 4..parameter.range.end * 4];
-                let view = TensorView::new(Dtype::F32, parameter.shape(), part)?;
-                views.push((format!("{prefix}{}", parameter.name()), view));
-            }
+        let layout = self.layout();
+        let mut views = parts(&layout, "", &self.parameters)?;
+        if let Some(Moments { first, second }) = &self.moments {
+            views.extend(parts(&layout, FIRST, first)?);
+            views.extend(parts(&layout, SECOND, second)?);
         }
         let remembered = bank::parts(&self.bank)?;
         for part in &remembered {
-            views.push((part.name.clone(), part.view()?));
+            views.push((part.name.clone(), Part::Bytes(part.view()?)));
         }
         Ok(safetensors::serialize(views, Some(self.metadata()?))?)
+    }
+}
+
+impl<W> Checkpoint<W> {
+    /// The places of the model's parameters.
+    pub fn layout(&self) -> Layout {
+        Layout::new(&self.config.model, self.tokenizer.vocab_size())
+    }
+
+    /// The run with other parameters.
+    pub fn with<V>(self, parameters: V) -> Checkpoint<V> {
+        let Self { config, step, tokenizer, history, edits, moments, bank, .. } = self;
+        Checkpoint { config, step, tokenizer, history, edits, parameters, moments, bank }
+    }
+
+    /// The run without its parameters, and these.
+    fn take(self) -> (Checkpoint<()>, W) {
+        let Self { config, step, tokenizer, history, edits, parameters, moments, bank } = self;
+        let run = Checkpoint { config, step, tokenizer, history, edits, parameters: (), moments, bank };
+        (run, parameters)
     }
 
     fn metadata(&self) -> Result<HashMap<String, String>, CheckpointError> {
@@ -110,61 +174,6 @@ impl Checkpoint {
             ("confab.history".into(), to_json("confab.history", &self.history)?),
             ("confab.edits".into(), to_json("confab.edits", &self.edits)?),
         ]))
-    }
-
-    /// Reads a file's bytes. Sizes are checked against the file's own length before memory is
-    /// taken.
-    ///
-    /// # Errors
-    /// If the file is no whole checkpoint of finite numbers.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
-        match FileKind::of(bytes) {
-            FileKind::Foreign(kind) => return Err(CheckpointError::Kind(kind)),
-            FileKind::Zip | FileKind::Pickle => return Err(CheckpointError::Pytorch),
-            FileKind::Safetensors | FileKind::Unknown => {}
-        }
-        let (_, header) = SafeTensors::read_metadata(bytes)?;
-        let metadata =
-            header.metadata().as_ref().ok_or(CheckpointError::Foreign("confab.format"))?;
-        let entry = |key: &'static str| metadata.get(key).ok_or(CheckpointError::Foreign(key));
-        let format = entry("confab.format")?;
-        if format != FORMAT {
-            return Err(CheckpointError::Version(format.chars().take(40).collect()));
-        }
-        let config: RunConfig = from_json("confab.config", entry("confab.config")?)?;
-        config.validate()?;
-        let tokenizer: Tokenizer = from_json("confab.tokenizer", entry("confab.tokenizer")?)?;
-        let tokenizer = with_numbers(tokenizer, &config);
-        let has_its_memory = tokenizer.memory_tokens() == config.model.memory_tokens;
-        if tokenizer.vocab_size() > MAX_TOKENS || !has_its_memory {
-            return Err(CheckpointError::Alphabet);
-        }
-        tokenizer.check().map_err(CheckpointError::Tokenizer)?;
-        let step = from_json("confab.step", entry("confab.step")?)?;
-        let mut history: Vec<LossPoint> = from_json("confab.history", entry("confab.history")?)?;
-        history.truncate(MAX_HISTORY);
-        let edits = metadata.get("confab.edits").map(|text| from_json("confab.edits", text));
-        let mut edits: Vec<AppliedOperation> = edits.transpose()?.unwrap_or_default();
-        edits.truncate(MAX_EDITS);
-
-        let tensors = SafeTensors::deserialize(bytes)?;
-        let layout = Layout::new(&config.model, tokenizer.vocab_size());
-        Ok(Self {
-            parameters: read(&tensors, &layout, "")?,
-            moments: match tensors.names().iter().any(|name| name.starts_with(FIRST)) {
-                true => Some(Moments {
-                    first: read(&tensors, &layout, FIRST)?,
-                    second: read(&tensors, &layout, SECOND)?,
-                }),
-                false => None,
-            },
-            bank: bank::read(&tensors, &config.model)?,
-            config,
-            step,
-            tokenizer,
-            history,
-            edits,
-        })
     }
 
     /// A new run of these weights and memories, with other settings.
@@ -216,6 +225,63 @@ impl Checkpoint {
     }
 }
 
+/// Reads all of a run but its parameters and their moments.
+fn read_run(bytes: &[u8]) -> Result<Checkpoint<()>, CheckpointError> {
+    match FileKind::of(bytes) {
+        FileKind::Foreign(kind) => return Err(CheckpointError::Kind(kind)),
+        FileKind::Zip | FileKind::Pickle => return Err(CheckpointError::Pytorch),
+        FileKind::Safetensors | FileKind::Unknown => {}
+    }
+    let (_, header) = SafeTensors::read_metadata(bytes)?;
+    let metadata =
+        header.metadata().as_ref().ok_or(CheckpointError::Foreign("confab.format"))?;
+    let entry = |key: &'static str| metadata.get(key).ok_or(CheckpointError::Foreign(key));
+    let format = entry("confab.format")?;
+    if format != FORMAT {
+        return Err(CheckpointError::Version(format.chars().take(40).collect()));
+    }
+    let config: RunConfig = from_json("confab.config", entry("confab.config")?)?;
+    config.validate()?;
+    let tokenizer: Tokenizer = from_json("confab.tokenizer", entry("confab.tokenizer")?)?;
+    let tokenizer = with_numbers(tokenizer, &config);
+    let has_its_memory = tokenizer.memory_tokens() == config.model.memory_tokens;
+    if tokenizer.vocab_size() > MAX_TOKENS || !has_its_memory {
+        return Err(CheckpointError::Alphabet);
+    }
+    tokenizer.check().map_err(CheckpointError::Tokenizer)?;
+    let step = from_json("confab.step", entry("confab.step")?)?;
+    let mut history: Vec<LossPoint> = from_json("confab.history", entry("confab.history")?)?;
+    history.truncate(MAX_HISTORY);
+    let edits = metadata.get("confab.edits").map(|text| from_json("confab.edits", text));
+    let mut edits: Vec<AppliedOperation> = edits.transpose()?.unwrap_or_default();
+    edits.truncate(MAX_EDITS);
+
+    let bank = bank::read(&SafeTensors::deserialize(bytes)?, &config.model)?;
+    let (parameters, moments) = ((), None);
+    Ok(Checkpoint { config, step, tokenizer, history, edits, parameters, moments, bank })
+}
+
+/// True if a file has AdamW's moments.
+fn has_moments(tensors: &SafeTensors) -> bool {
+    tensors.names().iter().any(|name| name.starts_with(FIRST))
+}
+
+/// The tensors `{prefix}{name}` of every parameter, to write.
+fn parts<'a>(
+    layout: &Layout,
+    prefix: &str,
+    values: &'a impl ParameterSource,
+) -> Result<Vec<(String, Part<'a>)>, CheckpointError> {
+    if values.count() != layout.len() {
+        let what = format!("are {} values instead of {}", values.count(), layout.len());
+        return Err(CheckpointError::Tensor { name: format!("{prefix}*"), what });
+    }
+    let part = |of: &Parameter| {
+        (format!("{prefix}{}", of.name()), Part::Numbers(of.shape(), values.numbers(of)))
+    };
+    Ok(layout.parameters().iter().map(part).collect())
+}
+
 fn to_json(key: &'static str, value: &impl serde::Serialize) -> Result<String, CheckpointError> {
     serde_json::to_string(value).map_err(|e| CheckpointError::Metadata { key, why: e.to_string() })
 }
@@ -237,25 +303,4 @@ fn with_numbers(tokenizer: Tokenizer, config: &RunConfig) -> Tokenizer {
         true => task.tokenizer().with_memory(tokenizer.memory_tokens()),
         false => tokenizer,
     }
-}
-
-/// The tensors `{prefix}{name}` of every parameter, flat.
-fn read(tensors: &SafeTensors, layout: &Layout, prefix: &str) -> Result<Vec<f32>, CheckpointError> {
-    let mut out = Vec::new();
-    for parameter in layout.parameters() {
-        let name = format!("{prefix}{}", parameter.name());
-        let refuse = |what: String| CheckpointError::Tensor { name: name.clone(), what };
-        let view = tensors.tensor(&name).map_err(|_| refuse("is missing".into()))?;
-        if view.dtype() != Dtype::F32 || view.shape() != parameter.shape() {
-            let (shape, dtype) = (view.shape(), view.dtype());
-            let wanted = parameter.shape();
-            return Err(refuse(format!("is {dtype:?} {shape:?} where F32 {wanted:?} is expected")));
-        }
-        let start = out.len();
-        out.extend(from_le_bytes(view.data()));
-        if out[start..].iter().any(|value| !value.is_finite()) {
-            return Err(refuse("holds a value that is not a finite number".into()));
-        }
-    }
-    Ok(out)
 }

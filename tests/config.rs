@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use confab::config::{
-    ConfigError, KNOBS, Knob, MemoryLimits, MlpKind, ModelConfig, OLD_CHOICES, OLD_KEYS, PRESETS,
+    ConfigError, KNOBS, Knob, MemoryLimits, ModelConfig, OLD_CHOICES, OLD_KEYS, PRESETS,
     Positions, Preset, Range, RunConfig,
 };
 use confab::run::link::{Link, decode, encode};

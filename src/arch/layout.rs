@@ -67,6 +67,8 @@ pub struct Parameter {
     name: String,
     pub spec: ParamSpec,
     pub range: Range<usize>,
+    /// Number in the order of the flat vector.
+    pub position: usize,
 }
 
 impl Parameter {
@@ -93,8 +95,9 @@ impl Layout {
         for spec in parameters(config, vocab_size) {
             let start = out.len();
             let (name, range) = (spec.name(), start..start.saturating_add(spec.len()));
-            out.index.insert(name.clone(), out.parameters.len());
-            out.parameters.push(Parameter { name, spec, range });
+            let position = out.parameters.len();
+            out.index.insert(name.clone(), position);
+            out.parameters.push(Parameter { name, spec, range, position });
         }
         out
     }

@@ -40,6 +40,11 @@ impl Decoder {
         if is_near { Self::in_loops(model) } else { Self::on_gpu(model) }
     }
 
+    /// Decoder of a model on the host, of so many tokens of context.
+    pub fn on_host(host: HostModel, context: usize) -> Self {
+        Self { executor: Executor::Host(host, Cache::default()), len: 0, context }
+    }
+
     /// Decoder in plain loops.
     pub fn in_loops(model: &Model) -> Self {
         let unread = Executor::Unread(Box::new(model.clone()));
@@ -52,6 +57,11 @@ impl Decoder {
         let (caches, device) = (gpt.caches(), model.device());
         let executor = Executor::OnGpu { gpt, caches, device };
         Self { executor, len: 0, context: model.config.context }
+    }
+
+    /// Longest sequence, in tokens.
+    pub fn context(&self) -> usize {
+        self.context
     }
 
     /// Number of tokens decoded since the last [`restart`](Self::restart).

@@ -22,7 +22,8 @@ impl Trainer {
         device: Device,
         limits: &MemoryLimits,
     ) -> Result<Self, ConfigError> {
-        let (task, tokenizer) = prepare(&config, limits)?;
+        let (task, tokenizer) = prepare(&config)?;
+        config.validate_room(tokenizer.vocab_size(), limits)?;
         let layout = Layout::new(&config.model, tokenizer.vocab_size());
         let checkpoint = Checkpoint {
             step: 0,
@@ -46,23 +47,27 @@ impl Trainer {
         device: Device,
         limits: &MemoryLimits,
     ) -> Result<Self, CheckpointError> {
-        // A model from elsewhere has tokens of its own.
+        let task = Self::task_of(&checkpoint)?;
         let Checkpoint { config, tokenizer, .. } = &checkpoint;
-        let task = match config.task.is_unknown() {
-            true => {
-                config.validate()?;
-                check_room(config, tokenizer.vocab_size(), limits)?;
-                Task::none()
-            }
-            false => {
-                let (task, of_task) = prepare(config, limits)?;
-                if of_task != *tokenizer {
-                    return Err(CheckpointError::Alphabet);
-                }
-                task
-            }
-        };
+        match config.task.is_unknown() {
+            true => check_room(config, tokenizer.vocab_size(), limits)?,
+            false => config.validate_room(tokenizer.vocab_size(), limits)?,
+        }
         Ok(Self::of(checkpoint, task, device))
+    }
+
+    /// The task of a run as it was saved; none, if its model is from elsewhere and has tokens of its own.
+    ///
+    /// # Errors
+    /// If the run cannot be run, or its task now has other characters.
+    pub fn task_of<W>(checkpoint: &Checkpoint<W>) -> Result<Task, CheckpointError> {
+        let Checkpoint { config, tokenizer, .. } = checkpoint;
+        if config.task.is_unknown() {
+            config.validate()?;
+            return Ok(Task::none());
+        }
+        let (task, of_task) = prepare(config)?;
+        if of_task == *tokenizer { Ok(task) } else { Err(CheckpointError::Alphabet) }
     }
 
     /// The run of a checkpoint that has been checked.
@@ -116,15 +121,15 @@ impl Trainer {
     /// # Errors
     /// The errors of `new`.
     pub fn check(config: &RunConfig, limits: &MemoryLimits) -> Result<(), ConfigError> {
-        prepare(config, limits).map(drop)
+        let (_, tokenizer) = prepare(config)?;
+        config.validate_room(tokenizer.vocab_size(), limits)
     }
 }
 
-fn prepare(config: &RunConfig, limits: &MemoryLimits) -> Result<(Task, Tokenizer), ConfigError> {
+fn prepare(config: &RunConfig) -> Result<(Task, Tokenizer), ConfigError> {
     config.validate()?;
     let task = Task::new(&config.task)?;
     config.validate_context(task.longest())?;
     let tokenizer = task.tokenizer().with_memory(config.model.memory_tokens);
-    config.validate_room(tokenizer.vocab_size(), limits)?;
     Ok((task, tokenizer))
 }
