@@ -13,7 +13,7 @@ mod room;
 mod tensors;
 
 pub use error::CheckpointError;
-pub use room::check_room;
+pub use room::{check_room, check_room_in_place};
 
 use std::collections::HashMap;
 use std::sync::Arc;

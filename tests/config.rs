@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use confab::config::{
-    ConfigError, KNOBS, Knob, MemoryLimits, ModelConfig, OLD_CHOICES, OLD_KEYS, PRESETS,
-    Positions, Preset, Range, RunConfig,
+    ConfigError, KNOBS, Knob, MemoryLimits, ModelConfig, OLD_CHOICES, OLD_KEYS, PRESETS, Positions,
+    Preset, Range, RunConfig,
 };
 use confab::run::link::{Link, decode, encode};
 use proptest::prelude::*;

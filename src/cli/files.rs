@@ -6,8 +6,8 @@ use anyhow::{Context, Result, bail};
 use clap::ArgMatches;
 use confab::base::file;
 use confab::base::file::FileLimit;
-use confab::checkpoint::Checkpoint;
-use confab::device::OpenDevice;
+use confab::checkpoint::{Checkpoint, CheckpointError, check_room_in_place};
+use confab::device::{OpenDevice, cpu_limits};
 use confab::host::{ParameterSource, Weights};
 use confab::learn::Trainer;
 use confab::task::Task;
@@ -21,7 +21,7 @@ pub fn read(file: &Path, of: FileLimit) -> Result<Vec<u8>> {
 
 /// The bytes of a checkpoint, or of a file of a model from elsewhere.
 pub fn read_bytes(file: &Path) -> Result<Vec<u8>> {
-    let max_bytes = MAX_MODEL_BYTES.min(confab::device::cpu_limits().total);
+    let max_bytes = MAX_MODEL_BYTES.min(cpu_limits().total);
     read(file, FileLimit { name: "a model", max_bytes })
 }
 
@@ -108,9 +108,14 @@ pub fn load_checkpoint(file: &Path) -> Result<Checkpoint> {
 
 /// A run to look at, whose weights stay in the bits that they have in the file, and its task.
 pub fn open_checkpoint(file: &Path) -> Result<(Checkpoint<Weights>, Task)> {
-    let opened = Checkpoint::open(read_bytes(file)?);
-    let opened = opened.and_then(|run| Trainer::task_of(&run).map(|task| (run, task)));
-    opened.with_context(|| loading(file))
+    let bytes = read_bytes(file)?;
+    let open = || {
+        let run = Checkpoint::open(bytes)?;
+        let task = Trainer::task_of(&run)?;
+        check_room_in_place(&run.config, run.tokenizer.vocab_size(), &cpu_limits())?;
+        Ok::<_, CheckpointError>((run, task))
+    };
+    open().with_context(|| loading(file))
 }
 
 fn loading(file: &Path) -> String {

@@ -26,7 +26,7 @@ pub struct Decoder {
 enum Executor {
     /// For decoding in loops, not read back yet.
     Unread(Box<Model>),
-    Host(HostModel, Cache),
+    Host(Box<HostModel>, Cache),
     OnGpu {
         gpt: Box<Gpt>,
         caches: Caches,
@@ -42,7 +42,7 @@ impl Decoder {
 
     /// Decoder of a model on the host, of so many tokens of context.
     pub fn on_host(host: HostModel, context: usize) -> Self {
-        Self { executor: Executor::Host(host, Cache::default()), len: 0, context }
+        Self { executor: Executor::Host(host.into(), Cache::default()), len: 0, context }
     }
 
     /// Decoder in plain loops.
@@ -94,7 +94,7 @@ impl Decoder {
         assert!(!ids.is_empty() && self.len + ids.len() <= self.context, "no room for {ids:?}");
         assert!(self.len == 0 || ids.len() == 1, "a prompt is decoded first");
         if let Executor::Unread(unread) = &self.executor {
-            self.executor = Executor::Host(read_back(unread).await?, Cache::default());
+            self.executor = Executor::Host(read_back(unread).await?.into(), Cache::default());
         }
         self.len += ids.len();
         match &mut self.executor {
