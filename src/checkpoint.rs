@@ -1,7 +1,7 @@
 //! A run as one `.safetensors` file.
 //!
-//! Weights lie under TransformerLens-like names (`blocks.0.attn.W_Q`, `[in, out]`), AdamW's
-//! moments under `optim.first.…` and `optim.second.…`, which may be left out, the slots of memories under
+//! Weights lie under TransformerLens-like names (`blocks.0.attn.W_Q`, `[in, out]`), in 32 bits or, of a model from
+//! elsewhere, in the 16 that they came in; AdamW's moments under `optim.first.…` and `optim.second.…`, which may be left out, the slots of memories under
 //! `blocks.0.memory.slots.…`. The metadata holds the format's version, the RunConfig, the tokenizer, the step, the
 //! loss history and the operations done to the model, which older files lack. The state of the random numbers is
 //! the seed and the step: every batch has a stream of its own.
@@ -11,34 +11,39 @@ mod bank;
 mod error;
 mod format;
 mod room;
-mod tensor;
+mod tensors;
 
 pub use adapters::drawn_adapter;
 pub use error::CheckpointError;
-pub use room::check_room;
+pub use room::{check_room, check_room_in_place};
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::SafeTensors;
 
-use crate::arch::{Layout, ParamSpec, parameters};
+use crate::arch::{Layout, ParamSpec, Parameter, parameters};
 use crate::base::file_kind::FileKind;
+use crate::base::numbers::Numbers;
 use crate::config::{MemoryConfig, ModelConfig, RunConfig, TaskKind};
+use crate::host::{ParameterSource, Weights};
 use crate::memory::Bank;
 use crate::run::{Adapter, AppliedOperation, LossPoint, MAX_EDITS, MAX_HISTORY, Moments};
 use crate::task::{Modular, RecordSource};
 use crate::tokenizer::Tokenizer;
-use format::{FORMAT, to_le_bytes};
+use format::FORMAT;
+use tensors::Part;
 
 const FIRST: &str = "optim.first.";
 const SECOND: &str = "optim.second.";
 /// More tokens than any model has that fits the knobs; guards the size of the embedding.
 pub const MAX_TOKENS: usize = 1 << 18;
 
-/// Everything a run needs to go on as if it had never stopped.
+/// Everything a run needs to go on as if it had never stopped. Its parameters are the flat vector, to be trained or
+/// changed, or [`Weights`] as they are stored, to be looked at.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Checkpoint {
+pub struct Checkpoint<W = Vec<f32>> {
     pub config: RunConfig,
     /// Steps done.
     pub step: usize,
@@ -46,8 +51,8 @@ pub struct Checkpoint {
     pub history: Vec<LossPoint>,
     /// Operations done to the model, oldest first.
     pub edits: Vec<AppliedOperation>,
-    /// Flat, in the order of [`Layout`]; without adapters.
-    pub parameters: Vec<f32>,
+    /// In the order of [`Layout`]; without adapters.
+    pub parameters: W,
     /// `None` if they were left out; training then goes on with moments of 0.
     pub moments: Option<Moments>,
     /// Memories of its layers.
@@ -59,7 +64,8 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// True if all of its values are finite numbers, without which it cannot be read again.
     pub fn is_finite(&self) -> bool {
-        let groups = self.groups();
+        let moments = self.moments.iter().flat_map(|of| [&of.first, &of.second]);
+        let values = moments.chain([&self.parameters]).all(|of| Numbers::F32(of).is_finite());
         let stores = self.bank.memories().map(|(_, memory)| &memory.store);
         let adapters = self.adapters.iter();
         let adapters = adapters.flat_map(|of| {
@@ -67,135 +73,53 @@ impl Checkpoint {
             std::iter::once(&of.values).chain(moments)
         });
         let losses = self.edits.iter().filter_map(|edit| edit.loss).flatten();
-        groups.iter().flat_map(|(_, values)| *values).all(|value| value.is_finite())
+        values
             && stores.flat_map(|of| of.keys().iter().chain(of.values())).all(|x| x.is_finite())
             && adapters.flatten().all(|value| value.is_finite())
             && losses.chain(self.history.iter().map(|of| of.train_loss)).all(f32::is_finite)
     }
 
-    /// Each prefix, and the values under it.
-    fn groups(&self) -> Vec<(&'static str, &Vec<f32>)> {
-        let moments = self.moments.iter();
-        let moments = moments.flat_map(|of| [(FIRST, &of.first), (SECOND, &of.second)]);
-        std::iter::once(("", &self.parameters)).chain(moments).collect()
-    }
-
-    /// The file's bytes.
-    ///
-    /// # Errors
-    /// If the format cannot hold the run, as with metadata over 100 MB, or its values are not as many as its model
-    /// has.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, CheckpointError> {
-        let layout = Layout::new(&self.config.model, self.tokenizer.vocab_size());
-        let groups = self.groups().into_iter();
-        let groups: Vec<_> = groups.map(|(prefix, values)| (prefix, to_le_bytes(values))).collect();
-        let mut views = Vec::new();
-        for (prefix, bytes) in &groups {
-            if bytes.len() != 4 * layout.len() {
-                let what = format!("are {} values instead of {}", bytes.len() / 4, layout.len());
-                return Err(CheckpointError::Tensor { name: format!("{prefix}*"), what });
-            }
-            for parameter in layout.parameters() {
-                let part = &bytes[parameter.range.start * 4..parameter.range.end * 4];
-                let view = TensorView::new(Dtype::F32, parameter.shape(), part)?;
-                views.push((format!("{prefix}{}", parameter.name()), view));
-            }
-        }
-        let adapted = adapters::parts(&self.adapters, &layout)?;
-        for part in &adapted {
-            views.push((part.name.clone(), part.view()?));
-        }
-        let remembered = bank::parts(&self.bank)?;
-        for part in &remembered {
-            views.push((part.name.clone(), part.view()?));
-        }
-        Ok(safetensors::serialize(views, Some(self.metadata()?))?)
-    }
-
-    fn metadata(&self) -> Result<HashMap<String, String>, CheckpointError> {
-        let adapters = (!self.adapters.is_empty()).then(|| to_json(adapters::KEY, &self.adapters));
-        let adapters = adapters.transpose()?.map(|json| (adapters::KEY.to_owned(), json));
-        let always = [
-            ("format".into(), "pt".into()), // what Python's loaders look for
-            ("confab.format".into(), FORMAT.into()),
-            ("confab.config".into(), to_json("confab.config", &self.config)?),
-            ("confab.step".into(), self.step.to_string()),
-            ("confab.tokenizer".into(), to_json("confab.tokenizer", &self.tokenizer)?),
-            (
-                "confab.rng".into(),
-                format!("chacha8 seed {} stream {}", self.config.seed, self.step),
-            ),
-            ("confab.history".into(), to_json("confab.history", &self.history)?),
-            ("confab.edits".into(), to_json("confab.edits", &self.edits)?),
-        ];
-        Ok(always.into_iter().chain(adapters).collect())
-    }
-
-    /// Reads a file's bytes. Sizes are checked against the file's own length before memory is
-    /// taken.
+    /// Reads a file's bytes, and widens what is in 16 bits. Sizes are checked against the file's own length before
+    /// memory is taken.
     ///
     /// # Errors
     /// If the file is no whole checkpoint of finite numbers.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
-        match FileKind::of(bytes) {
-            FileKind::Foreign(kind) => return Err(CheckpointError::Kind(kind)),
-            FileKind::Zip | FileKind::Pickle => return Err(CheckpointError::Pytorch),
-            FileKind::Safetensors | FileKind::Unknown => {}
-        }
-        let (_, header) = SafeTensors::read_metadata(bytes)?;
-        let metadata =
-            header.metadata().as_ref().ok_or(CheckpointError::Foreign("confab.format"))?;
-        let entry = |key: &'static str| metadata.get(key).ok_or(CheckpointError::Foreign(key));
-        let format = entry("confab.format")?;
-        if format != FORMAT {
-            return Err(CheckpointError::Version(format.chars().take(40).collect()));
-        }
-        let config: RunConfig = from_json("confab.config", entry("confab.config")?)?;
-        config.validate()?;
-        let tokenizer: Tokenizer = from_json("confab.tokenizer", entry("confab.tokenizer")?)?;
-        let tokenizer = with_numbers(tokenizer, &config);
-        let has_its_memory = tokenizer.memory_tokens() == config.model.memory_tokens;
-        if tokenizer.vocab_size() > MAX_TOKENS || !has_its_memory {
-            return Err(CheckpointError::Alphabet);
-        }
-        tokenizer.check().map_err(CheckpointError::Tokenizer)?;
-        let step = from_json("confab.step", entry("confab.step")?)?;
-        let mut history: Vec<LossPoint> = from_json("confab.history", entry("confab.history")?)?;
-        history.truncate(MAX_HISTORY);
-        let edits = metadata.get("confab.edits").map(|text| from_json("confab.edits", text));
-        let mut edits: Vec<AppliedOperation> = edits.transpose()?.unwrap_or_default();
-        edits.truncate(MAX_EDITS);
-        let adapters = metadata.get(adapters::KEY).map(|text| from_json(adapters::KEY, text));
-        let adapters: Vec<Adapter> = adapters.transpose()?.unwrap_or_default();
-
-        let tensors = SafeTensors::deserialize(bytes)?;
-        let layout = Layout::new(&config.model, tokenizer.vocab_size());
-        Ok(Self {
-            parameters: read(&tensors, &layout, "")?,
-            moments: match tensors.names().iter().any(|name| name.starts_with(FIRST)) {
-                true => Some(Moments {
-                    first: read(&tensors, &layout, FIRST)?,
-                    second: read(&tensors, &layout, SECOND)?,
-                }),
-                false => None,
-            },
-            bank: bank::read(&tensors, &config.model)?,
-            adapters: adapters::read(adapters, &tensors, &layout)?,
-            config,
-            step,
-            tokenizer,
-            history,
-            edits,
-        })
+        let run = read_run(bytes)?;
+        let (tensors, layout) = (SafeTensors::deserialize(bytes)?, run.layout());
+        let moments = match has_moments(&tensors) {
+            true => Some(Moments {
+                first: tensors::read(&tensors, &layout, FIRST)?,
+                second: tensors::read(&tensors, &layout, SECOND)?,
+            }),
+            false => None,
+        };
+        let parameters = tensors::read(&tensors, &layout, "")?;
+        Ok(Self { moments, ..run.with(parameters) })
     }
 
+    /// Checks that [`from_bytes`](Self::from_bytes) would read a file, without a copy of its numbers.
+    ///
+    /// # Errors
+    /// The errors of `from_bytes`.
+    pub fn check(bytes: &[u8]) -> Result<(), CheckpointError> {
+        let run = read_run(bytes)?;
+        let (tensors, layout) = (SafeTensors::deserialize(bytes)?, run.layout());
+        if has_moments(&tensors) {
+            tensors::check(&tensors, &layout, FIRST)?;
+            tensors::check(&tensors, &layout, SECOND)?;
+        }
+        tensors::check(&tensors, &layout, "")
+    }
+}
+
+impl Checkpoint {
     /// The parameters with the changes of its adapters that are on.
     pub fn weights(&self) -> Cow<'_, [f32]> {
         if self.adapters.is_empty() {
             return Cow::Borrowed(&self.parameters);
         }
-        let layout = Layout::new(&self.config.model, self.tokenizer.vocab_size());
-        let mut weights = self.parameters.clone();
+        let (layout, mut weights) = (self.layout(), self.parameters.clone());
         self.adapters.iter().for_each(|adapter| adapter.add_to(&mut weights, &layout));
         Cow::Owned(weights)
     }
@@ -229,6 +153,113 @@ impl Checkpoint {
         let (tokenizer, edits) = (self.tokenizer, self.edits);
         Ok(Self { config, step: 0, tokenizer, history, edits, parameters, moments, bank, adapters })
     }
+}
+
+impl Checkpoint<Weights> {
+    /// The weights to compute with: those of parameters that adapters change are in 32 bits.
+    pub fn adapted(&self) -> Weights {
+        let (layout, mut weights) = (self.layout(), self.parameters.clone());
+        for adapter in self.adapters.iter().filter(|adapter| adapter.is_on) {
+            let parts = adapter.parts(&layout).unwrap_or_default();
+            for (target, part) in adapter.targets.iter().zip(parts) {
+                if let Some(parameter) = layout.find(target) {
+                    weights.change(parameter, |matrix| adapter.add_part(&part, matrix));
+                }
+            }
+        }
+        weights
+    }
+
+    /// Takes a file to look at, without its moments. Weights in 16 bits stay where they lie in it.
+    ///
+    /// # Errors
+    /// If the file is no whole checkpoint of finite numbers.
+    pub fn open(bytes: Vec<u8>) -> Result<Self, CheckpointError> {
+        let (run, file) = (read_run(&bytes)?, Arc::new(bytes));
+        let weights = tensors::share(&file, &run.layout())?;
+        Ok(run.with(weights))
+    }
+
+    /// The run with weights in 32 bits, to be trained or changed.
+    pub fn widen(self) -> Checkpoint {
+        let (run, weights) = self.take();
+        run.with(weights.into_flat())
+    }
+}
+
+impl<W: ParameterSource> Checkpoint<W> {
+    /// The file's bytes.
+    ///
+    /// # Errors
+    /// If the format cannot hold the run, as with metadata over 100 MB, or its values are not as many as its model
+    /// has.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, CheckpointError> {
+        let layout = self.layout();
+        let mut views = parts(&layout, "", &self.parameters)?;
+        if let Some(Moments { first, second }) = &self.moments {
+            views.extend(parts(&layout, FIRST, first)?);
+            views.extend(parts(&layout, SECOND, second)?);
+        }
+        let adapted = adapters::parts(&self.adapters, &layout)?;
+        for part in &adapted {
+            views.push((part.name.clone(), Part::Bytes(part.view()?)));
+        }
+        let remembered = bank::parts(&self.bank)?;
+        for part in &remembered {
+            views.push((part.name.clone(), Part::Bytes(part.view()?)));
+        }
+        Ok(safetensors::serialize(views, Some(self.metadata()?))?)
+    }
+}
+
+impl<W> Checkpoint<W> {
+    /// The places of the model's parameters.
+    pub fn layout(&self) -> Layout {
+        Layout::new(&self.config.model, self.tokenizer.vocab_size())
+    }
+
+    /// The run with other parameters.
+    pub fn with<V>(self, parameters: V) -> Checkpoint<V> {
+        let (run, _) = self.take();
+        let Checkpoint { config, step, tokenizer, history, edits, moments, bank, adapters, .. } = run;
+        Checkpoint { config, step, tokenizer, history, edits, parameters, moments, bank, adapters }
+    }
+
+    /// The run without its parameters, and these.
+    fn take(self) -> (Checkpoint<()>, W) {
+        let Self { config, step, tokenizer, history, edits, parameters, moments, bank, adapters } = self;
+        let without = Checkpoint {
+            config,
+            step,
+            tokenizer,
+            history,
+            edits,
+            parameters: (),
+            moments,
+            bank,
+            adapters,
+        };
+        (without, parameters)
+    }
+
+    fn metadata(&self) -> Result<HashMap<String, String>, CheckpointError> {
+        let adapters = (!self.adapters.is_empty()).then(|| to_json(adapters::KEY, &self.adapters));
+        let adapters = adapters.transpose()?.map(|json| (adapters::KEY.to_owned(), json));
+        let always = [
+            ("format".into(), "pt".into()), // what Python's loaders look for
+            ("confab.format".into(), FORMAT.into()),
+            ("confab.config".into(), to_json("confab.config", &self.config)?),
+            ("confab.step".into(), self.step.to_string()),
+            ("confab.tokenizer".into(), to_json("confab.tokenizer", &self.tokenizer)?),
+            (
+                "confab.rng".into(),
+                format!("chacha8 seed {} stream {}", self.config.seed, self.step),
+            ),
+            ("confab.history".into(), to_json("confab.history", &self.history)?),
+            ("confab.edits".into(), to_json("confab.edits", &self.edits)?),
+        ];
+        Ok(always.into_iter().chain(adapters).collect())
+    }
 
     /// Checks that the parameters of another run could take the place of these.
     ///
@@ -261,6 +292,69 @@ impl Checkpoint {
     }
 }
 
+/// Reads all of a run but its parameters and their moments.
+fn read_run(bytes: &[u8]) -> Result<Checkpoint<()>, CheckpointError> {
+    match FileKind::of(bytes) {
+        FileKind::Foreign(kind) => return Err(CheckpointError::Kind(kind)),
+        FileKind::Zip | FileKind::Pickle => return Err(CheckpointError::Pytorch),
+        FileKind::Safetensors | FileKind::Unknown => {}
+    }
+    let (_, header) = SafeTensors::read_metadata(bytes)?;
+    let metadata =
+        header.metadata().as_ref().ok_or(CheckpointError::Foreign("confab.format"))?;
+    let entry = |key: &'static str| metadata.get(key).ok_or(CheckpointError::Foreign(key));
+    let format = entry("confab.format")?;
+    if format != FORMAT {
+        return Err(CheckpointError::Version(format.chars().take(40).collect()));
+    }
+    let config: RunConfig = from_json("confab.config", entry("confab.config")?)?;
+    config.validate()?;
+    let tokenizer: Tokenizer = from_json("confab.tokenizer", entry("confab.tokenizer")?)?;
+    let tokenizer = with_numbers(tokenizer, &config);
+    let has_its_memory = tokenizer.memory_tokens() == config.model.memory_tokens;
+    if tokenizer.vocab_size() > MAX_TOKENS || !has_its_memory {
+        return Err(CheckpointError::Alphabet);
+    }
+    tokenizer.check().map_err(CheckpointError::Tokenizer)?;
+    let step = from_json("confab.step", entry("confab.step")?)?;
+    let mut history: Vec<LossPoint> = from_json("confab.history", entry("confab.history")?)?;
+    history.truncate(MAX_HISTORY);
+    let edits = metadata.get("confab.edits").map(|text| from_json("confab.edits", text));
+    let mut edits: Vec<AppliedOperation> = edits.transpose()?.unwrap_or_default();
+    edits.truncate(MAX_EDITS);
+
+    let adapters = metadata.get(adapters::KEY).map(|text| from_json(adapters::KEY, text));
+    let adapters = adapters.transpose()?.unwrap_or_default();
+
+    let tensors = SafeTensors::deserialize(bytes)?;
+    let bank = bank::read(&tensors, &config.model)?;
+    let layout = Layout::new(&config.model, tokenizer.vocab_size());
+    let adapters = adapters::read(adapters, &tensors, &layout)?;
+    let (parameters, moments) = ((), None);
+    Ok(Checkpoint { config, step, tokenizer, history, edits, parameters, moments, bank, adapters })
+}
+
+/// True if a file has AdamW's moments.
+fn has_moments(tensors: &SafeTensors) -> bool {
+    tensors.names().iter().any(|name| name.starts_with(FIRST))
+}
+
+/// The tensors `{prefix}{name}` of every parameter, to write.
+fn parts<'a>(
+    layout: &Layout,
+    prefix: &str,
+    values: &'a impl ParameterSource,
+) -> Result<Vec<(String, Part<'a>)>, CheckpointError> {
+    if values.count() != layout.len() {
+        let what = format!("are {} values instead of {}", values.count(), layout.len());
+        return Err(CheckpointError::Tensor { name: format!("{prefix}*"), what });
+    }
+    let part = |of: &Parameter| {
+        (format!("{prefix}{}", of.name()), Part::Numbers(of.shape(), values.numbers(of)))
+    };
+    Ok(layout.parameters().iter().map(part).collect())
+}
+
 fn to_json(key: &'static str, value: &impl serde::Serialize) -> Result<String, CheckpointError> {
     serde_json::to_string(value).map_err(|e| CheckpointError::Metadata { key, why: e.to_string() })
 }
@@ -282,14 +376,4 @@ fn with_numbers(tokenizer: Tokenizer, config: &RunConfig) -> Tokenizer {
         true => task.tokenizer().with_memory(tokenizer.memory_tokens()),
         false => tokenizer,
     }
-}
-
-/// The tensors `{prefix}{name}` of every parameter, flat.
-fn read(tensors: &SafeTensors, layout: &Layout, prefix: &str) -> Result<Vec<f32>, CheckpointError> {
-    let mut out = Vec::new();
-    for parameter in layout.parameters() {
-        let name = format!("{prefix}{}", parameter.name());
-        out.extend(tensor::finite(tensors, name, &parameter.shape())?);
-    }
-    Ok(out)
 }

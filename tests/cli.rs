@@ -644,6 +644,29 @@ fn a_model_from_elsewhere_is_imported_looked_into_and_writes() {
 }
 
 #[test]
+fn a_model_of_16_bits_keeps_them_until_it_is_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/import/llama_bf16");
+    let dtypes = |name: &str| {
+        let bytes = std::fs::read(at.join(name)).unwrap();
+        let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let dtypes = tensors.tensors().into_iter().map(|(_, view)| format!("{:?}", view.dtype()));
+        dtypes.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+    };
+    ok(&confab(at, &["import", model, "--out", "half.safetensors"]));
+    ok(&confab(at, &["import", "half.safetensors", "--out", "again.safetensors"]));
+    ok(&confab(
+        at,
+        &["edit", "half.safetensors", "--prune-weights", "10", "--out", "cut.safetensors"],
+    ));
+    let found = ["half.safetensors", "again.safetensors", "cut.safetensors"].map(dtypes);
+    assert_eq!(found, [["BF16"], ["BF16"], ["F32"]]);
+    let listed = ok(&confab(at, &["edit", "half.safetensors"]));
+    assert!(listed.contains("blocks.1.mlp.W_gate") && listed.contains("16 × 20"), "{listed}");
+}
+
+#[test]
 fn a_folder_is_imported_as_a_trainer_left_it_and_what_is_passed_over_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

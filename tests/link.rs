@@ -4,7 +4,9 @@ mod common;
 
 use burn::tensor::Device;
 use confab::checkpoint::Checkpoint;
-use confab::config::{FactsSplit, KNOBS, Knob, MemoryKind, MixerKind, Range, RunConfig};
+use confab::config::{
+    ConfigError, FactsSplit, KNOBS, Knob, MemoryKind, MemoryLimits, MixerKind, Range, RunConfig,
+};
 use confab::interp::lab::entries;
 use confab::learn::Trainer;
 use confab::run::Group;
@@ -206,6 +208,28 @@ fn refusals_name_the_part() {
         let link = decode(fragment).unwrap();
         let error = link.check(&catalogue()).unwrap_err().to_string();
         assert!(error.contains("`nothing`"), "{fragment}: {error}");
+    }
+}
+
+#[test]
+fn a_link_to_a_model_that_no_page_can_hold_is_refused_before_memory_is_taken() {
+    let widest =
+        "model.d_model=8192&model.n_heads=64&model.d_head=256&model.d_mlp=32768&model.mlp=swiglu";
+    let narrow = decode("model.d_model=8193").unwrap_err().to_string();
+    assert!(
+        narrow.contains("Width (d_model) was set to `8193`") && narrow.contains("from 1 to 8192"),
+        "{narrow}"
+    );
+    let wide = decode("model.n_heads=64&model.d_head=512").unwrap_err().to_string();
+    assert!(wide.contains("512, of 64 heads, is more than 16384 in all; 256 would work"), "{wide}");
+    // A page has at most 4 GiB; a layer's matrices alone are more than 5.
+    let page = MemoryLimits { total: 4 << 30, buffer: 4 << 30 };
+    for layers in [1, 48] {
+        for memory in ["", "&model.memory.kind=memorizing&model.memory.slots=4194304"] {
+            let link = decode(&format!("{widest}&model.n_layers={layers}{memory}")).unwrap();
+            let refused = Trainer::check(&link.config, &page).unwrap_err();
+            assert!(matches!(refused, ConfigError::Memory { .. }), "{layers}{memory}: {refused}");
+        }
     }
 }
 

@@ -440,7 +440,7 @@ fn what_is_counted_is_what_there_is() {
         assert_eq!(model.parameters(VOCAB), layout.len(), "{changes:?}");
         let layers = if model.memory.layers.is_empty() { 2 } else { 1 };
         let width = model.n_heads * model.d_head();
-        assert_eq!(model.stored(), layers * 2 * width * 256, "{changes:?}");
+        assert_eq!(model.stored(), (layers * 2 * width * 256) as u64, "{changes:?}");
         let has = |name: &str| layout.find(name).is_some();
         assert_eq!(has("blocks.1.mlp.W_in"), model.mlp != confab::config::MlpKind::None);
         assert_eq!(has("blocks.0.attn.gate"), layers == 2);

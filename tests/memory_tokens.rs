@@ -15,7 +15,7 @@ use confab::learn::{TeachError, Trainer};
 use confab::protocol::{Cost, SampleOptions};
 use confab::report::EvalOptions;
 use confab::run::{Field, Record};
-use confab::task::{Facts, Split};
+use confab::task::{Facts, RecordSource, Split};
 use futures::executor::block_on;
 
 use common::{LIMITS, checkpoint, logits_of, losses, resume, trainer};

@@ -370,7 +370,7 @@ fn what_does_not_work_is_refused_by_the_knobs_name() {
         (&small, OperationKind::AddHeads, usize::MAX, "takes a whole number from 1 to 63"),
         (&large, OperationKind::AddHeads, 1, "from 1 to 64"),
         (&large, OperationKind::AddLayer, 3, "from 1 to 48"),
-        (&large, OperationKind::WidenMlp, 8191, "MLP width was set to"),
+        (&large, OperationKind::WidenMlp, 32767, "MLP width was set to"),
     ] {
         let error = act(on, kind, number).unwrap_err();
         assert!(error.contains(says), "{kind:?} {number}: {error}");

@@ -6,7 +6,8 @@ use super::mixer::{Mixer, pattern_row};
 use crate::config::{ConfigError, MemoryKind, MemoryLimits, ModelConfig, Positions, RunConfig};
 
 impl ModelConfig {
-    /// Number of trained values with a vocabulary of `vocab_size` tokens. By default, matrices have
+    /// Number of trained values with a vocabulary of `vocab_size` tokens, or the largest number that the page has. By
+    /// default, matrices have
     /// `12·L·d² + V·d + context·d` values (and another `V·d` for an untied head), and LayerNorm gains
     /// `(2·L + 1)·d`.
     pub fn parameters(&self, vocab_size: usize) -> usize {
@@ -14,11 +15,11 @@ impl ModelConfig {
     }
 
     /// Most numbers in the stores of the memory layers and of the output.
-    pub fn stored(&self) -> usize {
+    pub fn stored(&self) -> u64 {
         let has = |layer: &usize| self.memory.of(*layer).is_some_and(MemoryKind::is_stored);
         let output = if self.memory.lambda > 0.0 { self.d_model + 1 } else { 0 };
         let layers = (0..self.n_layers).filter(has).count() * 2 * self.d_slot();
-        self.memory.slots * (layers + output)
+        self.memory.slots as u64 * (layers + output) as u64
     }
 
     /// Number of values in learned position embeddings, which take no part in matrix products.
@@ -43,7 +44,7 @@ impl ModelConfig {
             MemoryKind::None => 0,
             _ => 8 * tokens * (self.memory.top_k * self.d_slot()) as u64,
         };
-        let found = found * self.n_layers as u64 + 4 * self.stored() as u64;
+        let found = found * self.n_layers as u64 + 4 * self.stored();
         4 * (found + 4 * self.parameters(vocab_size) as u64 + tokens * kept + logits)
     }
 

@@ -67,6 +67,8 @@ pub struct Parameter {
     name: String,
     pub spec: ParamSpec,
     pub range: Range<usize>,
+    /// Number in the order of the flat vector.
+    pub position: usize,
 }
 
 impl Parameter {
@@ -92,9 +94,10 @@ impl Layout {
         let mut out = Layout { parameters: Vec::new(), index: HashMap::new() };
         for spec in parameters(config, vocab_size) {
             let start = out.len();
-            let (name, range) = (spec.name(), start..start + spec.len());
-            out.index.insert(name.clone(), out.parameters.len());
-            out.parameters.push(Parameter { name, spec, range });
+            let (name, range) = (spec.name(), start..start.saturating_add(spec.len()));
+            let position = out.parameters.len();
+            out.index.insert(name.clone(), position);
+            out.parameters.push(Parameter { name, spec, range, position });
         }
         out
     }

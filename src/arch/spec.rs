@@ -121,9 +121,10 @@ impl ParamSpec {
         }
     }
 
-    /// Number of values.
+    /// Number of values. Where that takes more than the 32 bits of the page's numbers, it is the largest that there
+    /// is, which no device has room for.
     pub fn len(&self) -> usize {
-        self.rows() * self.columns()
+        self.rows().saturating_mul(self.columns())
     }
 
     pub fn is_empty(&self) -> bool {
@@ -173,7 +174,7 @@ impl Sink for Vec<ParamSpec> {
 /// The number of all values declared: it needs no names, which the page is built without.
 impl Sink for usize {
     fn push(&mut self, spec: ParamSpec) {
-        *self += spec.len();
+        *self = self.saturating_add(spec.len());
     }
 }
 

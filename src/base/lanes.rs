@@ -45,34 +45,37 @@ pub fn total(mut x: Lanes) -> f32 {
 }
 
 /// Compiles a function three times: for the build's target, for AVX2 and for AVX-512. Each call picks one of them.
-/// x86-64 programs are compiled for the CPUs of 2003. In the body, `FMA` is true if [`mul_add`] may be one
-/// instruction.
+/// x86-64 programs are compiled for the CPUs of 2003. The function may be generic in one type. In the
+/// body, `FMA` is true if [`mul_add`] may be one instruction.
 macro_rules! wide {
-    ($(#[$attribute:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $body:block) => {
+    (
+        $(#[$attribute:meta])*
+        $vis:vis fn $name:ident $(<$generic:ident: $bound:path>)? ($($arg:ident: $type:ty),* $(,)?) $body:block
+    ) => {
         $(#[$attribute])*
         #[allow(clippy::too_many_arguments)]
-        $vis fn $name($($arg: $type),*) {
+        $vis fn $name $(<$generic: $bound>)? ($($arg: $type),*) {
             #[inline(always)]
-            fn any<const FMA: bool>($($arg: $type),*) $body
+            fn any<const FMA: bool $(, $generic: $bound)?>($($arg: $type),*) $body
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx2,fma")]
-                fn avx2($($arg: $type),*) {
-                    any::<true>($($arg),*)
+                fn avx2 $(<$generic: $bound>)? ($($arg: $type),*) {
+                    any::<true $(, $generic)?>($($arg),*)
                 }
                 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-                fn avx512($($arg: $type),*) {
-                    any::<true>($($arg),*)
+                fn avx512 $(<$generic: $bound>)? ($($arg: $type),*) {
+                    any::<true $(, $generic)?>($($arg),*)
                 }
                 match $crate::base::lanes::cpu() {
                     // SAFETY: the CPU has what the function is compiled for.
-                    $crate::base::lanes::Cpu::Avx512 => return unsafe { avx512($($arg),*) },
+                    $crate::base::lanes::Cpu::Avx512 => return unsafe { avx512 $(::<$generic>)? ($($arg),*) },
                     // SAFETY: as above.
-                    $crate::base::lanes::Cpu::Avx2 => return unsafe { avx2($($arg),*) },
+                    $crate::base::lanes::Cpu::Avx2 => return unsafe { avx2 $(::<$generic>)? ($($arg),*) },
                     $crate::base::lanes::Cpu::Any => {}
                 }
             }
-            any::<false>($($arg),*)
+            any::<false $(, $generic)?>($($arg),*)
         }
     };
 }

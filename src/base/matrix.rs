@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::lanes::{mul_add, wide};
 use super::parallel::for_each;
+use super::stored::{F32, Format};
 
 /// View of a matrix in a slice, with a stride for rows and one for columns.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +32,11 @@ impl<'a> Matrix<'a> {
         Self { values, rows, columns, by_row: columns, by_column: 1 }
     }
 
+    /// The only row, if there is one.
+    pub(super) fn single_row(self) -> Option<&'a [f32]> {
+        (self.rows == 1 && self.by_column == 1).then(|| &self.values[..self.columns])
+    }
+
     /// View of these rows.
     pub fn rows(self, rows: Range<usize>) -> Self {
         let values = &self.values[(rows.start * self.by_row).min(self.values.len())..];
@@ -53,17 +59,11 @@ impl<'a> Matrix<'a> {
     /// If the shapes do not fit.
     pub fn add_product(self, other: Matrix, to: &mut [f32], by_row: usize) {
         assert_eq!(self.columns, other.rows, "a column for every row");
-        let is_row = self.rows == 1 && self.by_column == 1;
-        if is_row && other.by_column == 1 {
-            let columns = other.columns;
-            return combine(
-                &self.values[..self.columns],
-                other.values,
-                other.by_row,
-                &mut to[..columns],
-            );
+        let row = self.single_row();
+        if let Some(row) = row.filter(|_| other.by_column == 1) {
+            return combine::<F32>(row, other.values, other.by_row, &mut to[..other.columns]);
         }
-        if is_row && other.by_row == 1 {
+        if row.is_some() && other.by_row == 1 {
             for (index, to) in to[..other.columns].iter_mut().enumerate() {
                 let column = &other.values[index * other.by_column..][..other.rows];
                 *to += self.values.iter().zip(column).map(|(a, b)| a * b).sum::<f32>();
@@ -120,10 +120,10 @@ fn extent(rows: usize, columns: usize, by_row: usize, by_column: usize) -> usize
 
 wide! {
     /// Adds `x W` to `y`, where rows of `w` begin `by_row` apart.
-    fn combine(x: &[f32], w: &[f32], by_row: usize, y: &mut [f32]) {
+    pub(super) fn combine<F: Format>(x: &[f32], w: &[F::Stored], by_row: usize, y: &mut [f32]) {
         for (index, x) in x.iter().enumerate() {
             for (y, w) in y.iter_mut().zip(&w[index * by_row..]) {
-                *y = mul_add::<FMA>(*x, *w, *y);
+                *y = mul_add::<FMA>(*x, F::widen(*w), *y);
             }
         }
     }

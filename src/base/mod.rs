@@ -17,6 +17,10 @@ pub mod lanes;
 #[cfg(feature = "compute")]
 pub mod matrix;
 #[cfg(feature = "compute")]
+pub mod numbers;
+#[cfg(feature = "compute")]
 pub mod parallel;
 #[cfg(feature = "compute")]
 pub mod random;
+#[cfg(feature = "compute")]
+pub mod stored;

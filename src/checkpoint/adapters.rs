@@ -6,7 +6,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::CheckpointError;
 use super::format::to_le_bytes;
-use super::tensor;
+use super::tensors::find;
 use crate::arch::Layout;
 use crate::base::random::stream_rng;
 use crate::config::RunConfig;
@@ -87,11 +87,13 @@ pub fn read(
             let [rows, columns] = part.shape;
             for (of, shape) in [("A", [rows, rank]), ("B", [rank, columns])] {
                 let name = format!("adapters.{number}.{target}.{of}");
-                values.extend(tensor::finite(tensors, name, &shape)?);
+                values.extend_from_slice(&find(tensors, name, &shape)?.widen());
             }
         }
         let shape = [values.len()];
-        let moment = |of: &str| tensor::finite(tensors, moment(number, of), &shape);
+        let moment = |of: &str| -> Result<Vec<f32>, CheckpointError> {
+            Ok(find(tensors, moment(number, of), &shape)?.widen().into_owned())
+        };
         let has_moments = tensors.names().contains(&self::moment(number, "first").as_str());
         let moments = match has_moments {
             true => Some(Moments { first: moment("first")?, second: moment("second")? }),

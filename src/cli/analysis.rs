@@ -9,9 +9,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use confab::figure::{Content, Figure, Grid, Table, show};
 use confab::interp::lab::{self, AnalysisJob, Snapshot};
-use confab::learn::Trainer;
 use confab::run::{AnalysisRequest, Intervention};
-use futures::executor::block_on;
 use indicatif::ProgressBar;
 
 /// A grid of more columns is not written out at the terminal; its largest values are.
@@ -87,7 +85,7 @@ pub fn check_files(matches: &ArgMatches) -> Result<()> {
 }
 
 /// Runs the analysis that the command line names, on this prompt.
-pub fn run(matches: &ArgMatches, trainer: &Trainer, prompt: String) -> Result<()> {
+pub fn run(matches: &ArgMatches, model: Snapshot, prompt: String) -> Result<()> {
     let get = |name: &str| matches.get_one::<String>(name).map(String::as_str);
     let id = get("what").context("no analysis was named")?;
     let (of_head, head) = matches.get_one("head").copied().unwrap_or_default();
@@ -115,14 +113,15 @@ pub fn run(matches: &ArgMatches, trainer: &Trainer, prompt: String) -> Result<()
     };
     let baseline = match matches.get_one::<PathBuf>("compare-with") {
         Some(file) => {
-            let run = super::files::load_run_of(file, matches)?;
-            let model = block_on(Snapshot::read(&run)).context("reading the other weights")?;
-            Some((format!("{}, step {}", file.display(), run.step), Arc::new(model)))
+            let (run, task) = super::files::open_checkpoint(file)?;
+            Some((
+                format!("{}, step {}", file.display(), run.step),
+                Arc::new(Snapshot::of(run, &task)),
+            ))
         }
         None => None,
     };
-    let model = Arc::new(block_on(Snapshot::read(trainer)).context("reading the weights")?);
-    let mut job = AnalysisJob::with_baseline(model, baseline, request)
+    let mut job = AnalysisJob::with_baseline(Arc::new(model), baseline, request)
         .with_context(|| format!("running the analysis `{id}`"))?;
     let bar = ProgressBar::new_spinner().with_message(id.to_owned());
     while job.advance()? {

@@ -31,6 +31,15 @@ pub fn open_chosen(matches: &ArgMatches) -> Result<OpenDevice> {
     open(choice(matches))
 }
 
+/// Opens the device that `--device` names, if it names a GPU, where the host computes anyway: a device that is not
+/// there is an error.
+pub fn check_named(matches: &ArgMatches) -> Result<()> {
+    match choice(matches) {
+        DeviceChoice::Auto | DeviceChoice::Cpu => Ok(()),
+        named => open(named).map(drop),
+    }
+}
+
 /// Opens a device for a model of so many parameters that is not trained. With `auto`, a small model is looked into
 /// on the CPU, and a large one too where there is no GPU, without a word: neither matters to the user.
 pub fn open_to_look(matches: &ArgMatches, parameters: usize) -> Result<OpenDevice> {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use confab::arch::Layout;
 use confab::checkpoint::Checkpoint;
+use confab::host::Weights;
 use confab::interp::lab::architecture;
 use confab::run::DeviceChoice;
 use confab::run::{OPERATIONS, Operation, Procedure};
@@ -61,10 +61,10 @@ fn operation_arg(procedure: &'static Procedure) -> Arg {
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
     let file = matches.get_one::<PathBuf>("checkpoint").context("no checkpoint was named")?;
-    let mut checkpoint = super::files::load_checkpoint(file)?;
     let Some(out) = matches.get_one::<PathBuf>("out") else {
-        return print(&checkpoint, matches);
+        return print(&super::files::open_checkpoint(file)?.0, matches);
     };
+    let mut checkpoint = super::files::load_checkpoint(file)?;
     let past = matches.get_one::<PathBuf>("past");
     let read = [("--past", past.map(PathBuf::as_path))];
     super::files::check(&read, &[("--out", Some(out))])?;
@@ -113,10 +113,10 @@ fn operations(matches: &ArgMatches) -> Vec<Operation> {
     all.into_iter().map(|(_, operation)| operation).collect()
 }
 
-fn print(checkpoint: &Checkpoint, matches: &ArgMatches) -> Result<()> {
+fn print(checkpoint: &Checkpoint<Weights>, matches: &ArgMatches) -> Result<()> {
     let model = &checkpoint.config.model;
-    let layout = Layout::new(model, checkpoint.tokenizer.vocab_size());
-    let mut figures = architecture(model, &layout, &checkpoint.parameters, &checkpoint.edits);
+    let mut figures =
+        architecture(model, &checkpoint.layout(), &checkpoint.parameters, &checkpoint.edits);
     if matches.get_flag("history") {
         figures.remove(0);
     }

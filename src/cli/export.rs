@@ -92,7 +92,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
 /// The notebook `lab` of the model in `folder`.
 fn notebook(matches: &ArgMatches, run: &Path, lab: &Path, folder: &Path) -> Result<String> {
     let trainer = super::files::load_run_of(run, matches)?;
-    let prompt = super::inspect::prompt(matches, &trainer);
+    let prompt = super::inspect::prompt(matches, trainer.config.seed, &trainer.task);
     let numbers =
         numbers::numbers(&trainer, &prompt).context("computing the notebook's numbers")?;
     // From the notebook's place, if the folder is below it.

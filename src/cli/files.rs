@@ -6,8 +6,11 @@ use anyhow::{Context, Result, bail};
 use clap::ArgMatches;
 use confab::base::file;
 use confab::base::file::FileLimit;
-use confab::checkpoint::Checkpoint;
+use confab::checkpoint::{Checkpoint, CheckpointError, check_room_in_place};
+use confab::device::{OpenDevice, cpu_limits};
+use confab::host::{ParameterSource, Weights};
 use confab::learn::Trainer;
+use confab::task::Task;
 
 /// Largest file of a model, where there is memory for it.
 const MAX_MODEL_BYTES: u64 = 16 << 30;
@@ -18,7 +21,7 @@ pub fn read(file: &Path, of: FileLimit) -> Result<Vec<u8>> {
 
 /// The bytes of a checkpoint, or of a file of a model from elsewhere.
 pub fn read_bytes(file: &Path) -> Result<Vec<u8>> {
-    let max_bytes = MAX_MODEL_BYTES.min(confab::device::cpu_limits().total);
+    let max_bytes = MAX_MODEL_BYTES.min(cpu_limits().total);
     read(file, FileLimit { name: "a model", max_bytes })
 }
 
@@ -27,9 +30,9 @@ pub fn write(out: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Writes a checkpoint, once its bytes have been read back: one that could not be loaded takes no file's place.
-pub fn save(checkpoint: &Checkpoint, out: &Path) -> Result<()> {
+pub fn save<W: ParameterSource>(checkpoint: &Checkpoint<W>, out: &Path) -> Result<()> {
     let bytes = checkpoint.to_bytes().with_context(|| writing(out))?;
-    Checkpoint::from_bytes(&bytes).with_context(|| {
+    Checkpoint::check(&bytes).with_context(|| {
         format!("{}: what would be written could not be read again, so nothing was", writing(out))
     })?;
     write(out, &bytes)
@@ -103,6 +106,18 @@ pub fn load_checkpoint(file: &Path) -> Result<Checkpoint> {
     Checkpoint::from_bytes(&read_bytes(file)?).with_context(|| loading(file))
 }
 
+/// A run to look at, whose weights stay in the bits that they have in the file, and its task.
+pub fn open_checkpoint(file: &Path) -> Result<(Checkpoint<Weights>, Task)> {
+    let bytes = read_bytes(file)?;
+    let open = || {
+        let run = Checkpoint::open(bytes)?;
+        let task = Trainer::task_of(&run)?;
+        check_room_in_place(&run.config, run.tokenizer.vocab_size(), &cpu_limits())?;
+        Ok::<_, CheckpointError>((run, task))
+    };
+    open().with_context(|| loading(file))
+}
+
 fn loading(file: &Path) -> String {
     format!("loading the checkpoint {}", file.display())
 }
@@ -114,8 +129,13 @@ pub fn load_run(matches: &ArgMatches) -> Result<Trainer> {
 }
 
 /// The run in `file`, on the device that the command line names.
-pub fn load_run_of(file: &Path, matches: &ArgMatches) -> Result<Trainer> {
+fn load_run_of(file: &Path, matches: &ArgMatches) -> Result<Trainer> {
     let checkpoint = load_checkpoint(file)?;
     let opened = super::device::open_to_look(matches, checkpoint.parameters.len())?;
+    resume(checkpoint, opened, file)
+}
+
+/// The run of a checkpoint that was in `file`, on a device.
+pub fn resume(checkpoint: Checkpoint, opened: OpenDevice, file: &Path) -> Result<Trainer> {
     Trainer::resume(checkpoint, opened.device, &opened.limits).with_context(|| loading(file))
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use confab::base::file_kind::FileKind;
+use confab::host::ParameterSource;
 use confab::import;
 use confab::import::File;
 
@@ -44,22 +45,23 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     super::files::check(&named, &[("--out", Some(out))])?;
     let (read, passed_over) = read(&paths)?;
     let files: Vec<File> = read.iter().map(|(name, bytes)| File { name, bytes }).collect();
-    let import::Opened { mut checkpoint, notes } =
-        import::open(&files).context("importing the model")?;
+    let import::Opened { checkpoint, notes } =
+        import::open_stored(&files).context("importing the model")?;
     passed_over.iter().chain(&notes).for_each(super::terminal::report);
-    checkpoint.moments = None;
-    super::files::save(&checkpoint, out)?;
+    drop(read); // a large model's weights are then there once and not twice
     let model = &checkpoint.config.model;
-    super::terminal::report(format_args!(
+    let wrote = format!(
         "Wrote {}: {} parameters, {} layers of {} heads, {} wide, {} tokens, context {}",
         out.display(),
-        checkpoint.parameters.len(),
+        checkpoint.parameters.count(),
         model.n_layers,
         model.n_heads,
         model.d_model,
         checkpoint.tokenizer.vocab_size(),
         model.context
-    ));
+    );
+    super::files::save(&checkpoint, out)?;
+    super::terminal::report(wrote);
     Ok(())
 }
 

@@ -6,10 +6,14 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::{Arg, ArgMatches, Command, value_parser};
+use confab::checkpoint::Checkpoint;
+use confab::host::{HostModel, Weights};
 use confab::interp::analysis::Averaging;
-use confab::interp::trace::trace;
+use confab::interp::lab::Snapshot;
+use confab::interp::trace::Traced;
 use confab::learn::Trainer;
 use confab::protocol::{Expected, SampleOptions, Trace};
+use confab::task::Task;
 use futures::executor::block_on;
 
 pub fn command() -> Command {
@@ -46,15 +50,23 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         return write_attention(matches);
     }
     super::analysis::check_files(matches)?;
-    let trainer = super::files::load_run(matches)?;
-    super::analysis::run(matches, &trainer, prompt(matches, &trainer))
+    let (run, task) = open(matches)?;
+    let prompt = prompt(matches, run.config.seed, &task);
+    super::analysis::run(matches, Snapshot::of(run, &task), prompt)
+}
+
+/// The run that the command line names, to look at, and its task.
+fn open(matches: &ArgMatches) -> Result<(Checkpoint<Weights>, Task)> {
+    let file = matches.get_one::<PathBuf>("checkpoint").context("no checkpoint was named")?;
+    super::device::check_named(matches)?;
+    super::files::open_checkpoint(file)
 }
 
 /// The prompt that the command line gives, or an example of the run's task.
-pub(super) fn prompt(matches: &ArgMatches, trainer: &Trainer) -> String {
+pub(super) fn prompt(matches: &ArgMatches, seed: u64, task: &Task) -> String {
     match matches.get_one::<String>("prompt") {
         Some(prompt) => super::args::unescape(prompt),
-        None => trainer.task.example_prompt(trainer.config.seed),
+        None => task.example_prompt(seed),
     }
 }
 
@@ -86,10 +98,15 @@ fn write_attention(matches: &ArgMatches) -> Result<()> {
     };
     let run = matches.get_one::<PathBuf>("checkpoint").map(PathBuf::as_path);
     super::files::check(&[("the run", run)], &[("--attention", Some(file))])?;
-    let trainer = super::files::load_run(matches)?;
-    let prompt = prompt(matches, &trainer);
-    let traced = block_on(trace(&trainer, &prompt, None));
-    let (trace, logits) = traced.context("tracing the prompt")?;
+    let (run, task) = open(matches)?;
+    let ids = run
+        .tokenizer
+        .encode(&prompt(matches, run.config.seed, &task))
+        .context("tracing the prompt")?;
+    let Checkpoint { config, tokenizer, bank, step, .. } = &run;
+    let host = HostModel::new(&config.model, &run.layout(), run.adapted()).remember(bank);
+    let traced = Traced { model: &config.model, tokenizer, task: &task, step: *step };
+    let (trace, logits) = traced.record(&host, ids);
     if trace.tokens.len() < trace.prompt_len {
         super::terminal::report(format_args!(
             "The prompt was cut to its first {} tokens.",
@@ -102,7 +119,7 @@ fn write_attention(matches: &ArgMatches) -> Result<()> {
         }
         false => {
             let options = SampleOptions { temperature: 1.0, top_k: 0, ..SampleOptions::default() };
-            to_json(&trace, &logits.expected(&trainer, &options)).into_bytes()
+            to_json(&trace, &logits.expected_by(tokenizer, &options)).into_bytes()
         }
     };
     super::files::write(file, &bytes)?;

@@ -1,10 +1,14 @@
 //! `confab sample`: draws text from a checkpoint.
 
 use std::io::Write;
+use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use confab::generate::Sampler;
+use confab::checkpoint::Checkpoint;
+use confab::generate::{Decoder, Sampler};
+use confab::host::{HostModel, ParameterSource};
+use confab::kernel::is_cpu;
 use confab::protocol::SampleOptions;
 
 pub fn command() -> Command {
@@ -44,7 +48,18 @@ pub fn command() -> Command {
 }
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
-    let trainer = super::files::load_run(matches)?;
+    let file = matches.get_one::<PathBuf>("checkpoint").context("no checkpoint was named")?;
+    let (run, task) = super::files::open_checkpoint(file)?;
+    let tokenizer = run.tokenizer.clone();
+    let opened = super::device::open_to_look(matches, run.parameters.count())?;
+    // Only a GPU needs the weights as tensors.
+    let decoder = if is_cpu(&opened.device) {
+        let Checkpoint { config, bank, .. } = &run;
+        let host = HostModel::new(&config.model, &run.layout(), run.adapted()).remember(bank);
+        Decoder::on_host(host, config.model.context)
+    } else {
+        Decoder::new(super::files::resume(run.widen(), opened, file)?.model())
+    };
     let text = |name: &str| matches.get_one::<String>(name).cloned().unwrap_or_default();
     let options = SampleOptions {
         prompt: super::args::unescape(&text("prompt")),
@@ -56,11 +71,11 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let as_json = matches.get_flag("probs");
     let SampleOptions { temperature, top_k, .. } = options;
     let mut out = super::terminal::output();
-    let mut sampler = Sampler::new(trainer.model(), &trainer.tokenizer, &trainer.task, options)?;
+    let mut sampler = Sampler::with(decoder, &tokenizer, &task, options)?;
     if !as_json {
         write!(out, "{}", sampler.text())?;
     }
-    while let Some(character) = futures::executor::block_on(sampler.next(&trainer.task))? {
+    while let Some(character) = futures::executor::block_on(sampler.next(&task))? {
         if as_json {
             let mut line = serde_json::to_value(&character)?;
             line["temperature"] = temperature.into();

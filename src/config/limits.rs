@@ -1,8 +1,8 @@
 //! Limits of what can be set.
 
 /// Largest width of the residual stream.
-pub const MAX_D_MODEL: usize = 2048;
-/// Widest that all heads of a layer may be together, for any model's size to fit 32 bits.
+pub const MAX_D_MODEL: usize = 8192;
+/// Widest that all heads of a layer may be together.
 pub const MAX_HEADS_WIDTH: usize = 2 * MAX_D_MODEL;
 /// Most memory tokens of a model.
 pub const MAX_MEMORY_TOKENS: usize = 64;

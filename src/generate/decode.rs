@@ -26,7 +26,7 @@ pub struct Decoder {
 enum Executor {
     /// For decoding in loops, not read back yet.
     Unread(Box<Model>),
-    Host(HostModel, Cache),
+    Host(Box<HostModel>, Cache),
     OnGpu {
         gpt: Box<Gpt>,
         caches: Caches,
@@ -38,6 +38,11 @@ impl Decoder {
     pub fn new(model: &Model) -> Self {
         let is_near = model.layout.len() <= MAX_HOST_PARAMETERS || is_cpu(&model.device());
         if is_near { Self::in_loops(model) } else { Self::on_gpu(model) }
+    }
+
+    /// Decoder of a model on the host, of so many tokens of context.
+    pub fn on_host(host: HostModel, context: usize) -> Self {
+        Self { executor: Executor::Host(host.into(), Cache::default()), len: 0, context }
     }
 
     /// Decoder in plain loops.
@@ -52,6 +57,11 @@ impl Decoder {
         let (caches, device) = (gpt.caches(), model.device());
         let executor = Executor::OnGpu { gpt, caches, device };
         Self { executor, len: 0, context: model.config.context }
+    }
+
+    /// Longest sequence, in tokens.
+    pub fn context(&self) -> usize {
+        self.context
     }
 
     /// Number of tokens decoded since the last [`restart`](Self::restart).
@@ -84,7 +94,7 @@ impl Decoder {
         assert!(!ids.is_empty() && self.len + ids.len() <= self.context, "no room for {ids:?}");
         assert!(self.len == 0 || ids.len() == 1, "a prompt is decoded first");
         if let Executor::Unread(unread) = &self.executor {
-            self.executor = Executor::Host(read_back(unread).await?, Cache::default());
+            self.executor = Executor::Host(read_back(unread).await?.into(), Cache::default());
         }
         self.len += ids.len();
         match &mut self.executor {

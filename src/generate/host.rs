@@ -12,5 +12,5 @@ use crate::model::Model;
 /// If the device failed.
 pub async fn read_back(model: &Model) -> Result<HostModel, ExecutionError> {
     let flat = floats(model.parameters.clone().into_data_async().await?);
-    Ok(HostModel::new(&model.config, &model.layout, &flat).remember(&model.bank))
+    Ok(HostModel::new(&model.config, &model.layout, flat).remember(&model.bank))
 }

@@ -44,15 +44,28 @@ impl Sampler {
         task: &Task,
         options: SampleOptions,
     ) -> Result<Self, TokenizeError> {
+        Self::with(Decoder::new(model), tokenizer, task, options)
+    }
+
+    /// A sample by a decoder that has decoded nothing yet.
+    ///
+    /// # Errors
+    /// If the model does not know a character of the prompt.
+    pub fn with(
+        decoder: Decoder,
+        tokenizer: &Tokenizer,
+        task: &Task,
+        options: SampleOptions,
+    ) -> Result<Self, TokenizeError> {
         let ids = encode_prompt(tokenizer, &options.prompt)?;
         let mut oracle = Oracle::new();
         for id in tokenizer.tokenize(&options.prompt)? {
             oracle.read(task, tokenizer.token(id).unwrap_or_default());
         }
         Ok(Self {
-            decoder: Decoder::new(model),
+            context: decoder.context(),
+            decoder,
             tokenizer: tokenizer.clone(),
-            context: model.config.context,
             rng: stream_rng(options.seed, 0),
             text: options.prompt.clone(),
             stream: TextStream::after(&ids),

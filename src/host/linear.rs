@@ -1,29 +1,36 @@
 //! Linear maps, `x W + b`.
 
-use crate::base::matrix::Matrix;
-use crate::arch::Layout;
+use super::weights::{ParameterSource, Values, Weights};
+use crate::arch::{Layout, Parameter};
 
 /// Parameters of a model by name.
 #[derive(Clone, Copy)]
 pub struct Parameters<'a> {
     pub layout: &'a Layout,
-    /// `[layout.len()]`
-    pub flat: &'a [f32],
+    pub weights: &'a Weights,
 }
 
-impl Parameters<'_> {
-    /// Values of `name`, if the model has it.
+impl<'a> Parameters<'a> {
+    /// A copy of the values of `name` in 32 bits, if the model has it.
     pub fn get(&self, name: &str) -> Option<Vec<f32>> {
         let parameter = self.layout.find(name)?;
-        Some(self.flat[parameter.range.clone()].to_vec())
+        Some(self.weights.numbers(parameter).widen().into_owned())
     }
 
-    /// Values of a parameter that the model has.
+    /// A copy of the values of a parameter that the model has.
     ///
     /// # Panics
     /// If it has no parameter of this name.
     pub fn required(&self, name: &str) -> Vec<f32> {
-        self.get(name).unwrap_or_else(|| panic!("the model has no {name}"))
+        self.weights.numbers(self.find(name)).widen().into_owned()
+    }
+
+    /// The values of a parameter that the model has, as they are stored.
+    ///
+    /// # Panics
+    /// If it has no parameter of this name.
+    pub fn shared(&self, name: &str) -> Values {
+        self.weights.values(self.find(name))
     }
 
     /// Linear map with matrix `{at}.W_{of}` and, if the model has one, bias `{at}.b_{of}`.
@@ -31,39 +38,39 @@ impl Parameters<'_> {
     /// # Panics
     /// If the model has no such matrix.
     pub fn linear(&self, at: &str, of: &str) -> Linear {
-        let name = format!("{at}.W_{of}");
-        let Some(parameter) = self.layout.find(&name) else { panic!("the model has no {name}") };
-        let out = parameter.shape()[1];
-        Linear { w: self.required(&name), b: self.get(&format!("{at}.b_{of}")), out }
+        let parameter = self.find(&format!("{at}.W_{of}"));
+        let (w, b) = (self.weights.values(parameter), self.get(&format!("{at}.b_{of}")));
+        Linear { w, b, out: parameter.shape()[1] }
+    }
+
+    fn find(&self, name: &str) -> &'a Parameter {
+        self.layout.find(name).unwrap_or_else(|| panic!("the model has no {name}"))
     }
 }
 
 #[derive(Clone, Debug)]
 pub struct Linear {
-    w: Vec<f32>,         // [in, out]
+    w: Values,           // [in, out]
     b: Option<Vec<f32>>, // [out]
     out: usize,
 }
 
 impl Linear {
     /// Linear map with a matrix `[in, out]` and no bias.
-    pub fn new(w: Vec<f32>, out: usize) -> Self {
+    pub fn new(w: Values, out: usize) -> Self {
         Self { w, b: None, out }
-    }
-
-    pub fn matrix(&self) -> Matrix<'_> {
-        Matrix::new(&self.w, self.out)
     }
 
     /// # Shapes
     /// `x`: `[seq, in]`; the result: `[seq, out]`
     pub fn forward(&self, x: &[f32]) -> Vec<f32> {
-        let seq = x.len() * self.out / self.w.len();
+        let w = self.w.numbers();
+        let seq = x.len() * self.out / w.len();
         let mut y = match &self.b {
             Some(b) => b.repeat(seq),
             None => vec![0.0; seq * self.out],
         };
-        Matrix::new(x, self.w.len() / self.out).add_product(self.matrix(), &mut y, self.out);
+        w.add_product(self.out, x, &mut y);
         y
     }
 }

@@ -18,9 +18,11 @@ mod model;
 mod neighbours;
 mod norm;
 mod vector;
+mod weights;
 
 pub use cache::{ActivationCache, LayerActivations};
 pub use linear::Parameters;
 pub use memory::Recalled;
 pub use model::{Cache, HostModel};
 pub use norm::Norm;
+pub use weights::{ParameterSource, Values, Weights};

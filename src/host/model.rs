@@ -9,6 +9,7 @@ use super::mixer::MixerState;
 use super::neighbours::Neighbours;
 use super::norm::Norm;
 use super::vector::{add, less, sum};
+use super::weights::{Values, Weights};
 use crate::arch::Layout;
 use crate::config::ModelConfig;
 use crate::memory::Bank;
@@ -21,7 +22,7 @@ pub struct HostModel {
     d_model: usize,
     /// True if each layer but the last adds the output of the layer above at the previous token.
     feeds_back: bool,
-    w_e: Vec<f32>,   // [vocab, d_model]
+    w_e: Values,     // [vocab, d_model]
     w_pos: Vec<f32>, // [context, d_model], empty unless positions are learned
     blocks: Vec<Block>,
     ln_final: Norm,
@@ -52,17 +53,20 @@ impl Cache {
 const PROMPT_PART: usize = 64;
 
 impl HostModel {
-    /// # Shapes
-    /// `flat`: `[layout.len()]`
+    /// A model of these weights, which it shares.
     ///
     /// # Panics
-    /// If `layout` is not that of `config`, or `flat` is shorter.
-    pub fn new(config: &ModelConfig, layout: &Layout, flat: &[f32]) -> Self {
-        let parameters = Parameters { layout, flat };
+    /// If `layout` is not that of `config`, or the weights are another model's.
+    pub fn new(config: &ModelConfig, layout: &Layout, weights: impl Into<Weights>) -> Self {
+        let weights = weights.into();
+        let parameters = Parameters { layout, weights: &weights };
         let block = |layer| Block::new(config, parameters, layer);
-        let w_e = parameters.required("embed.W_E");
-        let vocab_size = w_e.len() / config.d_model;
-        let w_u = parameters.get("unembed.W_U").unwrap_or_else(|| transpose(&w_e, vocab_size));
+        let w_e = parameters.shared("embed.W_E");
+        let vocab_size = w_e.numbers().len() / config.d_model;
+        let w_u = match layout.find("unembed.W_U") {
+            Some(w_u) => weights.values(w_u),
+            None => w_e.transposed(vocab_size),
+        };
         Self {
             n_heads: config.n_heads,
             d_head: config.d_head(),
@@ -215,8 +219,12 @@ impl HostModel {
     }
 
     fn embed(&self, ids: &[u32]) -> Vec<f32> {
-        let row = |id: &u32| &self.w_e[*id as usize * self.d_model..][..self.d_model];
-        ids.iter().flat_map(row).copied().collect()
+        let mut embedded = Vec::with_capacity(ids.len() * self.d_model);
+        for start in ids.iter().map(|id| *id as usize * self.d_model) {
+            let row = self.w_e.numbers().slice(start..start + self.d_model);
+            embedded.extend_from_slice(&row.widen());
+        }
+        embedded
     }
 
     /// Position embeddings of `seq` positions from `start`.
@@ -226,10 +234,4 @@ impl HostModel {
         }
         self.w_pos[start * self.d_model..][..seq * self.d_model].to_vec()
     }
-}
-
-/// Transposes a matrix with `rows` rows.
-fn transpose(matrix: &[f32], rows: usize) -> Vec<f32> {
-    let columns = matrix.len() / rows;
-    (0..columns).flat_map(|column| matrix.iter().skip(column).step_by(columns).copied()).collect()
 }

@@ -1,7 +1,7 @@
 //! Other people's models as Confab's own weights, from the bytes of their files.
 //!
 //! [`select`] chooses the files that count, [`plan()`] learns what the model is and that all of it is
-//! there, and [`Plan::parameters`] converts its weights. Nothing in a file is run, and every size is
+//! there, and [`Plan::parameters`] or [`Plan::weights`] converts its weights. Nothing in a file is run, and every size is
 //! checked against the file's own length before memory is taken.
 
 mod bare;
@@ -36,7 +36,7 @@ pub use error::ImportError;
 pub use family::{Family, GPT2, LLAMA, NANOGPT};
 pub use file::File;
 pub use imported::{Imported, import};
-pub use open::{OpenError, Opened, open};
+pub use open::{OpenError, Opened, open, open_stored};
 pub use plan::{Plan, plan};
 pub use selection::{Selection, select};
 pub use vocabulary::Vocabulary;

@@ -13,6 +13,7 @@ use super::{File, ImportError, hugging_face, nanogpt, token_files};
 use crate::arch::{Layout, Parameter};
 use crate::checkpoint::{Checkpoint, MAX_TOKENS};
 use crate::config::{ModelConfig, RunConfig, TaskKind, TrainConfig};
+use crate::host;
 use crate::memory::Bank;
 use crate::tokenizer::Tokenizer;
 
@@ -100,12 +101,19 @@ impl Plan<'_> {
         Ok(out)
     }
 
-    /// The model as a run that has nothing to train on.
+    /// The model's weights, those in 16 bits as they are.
     ///
     /// # Errors
-    /// As of [`Plan::parameters`].
-    pub fn checkpoint(self) -> Result<Checkpoint, ImportError> {
-        let parameters = self.parameters()?;
+    /// If a value is not a finite number.
+    pub fn weights(&self) -> Result<host::Weights, ImportError> {
+        let parameters = self.layout.parameters().iter();
+        let values: Result<Vec<_>, _> =
+            parameters.map(|parameter| self.view(parameter)?.values()).collect();
+        Ok(values?.into())
+    }
+
+    /// The model as a run of these parameters, which has nothing to train on.
+    pub fn checkpoint<W>(self, parameters: W) -> Checkpoint<W> {
         let mut config = RunConfig { model: self.config, ..RunConfig::default() };
         config.task.kind = TaskKind::Text;
         config.train = TrainConfig::for_fine_tuning();
@@ -116,17 +124,7 @@ impl Plan<'_> {
         let (step, history, edits) = (0, Vec::new(), Vec::new());
         let bank = Bank::new(&config.model);
         let (moments, adapters) = (None, Vec::new());
-        Ok(Checkpoint {
-            config,
-            step,
-            tokenizer,
-            history,
-            edits,
-            parameters,
-            moments,
-            bank,
-            adapters,
-        })
+        Checkpoint { config, step, tokenizer, history, edits, parameters, moments, bank, adapters }
     }
 
     /// Checks that every parameter has its tensor, and every tensor its place.

@@ -8,6 +8,8 @@ use safetensors::tensor::{Dtype, SafeTensors};
 use super::bare::bare;
 use super::shards::Index;
 use super::{File, ImportError};
+use crate::base::numbers::{Encoding, Numbers};
+use crate::host::Values;
 
 /// Type of a tensor's numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -230,30 +232,70 @@ impl<'t> View<'t> {
         self.transposed().with_rows(order).transposed()
     }
 
-    /// Adds its values to `out`, a row after the other.
+    /// Adds its values in 32 bits to `out`, a row after the other.
     pub fn read(&self, out: &mut Vec<f32>) -> Result<(), ImportError> {
+        let start = out.len();
         match self.tensor.number {
-            Number::F64 => self.read_as(out, |bytes| f64::from_le_bytes(bytes) as f32),
-            Number::F32 => self.read_as(out, f32::from_le_bytes),
-            Number::F16 => self.read_as(out, |bytes| f16::from_le_bytes(bytes).to_f32()),
-            Number::Bf16 => self.read_as(out, |bytes| bf16::from_le_bytes(bytes).to_f32()),
+            Number::F64 => self.gather(out, |bytes| f64::from_le_bytes(bytes) as f32),
+            Number::F32 => self.gather(out, f32::from_le_bytes),
+            Number::F16 => self.gather(out, |bytes| f16::from_le_bytes(bytes).to_f32()),
+            Number::Bf16 => self.gather(out, |bytes| bf16::from_le_bytes(bytes).to_f32()),
             Number::Other => unreachable!("such tensors are refused by `Tensors::get`"),
+        }
+        self.check(Numbers::F32(&out[start..]))
+    }
+
+    /// Its values, a row after the other, in 16 bits if they are so in the file.
+    pub fn values(&self) -> Result<Values, ImportError> {
+        let encoding = match self.tensor.number {
+            Number::F16 => Encoding::F16,
+            Number::Bf16 => Encoding::Bf16,
+            Number::F64 | Number::F32 | Number::Other => {
+                let mut values = Vec::new();
+                self.read(&mut values)?;
+                return Ok(values.into());
+            }
+        };
+        let mut numbers: Vec<[u8; 2]> = Vec::new();
+        self.gather(&mut numbers, |number| number);
+        let bytes = numbers.into_flattened();
+        self.check(Numbers::of_bytes(&bytes, encoding))?;
+        let range = 0..bytes.len();
+        Ok(Values::of_file(bytes, encoding, range))
+    }
+
+    /// Adds what `number` makes of its values to `out`, a square at a time: each row of a transposed matrix is spread
+    /// over the whole tensor.
+    fn gather<const BYTES: usize, T: Copy + Default>(
+        &self,
+        out: &mut Vec<T>,
+        number: impl Fn([u8; BYTES]) -> T,
+    ) {
+        let (numbers, _) = self.tensor.bytes.as_chunks::<BYTES>();
+        let (start, width) = (out.len(), self.columns.len());
+        out.resize(start + self.rows.len() * width, T::default());
+        let mut strips = out[start..].chunks_mut((SIDE * width).max(1));
+        for rows in self.rows.chunks(SIDE) {
+            let Some(strip) = strips.next() else { return };
+            for (at, columns) in self.columns.chunks(SIDE).enumerate() {
+                for (row, to) in rows.iter().zip(strip.chunks_mut(width)) {
+                    let to = to[at * SIDE..].iter_mut().zip(columns);
+                    to.for_each(|(to, column)| *to = number(numbers[row + column]));
+                }
+            }
         }
     }
 
-    fn read_as<const BYTES: usize>(
-        &self,
-        out: &mut Vec<f32>,
-        number: impl Fn([u8; BYTES]) -> f32,
-    ) -> Result<(), ImportError> {
-        let (numbers, _) = self.tensor.bytes.as_chunks::<BYTES>();
-        let start = out.len();
-        for row in &self.rows {
-            out.extend(self.columns.iter().map(|column| number(numbers[row + column])));
+    fn check(&self, numbers: Numbers) -> Result<(), ImportError> {
+        match numbers.is_finite() {
+            true => Ok(()),
+            false => {
+                let what = "holds a value that is not a finite number; use another copy";
+                Err(self.tensor.refuse(what))
+            }
         }
-        if out[start..].iter().all(|value| value.is_finite()) {
-            return Ok(());
-        }
-        Err(self.tensor.refuse("holds a value that is not a finite number; use another copy"))
     }
 }
+
+/// Rows and columns of a square.
+const SIDE: usize = 64;

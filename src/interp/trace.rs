@@ -3,12 +3,13 @@
 use burn::tensor::ExecutionError;
 
 use crate::base::random::stream_rng;
+use crate::config::ModelConfig;
 use crate::generate::{alternatives, draw, probabilities, read_back, surprisal};
 use crate::host::HostModel;
 use crate::learn::Trainer;
 use crate::protocol::{Cost, Expected, SampleOptions, Trace};
-use crate::task::surprisals;
-use crate::tokenizer::TokenizeError;
+use crate::task::{Task, surprisals};
+use crate::tokenizer::{TokenizeError, Tokenizer};
 
 /// Most pattern values in a trace: 32 MiB of them. Longer prompts are cut.
 const MAX_PATTERN_VALUES: usize = 8 << 20;
@@ -22,9 +23,8 @@ pub enum TraceError {
     Device(#[from] ExecutionError),
 }
 
-/// Longest prompt, in tokens, whose patterns are traced whole with `trainer`'s model.
-pub fn longest_prompt(trainer: &Trainer) -> usize {
-    let model = &trainer.config.model;
+/// Longest prompt, in tokens, whose patterns are traced whole.
+pub fn longest_prompt(model: &ModelConfig) -> usize {
     let per_head = MAX_PATTERN_VALUES / (model.n_layers * model.n_heads).max(1);
     per_head.isqrt().clamp(1, model.context)
 }
@@ -49,39 +49,59 @@ pub async fn trace(
     prompt: &str,
     earlier: Option<(usize, Vec<f32>)>,
 ) -> Result<(Trace, Logits), TraceError> {
-    let tokenizer = &trainer.tokenizer;
-    let mut ids = tokenizer.encode(prompt)?;
-    let prompt_len = ids.len();
-    ids.truncate(longest_prompt(trainer));
+    let ids = trainer.tokenizer.encode(prompt)?;
     let model = trainer.model();
     let (step, host) = match earlier {
         Some((step, flat)) => {
-            (step, HostModel::new(&model.config, &model.layout, &flat).remember(&model.bank))
+            (step, HostModel::new(&model.config, &model.layout, flat).remember(&model.bank))
         }
         None => (trainer.step, read_back(model).await?),
     };
+    let (tokenizer, task) = (&trainer.tokenizer, &trainer.task);
+    Ok(Traced { model: &model.config, tokenizer, task, step }.record(&host, ids))
+}
+
+/// The model that a trace is of.
+pub struct Traced<'a> {
+    pub model: &'a ModelConfig,
+    pub tokenizer: &'a Tokenizer,
+    pub task: &'a Task,
+    pub step: usize,
+}
+
+impl Traced<'_> {
+    /// Traces the first [`longest_prompt`] of a prompt's tokens.
+    pub fn record(&self, host: &HostModel, mut ids: Vec<u32>) -> (Trace, Logits) {
+    let Self { model, tokenizer, task, step } = *self;
+    let prompt_len = ids.len();
+    ids.truncate(longest_prompt(model));
     let cache = host.record(&ids, &[]);
     let memory = tokenizer.memory_tokens().min(ids.len());
     let symbols = ids[memory..].iter().filter_map(|id| tokenizer.token(*id));
-    let floors = surprisals(&trainer.task, symbols);
+    let floors = surprisals(task, symbols);
     let floors = [vec![None; memory], floors].concat();
     let trace = Trace {
         step,
         against: None,
         tokens: ids.iter().filter_map(|id| tokenizer.token(*id)).map(String::from).collect(),
         prompt_len,
-        n_layers: trainer.config.model.n_layers,
-        n_heads: trainer.config.model.n_heads,
+        n_layers: model.n_layers,
+        n_heads: model.n_heads,
         patterns: cache.layers.iter().flat_map(|layer| layer.pattern.iter().copied()).collect(),
     };
-    Ok((trace, Logits { ids, values: cache.logits, floors }))
+    (trace, Logits { ids, values: cache.logits, floors })
+    }
 }
 
 impl Logits {
     /// Expectations of the model of `trainer`, drawn as `options` say.
     pub fn expected(&self, trainer: &Trainer, options: &SampleOptions) -> Expected {
+        self.expected_by(&trainer.tokenizer, options)
+    }
+
+    /// Expectations of the model with this tokenizer, drawn as `options` say.
+    pub fn expected_by(&self, tokenizer: &Tokenizer, options: &SampleOptions) -> Expected {
         let SampleOptions { temperature, top_k, seed, .. } = *options;
-        let tokenizer = &trainer.tokenizer;
         let token = |id: usize| tokenizer.token(id as u32).unwrap_or("�").to_owned();
         let mut expected = Expected::default();
         for (index, row) in self.values.chunks(tokenizer.vocab_size().max(1)).enumerate() {

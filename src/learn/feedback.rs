@@ -43,7 +43,7 @@ pub fn feedback(model: &Model, batch: &Batch, dropout: Dropout) -> Vec<Tensor<3>
 fn in_loops(model: &Model, tokens: Tensor<2, Int>) -> Vec<Tensor<3>> {
     let ([batch, seq], device) = (tokens.dims(), tokens.device());
     let flat = floats(model.parameters.clone().into_data());
-    let host = HostModel::new(&model.config, &model.layout, &flat).remember(&model.bank);
+    let host = HostModel::new(&model.config, &model.layout, flat).remember(&model.bank);
     let ids: Vec<u32> = tokens.into_data().iter().collect();
     let by_row: Vec<_> = ids.chunks(seq).map(|ids| host.feedback(ids)).collect();
     let of_layer = |layer: usize| {

@@ -22,10 +22,11 @@ impl Trainer {
         device: Device,
         limits: &MemoryLimits,
     ) -> Result<Self, ConfigError> {
-        let (task, tokenizer) = prepare(&config, None, limits)?;
         if config.train.lora.rank > 0 {
             return Err(ConfigError::Parts { key: "train.lora.rank", why: UNTRAINED });
         }
+        let (task, tokenizer) = prepare(&config, None)?;
+        config.validate_room(tokenizer.vocab_size(), limits)?;
         let layout = Layout::new(&config.model, tokenizer.vocab_size());
         let checkpoint = Checkpoint {
             step: 0,
@@ -50,16 +51,27 @@ impl Trainer {
         device: Device,
         limits: &MemoryLimits,
     ) -> Result<Self, CheckpointError> {
+        let task = Self::task_of(&checkpoint)?;
         let Checkpoint { config, tokenizer, .. } = &checkpoint;
-        let task = match config.task.is_unknown() || tokenizer.is_approximate() {
-            true => {
-                config.validate()?;
-                check_room(config, tokenizer.vocab_size(), limits)?;
-                Task::none()
-            }
-            false => prepare(config, Some(tokenizer), limits)?.0,
-        };
+        match task.is_none() {
+            true => check_room(config, tokenizer.vocab_size(), limits)?,
+            false => config.validate_room(tokenizer.vocab_size(), limits)?,
+        }
         Ok(Self::of(checkpoint, task, device))
+    }
+
+    /// The task of a run as it was saved; none, if its model is from elsewhere and was given none, or if its text becomes
+    /// other tokens here than at the terminal.
+    ///
+    /// # Errors
+    /// If the run cannot be run, or its model has no token for a symbol of its task.
+    pub fn task_of<W>(checkpoint: &Checkpoint<W>) -> Result<Task, CheckpointError> {
+        let Checkpoint { config, tokenizer, .. } = checkpoint;
+        if config.task.is_unknown() || tokenizer.is_approximate() {
+            config.validate()?;
+            return Ok(Task::none());
+        }
+        Ok(prepare(config, Some(tokenizer))?.0)
     }
 
     /// The run of a checkpoint that has been checked.
@@ -106,7 +118,8 @@ impl Trainer {
     /// # Errors
     /// The errors of `new`.
     pub fn check(config: &RunConfig, limits: &MemoryLimits) -> Result<(), ConfigError> {
-        prepare(config, None, limits).map(drop)
+        let (_, tokenizer) = prepare(config, None)?;
+        config.validate_room(tokenizer.vocab_size(), limits)
     }
 }
 
@@ -117,7 +130,6 @@ const UNTRAINED: &str = "low-rank adaptation changes a model that is trained alr
 fn prepare(
     config: &RunConfig,
     of_model: Option<&Tokenizer>,
-    limits: &MemoryLimits,
 ) -> Result<(Task, Tokenizer), ConfigError> {
     config.validate()?;
     let task = match of_model {
@@ -129,6 +141,5 @@ fn prepare(
         Some(tokenizer) => tokenizer.clone(),
         None => task.tokenizer().with_memory(config.model.memory_tokens),
     };
-    config.validate_room(tokenizer.vocab_size(), limits)?;
     Ok((task, tokenizer))
 }

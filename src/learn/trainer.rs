@@ -225,10 +225,7 @@ impl Trainer {
     }
 
     /// The run with the parameters of a step, without moments; adapters are part of these parameters.
-    ///
-    /// # Shapes
-    /// `parameters`: `[layout.len()]`
-    pub fn checkpoint_of(&self, step: usize, parameters: Vec<f32>) -> Checkpoint {
+    pub fn checkpoint_of<W>(&self, step: usize, parameters: W) -> Checkpoint<W> {
         Checkpoint {
             config: self.config.clone(),
             step,

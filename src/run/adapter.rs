@@ -94,13 +94,22 @@ impl Adapter {
     /// `parameters`: `[layout.len()]`
     pub fn add_to(&self, parameters: &mut [f32], layout: &Layout) {
         let parts = if self.is_on { self.parts(layout).unwrap_or_default() } else { Vec::new() };
-        for LowRank { target, shape: [_, columns], a, b } in parts {
-            let (a, b) = (&self.values[a], &self.values[b]);
-            for (row, a) in parameters[target].chunks_mut(columns).zip(a.chunks(self.rank)) {
-                for (a, b) in a.iter().zip(b.chunks(columns)) {
-                    let factor = self.scale() * a;
-                    row.iter_mut().zip(b).for_each(|(value, b)| *value += factor * b);
-                }
+        for part in parts {
+            self.add_part(&part, &mut parameters[part.target.clone()]);
+        }
+    }
+
+    /// Adds one of its changes to a matrix.
+    ///
+    /// # Shapes
+    /// `matrix`: `[in, out]`
+    pub fn add_part(&self, part: &LowRank, matrix: &mut [f32]) {
+        let [_, columns] = part.shape;
+        let (a, b) = (&self.values[part.a.clone()], &self.values[part.b.clone()]);
+        for (row, a) in matrix.chunks_mut(columns).zip(a.chunks(self.rank)) {
+            for (a, b) in a.iter().zip(b.chunks(columns)) {
+                let factor = self.scale() * a;
+                row.iter_mut().zip(b).for_each(|(value, b)| *value += factor * b);
             }
         }
     }

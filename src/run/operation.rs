@@ -6,6 +6,8 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::MAX_D_MODEL;
+
 /// Kind of an operation on a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -103,7 +105,7 @@ pub const OPERATIONS: &[Procedure] = &[
         "widen-mlp",
         "Widen the MLPs",
         "how many hidden numbers every MLP gets",
-        1..=8191,
+        1..=4 * MAX_D_MODEL - 1,
     ),
     operation(
         OperationKind::Widen,

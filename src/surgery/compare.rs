@@ -54,7 +54,7 @@ pub fn compare(before: &Checkpoint, after: &Checkpoint, ids: &[u32]) -> Option<D
 /// Logits after each token. Decoding token by token avoids the large record of a whole pass.
 fn logits(model: &Checkpoint, ids: &[u32]) -> Vec<Vec<f32>> {
     let layout = Layout::new(&model.config.model, model.tokenizer.vocab_size());
-    let host = HostModel::new(&model.config.model, &layout, &model.weights()).remember(&model.bank);
+    let host = HostModel::new(&model.config.model, &layout, model.weights().into_owned()).remember(&model.bank);
     let mut cache = Cache::default();
     ids.iter().map(|id| host.decode(&[*id], &mut cache)).collect()
 }

@@ -91,14 +91,14 @@ pub fn attribute(
             ));
         }
         if let Some(b_o) = view.parameter(&format!("blocks.{layer}.attn.b_O")) {
-            contributions.push(part(Component::AttentionBias { layer }, b_o, 0));
+            contributions.push(part(Component::AttentionBias { layer }, &b_o.widen(), 0));
         }
         if view.has_mlps() {
             contributions.push(part(Component::Mlp { layer }, &recorded.mlp_out, of.position));
         }
     }
     if let Some(bias) = view.parameter("ln_final.b") {
-        let value = dot(bias, &unembedded);
+        let value = dot(&bias.widen(), &unembedded);
         contributions.push(Contribution { component: Component::FinalBias, value });
     }
     Ok(Attribution { of, total: of.of(cache), contributions })

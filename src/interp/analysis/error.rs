@@ -5,6 +5,11 @@ use super::Head;
 /// Most numbers of a table over tokens: a square of 512 by 512.
 pub const MAX_CELLS: usize = 512 * 512;
 
+/// True if a table has room for every pair of `tokens` tokens.
+pub fn fits_square(tokens: usize) -> bool {
+    tokens.saturating_mul(tokens) <= MAX_CELLS
+}
+
 /// Widest head, in numbers, that is decomposed: the time grows with the cube, to seconds at 512.
 pub const MAX_D_HEAD: usize = 512;
 
@@ -29,7 +34,7 @@ pub enum AnalysisError {
     NoPosition { position: usize, seq: usize },
     #[error("there is no component {component}: the residual stream has {d_model}, counted from 0")]
     NoComponent { component: usize, d_model: usize },
-    #[error("{what} would be {rows} × {columns} numbers, more than {limit}; choose fewer tokens")]
+    #[error("{what} would be {rows} × {columns} numbers, more than {limit}; choose fewer tokens, as by a shorter prompt")]
     TooLarge { what: &'static str, rows: usize, columns: usize, limit: usize },
     #[error(
         "a head of width {d_head} is too wide to decompose: {MAX_D_HEAD} is the most; \

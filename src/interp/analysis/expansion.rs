@@ -48,11 +48,11 @@ pub fn expand(
                 }
             }
             if let Some(b_v) = view.value_bias(head) {
-                biases += &pattern * repeat(b_v, seq) * &ov.right;
+                biases += &pattern * repeat(&b_v, seq) * &ov.right;
             }
         }
         if let Some(b_o) = view.parameter(&format!("blocks.{layer}.attn.b_O")) {
-            biases += repeat(b_o, seq);
+            biases += repeat(&b_o.widen(), seq);
         }
         paths[1].1 += biases;
         paths.extend(written);

@@ -21,6 +21,6 @@ mod view;
 pub mod vocabulary;
 
 pub use by_type::Averaging;
-pub use error::{AnalysisError, MAX_CELLS, MAX_D_HEAD, MAX_RECORDED};
+pub use error::{AnalysisError, MAX_CELLS, MAX_D_HEAD, MAX_RECORDED, fits_square};
 pub use linear::{FactoredMatrix, Matrix, SingularValues, eigenvalues};
 pub use view::{Head, View};

@@ -9,12 +9,12 @@ use crate::host::Norm;
 /// Tokens whose embeddings are in double precision at once.
 const CHUNK: usize = 256;
 
-impl<'a> View<'a> {
+impl View<'_> {
     /// Rows of `W_E`: `[ids, d_model]`. The ids must be in the vocabulary.
     pub fn embedding(&self, ids: &[u32]) -> Matrix {
-        let (w_e, d_model) = (self.parameter("embed.W_E").unwrap_or_default(), self.d_model());
+        let (w_e, d_model) = (self.required("embed.W_E"), self.d_model());
         let mut out = Matrix::from_fn(ids.len(), d_model, |row, column| {
-            w_e[ids[row] as usize * d_model + column].into()
+            w_e.get(ids[row] as usize * d_model + column).into()
         });
         if self.centres() {
             centre_rows(&mut out);
@@ -36,12 +36,12 @@ impl<'a> View<'a> {
     }
 
     /// Raw `W_U`, by component and token.
-    pub fn w_u(&self) -> impl Fn(usize, usize) -> f32 + use<'a> {
+    pub fn w_u(&self) -> impl Fn(usize, usize) -> f32 {
         let (weights, by_component, by_token) = match self.parameter("unembed.W_U") {
             Some(w_u) => (w_u, self.vocab_size(), 1),
-            None => (self.parameter("embed.W_E").unwrap_or_default(), 1, self.d_model()),
+            None => (self.required("embed.W_E"), 1, self.d_model()),
         };
-        move |component, token| weights[component * by_component + token * by_token]
+        move |component, token| weights.get(component * by_component + token * by_token)
     }
 
     /// Raw `W_U` of one component for every token: `[vocab]`.
@@ -96,14 +96,14 @@ impl<'a> View<'a> {
         match self.parameter("unembed.W_U") {
             Some(w_u) => {
                 let mut logits = vec![0.0; self.vocab_size()];
-                for (x, row) in normed.iter().zip(w_u.chunks(self.vocab_size().max(1))) {
-                    logits.iter_mut().zip(row).for_each(|(logit, w)| *logit += x * w);
+                for (x, row) in normed.iter().zip(w_u.rows(self.vocab_size())) {
+                    logits.iter_mut().zip(row.iter()).for_each(|(logit, w)| *logit += x * w);
                 }
                 logits
             }
             None => {
-                let w_e = self.parameter("embed.W_E").unwrap_or_default();
-                w_e.chunks(self.d_model()).map(|row| dot(row, normed)).collect()
+                let w_e = self.required("embed.W_E");
+                w_e.rows(self.d_model()).map(|row| dot(&row, normed)).collect()
             }
         }
     }

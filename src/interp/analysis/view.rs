@@ -1,5 +1,6 @@
 //! A model's weights as analyses read them: matrices of heads, embeddings of tokens.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::AnalysisError;
@@ -8,16 +9,17 @@ use super::linear::{FactoredMatrix, Matrix};
 use crate::arch::{Layout, Mlp, Norm, head_gate};
 use crate::base::matrix;
 use crate::config::ModelConfig;
-use crate::host::{LayerActivations, Parameters};
+use crate::base::numbers::Numbers;
+use crate::host::{LayerActivations, ParameterSource, Parameters, Weights};
 pub use crate::report::circuits::Head;
 
-/// The weights of a model. Matrices are cut from the flat vector when asked for, so that a view
+/// The weights of a model, in any format. Matrices are read from them when asked for, so that a view
 /// of a large model is as cheap as one of a small.
 #[derive(Clone, Debug)]
 pub struct View<'a> {
     config: &'a ModelConfig,
     layout: &'a Layout,
-    flat: &'a [f32],
+    weights: Weights,
     vocab_size: usize,
     /// Mean over the vocabulary of each row of the unembedding, if norms are folded.
     pub(super) folded: Option<Vec<f64>>,
@@ -26,21 +28,19 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     /// The raw weights.
     ///
-    /// # Shapes
-    /// `flat`: `[layout.len()]`
-    ///
     /// # Errors
     /// If there are more or fewer weights than `layout` has.
     pub fn new(
         config: &'a ModelConfig,
         layout: &'a Layout,
-        flat: &'a [f32],
+        weights: impl Into<Weights>,
     ) -> Result<Self, AnalysisError> {
-        if flat.len() != layout.len() {
-            return Err(AnalysisError::Weights { got: flat.len(), expected: layout.len() });
+        let weights = weights.into();
+        if weights.count() != layout.len() {
+            return Err(AnalysisError::Weights { got: weights.count(), expected: layout.len() });
         }
         let vocab_size = layout.find("embed.W_E").map_or(0, |p| p.shape()[0]);
-        Ok(Self { config, layout, flat, vocab_size, folded: None })
+        Ok(Self { config, layout, weights, vocab_size, folded: None })
     }
 
     /// The weights as they act, but for what norms divide by: gains are multiplied into the
@@ -110,20 +110,20 @@ impl<'a> View<'a> {
     }
 
     /// All parameters by name.
-    pub(super) fn parameters(&self) -> Parameters<'a> {
-        Parameters { layout: self.layout, flat: self.flat }
+    pub(super) fn parameters(&self) -> Parameters<'_> {
+        Parameters { layout: self.layout, weights: &self.weights }
     }
 
     /// The gain of `norm` for each component: `[d_model]`; `None` without a norm.
     pub(super) fn gain(&self, norm: &str) -> Option<Vec<f32>> {
         let name = format!("{norm}.{}", Norm::of(self.config).gain_name());
         let gain = self.parameter(&name)?;
-        Some(gain.iter().cycle().take(self.d_model()).copied().collect())
+        Some(gain.widen().iter().cycle().take(self.d_model()).copied().collect())
     }
 
     /// The output of each head of a layer, `z W_O` without `b_O`: `[head, seq, d_model]`.
     pub fn head_out(&self, layer: usize, activations: &LayerActivations) -> Vec<f32> {
-        let w_o = self.parameter(&format!("blocks.{layer}.attn.W_O")).unwrap_or_default();
+        let w_o = self.required(&format!("blocks.{layer}.attn.W_O"));
         let (d_model, d_head) = (self.d_model(), self.d_head());
         let width = self.n_heads() * d_head;
         let z = matrix::Matrix::new(&activations.z, width);
@@ -131,15 +131,20 @@ impl<'a> View<'a> {
         let mut out = vec![0.0; self.n_heads() * seq * d_model];
         for (head, out) in out.chunks_mut((seq * d_model).max(1)).enumerate() {
             let own = head * d_head..(head + 1) * d_head;
-            let w_o = matrix::Matrix::new(w_o, d_model).rows(own.clone());
-            z.columns(own).add_product(w_o, out, d_model);
+            let w_o = w_o.slice(own.start * d_model..own.end * d_model).widen();
+            z.columns(own).add_product(matrix::Matrix::new(&w_o, d_model), out, d_model);
         }
         out
     }
 
     /// The parameter as it is in the model.
-    pub fn parameter(&self, name: &str) -> Option<&'a [f32]> {
-        self.layout.find(name).map(|p| &self.flat[p.range.clone()])
+    pub fn parameter(&self, name: &str) -> Option<Numbers<'_>> {
+        self.layout.find(name).map(|parameter| self.weights.numbers(parameter))
+    }
+
+    /// A parameter that every model has, or none of its numbers.
+    pub(super) fn required(&self, name: &str) -> Numbers<'_> {
+        self.parameter(name).unwrap_or(Numbers::F32(&[]))
     }
 
     /// # Errors
@@ -179,7 +184,8 @@ impl<'a> View<'a> {
             return Err(AnalysisError::Context { seq, context });
         }
         let heads = self.n_layers() * self.n_heads();
-        let fits = |seq: &usize| heads * seq * (seq + self.d_model()) <= MAX_RECORDED;
+        let numbers = |seq: &usize| (heads * seq).saturating_mul(seq + self.d_model());
+        let fits = |seq: &usize| numbers(seq) <= MAX_RECORDED;
         if fits(&seq) {
             return Ok(());
         }
@@ -195,12 +201,12 @@ impl<'a> View<'a> {
         self.check_head(head)?;
         let (at, d_head) = (head.head * self.d_head(), self.d_head());
         let name = format!("blocks.{}.attn.W_O", head.layer);
-        let w_o = self.parameter(&name).unwrap_or_default();
+        let w_o = self.required(&name);
         let d_model = self.d_model();
         let gates = self.parameter(&format!("blocks.{}.attn.contribution", head.layer));
-        let gate = gates.map_or(1.0, |gates| head_gate(gates[head.head]));
+        let gate = gates.map_or(1.0, |gates| head_gate(gates.get(head.head)));
         let mut out = Matrix::from_fn(d_head, d_model, |row, column| {
-            (gate * w_o[(at + row) * d_model + column]).into()
+            (gate * w_o.get((at + row) * d_model + column)).into()
         });
         if self.centres() {
             centre_rows(&mut out);
@@ -221,15 +227,15 @@ impl<'a> View<'a> {
     /// `W_Q`, `W_K` or `W_V` of a head: `[d_model, d_head]`.
     fn reading(&self, head: Head, of: &str) -> Matrix {
         let at = format!("blocks.{}", head.layer);
-        let weights = self.parameter(&format!("{at}.attn.W_{of}")).unwrap_or_default();
+        let weights = self.required(&format!("{at}.attn.W_{of}"));
         let width = weights.len() / self.d_model();
         let own = &self.own(head, width);
         let mut out = Matrix::from_fn(self.d_model(), self.d_head(), |row, column| {
-            weights[row * width + own.start + column].into()
+            weights.get(row * width + own.start + column).into()
         });
         let norm = format!("{at}.attn.{}_norm.w", of.to_lowercase());
         if let Some(gain) = self.parameter(&norm).filter(|_| self.is_folded()) {
-            for (mut column, gain) in out.column_iter_mut().zip(gain) {
+            for (mut column, gain) in out.column_iter_mut().zip(gain.widen().iter()) {
                 column *= f64::from(*gain);
             }
         }
@@ -238,9 +244,9 @@ impl<'a> View<'a> {
     }
 
     /// `b_V` of a head, if the model has biases.
-    pub fn value_bias(&self, head: Head) -> Option<&'a [f32]> {
+    pub fn value_bias(&self, head: Head) -> Option<Cow<'_, [f32]>> {
         let bias = self.parameter(&format!("blocks.{}.attn.b_V", head.layer))?;
-        Some(&bias[self.own(head, bias.len())])
+        Some(bias.slice(self.own(head, bias.len())).widen())
     }
 
     /// Place of a head's numbers in a row of `width`. Heads may share keys and values, in groups

@@ -1,7 +1,7 @@
 //! The output vectors, the columns of `W_U`, one a token: how far they lie apart, along which
 //! directions, and which lie aside.
 
-use super::error::MAX_CELLS;
+use super::error::{MAX_CELLS, fits_square};
 use super::linear::{Matrix, svd};
 use super::output::moments;
 use super::{AnalysisError, View};
@@ -11,7 +11,7 @@ pub use crate::report::circuits::{Distances, Outlier, Principal};
 /// If the model lacks a token, or there are more than [`MAX_CELLS`] pairs.
 pub fn distances(view: &View, tokens: &[u32]) -> Result<Distances, AnalysisError> {
     let count = tokens.len();
-    if count.saturating_mul(count) > MAX_CELLS {
+    if !fits_square(count) {
         let what = "a table of distances";
         return Err(AnalysisError::TooLarge { what, rows: count, columns: count, limit: MAX_CELLS });
     }
@@ -52,20 +52,30 @@ pub fn principal_components(view: &View, tokens: &[u32]) -> Result<Principal, An
         let what = "principal components";
         return Err(AnalysisError::TooFew { what, min: 2, got: count });
     }
-    let side = count.min(d_model);
+    check_components(count, d_model)?;
+    view.check_tokens(tokens)?;
+    let vectors = view.unembedding(tokens).transpose(); // [tokens, d_model]
+    let (places, explained) = directions(vectors, "the output vectors")?;
+    Ok(Principal { tokens: tokens.into(), places, explained })
+}
+
+/// True if principal components can be taken of so many tokens' output vectors.
+pub fn fits_components(view: &View, tokens: usize) -> bool {
+    check_components(tokens, view.d_model()).is_ok()
+}
+
+fn check_components(tokens: usize, d_model: usize) -> Result<(), AnalysisError> {
+    let side = tokens.min(d_model);
     let sizes = [
         ("a table of inner products", side, side, MAX_CELLS),
-        ("output vectors", count, d_model, MAX_VECTORS),
+        ("output vectors", tokens, d_model, MAX_VECTORS),
     ];
     for (what, rows, columns, limit) in sizes {
         if rows.saturating_mul(columns) > limit {
             return Err(AnalysisError::TooLarge { what, rows, columns, limit });
         }
     }
-    view.check_tokens(tokens)?;
-    let vectors = view.unembedding(tokens).transpose(); // [tokens, d_model]
-    let (places, explained) = directions(vectors, "the output vectors")?;
-    Ok(Principal { tokens: tokens.into(), places, explained })
+    Ok(())
 }
 
 /// Places of vectors along their two main directions, and the share of the variance that each explains.

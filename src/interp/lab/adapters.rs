@@ -4,7 +4,8 @@ use super::analysis::AtOnce;
 use super::error::RequestError;
 use super::subject::Subject;
 use crate::figure::{Content, Figure, Table, show};
-use crate::interp::analysis::{AnalysisError, FactoredMatrix, Matrix};
+use crate::host::ParameterSource;
+use crate::interp::analysis::{FactoredMatrix, Matrix};
 use crate::run::{Adapter, Group, LowRank};
 
 /// Most singular values shown of a change.
@@ -23,8 +24,8 @@ fn draw(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
         let parts = adapter.parts(&model.layout).unwrap_or_default();
         let rows = adapter.targets.iter().zip(parts).map(|(target, part)| {
             // Of what the model computes with, which may have the change in it.
-            let norm = norm(&model.flat[part.target.clone()]);
-            row(adapter, target, part, norm)
+            let (parameter, _) = model.parameter(target)?;
+            row(adapter, target, part, norm(&model.weights.numbers(parameter).widen()))
         });
         let columns = ["matrix", "numbers", "norm of ΔW", "of the matrix", "singular values"];
         figures.push(Figure {
@@ -51,7 +52,7 @@ fn row(
     target: &str,
     part: LowRank,
     norm: f64,
-) -> Result<Vec<String>, AnalysisError> {
+) -> Result<Vec<String>, RequestError> {
     let (LowRank { shape: [rows, columns], a, b, .. }, rank) = (part, adapter.rank);
     let matrix = |rows, columns, values: &[f32]| {
         Matrix::from_row_iterator(rows, columns, values.iter().map(|value| f64::from(*value)))

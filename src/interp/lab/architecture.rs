@@ -4,8 +4,10 @@ use super::analysis::AtOnce;
 use super::error::RequestError;
 use super::subject::Subject;
 use crate::arch::Layout;
+use crate::base::numbers::Numbers;
 use crate::config::ModelConfig;
 use crate::figure::{Content, Figure, Table, show};
+use crate::host::ParameterSource;
 use crate::run::{AppliedOperation, Group};
 
 pub(super) static ARCHITECTURE: AtOnce =
@@ -13,21 +15,18 @@ pub(super) static ARCHITECTURE: AtOnce =
 
 fn draw(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
     let Subject { model, .. } = subject;
-    Ok(architecture(&model.config, &model.layout, &model.flat, &model.edits))
+    Ok(architecture(&model.config, &model.layout, &model.weights, &model.edits))
 }
 
 /// Every parameter, and every operation in the model's history.
-///
-/// # Shapes
-/// `flat`: `[layout.len()]`
 pub fn architecture(
     config: &ModelConfig,
     layout: &Layout,
-    flat: &[f32],
+    weights: &impl ParameterSource,
     edits: &[AppliedOperation],
 ) -> Vec<Figure> {
     let ModelConfig { n_layers, n_heads, d_model, .. } = config;
-    let row = |name: &str, shape: &[usize], values: &[f32]| {
+    let row = |name: &str, shape: &[usize], values: Numbers| {
         let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
         let count = values.len();
         let share = 100.0 * count as f64 / layout.len().max(1) as f64;
@@ -39,7 +38,7 @@ pub fn architecture(
     let rows = layout
         .parameters()
         .iter()
-        .map(|p| row(p.name(), &p.shape(), &flat[p.range.clone()]))
+        .map(|p| row(p.name(), &p.shape(), weights.numbers(p)))
         .collect();
     let done = edits.iter().map(|AppliedOperation { operation, step, loss }| {
         let label = operation.kind.procedure().label.into();
@@ -79,11 +78,19 @@ fn table(columns: &[&str], rows: Vec<Vec<String>>) -> Content {
     Content::Table(Table { columns: columns.iter().map(|name| name.to_string()).collect(), rows })
 }
 
+/// Numbers in 32 bits at once.
+const PART: usize = 1 << 16;
+
 /// The Euclidean norm and the standard deviation.
-fn spread(values: &[f32]) -> [f32; 2] {
+fn spread(values: Numbers) -> [f32; 2] {
     let count = values.len().max(1) as f64;
-    let sum = |of: fn(f64) -> f64| values.iter().map(|value| of(f64::from(*value))).sum::<f64>();
-    let (total, squares) = (sum(|value| value), sum(|value| value * value));
+    let (mut total, mut squares) = (0.0, 0.0);
+    for part in values.rows(PART) {
+        for value in part.iter().map(|value| f64::from(*value)) {
+            total += value;
+            squares += value * value;
+        }
+    }
     let variance = squares / count - (total / count).powi(2);
     [squares.sqrt() as f32, variance.max(0.0).sqrt() as f32]
 }

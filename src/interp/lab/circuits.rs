@@ -8,6 +8,7 @@ use crate::interp::analysis::circuits;
 use crate::interp::analysis::circuits::{Circuit, Extremes};
 use crate::interp::analysis::expansion;
 use crate::interp::analysis::expansion::Path;
+use crate::interp::analysis::fits_square;
 use crate::run::Group::Circuits;
 use crate::run::Input::{Folding, Head, Position, Prompt};
 
@@ -21,19 +22,19 @@ pub(super) static PATHS: AtOnce = AtOnce::new("paths", "Path expansion", Circuit
 const DIRECTIONS: usize = 6;
 const LISTED: usize = 6;
 
-/// The OV circuit of a head, between all tokens.
+/// The OV circuit of a head, between tokens.
 fn ov(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
     circuit(subject, Circuit::Ov(subject.head()))
 }
 
-/// The QK circuit of a head, between all tokens.
+/// The QK circuit of a head, between tokens.
 fn qk(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
     circuit(subject, Circuit::Qk(subject.head()))
 }
 
 fn circuit(subject: &Subject, circuit: Circuit) -> Result<Vec<Figure>, RequestError> {
-    let all = subject.model.vocabulary();
-    let found = circuits::token_circuit(&subject.view, circuit, &all, &all)?;
+    let (tokens, shown) = subject.tokens(fits_square(subject.view.vocab_size()))?;
+    let found = circuits::token_circuit(&subject.view, circuit, &tokens, &tokens)?;
     let (title, note, [rows, columns]) = match found.circuit {
         Circuit::Qk(head) => (
             format!("{head}: what each character looks at"),
@@ -46,10 +47,10 @@ fn circuit(subject: &Subject, circuit: Circuit) -> Result<Vec<Figure>, RequestEr
             ["read", "written"],
         ),
     };
-    let [rows, columns] = [rows, columns].map(|name| subject.characters(name));
+    let [rows, columns] = [rows, columns].map(|name| subject.characters(name, &tokens));
     Ok(vec![Figure {
         title,
-        note: format!("{note} {} (Elhage et al. 2021.)", subject.weights_note()),
+        note: format!("{note} {} (Elhage et al. 2021.){shown}", subject.weights_note()),
         content: Content::Grid(Grid::new(rows, columns, found.values)),
     }])
 }

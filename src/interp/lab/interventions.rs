@@ -5,6 +5,7 @@ use super::error::RequestError;
 use super::subject::Subject;
 use crate::figure::{Axis, Content, Figure, Grid, Pick, Table};
 use crate::generate::log_sum_exp;
+use crate::host::ParameterSource;
 use crate::run::Group::Interventions;
 use crate::run::Input::{Parameter, Position, Prompt};
 
@@ -73,9 +74,9 @@ fn weights(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
     if rows * columns > MAX_WEIGHTS {
         return Err(RequestError::TooMany { what: asked.into(), rows, columns });
     }
-    let values = subject.model.flat[parameter.range.clone()].to_vec();
+    let values = subject.model.weights.numbers(parameter).widen().into_owned();
     let rows = match asked {
-        "embed.W_E" => subject.characters("token"),
+        "embed.W_E" => subject.characters("token", &subject.model.vocabulary()),
         _ => numbered_axis("row", rows),
     };
     let columns = numbered_axis("column", columns).picking(Pick::Column);

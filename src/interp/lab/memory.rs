@@ -144,8 +144,8 @@ fn promoted(subject: &Subject, layer: usize, value: &[f32]) -> String {
     };
     let d_model = subject.view.d_model();
     let mut written = vec![0.0; d_model];
-    for (x, row) in value.iter().zip(w_o.chunks(d_model)) {
-        written.iter_mut().zip(row).for_each(|(sum, w)| *sum += x * w);
+    for (x, row) in value.iter().zip(w_o.rows(d_model)) {
+        written.iter_mut().zip(row.iter()).for_each(|(sum, w)| *sum += x * w);
     }
     let logits = subject.view.logits(&subject.view.final_norm(&written));
     let tokens = descending(&logits).into_iter().take(PROMOTED);

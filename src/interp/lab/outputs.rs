@@ -5,6 +5,7 @@ use super::analysis::AtOnce;
 use super::error::RequestError;
 use super::subject::Subject;
 use crate::figure::{Content, Figure, Grid, Plot, Series, Table, show};
+use crate::interp::analysis::fits_square;
 use crate::interp::analysis::output;
 use crate::interp::analysis::output::Spread;
 use crate::interp::analysis::vocabulary;
@@ -185,21 +186,23 @@ fn component(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
 
 /// Distances between output vectors.
 fn distances(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
-    let found = vocabulary::distances(&subject.view, &subject.model.vocabulary())?;
+    let (tokens, shown) = subject.tokens(fits_square(subject.view.vocab_size()))?;
+    let found = vocabulary::distances(&subject.view, &tokens)?;
     let grid = |values| {
-        let [rows, columns] = [(); 2].map(|()| subject.characters("character"));
+        let [rows, columns] = [(); 2].map(|()| subject.characters("character", &tokens));
         Content::Grid(Grid::new(rows, columns, values))
     };
     Ok(vec![
         Figure {
             title: "Euclidean distances of output vectors".into(),
-            note: "Between the columns of W_U, one a character.".into(),
+            note: format!("Between the columns of W_U, one a character.{shown}"),
             content: grid(found.euclidean),
         },
         Figure {
             title: "Cosine distances of output vectors".into(),
-            note: "1 − cos: 0 for the same direction, 1 for a right angle, 2 for the opposite."
-                .into(),
+            note: format!(
+                "1 − cos: 0 for the same direction, 1 for a right angle, 2 for the opposite.{shown}"
+            ),
             content: grid(found.cosine),
         },
     ])
@@ -207,8 +210,9 @@ fn distances(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
 
 /// The directions along which output vectors vary most, and those that lie aside.
 fn directions(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
-    let all = subject.model.vocabulary();
-    let found = vocabulary::principal_components(&subject.view, &all)?;
+    let fits = vocabulary::fits_components(&subject.view, subject.view.vocab_size());
+    let (tokens, shown) = subject.tokens(fits)?;
+    let found = vocabulary::principal_components(&subject.view, &tokens)?;
     let [first, second] =
         found.explained.map(|share| format!("{:.0}% of the variance", 100.0 * share));
     let rows = vocabulary::outliers(&subject.view, ASIDE).into_iter().map(|outlier| {
@@ -221,14 +225,14 @@ fn directions(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
     Ok(vec![
         Figure {
             title: "Output vectors along their two main directions".into(),
-            note: "Principal components of the columns of W_U.".into(),
+            note: format!("Principal components of the columns of W_U.{shown}"),
             content: Content::Plot(Plot {
                 x: first,
                 y: second,
                 series: vec![Series {
                     name: "characters".into(),
                     points: found.places,
-                    labels: subject.model.names(&all),
+                    labels: subject.model.names(&tokens),
                 }],
             }),
         },

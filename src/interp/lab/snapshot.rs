@@ -7,7 +7,8 @@ use crate::arch::Layout;
 use crate::arch::Parameter;
 use crate::config::ModelConfig;
 use crate::figure::{Axis, Pick, show_token};
-use crate::host::HostModel;
+use crate::checkpoint::Checkpoint;
+use crate::host::{HostModel, Weights};
 use crate::interp::analysis::{AnalysisError, View};
 use crate::kernel::transfer::floats;
 use crate::learn::Trainer;
@@ -15,6 +16,7 @@ use crate::memory::Bank;
 use crate::run::{Adapter, AppliedOperation};
 use crate::run::WeightIntervention;
 use crate::run::AnalysisRequest;
+use crate::task::Task;
 use crate::tokenizer::Tokenizer;
 
 /// Most numbers that a forward pass records of one kind, such as patterns: 64 MiB of them.
@@ -25,7 +27,7 @@ pub struct Snapshot {
     pub step: usize,
     pub(super) config: ModelConfig,
     pub(super) layout: Layout,
-    pub(super) flat: Vec<f32>,
+    pub(super) weights: Weights,
     /// Operations done to it.
     pub(super) edits: Vec<AppliedOperation>,
     pub(super) tokenizer: Tokenizer,
@@ -58,22 +60,26 @@ impl Snapshot {
     /// # Shapes
     /// `flat`: `[trainer.model().layout.len()]`
     pub fn new(trainer: &Trainer, step: usize, flat: Vec<f32>) -> Self {
-        let (config, layout) = (trainer.config.model.clone(), trainer.model().layout.clone());
-        let bank = trainer.model().bank.clone();
-        let host = HostModel::new(&config, &layout, &flat).remember(&bank);
-        let tokenizer = trainer.tokenizer.clone();
-        let separator = trainer.task.separator();
+        Self::of(trainer.checkpoint_of(step, flat.into()), &trainer.task)
+    }
+
+    /// The model of a run, whose weights it shares. `task` is the run's own.
+    pub fn of(run: Checkpoint<Weights>, task: &Task) -> Self {
+        let weights = run.adapted();
+        let Checkpoint { config, step, tokenizer, history, edits, bank, adapters, .. } = run;
+        let config = config.model;
+        let layout = Layout::new(&config, tokenizer.vocab_size());
+        let host = HostModel::new(&config, &layout, weights.clone()).remember(&bank);
+        let separator = task.separator();
         let separator = separator.and_then(|c| tokenizer.tokenize(c.encode_utf8(&mut [0; 4])).ok());
         let separator = separator.and_then(|ids| ids.first().copied());
-        let validated = trainer.history.iter().filter(|point| point.step <= step);
+        let validated = history.iter().filter(|point| point.step <= step);
         let validation = validated.rev().find_map(|point| point.val_loss);
-        let edits = trainer.edits.clone();
-        let adapters = Vec::new();
         Self {
             step,
             config,
             layout,
-            flat,
+            weights,
             edits,
             tokenizer,
             bank,
@@ -99,20 +105,21 @@ impl Snapshot {
 
     /// This model with other weights in some places.
     pub(super) fn changed(&self, cells: &[&WeightIntervention]) -> Result<Self, RequestError> {
-        let mut flat = self.flat.clone();
+        let mut weights = self.weights.clone();
         for cell in cells {
             let (parameter, [rows, columns]) = self.parameter(&cell.parameter)?;
             if cell.row >= rows || cell.column >= columns {
                 return Err(RequestError::NoCell { cell: (*cell).clone(), rows, columns });
             }
-            flat[parameter.range.start + cell.row * columns + cell.column] = cell.value;
+            let place = cell.row * columns + cell.column;
+            weights.change(parameter, |values| values[place] = cell.value);
         }
-        let host = HostModel::new(&self.config, &self.layout, &flat).remember(&self.bank);
+        let host = HostModel::new(&self.config, &self.layout, weights.clone()).remember(&self.bank);
         Ok(Self {
             step: self.step,
             config: self.config.clone(),
             layout: self.layout.clone(),
-            flat,
+            weights,
             bank: self.bank.clone(),
             adapters: self.adapters.clone(),
             edits: self.edits.clone(),
@@ -124,7 +131,7 @@ impl Snapshot {
     }
 
     pub(super) fn view(&self) -> Result<View<'_>, AnalysisError> {
-        View::new(&self.config, &self.layout, &self.flat)
+        View::new(&self.config, &self.layout, self.weights.clone())
     }
 
     /// Longest sequence, in tokens, of which all is recorded.

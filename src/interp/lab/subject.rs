@@ -1,5 +1,7 @@
 //! The subject of an analysis: a model, a prompt, and what is asked of them.
 
+use std::collections::HashSet;
+
 use super::error::RequestError;
 use super::snapshot::Snapshot;
 use crate::figure::{Axis, Pick};
@@ -57,9 +59,24 @@ impl Subject<'_> {
         Axis::new(name, names.collect()).picking(Pick::AnyHead)
     }
 
-    /// The whole vocabulary.
-    pub(super) fn characters(&self, name: &str) -> Axis {
-        Axis::new(name, self.model.names(&self.model.vocabulary()))
+    /// These tokens.
+    pub(super) fn characters(&self, name: &str, tokens: &[u32]) -> Axis {
+        Axis::new(name, self.model.names(tokens))
+    }
+
+    /// Tokens for an analysis that takes no more than some: the whole vocabulary if it `fits`, else those of the
+    /// prompt, each once. The sentence says so in the figure's note.
+    pub(super) fn tokens(&self, fits: bool) -> Result<(Vec<u32>, String), RequestError> {
+        let Self { model, request, .. } = self;
+        if fits {
+            return Ok((model.vocabulary(), String::new()));
+        }
+        let mut seen = HashSet::new();
+        let mut tokens = model.encode(&request.prompt)?;
+        tokens.retain(|token| seen.insert(*token));
+        let (count, all) = (tokens.len(), model.tokenizer.vocab_size());
+        let note = format!(" Shown are the {count} tokens of the prompt, of {all}: type those to look at.");
+        Ok((tokens, note))
     }
 
     /// The logit difference requested.
