@@ -129,7 +129,7 @@ pub fn load_run(matches: &ArgMatches) -> Result<Trainer> {
 }
 
 /// The run in `file`, on the device that the command line names.
-fn load_run_of(file: &Path, matches: &ArgMatches) -> Result<Trainer> {
+pub fn load_run_of(file: &Path, matches: &ArgMatches) -> Result<Trainer> {
     let checkpoint = load_checkpoint(file)?;
     let opened = super::device::open_to_look(matches, checkpoint.parameters.len())?;
     resume(checkpoint, opened, file)
