@@ -92,7 +92,7 @@ impl Reference {
 
     /// Logits and attention patterns of the model in plain numbers, row by row.
     fn check_on_host(&self) {
-        let host = HostModel::new(&self.config, &self.layout, &self.flat(""));
+        let host = HostModel::new(&self.config, &self.layout, self.flat(""));
         let ids: Vec<u32> = self.ids("tokens", &Device::flex()).into_data().iter().collect();
         let (patterns, logits) = (self.floats("patterns"), self.floats("logits"));
         let (of_layer, of_row) = (patterns.len() / 2, logits.len() / 3);
