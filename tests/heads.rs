@@ -9,7 +9,7 @@ use confab::checkpoint::Checkpoint;
 use confab::config::RunConfig;
 use confab::host::HostModel;
 use confab::learn::{HeadChange, Trainer};
-use confab::protocol::{Command, Event, RunState};
+use confab::protocol::{Command, Event, RunState, SaveAs};
 use confab::run::{DeviceChoice, Operation, OperationKind};
 use confab::session;
 use confab::session::RunStorage;
@@ -221,7 +221,7 @@ fn session(changes: Changes) -> (Vec<String>, Vec<usize>, Checkpoint) {
             RefCell::<Vec<usize>>::borrow_mut(&heads).push(built.config.model.n_heads);
         }
         Event::State(RunState::Finished) => {
-            let _ = orders.unbounded_send(Command::SaveCheckpoint);
+            let _ = orders.unbounded_send(Command::Save(SaveAs::Checkpoint));
             orders.close_channel();
         }
         Event::State(RunState::Paused) => pauses.set(pauses.get() + 1),

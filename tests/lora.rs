@@ -320,7 +320,7 @@ fn adapters_that_peft_wrote_change_the_matrices_as_in_peft() {
     let folder = folder.path();
     for name in ["gpt2", "llama"] {
         let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/import").join(name);
-        let adapter = model.join("peft");
+        let adapter = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/peft").join(name);
         ok(&confab(folder, &["import", model.to_str().unwrap(), "--out", "model.safetensors"]));
         let load = [
             "adapter",

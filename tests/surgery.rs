@@ -9,7 +9,7 @@ use confab::host::HostModel;
 use confab::learn::Trainer;
 use confab::memory::Bank;
 use confab::model::untrained;
-use confab::protocol::{Command, Event};
+use confab::protocol::{Command, Event, SaveAs};
 use confab::run::{AppliedOperation, DeviceChoice, Moments, OPERATIONS, Operation, OperationKind};
 use confab::session;
 use confab::session::RunStorage;
@@ -441,17 +441,17 @@ fn a_session_takes_operations_back_one_by_one() {
         build(),
         Command::Step,
         Command::Step,
-        Command::SaveCheckpoint,
+        Command::Save(SaveAs::Checkpoint),
         surgery(OperationKind::AddLayer, 1),
-        Command::SaveCheckpoint,
+        Command::Save(SaveAs::Checkpoint),
         Command::Step,
         surgery(OperationKind::Widen, 2),
         surgery(OperationKind::DropHead, 9),
         Command::Step,
-        Command::SaveCheckpoint,
+        Command::Save(SaveAs::Checkpoint),
         Command::Undo,
         Command::Undo,
-        Command::SaveCheckpoint,
+        Command::Save(SaveAs::Checkpoint),
         Command::Undo,
     ]);
     let [first, layer, wide, last] =
@@ -478,7 +478,7 @@ fn a_session_goes_back_sixteen_operations_at_most_and_never_to_another_run() {
     let widen = (0..18).map(|_| surgery(OperationKind::WidenMlp, 1));
     let undo = (0..18).map(|_| Command::Undo);
     let commands = [build()].into_iter().chain(widen).chain(undo);
-    let back = told(commands.chain([Command::SaveCheckpoint]));
+    let back = told(commands.chain([Command::Save(SaveAs::Checkpoint)]));
     assert_eq!(back.refusals.len(), 2);
     assert_eq!(Checkpoint::from_bytes(&back.files[0]).unwrap().edits.len(), 2);
     let other = told([build(), surgery(OperationKind::WidenMlp, 1), build(), Command::Undo]);

@@ -16,10 +16,11 @@ mod tensors;
 mod tokenizer;
 #[cfg(feature = "cli")]
 mod torch;
+mod zip;
 
 pub use error::ExportError;
 pub use file::OutFile;
-pub use hugging_face::hugging_face;
+pub use hugging_face::{hugging_face, hugging_face_zip};
 #[cfg(feature = "cli")]
 pub use nanogpt::nanogpt;
 pub use notebook::notebook;

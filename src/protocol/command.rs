@@ -52,13 +52,22 @@ pub enum Command {
     MergeOutcomes { outcomes: Vec<Outcome>, text: String, file: Option<String> },
     /// Cancels the current job. One whose results are kept is reported once more.
     StopJob,
-    /// Requests the run as a checkpoint file: `Event::CheckpointFile`.
-    SaveCheckpoint,
+    /// Requests the run as a file: `Event::CheckpointFile`.
+    Save(SaveAs),
     /// Continues from a checkpoint file, or imports a model from its files: `Event::Built`, or
     /// `Event::Refused`.
     LoadCheckpoint { files: Vec<NamedFile>, device: DeviceChoice },
     /// Continues the autosaved run of `Event::Resumable`.
     Resume { device: DeviceChoice },
+}
+
+/// Form of a file that a run is saved as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SaveAs {
+    /// A checkpoint of Confab.
+    Checkpoint,
+    /// A zip of the files that Hugging Face's transformers read.
+    HuggingFace,
 }
 
 /// A file chosen by the user.

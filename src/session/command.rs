@@ -42,7 +42,7 @@ impl<E: Fn(Event)> Session<E> {
                 (self.emit)(Event::OutcomesMerged { file, merged });
             }
             Command::StopJob => self.stop_job(),
-            Command::SaveCheckpoint => self.export().await,
+            Command::Save(form) => self.export(form).await,
             Command::LoadCheckpoint { files, device } => self.load_files(files, device).await,
             Command::Resume { device } => match self.store.latest().await {
                 Ok(Some(bytes)) => self.load_saved(bytes, device).await,

@@ -3,25 +3,35 @@
 use web_time::Instant;
 
 use super::state::Session;
-use crate::protocol::Event;
+use crate::export;
+use crate::export::OutFile;
+use crate::protocol::{Event, SaveAs};
 
 impl<E: Fn(Event)> Session<E> {
-    pub(super) async fn export(&mut self) {
+    pub(super) async fn export(&mut self, form: SaveAs) {
         let Some(trainer) = &self.trainer else {
-            return self.notice("There is no run to save yet: press Train first.");
+            return self.notice("There is no run to save yet. Press Train first.");
         };
-        match trainer.checkpoint().await {
-            Ok(checkpoint) if !checkpoint.is_finite() => self.notice(
-                "The checkpoint was not written: training has diverged, and the run holds values \
-                 that are no numbers.",
-            ),
-            Ok(checkpoint) => match checkpoint.to_bytes() {
-                Ok(bytes) => {
-                    (self.emit)(Event::CheckpointFile { name: checkpoint.file_name(), bytes })
-                }
-                Err(error) => self.notice(format!("The checkpoint was not written: {error}.")),
+        let checkpoint = match trainer.checkpoint().await {
+            Ok(checkpoint) => checkpoint,
+            Err(error) => return self.recover(error).await,
+        };
+        let written = match form {
+            _ if !checkpoint.is_finite() => {
+                Err("training has diverged, and the run holds values that are no numbers".into())
+            }
+            SaveAs::Checkpoint => match checkpoint.to_bytes() {
+                Ok(bytes) => Ok((checkpoint.file_name(), bytes)),
+                Err(error) => Err(error.to_string()),
             },
-            Err(error) => self.recover(error).await,
+            SaveAs::HuggingFace => match export::hugging_face_zip(&checkpoint) {
+                Ok(OutFile { name, bytes }) => Ok((name, bytes)),
+                Err(error) => Err(error.to_string()),
+            },
+        };
+        match written {
+            Ok((name, bytes)) => (self.emit)(Event::CheckpointFile { name, bytes }),
+            Err(why) => self.notice(format!("The file was not written: {why}.")),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use confab::protocol::{Command, NamedFile};
+use confab::protocol::{Command, NamedFile, SaveAs};
 use confab::run::DeviceChoice;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -15,12 +15,8 @@ const EXAMPLE: &str = "assets/demo.safetensors";
 const MAX_CHECKPOINT_MIB: f64 = 512.0;
 
 impl Actions {
-    pub fn save_checkpoint(&self) {
-        if self.state.model.with_untracked(Option::is_some) {
-            self.send(Command::SaveCheckpoint);
-        } else {
-            self.state.notify("There is no run to save yet. Press Train first.");
-        }
+    pub fn save(&self, form: SaveAs) {
+        self.send(Command::Save(form));
     }
 
     /// A run's one file, or those of another's model.

@@ -1,4 +1,4 @@
-use confab::protocol::RunState;
+use confab::protocol::{RunState, SaveAs};
 use leptos::html;
 use leptos::prelude::*;
 
@@ -67,9 +67,15 @@ pub fn Toolbar() -> impl IntoView {
             <div class="group">
                 <button
                     title="Save this run as a file; the terminal can continue it"
-                    on:click=move |_| actions.save_checkpoint()
+                    on:click=move |_| actions.save(SaveAs::Checkpoint)
                 >
                     "Save model"
+                </button>
+                <button
+                    title="Save this model as a zip of what Hugging Face's transformers read; confab export has more"
+                    on:click=move |_| actions.save(SaveAs::HuggingFace)
+                >
+                    "Export"
                 </button>
                 <button
                     title="Continue a saved run, or open config.json, model.safetensors and tokenizer.json of GPT-2 or Llama"
