@@ -119,7 +119,7 @@ fn every_analysis_answers_of_every_kind_of_model() {
             let is_refused = match &*entry.id {
                 "paths" => !is_linear,
                 "patch-mlps" => is_linear,
-                "recalled" | "slots" | "memory-map" => true, // none has a memory
+                "recalled" | "slots" | "memory-map" | "adapters" => true, // none has a memory or an adapter
                 _ => false,
             };
             match seen {

@@ -46,28 +46,31 @@ for seed in 1 2 3; do
 done
 
 # A model that answers `?` to names that are not listed is trained on records that ask for listed ones only.
-unlisted() { # <checkpoint>: share of unlisted names that are answered by `?`
+answers() { # <checkpoint>: share of right numbers of listed names, and of `?` for unlisted ones
     "$confab" eval "$1" --as-task phone --lines 1 --names 100 --unknown 0.5 --records 200 --seed 1 --device cpu 2>/dev/null |
-        sed -n 's/^asked for an unlisted name: ? *//p; s/^asked for: number *//p' | tr '\n' '\t'
+        sed -n 's/^asked for: number *//p; s/^asked for an unlisted name: ? *//p' | tr '\n' '\t'
 }
 if ! grep -q '^abstain	' "$table"; then
     for seed in 1 2 3; do
-        "$confab" train --from "$assets/gallery/abstain.safetensors" --unknown 0 --steps 200 --lr 0.01 --min-lr 0.01 \
+        "$confab" train --from "$assets/gallery/abstain.safetensors" --unknown 0 --steps 1500 --lr 0.01 --min-lr 0.01 \
             --warmup 0 --batch 16 --seed "$seed" --lora-rank 1 --lora-alpha 2 --lora-on q,k,v,o,in,out --device cpu \
             --out "$work/forgot.safetensors" >/dev/null 2>&1
         "$confab" edit "$work/forgot.safetensors" --switch-adapter 0 --out "$work/off.safetensors" >/dev/null 2>&1
-        printf 'abstain\twith rank 1\t%s\t%s\n' "$seed" "$(unlisted "$work/forgot.safetensors")" >>"$table"
-        printf 'abstain\tswitched off\t%s\t%s\n' "$seed" "$(unlisted "$work/off.safetensors")" >>"$table"
+        printf 'abstain\twith rank 1\t%s\t%s\n' "$seed" "$(answers "$work/forgot.safetensors")" >>"$table"
+        printf 'abstain\tswitched off\t%s\t%s\n' "$seed" "$(answers "$work/off.safetensors")" >>"$table"
     done
 fi
 
 awk -F '\t' '
     NR == 1 { next }
-    { key = $1 ", " $2; if (!(key in n)) keys[++kinds] = key; n[key]++; x = $4 + 0; sum[key] += x; sum2[key] += x * x }
+    # Of the model that abstains: answers `?` to unlisted names.
+    { key = $1 ", " $2; if (!(key in n)) keys[++kinds] = key; n[key]++; x = ($1 == "abstain" ? $5 : $4) + 0 }
+    { sum[key] += x; sum2[key] += x * x }
     END {
         for (i = 1; i <= kinds; i++) {
-            key = keys[i]; m = sum[key] / n[key]; v = sum2[key] / n[key] - m * m
-            printf "%-30s %.3f ± %.3f, of %d runs\n", key, m, n[key] > 1 && v > 0 ? sqrt(v * n[key] / (n[key] - 1)) : 0, n[key]
+            key = keys[i]; m = sum[key] / n[key]; v = (sum2[key] - n[key] * m * m) / (n[key] - 1)
+            d = v > 0 ? sqrt(v) : 0
+            printf "%-30s %.3f ± %.3f, of %d runs\n", key, m, d, n[key]
         }
     }
 ' "$table"

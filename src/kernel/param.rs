@@ -71,6 +71,11 @@ impl FlatParameters {
         Self { leaf: flat.clone(), values, gradient: None, half }
     }
 
+    /// `flat`, which products read in 32 bits only.
+    pub fn exact(flat: &Tensor<1>) -> Self {
+        Self { half: None, ..Self::new(flat) }
+    }
+
     /// `flat` to be trained: read as by [`new`](Self::new), with gradients of 0.
     pub fn trainable(flat: &Tensor<1>) -> Self {
         let leaf = flat.clone().autodiff().require_grad();

@@ -2,11 +2,15 @@
 //! `A` is `s G Bᵀ`, and that of `B` is `s Aᵀ G`. The model itself knows only the sum.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 
 use super::{AdamW, Rates};
 use crate::arch::Layout;
+use crate::kernel::is_cpu;
+use crate::kernel::linear::Linear;
+use crate::kernel::param::{FlatParameters, Param, ParamSlice};
 use crate::kernel::transfer::to_device;
 use crate::run::{Adapter, LowRank};
 
@@ -33,23 +37,46 @@ impl Held {
         Self { adapter, parts, values }
     }
 
-    /// `A`, `[in, rank]`, and `B`, `[rank, out]`, of a part.
-    fn matrices(&self, part: &LowRank) -> [Tensor<2>; 2] {
+    /// The change of a part: `[in, out]`, flat.
+    fn change(&self, part: &LowRank) -> Tensor<1> {
         let ([rows, columns], rank) = (part.shape, self.adapter.rank);
-        let cut = |range: &std::ops::Range<usize>| self.values.clone().slice([range.clone()]);
-        [cut(&part.a).reshape([rows, rank]), cut(&part.b).reshape([rank, columns])]
+        let a = self.values.clone().slice(part.a.clone()).reshape([1, rows, rank]);
+        let b = matrix(&self.values, part.b.start, [rank, columns]);
+        let product = Linear { w: b, b: None }.apply(a);
+        product.reshape([part.target.len()]) * self.adapter.scale()
     }
 
     /// Gradient of the values by that of the model's weights.
     fn gradient(&self, gradient: &Tensor<1>) -> Tensor<1> {
+        let rank = self.adapter.rank;
         let of_part = |part: &LowRank| {
-            let [a, b] = self.matrices(part);
-            let of_matrix: Tensor<2> = gradient.clone().slice([part.target.clone()]).reshape(part.shape);
-            let of_a = of_matrix.clone().matmul(b.transpose()); // [in, rank]
-            let of_b = a.transpose().matmul(of_matrix); // [rank, out]
+            let [rows, columns] = part.shape;
+            let g = gradient.clone().slice(part.target.clone()).reshape([1, rows, columns]);
+            let b = matrix(&self.values, part.b.start, [rank, columns]);
+            let of_a = Linear::unembed(&b, g); // [1, in, rank]
+            let a: Tensor<2> = self.values.clone().slice(part.a.clone()).reshape([rows, rank]);
+            // Reshaped to a vector first, so that the numbers lie in that order.
+            let a = a.transpose().reshape([rank * rows]).reshape([1, rank, rows]);
+            let g = matrix(gradient, part.target.start, [rows, columns]);
+            let of_b = Linear { w: g, b: None }.apply(a); // [1, rank, out]
             [of_a.reshape([part.a.len()]), of_b.reshape([part.b.len()])]
         };
         Tensor::cat(self.parts.iter().flat_map(of_part).collect(), 0) * self.adapter.scale()
+    }
+}
+
+/// The matrix that begins at `start` of a flat vector, as products take it. Burn's own product would bring kernels of a
+/// sixth of the page's worker.
+fn matrix(flat: &Tensor<1>, start: usize, shape: [usize; 2]) -> Param<2> {
+    match is_cpu(&flat.device()) {
+        true => {
+            let end = start + shape[0] * shape[1];
+            Param::Own(Box::new(flat.clone().slice(start..end).reshape(shape)))
+        }
+        false => {
+            let parameters = Arc::new(FlatParameters::exact(flat));
+            Param::Slice(ParamSlice { parameters, start, shape })
+        }
     }
 }
 
@@ -72,12 +99,11 @@ impl Adapters {
         let mut changes: BTreeMap<usize, (usize, Tensor<1>)> = BTreeMap::new();
         for held in self.held.iter().filter(|held| held.adapter.is_on) {
             for part in &held.parts {
-                let [a, b] = held.matrices(part);
-                let change = (a.matmul(b) * held.adapter.scale()).reshape([part.target.len()]);
+                let change = held.change(part);
                 let start = part.target.start;
                 let sum = match changes.remove(&start) {
                     Some((_, sum)) => sum + change,
-                    None => self.base.clone().slice([part.target.clone()]) + change,
+                    None => self.base.clone().slice(part.target.clone()) + change,
                 };
                 changes.insert(start, (part.target.end, sum));
             }

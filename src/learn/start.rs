@@ -67,6 +67,9 @@ impl Trainer {
     /// If the run cannot be run, or its model has no token for a symbol of its task.
     pub fn task_of<W>(checkpoint: &Checkpoint<W>) -> Result<Task, CheckpointError> {
         let Checkpoint { config, tokenizer, .. } = checkpoint;
+        if tokenizer.memory_tokens() != config.model.memory_tokens {
+            return Err(CheckpointError::Alphabet);
+        }
         if config.task.is_unknown() || tokenizer.is_approximate() {
             config.validate()?;
             return Ok(Task::none());
