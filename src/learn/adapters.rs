@@ -65,8 +65,8 @@ impl Held {
     }
 }
 
-/// The matrix that begins at `start` of a flat vector, as products take it. Burn's own product would bring kernels of a
-/// sixth of the page's worker.
+/// The matrix that begins at `start` of a flat vector, as products take it. Burn's own product would
+/// bring kernels of an eighth of the page's worker.
 fn matrix(flat: &Tensor<1>, start: usize, shape: [usize; 2]) -> Param<2> {
     match is_cpu(&flat.device()) {
         true => {
