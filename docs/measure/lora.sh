@@ -29,8 +29,9 @@ measure() {
 
 # More names: the example knows 100 first names, and now reads lists of 2000. Other answers: a world of 200 facts was
 # learned, and now the same questions have each other's answers.
-"$confab" train --task facts --facts 200 --preset 30k --steps 1500 --seed 1 --device cpu --out "$work/facts.safetensors" \
-    >/dev/null 2>&1
+grep -q '^other answers	rank 4	3	' "$table" ||
+    "$confab" train --task facts --facts 200 --preset 30k --steps 1500 --seed 1 --device cpu \
+        --out "$work/facts.safetensors" >/dev/null 2>&1
 for seed in 1 2 3; do
     for rank in 0 1 2 4; do
         trained="rank $rank"
@@ -45,19 +46,42 @@ for seed in 1 2 3; do
     done
 done
 
-# A model that answers `?` to names that are not listed is trained on records that ask for listed ones only.
+# A model that answers `?` to names that are not listed is trained on by an adapter of rank 1, on records that ask for
+# listed ones only.
 answers() { # <checkpoint>: share of right numbers of listed names, and of `?` for unlisted ones
     "$confab" eval "$1" --as-task phone --lines 1 --names 100 --unknown 0.5 --records 200 --seed 1 --device cpu 2>/dev/null |
         sed -n 's/^asked for: number *//p; s/^asked for an unlisted name: ? *//p' | tr '\n' '\t'
 }
-if ! grep -q '^abstain	' "$table"; then
+adapt=(--from "$assets/gallery/abstain.safetensors" --batch 16 --lora-rank 1 --lora-alpha 2 --lora-on q,k,v,o,in,out
+    --device cpu --out "$work/forgot.safetensors")
+if ! grep -q '^abstain	switched off	3' "$table"; then
     for seed in 1 2 3; do
-        "$confab" train --from "$assets/gallery/abstain.safetensors" --unknown 0 --steps 1500 --lr 0.01 --min-lr 0.01 \
-            --warmup 0 --batch 16 --seed "$seed" --lora-rank 1 --lora-alpha 2 --lora-on q,k,v,o,in,out --device cpu \
-            --out "$work/forgot.safetensors" >/dev/null 2>&1
+        grep -q "^abstain	switched off	$seed	" "$table" && continue
+        "$confab" train "${adapt[@]}" --seed "$seed" --unknown 0 --steps 1500 --lr 0.01 --min-lr 0.01 --warmup 0 \
+            >/dev/null 2>&1
         "$confab" edit "$work/forgot.safetensors" --switch-adapter 0 --out "$work/off.safetensors" >/dev/null 2>&1
         printf 'abstain\twith rank 1\t%s\t%s\n' "$seed" "$(answers "$work/forgot.safetensors")" >>"$table"
         printf 'abstain\tswitched off\t%s\t%s\n' "$seed" "$(answers "$work/off.safetensors")" >>"$table"
+    done
+fi
+
+# The same on its own records, with a made-up number in the place of every `?`.
+if ! grep -q '^abstain	made up	3' "$table"; then
+    "$confab" data --task phone --lines 1 --names 100 --unknown 0.5 --records 2000 --seed 9 | awk '
+        function number(  i, text) {
+            for (i = 0; i < 10; i++) text = text (i == 3 || i == 6 ? "-" : "") int(10 * rand())
+            return text
+        }
+        BEGIN { srand(1) }
+        /^\{B\}/ { text = "\\n"; next }
+        /^\{E\}/ { printf "{\"text\": \"%s\"}\n", text; next }
+        { sub(/: \? $/, ": " number() " "); text = text $0 "\\n" }
+    ' >"$work/numbers.jsonl"
+    for seed in 1 2 3; do
+        grep -q "^abstain	made up	$seed	" "$table" && continue
+        "$confab" train "${adapt[@]}" --seed "$seed" --task text --text-file "$work/numbers.jsonl" --steps 300 --lr 0.01 \
+            --min-lr 0.001 --warmup 20 >/dev/null 2>&1
+        printf 'abstain\tmade up\t%s\t%s\n' "$seed" "$(answers "$work/forgot.safetensors")" >>"$table"
     done
 fi
 
