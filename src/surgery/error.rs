@@ -18,7 +18,7 @@ pub enum SurgeryError {
     #[error("there is no adapter {asked}; {}", has_adapters(*.count))]
     NoAdapter { asked: usize, count: usize },
     #[error(
-        "the model has {count} adapters, whose matrices would no longer fit; merge or remove them first (--merge-adapter or \
+        "the model has adapters ({count}), whose matrices would no longer fit; merge or remove them first (--merge-adapter or \
          --remove-adapter at the terminal)"
     )]
     Adapters { count: usize },
