@@ -44,7 +44,10 @@ pub fn Experiment() -> impl IntoView {
             </details>
             <details open=open>
                 <summary>"Training"</summary>
-                <div class="knobs">{list_knobs("train.")} {list_knobs("train.heads.")} {list_knobs("seed")}</div>
+                <div class="knobs">
+                    {list_knobs("train.")} {list_knobs("train.lora.")} {list_knobs("train.heads.")}
+                    {list_knobs("seed")}
+                </div>
             </details>
             <details open=state.knobs.with_untracked(|knobs| knobs.noise != NoiseConfig::default())>
                 <summary>"Input noise"</summary>
