@@ -19,13 +19,13 @@ pub fn Surgery() -> impl IntoView {
             number.set(chosen.range.start().to_string());
         }
     };
-    let operate = move || match procedure.get_untracked().read(&number.get_untracked()) {
-        Ok(operation) => actions.operate(Command::Surgery(operation)),
-        Err(reason) => state.notify(reason),
-    };
     let takes = move || {
         let place = procedure.get().kind as usize;
         state.catalogue.with(|of| of.operations.get(place).cloned().unwrap_or_default())
+    };
+    let operate = move || match procedure.get_untracked().read(&number.get_untracked()) {
+        Ok(operation) => actions.operate(Command::Surgery(operation)),
+        Err(reason) => state.notify(format!("{reason}: {}", takes())),
     };
     view! {
         <div class="controls lab">

@@ -40,8 +40,8 @@ static ANALYSES: &[&dyn Analysis] = &[
     &memory::RECALLED,
     &memory::SLOTS,
     &memory::MAP,
-    &adapters::ADAPTERS,
     &architecture::ARCHITECTURE,
+    &adapters::ADAPTERS,
 ];
 
 /// Descriptions of all analyses, in the order of display.
