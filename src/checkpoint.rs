@@ -200,10 +200,7 @@ impl<W: ParameterSource> Checkpoint<W> {
             views.extend(parts(&layout, FIRST, first)?);
             views.extend(parts(&layout, SECOND, second)?);
         }
-        let adapted = adapters::parts(&self.adapters, &layout)?;
-        for part in &adapted {
-            views.push((part.name.clone(), Part::Bytes(part.view()?)));
-        }
+        views.extend(adapters::parts(&self.adapters, &layout)?);
         let remembered = bank::parts(&self.bank)?;
         for part in &remembered {
             views.push((part.name.clone(), Part::Bytes(part.view()?)));

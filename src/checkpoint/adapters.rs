@@ -2,35 +2,18 @@
 //! `[in, rank]`, and `….B`, `[rank, out]`; the moments of what is trained as `adapters.0.optim.first` and `….second`.
 
 use rand::RngExt;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::SafeTensors;
 
 use super::CheckpointError;
-use super::format::to_le_bytes;
-use super::tensors::find;
+use super::tensors::{Part, find};
 use crate::arch::Layout;
+use crate::base::numbers::Numbers;
 use crate::base::random::stream_rng;
 use crate::config::RunConfig;
 use crate::run::{Adapter, LowRank, MAX_ADAPTERS, MAX_RANK, Moments};
 
 /// Key of the adapters in a file's metadata, in JSON without their values.
 pub const KEY: &str = "confab.adapters";
-
-/// A tensor of a file.
-pub struct Part {
-    pub name: String,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
-}
-
-impl Part {
-    fn new(name: String, shape: Vec<usize>, values: &[f32]) -> Self {
-        Self { name, shape, bytes: to_le_bytes(values) }
-    }
-
-    pub fn view(&self) -> Result<TensorView<'_>, CheckpointError> {
-        Ok(TensorView::new(Dtype::F32, self.shape.clone(), &self.bytes)?)
-    }
-}
 
 /// An adapter that changes nothing yet: `A` is drawn evenly from ±1 / √in, as `torch.nn.Linear` and Hugging Face's PEFT do,
 /// and `B` is 0. `number` tells those of one model apart.
@@ -49,18 +32,24 @@ pub fn drawn_adapter(config: &RunConfig, layout: &Layout, number: usize) -> Adap
 const STREAM: u64 = u64::MAX - 1000;
 
 /// The tensors that a file holds of `adapters`.
-pub fn parts(adapters: &[Adapter], layout: &Layout) -> Result<Vec<Part>, CheckpointError> {
+pub fn parts<'a>(
+    adapters: &'a [Adapter],
+    layout: &Layout,
+) -> Result<Vec<(String, Part<'a>)>, CheckpointError> {
     let mut out = Vec::new();
+    let mut push = |name, shape, values: &'a [f32]| {
+        out.push((name, Part::Numbers(shape, Numbers::F32(values))));
+    };
     for (number, adapter) in adapters.iter().enumerate() {
         for (target, part) in adapter.targets.iter().zip(read_parts(adapter, layout)?) {
             let (LowRank { shape: [rows, columns], a, b, .. }, rank) = (part, adapter.rank);
             let name = |of: &str| format!("adapters.{number}.{target}.{of}");
-            out.push(Part::new(name("A"), vec![rows, rank], &adapter.values[a]));
-            out.push(Part::new(name("B"), vec![rank, columns], &adapter.values[b]));
+            push(name("A"), vec![rows, rank], &adapter.values[a]);
+            push(name("B"), vec![rank, columns], &adapter.values[b]);
         }
         if let Some(Moments { first, second }) = &adapter.moments {
             for (of, values) in [("first", first), ("second", second)] {
-                out.push(Part::new(moment(number, of), vec![values.len()], values));
+                push(moment(number, of), vec![values.len()], values);
             }
         }
     }

@@ -115,18 +115,7 @@ pub fn read(
     let (family, prefix) = family(model, layout);
     let mut read = Vec::new();
     let mut modules: BTreeMap<String, Module> = BTreeMap::new();
-    for parameter in layout.parameters().iter().filter(|of| of.shape().len() == 2 && of.spec.layer.is_some()) {
-        let probe = Adapter {
-            rank: 1,
-            alpha: 1.0,
-            is_on: true,
-            targets: vec![parameter.name().to_owned()],
-            values: Vec::new(),
-            moments: None,
-        };
-        if probe.parts(layout).is_err() {
-            continue;
-        }
+    for parameter in layout.parameters().iter().filter(|of| Adapter::can_change(of)) {
         let source = family.source(parameter.name());
         let module = source.name.trim_end_matches(".weight");
         let name = |of: &str| format!("{prefix}{module}.lora_{of}.weight");

@@ -59,6 +59,11 @@ impl Adapter {
         }
     }
 
+    /// True if adapters can change a parameter: a matrix of attention or of an MLP.
+    pub fn can_change(parameter: &Parameter) -> bool {
+        kind(parameter).is_some()
+    }
+
     /// Factor of the product of its matrices.
     pub fn scale(&self) -> f32 {
         (self.alpha / self.rank as f64) as f32
@@ -71,7 +76,7 @@ impl Adapter {
     pub fn parts(&self, layout: &Layout) -> Result<Vec<LowRank>, String> {
         let mut start = 0;
         let part = |name: &String| {
-            let parameter = layout.find(name).filter(|parameter| kind(parameter).is_some());
+            let parameter = layout.find(name).filter(|parameter| Self::can_change(parameter));
             let parameter = parameter.ok_or_else(|| name.clone())?;
             let shape = parameter.shape();
             let [rows, columns] = [shape[0], shape[1]];
