@@ -91,7 +91,7 @@ impl Tokenizer {
     /// # Errors
     /// Always.
     #[cfg(not(feature = "cli"))]
-    pub fn byte_pairs(_: &str, _: usize) -> Result<Self, String> {
+    pub fn byte_pairs(_: impl Iterator<Item = String> + Send, _: usize) -> Result<Self, String> {
         Err("byte pairs are learned at the terminal: begin the run there with `confab train --tokens bpe` and open its \
              file here, or set Tokens to characters"
             .into())

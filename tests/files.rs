@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use common::terminal::{TINY, command, ok, train};
 use confab::checkpoint::Checkpoint;
-use confab::config::MAX_TEXT_BYTES;
+use confab::config::MAX_LONG_TEXT_BYTES;
 
 /// Longest that a command may take that is refused.
 const SOON: Duration = Duration::from_secs(20);
@@ -83,7 +83,7 @@ fn only_regular_files_are_read_and_only_so_much_of_them() {
     let large =
         |name: &str, bytes: u64| File::create(at.join(name)).unwrap().set_len(bytes).unwrap();
     large("large.st", 17 << 30);
-    large("large.txt", MAX_TEXT_BYTES as u64 + 1);
+    large("large.txt", MAX_LONG_TEXT_BYTES + 1);
     for (file, is) in [
         ("/dev/zero", "a character device"),
         ("pipe", "a pipe"),

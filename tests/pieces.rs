@@ -3,6 +3,7 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::iter::once;
 use std::path::Path;
 
 use common::terminal::{confab, ok};
@@ -25,7 +26,7 @@ fn story() -> String {
 }
 
 fn byte_pairs(vocab: usize) -> Tokenizer {
-    Tokenizer::byte_pairs(&story(), vocab).unwrap()
+    Tokenizer::byte_pairs(once(story()), vocab).unwrap()
 }
 
 fn json(tokenizer: &Tokenizer) -> String {
@@ -45,13 +46,13 @@ fn byte_pairs_are_learned_by_how_often_they_occur() {
     // Of two pairs, the more frequent is learned first (Sennrich et al. 2016, algorithm 1): `ab` 27 times, the space
     // before it 26 times, `cd` 18 times.
     let json: Value = serde_json::from_str(&json(
-        &Tokenizer::byte_pairs(&"ab ab ab cd cd ".repeat(9), 258).unwrap(),
+        &Tokenizer::byte_pairs(once("ab ab ab cd cd ".repeat(9)), 258).unwrap(),
     ))
     .unwrap();
     assert_eq!(json["model"]["merges"], serde_json::json!([["a", "b"], ["Ġ", "ab"]]));
     assert_eq!(byte_pairs(300), byte_pairs(300));
     // A short text has fewer pairs than were asked for.
-    assert_eq!(Tokenizer::byte_pairs("abcdefgh", 60_000).unwrap().vocab_size(), 256);
+    assert_eq!(Tokenizer::byte_pairs(once("abcdefgh".into()), 60_000).unwrap().vocab_size(), 256);
 }
 
 proptest! {
@@ -70,7 +71,7 @@ proptest! {
 }
 
 fn text_config(text: String, tokens: TokenKind) -> TextConfig {
-    TextConfig { text, tokens, vocab: 320 }
+    TextConfig { text, tokens, vocab: 320, ..TextConfig::default() }
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn lines() -> String {
 }
 
 fn task(kind: TaskKind, text: &str, share: f64) -> Result<Task, String> {
-    let supplement = SupplementConfig { text: text.into(), share };
+    let supplement = SupplementConfig { text: text.into(), file: None, share };
     let text = TextConfig {
         text: "A plain text of its own, which is long enough.".into(),
         ..TextConfig::default()
@@ -112,7 +112,10 @@ fn a_supplement_travels_in_the_checkpoint() {
     std::fs::remove_file(at.join("more.jsonl")).unwrap();
     let whole =
         Checkpoint::from_bytes(&std::fs::read(at.join("whole.safetensors")).unwrap()).unwrap();
-    assert_eq!(whole.config.task.supplement, SupplementConfig { text: lines(), share: 0.5 });
+    assert_eq!(
+        whole.config.task.supplement,
+        SupplementConfig { text: lines(), file: None, share: 0.5 }
+    );
     ok(&confab(at, &["train", "--resume", "whole.safetensors", "--steps", "6", "--device", "cpu"]));
     ok(&confab(at, &["eval", "whole.safetensors", "--records", "4", "--device", "cpu"]));
     assert_eq!(encode(&Link { config: whole.config, ..Link::default() }), Err(LinkError::File));

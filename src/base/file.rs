@@ -1,5 +1,6 @@
 //! Files of the user: read within a limit, and written without harm to what is there.
 
+mod pieces;
 mod place;
 mod temporary;
 
@@ -7,6 +8,7 @@ use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::path::Path;
 
+pub use pieces::TextPieces;
 pub use place::is_same;
 use place::{Place, folder, is_one, kind, place};
 use temporary::{clean, temporary};
@@ -24,24 +26,37 @@ pub struct FileLimit {
 /// # Errors
 /// If it is no regular file, or larger than its kind may be, before it is opened; or if it grows beyond that meanwhile.
 pub fn read_file(file: &Path, of: FileLimit) -> Result<Vec<u8>> {
-    let FileLimit { name, max_bytes } = of;
-    let refuse = |what: String| {
-        let regular = format!("{name} is read from a regular file of at most {max_bytes} bytes");
-        Error::other(format!("it is {what}; {regular}"))
-    };
+    let told = check_regular(file, of)?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(told as usize)?;
+    // It may grow meanwhile.
+    File::open(file)?.take(of.max_bytes + 1).read_to_end(&mut bytes)?;
+    let read = bytes.len() as u64;
+    if read > of.max_bytes { Err(of.refuse(&format!("{read} bytes long"))) } else { Ok(bytes) }
+}
+
+/// Checks that a file is regular and no larger than its kind may be; its size, in bytes.
+///
+/// # Errors
+/// If it is not.
+pub fn check_regular(file: &Path, of: FileLimit) -> Result<u64> {
     let told = fs::metadata(file)?;
     if !told.is_file() {
-        return Err(refuse(kind(&told).into()));
+        return Err(of.refuse(kind(&told)));
     }
-    let long = |bytes: u64| refuse(format!("{bytes} bytes long"));
-    if told.len() > max_bytes {
-        return Err(long(told.len()));
+    match told.len() {
+        bytes if bytes > of.max_bytes => Err(of.refuse(&format!("{bytes} bytes long"))),
+        bytes => Ok(bytes),
     }
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(told.len() as usize)?;
-    // It may grow meanwhile.
-    File::open(file)?.take(max_bytes + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > max_bytes { Err(long(bytes.len() as u64)) } else { Ok(bytes) }
+}
+
+impl FileLimit {
+    fn refuse(self, what: &str) -> Error {
+        let Self { name, max_bytes } = self;
+        Error::other(format!(
+            "it is {what}; {name} is read from a regular file of at most {max_bytes} bytes"
+        ))
+    }
 }
 
 /// Writes `bytes` beside `file` and renames, so that an interrupted save leaves the old file whole. A link is

@@ -13,6 +13,8 @@ pub mod file;
 #[cfg(feature = "compute")]
 pub mod file_kind;
 #[cfg(feature = "compute")]
+pub mod hash;
+#[cfg(feature = "compute")]
 pub mod lanes;
 #[cfg(feature = "compute")]
 pub mod matrix;

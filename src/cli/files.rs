@@ -7,6 +7,7 @@ use clap::ArgMatches;
 use confab::base::file;
 use confab::base::file::FileLimit;
 use confab::checkpoint::{Checkpoint, CheckpointError, check_room_in_place};
+use confab::config::RunConfig;
 use confab::device::{OpenDevice, cpu_limits};
 use confab::host::{ParameterSource, Weights};
 use confab::learn::Trainer;
@@ -103,7 +104,20 @@ pub fn numbered(out: &Path, number: usize) -> PathBuf {
 }
 
 pub fn load_checkpoint(file: &Path) -> Result<Checkpoint> {
-    Checkpoint::from_bytes(&read_bytes(file)?).with_context(|| loading(file))
+    let run = Checkpoint::from_bytes(&read_bytes(file)?).with_context(|| loading(file))?;
+    tell_lost_text(&run.config, file);
+    Ok(run)
+}
+
+/// Says that a run's text is not at hand, and so nothing of its task is.
+fn tell_lost_text(config: &RunConfig, file: &Path) {
+    if let Some(text) = config.task.lost_text() {
+        super::terminal::report(format_args!(
+            "{} was trained on {}, which is not there: its records are left out",
+            file.display(),
+            text.path
+        ));
+    }
 }
 
 /// A run to look at, whose weights stay in the bits that they have in the file, and its task.
@@ -115,7 +129,9 @@ pub fn open_checkpoint(file: &Path) -> Result<(Checkpoint<Weights>, Task)> {
         check_room_in_place(&run.config, run.tokenizer.vocab_size(), &cpu_limits())?;
         Ok::<_, CheckpointError>((run, task))
     };
-    open().with_context(|| loading(file))
+    let opened = open().with_context(|| loading(file))?;
+    tell_lost_text(&opened.0.config, file);
+    Ok(opened)
 }
 
 fn loading(file: &Path) -> String {

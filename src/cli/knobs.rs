@@ -1,5 +1,6 @@
 //! The flags of a run, one per knob.
 
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error, Result, ensure};
@@ -10,16 +11,16 @@ use confab::base::text::FileText;
 use confab::config::{
     KNOBS, Knob, MAX_NAMES_BYTES, MAX_TEXT_BYTES, PRESETS, Preset, Range, RunConfig,
 };
-use confab::config::{TaskConfig, TaskKind};
+use confab::config::{TaskConfig, TaskKind, TextFile};
 use confab::run::link;
 use confab::session::catalogue;
-use confab::task::Task;
+use confab::task::{Task, text_file};
 
 const TEXT: FileLimit = FileLimit { name: "a text", max_bytes: MAX_TEXT_BYTES as u64 };
 const NAMES: FileLimit = FileLimit { name: "a list of names", max_bytes: MAX_NAMES_BYTES as u64 };
 
 /// Flags that name a file of the task's.
-pub const FILES: [&str; 3] = ["text-file", "names-file", "supplement-file"];
+const FILES: [&str; 3] = ["text-file", "names-file", "supplement-file"];
 
 /// `--preset`, `--link`, and a flag for every knob.
 pub fn args() -> Vec<Arg> {
@@ -152,7 +153,7 @@ pub fn apply_files(matches: &ArgMatches, config: &mut RunConfig) -> Result<()> {
         "a text was given, but the task is another; add --task text, or --as-task text"
     );
     if let Some(file) = matches.get_one::<PathBuf>("text-file") {
-        config.task.text.text = read_text(file)?;
+        (config.task.text.text, config.task.text.file) = text_or_name(file)?;
     }
     if let Some(file) = matches.get_one::<PathBuf>("names-file") {
         ensure!(
@@ -163,7 +164,8 @@ pub fn apply_files(matches: &ArgMatches, config: &mut RunConfig) -> Result<()> {
         Task::new(&config.task).with_context(|| format!("reading {}", file.display()))?;
     }
     if let Ok(Some(file)) = matches.try_get_one::<PathBuf>("supplement-file") {
-        config.task.supplement.text = read_text(file)?;
+        let supplement = &mut config.task.supplement;
+        (supplement.text, supplement.file) = text_or_name(file)?;
         config.task.supplement.share = matches.get_one(SHARE).copied().unwrap_or(0.0);
         Task::new(&config.task).with_context(|| format!("reading {}", file.display()))?;
     }
@@ -178,6 +180,20 @@ pub fn apply(matches: &ArgMatches, config: &mut RunConfig) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The text of a file, or nothing and its name, if it is longer than a run takes in.
+fn text_or_name(file: &Path) -> Result<(String, Option<TextFile>)> {
+    let is_long = |told: Metadata| told.is_file() && told.len() > TEXT.max_bytes;
+    match file.metadata().is_ok_and(is_long) {
+        true => Ok((String::new(), Some(name_text(file)?))),
+        false => Ok((read_text(file)?, None)),
+    }
+}
+
+/// A file of text, as a run names it.
+pub fn name_text(file: &Path) -> Result<TextFile> {
+    text_file(file).map_err(Error::msg).with_context(|| format!("reading {}", file.display()))
 }
 
 pub fn read_text(file: &Path) -> Result<String> {

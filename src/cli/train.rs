@@ -12,6 +12,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use confab::base::file::is_same;
 use confab::base::plot;
 use confab::base::plot::{Axes, Line, Point};
+use confab::config::{RunConfig, TaskKind, TextFile};
 use confab::protocol::{Command as Order, NamedFile};
 use confab::run::LossPoint;
 use confab::session;
@@ -74,9 +75,10 @@ pub fn command() -> Command {
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
                 .conflicts_with_all(["link", "preset"])
-                .conflicts_with_all(super::knobs::FILES)
+                .conflicts_with_all(["names-file", "supplement-file"])
                 .help(
-                    "goes on from a checkpoint, with the settings in it; --steps may lengthen it",
+                    "goes on from a checkpoint, with the settings in it; --steps may lengthen it, and --text-file \
+                     tells where a text of more than 4 MiB is now",
                 ),
         )
 }
@@ -191,13 +193,17 @@ fn checkpoint(file: &Path, matches: &ArgMatches) -> Result<Vec<u8>> {
     let bytes = super::files::read_bytes(file)?;
     let load = || format!("loading the checkpoint {}", file.display());
     let mut checkpoint = confab::checkpoint::Checkpoint::from_bytes(&bytes).with_context(load)?;
+    let mut changed = checkpoint.config.clone();
+    if let Some(text) = matches.get_one::<PathBuf>("text-file") {
+        changed.task.text.file = Some(moved_text(&changed, text, file)?);
+    }
+    check_texts(&changed, file)?;
     ensure!(
-        !checkpoint.config.task.is_unknown(),
+        !changed.task.is_unknown(),
         "resuming {}: it is a model from elsewhere, which brought nothing to train on; look into it \
          with `confab inspect`, or let it write with `confab sample`",
         file.display()
     );
-    let mut changed = checkpoint.config.clone();
     for knob in confab::config::KNOBS {
         let Some(text) = matches.get_one::<String>(knob.key) else { continue };
         if !knob.key.starts_with("train.") || knob.key.starts_with("train.lora.") {
@@ -226,6 +232,40 @@ fn checkpoint(file: &Path, matches: &ArgMatches) -> Result<Vec<u8>> {
     checkpoint.to_bytes().with_context(load)
 }
 
+/// The text of a run, which is at another place now.
+fn moved_text(config: &RunConfig, text: &Path, file: &Path) -> Result<TextFile> {
+    let named = config.task.long_texts().next().filter(|_| config.task.kind == TaskKind::Text);
+    let Some(named) = named else {
+        bail!(
+            "resuming {}: it holds its task, which no --text-file changes; leave it out, or begin with --from",
+            file.display()
+        )
+    };
+    let moved = super::knobs::name_text(text)?;
+    ensure!(
+        (moved.bytes, moved.hash) == (named.bytes, named.hash),
+        "resuming {}: {} is not the text that it was trained on, {} of {} bytes; name that, or begin with --from",
+        file.display(),
+        text.display(),
+        named.path,
+        named.bytes
+    );
+    Ok(moved)
+}
+
+/// Refuses a run whose text is not at hand.
+fn check_texts(config: &RunConfig, file: &Path) -> Result<()> {
+    match config.task.lost_text() {
+        Some(text) => bail!(
+            "training on with {}: its text {}, of {} bytes, is not there; put it back, or name its place with --text-file",
+            file.display(),
+            text.path,
+            text.bytes
+        ),
+        None => Ok(()),
+    }
+}
+
 /// The bytes of a new run with the weights and memories of a checkpoint.
 fn restarted(file: &Path, matches: &ArgMatches) -> Result<Vec<u8>> {
     let load = || format!("beginning with the checkpoint {}", file.display());
@@ -234,6 +274,7 @@ fn restarted(file: &Path, matches: &ArgMatches) -> Result<Vec<u8>> {
     let mut config = checkpoint.config.clone();
     super::knobs::apply(matches, &mut config)?;
     super::knobs::apply_files(matches, &mut config)?;
+    check_texts(&config, file)?;
     ensure!(
         !config.task.is_unknown(),
         "beginning with {}: it is a model from elsewhere, which brought nothing to train on; name a task, as by --task \

@@ -14,3 +14,7 @@ pub const MAX_NAMES: usize = 2000;
 pub const MAX_NAMES_BYTES: usize = 256 << 10;
 /// The largest text a run takes in, in bytes; it travels in the checkpoint.
 pub const MAX_TEXT_BYTES: usize = 4 << 20;
+/// The largest text in a file that a run names, in bytes. A run of plain text holds its tokens, 2 to 4 bytes each.
+pub const MAX_LONG_TEXT_BYTES: u64 = 1 << 30;
+/// The largest file of JSON records that a run names, in bytes. A run holds all records.
+pub const MAX_RECORDS_BYTES: u64 = 256 << 20;

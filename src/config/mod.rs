@@ -23,7 +23,8 @@ pub use heads::{HeadsConfig, PruneBy};
 pub use knob::{Knob, Range};
 pub use knobs::KNOBS;
 pub use limits::{
-    MAX_D_MODEL, MAX_HEADS_WIDTH, MAX_MEMORY_TOKENS, MAX_NAMES, MAX_NAMES_BYTES, MAX_TEXT_BYTES,
+    MAX_D_MODEL, MAX_HEADS_WIDTH, MAX_LONG_TEXT_BYTES, MAX_MEMORY_TOKENS, MAX_NAMES,
+    MAX_NAMES_BYTES, MAX_RECORDS_BYTES, MAX_TEXT_BYTES,
 };
 pub use lora::LoraConfig;
 pub use memory::{MemoryConfig, MemoryKind, layers};
@@ -34,7 +35,7 @@ pub use presets::{PRESETS, Preset};
 pub use run::{NoiseConfig, RunConfig};
 pub use task::{
     AnswerRule, FactsConfig, FactsSplit, InductionConfig, ModularConfig, PhoneConfig,
-    SupplementConfig, TaskConfig, TaskKind, TextConfig, TokenKind,
+    SupplementConfig, TaskConfig, TaskKind, TextConfig, TextFile, TokenKind,
 };
 pub use train::TrainConfig;
 pub use variants::{Distance, MixerKind, MlpKind, NormKind, Positions};

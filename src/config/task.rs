@@ -1,5 +1,7 @@
 //! The tasks, and the options of each.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
@@ -67,14 +69,29 @@ pub struct TaskConfig {
 }
 
 impl TaskConfig {
-    /// True if it is that of a model from elsewhere, which brought nothing to train on.
+    /// True if there is nothing to train on: the model is from elsewhere, or a [file](Self::long_texts) of the run's is
+    /// not at hand.
     pub fn is_unknown(&self) -> bool {
-        self.kind == TaskKind::Text && self.text.text.is_empty()
+        let is_empty = self.text.text.is_empty() && self.text.file.is_none();
+        self.kind == TaskKind::Text && is_empty || self.lost_text().is_some()
     }
 
     /// True if it holds what came from files and has no knob, so that no link can carry it.
     pub fn has_files(&self) -> bool {
-        !self.phone.own_names.is_empty() || !self.supplement.text.is_empty()
+        !self.phone.own_names.is_empty()
+            || !self.supplement.is_empty()
+            || self.long_texts().next().is_some()
+    }
+
+    /// The files that it names in place of texts.
+    pub fn long_texts(&self) -> impl Iterator<Item = &TextFile> {
+        let text = self.text.long().filter(|_| self.kind == TaskKind::Text);
+        text.into_iter().chain(self.supplement.long())
+    }
+
+    /// A file that it names and that is not at hand; in the page none is.
+    pub fn lost_text(&self) -> Option<&TextFile> {
+        self.long_texts().find(|text| !Path::new(&text.path).is_file())
     }
 }
 
@@ -161,16 +178,37 @@ impl Default for FactsConfig {
 pub struct TextConfig {
     /// The user's own text: plain, or records in JSON. At most [`MAX_TEXT_BYTES`](super::MAX_TEXT_BYTES).
     pub text: String,
+    /// A text too long for that, if `text` is empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<TextFile>,
     /// Tokens of a new model.
     pub tokens: TokenKind,
     /// Most tokens where they are byte pairs.
     pub vocab: usize,
 }
 
+impl TextConfig {
+    /// The file that is named in place of a text.
+    pub fn long(&self) -> Option<&TextFile> {
+        self.file.as_ref().filter(|_| self.text.is_empty())
+    }
+}
+
 impl Default for TextConfig {
     fn default() -> Self {
-        Self { text: String::new(), tokens: TokenKind::Characters, vocab: 512 }
+        Self { text: String::new(), file: None, tokens: TokenKind::Characters, vocab: 512 }
     }
+}
+
+/// A text in a file at the terminal, which a run names and does not hold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextFile {
+    pub path: String,
+    /// Size of the file.
+    pub bytes: u64,
+    /// [`StableHash`](crate::base::hash::StableHash) of its bytes: a run goes on with the same text only.
+    pub hash: u64,
 }
 
 /// Tokens that a new model of a text has.
@@ -192,8 +230,23 @@ impl_names!(TokenKind: Characters = "characters", Bpe = "bpe");
 pub struct SupplementConfig {
     /// The records; empty for none. At most [`MAX_TEXT_BYTES`](super::MAX_TEXT_BYTES).
     pub text: String,
+    /// A file of records too long for that, if `text` is empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<TextFile>,
     /// Share of the records trained on that are of the supplement, 0 to 1.
     pub share: f64,
+}
+
+impl SupplementConfig {
+    /// True if there is none.
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.file.is_none()
+    }
+
+    /// The file that is named in place of records.
+    pub fn long(&self) -> Option<&TextFile> {
+        self.file.as_ref().filter(|_| self.text.is_empty())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

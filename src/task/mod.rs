@@ -27,3 +27,5 @@ pub use registry::Task;
 pub use source::RecordSource;
 pub use split::Split;
 pub use text::Text;
+#[cfg(not(target_family = "wasm"))]
+pub use text::text_file;

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 /// Characters looked back at.
 const ORDER: usize = 4;
-/// More characters than this are not counted, and not predicted: a bound on memory and time.
-const MAX_COUNTED: usize = 1 << 18;
-const MAX_PREDICTED: usize = 1 << 15;
+/// Most characters that are counted, and that are predicted: bounds on memory and time.
+pub const MAX_COUNTED: usize = 1 << 18;
+pub const MAX_PREDICTED: usize = 1 << 15;
 
 /// Times a context was seen, and the number of different characters after it.
 #[derive(Clone, Copy, Default)]
@@ -16,10 +16,8 @@ struct Seen {
 }
 
 /// Loss on `validation` of 5-grams counted on `train` and interpolated by Witten and Bell's rule
-/// (1991), in nats per character. `None` if there is nothing to predict.
+/// (1991), in nats per character. `None` if there is nothing to predict. Time and memory grow with both texts.
 pub fn loss(train: &[char], validation: &[char]) -> Option<f64> {
-    let train = &train[train.len().saturating_sub(MAX_COUNTED)..];
-    let validation = &validation[..validation.len().min(MAX_PREDICTED)];
     let mut contexts: HashMap<&[char], Seen> = HashMap::new();
     let mut grams: HashMap<&[char], u32> = HashMap::new();
     for end in 0..train.len() {

@@ -44,7 +44,7 @@ impl Task {
         supplement: &SupplementConfig,
         of_model: Option<&Tokenizer>,
     ) -> Result<Self, ConfigError> {
-        if !supplement.text.is_empty() {
+        if !supplement.is_empty() {
             let mixture = Mixture::new(self.source.clone(), supplement, of_model);
             self.mixture = Some(Arc::new(mixture.map_err(ConfigError::Task)?));
         }

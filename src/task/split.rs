@@ -7,6 +7,8 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+use crate::base::hash::StableHash;
+
 const SHUFFLE_SEED: u64 = 0x5EED;
 
 /// Training records or held-out ones.
@@ -62,13 +64,9 @@ pub(super) fn hold_out<K: Eq + Hash>(keys: &[K]) -> Vec<bool> {
     out
 }
 
-/// 64-bit FNV-1a (<http://www.isthe.com/chongo/tech/comp/fnv/>) with the finalizer of splitmix64,
-/// so that every bit depends on every byte. The same in every version and on every machine.
+/// A hash that is the same in every version and on every machine.
 pub(super) fn stable_hash(text: &str) -> u64 {
-    let fnv = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    });
-    let mixed = (fnv ^ (fnv >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
+    let mut hash = StableHash::default();
+    hash.push(text.as_bytes());
+    hash.finish()
 }

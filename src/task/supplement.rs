@@ -30,14 +30,14 @@ impl Mixture {
         config: &SupplementConfig,
         of_model: Option<&Tokenizer>,
     ) -> Result<Self, String> {
-        let SupplementConfig { text, share } = config;
+        let SupplementConfig { text, file, share } = config;
         if !(0.0..=1.0).contains(share) {
             return Err(format!("the share of the supplement is {share}; it is a number from 0 to 1"));
         }
         let own_tokens = own.tokenizer();
         // Pieces of text are those of the task or the model; characters are joined.
         let given = of_model.or(own_tokens.is_of_pieces().then_some(&own_tokens));
-        let text = TextConfig { text: text.clone(), ..TextConfig::default() };
+        let text = TextConfig { text: text.clone(), file: file.clone(), ..TextConfig::default() };
         let supplement = Text::new(&text, given).map_err(|why| format!("the supplement: {why}"))?;
         if supplement.records(Split::Train).is_empty() {
             return Err("the supplement holds no records; give JSON, an object a line".into());

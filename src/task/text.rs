@@ -1,19 +1,26 @@
 //! The user's own text: plain, of which windows are cut, or JSON, which becomes records.
 
 mod content;
+mod parts;
+mod plain;
 mod records;
+mod source;
 
 use std::collections::BTreeSet;
 
 use rand_chacha::ChaCha8Rng;
 
-use super::ngram;
 use super::source::{RecordSource, has_answer, spelled};
 use super::split::Split;
-use crate::config::{MAX_TEXT_BYTES, TextConfig, TokenKind};
+use crate::config::{TextConfig, TokenKind};
 use crate::run::{Floor, Record};
 use crate::tokenizer::{TokenizeError, Tokenizer};
-use content::Content;
+use content::{Content, Records};
+use parts::Parts;
+use plain::Survey;
+use source::Source;
+#[cfg(not(target_family = "wasm"))]
+pub use source::text_file;
 
 const MIN_CHARS: usize = 32;
 /// Most characters of an alphabet: above this, the embedding would dwarf the model.
@@ -30,48 +37,71 @@ impl Text {
     /// The text in tokens of its own, or in those of a model.
     ///
     /// # Errors
-    /// A sentence that says what to do, if there is nothing in the text to train on, or a character that the model has no
-    /// token for.
+    /// A sentence that says what to do, if there is nothing in the text to train on, a character that the model has no
+    /// token for, or no file of the name that the settings have.
     pub fn new(config: &TextConfig, of_model: Option<&Tokenizer>) -> Result<Self, String> {
-        if config.text.len() > MAX_TEXT_BYTES {
-            return Err(format!(
-                "the text is {} bytes long; shorten it to {MAX_TEXT_BYTES} or less",
-                config.text.len()
-            ));
-        }
-        let text = config.text.replace("\r\n", "\n");
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        if text.trim().is_empty() {
+        let source = Source::new(config)?;
+        let survey = Survey::of(&source)?;
+        if survey.characters.iter().all(|character| character.is_whitespace()) {
             return Err("there is no text; paste or load one to train on".into());
         }
-        let count = text.chars().count();
-        if count < MIN_CHARS {
+        if survey.count < MIN_CHARS {
             return Err(format!(
-                "the text is {count} characters long; give it {MIN_CHARS} or more"
+                "the text is {} characters long; give it {MIN_CHARS} or more",
+                survey.count
             ));
         }
-        let content = match records::read(text)? {
-            Some(records) => Content::of_records(records)?,
-            None => Content::of_plain(text),
+        let text = match source.records()? {
+            Some(records) => Self::of_records(Records::new(records)?, config, of_model)?,
+            None => Self::of_plain(&source, &survey, config, of_model)?,
         };
-        let tokenizer = match (of_model, config.tokens) {
-            (Some(tokenizer), _) => tokenizer.clone(),
-            (None, TokenKind::Characters) => Tokenizer::new(&alphabet(content.characters())?),
-            (None, TokenKind::Bpe) => Tokenizer::byte_pairs(&content.training_text(), config.vocab)?,
-        };
-        let content = match tokenizer.is_of_pieces() {
-            true => content.cut(&tokenizer).map_err(|error| error.to_string())?,
-            false => check_alphabet(content, &tokenizer)?,
-        };
-        if content.is_too_short() {
+        if text.content.is_too_short() {
             return Err("the text has fewer than 2 tokens to validate with; give it more".into());
         }
+        Ok(text)
+    }
+
+    fn of_plain(
+        source: &Source,
+        survey: &Survey,
+        config: &TextConfig,
+        of_model: Option<&Tokenizer>,
+    ) -> Result<Self, String> {
+        let tokenizer = match (of_model, config.tokens) {
+            (Some(tokenizer), _) => tokenizer.clone(),
+            (None, TokenKind::Characters) => Tokenizer::new(&alphabet(survey.characters.clone())?),
+            (None, TokenKind::Bpe) => {
+                Tokenizer::byte_pairs(plain::training_pieces(source, survey.train), config.vocab)?
+            }
+        };
+        let content = Content::Plain(plain::tokenize(source, &tokenizer, survey.train)?);
         Ok(Self { tokenizer, content })
+    }
+
+    fn of_records(
+        records: Records,
+        config: &TextConfig,
+        of_model: Option<&Tokenizer>,
+    ) -> Result<Self, String> {
+        let tokenizer = match (of_model, config.tokens) {
+            (Some(tokenizer), _) => tokenizer.clone(),
+            (None, TokenKind::Characters) => {
+                Tokenizer::new(&alphabet(records.characters().collect())?)
+            }
+            (None, TokenKind::Bpe) => {
+                Tokenizer::byte_pairs(std::iter::once(records.training_text()), config.vocab)?
+            }
+        };
+        let records = match tokenizer.is_of_pieces() {
+            true => records.cut(&tokenizer).map_err(|error| error.to_string())?,
+            false => check_alphabet(records, &tokenizer)?,
+        };
+        Ok(Self { tokenizer, content: Content::Records(records) })
     }
 
     /// The text of a model from elsewhere, which is not known: nothing to draw from.
     pub(super) fn none() -> Self {
-        Self { tokenizer: Tokenizer::new(""), content: Content::of_plain("") }
+        Self { tokenizer: Tokenizer::new(""), content: Content::Plain(Parts::default()) }
     }
 }
 
@@ -86,8 +116,8 @@ impl RecordSource for Text {
 
     fn floor(&self) -> Option<Floor> {
         match &self.content {
-            Content::Records(parts, prefixes) if !self.tokenizer.is_of_pieces() => {
-                Some(Floor::of_records(&parts.train, prefixes))
+            Content::Records(records) if !self.tokenizer.is_of_pieces() => {
+                Some(Floor::of_records(&records.parts.train, &records.prefixes))
             }
             _ => None,
         }
@@ -95,24 +125,24 @@ impl RecordSource for Text {
 
     fn probability(&self, prefix: &str, symbol: &str) -> f64 {
         match &self.content {
-            Content::Records(_, prefixes) => {
-                spelled(prefix, symbol, |prefix| prefixes.shares(prefix))
+            Content::Records(records) => {
+                spelled(prefix, symbol, |prefix| records.prefixes.shares(prefix))
             }
-            _ => 0.0,
+            Content::Plain(_) => 0.0,
         }
     }
 
     fn baseline(&self) -> Option<f64> {
         match &self.content {
-            Content::Plain(parts) => ngram::loss(&parts.train, &parts.validation),
-            _ => None,
+            Content::Plain(parts) => plain::baseline(parts, &self.tokenizer),
+            Content::Records(_) => None,
         }
     }
 
     fn records(&self, split: Split) -> &[Record] {
         match &self.content {
-            Content::Records(parts, _) => parts.of(split),
-            _ => &[],
+            Content::Records(records) => records.parts.of(split),
+            Content::Plain(_) => &[],
         }
     }
 
@@ -122,33 +152,31 @@ impl RecordSource for Text {
 
     fn is_trained(&self, answer: &str) -> bool {
         match &self.content {
-            Content::Records(parts, _) => has_answer(&parts.train, answer),
-            _ => false,
+            Content::Records(records) => has_answer(&records.parts.train, answer),
+            Content::Plain(_) => false,
         }
     }
 
     fn is_none(&self) -> bool {
-        matches!(&self.content, Content::Plain(parts) if parts.train.is_empty())
+        matches!(&self.content, Content::Plain(parts) if parts.train.len() == 0)
     }
 }
 
 /// Checks that `tokenizer` has a token for every character.
-fn check_alphabet(content: Content, tokenizer: &Tokenizer) -> Result<Content, String> {
+fn check_alphabet(records: Records, tokenizer: &Tokenizer) -> Result<Records, String> {
     let known: BTreeSet<char> = tokenizer.characters().collect();
-    let unknown = content.characters().find(|character| !known.contains(character));
+    let unknown = records.characters().find(|character| !known.contains(character));
     match unknown {
         Some(character) => Err(TokenizeError::Unknown(character).to_string()),
-        None => Ok(content),
+        None => Ok(records),
     }
 }
 
-fn alphabet(chars: impl Iterator<Item = char>) -> Result<String, String> {
-    let distinct: BTreeSet<char> = chars.collect();
-    if distinct.len() > MAX_ALPHABET {
-        return Err(format!(
-            "the text has {} distinct characters; use one with {MAX_ALPHABET} or fewer",
-            distinct.len()
-        ));
+fn alphabet(characters: BTreeSet<char>) -> Result<String, String> {
+    match characters.len() {
+        count if count > MAX_ALPHABET => Err(format!(
+            "the text has {count} distinct characters; use one with {MAX_ALPHABET} or fewer"
+        )),
+        _ => Ok(characters.into_iter().collect()),
     }
-    Ok(distinct.into_iter().collect())
 }

@@ -14,13 +14,13 @@ use super::bytes::of_characters;
 use super::library::quietly;
 
 impl Tokenizer {
-    /// Tokenizer of the 256 bytes and of pairs learned from `text`, at most `vocab` tokens in all. A pair is learned if
-    /// it occurs twice.
+    /// Tokenizer of the 256 bytes and of pairs learned from the pieces of a text, at most `vocab` tokens in all. A pair
+    /// is learned if it occurs twice.
     ///
     /// # Errors
     /// The library's message.
-    pub fn byte_pairs(text: &str, vocab: usize) -> Result<Self, String> {
-        let json = quietly(|| learn(text, vocab))?.map_err(|why| why.to_string())?;
+    pub fn byte_pairs(pieces: impl Iterator<Item = String> + Send, vocab: usize) -> Result<Self, String> {
+        let json = quietly(|| learn(pieces, vocab))?.map_err(|why| why.to_string())?;
         let read: Value = serde_json::from_str(&json).map_err(|why| why.to_string())?;
         let pieces = read["model"]["vocab"].as_object().into_iter().flatten();
         let mut tokens: Vec<(u64, String)> = pieces
@@ -34,8 +34,8 @@ impl Tokenizer {
     }
 }
 
-/// The `tokenizer.json` that is learned from `text`.
-fn learn(text: &str, vocab: usize) -> tokenizers::Result<String> {
+/// The `tokenizer.json` that is learned from the pieces of a text.
+fn learn(pieces: impl Iterator<Item = String> + Send, vocab: usize) -> tokenizers::Result<String> {
     let untrained = json!({
         "version": "1.0",
         "added_tokens": [],
@@ -52,6 +52,6 @@ fn learn(text: &str, vocab: usize) -> tokenizers::Result<String> {
         .show_progress(false)
         .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
         .build();
-    library.train(&mut TrainerWrapper::from(trainer), std::iter::once(text))?;
+    library.train(&mut TrainerWrapper::from(trainer), pieces)?;
     library.to_string(false)
 }

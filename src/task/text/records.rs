@@ -13,15 +13,17 @@ const TEXTS: [&str; 10] = [
     "instruction", "input", "output", "question", "fact", "answer", "prompt", "completion", "text", "category",
 ];
 
-/// Reads the records of a text; `None` if it is plain. A text is JSON if it begins like an object or an array, or if
-/// half of its lines or more are records.
+/// True if a text is JSON, not plain: if it begins like an object or an array, or if half of its lines or more are
+/// records.
+pub fn are_in(text: &str) -> bool {
+    begins_like_json(text) || is_mostly_records(text)
+}
+
+/// Reads the records of a text in JSON.
 ///
 /// # Errors
 /// A sentence that names the first line that is no record.
-pub fn read(text: &str) -> Result<Option<Vec<Record>>, String> {
-    if !begins_like_json(text) && !is_mostly_records(text) {
-        return Ok(None);
-    }
+pub fn read(text: &str) -> Result<Vec<Record>, String> {
     let refuse = |line: usize, why: &str| {
         format!(
             "line {line} of the JSON {why}; make it an object with {KEYS}, or remove it. A text that is no JSON must \
@@ -38,7 +40,7 @@ pub fn read(text: &str) -> Result<Option<Vec<Record>>, String> {
         }
         records.push(record(&value).ok_or_else(|| refuse(line, "is no record"))?);
     }
-    Ok(Some(records))
+    Ok(records)
 }
 
 /// True if the text begins with an object's key, in an array or not, or if its first line is a value.
