@@ -179,7 +179,6 @@ pub struct TextConfig {
     /// The user's own text: plain, or records in JSON. At most [`MAX_TEXT_BYTES`](super::MAX_TEXT_BYTES).
     pub text: String,
     /// A text too long for that, if `text` is empty.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<TextFile>,
     /// Tokens of a new model.
     pub tokens: TokenKind,
@@ -231,7 +230,6 @@ pub struct SupplementConfig {
     /// The records; empty for none. At most [`MAX_TEXT_BYTES`](super::MAX_TEXT_BYTES).
     pub text: String,
     /// A file of records too long for that, if `text` is empty.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<TextFile>,
     /// Share of the records trained on that are of the supplement, 0 to 1.
     pub share: f64,

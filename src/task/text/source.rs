@@ -1,5 +1,6 @@
 //! Where a text comes from: out of the run's settings, or in pieces out of a file that they name.
 
+use std::borrow::Cow;
 #[cfg(not(target_family = "wasm"))]
 use std::path::Path;
 
@@ -13,7 +14,8 @@ use crate::run::Record;
 
 /// A text without a mark in front, its line ends made one.
 pub enum Source<'a> {
-    Held(String),
+    Held(Cow<'a, str>),
+    #[cfg(not(target_family = "wasm"))]
     File {
         file: &'a TextFile,
         /// True if its lines end as on old Macs.
@@ -39,7 +41,10 @@ impl<'a> Source<'a> {
             ));
         }
         let text = config.text.strip_prefix('\u{feff}').unwrap_or(&config.text);
-        Ok(Self::Held(text.replace("\r\n", "\n")))
+        Ok(Self::Held(match text.contains("\r\n") {
+            true => text.replace("\r\n", "\n").into(),
+            false => text.into(),
+        }))
     }
 
     #[cfg(target_family = "wasm")]
@@ -70,9 +75,7 @@ impl<'a> Source<'a> {
     /// The text from its beginning on.
     pub fn pieces(&self) -> Pieces<'_> {
         match self {
-            Self::Held(text) => Box::new(std::iter::once(Ok(text.clone()))),
-            #[cfg(target_family = "wasm")]
-            Self::File { .. } => Box::new(std::iter::empty()),
+            Self::Held(text) => Box::new(std::iter::once(Ok(text.clone().into_owned()))),
             #[cfg(not(target_family = "wasm"))]
             Self::File { file, is_of_mac } => match TextPieces::open(Path::new(&file.path), LIMIT) {
                 Err(why) => Box::new(std::iter::once(Err(reading(file, &why)))),
@@ -98,8 +101,6 @@ impl<'a> Source<'a> {
         }
         match self {
             Self::Held(text) => records::read(text).map(Some),
-            #[cfg(target_family = "wasm")]
-            Self::File { .. } => Ok(None),
             #[cfg(not(target_family = "wasm"))]
             Self::File { file, .. } => {
                 let of = FileLimit { name: "a file of JSON records", max_bytes: MAX_RECORDS_BYTES };
