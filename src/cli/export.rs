@@ -1,14 +1,15 @@
 //! `confab export`: a model as another program's files.
 
-mod numbers;
-
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::builder::PossibleValue;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use confab::base::file;
 use confab::export::{self, OutFile};
+use confab::interp::lab::{Snapshot, numbers};
+use futures::executor::block_on;
 
 pub fn command() -> Command {
     Command::new("export")
@@ -93,8 +94,8 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
 fn notebook(matches: &ArgMatches, run: &Path, lab: &Path, folder: &Path) -> Result<String> {
     let trainer = super::files::load_run_of(run, matches)?;
     let prompt = super::inspect::prompt(matches, trainer.config.seed, &trainer.task);
-    let numbers =
-        numbers::numbers(&trainer, &prompt).context("computing the notebook's numbers")?;
+    let snapshot = Arc::new(block_on(Snapshot::read(&trainer)).context("reading the weights")?);
+    let numbers = numbers(&snapshot, &prompt).context("computing the notebook's numbers")?;
     // From the notebook's place, if the folder is below it.
     let finding = || format!("finding {}", folder.display());
     let whole = std::fs::canonicalize(folder).with_context(finding)?;

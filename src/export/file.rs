@@ -10,7 +10,7 @@ pub struct OutFile {
 }
 
 impl OutFile {
-    pub(super) fn new(name: &str, bytes: impl Into<Vec<u8>>) -> Self {
+    pub fn new(name: &str, bytes: impl Into<Vec<u8>>) -> Self {
         Self { name: name.into(), bytes: bytes.into() }
     }
 }

@@ -32,7 +32,6 @@ pub fn hugging_face_shape(of: &Checkpoint) -> Result<Shape, ExportError> {
 ///
 /// # Errors
 /// The parts that it has none for.
-#[cfg(feature = "cli")]
 pub fn check_nanogpt(of: &Checkpoint) -> Result<(), ExportError> {
     check("nanoGPT", obstacles(of, Obstacles::of_nanogpt))
 }
@@ -95,7 +94,6 @@ impl Obstacles<'_> {
         self.need("model.qk_norm", !model.qk_norm, "false");
     }
 
-    #[cfg(feature = "cli")]
     fn of_nanogpt(&mut self) {
         self.of_gpt2();
         let model = self.model().clone();

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::file::{OutFile, pretty};
 use super::fit::{Shape, hugging_face_shape};
 use super::tensors::{Tensor, tensors};
-use super::zip::zip;
 use super::{ExportError, tokenizer};
 use crate::checkpoint::Checkpoint;
 use crate::config::MlpKind;
@@ -31,23 +30,6 @@ pub fn hugging_face(of: &Checkpoint) -> Result<Vec<OutFile>, ExportError> {
     ];
     files.extend(tokenizer::files(of));
     Ok(files)
-}
-
-/// The same files in a folder of a zip.
-///
-/// # Errors
-/// The errors of [`hugging_face`], or the zip writer's.
-pub fn hugging_face_zip(of: &Checkpoint) -> Result<OutFile, ExportError> {
-    let name = of.file_name();
-    let name = name.strip_suffix(".safetensors").unwrap_or(&name);
-    let files = hugging_face(of)?;
-    let bytes = files.iter().map(|file| file.bytes.len() + 256).sum();
-    let entries = files.into_iter().map(|file| (format!("{name}/{}", file.name), file.bytes));
-    let file = format!("{name}.zip");
-    match zip(entries, bytes) {
-        Ok(bytes) => Ok(OutFile::new(&file, bytes)),
-        Err(why) => Err(ExportError::Format { file: "the zip", why: why.to_string() }),
-    }
 }
 
 fn gpt2(of: &Checkpoint) -> Value {

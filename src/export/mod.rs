@@ -7,20 +7,18 @@ mod error;
 mod file;
 mod fit;
 mod hugging_face;
-#[cfg(feature = "cli")]
 mod nanogpt;
 mod notebook;
-#[cfg(feature = "cli")]
 mod pickle;
 mod tensors;
 mod tokenizer;
-#[cfg(feature = "cli")]
 mod torch;
 mod zip;
+mod zipped;
 
 pub use error::ExportError;
 pub use file::OutFile;
-pub use hugging_face::{hugging_face, hugging_face_zip};
-#[cfg(feature = "cli")]
+pub use hugging_face::hugging_face;
 pub use nanogpt::nanogpt;
 pub use notebook::notebook;
+pub use zipped::zipped;

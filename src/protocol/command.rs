@@ -62,12 +62,16 @@ pub enum Command {
 }
 
 /// Form of a file that a run is saved as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SaveAs {
     /// A checkpoint of Confab.
     Checkpoint,
     /// A zip of the files that Hugging Face's transformers read.
     HuggingFace,
+    /// The same zip, and a notebook that computes in TransformerLens what the page shows for this prompt.
+    Notebook { prompt: String },
+    /// A zip of the files that nanoGPT reads.
+    NanoGpt,
 }
 
 /// A file chosen by the user.

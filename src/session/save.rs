@@ -1,10 +1,15 @@
 //! Saves the run: in the store, in memory, and as a file.
 
+use std::sync::Arc;
+
 use web_time::Instant;
 
 use super::state::Session;
+use crate::checkpoint::Checkpoint;
 use crate::export;
 use crate::export::OutFile;
+use crate::interp::lab;
+use crate::interp::lab::Snapshot;
 use crate::protocol::{Event, SaveAs};
 
 impl<E: Fn(Event)> Session<E> {
@@ -24,15 +29,36 @@ impl<E: Fn(Event)> Session<E> {
                 Ok(bytes) => Ok((checkpoint.file_name(), bytes)),
                 Err(error) => Err(error.to_string()),
             },
-            SaveAs::HuggingFace => match export::hugging_face_zip(&checkpoint) {
-                Ok(OutFile { name, bytes }) => Ok((name, bytes)),
-                Err(error) => Err(error.to_string()),
-            },
+            form => self.exported(&checkpoint, form).await.map(|file| (file.name, file.bytes)),
         };
         match written {
             Ok((name, bytes)) => (self.emit)(Event::CheckpointFile { name, bytes }),
             Err(why) => self.notice(format!("The file was not written: {why}.")),
         }
+    }
+
+    /// The zip of the files that another program reads.
+    async fn exported(&self, checkpoint: &Checkpoint, form: SaveAs) -> Result<OutFile, String> {
+        let name = checkpoint.file_name();
+        let name = name.strip_suffix(".safetensors").unwrap_or(&name);
+        let files = match form {
+            SaveAs::NanoGpt => export::nanogpt(checkpoint),
+            _ => export::hugging_face(checkpoint),
+        };
+        let files = files.map_err(|error| error.to_string())?;
+        let notebook = match form {
+            SaveAs::Notebook { prompt } => Some(self.notebook(name, &prompt).await?),
+            _ => None,
+        };
+        export::zipped(name, files, notebook).map_err(|error| error.to_string())
+    }
+
+    /// The notebook of the model in the folder `name`.
+    async fn notebook(&self, name: &str, prompt: &str) -> Result<OutFile, String> {
+        let Some(trainer) = &self.trainer else { return Err("there is no run".into()) };
+        let snapshot = Snapshot::read(trainer).await.map_err(|error| error.to_string())?;
+        let numbers = lab::numbers(&Arc::new(snapshot), prompt).map_err(|error| error.to_string())?;
+        Ok(OutFile::new(&format!("{name}.ipynb"), export::notebook(name, prompt, &numbers)))
     }
 
     /// Reads the run as it is now, to go back to.

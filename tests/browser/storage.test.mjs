@@ -1,7 +1,7 @@
 // A run is not lost: reload, checkpoint files, and the same run at the terminal.
 
 import assert from 'node:assert/strict'
-import { execFile, spawn } from 'node:child_process'
+import { execFile, execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -72,6 +72,41 @@ test('Save model gives a file that Open model goes on from', async () => {
     const resumed = losses(await confab.saveCheckpoint())
     for (let step = 1; step <= 8; step++) assert.equal(resumed[step], straight[step], `step ${step}`)
   })
+})
+
+test('Export saves the files that the terminal writes for transformers and nanoGPT, and a notebook', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'confab-'))
+  try {
+    await withPage({ fragment: TINY }, async confab => {
+      await clickSteps(confab, 1)
+      const run = (await confab.saveCheckpoint()).path
+      const prompt = await confab.page.getByRole('textbox', { name: 'Prompt', exact: true }).inputValue()
+      const save = async form => {
+        const download = confab.page.waitForEvent('download')
+        await confab.combobox('Export').selectOption(form)
+        return readFileSync(await (await download).path())
+      }
+      const has = (zip, name) => assert(zip.includes(readFileSync(join(folder, name))), `${name} as the terminal writes it`)
+      execFileSync(CONFAB, ['export', run, '--to', 'hugging-face', join(folder, 'hf')], { stdio: 'pipe' })
+      execFileSync(CONFAB, ['export', run, '--to', 'nanogpt', join(folder, 'ckpt.pt')], { stdio: 'pipe' })
+
+      const transformers = await save('for transformers')
+      for (const name of ['config.json', 'model.safetensors', 'tokenizer.json']) has(transformers, 'hf/' + name)
+      assert(!transformers.includes('.ipynb'))
+      const lab = await save('with a TransformerLens notebook')
+      has(lab, 'hf/model.safetensors')
+      assert(lab.includes('.ipynb') && lab.includes(JSON.stringify(`PROMPT = ${JSON.stringify(prompt)}`).slice(1, -1)))
+      const nanogpt = await save('for nanoGPT')
+      for (const name of ['ckpt.pt', 'meta.pkl']) has(nanogpt, name)
+    })
+    await withPage({ fragment: TINY + '&model.norm=rms&model.positions=rotary' }, async confab => {
+      await clickSteps(confab, 1)
+      await confab.combobox('Export').selectOption('for nanoGPT')
+      await confab.untilNotice(/nanoGPT.* has no place for .*Norm/)
+    })
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
 
 test('damaged checkpoints are refused with a notice, and the run stays', async () => {

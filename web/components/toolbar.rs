@@ -71,12 +71,24 @@ pub fn Toolbar() -> impl IntoView {
                 >
                     "Save model"
                 </button>
-                <button
-                    title="Save this model as a zip of what Hugging Face's transformers read; confab export has more"
-                    on:click=move |_| actions.save(SaveAs::HuggingFace)
+                <select
+                    aria-label="Export"
+                    title="Save this model as a zip that another program reads"
+                    on:change:target=move |event| {
+                        let form = match event.target().value().as_str() {
+                            "transformers" => SaveAs::HuggingFace,
+                            "notebook" => SaveAs::Notebook { prompt: state.prompt.get_untracked() },
+                            _ => SaveAs::NanoGpt,
+                        };
+                        event.target().set_selected_index(0);
+                        actions.save(form);
+                    }
                 >
-                    "Export"
-                </button>
+                    <option value="" selected hidden>"Export"</option>
+                    <option value="transformers">"for transformers"</option>
+                    <option value="notebook">"with a TransformerLens notebook"</option>
+                    <option value="nanogpt">"for nanoGPT"</option>
+                </select>
                 <button
                     title="Continue a saved run, or open config.json, model.safetensors and tokenizer.json of GPT-2 or Llama"
                     on:click=move |_| {

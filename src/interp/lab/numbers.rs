@@ -1,39 +1,37 @@
-//! What Confab shows of a model and a prompt, for a notebook to compare with.
+//! Numbers that the page shows of a model and a prompt, for a notebook to compare with.
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
-use confab::figure::{Content, Figure, Grid};
-use confab::interp::lab::{AnalysisJob, Snapshot};
-use confab::learn::Trainer;
-use confab::run::AnalysisRequest;
-use futures::executor::block_on;
 use serde_json::{Map, Value, json};
+
+use super::{AnalysisJob, RequestError, Snapshot};
+use crate::figure::{Content, Figure, Grid};
+use crate::run::AnalysisRequest;
 
 /// Most numbers of attention patterns in a notebook: about ten bytes each.
 const MAX_PATTERNS: usize = 1 << 20;
 
-/// Ids of `prompt`, and Confab's numbers for it: a list of rows for each grid that the page shows.
-pub fn numbers(trainer: &Trainer, prompt: &str) -> Result<Value> {
-    let model = &trainer.config.model;
-    let ids = trainer.tokenizer.encode(prompt).context("reading the prompt")?;
+/// Ids of `prompt`, and the numbers of every grid that the page shows for it, in rows.
+///
+/// # Errors
+/// A prompt that the model cannot read or that is too long, and the errors of the analyses.
+pub fn numbers(snapshot: &Arc<Snapshot>, prompt: &str) -> Result<Value, RequestError> {
+    let model = &snapshot.config;
+    let ids = snapshot.tokenizer.encode(prompt)?;
     let heads = model.n_layers * model.n_heads;
-    let longest = (MAX_PATTERNS / heads).isqrt().min(model.context);
-    ensure!(
-        ids.len() <= longest,
-        "the prompt is {} tokens long; a notebook of this model holds at most {longest}: give a shorter one",
-        ids.len()
-    );
-    let snapshot = Arc::new(block_on(Snapshot::read(trainer)).context("reading the weights")?);
-    let figures = |analysis: &str, layer, head| -> Result<Vec<Figure>> {
+    let limit = (MAX_PATTERNS / heads).isqrt().min(model.context);
+    if ids.len() > limit {
+        return Err(RequestError::TooLong { got: ids.len(), limit });
+    }
+    let figures = |analysis: &str, layer, head| -> Result<Vec<Figure>, RequestError> {
         let (prompt, analysis) = (prompt.to_owned(), analysis.to_owned());
         let request =
             AnalysisRequest { analysis, prompt, layer, head, ..AnalysisRequest::default() };
         let mut job = AnalysisJob::new(snapshot.clone(), request)?;
         while job.advance()? {}
-        Ok(job.figures()?)
+        job.figures()
     };
-    let grids = |analysis: &str| -> Result<Vec<Value>> {
+    let grids = |analysis: &str| -> Result<Vec<Value>, RequestError> {
         let figures = figures(analysis, 0, 0)?;
         Ok(figures.iter().filter_map(grid).map(rows).collect())
     };
