@@ -20,6 +20,10 @@ pub enum RequestError {
     Unknown(#[from] TokenizeError),
     #[error("the prompt has {got} characters, and {limit} can be analysed; shorten it")]
     TooLong { got: usize, limit: usize },
+    #[error(
+        "the prompt is {got} tokens long; a notebook of this model holds at most {limit}: give a shorter one"
+    )]
+    TooLongForNotebook { got: usize, limit: usize },
     #[error(transparent)]
     Analysis(#[from] AnalysisError),
     #[error("there is no parameter `{asked}` in this model; it has {has}")]

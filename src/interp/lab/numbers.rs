@@ -21,7 +21,7 @@ pub fn numbers(snapshot: &Arc<Snapshot>, prompt: &str) -> Result<Value, RequestE
     let heads = model.n_layers * model.n_heads;
     let limit = (MAX_PATTERNS / heads).isqrt().min(model.context);
     if ids.len() > limit {
-        return Err(RequestError::TooLong { got: ids.len(), limit });
+        return Err(RequestError::TooLongForNotebook { got: ids.len(), limit });
     }
     let figures = |analysis: &str, layer, head| -> Result<Vec<Figure>, RequestError> {
         let (prompt, analysis) = (prompt.to_owned(), analysis.to_owned());
