@@ -7,7 +7,11 @@ use super::{ExportError, OutFile};
 ///
 /// # Errors
 /// The zip writer's message.
-pub fn zipped(name: &str, files: Vec<OutFile>, beside: Option<OutFile>) -> Result<OutFile, ExportError> {
+pub fn zipped(
+    name: &str,
+    files: Vec<OutFile>,
+    beside: Option<OutFile>,
+) -> Result<OutFile, ExportError> {
     let bytes = files.iter().map(|file| file.bytes.len() + 256).sum();
     let inside = files.into_iter().map(|file| (format!("{name}/{}", file.name), file.bytes));
     let entries = inside.chain(beside.map(|file| (file.name, file.bytes)));

@@ -57,7 +57,8 @@ impl<E: Fn(Event)> Session<E> {
     async fn notebook(&self, name: &str, prompt: &str) -> Result<OutFile, String> {
         let Some(trainer) = &self.trainer else { return Err("there is no run".into()) };
         let snapshot = Snapshot::read(trainer).await.map_err(|error| error.to_string())?;
-        let numbers = lab::numbers(&Arc::new(snapshot), prompt).map_err(|error| error.to_string())?;
+        let numbers =
+            lab::numbers(&Arc::new(snapshot), prompt).map_err(|error| error.to_string())?;
         Ok(OutFile::new(&format!("{name}.ipynb"), export::notebook(name, prompt, &numbers)))
     }
 

@@ -86,7 +86,10 @@ impl Survey {
 }
 
 /// Pieces of the text, cut where the part to train on ends.
-fn parts<'a>(source: &'a Source, train: usize) -> impl Iterator<Item = Result<(Split, String), String>> + Send + 'a {
+fn parts<'a>(
+    source: &'a Source,
+    train: usize,
+) -> impl Iterator<Item = Result<(Split, String), String>> + Send + 'a {
     let mut left = train;
     source.pieces().flat_map(move |piece| match piece {
         Err(why) => vec![Err(why)],
@@ -110,7 +113,11 @@ pub fn training_pieces(source: &Source, train: usize) -> impl Iterator<Item = St
 ///
 /// # Errors
 /// The errors of [`Source::pieces`] and of [`Tokenizer::tokenize`].
-pub fn tokenize(source: &Source, tokenizer: &Tokenizer, train: usize) -> Result<Parts<Ids>, String> {
+pub fn tokenize(
+    source: &Source,
+    tokenizer: &Tokenizer,
+    train: usize,
+) -> Result<Parts<Ids>, String> {
     let mut out = Parts { train: Ids::new(tokenizer), validation: Ids::new(tokenizer) };
     for part in parts(source, train) {
         let (split, text) = part?;

@@ -7,9 +7,9 @@ use std::path::Path;
 use super::records;
 #[cfg(not(target_family = "wasm"))]
 use crate::base::file::{FileLimit, TextPieces, read_file};
-use crate::config::{MAX_TEXT_BYTES, TextConfig, TextFile};
 #[cfg(not(target_family = "wasm"))]
 use crate::config::{MAX_LONG_TEXT_BYTES, MAX_RECORDS_BYTES};
+use crate::config::{MAX_TEXT_BYTES, TextConfig, TextFile};
 use crate::run::Record;
 
 /// A text without a mark in front, its line ends made one.
@@ -59,9 +59,8 @@ impl<'a> Source<'a> {
             has_pair |= piece.contains("\r\n");
             has_return |= piece.contains('\r');
         });
-        let read = read.map_err(|why| {
-            format!("the text is read from the file {}: {why}", file.path)
-        })?;
+        let read =
+            read.map_err(|why| format!("the text is read from the file {}: {why}", file.path))?;
         match (read.bytes, read.hash) == (file.bytes, file.hash) {
             true => Ok(Self::File { file, is_of_mac: has_return && !has_pair }),
             false => Err(format!(
@@ -77,16 +76,18 @@ impl<'a> Source<'a> {
         match self {
             Self::Held(text) => Box::new(std::iter::once(Ok(text.clone().into_owned()))),
             #[cfg(not(target_family = "wasm"))]
-            Self::File { file, is_of_mac } => match TextPieces::open(Path::new(&file.path), LIMIT) {
-                Err(why) => Box::new(std::iter::once(Err(reading(file, &why)))),
-                Ok(pieces) => Box::new(pieces.map(|piece| {
-                    let piece = piece.map_err(|why| reading(file, &why))?;
-                    Ok(match is_of_mac {
-                        true => piece.replace('\r', "\n"),
-                        false => piece.replace("\r\n", "\n"),
-                    })
-                })),
-            },
+            Self::File { file, is_of_mac } => {
+                match TextPieces::open(Path::new(&file.path), LIMIT) {
+                    Err(why) => Box::new(std::iter::once(Err(reading(file, &why)))),
+                    Ok(pieces) => Box::new(pieces.map(|piece| {
+                        let piece = piece.map_err(|why| reading(file, &why))?;
+                        Ok(match is_of_mac {
+                            true => piece.replace('\r', "\n"),
+                            false => piece.replace("\r\n", "\n"),
+                        })
+                    })),
+                }
+            }
         }
     }
 
@@ -104,7 +105,8 @@ impl<'a> Source<'a> {
             #[cfg(not(target_family = "wasm"))]
             Self::File { file, .. } => {
                 let of = FileLimit { name: "a file of JSON records", max_bytes: MAX_RECORDS_BYTES };
-                let bytes = read_file(Path::new(&file.path), of).map_err(|why| reading(file, &why))?;
+                let bytes =
+                    read_file(Path::new(&file.path), of).map_err(|why| reading(file, &why))?;
                 let text = str::from_utf8(&bytes).map_err(|why| reading(file, &why))?;
                 records::read(text.strip_prefix('\u{feff}').unwrap_or(text)).map(Some)
             }
