@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use common::terminal::{TINY, command, ok, train};
+use common::terminal::{TINY, command, ok, refused, train};
 use confab::checkpoint::Checkpoint;
 use confab::config::MAX_LONG_TEXT_BYTES;
 
@@ -37,16 +37,6 @@ fn confab(at: &Path, args: &[&str]) -> Output {
         std::thread::sleep(Duration::from_millis(5));
     }
     child.wait_with_output().unwrap()
-}
-
-/// Checks that a command is refused with a sentence.
-#[track_caller]
-fn refused(at: &Path, args: &[&str], says: &[&str]) {
-    let output = confab(at, args);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{args:?}: {errors}");
-    assert!(says.iter().all(|part| errors.contains(part)), "{args:?}: {errors} lacks {says:?}");
-    assert!(!errors.contains("panicked") && !errors.contains("step 1:"), "{args:?}: {errors}");
 }
 
 /// The arguments of a small run.

@@ -5,18 +5,11 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::terminal::{confab, ok};
+use common::terminal::{confab, ok, refused};
 use confab::base::random::stream_rng;
 use confab::checkpoint::Checkpoint;
 use confab::config::{MAX_TEXT_BYTES, TextConfig, TokenKind};
 use confab::task::{RecordSource, Split, Text, text_file};
-
-fn refused(at: &Path, args: &[&str], says: &[&str]) {
-    let output = confab(at, args);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{args:?}: {errors}");
-    assert!(says.iter().all(|part| errors.contains(part)), "{args:?}: {errors} lacks {says:?}");
-}
 
 /// Lines in which every number tells its place; the last tenth of the lines has letters of its own.
 fn book(lines: usize, end: &str) -> String {
@@ -124,6 +117,12 @@ fn a_run_on_a_long_text_resumes_where_the_text_is_and_says_where_it_is_not() {
     ok(&confab(at, &[&resume[..], &["--text-file", "elsewhere/moved.txt"]].concat()));
     let whole = Checkpoint::from_bytes(&fs::read(at.join("whole.st")).unwrap()).unwrap();
     assert_eq!(run().parameters, whole.parameters, "the run that never stopped");
+
+    fs::write(at.join("short.txt"), &text[..4000]).unwrap();
+    let held = ["--task", "text", "--text-file", "short.txt", "--steps", "1", "--out", "held.st"];
+    ok(&train(&[&held[..], &new[4..], &short].concat()));
+    let other = ["train", "--resume", "held.st", "--out", "x.st", "--steps", "2", "--text-file"];
+    refused(at, &[&other[..], &["elsewhere/moved.txt"]].concat(), &["held.st", "holds its task"]);
 
     fs::write(at.join("elsewhere/moved.txt"), text.replace("line 7 ", "line 8 ")).unwrap();
     let longer =

@@ -39,7 +39,7 @@ pub fn read_file(file: &Path, of: FileLimit) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// If it is not.
-pub fn check_regular(file: &Path, of: FileLimit) -> Result<u64> {
+fn check_regular(file: &Path, of: FileLimit) -> Result<u64> {
     let told = fs::metadata(file)?;
     if !told.is_file() {
         return Err(of.refuse(kind(&told)));

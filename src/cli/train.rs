@@ -2,6 +2,7 @@
 
 mod log;
 mod screen;
+mod text;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,6 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use confab::base::file::is_same;
 use confab::base::plot;
 use confab::base::plot::{Axes, Line, Point};
-use confab::config::{RunConfig, TaskKind, TextFile};
 use confab::protocol::{Command as Order, NamedFile};
 use confab::run::LossPoint;
 use confab::session;
@@ -20,6 +20,7 @@ use confab::session::RunStorage;
 use futures::channel::mpsc::{UnboundedSender, unbounded};
 use log::Log;
 use screen::Screen;
+use text::{check_texts, moved_text};
 
 /// Size of the picture of the curves, in pixels.
 const PLOT_SIZE: (u32, u32) = (760, 360);
@@ -230,40 +231,6 @@ fn checkpoint(file: &Path, matches: &ArgMatches) -> Result<Vec<u8>> {
     }
     checkpoint.config = changed;
     checkpoint.to_bytes().with_context(load)
-}
-
-/// The text of a run, which is at another place now.
-fn moved_text(config: &RunConfig, text: &Path, file: &Path) -> Result<TextFile> {
-    let named = config.task.long_texts().next().filter(|_| config.task.kind == TaskKind::Text);
-    let Some(named) = named else {
-        bail!(
-            "resuming {}: it holds its task, which no --text-file changes; leave it out, or begin with --from",
-            file.display()
-        )
-    };
-    let moved = super::knobs::name_text(text)?;
-    ensure!(
-        (moved.bytes, moved.hash) == (named.bytes, named.hash),
-        "resuming {}: {} is not the text that it was trained on, {} of {} bytes; name that, or begin with --from",
-        file.display(),
-        text.display(),
-        named.path,
-        named.bytes
-    );
-    Ok(moved)
-}
-
-/// Refuses a run whose text is not at hand.
-fn check_texts(config: &RunConfig, file: &Path) -> Result<()> {
-    match config.task.lost_text() {
-        Some(text) => bail!(
-            "training on with {}: its text {}, of {} bytes, is not there; put it back, or name its place with --text-file",
-            file.display(),
-            text.path,
-            text.bytes
-        ),
-        None => Ok(()),
-    }
 }
 
 /// The bytes of a new run with the weights and memories of a checkpoint.

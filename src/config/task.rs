@@ -210,6 +210,13 @@ pub struct TextFile {
     pub hash: u64,
 }
 
+impl TextFile {
+    /// True if both hold the same bytes, wherever they are.
+    pub fn has_bytes_of(&self, other: &Self) -> bool {
+        (self.bytes, self.hash) == (other.bytes, other.hash)
+    }
+}
+
 /// Tokens that a new model of a text has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

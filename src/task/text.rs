@@ -70,9 +70,7 @@ impl Text {
         let tokenizer = match (of_model, config.tokens) {
             (Some(tokenizer), _) => tokenizer.clone(),
             (None, TokenKind::Characters) => Tokenizer::new(&alphabet(survey.characters.clone())?),
-            (None, TokenKind::Bpe) => {
-                Tokenizer::byte_pairs(plain::training_pieces(source, survey.train), config.vocab)?
-            }
+            (None, TokenKind::Bpe) => plain::learn(source, survey.train, config.vocab)?,
         };
         let content = Content::Plain(plain::tokenize(source, &tokenizer, survey.train)?);
         Ok(Self { tokenizer, content })

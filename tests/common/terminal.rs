@@ -44,3 +44,13 @@ pub fn ok(output: &Output) -> String {
 pub fn train(folder: &Path, more: &[&str]) -> Output {
     confab(folder, &[&["train"], TINY, more].concat())
 }
+
+/// Checks that a command is refused with a sentence.
+#[track_caller]
+pub fn refused(at: &Path, args: &[&str], says: &[&str]) {
+    let output = confab(at, args);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{args:?}: {errors}");
+    assert!(says.iter().all(|part| errors.contains(part)), "{args:?}: {errors} lacks {says:?}");
+    assert!(!errors.contains("panicked") && !errors.contains("step 1:"), "{args:?}: {errors}");
+}

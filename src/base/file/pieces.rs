@@ -16,6 +16,7 @@ const NEAR_END: usize = 1 << 12;
 /// and a word, so that a tokenizer of words splits the pieces as it would split the whole.
 pub struct TextPieces {
     file: File,
+    of: FileLimit,
     rest: Vec<u8>,
     /// Bytes of the file that were given.
     given: u64,
@@ -28,8 +29,14 @@ impl TextPieces {
     /// If it is no regular file, or larger than its kind may be.
     pub fn open(file: &Path, of: FileLimit) -> Result<Self> {
         check_regular(file, of)?;
-        let file = File::open(file)?;
-        Ok(Self { file, rest: Vec::new(), given: 0, is_at_end: false, hash: StableHash::default() })
+        Ok(Self {
+            file: File::open(file)?,
+            of,
+            rest: Vec::new(),
+            given: 0,
+            is_at_end: false,
+            hash: StableHash::default(),
+        })
     }
 
     /// Number and hash of the bytes so far: of the file, after the last piece.
@@ -45,6 +52,11 @@ impl TextPieces {
         (&mut self.file).take(PIECE as u64).read_to_end(&mut self.rest)?;
         self.hash.push(&self.rest[old..]);
         self.is_at_end = self.rest.len() < old + PIECE;
+        // It may grow meanwhile.
+        let (bytes, _) = self.read_so_far();
+        if bytes > self.of.max_bytes {
+            return Err(self.of.refuse(&format!("{bytes} bytes long")));
+        }
         if self.given == 0 && self.rest.starts_with(b"\xef\xbb\xbf") {
             self.given = 3;
             self.rest.drain(..3);

@@ -103,10 +103,22 @@ fn parts<'a>(
     })
 }
 
-/// The pieces to train on, to learn tokens from. An error is left for [`tokenize`], which reads them again.
-pub fn training_pieces(source: &Source, train: usize) -> impl Iterator<Item = String> + Send {
-    let is_train = |part: &Result<(Split, String), String>| matches!(part, Ok((Split::Train, _)));
-    parts(source, train).take_while(is_train).filter_map(|part| Some(part.ok()?.1))
+/// Byte pairs learned from the first `train` characters, at most `vocab` tokens.
+///
+/// # Errors
+/// The errors of [`Source::pieces`] and of [`Tokenizer::byte_pairs`].
+pub fn learn(source: &Source, train: usize, vocab: usize) -> Result<Tokenizer, String> {
+    let mut failed = None;
+    let pieces = parts(source, train).map_while(|part| match part {
+        Ok((Split::Train, text)) => Some(text),
+        Ok((Split::Validation, _)) => None,
+        Err(why) => {
+            failed = Some(why);
+            None
+        }
+    });
+    let tokenizer = Tokenizer::byte_pairs(pieces, vocab)?;
+    failed.map_or(Ok(tokenizer), Err)
 }
 
 /// The text in tokens, the first `train` characters to train on.

@@ -61,7 +61,7 @@ impl<'a> Source<'a> {
         });
         let read =
             read.map_err(|why| format!("the text is read from the file {}: {why}", file.path))?;
-        match (read.bytes, read.hash) == (file.bytes, file.hash) {
+        match read.has_bytes_of(file) {
             true => Ok(Self::File { file, is_of_mac: has_return && !has_pair }),
             false => Err(format!(
                 "{} is not the text that this run was begun with, which had {} bytes (now {}); put that back, or begin a \
@@ -96,14 +96,14 @@ impl<'a> Source<'a> {
     /// # Errors
     /// A sentence that names the line that is no record, or says that the file cannot be read.
     pub fn records(&self) -> Result<Option<Vec<Record>>, String> {
-        let first = self.pieces().next().transpose()?.unwrap_or_default();
-        if !records::are_in(&first) {
-            return Ok(None);
-        }
         match self {
-            Self::Held(text) => records::read(text).map(Some),
+            Self::Held(text) => records::are_in(text).then(|| records::read(text)).transpose(),
             #[cfg(not(target_family = "wasm"))]
             Self::File { file, .. } => {
+                let first = self.pieces().next().transpose()?;
+                if !first.is_some_and(|first| records::are_in(&first)) {
+                    return Ok(None);
+                }
                 let of = FileLimit { name: "a file of JSON records", max_bytes: MAX_RECORDS_BYTES };
                 let bytes =
                     read_file(Path::new(&file.path), of).map_err(|why| reading(file, &why))?;
