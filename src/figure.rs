@@ -4,6 +4,8 @@ mod svg;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::text::pictured;
+
 pub use svg::needs_white;
 
 /// A result with its title and explanation.
@@ -188,6 +190,6 @@ fn show_character(character: char) -> char {
         ' ' => '·',
         '\t' => '⇥',
         '\r' => '␍',
-        other => other,
+        other => pictured(other),
     }
 }

@@ -8,7 +8,7 @@ mod memory;
 mod sample;
 mod trace;
 
-pub use command::{Baseline, Command, NamedFile, SaveAs};
+pub use command::{Baseline, Command, NamedFile, SaveAs, Then};
 pub use event::{Built, Event, RunState, StepReport, TaskFacts};
 pub use job::{
     AverageAttention, Bench, Distill, DistillOptions, Evaluate, JobKind, JobReport, JobRequest,

@@ -149,11 +149,15 @@ impl Tokenizer {
         self.settings().map_or(&[], |settings| &settings.start)
     }
 
+    /// True if Confab makes tokens of a text by byte pairs itself, so that page and terminal make the same.
+    pub fn is_of_byte_pairs(&self) -> bool {
+        matches!(self.read(), Some(Ok(Read { pairs: Some(_), .. })))
+    }
+
     /// True if text becomes tokens by the longest that fits, where the model has a `tokenizer.json` that may split it
     /// otherwise.
     pub fn is_approximate(&self) -> bool {
-        let has_pairs = || matches!(self.read(), Some(Ok(Read { pairs: Some(_), .. })));
-        cfg!(not(feature = "cli")) && self.source.is_some() && !has_pairs()
+        cfg!(not(feature = "cli")) && self.source.is_some() && !self.is_of_byte_pairs()
     }
 
     fn read(&self) -> Option<Result<&Read, &str>> {
@@ -180,8 +184,8 @@ impl Tokenizer {
         memory.chain(ids.iter().copied()).collect()
     }
 
-    /// Tokenizes `text`: by its `tokenizer.json`, at the terminal; else by the longest token that fits, from the
-    /// beginning on, which for an alphabet is the character.
+    /// Tokenizes `text` as its `tokenizer.json` says. Without one, and in the page where it is not of byte pairs, takes the
+    /// longest token that fits, from the beginning on, which for an alphabet is the character.
     ///
     /// # Errors
     /// The first character of `text` that no token stands for, or a failure of the `tokenizer.json`.
@@ -189,7 +193,7 @@ impl Tokenizer {
         match self.read() {
             None => self.index().tokenize(text, None),
             Some(Err(why)) => Err(TokenizeError::Library(why.to_owned())),
-            Some(Ok(Read { pairs: Some(pairs), .. })) => Ok(pairs.tokenize(text)),
+            Some(Ok(Read { pairs: Some(pairs), .. })) => pairs.tokenize(text),
             #[cfg(feature = "cli")]
             Some(Ok(read)) => read.library.encode(text),
             #[cfg(not(feature = "cli"))]

@@ -111,10 +111,17 @@ fn every_field_but_those_from_files_has_a_knob_and_every_knob_a_field() {
     let mut fields = BTreeSet::new();
     leaves(&serde_json::to_value(RunConfig::default()).unwrap(), "", &mut fields);
     let knobs: BTreeSet<String> = KNOBS.iter().map(|knob| knob.key.to_string()).collect();
-    let from_files = ["task.phone.own_names", "task.supplement.share", "task.supplement.text"]
-        .map(String::from)
-        .into();
-    assert_eq!(fields.difference(&knobs).cloned().collect::<BTreeSet<_>>(), from_files);
+    let from_files = [
+        "task.phone.own_names",
+        "task.supplement.file",
+        "task.supplement.share",
+        "task.supplement.text",
+        "task.text.file",
+    ];
+    assert_eq!(
+        fields.difference(&knobs).cloned().collect::<BTreeSet<_>>(),
+        from_files.map(String::from).into()
+    );
     assert!(knobs.is_subset(&fields));
     assert_eq!(knobs.len(), KNOBS.len());
 }

@@ -10,7 +10,7 @@ use confab::arch::Layout;
 use confab::checkpoint::Checkpoint;
 use confab::config::{MemoryKind, MemoryLimits, Preset, RunConfig, TaskConfig, TaskKind};
 use confab::learn::distill::{DistillError, Distillation};
-use confab::protocol::{Command as Order, Distill, DistillOptions, Event, JobRequest};
+use confab::protocol::{Command as Order, Distill, DistillOptions, Event, JobRequest, Then};
 use confab::run::DeviceChoice;
 use confab::session;
 use confab::session::RunStorage;
@@ -201,7 +201,8 @@ fn a_session_goes_on_with_the_clone() {
     let mut asked = config.clone();
     (asked.model.memory.kind, asked.train.steps) = (MemoryKind::Featural, 2);
     let (orders, received) = unbounded();
-    let build = Order::Build { config: Box::new(config), device: DeviceChoice::Cpu };
+    let build =
+        Order::Build { config: Box::new(config), device: DeviceChoice::Cpu, then: Then::Wait };
     let options = DistillOptions { config: asked.clone(), text: None, prompt: None };
     let distill = Order::StartJob(JobRequest::new::<Distill>(&options).unwrap());
     orders.unbounded_send(build).unwrap();

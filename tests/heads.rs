@@ -9,7 +9,7 @@ use confab::checkpoint::Checkpoint;
 use confab::config::RunConfig;
 use confab::host::HostModel;
 use confab::learn::{HeadChange, Trainer};
-use confab::protocol::{Command, Event, RunState, SaveAs};
+use confab::protocol::{Command, Event, RunState, SaveAs, Then};
 use confab::run::{DeviceChoice, Operation, OperationKind};
 use confab::session;
 use confab::session::RunStorage;
@@ -209,9 +209,9 @@ fn a_head_may_be_judged_by_the_gradient_of_a_mask_on_it() {
 /// The events of a session that trains such a run to its end, and the run.
 fn session(changes: Changes) -> (Vec<String>, Vec<usize>, Checkpoint) {
     let (orders, received) = futures::channel::mpsc::unbounded();
-    let build = Command::Build { config: Box::new(config(changes)), device: DeviceChoice::Cpu };
+    let config = Box::new(config(changes));
+    let build = Command::Build { config, device: DeviceChoice::Cpu, then: Then::Train };
     orders.unbounded_send(build).unwrap();
-    orders.unbounded_send(Command::Train).unwrap();
     let (notices, heads, file) = (RefCell::default(), RefCell::default(), RefCell::new(None));
     let pauses = Cell::new(0);
     let emit = |event| match event {

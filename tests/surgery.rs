@@ -9,7 +9,7 @@ use confab::host::HostModel;
 use confab::learn::Trainer;
 use confab::memory::Bank;
 use confab::model::untrained;
-use confab::protocol::{Command, Event, SaveAs};
+use confab::protocol::{Command, Event, SaveAs, Then};
 use confab::run::{AppliedOperation, DeviceChoice, Moments, OPERATIONS, Operation, OperationKind};
 use confab::session;
 use confab::session::RunStorage;
@@ -428,7 +428,7 @@ fn told(commands: impl IntoIterator<Item = Command>) -> Told {
 }
 
 fn build() -> Command {
-    Command::Build { config: Box::new(small(&[])), device: DeviceChoice::Cpu }
+    Command::Build { config: Box::new(small(&[])), device: DeviceChoice::Cpu, then: Then::Wait }
 }
 
 fn surgery(kind: OperationKind, number: usize) -> Command {

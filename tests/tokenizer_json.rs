@@ -93,6 +93,111 @@ fn decoders() -> impl Strategy<Value = Value> {
     prop_oneof![Just(Value::Null), step, sequence]
 }
 
+/// Words of published models: GPT-2, Llama 3, Qwen; and of Confab.
+const WORDS: [&str; 3] = [
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+];
+
+fn text_of_byte_pairs() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        3 => prop::sample::select(vec!["a", "b", "ab", "aab", " ", "  ", "▁", "1", "12", "'s", "'S", "\n", "é", "🦑", "e\u{301}"]),
+        1 => Just("<|x|>"), 1 => Just("<|x"),
+    ];
+    prop::collection::vec(piece, 0..16).prop_map(|pieces| pieces.concat())
+}
+
+/// Tokenizers of byte pairs, of bytes as GPT-2's and of characters as Llama's, some without tokens for `b`, `é` and `🦑`.
+fn byte_pairs() -> impl Strategy<Value = Value> {
+    let flags = prop::collection::vec(any::<bool>(), 8);
+    let merges =
+        prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..24);
+    (any::<bool>(), 0..6usize, 0..3usize, flags, merges).prop_map(|(is_of_bytes, cut, normal, flags, merges)| {
+        let space = flags[0];
+        let bytes = |is_split: bool| json!({
+            "type": "ByteLevel", "add_prefix_space": space, "trim_offsets": true, "use_regex": is_split,
+        });
+        let sequence = |first: Value, is_split: bool| json!({
+            "type": "Sequence", "pretokenizers": [first, bytes(is_split)],
+        });
+        let split = |pattern: &str| json!({
+            "type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false,
+        });
+        let mark = |scheme: &str| json!({
+            "type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": flags[1],
+        });
+        let pre_tokenizer = match (is_of_bytes, cut) {
+            (true, 0) => bytes(true),
+            (true, 1) => bytes(false),
+            (true, 2) => sequence(json!({"type": "Digits", "individual_digits": flags[1]}), true),
+            (true, cut) => sequence(split(WORDS[cut - 3]), false),
+            (false, 0) => mark("always"),
+            (false, 1) => mark("first"),
+            (false, 2) => mark("never"),
+            (false, _) => Value::Null,
+        };
+        let prepend = json!({"type": "Prepend", "prepend": "▁"});
+        let replace = json!({"type": "Replace", "pattern": {"String": " "}, "content": "▁"});
+        let normalizer = match (is_of_bytes, normal) {
+            (true, _) | (false, 0) => Value::Null,
+            (false, 1) => json!({"type": "Sequence", "normalizers": [prepend, replace]}),
+            (false, _) => replace,
+        };
+        let mut vocab: Vec<String> = match is_of_bytes {
+            true => {
+                let all = of_bytes()["model"]["vocab"].as_object().unwrap().clone();
+                let is_known = |piece: &String| flags[2] || !["b", "Ã", "Ł"].contains(&piece.as_str());
+                all.into_iter().map(|(piece, _)| piece).filter(is_known).collect()
+            }
+            false => "a▁ 12'sS\n<|x>e\u{301}".chars().map(String::from).collect(),
+        };
+        if !is_of_bytes && flags[2] {
+            vocab.extend(["b", "<0xC3>", "<0xA9>", "<0xF0>", "<0x9F>"].map(String::from));
+        }
+        if !is_of_bytes && flags[2] && flags[3] {
+            vocab.extend(["<0xA6>", "<0x91>"].map(String::from));
+        }
+        // Few tokens, so that pairs are found in texts.
+        let mut parts: Vec<String> = match is_of_bytes {
+            true => ["a", "b", "Ġ", "1", "2", "Ã", "©"].map(String::from).to_vec(),
+            false => ["a", "b", "▁", "1", "2", "'"].map(String::from).to_vec(),
+        };
+        parts.retain(|part| vocab.contains(part));
+        let mut learned: Vec<[String; 2]> = Vec::new();
+        for (first, second) in merges {
+            let pair = [first.get(&parts).clone(), second.get(&parts).clone()];
+            if !learned.contains(&pair) {
+                let whole = pair.concat();
+                if !vocab.contains(&whole) {
+                    vocab.push(whole.clone());
+                }
+                parts.push(whole);
+                learned.push(pair);
+            }
+        }
+        vocab.push("<unk>".into());
+        vocab.push("<|x|>".into());
+        let added = json!([{
+            "id": vocab.len() - 1, "content": "<|x|>", "single_word": false, "lstrip": false, "rstrip": false,
+            "normalized": flags[4], "special": true,
+        }]);
+        let vocab: Vec<&str> = vocab.iter().map(String::as_str).collect();
+        settings(&vocab, json!({
+            "pre_tokenizer": pre_tokenizer,
+            "normalizer": normalizer,
+            "added_tokens": added,
+            "model": {
+                "merges": learned,
+                "unk_token": if flags[5] { json!("<unk>") } else { Value::Null },
+                "fuse_unk": flags[6],
+                "byte_fallback": !is_of_bytes && flags[3],
+                "ignore_merges": flags[7],
+            },
+        }))
+    })
+}
+
 proptest! {
     #[test]
     fn tokens_decode_as_the_library_decodes_them(
@@ -122,6 +227,23 @@ proptest! {
         if !text.contains('\u{fffd}') {
             let is_whole = |piece: &String| !piece.contains('\u{fffd}');
             prop_assert!(pieces.iter().all(is_whole));
+        }
+    }
+
+    #[test]
+    fn byte_pairs_are_merged_as_the_library_merges_them(json in byte_pairs(), text in text_of_byte_pairs()) {
+        let rows = json["model"]["vocab"].as_object().unwrap().len();
+        let theirs = library(&json).encode(text.as_str(), false).unwrap();
+        let tokenizer = tokenizer(rows, &json);
+        let is_added_normalized = json["added_tokens"][0]["normalized"] == true;
+        prop_assert_eq!(tokenizer.is_of_byte_pairs(), json["normalizer"].is_null() || !is_added_normalized);
+        match tokenizer.tokenize(&text) {
+            Ok(ids) => prop_assert_eq!(&ids[..], theirs.get_ids()),
+            // The library loses it without a word.
+            Err(TokenizeError::Unknown(lost)) => {
+                prop_assert!(json["model"]["unk_token"].is_null() && "bé🦑".contains(lost), "{lost:?}");
+            }
+            Err(why) => prop_assert!(false, "{why}"),
         }
     }
 

@@ -97,3 +97,20 @@ pub fn only_character(text: &str) -> Option<char> {
     let mut characters = text.chars();
     characters.next().filter(|_| characters.next().is_none())
 }
+
+/// `character`, or Unicode's picture of a control character. The pictures are in the order of what they show.
+pub fn pictured(character: char) -> char {
+    match character {
+        '\0'..' ' => char::from_u32(0x2400 + u32::from(character)).unwrap_or('\u{fffd}'),
+        '\x7f' => '␡',
+        _ => character,
+    }
+}
+
+/// `character` as a sentence names it: escaped if it cannot be seen.
+pub fn named(character: char) -> String {
+    match character {
+        '"' | '\'' | '\\' => character.to_string(),
+        _ => character.escape_debug().to_string(),
+    }
+}

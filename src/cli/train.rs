@@ -13,7 +13,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use confab::base::file::is_same;
 use confab::base::plot;
 use confab::base::plot::{Axes, Line, Point};
-use confab::protocol::{Command as Order, NamedFile};
+use confab::protocol::{Command as Order, NamedFile, Then};
 use confab::run::LossPoint;
 use confab::session;
 use confab::session::RunStorage;
@@ -106,7 +106,10 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
             let bytes = restarted(&file, matches)?;
             load(file, bytes)
         }
-        (None, None) => Order::Build { config: Box::new(super::knobs::config(matches)?), device },
+        (None, None) => {
+            let config = Box::new(super::knobs::config(matches)?);
+            Order::Build { config, device, then: Then::Wait }
+        }
     };
     let (orders, received) = unbounded();
     stop_on_signal(orders.clone())?;

@@ -66,7 +66,7 @@ fn of_tokenizer(
     let mut tokens = unnamed(rows);
     for (id, name) in (0..).zip(&mut tokens) {
         if let Some(piece) = settings.piece(id) {
-            *name = String::from_utf8_lossy(&settings.bytes(piece)).into_owned();
+            *name = settings.shown(piece);
         }
     }
     // The tokenizer must be one that can be applied, not only read.

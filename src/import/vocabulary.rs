@@ -8,8 +8,8 @@ use super::ImportError;
 pub enum Vocabulary {
     /// One character a token, ids in sorted order.
     Characters(String),
-    /// The text of each token by its id, with U+FFFD for bytes that are no UTF-8, and the
-    /// tokenizer.json that they are from, if they are.
+    /// The text of each token by its id, with `<0xE4>` for a byte that is no UTF-8, and the `tokenizer.json` that they
+    /// are from, if they are.
     Tokens { tokens: Vec<String>, tokenizer: Option<String> },
 }
 

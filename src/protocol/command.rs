@@ -7,13 +7,22 @@ use crate::config::RunConfig;
 use crate::report::sweep::Outcome;
 use crate::run::{AnalysisRequest, DeviceChoice, Operation};
 
+/// What a new run does once it is made.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Then {
+    Wait,
+    Train,
+    Step,
+}
+
 /// Messages from the page to the session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Command {
     /// Makes a new, untrained model on the device, in place of the current one. Answered with `Event::Built` and
-    /// `Event::State`, or `Event::Refused`.
-    Build { config: Box<RunConfig>, device: DeviceChoice },
-    /// Makes a new run from the current weights and memories, with other settings. Answered as [`Command::Build`].
+    /// `Event::State`, or `Event::Refused`; the current run then stays as it is, and nothing is trained.
+    Build { config: Box<RunConfig>, device: DeviceChoice, then: Then },
+    /// Makes a new run from the current weights and memories, with other settings, and trains it. Answered as
+    /// [`Command::Build`].
     Continue { config: Box<RunConfig> },
     /// Requests the task of `config` and its requirements on a model: `Event::TaskDescribed` with the same
     /// `number`.

@@ -29,9 +29,10 @@ impl<E: Fn(Event)> Session<E> {
         }
     }
 
-    pub(super) async fn build(&mut self, config: RunConfig, choice: DeviceChoice) {
+    /// Makes a new run; `false` if it was refused, which has been said.
+    pub(super) async fn build(&mut self, config: RunConfig, choice: DeviceChoice) -> bool {
         self.save().await;
-        let Some(device) = self.open(choice).await else { return };
+        let Some(device) = self.open(choice).await else { return false };
         match Trainer::new(config, device.device.clone(), &device.limits) {
             Ok(trainer) => {
                 self.keep_run().await;
@@ -39,20 +40,28 @@ impl<E: Fn(Event)> Session<E> {
                 // Weights that were just drawn can be read.
                 let _ = self.keep_step().await;
                 self.remember().await;
+                true
             }
-            Err(error) => self.refuse(format!("This cannot be run: {error}.")),
+            Err(error) => {
+                self.refuse(format!("This cannot be run: {error}."));
+                false
+            }
         }
     }
 
-    /// Begins a new run from where this one is.
-    pub(super) async fn continue_with(&mut self, config: RunConfig) {
+    /// Begins a new run from where this one is; `false` if it was refused, which has been said.
+    pub(super) async fn continue_with(&mut self, config: RunConfig) -> bool {
         let Some(trainer) = &self.trainer else {
-            return self.refuse("There is no model to go on from yet: press Train first.");
+            self.refuse("There is no model to go on from yet: press Train first.");
+            return false;
         };
-        let Some(device) = self.device.clone() else { return };
+        let Some(device) = self.device.clone() else { return false };
         let checkpoint = match trainer.checkpoint().await {
             Ok(checkpoint) => checkpoint,
-            Err(error) => return self.recover(error).await,
+            Err(error) => {
+                self.recover(error).await;
+                return false;
+            }
         };
         self.save().await;
         let begun = match checkpoint.restart(config) {
@@ -60,8 +69,14 @@ impl<E: Fn(Event)> Session<E> {
             Err(error) => Err(error),
         };
         match begun {
-            Ok(()) => drop(self.keep_step().await),
-            Err(error) => self.refuse(format!("The run cannot go on with this: {error}.")),
+            Ok(()) => {
+                let _ = self.keep_step().await;
+                true
+            }
+            Err(error) => {
+                self.refuse(format!("The run cannot go on with this: {error}."));
+                false
+            }
         }
     }
 

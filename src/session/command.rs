@@ -2,14 +2,24 @@
 
 use super::describe;
 use super::state::Session;
-use crate::protocol::{Command, Event};
+use crate::protocol::{Command, Event, Then};
 use crate::report::sweep;
 
 impl<E: Fn(Event)> Session<E> {
     pub(super) async fn handle(&mut self, command: Command) {
         match command {
-            Command::Build { config, device } => self.build(*config, device).await,
-            Command::Continue { config } => self.continue_with(*config).await,
+            Command::Build { config, device, then } => {
+                match (self.build(*config, device).await, then) {
+                    (true, Then::Train) => self.start(),
+                    (true, Then::Step) => self.step_once().await,
+                    (false, _) | (_, Then::Wait) => {}
+                }
+            }
+            Command::Continue { config } => {
+                if self.continue_with(*config).await {
+                    self.start();
+                }
+            }
             Command::DescribeTask { number, config } => {
                 let facts = describe::describe(&config).map_err(|error| error.to_string());
                 (self.emit)(Event::TaskDescribed { number, facts });

@@ -39,7 +39,9 @@ impl<E: Fn(Event)> Session<E> {
         let cpu = DeviceChoice::Cpu;
         match (self.saved.bytes.take(), config) {
             (Some(bytes), _) => self.load_saved(bytes, cpu).await,
-            (None, Some(config)) => self.build(config, cpu).await,
+            (None, Some(config)) => {
+                self.build(config, cpu).await;
+            }
             (None, None) => {}
         }
         if running {

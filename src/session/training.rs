@@ -9,8 +9,8 @@ impl<E: Fn(Event)> Session<E> {
     pub(super) fn start(&mut self) {
         if self.trainer.as_ref().is_some_and(|trainer| trainer.task.is_none()) {
             self.notice(
-                "This model is from elsewhere and brought nothing to train on. Look into it, or \
-                 let it write.",
+                "This model is from elsewhere and brought nothing to train on. Set Task and press Train from these \
+                 weights (at the terminal: --from and --task), look into it, or let it write.",
             );
         }
         let state = match &self.trainer {

@@ -9,6 +9,7 @@ use super::split::Split;
 use super::supplement::Mixture;
 use super::{Facts, Induction, Modular, Phone, Text};
 use crate::base::random::stream_rng;
+use crate::base::text::named;
 use crate::config::{ConfigError, SupplementConfig, TaskConfig, TaskKind};
 use crate::run::Field;
 use crate::tokenizer::Tokenizer;
@@ -87,7 +88,7 @@ impl Task {
         };
         match symbols.find(is_unknown) {
             Some(symbol) => {
-                let shown = symbol.escape_debug();
+                let shown: String = symbol.chars().map(named).collect();
                 let why = format!("this model has never seen “{shown}”, which the records have");
                 Err(ConfigError::Task(why))
             }

@@ -1,123 +1,223 @@
-//! Byte pairs that are learned from a text (Sennrich et al. 2016, <https://arxiv.org/abs/1508.07909>), over bytes as in
-//! GPT-2. Their words are split by ASCII classes alone, so page and terminal split alike whatever Unicode adds.
+//! Byte-pair encoding (Sennrich et al. 2016, <https://arxiv.org/abs/1508.07909>) as a `tokenizer.json` of GPT-2's or
+//! Llama's family describes it, or one that Confab learned from a text. It gives the tokens that Hugging Face's
+//! `tokenizers` gives, for which the page's worker has no room.
 
-use std::collections::HashMap;
+mod added;
+mod cut;
+mod learned;
+mod merge;
+mod pattern;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::bytes::characters;
+use super::bytes::spelled;
+use super::error::TokenizeError;
+use super::index::Index;
+use added::{Added, Part};
+use cut::Cut;
+#[cfg(feature = "cli")]
+pub use learned::WORDS;
+use merge::{Merges, merge};
 
-/// Words: letters, digits or marks, with one space before, or blanks. What is not ASCII counts as a letter.
-const WORDS: &str = r" ?[^\x00-\x40\x5B-\x60\x7B-\x7F]{1,64}| ?[0-9]{1,64}| ?[\x21-\x2F\x3A-\x40\x5B-\x60\x7B-\x7E]{1,64}|[\x00-\x20\x7F]{1,64}";
-/// Most characters of a word, its space aside.
-const MAX_WORD: usize = 64;
-
-/// The pre-tokenizer of a `tokenizer.json` of such byte pairs.
-pub fn pre_tokenizer() -> Value {
-    json!({
-        "type": "Sequence",
-        "pretokenizers": [
-            {"type": "Split", "pattern": {"Regex": WORDS}, "behavior": "Isolated", "invert": false},
-            byte_level(),
-        ],
-    })
-}
-
-pub fn byte_level() -> Value {
-    json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false})
-}
-
-/// Tokens of bytes and the pairs of them that are merged.
+/// Tokens, the pairs of them that are merged, and the cuts that no merge crosses.
 #[derive(Debug)]
 pub struct BytePairs {
-    /// Token of each byte.
-    bytes: Vec<u32>,
-    /// Rank and token of each pair.
-    merges: HashMap<(u32, u32), (usize, u32)>,
+    added: [Added; 2],
+    normalizer: Vec<Normal>,
+    cuts: Vec<Cut>,
+    /// Tokens by their bytes.
+    words: Index,
+    /// Token of each byte, where there is one: of a model of bytes, or of one that falls back to bytes.
+    bytes: Vec<Option<u32>>,
+    is_of_bytes: bool,
+    unknown: Option<Unknown>,
+    /// True if a word that is a token is not merged from its parts.
+    is_word_first: bool,
+    merges: Merges,
+}
+
+/// The token of what no other stands for.
+#[derive(Clone, Copy, Debug)]
+struct Unknown {
+    id: u32,
+    /// True if one token stands for several such characters in a row.
+    is_fused: bool,
+}
+
+/// A step of a normalizer.
+#[derive(Debug)]
+enum Normal {
+    Prepend(String),
+    Replace(String, String),
+    /// Unicode's composed form, which the browser makes.
+    #[cfg(not(feature = "cli"))]
+    Composed,
+}
+
+impl Normal {
+    /// Steps of a normalizer; `None` if one is unknown.
+    fn read(json: &Value) -> Option<Vec<Self>> {
+        let step = |step: &Value| {
+            let text = |key: &str| step[key].as_str().map(str::to_owned);
+            match step["type"].as_str()? {
+                "Prepend" => Some(Self::Prepend(text("prepend")?)),
+                "Replace" => {
+                    let pattern = step["pattern"]["String"].as_str()?;
+                    (!pattern.is_empty()).then_some(())?;
+                    Some(Self::Replace(pattern.to_owned(), text("content")?))
+                }
+                #[cfg(not(feature = "cli"))]
+                "NFC" => Some(Self::Composed),
+                _ => None,
+            }
+        };
+        match json["normalizers"].as_array() {
+            Some(steps) => steps.iter().map(step).collect(),
+            None if json.is_null() => Some(Vec::new()),
+            None => Some(vec![step(json)?]),
+        }
+    }
+
+    fn apply(&self, text: String) -> String {
+        match self {
+            Self::Prepend(prefix) if !text.is_empty() => format!("{prefix}{text}"),
+            Self::Prepend(_) => text,
+            Self::Replace(pattern, content) => text.replace(pattern, content),
+            #[cfg(not(feature = "cli"))]
+            Self::Composed => js_sys::JsString::from(text).normalize("NFC").into(),
+        }
+    }
 }
 
 impl BytePairs {
-    /// Reads a `tokenizer.json`; `None` if it is not of byte pairs as Confab learns them.
+    /// Reads a `tokenizer.json`; `None` if it is not of byte pairs, or has a part that only `tokenizers` knows.
     pub fn read(json: &Value) -> Option<Self> {
         let model = &json["model"];
-        let is_plain = ["/normalizer", "/model/unk_token", "/model/continuing_subword_prefix", "/model/end_of_word_suffix"]
-            .iter()
-            .all(|part| json.pointer(part).is_none_or(Value::is_null))
-            && json["added_tokens"].as_array().is_none_or(Vec::is_empty)
-            && model["ignore_merges"] != true;
-        if !is_plain || model["type"] != "BPE" || json["pre_tokenizer"] != pre_tokenizer() {
+        let is_blank = |key: &str| model[key].as_str().is_none_or(str::is_empty);
+        let is_plain =
+            ["continuing_subword_prefix", "end_of_word_suffix"].into_iter().all(is_blank);
+        if !is_plain || model["type"].as_str().is_some_and(|kind| kind != "BPE") {
             return None;
         }
-        let id = |piece: &str| u32::try_from(model["vocab"][piece].as_u64()?).ok();
-        let pair = |(rank, merge): (usize, &Value)| {
+        let vocab = model["vocab"].as_object()?;
+        let find = |piece: &str| u32::try_from(vocab.get(piece)?.as_u64()?).ok();
+        let pair = |(rank, merge): (u32, &Value)| {
             let (first, second) = match merge {
                 Value::String(merge) => merge.split_once(' ')?,
                 pair => (pair[0].as_str()?, pair[1].as_str()?),
             };
-            Some(((id(first)?, id(second)?), (rank, id(&format!("{first}{second}"))?)))
+            Some(((find(first)?, find(second)?), (rank, find(&format!("{first}{second}"))?)))
         };
+        let merges = (0..).zip(model["merges"].as_array()?).map(pair).collect::<Option<_>>()?;
+        let (cuts, is_of_bytes) = Cut::read(&json["pre_tokenizer"])?;
+        let falls_back = model["byte_fallback"] == true;
+        if is_of_bytes && falls_back {
+            return None;
+        }
+        let spelling = |piece: &str| match is_of_bytes {
+            true => spelled(piece),
+            false => Some(piece.as_bytes().to_vec()),
+        };
+        let words =
+            Index::new(vocab.keys().filter_map(|piece| Some((spelling(piece)?, find(piece)?))));
+        let byte = |byte: u8| match is_of_bytes {
+            true => words.find(&[byte]),
+            false => find(&format!("<0x{byte:02X}>")).filter(|_| falls_back),
+        };
+        let bytes = (0..=u8::MAX).map(byte).collect();
+        let unknown = match model["unk_token"].as_str().filter(|token| !token.is_empty()) {
+            Some(token) => Some(Unknown { id: find(token)?, is_fused: model["fuse_unk"] == true }),
+            None => None,
+        };
+        let added = Added::read(json)?;
+        let normalizer = Normal::read(&json["normalizer"])?;
+        // Such a token is looked for in its own normalized form.
+        if !normalizer.is_empty() && !added[1].is_empty() {
+            return None;
+        }
+        let is_word_first = model["ignore_merges"] == true;
         Some(Self {
-            bytes: characters().map(|character| id(character.encode_utf8(&mut [0; 4]))).collect::<Option<_>>()?,
-            merges: model["merges"].as_array()?.iter().enumerate().map(pair).collect::<Option<_>>()?,
+            added,
+            normalizer,
+            cuts,
+            words,
+            bytes,
+            is_of_bytes,
+            unknown,
+            is_word_first,
+            merges,
         })
     }
 
     /// Tokens of `text`.
-    pub fn tokenize(&self, text: &str) -> Vec<u32> {
+    ///
+    /// # Errors
+    /// The first character that no token stands for.
+    pub fn tokenize(&self, text: &str) -> Result<Vec<u32>, TokenizeError> {
         let mut ids = Vec::with_capacity(text.len() / 2);
-        for word in words(text) {
-            let mut tokens: Vec<u32> = word.bytes().map(|byte| self.bytes[usize::from(byte)]).collect();
-            self.merge(&mut tokens);
-            ids.extend(tokens);
+        let mut lost = None;
+        let [before, after] = &self.added;
+        for part in before.split(text) {
+            let (text, is_first) = match part {
+                Part::Token(id) => {
+                    ids.push(id);
+                    continue;
+                }
+                Part::Text { text, is_first } => (text, is_first),
+            };
+            let text = self.normalizer.iter().fold(text.to_owned(), |text, step| step.apply(text));
+            for part in after.split(&text) {
+                match part {
+                    Part::Token(id) => ids.push(id),
+                    Part::Text { text, is_first: is_beginning } => {
+                        let mut put = |word: &str| match self.word(word) {
+                            Ok(tokens) => ids.extend(tokens),
+                            Err(character) => lost = lost.or(Some(character)),
+                        };
+                        Cut::apply(&self.cuts, text, is_first && is_beginning, &mut put);
+                    }
+                }
+            }
         }
-        ids
+        lost.map_or(Ok(ids), |character| Err(TokenizeError::Unknown(character)))
     }
 
-    /// Merges the pair that was learned first, its leftmost place first, until none is left.
-    fn merge(&self, tokens: &mut Vec<u32>) {
-        let merge = |(at, pair): (usize, &[u32])| {
-            let (rank, id) = self.merges.get(&(pair[0], pair[1]))?;
-            Some((*rank, at, *id))
-        };
-        while let Some((_, at, id)) = tokens.windows(2).enumerate().filter_map(merge).min() {
-            tokens[at] = id;
-            tokens.remove(at + 1);
+    /// Tokens of a word, or the first character that none stands for.
+    fn word(&self, word: &str) -> Result<Vec<u32>, char> {
+        if self.is_word_first
+            && let Some(id) = self.words.find(word.as_bytes())
+        {
+            return Ok(vec![id]);
         }
-    }
-}
-
-/// The words of `text`, as [`WORDS`] splits it.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let first = rest.chars().next()?;
-        let second = rest.strip_prefix(' ').and_then(|rest| rest.chars().next());
-        let (space, of) = match second.map(Class::of).filter(|class| *class != Class::Blank) {
-            Some(class) => (1, class),
-            None => (0, Class::of(first)),
-        };
-        let run = rest[space..].chars().take(MAX_WORD).take_while(|character| Class::of(*character) == of);
-        let (word, after) = rest.split_at(space + run.map(char::len_utf8).sum::<usize>());
-        rest = after;
-        Some(word)
-    })
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Class {
-    Letter,
-    Digit,
-    Mark,
-    Blank,
-}
-
-impl Class {
-    fn of(character: char) -> Self {
-        match character {
-            '0'..='9' => Self::Digit,
-            '\0'..=' ' | '\x7f' => Self::Blank,
-            character if character.is_ascii_punctuation() => Self::Mark,
-            _ => Self::Letter,
+        let mut ids = Vec::with_capacity(word.len());
+        // `tokenizers` puts an unknown token after the bytes that follow it.
+        let mut held: Option<Unknown> = None;
+        for character in word.chars() {
+            let mut spelling = [0; 4];
+            let spelling = character.encode_utf8(&mut spelling).as_bytes();
+            let parts = if self.is_of_bytes { spelling.chunks(1) } else { spelling.chunks(4) };
+            for part in parts {
+                let fallback = || part.iter().map(|byte| self.bytes[usize::from(*byte)]).collect();
+                let known: Option<Vec<u32>> = match self.words.find(part) {
+                    Some(id) => {
+                        ids.extend(held.take().map(|unknown| unknown.id));
+                        Some(vec![id])
+                    }
+                    None => fallback(),
+                };
+                match (known, held, self.unknown) {
+                    (Some(known), ..) => ids.extend(known),
+                    (None, Some(held), _) if held.is_fused => {}
+                    (None, before, Some(unknown)) => {
+                        ids.extend(before.map(|unknown| unknown.id));
+                        held = Some(unknown);
+                    }
+                    (None, _, None) => return Err(character),
+                }
+            }
         }
+        ids.extend(held.map(|unknown| unknown.id));
+        merge(&mut ids, &self.merges);
+        Ok(ids)
     }
 }

@@ -1,10 +1,12 @@
 //! Reasons for which a text is not tokenized.
 
+use crate::base::text::named;
+
 /// A text that a model cannot read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenizeError {
     /// A character that no token stands for.
-    #[error("this model has never seen “{}”", .0.escape_debug())]
+    #[error("this model has never seen “{}”", named(*.0))]
     Unknown(char),
     #[error("the prompt is empty, or blank to this model; type at least one character that it knows")]
     Nothing,

@@ -2,11 +2,53 @@
 
 use serde_json::Value;
 
-use super::bytes::{fallback_byte, of_characters};
+use super::bytes::{fallback_byte, of_characters, shown};
 use super::decoder::Step;
 
 /// Most that the steps of a normalizer or a decoder may multiply the length of a text by. Usual ones triple it.
 const MAX_GROWTH: f64 = 4096.0;
+
+/// Kinds of steps that `tokenizers` 0.23 has in each part that makes tokens of a text.
+const KINDS: [(&str, &[&str]); 2] = [
+    (
+        "normalizer",
+        &[
+            "Sequence",
+            "Bert",
+            "BertNormalizer",
+            "ByteLevel",
+            "Lowercase",
+            "NFC",
+            "NFD",
+            "NFKC",
+            "NFKD",
+            "Nmt",
+            "Precompiled",
+            "Prepend",
+            "Replace",
+            "Strip",
+            "StripAccents",
+        ],
+    ),
+    (
+        "pre_tokenizer",
+        &[
+            "Sequence",
+            "BertPreTokenizer",
+            "ByteLevel",
+            "CharDelimiterSplit",
+            "Delimiter",
+            "Digits",
+            "FixedLength",
+            "Metaspace",
+            "Punctuation",
+            "Split",
+            "UnicodeScripts",
+            "Whitespace",
+            "WhitespaceSplit",
+        ],
+    ),
+];
 
 /// Settings of a tokenizer, as far as Confab applies them itself.
 #[derive(Debug)]
@@ -56,6 +98,13 @@ impl Settings {
         }
         for added in json["added_tokens"].as_array().into_iter().flatten() {
             put(added["content"].as_str().unwrap_or_default(), added["id"].as_u64())?;
+        }
+        for (part, kinds) in KINDS {
+            let mut named = inner(&json[part]).filter_map(|step| step["type"].as_str());
+            if let Some(kind) = named.find(|kind| !kinds.contains(kind)) {
+                let kind: String = kind.chars().take(40).collect();
+                return Err(format!("its `{part}` has a step of an unknown kind, {kind:?}"));
+            }
         }
         for part in ["normalizer", "decoder"] {
             if growth(&json[part]) > MAX_GROWTH {
@@ -110,6 +159,11 @@ impl Settings {
             (false, Some(byte)) => vec![byte],
             (false, None) => piece.replace('▁', " ").into_bytes(),
         }
+    }
+
+    /// Text by which the token `piece` is known. Bytes that are no UTF-8 are spelled `<0xE4>`.
+    pub fn shown(&self, piece: &str) -> String {
+        shown(&self.bytes(piece))
     }
 
     /// Text of tokens as the file spells them.

@@ -10,8 +10,8 @@ use super::byte_pairs::BytePairs;
 use super::library::Library;
 use super::settings::Settings;
 
-/// A Hugging Face `tokenizer.json`. Text becomes tokens by it at the terminal only: the parser is larger than the page's
-/// worker may be. Tokens become text by it everywhere.
+/// A Hugging Face `tokenizer.json`. Text becomes tokens by it where it is of byte pairs, and at the terminal always: the
+/// library is larger than the page's worker may be. Tokens become text by it everywhere.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct Source {
@@ -24,7 +24,7 @@ pub struct Source {
 #[derive(Debug)]
 pub struct Read {
     pub settings: Settings,
-    /// `None` if it is not of byte pairs as Confab learns them.
+    /// `None` if it is not of byte pairs, or has a part that Confab leaves to the library.
     pub pairs: Option<BytePairs>,
     #[cfg(feature = "cli")]
     pub library: Library,

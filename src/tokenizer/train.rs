@@ -9,8 +9,8 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::Tokenizer as Library;
 
 use super::Tokenizer;
-use super::byte_pairs::{byte_level, pre_tokenizer};
-use super::bytes::of_characters;
+use super::byte_pairs::WORDS;
+use super::bytes::{of_characters, shown};
 use super::library::quietly;
 
 impl Tokenizer {
@@ -25,7 +25,7 @@ impl Tokenizer {
         let pieces = read["model"]["vocab"].as_object().into_iter().flatten();
         let mut tokens: Vec<(u64, String)> = pieces
             .map(|(piece, id)| {
-                let text = String::from_utf8_lossy(&of_characters(piece)).into_owned();
+                let text = shown(&of_characters(piece));
                 (id.as_u64().unwrap_or_default(), text)
             })
             .collect();
@@ -54,4 +54,19 @@ fn learn(pieces: impl Iterator<Item = String> + Send, vocab: usize) -> tokenizer
         .build();
     library.train(&mut TrainerWrapper::from(trainer), pieces)?;
     library.to_string(false)
+}
+
+/// The pre-tokenizer: words, as bytes.
+fn pre_tokenizer() -> Value {
+    json!({
+        "type": "Sequence",
+        "pretokenizers": [
+            {"type": "Split", "pattern": {"Regex": WORDS}, "behavior": "Isolated", "invert": false},
+            byte_level(),
+        ],
+    })
+}
+
+fn byte_level() -> Value {
+    json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false})
 }

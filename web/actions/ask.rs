@@ -4,7 +4,7 @@ use confab::config::TaskKind;
 use confab::config::{Knob, Preset, RunConfig, TextConfig};
 use confab::protocol::{
     AverageAttention, Bench, Command, Distill, DistillOptions, Evaluate, JobKind, JobRequest,
-    MemoryChange, Probe, ProbeOptions, RunsOptions, SampleOptions, Sweep,
+    MemoryChange, Probe, ProbeOptions, RunsOptions, SampleOptions, Sweep, Then,
 };
 use confab::report::sweep::{Grid, MAX_FILE_BYTES, MAX_RUNS, Outcome, Sweeping};
 use confab::report::{BenchReport, DistillReport, EvalOptions, Evaluated};
@@ -99,7 +99,7 @@ impl Actions {
     /// Tells if there is a model, or one to come; one that is not asked for yet is built.
     fn has_model_or_builds(&self) -> bool {
         let has_model = self.state.model.with_untracked(Option::is_some);
-        has_model || self.state.building.get_untracked() || self.build()
+        has_model || self.state.building.get_untracked() || self.build(Then::Wait)
     }
 
     pub fn average_attention(&self) {

@@ -7,7 +7,7 @@ mod task;
 use std::collections::VecDeque;
 
 use confab::config::RunConfig;
-use confab::protocol::{Command, Event, RunState};
+use confab::protocol::{Command, Event, RunState, Then};
 use confab::run::DeviceChoice;
 use confab::run::link;
 use leptos::prelude::*;
@@ -85,7 +85,9 @@ impl Actions {
                         more Steps make a longer one.";
             return self.state.notify(done);
         }
-        if self.ready_model() {
+        if self.needs_build() {
+            self.build(Then::Train);
+        } else {
             self.send(Command::Train);
         }
     }
@@ -102,7 +104,9 @@ impl Actions {
     }
 
     pub fn step(&self) {
-        if self.ready_model() {
+        if self.needs_build() {
+            self.build(Then::Step);
+        } else {
             self.send(Command::Step);
         }
     }
@@ -119,11 +123,10 @@ impl Actions {
         let device = self.state.device_choice.get_untracked();
         self.wanted.set_value(Some((config.clone(), device)));
         self.request(Origin::Build, Command::Continue { config: Box::new(config) });
-        self.send(Command::Train);
     }
 
     /// Builds anew what the knobs ask for. `false`, with a notice, if that cannot be run.
-    pub fn build(&self) -> bool {
+    pub fn build(&self, then: Then) -> bool {
         if let Some((_, reason)) = self.state.problem.get_untracked() {
             self.state.notify(format!("This cannot be run: {reason}."));
             return false;
@@ -131,7 +134,7 @@ impl Actions {
         let config = untrack(|| self.state.config());
         let device = self.state.device_choice.get_untracked();
         self.wanted.set_value(Some((config.clone(), device)));
-        self.request(Origin::Build, Command::Build { config: Box::new(config), device });
+        self.request(Origin::Build, Command::Build { config: Box::new(config), device, then });
         true
     }
 
@@ -185,10 +188,6 @@ impl Actions {
     /// Remembers what the session now holds; `None` for what Train does not go on with.
     pub fn remember(&self, wanted: Option<Wanted>) {
         self.wanted.set_value(wanted);
-    }
-
-    fn ready_model(&self) -> bool {
-        !self.needs_build() || self.build()
     }
 
     fn needs_build(&self) -> bool {
@@ -246,7 +245,7 @@ impl Actions {
                 let command = if is_saved {
                     Command::Resume { device }
                 } else {
-                    Command::Build { config: Box::new(config), device }
+                    Command::Build { config: Box::new(config), device, then: Then::Wait }
                 };
                 self.request(Origin::Rescue, command);
             }

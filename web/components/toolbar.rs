@@ -1,4 +1,4 @@
-use confab::protocol::{RunState, SaveAs};
+use confab::protocol::{RunState, SaveAs, Then};
 use leptos::html;
 use leptos::prelude::*;
 
@@ -50,7 +50,7 @@ pub fn Toolbar() -> impl IntoView {
                 <button
                     title="Start a new run with these settings"
                     on:click=move |_| {
-                        actions.build();
+                        actions.build(Then::Wait);
                     }
                 >
                     "New run"
@@ -103,7 +103,6 @@ pub fn Toolbar() -> impl IntoView {
                     type="file"
                     hidden
                     multiple
-                    accept=".safetensors,.json,.txt"
                     aria-label="Model file"
                     node_ref=file
                     on:change:target=load

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::base::text::pictured;
+
 const FONT: &str = "system-ui, sans-serif";
 
 /// Style of a line.
@@ -115,9 +117,7 @@ impl Svg {
 fn in_xml(character: char) -> char {
     match character {
         '\t' | '\n' | '\r' => character,
-        // The pictures of control characters are in their order.
-        '\0'..' ' => char::from_u32(0x2400 + u32::from(character)).unwrap_or('\u{fffd}'),
         '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
-        _ => character,
+        _ => pictured(character),
     }
 }
