@@ -57,7 +57,7 @@ pub fn Toolbar() -> impl IntoView {
                 </button>
                 <button
                     title="Start a new run with these settings and the weights and memories of this one"
-                    disabled=is_running
+                    disabled=move || is_running() || state.building.get()
                     on:click=move |_| actions.continue_with()
                 >
                     "Train from these weights"
