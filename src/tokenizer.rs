@@ -151,7 +151,7 @@ impl Tokenizer {
 
     /// True if Confab makes tokens of a text by byte pairs itself, so that page and terminal make the same.
     pub fn is_of_byte_pairs(&self) -> bool {
-        matches!(self.read(), Some(Ok(Read { pairs: Some(_), .. })))
+        matches!(self.read(), Some(Ok(Read { pairs: Some(pairs), .. })) if pairs.is_exact)
     }
 
     /// True if text becomes tokens by the longest that fits, where the model has a `tokenizer.json` that may split it

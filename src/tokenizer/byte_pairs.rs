@@ -14,7 +14,7 @@ use super::bytes::spelled;
 use super::error::TokenizeError;
 use super::index::Index;
 use added::{Added, Part};
-use cut::Cut;
+use cut::{Cut, Cuts};
 #[cfg(feature = "cli")]
 pub use learned::WORDS;
 use merge::{Merges, merge};
@@ -31,6 +31,8 @@ pub struct BytePairs {
     bytes: Vec<Option<u32>>,
     is_of_bytes: bool,
     unknown: Option<Unknown>,
+    /// False if the words within which tokens are merged may be others than the file's.
+    pub is_exact: bool,
     /// True if a word that is a token is not merged from its parts.
     is_word_first: bool,
     merges: Merges,
@@ -109,7 +111,7 @@ impl BytePairs {
             Some(((find(first)?, find(second)?), (rank, find(&format!("{first}{second}"))?)))
         };
         let merges = (0..).zip(model["merges"].as_array()?).map(pair).collect::<Option<_>>()?;
-        let (cuts, is_of_bytes) = Cut::read(&json["pre_tokenizer"])?;
+        let Cuts { steps: cuts, is_of_bytes, is_exact } = Cuts::read(&json["pre_tokenizer"])?;
         let falls_back = model["byte_fallback"] == true;
         if is_of_bytes && falls_back {
             return None;
@@ -145,6 +147,7 @@ impl BytePairs {
             is_of_bytes,
             unknown,
             is_word_first,
+            is_exact,
             merges,
         })
     }

@@ -55,6 +55,8 @@ impl Read {
         let settings = Settings::read(&json, rows)?;
         let pairs = BytePairs::read(&json);
         #[cfg(feature = "cli")]
+        let pairs = pairs.filter(|pairs| pairs.is_exact);
+        #[cfg(feature = "cli")]
         let library = Library::new(json, rows)?;
         Ok(Self {
             settings,

@@ -96,6 +96,11 @@ test('a prompt has the tokens that it has at the terminal', async t => {
       }
       assert(await confab.page.getByText('Tokens are approximate here').isHidden(), name)
     }
+    // An expression of no published model: GPT-2's words stand in, which is said, and are merged as the file says.
+    await confab.loadCheckpoint(ofBytes({ pre_tokenizer: split('\\p{^L}+|\\p{L}+') }))
+    await confab.page.getByText('Tokens are approximate here').waitFor()
+    const shown = await tokens(confab, 'xthe the')
+    await eventually(async () => (await shown()).join('|') === 'the|·the', 'merged tokens', 30_000, async () => (await shown()).join('|'))
   })
 })
 

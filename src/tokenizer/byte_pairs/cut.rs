@@ -26,39 +26,51 @@ pub enum Cut {
     },
 }
 
-impl Cut {
-    /// Steps of a pre-tokenizer of a `tokenizer.json`, and whether tokens are of bytes; `None` if a step is unknown.
-    pub fn read(json: &Value) -> Option<(Vec<Self>, bool)> {
+/// The steps of a pre-tokenizer.
+pub struct Cuts {
+    pub steps: Vec<Cut>,
+    pub is_of_bytes: bool,
+    /// False if GPT-2's words stand for those of an expression that no published model is known to have.
+    pub is_exact: bool,
+}
+
+impl Cuts {
+    /// Reads the pre-tokenizer of a `tokenizer.json`; `None` if a step is unknown.
+    pub fn read(json: &Value) -> Option<Self> {
         let steps: Vec<&Value> = match json["pretokenizers"].as_array() {
             Some(steps) => steps.iter().collect(),
             None if json.is_null() => Vec::new(),
             None => vec![json],
         };
         let mut cuts = Vec::new();
-        let mut is_of_bytes = false;
+        let (mut is_of_bytes, mut is_exact) = (false, true);
         let last = steps.len().saturating_sub(1);
         for (index, step) in steps.into_iter().enumerate() {
             match step["type"].as_str()? {
                 "ByteLevel" if index == last => {
                     is_of_bytes = true;
                     if step["add_prefix_space"] != false {
-                        cuts.push(Self::Space);
+                        cuts.push(Cut::Space);
                     }
                     if step["use_regex"] != false {
-                        cuts.push(Self::Pattern(Pattern::find(GPT_2)?));
+                        cuts.push(Cut::Pattern(Pattern::find(GPT_2)?));
                     }
                 }
                 "Split" if step["behavior"] == "Isolated" && step["invert"] == false => {
                     cuts.push(match step["pattern"]["Regex"].as_str()? {
-                        learned::WORDS => Self::Learned,
-                        pattern => Self::Pattern(Pattern::find(pattern)?),
+                        learned::WORDS => Cut::Learned,
+                        pattern => {
+                            let found = Pattern::find(pattern);
+                            is_exact &= found.is_some();
+                            Cut::Pattern(found.or(Pattern::find(GPT_2))?)
+                        }
                     });
                 }
-                "Digits" => cuts.push(Self::Digits { is_each: step["individual_digits"] == true }),
+                "Digits" => cuts.push(Cut::Digits { is_each: step["individual_digits"] == true }),
                 "Metaspace" if last == 0 => {
                     let mut mark = step["replacement"].as_str()?.chars();
                     let scheme = step["prepend_scheme"].as_str()?;
-                    cuts.push(Self::Mark {
+                    cuts.push(Cut::Mark {
                         mark: mark.next().filter(|_| mark.next().is_none())?,
                         is_in_front: scheme != "never",
                         is_first_only: scheme == "first",
@@ -68,9 +80,11 @@ impl Cut {
                 _ => return None,
             }
         }
-        Some((cuts, is_of_bytes))
+        Some(Self { steps: cuts, is_of_bytes, is_exact })
     }
+}
 
+impl Cut {
     /// Gives the words that `cuts` make of `text` to `put`. `is_first` says that nothing stands before it.
     pub fn apply(cuts: &[Self], text: &str, is_first: bool, put: &mut dyn FnMut(&str)) {
         match cuts.split_first() {
