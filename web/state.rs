@@ -153,14 +153,15 @@ pub enum Inspected {
 
 impl State {
     pub fn new() -> Self {
-        let knobs = RwSignal::new(RunConfig::default());
+        let tuned = RunConfig::tuned(TaskKind::default());
+        let knobs = RwSignal::new(tuned.clone());
         let text = RwSignal::new(Arc::from(""));
         let drafts = RwSignal::new(Drafts::new());
         let task = RwSignal::new(None);
         Self {
             knobs,
             text,
-            defaults: RwSignal::new(RunConfig::default()),
+            defaults: RwSignal::new(tuned),
             drafts,
             device_choice: RwSignal::new(DeviceChoice::Auto),
             prompt: RwSignal::new(String::new()),
@@ -223,9 +224,12 @@ impl State {
         if !text.is_empty() {
             self.text.set(text.into());
         }
-        let mut defaults = RunConfig::default();
-        if let Some(preset) = Preset::of(&config.model) {
-            preset.apply(&mut defaults);
+        let mut defaults = RunConfig::tuned(config.task.kind);
+        if defaults.model != config.model {
+            defaults = RunConfig::default();
+            if let Some(preset) = Preset::of(&config.model) {
+                preset.apply(&mut defaults);
+            }
         }
         self.defaults.set(defaults);
         self.drafts.set(Drafts::new());
@@ -238,9 +242,24 @@ impl State {
         self.drafts.set(Drafts::new());
     }
 
-    /// Takes what was typed into `knob`: as its value, or as a draft with what is wrong with it.
+    /// Puts the settings that are tuned to the task on the knobs.
+    pub fn tune(&self) {
+        self.knobs.update(RunConfig::tune);
+        self.defaults.set(RunConfig::tuned(self.knobs.with_untracked(|knobs| knobs.task.kind)));
+        self.drafts.set(Drafts::new());
+    }
+
+    /// Takes what was typed into `knob`: as its value, or as a draft with what is wrong with it. Another task brings the
+    /// settings that are tuned to it, if those of the last were not changed.
     pub fn set_knob(&self, knob: &Knob, typed: &str) {
+        let is_unchanged = self.knobs.with_untracked(|knobs| {
+            self.defaults
+                .with_untracked(|of| (&of.model, &of.train) == (&knobs.model, &knobs.train))
+        });
         let outcome = self.knobs.try_update(|knobs| knob.set(knobs, typed));
+        if knob.key == "task.kind" && is_unchanged {
+            self.tune();
+        }
         self.drafts.update(|drafts| match outcome {
             Some(Err(error)) => {
                 drafts.insert(knob.key, (typed.to_owned(), error.to_string()));

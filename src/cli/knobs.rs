@@ -9,7 +9,7 @@ use clap::{Arg, ArgMatches};
 use confab::base::file::FileLimit;
 use confab::base::text::FileText;
 use confab::config::{
-    KNOBS, Knob, MAX_NAMES_BYTES, MAX_TEXT_BYTES, PRESETS, Preset, Range, RunConfig,
+    KNOBS, Knob, MAX_NAMES_BYTES, MAX_TEXT_BYTES, PRESETS, Preset, Range, RunConfig, TUNED,
 };
 use confab::config::{TaskConfig, TaskKind, TextFile};
 use confab::run::link;
@@ -25,13 +25,13 @@ const FILES: [&str; 3] = ["text-file", "names-file", "supplement-file"];
 /// `--preset`, `--link`, and a flag for every knob.
 pub fn args() -> Vec<Arg> {
     let defaults = RunConfig::default();
-    let presets = PRESETS.iter().map(|preset| preset.name);
+    let presets = PRESETS.iter().map(|preset| preset.name).chain([TUNED]);
     let mut args = vec![
         Arg::new("preset")
             .long("preset")
             .value_name("PRESET")
             .value_parser(PossibleValuesParser::new(presets))
-            .help("sizes and training settings to start from"),
+            .help("sizes and training settings to start from; `tuned` are those with which the task is learned in a minute"),
         Arg::new("link")
             .long("link")
             .value_name("URL")
@@ -137,8 +137,16 @@ pub fn config(matches: &ArgMatches) -> Result<RunConfig> {
         link.check(&catalogue())?;
         config = link.config;
     }
-    if let Some(preset) = matches.get_one::<String>("preset").and_then(|name| Preset::find(name)) {
-        preset.apply(&mut config);
+    if let Some(name) = matches.get_one::<String>("preset") {
+        match Preset::find(name) {
+            Some(preset) => preset.apply(&mut config),
+            None => {
+                let kind =
+                    matches.get_one::<String>("task.kind").and_then(|name| TaskKind::parse(name));
+                config.task.kind = kind.unwrap_or(config.task.kind);
+                config.tune();
+            }
+        }
     }
     apply(matches, &mut config)?;
     apply_files(matches, &mut config)?;

@@ -16,6 +16,7 @@ mod run;
 mod setting;
 mod task;
 mod train;
+mod tuned;
 mod variants;
 
 pub use error::ConfigError;
@@ -38,4 +39,5 @@ pub use task::{
     SupplementConfig, TaskConfig, TaskKind, TextConfig, TextFile, TokenKind,
 };
 pub use train::TrainConfig;
+pub use tuned::TUNED;
 pub use variants::{Distance, MixerKind, MlpKind, NormKind, Positions};

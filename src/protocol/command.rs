@@ -7,7 +7,7 @@ use crate::config::RunConfig;
 use crate::report::sweep::Outcome;
 use crate::run::{AnalysisRequest, DeviceChoice, Operation};
 
-/// What a new run does once it is made.
+/// What a run does once it is there.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Then {
     Wait,
@@ -21,6 +21,8 @@ pub enum Command {
     /// Makes a new, untrained model on the device, in place of the current one. Answered with `Event::Built` and
     /// `Event::State`, or `Event::Refused`; the current run then stays as it is, and nothing is trained.
     Build { config: Box<RunConfig>, device: DeviceChoice, then: Then },
+    /// Goes on with the current run to another last step, or on another device. Answered as [`Command::Build`].
+    GoOn { steps: usize, device: DeviceChoice, then: Then },
     /// Makes a new run from the current weights and memories, with other settings, and trains it. Answered as
     /// [`Command::Build`].
     Continue { config: Box<RunConfig> },

@@ -9,16 +9,16 @@ impl<E: Fn(Event)> Session<E> {
     pub(super) async fn handle(&mut self, command: Command) {
         match command {
             Command::Build { config, device, then } => {
-                match (self.build(*config, device).await, then) {
-                    (true, Then::Train) => self.start(),
-                    (true, Then::Step) => self.step_once().await,
-                    (false, _) | (_, Then::Wait) => {}
-                }
+                let is_built = self.build(*config, device).await;
+                self.follow(then, is_built).await;
+            }
+            Command::GoOn { steps, device, then } => {
+                let goes_on = self.go_on(steps, device).await;
+                self.follow(then, goes_on).await;
             }
             Command::Continue { config } => {
-                if self.continue_with(*config).await {
-                    self.start();
-                }
+                let is_begun = self.continue_with(*config).await;
+                self.follow(Then::Train, is_begun).await;
             }
             Command::DescribeTask { number, config } => {
                 let facts = describe::describe(&config).map_err(|error| error.to_string());
@@ -59,6 +59,15 @@ impl<E: Fn(Event)> Session<E> {
                 Ok(None) => self.refuse("There is no saved run to resume in this browser."),
                 Err(reason) => self.refuse(format!("The saved run cannot be read: {reason}.")),
             },
+        }
+    }
+
+    /// Does what was to be done once a run is there. One that was refused leaves the last as it is.
+    async fn follow(&mut self, then: Then, is_there: bool) {
+        match then {
+            Then::Train if is_there => self.start(),
+            Then::Step if is_there => self.step_once().await,
+            _ => {}
         }
     }
 }

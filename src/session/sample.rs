@@ -15,7 +15,12 @@ impl<E: Fn(Event)> Session<E> {
                 self.sampler = Some(sampler);
                 (self.emit)(Event::SampleStarted { prompt });
             }
-            Err(error) => self.notice(format!("The sample was not drawn: {error}.")),
+            Err(error) => {
+                // The last sample was of another prompt.
+                (self.emit)(Event::SampleStarted { prompt: prompt.clone() });
+                (self.emit)(Event::SampleEnded { text: prompt });
+                self.notice_sentence(&error);
+            }
         }
     }
 }

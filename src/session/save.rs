@@ -99,5 +99,6 @@ impl<E: Fn(Event)> Session<E> {
         }
         (self.saved.at, self.saved.took, self.saved.step) =
             (Instant::now(), start.elapsed(), Some(step));
+        self.saved.is_new = false;
     }
 }

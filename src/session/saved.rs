@@ -2,7 +2,8 @@
 
 use web_time::{Duration, Instant};
 
-/// Longest that a run goes without being saved.
+/// Longest that a run goes without being saved, at first and later.
+const FIRST_SAVE: Duration = Duration::from_secs(1);
 const SAVE_EVERY: Duration = Duration::from_secs(10);
 /// Share of the time that saving may take while training: 1 / 20.
 const SAVE_SHARE: u32 = 20;
@@ -17,6 +18,8 @@ pub(super) struct Saved {
     pub(super) remembered: (Instant, Duration),
     /// `None` if something else than a step has happened since.
     pub(super) step: Option<usize>,
+    /// True if the run was not saved yet.
+    pub(super) is_new: bool,
 }
 
 impl Saved {
@@ -24,7 +27,7 @@ impl Saved {
     pub(super) fn at(step: usize) -> Self {
         let now = Instant::now();
         let took = Duration::ZERO;
-        Self { at: now, took, bytes: None, remembered: (now, took), step: Some(step) }
+        Self { at: now, took, bytes: None, remembered: (now, took), step: Some(step), is_new: true }
     }
 
     /// Notes that the run is no longer as it was saved.
@@ -40,6 +43,7 @@ impl Saved {
 
     /// True if the run is to be saved again while it trains.
     pub(super) fn is_due(&self) -> bool {
-        self.at.elapsed() > SAVE_EVERY.max(self.took * SAVE_SHARE)
+        let every = if self.is_new { FIRST_SAVE } else { SAVE_EVERY };
+        self.at.elapsed() > every.max(self.took * SAVE_SHARE)
     }
 }

@@ -68,6 +68,13 @@ impl<E: Fn(Event)> Session<E> {
         (self.emit)(Event::Notice { text: text.into() });
     }
 
+    /// Tells an error as a sentence of its own.
+    pub(super) fn notice_sentence(&self, error: &dyn std::fmt::Display) {
+        let text = error.to_string();
+        let (first, rest) = text.split_at(text.chars().next().map_or(0, char::len_utf8));
+        self.notice(format!("{}{rest}.", first.to_uppercase()));
+    }
+
     pub(super) fn refuse(&self, reason: impl ToString) {
         (self.emit)(Event::Refused { reason: reason.to_string() });
     }

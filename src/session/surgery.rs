@@ -2,8 +2,9 @@
 
 use super::state::Session;
 use crate::checkpoint::Checkpoint;
+use crate::device::OpenDevice;
 use crate::protocol::Event;
-use crate::run::Operation;
+use crate::run::{DeviceChoice, Operation};
 use crate::surgery;
 
 impl<E: Fn(Event)> Session<E> {
@@ -45,8 +46,9 @@ impl<E: Fn(Event)> Session<E> {
         after: Checkpoint,
         is_remade: bool,
     ) -> Option<bool> {
+        let device = self.device.clone()?;
         let mut undo = std::mem::take(&mut self.undo);
-        let is_taken = self.go_on_with(after, is_remade).await;
+        let is_taken = self.go_on_with(after, device, is_remade).await;
         let is_kept = is_taken.then(|| undo.keep(before));
         self.undo = undo;
         is_kept
@@ -54,18 +56,37 @@ impl<E: Fn(Event)> Session<E> {
 
     pub(super) async fn undo(&mut self) {
         let mut undo = std::mem::take(&mut self.undo);
-        match undo.before.pop() {
-            Some(state) => drop(self.go_on_with(state, false).await),
-            None => self.refuse("There is no operation to take back."),
+        match (undo.before.pop(), self.device.clone()) {
+            (Some(state), Some(device)) => drop(self.go_on_with(state, device, false).await),
+            _ => self.refuse("There is no operation to take back."),
         }
         self.undo = undo;
     }
 
-    /// Puts another state in the place of the run's; `false`, with an answer, if it cannot be run.
-    async fn go_on_with(&mut self, state: Checkpoint, is_remade: bool) -> bool {
-        let (Some(device), Some(trainer)) = (self.device.clone(), &self.trainer) else {
+    /// Goes on with the run to a last step, on a device; `false`, with an answer, if it cannot.
+    pub(super) async fn go_on(&mut self, steps: usize, choice: DeviceChoice) -> bool {
+        let Some(trainer) = &self.trainer else {
+            self.refuse("There is no run to go on with yet: press Train first.");
             return false;
         };
+        let mut state = match trainer.checkpoint().await {
+            Ok(state) => state,
+            Err(error) => {
+                self.recover(error).await;
+                return false;
+            }
+        };
+        state.config.train.steps = steps;
+        let Some(device) = self.open(choice).await else { return false };
+        let undo = std::mem::take(&mut self.undo);
+        let is_taken = self.go_on_with(state, device, false).await;
+        self.undo = undo;
+        is_taken
+    }
+
+    /// Puts another state in the place of the run's; `false`, with an answer, if it cannot be run.
+    async fn go_on_with(&mut self, state: Checkpoint, device: OpenDevice, is_remade: bool) -> bool {
+        let Some(trainer) = &self.trainer else { return false };
         let (is_running, step) = (self.running, state.step);
         let is_same_model = trainer.config.model == state.config.model;
         let kept = self.steps.take();

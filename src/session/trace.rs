@@ -26,7 +26,7 @@ impl<E: Fn(Event)> Session<E> {
             Err(error) => {
                 self.logits = None;
                 self.inspected.prompt.clear(); // said once, not at every trace
-                self.notice(format!("Prompt: {error}."));
+                self.notice_sentence(&error);
             }
         }
         self.trace_throttle = Throttle::after(start.elapsed());

@@ -39,6 +39,9 @@ impl<E: Fn(Event)> Session<E> {
         self.train_step().await;
         self.trace().await;
         self.analysis.follow(false);
+        if self.saved.is_due() {
+            self.save().await;
+        }
         if self.trainer.as_ref().is_some_and(|trainer| !trainer.finished()) {
             (self.emit)(Event::State(RunState::Paused));
         }

@@ -41,6 +41,18 @@ test('reload offers to resume the autosaved run', async () => {
   })
 })
 
+test('a run is there after its first seconds', async () => {
+  await withPage({ fragment: TINY + '&train.steps=100000' }, async confab => {
+    await confab.click('Train')
+    await confab.untilStep(1)
+    await pause(3000)
+    await confab.page.goto('about:blank') // which ends the page as it is
+    await confab.open(TINY, null)
+    await confab.button('Resume').click()
+    await eventually(async () => await confab.step() >= 1, 'the run', 30_000, () => confab.describe())
+  })
+})
+
 test('a run that was paused is there after a reload, to the step', async () => {
   await withPage({ fragment: TINY }, async confab => {
     await confab.click('Train')

@@ -143,3 +143,45 @@ test('a run that diverges is told, goes back to its last good step, and can be s
     assert.equal(Number(metadata['confab.step']), good)
   })
 })
+
+test('each task begins with settings that are tuned to it, until the user changes one', async () => {
+  await withPage({}, async confab => {
+    const shows = async (preset, values) => {
+      const value = name => confab.page.getByRole('textbox', { name, exact: true }).inputValue()
+      const shown = async () =>
+        JSON.stringify([await confab.combobox('Preset').inputValue(), await value('Context'), await value('Steps')])
+      await eventually(async () => await shown() === JSON.stringify([preset, ...values]), `${preset} ${values}`, 5000, shown)
+    }
+    for (const [task, context, steps] of [['induction', '50', '600'], ['facts', '160', '600'], ['phone', '96', '1300']]) {
+      await confab.combobox('Task').selectOption(task)
+      await shows('tuned', [context, steps])
+    }
+    await confab.page.getByRole('textbox', { name: 'Steps', exact: true }).fill('3')
+    await confab.combobox('Task').selectOption('induction')
+    await shows('', ['96', '3'])
+    await confab.combobox('Preset').selectOption('tuned')
+    await shows('tuned', ['50', '600'])
+  })
+})
+
+test('a finished run goes on with more steps, and on another device', async () => {
+  await withPage({ fragment: TINY + '&train.steps=2' }, async confab => {
+    await confab.click('Train')
+    await confab.untilStep(2)
+    const before = await confab.saveCheckpoint()
+    await confab.click('Train')
+    await confab.untilNotice(/last step.*more Steps/i)
+    await confab.page.getByRole('textbox', { name: 'Steps', exact: true }).fill('4')
+    await confab.click('Train')
+    await confab.untilStep(4)
+    const history = checkpoint => JSON.parse(checkpoint.metadata['confab.history'])
+    const after = await confab.saveCheckpoint()
+    assert.deepEqual(history(after).slice(0, history(before).length), history(before))
+    await confab.combobox('Device').selectOption('webgpu')
+    await confab.page.getByRole('textbox', { name: 'Steps', exact: true }).fill('6')
+    await confab.click('Train')
+    await confab.untilDevice(/WebGPU/, 60_000)
+    await confab.untilStep(6)
+    assert.deepEqual(history(await confab.saveCheckpoint()).slice(0, history(after).length), history(after))
+  })
+})

@@ -5,8 +5,8 @@ import { test } from 'node:test'
 import { TINY, eventually, withPage } from './harness.mjs'
 
 const WORKER = '**/worker_loader.js'
-/** The first preset's on the task `phone`. */
-const PARAMETERS = '1,704'
+/** Of the settings tuned to the task `phone`. */
+const PARAMETERS = '37,440'
 
 const untilParameters = (confab, count) =>
   eventually(async () => await confab.text('parameters') === count, `${count} parameters`, 60_000, () => confab.describe())

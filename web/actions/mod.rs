@@ -81,15 +81,10 @@ impl Actions {
             model.as_ref().is_some_and(|model| model.config.task.is_unknown())
         });
         if is_finished && !is_unknown && !self.needs_build() {
-            let done = "This run has done its last step. New run starts it again; \
-                        more Steps make a longer one.";
+            let done = "This run has done its last step. With more Steps it goes on; New run starts it again.";
             return self.state.notify(done);
         }
-        if self.needs_build() {
-            self.build(Then::Train);
-        } else {
-            self.send(Command::Train);
-        }
+        self.go(Then::Train);
     }
 
     pub fn pause(&self) {
@@ -104,11 +99,7 @@ impl Actions {
     }
 
     pub fn step(&self) {
-        if self.needs_build() {
-            self.build(Then::Step);
-        } else {
-            self.send(Command::Step);
-        }
+        self.go(Then::Step);
     }
 
     /// Begins the run that the knobs ask for with the weights and memories that there are.
@@ -188,6 +179,42 @@ impl Actions {
     /// Remembers what the session now holds; `None` for what Train does not go on with.
     pub fn remember(&self, wanted: Option<Wanted>) {
         self.wanted.set_value(wanted);
+    }
+
+    /// Trains on. Builds what the knobs ask for first, if that is another run.
+    fn go(&self, then: Then) {
+        if self.needs_build() {
+            match self.is_same_run() {
+                true => self.go_on(then),
+                false => drop(self.build(then)),
+            }
+        } else {
+            self.send(if then == Then::Step { Command::Step } else { Command::Train });
+        }
+    }
+
+    /// Goes on with the run to the last step, and on the device, that the knobs ask for.
+    fn go_on(&self, then: Then) {
+        if let Some((_, reason)) = self.state.problem.get_untracked() {
+            return self.state.notify(format!("This cannot be run: {reason}."));
+        }
+        let config = untrack(|| self.state.config());
+        let device = self.state.device_choice.get_untracked();
+        let steps = config.train.steps;
+        self.wanted.set_value(Some((config, device)));
+        self.request(Origin::Surgery, Command::GoOn { steps, device, then });
+    }
+
+    /// True if the knobs ask for the run that there is, but for its last step and its device.
+    fn is_same_run(&self) -> bool {
+        let config = untrack(|| self.state.config());
+        self.wanted.with_value(|wanted| {
+            wanted.as_ref().is_some_and(|(of, _)| {
+                let mut of = of.clone();
+                of.train.steps = config.train.steps;
+                of == config
+            })
+        })
     }
 
     fn needs_build(&self) -> bool {

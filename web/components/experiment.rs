@@ -1,4 +1,4 @@
-use confab::config::{KNOBS, Knob, MemoryConfig, NoiseConfig, PRESETS, Preset};
+use confab::config::{KNOBS, Knob, MemoryConfig, NoiseConfig, PRESETS, Preset, RunConfig, TUNED};
 use confab::run::DeviceChoice;
 use leptos::prelude::*;
 
@@ -68,19 +68,22 @@ fn list_knobs(prefix: &'static str) -> impl IntoView {
 
 fn choose_preset(state: State) -> impl IntoView {
     let chosen = Memo::new(move |_| {
-        state.knobs.with(|knobs| Preset::of(&knobs.model)).map_or("", |preset| preset.name)
+        state.knobs.with(|knobs| match Preset::of(&knobs.model) {
+            Some(preset) => preset.name,
+            None if knobs.model == RunConfig::tuned(knobs.task.kind).model => TUNED,
+            None => "",
+        })
     });
-    let options = PRESETS
-        .iter()
-        .map(|preset| {
-            let is_chosen = move || chosen.get() == preset.name;
-            view! { <option value=preset.name prop:selected=is_chosen>{preset.name}</option> }
+    let options = std::iter::once(TUNED)
+        .chain(PRESETS.iter().map(|preset| preset.name))
+        .map(|name| {
+            let is_chosen = move || chosen.get() == name;
+            view! { <option value=name prop:selected=is_chosen>{name}</option> }
         })
         .collect_view();
-    let apply = move |event: SelectEvent| {
-        if let Some(preset) = Preset::find(&event.target().value()) {
-            state.apply_preset(preset);
-        }
+    let apply = move |event: SelectEvent| match Preset::find(&event.target().value()) {
+        Some(preset) => state.apply_preset(preset),
+        None => state.tune(),
     };
     view! {
         <div class="knob">
