@@ -7,26 +7,35 @@ use crate::report::sweep;
 
 impl<E: Fn(Event)> Session<E> {
     pub(super) async fn handle(&mut self, command: Command) {
+        let (then, is_there) = match command {
+            Command::Build { config, device, then } => (then, self.build(*config, device).await),
+            Command::GoOn { steps, device, then } => (then, self.go_on(steps, device).await),
+            Command::Continue { config } => (Then::Train, self.continue_with(*config).await),
+            Command::Train => (Then::Train, true),
+            Command::Step => (Then::Step, true),
+            other => return self.answer(other).await,
+        };
+        match then {
+            Then::Train if is_there => self.start(),
+            Then::Step if is_there => self.step_once().await,
+            // One that was refused leaves the last run as it is.
+            _ => {}
+        }
+    }
+
+    /// Answers a command that makes no run and trains none.
+    async fn answer(&mut self, command: Command) {
         match command {
-            Command::Build { config, device, then } => {
-                let is_built = self.build(*config, device).await;
-                self.follow(then, is_built).await;
-            }
-            Command::GoOn { steps, device, then } => {
-                let goes_on = self.go_on(steps, device).await;
-                self.follow(then, goes_on).await;
-            }
-            Command::Continue { config } => {
-                let is_begun = self.continue_with(*config).await;
-                self.follow(Then::Train, is_begun).await;
-            }
+            Command::Build { .. }
+            | Command::GoOn { .. }
+            | Command::Continue { .. }
+            | Command::Train
+            | Command::Step => {} // handled above
             Command::DescribeTask { number, config } => {
                 let facts = describe::describe(&config).map_err(|error| error.to_string());
                 (self.emit)(Event::TaskDescribed { number, facts });
             }
-            Command::Train => self.start(),
             Command::Pause => self.pause().await,
-            Command::Step => self.step_once().await,
             Command::Sample(options) => self.start_sample(options),
             Command::Inspect(options) => {
                 let is_same = options.prompt == self.inspected.prompt;
@@ -59,15 +68,6 @@ impl<E: Fn(Event)> Session<E> {
                 Ok(None) => self.refuse("There is no saved run to resume in this browser."),
                 Err(reason) => self.refuse(format!("The saved run cannot be read: {reason}.")),
             },
-        }
-    }
-
-    /// Does what was to be done once a run is there. One that was refused leaves the last as it is.
-    async fn follow(&mut self, then: Then, is_there: bool) {
-        match then {
-            Then::Train if is_there => self.start(),
-            Then::Step if is_there => self.step_once().await,
-            _ => {}
         }
     }
 }

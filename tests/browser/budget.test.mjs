@@ -104,9 +104,9 @@ test('memory is the same after 5,000 steps as after 100', async () => {
 const gzipped = file => gzipSync(readFileSync(join(DIST, file)), { level: 9 }).length
 
 // Adapters, exports and tokens of pieces of text took 118 kB.
-test('the worker is at most 3.1 MB to load', () => {
+test('the worker is at most 3 MiB to load', () => {
   const bytes = gzipped('worker_bg.wasm')
-  assert(bytes <= 3_100_000, `${bytes} bytes gzipped`)
+  assert(bytes <= 3 * 2 ** 20, `${bytes} bytes gzipped`)
 })
 
 test('the page is at most 356 kB to load', () => {
