@@ -31,7 +31,7 @@ pub fn args() -> Vec<Arg> {
             .long("preset")
             .value_name("PRESET")
             .value_parser(PossibleValuesParser::new(presets))
-            .help("sizes and training settings to start from; `tuned` are those with which the task is learned in a minute"),
+            .help("sizes and training settings to start from; `tuned` are those with which the task is mostly learned in a minute"),
         Arg::new("link")
             .long("link")
             .value_name("URL")

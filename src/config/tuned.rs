@@ -1,4 +1,4 @@
-//! Settings with which a run learns its task in less than a minute on two cores.
+//! Settings with which a run mostly learns its task, in less than a minute on two cores.
 
 use super::{MlpKind, NormKind, PhoneConfig, Positions, RunConfig, TaskKind};
 
@@ -6,7 +6,7 @@ use super::{MlpKind, NormKind, PhoneConfig, Positions, RunConfig, TaskKind};
 pub const TUNED: &str = "tuned";
 
 impl RunConfig {
-    /// Settings tuned to a task. What they reach, and how long they take, is measured in docs/training.md.
+    /// Settings tuned to a task. docs/training.md measures what they reach, at how many seeds, and how long they take.
     pub fn tuned(kind: TaskKind) -> Self {
         let mut config = Self::default();
         config.task.kind = kind;
