@@ -2,16 +2,7 @@
 # Trains the presets of the published study on about as many facts as it had, and writes ladder.tsv beside this file: a
 # line for each run, with its least validation loss, the step of that, and its last, in nats per character. A line that
 # is there is not run again. Prints means and standard deviations over the seeds, as in experiments.md.
-set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-table=$here/ladder.tsv
-confab=${CONFAB:-} # a built binary; built if there is none
-if [ -z "$confab" ]; then
-    cargo build --release --bin confab
-    confab=${CARGO_TARGET_DIR:-target}/release/confab
-fi
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+source "$(dirname "${BASH_SOURCE[0]}")/preamble.bash"
 
 [ -e "$table" ] || printf 'facts\tsplit\tpreset\tseed\tleast\tat step\tlast\n' >"$table"
 

@@ -2,17 +2,8 @@
 # Trains two models on by low-rank adapters and whole, at equal steps, and writes lora.tsv beside this file: a line for
 # each run, with the numbers that were trained and the last validation loss, in nats per character. Then it has the model
 # that abstains forget its `?` by an adapter of rank 1. A line that is there is not run again.
-set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+source "$(dirname "${BASH_SOURCE[0]}")/preamble.bash"
 assets=$here/../../assets
-table=$here/lora.tsv
-confab=${CONFAB:-} # a built binary; built if there is none
-if [ -z "$confab" ]; then
-    cargo build --release --bin confab
-    confab=${CARGO_TARGET_DIR:-target}/release/confab
-fi
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 
 [ -e "$table" ] || printf 'task\ttrained\tseed\tloss\n' >"$table"
 

@@ -3,16 +3,7 @@
 # seconds on this machine's cores, its last validation loss and what it pays for answers, in nats per character, and the
 # share of them that is right. Facts are learned by heart, so theirs are of the records trained on. A line that is there
 # is not run again. Prints means and standard deviations over the seeds, as in training.md.
-set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-table=$here/tuned.tsv
-confab=${CONFAB:-} # a built binary; built if there is none
-if [ -z "$confab" ]; then
-    cargo build --release --bin confab
-    confab=${CARGO_TARGET_DIR:-target}/release/confab
-fi
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+source "$(dirname "${BASH_SOURCE[0]}")/preamble.bash"
 cat "$here"/../*.md >"$work/text.txt" # the documentation's own text
 
 [ -e "$table" ] || printf 'task\tseed\tseconds\tvalidation\tanswer\tright\n' >"$table"

@@ -48,6 +48,11 @@ impl RunConfig {
         config
     }
 
+    /// True if the model is that which is tuned to the task.
+    pub fn has_tuned_model(&self) -> bool {
+        self.model == Self::tuned(self.task.kind).model
+    }
+
     /// Puts the settings that are tuned to its task in place. The user's text and names, the noise and the seed stay.
     pub fn tune(&mut self) {
         let Self { task, model, train, .. } = Self::tuned(self.task.kind);

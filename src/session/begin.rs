@@ -70,7 +70,7 @@ impl<E: Fn(Event)> Session<E> {
         };
         match begun {
             Ok(()) => {
-                let _ = self.keep_step().await;
+                let _ = self.keep_step().await; // a device that fails shows it at the next step too
                 true
             }
             Err(error) => {

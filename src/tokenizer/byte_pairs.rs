@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::bytes::spelled;
 use super::error::TokenizeError;
 use super::index::Index;
+use super::settings::inner;
 use added::{Added, Part};
 use cut::{Cut, Cuts};
 #[cfg(feature = "cli")]
@@ -27,7 +28,7 @@ pub struct BytePairs {
     cuts: Vec<Cut>,
     /// Tokens by their bytes.
     words: Index,
-    /// Token of each byte, where there is one: of a model of bytes, or of one that falls back to bytes.
+    /// Token of each byte that a model of characters falls back to, where there is one.
     bytes: Vec<Option<u32>>,
     is_of_bytes: bool,
     unknown: Option<Unknown>,
@@ -73,11 +74,7 @@ impl Normal {
                 _ => None,
             }
         };
-        match json["normalizers"].as_array() {
-            Some(steps) => steps.iter().map(step).collect(),
-            None if json.is_null() => Some(Vec::new()),
-            None => Some(vec![step(json)?]),
-        }
+        inner(json).map(step).collect()
     }
 
     fn apply(&self, text: String) -> String {
@@ -122,10 +119,7 @@ impl BytePairs {
         };
         let words =
             Index::new(vocab.keys().filter_map(|piece| Some((spelling(piece)?, find(piece)?))));
-        let byte = |byte: u8| match is_of_bytes {
-            true => words.find(&[byte]),
-            false => find(&format!("<0x{byte:02X}>")).filter(|_| falls_back),
-        };
+        let byte = |byte: u8| find(&format!("<0x{byte:02X}>")).filter(|_| falls_back);
         let bytes = (0..=u8::MAX).map(byte).collect();
         let unknown = match model["unk_token"].as_str().filter(|token| !token.is_empty()) {
             Some(token) => Some(Unknown { id: find(token)?, is_fused: model["fuse_unk"] == true }),
@@ -200,13 +194,12 @@ impl BytePairs {
             let spelling = character.encode_utf8(&mut spelling).as_bytes();
             let parts = if self.is_of_bytes { spelling.chunks(1) } else { spelling.chunks(4) };
             for part in parts {
-                let fallback = || part.iter().map(|byte| self.bytes[usize::from(*byte)]).collect();
                 let known: Option<Vec<u32>> = match self.words.find(part) {
                     Some(id) => {
                         ids.extend(held.take().map(|unknown| unknown.id));
                         Some(vec![id])
                     }
-                    None => fallback(),
+                    None => part.iter().map(|byte| self.bytes[usize::from(*byte)]).collect(),
                 };
                 match (known, held, self.unknown) {
                     (Some(known), ..) => ids.extend(known),

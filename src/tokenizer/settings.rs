@@ -181,11 +181,11 @@ fn without_row(piece: &str, id: Option<u64>, rows: usize) -> String {
     format!("the token {piece:?} has the id {id}, but the model has {rows} tokens, from 0 on")
 }
 
-/// A step, or those of a sequence of steps.
-fn inner(step: &Value) -> impl Iterator<Item = &Value> {
+/// A step, if it is there, or those of a sequence of steps.
+pub fn inner(step: &Value) -> impl Iterator<Item = &Value> {
     let keys = ["normalizers", "pretokenizers", "processors", "decoders"];
     let steps = keys.into_iter().find_map(|key| step[key].as_array());
-    let itself = steps.is_none().then_some(step);
+    let itself = (steps.is_none() && !step.is_null()).then_some(step);
     steps.into_iter().flatten().chain(itself)
 }
 

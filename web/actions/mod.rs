@@ -104,26 +104,17 @@ impl Actions {
 
     /// Begins the run that the knobs ask for with the weights and memories that there are.
     pub fn continue_with(&self) {
-        if let Some((_, reason)) = self.state.problem.get_untracked() {
-            return self.state.notify(format!("This cannot be run: {reason}."));
-        }
+        let Some((config, device)) = self.asked() else { return };
         if self.state.model.with_untracked(Option::is_none) {
             return self.state.notify("There is no model to go on from yet: press Train first.");
         }
-        let config = untrack(|| self.state.config());
-        let device = self.state.device_choice.get_untracked();
         self.wanted.set_value(Some((config.clone(), device)));
         self.request(Origin::Build, Command::Continue { config: Box::new(config) });
     }
 
     /// Builds anew what the knobs ask for. `false`, with a notice, if that cannot be run.
     pub fn build(&self, then: Then) -> bool {
-        if let Some((_, reason)) = self.state.problem.get_untracked() {
-            self.state.notify(format!("This cannot be run: {reason}."));
-            return false;
-        }
-        let config = untrack(|| self.state.config());
-        let device = self.state.device_choice.get_untracked();
+        let Some((config, device)) = self.asked() else { return false };
         self.wanted.set_value(Some((config.clone(), device)));
         self.request(Origin::Build, Command::Build { config: Box::new(config), device, then });
         true
@@ -193,13 +184,18 @@ impl Actions {
         }
     }
 
+    /// What the knobs ask for; `None`, with a notice, if it cannot be run.
+    fn asked(&self) -> Option<Wanted> {
+        if let Some((_, reason)) = self.state.problem.get_untracked() {
+            self.state.notify(format!("This cannot be run: {reason}."));
+            return None;
+        }
+        Some((untrack(|| self.state.config()), self.state.device_choice.get_untracked()))
+    }
+
     /// Goes on with the run to the last step, and on the device, that the knobs ask for.
     fn go_on(&self, then: Then) {
-        if let Some((_, reason)) = self.state.problem.get_untracked() {
-            return self.state.notify(format!("This cannot be run: {reason}."));
-        }
-        let config = untrack(|| self.state.config());
-        let device = self.state.device_choice.get_untracked();
+        let Some((config, device)) = self.asked() else { return };
         let steps = config.train.steps;
         self.wanted.set_value(Some((config, device)));
         self.request(Origin::Surgery, Command::GoOn { steps, device, then });

@@ -1,4 +1,4 @@
-use confab::config::{PRESETS, Preset, RunConfig};
+use confab::config::{PRESETS, Preset};
 use confab::report::{BenchRow, Shape};
 use leptos::prelude::*;
 
@@ -21,10 +21,9 @@ pub fn Bench() -> impl IntoView {
     let (state, actions) = (use_state(), use_actions());
     let mut names: Vec<_> = PRESETS[..OFFERED].iter().map(|preset| preset.name).collect();
     let mut chosen = names.clone();
-    let is_custom = state.knobs.with_untracked(|knobs| {
-        let is_tuned = knobs.model == RunConfig::tuned(knobs.task.kind).model;
-        Preset::of(&knobs.model).is_none() && !is_tuned
-    });
+    let is_custom = state
+        .knobs
+        .with_untracked(|knobs| Preset::of(&knobs.model).is_none() && !knobs.has_tuned_model());
     if is_custom {
         names.push(CUSTOM);
         chosen = vec![CUSTOM];

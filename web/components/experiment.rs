@@ -1,4 +1,4 @@
-use confab::config::{KNOBS, Knob, MemoryConfig, NoiseConfig, PRESETS, Preset, RunConfig, TUNED};
+use confab::config::{KNOBS, Knob, MemoryConfig, NoiseConfig, PRESETS, Preset, TUNED};
 use confab::run::DeviceChoice;
 use leptos::prelude::*;
 
@@ -70,7 +70,7 @@ fn choose_preset(state: State) -> impl IntoView {
     let chosen = Memo::new(move |_| {
         state.knobs.with(|knobs| match Preset::of(&knobs.model) {
             Some(preset) => preset.name,
-            None if knobs.model == RunConfig::tuned(knobs.task.kind).model => TUNED,
+            None if knobs.has_tuned_model() => TUNED,
             None => "",
         })
     });

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::learned;
 use super::pattern::{GPT_2, Pattern};
+use crate::tokenizer::settings::inner;
 
 /// A step of a pre-tokenizer.
 #[derive(Debug)]
@@ -37,11 +38,7 @@ pub struct Cuts {
 impl Cuts {
     /// Reads the pre-tokenizer of a `tokenizer.json`; `None` if a step is unknown.
     pub fn read(json: &Value) -> Option<Self> {
-        let steps: Vec<&Value> = match json["pretokenizers"].as_array() {
-            Some(steps) => steps.iter().collect(),
-            None if json.is_null() => Vec::new(),
-            None => vec![json],
-        };
+        let steps: Vec<&Value> = inner(json).collect();
         let mut cuts = Vec::new();
         let (mut is_of_bytes, mut is_exact) = (false, true);
         let last = steps.len().saturating_sub(1);

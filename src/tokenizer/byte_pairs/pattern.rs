@@ -59,7 +59,7 @@ impl Pattern {
     pub fn split(&self, text: &str, put: &mut dyn FnMut(&str)) {
         let found = js_sys::JsString::from(text).match_(&js_sys::RegExp::new(&self.0, "gu"));
         for word in found.iter().flat_map(|found| js_sys::Array::from(found).to_vec()) {
-            put(&word.as_string().unwrap_or_default());
+            put(&word.as_string().expect("a match is text"));
         }
     }
 }
