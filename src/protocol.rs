@@ -1,6 +1,7 @@
 //! Messages between the page and its worker. The terminal exchanges the same messages with a session in its own
 //! process.
 
+mod answer;
 mod command;
 mod event;
 mod job;
@@ -8,6 +9,7 @@ mod memory;
 mod sample;
 mod trace;
 
+pub use answer::{Answer, Said};
 pub use command::{Baseline, Command, NamedFile, SaveAs, Then};
 pub use event::{Built, Event, RunState, StepReport, TaskFacts};
 pub use job::{

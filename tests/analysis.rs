@@ -21,7 +21,7 @@ fn trainer(change: impl Fn(&mut RunConfig)) -> Trainer {
 }
 
 fn average_of(run: &Trainer, records: usize) -> AttentionByType {
-    let mut averaging = Averaging::new(run, records);
+    let mut averaging = Averaging::new(run, None, records);
     while block_on(averaging.next()).unwrap() {}
     averaging.report().clone()
 }
@@ -160,7 +160,7 @@ fn brute_force(
                 }
             }
         };
-        let (trace, _) = block_on(trace(run, &record.text, None)).unwrap();
+        let (trace, _) = block_on(trace(run, &record.text)).unwrap();
         let (seq, pattern) = (trace.tokens.len(), trace.pattern(layer, head));
         for query in 0..seq.min(record.len() - 1) {
             *counts.entry(name(query + 1)).or_insert(0.0) += 1.0;

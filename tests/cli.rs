@@ -330,22 +330,21 @@ fn probabilities_of_a_sample_are_those_it_was_drawn_from() {
     };
     for line in drawn(&["--temperature", "0.5", "--top-k", "2"]) {
         let [first, second] = [0, 1].map(|rank| {
-            let of = &line["drawn_from"][rank];
-            (
-                of["token"].clone(),
-                of["probability"].as_f64().unwrap(),
-                of["logit"].as_f64().unwrap(),
-            )
+            let of = &line["alternatives"][rank];
+            let number = |name: &str| of[name].as_f64().unwrap();
+            (of["token"].clone(), number("drawn"), number("logit"), number("probability"))
         });
-        assert_eq!(line["drawn_from"].as_array().unwrap().len(), 2);
+        assert_eq!(line["alternatives"][2]["drawn"], 0.0);
         assert!((first.1 + second.1 - 1.0).abs() < 1e-6, "{line}");
         // Softmax of twice the logits.
         assert!((first.1 / second.1 / (2.0 * (first.2 - second.2)).exp() - 1.0).abs() < 1e-3);
+        // Softmax of the logits.
+        assert!((first.3 / second.3 / (first.2 - second.2).exp() - 1.0).abs() < 1e-3);
         assert!([first.0, second.0].contains(&line["picked"]), "{line}");
         assert_eq!((&line["temperature"], &line["top_k"]), (&0.5.into(), &2.into()));
     }
     let greedy = &drawn(&["--temperature", "0"])[0];
-    assert_eq!(greedy["drawn_from"][0]["probability"], 1.0);
+    assert_eq!(greedy["alternatives"][0]["drawn"], 1.0);
     assert!(greedy["alternatives"][0]["probability"].as_f64().unwrap() < 0.5);
 }
 

@@ -7,6 +7,7 @@ use confab::config::{MixerKind, MlpKind, NormKind, Positions, RunConfig};
 use confab::generate::{Decoder, read_back, surprisal};
 use confab::host::Cache;
 use confab::learn::Trainer;
+use confab::run::ActivationIntervention;
 use futures::executor::block_on;
 use proptest::prelude::*;
 
@@ -140,4 +141,37 @@ fn a_decoder_keeps_its_weights_and_starts_anew() {
     assert_eq!(block_on(decoder.decode(&ids)).unwrap(), before);
     let after = block_on(Decoder::new(trainer.model()).decode(&ids)).unwrap();
     assert!((surprisal(&before, 3) - surprisal(&after, 3)).abs() > 1e-6);
+}
+
+#[test]
+fn ablations_are_the_same_token_by_token_as_over_a_whole_prompt() {
+    let ablations = [("L0H1", 0.0), ("L1MLP", 0.5), ("L1@3-12", 2.0), ("L1H0@9", -1.0)]
+        .map(|(part, factor)| ActivationIntervention::parse(part, factor).unwrap());
+    for (mixer, feedback) in
+        [(MixerKind::Softmax, false), (MixerKind::Linear, false), (MixerKind::Softmax, true)]
+    {
+        let run = trainer(Device::flex(), |config| {
+            (config.model.mixer, config.model.feedback) = (mixer, feedback);
+            config.model.positions = Positions::Rotary;
+            config.model.n_layers = 2;
+        });
+        let host = block_on(read_back(run.model())).unwrap();
+        let ablated = host.clone().ablate(ablations.to_vec());
+        let ids: Vec<u32> = (0..14).map(|at| at * 7 % 60).collect();
+        let expected = host.record(&ids, &ablations).logits;
+        assert_eq!(ablated.record(&ids, &[]).logits, expected);
+        let vocab = expected.len() / ids.len();
+        let mut cache = Cache::default();
+        for (start, end) in [(0, 6)].into_iter().chain((6..14).map(|at| (at, at + 1))) {
+            let got = ablated.decode(&ids[start..end], &mut cache);
+            let expected = &expected[(end - 1) * vocab..end * vocab];
+            let largest = expected.iter().fold(1.0f32, |most, x| most.max(x.abs()));
+            let far = got.iter().zip(expected).find(|(a, b)| (*a - *b).abs() > 1e-4 * largest);
+            assert_eq!(far, None, "{mixer:?}, feedback {feedback}, token {end}");
+        }
+        assert_ne!(
+            ablated.decode(&[1], &mut Cache::default()),
+            host.decode(&[1], &mut Cache::default())
+        );
+    }
 }

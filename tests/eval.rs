@@ -26,7 +26,7 @@ fn trainer(change: impl FnOnce(&mut RunConfig)) -> Trainer {
 }
 
 fn evaluate(trainer: &Trainer, options: EvalOptions) -> Evaluated {
-    let mut evaluation = Evaluation::new(trainer, options).unwrap();
+    let mut evaluation = Evaluation::new(trainer, None, options).unwrap();
     while block_on(evaluation.next()).unwrap() {}
     evaluation.progress()
 }
@@ -104,7 +104,7 @@ fn a_text_has_no_right_answers() {
         config.task.kind = TaskKind::Text;
         config.task.text.text = "to and fro ".repeat(9);
     });
-    let refused = Evaluation::new(&run, EvalOptions::default()).err();
+    let refused = Evaluation::new(&run, None, EvalOptions::default()).err();
     assert_eq!(refused, Some(EvalError::Task));
 }
 
@@ -152,7 +152,7 @@ fn a_model_from_elsewhere_answers_a_task_that_its_alphabet_allows() {
     let mut run = trainer(|config| (config.model.d_model, config.model.context) = (16, 160));
     common::losses(&mut run, 30);
     let options = EvalOptions { records: 5, temperature: 0.0, seed: 1 };
-    assert_eq!(Evaluation::new(&elsewhere(&run), options).err(), Some(EvalError::Task));
+    assert_eq!(Evaluation::new(&elsewhere(&run), None, options).err(), Some(EvalError::Task));
     let given = elsewhere(&run).with_task(run.config.task.clone()).unwrap();
     let (own, given) = (evaluate(&run, options), evaluate(&given, options));
     assert_eq!((own.report, own.done), (given.report, given.done));
@@ -201,7 +201,7 @@ fn records_in_json_are_asked_about_by_category() {
     assert_eq!(report.trained.alone.of + report.held_out.alone.of, even);
 
     // What heads read is told by category: of an answer, or of a text without one.
-    let mut average = Averaging::new(&json, 40);
+    let mut average = Averaging::new(&json, None, 40);
     while block_on(average.next()).unwrap() {}
     let types: Vec<&str> = average.report().sums.keys().map(String::as_str).collect();
     let held_out = json.task.records(Split::Validation).iter();
@@ -213,7 +213,7 @@ fn records_in_json_are_asked_about_by_category() {
     let no_answers: Vec<String> =
         (0..20).map(|i| format!("{{\"text\": \"No answer {i}\"}}")).collect();
     for text in [no_answers.join("\n"), "A plain text of some length and no more. ".repeat(9)] {
-        let refused = Evaluation::new(&run(text), options).err();
+        let refused = Evaluation::new(&run(text), None, options).err();
         assert_eq!(refused, Some(EvalError::Task));
     }
 }

@@ -121,7 +121,7 @@ fn a_model_that_is_read_in_plain_numbers_or_written_on_with_gives_the_same_logit
 fn every_later_token_attends_to_all_of_them() {
     let run = trained(TaskKind::Facts, 3);
     let prompt = run.task.example_prompt(1);
-    let (traced, logits) = block_on(trace(&run, &prompt, None)).unwrap();
+    let (traced, logits) = block_on(trace(&run, &prompt)).unwrap();
     let seq = MEMORY + prompt.chars().count();
     assert_eq!(traced.tokens[..MEMORY], ["⟨1⟩", "⟨2⟩", "⟨3⟩", "⟨4⟩"]);
     assert_eq!((traced.tokens.len(), traced.tokens[MEMORY..].concat()), (seq, prompt.clone()));
@@ -140,11 +140,11 @@ fn every_later_token_attends_to_all_of_them() {
     let mut without = config(TaskKind::Facts);
     without.model.memory_tokens = 0;
     let without = trainer(without);
-    let (_, logits) = block_on(trace(&without, &prompt, None)).unwrap();
+    let (_, logits) = block_on(trace(&without, &prompt)).unwrap();
     let alone = logits.expected(&without, &SampleOptions::default()).costs;
     let floors = |costs: &[Cost]| costs.iter().map(|cost| cost.floor).collect::<Vec<_>>();
     assert_eq!(floors(&expected.costs[MEMORY..]), floors(&alone));
-    assert!(block_on(trace(&run, "", None)).is_err());
+    assert!(block_on(trace(&run, "")).is_err());
 }
 
 #[test]
@@ -206,11 +206,11 @@ fn evaluations_and_probes_ask_as_before() {
     let options = EvalOptions { records: 4, temperature: 1.0, seed: 1 };
     for kind in [TaskKind::Facts, TaskKind::Phone] {
         let run = trained(kind, 2);
-        let mut evaluation = Evaluation::new(&run, options).unwrap();
+        let mut evaluation = Evaluation::new(&run, None, options).unwrap();
         while block_on(evaluation.next()).unwrap() {}
         assert_eq!(evaluation.progress().done, 4);
         let prompt = run.task.example_prompt(1);
-        let mut probing = Probing::new(&run, prompt, options).unwrap();
+        let mut probing = Probing::new(&run, None, prompt, options).unwrap();
         while block_on(probing.next()).unwrap() {}
         assert!(probing.report().samples.iter().all(|sample| !sample.text.contains('⟨')));
         let validated = block_on(run.losses(Split::Validation, 1)).unwrap();
@@ -244,7 +244,7 @@ fn what_is_recalled_of_facts_is_what_is_written() {
 #[test]
 fn attention_averaged_by_type_tells_theirs_apart() {
     let run = trained(TaskKind::Phone, 2);
-    let mut averaging = Averaging::new(&run, 3);
+    let mut averaging = Averaging::new(&run, None, 3);
     while block_on(averaging.next()).unwrap() {}
     let report = averaging.report();
     let shares = report.shares(0, 0);

@@ -72,7 +72,7 @@ fn samples_of_a_probe_come_with_the_entropy_of_each_character() {
     let run = common::trainer(RunConfig::default());
     let options = EvalOptions { records: 5, temperature: 1.0, seed: 1 };
     let probe = || {
-        let mut probing = Probing::new(&run, "{B}\n".into(), options).unwrap();
+        let mut probing = Probing::new(&run, None, "{B}\n".into(), options).unwrap();
         while block_on(probing.next()).unwrap() {}
         probing.report().clone()
     };
@@ -87,5 +87,5 @@ fn samples_of_a_probe_come_with_the_entropy_of_each_character() {
     }
     let shares = [AnswerSource::Context, AnswerSource::Training, AnswerSource::Neither];
     assert_eq!(shares.map(|source| report.of_source(source).right).iter().sum::<usize>(), 5);
-    assert!(Probing::new(&run, "☃".into(), options).is_err());
+    assert!(Probing::new(&run, None, "☃".into(), options).is_err());
 }

@@ -91,7 +91,7 @@ fn greedy_samples_with_a_cache_are_those_of_whole_forward_passes() {
     let mut sampler = Sampler::new(run.model(), &run.tokenizer, &run.task, options).unwrap();
     let mut text = sampler.text().to_string();
     while let Some(character) = block_on(sampler.next(&run.task)).unwrap() {
-        let (_, logits) = block_on(trace(&run, &text, None)).unwrap();
+        let (_, logits) = block_on(trace(&run, &text)).unwrap();
         let expected = logits.expected(&run, &SampleOptions::default());
         let best = &expected.next.last().unwrap()[0];
         assert!((best.logit - character.alternatives[0].logit).abs() < 1e-4, "after {text:?}");
@@ -118,7 +118,7 @@ fn every_attention_row_sums_to_one_and_sees_no_later_token() {
     let mut run = trainer(tiny());
     losses(&mut run, 3);
     let prompt = run.task.example_prompt(1);
-    let (traced, logits) = block_on(trace(&run, &prompt, None)).unwrap();
+    let (traced, logits) = block_on(trace(&run, &prompt)).unwrap();
     let seq = prompt.chars().count();
     assert_eq!(traced.patterns.len(), 2 * 2 * seq * seq);
     for layer in 0..2 {
@@ -131,8 +131,7 @@ fn every_attention_row_sums_to_one_and_sees_no_later_token() {
         let mean = traced.layer_mean(layer);
         assert!((mean[..seq].iter().sum::<f32>() - 1.0).abs() < 1e-5);
     }
-    let plain = SampleOptions { temperature: 1.0, ..SampleOptions::default() };
-    for next in &logits.expected(&run, &plain).next {
+    for next in &logits.expected(&run, &SampleOptions::default()).next {
         assert!(next.windows(2).all(|pair| pair[0].probability >= pair[1].probability));
     }
 }

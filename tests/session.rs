@@ -4,9 +4,14 @@ use std::cell::RefCell;
 
 use confab::checkpoint::Checkpoint;
 use confab::config::{KNOBS, MlpKind, RunConfig, TUNED, TaskKind};
-use confab::protocol::{Command, Event, RunState, SaveAs, Then};
-use confab::run::DeviceChoice;
+use confab::protocol::{
+    Alternative, Baseline, Command, Evaluate, Event, Expected, JobRequest, RunState, SampleOptions,
+    SaveAs, Then, Trace,
+};
+use confab::report::{EvalOptions, Evaluated};
+use confab::run::{DeviceChoice, Intervention};
 use confab::session::{self, RunStorage};
+use futures::channel::mpsc::unbounded;
 use futures::executor::block_on;
 
 const CPU: DeviceChoice = DeviceChoice::Cpu;
@@ -17,19 +22,47 @@ struct Answers {
     files: Vec<Checkpoint>,
     refusals: Vec<String>,
     states: Vec<RunState>,
+    traces: Vec<Trace>,
+    expected: Vec<Expected>,
+    samples: Vec<String>,
+    ablations: Vec<Vec<Intervention>>,
+    evaluated: Vec<Evaluated>,
+    notices: Vec<String>,
 }
 
 fn ask(commands: impl IntoIterator<Item = Command>) -> Answers {
+    ask_until(commands, |_| true)
+}
+
+/// Asks, and ends the session once the answers are there.
+fn ask_until(
+    commands: impl IntoIterator<Item = Command>,
+    are_there: impl Fn(&Answers) -> bool,
+) -> Answers {
     let answers = RefCell::new(Answers::default());
-    let emit = |event| match event {
-        Event::CheckpointFile { bytes, .. } => {
-            answers.borrow_mut().files.push(Checkpoint::from_bytes(&bytes).unwrap());
+    let (orders, received) = unbounded();
+    commands.into_iter().for_each(|command| orders.unbounded_send(command).unwrap());
+    let emit = |event| {
+        let mut answers = answers.borrow_mut();
+        match event {
+            Event::CheckpointFile { bytes, .. } => {
+                answers.files.push(Checkpoint::from_bytes(&bytes).unwrap());
+            }
+            Event::Refused { reason } => answers.refusals.push(reason),
+            Event::State(state) => answers.states.push(state),
+            Event::Trace(trace) => answers.traces.push(trace),
+            Event::Expected(expected) => answers.expected.push(expected),
+            Event::SampleEnded { text } => answers.samples.push(text),
+            Event::Ablated(ablations) => answers.ablations.push(ablations),
+            Event::Job(report) => answers.evaluated.extend(report.of::<Evaluate>().unwrap()),
+            Event::Notice { text } => answers.notices.push(text),
+            _ => {}
         }
-        Event::Refused { reason } => answers.borrow_mut().refusals.push(reason),
-        Event::State(state) => answers.borrow_mut().states.push(state),
-        _ => {}
+        if are_there(&answers) {
+            orders.close_channel();
+        }
     };
-    block_on(session::run(futures::stream::iter(commands), emit, RunStorage::none()));
+    block_on(session::run(received, emit, RunStorage::none()));
     answers.into_inner()
 }
 
@@ -49,7 +82,7 @@ const SAVE: Command = Command::Save(SaveAs::Checkpoint);
 
 #[test]
 fn a_finished_run_goes_on_with_more_steps() {
-    let Answers { files, refusals, states } = ask([
+    let Answers { files, refusals, states, .. } = ask([
         build(small(), Then::Step),
         Command::Step,
         SAVE,
@@ -110,4 +143,122 @@ fn tuned_settings_are_of_their_task_and_keep_what_is_the_users() {
         assert!(KNOBS.iter().all(|knob| knob.set(&mut tuned.clone(), &knob.get(&tuned)).is_ok()));
     }
     assert_eq!(RunConfig::tuned(TaskKind::Phone).model.mlp, MlpKind::None);
+}
+
+const PROMPT: &str = "{B}\nAda Lee: 212";
+
+fn options(temperature: f64, top_k: usize) -> SampleOptions {
+    SampleOptions { prompt: PROMPT.into(), temperature, top_k, max_chars: 12, seed: 1 }
+}
+
+fn ablations(all: &[(&str, f32)]) -> Vec<Intervention> {
+    all.iter().map(|(part, factor)| Intervention::parse(part, *factor).unwrap()).collect()
+}
+
+#[test]
+fn ablations_reach_traces_predictions_samples_and_evaluations() {
+    let evaluate = || {
+        let options = EvalOptions { records: 2, ..EvalOptions::default() };
+        Command::StartJob(JobRequest::new::<Evaluate>(&options).unwrap())
+    };
+    let asked = |of: &[(&str, f32)]| {
+        let commands = [build(small(), Then::Step), Command::Step, Command::Ablate(ablations(of))];
+        let sample = [Command::Inspect(options(0.0, 0)), Command::Sample(options(0.0, 0))];
+        let all = commands.into_iter().chain(sample).chain([evaluate()]);
+        ask_until(all, |of| {
+            !of.samples.is_empty() && of.evaluated.last().is_some_and(|e| e.done == 2)
+        })
+    };
+    let (plain, ablated) =
+        (asked(&[]), asked(&[("L0H0", -40.0), ("blocks.0.attn.W_O[0,0]", 30.0)]));
+    assert_eq!(ablated.ablations.last().unwrap().len(), 2);
+    assert_eq!(plain.traces[0].tokens, ablated.traces[0].tokens);
+    assert_ne!(plain.traces[0].patterns, ablated.traces[0].patterns);
+    assert_ne!(plain.expected[0].next, ablated.expected[0].next);
+    assert_ne!(plain.samples, ablated.samples);
+    let last = |of: &Answers| of.evaluated.last().unwrap().clone();
+    assert_eq!((last(&plain).done, last(&ablated).done), (2, 2));
+    assert_ne!(last(&plain).report, last(&ablated).report);
+    // A greedy sample begins with the likeliest of the prediction.
+    let next = &ablated.expected[0].next.last().unwrap()[0].token;
+    assert!(
+        ablated.samples[0][PROMPT.len()..].starts_with(next),
+        "{next} in {:?}",
+        ablated.samples
+    );
+}
+
+#[test]
+fn ablations_that_do_not_fit_are_refused_and_go_with_the_part_they_are_on() {
+    let mut narrow = small();
+    narrow.model.n_heads = 1;
+    let Answers { ablations: told, notices, .. } = ask([
+        build(small(), Then::Step),
+        Command::Ablate(ablations(&[("L0H1", 0.0)])),
+        Command::Ablate(ablations(&[("L9MLP", 0.0)])),
+        Command::Ablate(ablations(&[("ln_final.w[99]", 0.0)])),
+        build(small(), Then::Wait),
+        build(narrow, Then::Wait),
+    ]);
+    let kept = ablations(&[("L0H1", 0.0)]);
+    assert_eq!(told, [vec![], kept.clone(), kept.clone(), kept.clone(), kept, vec![]]);
+    assert_eq!(notices.len(), 3, "{notices:?}");
+    assert!(notices[0].contains("L9MLP × 0 is on a part that this model lacks"), "{notices:?}");
+    assert!(notices[1].contains("count rows and columns from 0"), "{notices:?}");
+    assert!(notices[2].starts_with("The new model has no ablations: L0H1"), "{notices:?}");
+}
+
+#[test]
+fn a_prompt_is_compared_with_an_earlier_run_too() {
+    let other = RunConfig { seed: 5, ..small() };
+    let mut wide = small();
+    wide.model.n_heads = 1;
+    let commands = |second: RunConfig| {
+        let visit = |baseline| Command::Visit { step: None, baseline };
+        let inspect = Command::Inspect(options(1.0, 0));
+        let runs = [build(small(), Then::Step), build(second, Then::Step)];
+        let compare = [inspect, visit(Some(Baseline::Run(0))), visit(None)];
+        runs.into_iter().chain(compare)
+    };
+    let answers = ask(commands(other));
+    let [alone, compared, again] = &answers.traces[..] else {
+        panic!("{:?}", answers.traces.len())
+    };
+    assert_eq!((&alone.against, alone), (&None, again));
+    assert!(compared.against.as_ref().unwrap().starts_with("an earlier run, at step 1"));
+    assert_ne!(compared.patterns, alone.patterns);
+    let seq = compared.tokens.len();
+    for row in compared.patterns.chunks(seq) {
+        assert!(row.iter().sum::<f32>().abs() < 1e-4, "differences of rows sum to 0");
+    }
+    let baseline = |expected: &Expected| expected.next[seq - 1][0].baseline;
+    let told: Vec<_> = answers.expected.iter().map(baseline).collect();
+    assert!(told[0].is_none() && told[2].is_none());
+    assert!((0.0..1.0).contains(&told[1].unwrap()));
+    // The same step is no different, and of another shape there is nothing to subtract.
+    let unlike = ask(commands(wide));
+    assert!(unlike.traces.iter().all(|trace| trace.against.is_none()));
+    assert!(unlike.notices[0].contains("has other heads or other tokens"), "{:?}", unlike.notices);
+}
+
+#[test]
+fn probabilities_are_at_temperature_1_beside_those_of_a_sample() {
+    let told = |temperature, top_k| {
+        let inspect = Command::Inspect(options(temperature, top_k));
+        ask([build(small(), Then::Step), inspect]).expected.remove(0)
+    };
+    let (cool, warm) = (told(0.5, 3), told(2.0, 0));
+    assert_eq!(cool.entropies, warm.entropies);
+    for (cool, warm) in cool.next.iter().zip(&warm.next) {
+        let probabilities =
+            |of: &[Alternative]| of.iter().map(|a| a.probability).collect::<Vec<_>>();
+        assert_eq!(probabilities(cool), probabilities(warm));
+        assert!((cool[..3].iter().map(|a| a.drawn).sum::<f32>() - 1.0).abs() < 1e-5);
+        assert!(cool[3..].iter().all(|a| a.drawn == 0.0));
+        let ratio = |by: f32| (by * (cool[0].logit - cool[1].logit)).exp();
+        for (of, by) in [(cool, 2.0), (warm, 0.5)] {
+            assert!((of[0].drawn / of[1].drawn / ratio(by) - 1.0).abs() < 1e-3);
+            assert!((of[0].probability / of[1].probability / ratio(1.0) - 1.0).abs() < 1e-3);
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use confab::config::TaskKind;
 use confab::protocol::{
     AverageAttention, Bench, Built, Distill, Evaluate, Event, JobKind, JobReport, Probe, Sweep,
     Trace,
@@ -59,13 +60,20 @@ pub fn receive(actions: Actions, event: Event) {
             state.speed.set(Some(Speed { steps_per_s, tokens_per_s }));
         }
         Event::Fields { step, fields } => state.fields.set(Some(FieldView { step, fields })),
-        Event::SampleStarted { prompt } => {
+        Event::SampleStarted(options) => {
             let selected_sample =
                 matches!(state.inspected.get_untracked(), Some(Inspected::Sampled(_)));
             if selected_sample {
                 state.inspected.set(None);
             }
-            state.sample.set(SampleView { prompt, characters: Vec::new(), is_running: true });
+            let model = untrack(|| state.shown_model());
+            let options = Some(options);
+            state.sample.set(SampleView {
+                options,
+                model,
+                characters: Vec::new(),
+                is_running: true,
+            });
         }
         Event::Character(report) => state.sample.update(|sample| sample.characters.push(report)),
         Event::SampleEnded { .. } => state.sample.update(|sample| sample.is_running = false),
@@ -74,7 +82,14 @@ pub fn receive(actions: Actions, event: Event) {
             false => state.notify("A trace of the worker was damaged and is not shown."),
         },
         Event::Expected(expected) => state.expected.set(Some(Arc::new(expected))),
+        Event::Answered(answer) => state.answer.set(Some(Arc::from(answer))),
         Event::Kept { steps, runs } => state.kept.set((steps, runs)),
+        Event::Ablated(ablations) => {
+            if ablations != state.ablations.get_untracked() {
+                state.ablations.set(ablations);
+                forget_judged(state);
+            }
+        }
         Event::Analysed(result) => state.result.set(Some(Arc::from(result))),
         Event::Remembered { slots, aside } => state.remembered.set((slots, aside)),
         Event::Job(report) => {
@@ -145,6 +160,14 @@ fn show_bench(state: State, report: BenchReport) {
     state.bench.set(report);
 }
 
+/// Forgets what was found of a model that is no longer shown.
+fn forget_judged(state: State) {
+    state.evaluated.set(None);
+    state.sweep.set(Vec::new());
+    state.probed.set(None);
+    state.by_type.set(None);
+}
+
 /// The session is there: with nothing else to show, shows the shipped example.
 fn open(actions: Actions) {
     let has_link = browser::read_fragment().len() > 1;
@@ -190,10 +213,10 @@ fn show_model(actions: Actions, mut built: Built, origin: Origin) {
     }
     state.speed.set(None);
     state.fields.set(None);
-    state.evaluated.set(None);
-    state.sweep.set(Vec::new());
-    state.probed.set(None);
-    state.by_type.set(None);
+    forget_judged(state);
+    if built.config.task.kind == TaskKind::Text {
+        state.answer.set(None); // it may have no answers
+    }
     state.result.set(None);
     state.inspected.set(None);
     state.sample.set(SampleView::default());

@@ -19,8 +19,11 @@ mod wire;
 
 fn main() {
     console_error_panic_hook::set_once();
+    let mut first_answer = String::new();
     if let Some(shell) = leptos::prelude::document().get_element_by_id("shell") {
+        let answer = shell.query_selector(".answer").ok().flatten();
+        first_answer = answer.map_or(first_answer, |answer| answer.inner_html());
         shell.remove();
     }
-    leptos::mount::mount_to_body(components::Page);
+    leptos::mount::mount_to_body(move || leptos::view! { <components::Page first_answer/> });
 }

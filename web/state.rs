@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use confab::config::{Knob, Preset, RunConfig, TaskKind};
 use confab::protocol::{
-    Baseline, CharacterReport, Expected, RunState, SampleOptions, TaskFacts, Trace,
+    Answer, Baseline, CharacterReport, Expected, RunState, SampleOptions, TaskFacts, Trace,
 };
 use confab::report::{AttentionByType, BenchReport, DistillReport, Evaluated, ProbeReport};
 use confab::run::{
     AnalysisRequest, AnalysisResult, Catalogue, DeviceChoice, DeviceReport, FieldLoss, Floor,
-    LossPoint, Probe, Reference,
+    Intervention, LossPoint, Probe, Reference,
 };
 use leptos::prelude::*;
 
 use crate::fit;
 use crate::fit::Drafts;
 use crate::outcomes::Outcomes;
-use crate::runs::Run;
+use crate::runs::{Run, group_digits};
 use crate::tab::Tab;
 
 /// Time that a notice stays.
@@ -55,11 +55,15 @@ pub struct State {
     pub trace: RwSignal<Option<Arc<Trace>>>,
     /// Expectations after each of the traced prompt's tokens.
     pub expected: RwSignal<Option<Arc<Expected>>>,
+    /// Answer to the question of the task, for tasks that have some.
+    pub answer: RwSignal<Option<Arc<Answer>>>,
     /// Steps and earlier runs that can be looked into.
     pub kept: RwSignal<(Vec<usize>, Vec<String>)>,
     /// The step that is looked into in place of the newest.
     pub visited: RwSignal<Option<usize>>,
     pub baseline: RwSignal<Option<Baseline>>,
+    /// Interventions on the model that every panel shows.
+    pub ablations: RwSignal<Vec<Intervention>>,
     /// Characters are coloured by how unsure the model was, not by how surprised.
     pub shades_entropy: RwSignal<bool>,
     /// Analyses that the session offers; empty until it is ready.
@@ -131,9 +135,18 @@ pub struct Speed {
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SampleView {
-    pub prompt: String,
+    /// How it is drawn; `None` before the first.
+    pub options: Option<SampleOptions>,
+    /// Model that it is drawn from, if that is not the newest.
+    pub model: Option<String>,
     pub characters: Vec<CharacterReport>,
     pub is_running: bool,
+}
+
+impl SampleView {
+    pub fn prompt(&self) -> &str {
+        self.options.as_ref().map_or("", |options| &options.prompt)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -182,9 +195,11 @@ impl State {
             sample: RwSignal::new(SampleView::default()),
             trace: RwSignal::new(None),
             expected: RwSignal::new(None),
+            answer: RwSignal::new(None),
             kept: RwSignal::new(Default::default()),
             visited: RwSignal::new(None),
             baseline: RwSignal::new(None),
+            ablations: RwSignal::new(Vec::new()),
             shades_entropy: RwSignal::new(false),
             catalogue: RwSignal::new(Catalogue::default()),
             request: RwSignal::new(AnalysisRequest::default()),
@@ -287,6 +302,25 @@ impl State {
             notices.try_update(|notices| notices.retain(|notice| notice.id != id));
         };
         set_timeout(expire, NOTICE_SHOWN);
+    }
+
+    /// Model that the panels show, if it is not the newest: `step 300, with L0H3 × 0`.
+    pub fn shown_model(&self) -> Option<String> {
+        let step = self.visited.get().map(|step| format!("step {}", group_digits(step)));
+        match (step, self.named_ablations()) {
+            (None, None) => None,
+            (Some(step), None) => Some(step),
+            (step, Some(ablations)) => {
+                Some(format!("{}, with {ablations}", step.as_deref().unwrap_or("newest step")))
+            }
+        }
+    }
+
+    /// `L0H3 × 0, L1MLP × 0.5`; `None` without ablations.
+    pub fn named_ablations(&self) -> Option<String> {
+        let names =
+            self.ablations.with(|all| all.iter().map(|of| of.to_string()).collect::<Vec<_>>());
+        (!names.is_empty()).then(|| names.join(", "))
     }
 
     /// The losses after the last step of the run on screen; `None` before its first.

@@ -53,7 +53,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
 
     let mut evaluations = Vec::new();
     for temperature in matches.get_many::<f64>("temperature").into_iter().flatten().copied() {
-        match Evaluation::new(&trainer, EvalOptions { records, temperature, seed }) {
+        match Evaluation::new(&trainer, None, EvalOptions { records, temperature, seed }) {
             Ok(evaluation) => evaluations.push(finish(evaluation)?),
             Err(reason) => {
                 super::terminal::report(format_args!("Answers are not told: {reason}."));

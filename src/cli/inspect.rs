@@ -72,7 +72,7 @@ pub(super) fn prompt(matches: &ArgMatches, seed: u64, task: &Task) -> String {
 
 /// Every head's attention by type, the most divergent first.
 fn print_by_type(trainer: &Trainer, records: usize) -> Result<()> {
-    let mut averaging = Averaging::new(trainer, records);
+    let mut averaging = Averaging::new(trainer, None, records);
     while block_on(averaging.next()).context("averaging attention")? {}
     let report = averaging.report();
     let mut out = super::terminal::output();

@@ -58,7 +58,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let mut out = super::terminal::output();
     for Probe { name, prompt } in probes {
         let drawing = || format!("drawing samples after {name}");
-        let mut probing = Probing::new(&trainer, prompt, options).with_context(drawing)?;
+        let mut probing = Probing::new(&trainer, None, prompt, options).with_context(drawing)?;
         while block_on(probing.next()).with_context(drawing)? {}
         let report = probing.report();
         if as_json {

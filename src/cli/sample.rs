@@ -43,7 +43,7 @@ pub fn command() -> Command {
             Arg::new("probs")
                 .long("probs")
                 .action(ArgAction::SetTrue)
-                .help("one JSON line a token: `drawn_from` has the likeliest at this temperature and top-k, `alternatives` at temperature 1"),
+                .help("one JSON line a token, with its likeliest alternatives: `drawn` is their probability at this temperature and top-k, `probability` that at temperature 1"),
         )
 }
 
@@ -80,7 +80,6 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
             let mut line = serde_json::to_value(&character)?;
             line["temperature"] = temperature.into();
             line["top_k"] = top_k.into();
-            line["drawn_from"] = serde_json::to_value(sampler.drawn_from())?;
             writeln!(out, "{line}")?;
         } else {
             write!(out, "{}", character.text)?;

@@ -24,7 +24,7 @@ impl RunConfig {
             }
             TaskKind::Induction => {
                 (model.mlp, model.context) = (MlpKind::None, 50);
-                (train.steps, train.batch, train.lr) = (600, 32, 0.01);
+                (train.steps, train.batch, train.lr) = (1200, 32, 0.01);
             }
             TaskKind::Facts => {
                 task.facts.facts = 50;

@@ -8,7 +8,7 @@ mod sweep;
 use burn::tensor::ExecutionError;
 
 use crate::base::random::stream_rng;
-use crate::generate::Writer;
+use crate::generate::{Decoder, Shown, Writer};
 use crate::learn::Trainer;
 use crate::report::Evaluated;
 use crate::report::{EvalOptions, MAX_RECORDS, Report};
@@ -36,9 +36,15 @@ pub enum EvalError {
 }
 
 impl Evaluation {
+    /// Evaluates the run's model, or what is shown in its place.
+    ///
     /// # Errors
     /// If the run's task is neither `phone` nor `facts` nor records in JSON with answers.
-    pub fn new(trainer: &Trainer, mut options: EvalOptions) -> Result<Self, EvalError> {
+    pub fn new(
+        trainer: &Trainer,
+        shown: Option<Shown>,
+        mut options: EvalOptions,
+    ) -> Result<Self, EvalError> {
         let report = if let Some(task) = trainer.task.downcast_ref::<Phone>() {
             Report::Phone(phone::empty(task))
         } else if facts::has_answers(&trainer.task) {
@@ -47,8 +53,10 @@ impl Evaluation {
             return Err(EvalError::Task);
         };
         options.records = options.records.clamp(1, MAX_RECORDS);
-        let writer = Writer::new(trainer.model(), &trainer.tokenizer, options);
-        let (task, step) = (trainer.task.clone(), trainer.step);
+        let step = shown.as_ref().map_or(trainer.step, |(step, _)| *step);
+        let decoder = Decoder::of(trainer.model(), shown);
+        let writer = Writer::with(decoder, &trainer.tokenizer, options);
+        let task = trainer.task.clone();
         Ok(Self { writer, task, options, step, report, done: 0 })
     }
 

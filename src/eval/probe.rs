@@ -2,11 +2,11 @@
 
 use burn::tensor::ExecutionError;
 
-use crate::generate::{Writer, encode_prompt};
+use crate::generate::{Decoder, Shown, Writer, encode_prompt};
+use crate::learn::Trainer;
 use crate::report::{EvalOptions, ProbeReport, ProbeSample};
 use crate::task::Task;
 use crate::tokenizer::TokenizeError;
-use crate::learn::Trainer;
 
 /// Most characters of a sample.
 const LONGEST: usize = 96;
@@ -20,18 +20,21 @@ pub struct Probing {
 }
 
 impl Probing {
-    /// Prepares `options.records` samples after `prompt`.
+    /// Prepares `options.records` samples after `prompt`, of the run's model or of what is shown in its place.
     ///
     /// # Errors
     /// If the model does not know a character of the prompt.
     pub fn new(
         trainer: &Trainer,
+        shown: Option<Shown>,
         prompt: String,
         options: EvalOptions,
     ) -> Result<Self, TokenizeError> {
         encode_prompt(&trainer.tokenizer, &prompt)?;
-        let report = ProbeReport { step: trainer.step, prompt, ..ProbeReport::default() };
-        let writer = Writer::new(trainer.model(), &trainer.tokenizer, options);
+        let step = shown.as_ref().map_or(trainer.step, |(step, _)| *step);
+        let report = ProbeReport { step, prompt, ..ProbeReport::default() };
+        let decoder = Decoder::of(trainer.model(), shown);
+        let writer = Writer::with(decoder, &trainer.tokenizer, options);
         let task = trainer.task.clone();
         Ok(Self { writer, task, samples: options.records, report })
     }

@@ -5,10 +5,10 @@
 
 use burn::tensor::{Device, ExecutionError};
 
+use super::host::{Shown, read_back};
 use crate::host::{Cache, HostModel};
 use crate::kernel::is_cpu;
 use crate::kernel::transfer::{floats, to_tensor};
-use super::host::read_back;
 use crate::model::gpt::Caches;
 use crate::model::{Gpt, Model};
 
@@ -38,6 +38,14 @@ impl Decoder {
     pub fn new(model: &Model) -> Self {
         let is_near = model.layout.len() <= MAX_HOST_PARAMETERS || is_cpu(&model.device());
         if is_near { Self::in_loops(model) } else { Self::on_gpu(model) }
+    }
+
+    /// Decoder of what takes the model's place, or else of the model.
+    pub fn of(model: &Model, shown: Option<Shown>) -> Self {
+        match shown {
+            Some((_, host)) => Self::on_host(host, model.config.context),
+            None => Self::new(model),
+        }
     }
 
     /// Decoder of a model on the host, of so many tokens of context.

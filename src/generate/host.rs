@@ -6,6 +6,9 @@ use crate::host::HostModel;
 use crate::kernel::transfer::floats;
 use crate::model::Model;
 
+/// A model on the host that takes the place of a run's newest, and its step.
+pub type Shown = (usize, HostModel);
+
 /// Copies a model to the host.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ mod sample;
 mod write;
 
 pub use decode::{Decoder, MAX_HOST_PARAMETERS};
-pub use host::read_back;
+pub use host::{Shown, read_back};
 pub use probability::{
     alternatives, descending, draw, entropy, log_sum_exp, probabilities, sample, surprisal,
 };

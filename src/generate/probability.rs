@@ -66,17 +66,28 @@ pub fn entropy(logits: &[f32]) -> f64 {
     costs.map(|cost| cost * (-cost).exp()).sum()
 }
 
-/// Likeliest tokens of `probabilities`, with their logits, at most [`ALTERNATIVES`].
+/// Likeliest tokens of the text, at most [`ALTERNATIVES`]. `baseline` has the logits of the model that this one is
+/// compared with, `drawn` the probabilities of samples.
 pub fn alternatives(
     logits: &[f32],
-    probabilities: &[(usize, f64)],
+    baseline: Option<&[f32]>,
+    drawn: &[(usize, f64)],
     tokenizer: &Tokenizer,
 ) -> Vec<Alternative> {
-    let alternative = |(id, probability): &(usize, f64)| {
-        let token = tokenizer.token(*id as u32)?.to_owned();
-        Some(Alternative { token, probability: *probability as f32, logit: logits[*id] })
+    let total = log_sum_exp(logits);
+    let baseline = baseline.map(|logits| (logits, log_sum_exp(logits)));
+    let alternative = |(rank, id): (usize, usize)| {
+        Some(Alternative {
+            token: tokenizer.token(id as u32)?.to_owned(),
+            probability: (logits[id] - total).exp(),
+            drawn: drawn.get(rank).map_or(0.0, |(_, probability)| *probability as f32),
+            logit: logits[id],
+            baseline: baseline.map(|(logits, total)| (logits[id] - total).exp()),
+        })
     };
-    probabilities.iter().take(ALTERNATIVES).filter_map(alternative).collect()
+    let text = &logits[..tokenizer.text_size()];
+    let likeliest = descending(text).into_iter().take(ALTERNATIVES);
+    likeliest.enumerate().filter_map(alternative).collect()
 }
 
 pub fn descending(logits: &[f32]) -> Vec<usize> {

@@ -4,11 +4,11 @@ use burn::tensor::ExecutionError;
 use rand_chacha::ChaCha8Rng;
 
 use super::decode::Decoder;
-use super::probability::{alternatives, probabilities, sample, surprisal};
+use super::probability::{alternatives, draw, probabilities, surprisal};
 use super::prompt::encode_prompt;
 use crate::base::random::stream_rng;
 use crate::model::Model;
-use crate::protocol::{Alternative, CharacterReport, Cost, SampleOptions};
+use crate::protocol::{CharacterReport, Cost, SampleOptions};
 use crate::task::{Oracle, Task};
 use crate::tokenizer::{TextStream, TokenizeError, Tokenizer};
 
@@ -29,8 +29,6 @@ pub struct Sampler {
     prompt_len: usize,
     text: String,
     stream: TextStream,
-    /// Logits that the last token was drawn from, memory tokens left out.
-    logits: Vec<f32>,
     /// Oracle that has read the text so far.
     oracle: Oracle,
 }
@@ -69,7 +67,6 @@ impl Sampler {
             rng: stream_rng(options.seed, 0),
             text: options.prompt.clone(),
             stream: TextStream::after(&ids),
-            logits: Vec::new(),
             oracle,
             prompt_len: ids.len(),
             options,
@@ -82,41 +79,33 @@ impl Sampler {
         &self.text
     }
 
-    /// Likeliest tokens that the last one was drawn from, with their probabilities at the sample's temperature and
-    /// top-k.
-    pub fn drawn_from(&self) -> Vec<Alternative> {
-        let SampleOptions { temperature, top_k, .. } = self.options;
-        let probabilities = probabilities(&self.logits, temperature, top_k);
-        alternatives(&self.logits, &probabilities, &self.tokenizer)
-    }
-
     /// Samples the next character; `None` once the sample has ended. `task` is the model's own.
     ///
     /// # Errors
     /// If the device failed.
     pub async fn next(&mut self, task: &Task) -> Result<Option<CharacterReport>, ExecutionError> {
-        let drawn = self.ids.len() - self.prompt_len;
+        let written = self.ids.len() - self.prompt_len;
         let limit = self.options.max_chars.min(MAX_SAMPLE_CHARS);
-        let ended = drawn > 0 && self.text.ends_with(END);
-        if ended || drawn >= limit {
+        let ended = written > 0 && self.text.ends_with(END);
+        if ended || written >= limit {
             return Ok(None);
         }
         let logits = self.logits().await?;
         let SampleOptions { temperature, top_k, .. } = self.options;
-        self.logits = logits[..self.tokenizer.text_size()].to_vec();
-        let id = sample(&self.logits, temperature, top_k, &mut self.rng);
+        let drawn = probabilities(&logits[..self.tokenizer.text_size()], temperature, top_k);
+        let id = draw(&drawn, &mut self.rng);
         self.ids.push(id as u32);
         let sampled = self.tokenizer.token(id as u32).unwrap_or("�").to_owned();
         let floor = self.oracle.read(task, &sampled).map(|floor| floor as f32);
         let mut text = self.stream.push(&self.tokenizer, id as u32);
-        if drawn + 1 == limit {
+        if written + 1 == limit {
             text += &self.stream.finish(&self.tokenizer);
         }
         self.text.push_str(&text);
         Ok(Some(CharacterReport {
             picked: sampled,
             text,
-            alternatives: alternatives(&logits, &probabilities(&logits, 1.0, 0), &self.tokenizer),
+            alternatives: alternatives(&logits, None, &drawn, &self.tokenizer),
             cost: Cost { loss: surprisal(&logits, id), floor },
         }))
     }

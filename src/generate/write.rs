@@ -31,10 +31,15 @@ pub struct Writer {
 
 impl Writer {
     pub fn new(model: &Model, tokenizer: &Tokenizer, options: EvalOptions) -> Self {
+        Self::with(Decoder::new(model), tokenizer, options)
+    }
+
+    /// A writer by a decoder that has decoded nothing yet.
+    pub fn with(decoder: Decoder, tokenizer: &Tokenizer, options: EvalOptions) -> Self {
         Self {
-            decoder: Decoder::new(model),
+            context: decoder.context(),
+            decoder,
             tokenizer: tokenizer.clone(),
-            context: model.config.context,
             temperature: options.temperature,
             rng: stream_rng(options.seed, WRITER_STREAM),
         }

@@ -98,14 +98,21 @@ impl Block {
     }
 
     /// Adds the block's output to the residual stream, for tokens that follow those in `state`. Appends them to
-    /// `state`.
+    /// `state`. Interventions on the residual stream have been applied.
     ///
     /// # Shapes
     /// `resid`: `[seq, d_model]`
-    pub fn forward(&self, resid: &mut [f32], state: &mut MixerState) {
-        let z = self.mixer.decode(&self.ln1.forward(resid), state);
+    pub fn forward(
+        &self,
+        resid: &mut [f32],
+        state: &mut MixerState,
+        d_model: usize,
+        interventions: Interventions,
+    ) {
+        let z = self.mixer.decode(&self.ln1.forward(resid), state, interventions);
         add(resid, &self.mixer.write(&z));
-        let Fed { out, .. } = self.feed(resid);
+        let Fed { mut out, .. } = self.feed(resid);
+        interventions.apply(|layer| Site::Mlp { layer }, &mut out, d_model, d_model);
         add(resid, &out);
     }
 

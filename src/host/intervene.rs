@@ -7,11 +7,11 @@ use crate::run::{ActivationIntervention, Site};
 pub struct Interventions<'a> {
     pub all: &'a [ActivationIntervention],
     pub layer: usize,
+    /// Position of the first token of the pass.
+    pub start: usize,
 }
 
 impl Interventions<'_> {
-    pub const NONE: Self = Self { all: &[], layer: 0 };
-
     /// Applies the interventions at this layer's `site` to `values`, whose rows of `width` begin `by_row` apart.
     pub fn apply(
         self,
@@ -21,7 +21,7 @@ impl Interventions<'_> {
         by_row: usize,
     ) {
         for intervention in self.all.iter().filter(|intervention| intervention.site == site(self.layer)) {
-            intervention.apply(values, width, by_row);
+            intervention.apply(values, self.start, width, by_row);
         }
     }
 }

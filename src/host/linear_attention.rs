@@ -40,11 +40,12 @@ impl LinearAttention {
         Self { heads: Heads::new(config, parameters, name), feature_map }
     }
 
-    /// Head outputs of tokens that follow those in `state`, and join them: `[seq, n_heads * d_head]`.
+    /// Head outputs of tokens that follow those in `state`, and join them: `[seq, n_heads * d_head]`. There is no
+    /// pattern to intervene on.
     ///
     /// # Shapes
     /// `x`: `[seq, d_model]`
-    pub fn decode(&self, x: &[f32], state: &mut LinearState) -> Vec<f32> {
+    pub fn decode(&self, x: &[f32], state: &mut LinearState, edits: Interventions) -> Vec<f32> {
         let (heads, d_head) = (&self.heads, self.heads.d_head);
         let width = heads.width();
         let [q, k, v] = self.project(x, state.tokens);
@@ -71,7 +72,7 @@ impl LinearAttention {
             }
         }
         for head in 0..heads.n_heads {
-            heads.finish(head, &mut z[head * d_head..], Interventions::NONE);
+            heads.finish(head, &mut z[head * d_head..], edits);
         }
         state.tokens += q.len() / width;
         z

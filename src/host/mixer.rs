@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::attention::{Attention, KeyValues};
-use super::linear_attention::{LinearAttention, LinearState};
 use super::intervene::Interventions;
 use super::linear::Parameters;
+use super::linear_attention::{LinearAttention, LinearState};
 use super::mixed::Mixed;
 use crate::arch;
 use crate::config::ModelConfig;
@@ -69,13 +69,16 @@ impl Mixer {
     ///
     /// # Panics
     /// If `state` belongs to another mixer.
-    pub fn decode(&self, x: &[f32], state: &mut MixerState) -> Vec<f32> {
+    pub fn decode(&self, x: &[f32], state: &mut MixerState, edits: Interventions) -> Vec<f32> {
         match (self, state) {
             (Self::Softmax(attention), MixerState::Softmax(cache)) => {
-                attention.read(x, cache, Interventions::NONE).z
+                attention.read(x, cache, edits).z
             }
-            (Self::Linear(attention), MixerState::Linear(state)) => attention.decode(x, state),
-            (Self::Softmax(_), MixerState::Linear(_)) | (Self::Linear(_), MixerState::Softmax(_)) => {
+            (Self::Linear(attention), MixerState::Linear(state)) => {
+                attention.decode(x, state, edits)
+            }
+            (Self::Softmax(_), MixerState::Linear(_))
+            | (Self::Linear(_), MixerState::Softmax(_)) => {
                 panic!("the state is another mixer's")
             }
         }

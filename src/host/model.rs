@@ -13,7 +13,7 @@ use super::weights::{Values, Weights};
 use crate::arch::Layout;
 use crate::config::ModelConfig;
 use crate::memory::Bank;
-use crate::run::ActivationIntervention;
+use crate::run::{ActivationIntervention, Site};
 
 #[derive(Clone, Debug)]
 pub struct HostModel {
@@ -29,6 +29,8 @@ pub struct HostModel {
     unembed: Linear,
     neighbours: Option<Neighbours>,
     vocab_size: usize,
+    /// Interventions on every forward pass.
+    ablations: Vec<ActivationIntervention>,
 }
 
 /// Mixer states of all layers, for [`HostModel::decode`].
@@ -79,7 +81,14 @@ impl HostModel {
             ln_final: Norm::new(config, parameters, "ln_final"),
             neighbours: Neighbours::new(config),
             vocab_size,
+            ablations: Vec::new(),
         }
+    }
+
+    /// Applies `ablations` in every forward pass, in their order and before those of [`record`](Self::record). Those
+    /// that do not fit the model are ignored.
+    pub fn ablate(self, ablations: Vec<ActivationIntervention>) -> Self {
+        Self { ablations, ..self }
     }
 
     /// Sets the stores of all memories.
@@ -133,14 +142,19 @@ impl HostModel {
             resid = self.embed(ids);
             add(&mut resid, &self.pos_embed(cache.len, ids.len()));
             let added = std::mem::take(&mut cache.added);
-            for (layer, (block, state)) in
-                self.blocks.iter().zip(&mut cache.layers).enumerate()
-            {
+            for (layer, (block, state)) in self.blocks.iter().zip(&mut cache.layers).enumerate() {
                 if let Some(above) = added.get(layer + 1) {
                     add(&mut resid, above);
                 }
+                let ablations = Interventions { all: &self.ablations, layer, start: cache.len };
+                ablations.apply(
+                    |layer| Site::Resid { layer },
+                    &mut resid,
+                    self.d_model,
+                    self.d_model,
+                );
                 let before = self.feeds_back.then(|| resid.clone());
-                block.forward(&mut resid, state);
+                block.forward(&mut resid, state, self.d_model, ablations);
                 cache.added.extend(before.map(|before| less(&resid, &before)));
             }
             cache.len += ids.len();
@@ -167,6 +181,7 @@ impl HostModel {
     /// # Panics
     /// If the tokens exceed the context, or one is not in the vocabulary.
     pub fn record(&self, ids: &[u32], interventions: &[ActivationIntervention]) -> ActivationCache {
+        let interventions = &[&self.ablations, interventions].concat();
         let mut recording = self.pass(ids, interventions, &[]);
         if self.feeds_back {
             for _ in 1..ids.len() {
@@ -180,13 +195,18 @@ impl HostModel {
     }
 
     /// One forward pass, with the feedback of each layer but the last: `[seq, d_model]` each.
-    fn pass(&self, ids: &[u32], interventions: &[ActivationIntervention], feedback: &[Vec<f32>]) -> ActivationCache {
+    fn pass(
+        &self,
+        ids: &[u32],
+        interventions: &[ActivationIntervention],
+        feedback: &[Vec<f32>],
+    ) -> ActivationCache {
         let (embed, pos_embed) = (self.embed(ids), self.pos_embed(0, ids.len()));
         let mut resid = sum(&embed, &pos_embed);
         let mut layers: Vec<LayerActivations> = Vec::with_capacity(self.blocks.len());
         for (layer, block) in self.blocks.iter().enumerate() {
             let feedback = feedback.get(layer).cloned().unwrap_or_default();
-            let interventions = Interventions { all: interventions, layer };
+            let interventions = Interventions { all: interventions, layer, start: 0 };
             let recorded = block.record(resid, feedback, self.d_model, interventions);
             resid = recorded.resid_post.clone();
             layers.push(recorded);

@@ -2,5 +2,8 @@
 //! figures, [`trace`](mod@trace) follows the prompt that the page inspects.
 
 pub mod analysis;
+mod answer;
 pub mod lab;
 pub mod trace;
+
+pub use answer::answer;

@@ -4,7 +4,7 @@ use burn::tensor::ExecutionError;
 
 use crate::base::random::stream_rng;
 use crate::config::ModelConfig;
-use crate::generate::{alternatives, draw, probabilities, read_back, surprisal};
+use crate::generate::{alternatives, draw, entropy, probabilities, read_back, surprisal};
 use crate::host::HostModel;
 use crate::learn::Trainer;
 use crate::protocol::{Cost, Expected, SampleOptions, Trace};
@@ -35,30 +35,22 @@ pub struct Logits {
     ids: Vec<u32>,
     /// `[seq, vocab]`
     values: Vec<f32>,
+    /// Logits of the model that this one is compared with, `[seq, vocab]`; empty without one.
+    baseline: Vec<f32>,
     /// Costs of the tokens to the best of predictors, if they are known.
     floors: Vec<Option<f64>>,
 }
 
-/// Traces the first [`longest_prompt`] tokens of `prompt`, reading everything back at once; with the
-/// weights of another step, if they are given: `[layout.len()]`.
+/// Traces the first [`longest_prompt`] tokens of `prompt`, reading everything back at once.
 ///
 /// # Errors
 /// If the prompt is empty or has characters that the model does not know, or the device failed.
-pub async fn trace(
-    trainer: &Trainer,
-    prompt: &str,
-    earlier: Option<(usize, Vec<f32>)>,
-) -> Result<(Trace, Logits), TraceError> {
+pub async fn trace(trainer: &Trainer, prompt: &str) -> Result<(Trace, Logits), TraceError> {
     let ids = trainer.tokenizer.encode(prompt)?;
-    let model = trainer.model();
-    let (step, host) = match earlier {
-        Some((step, flat)) => {
-            (step, HostModel::new(&model.config, &model.layout, flat).remember(&model.bank))
-        }
-        None => (trainer.step, read_back(model).await?),
-    };
-    let (tokenizer, task) = (&trainer.tokenizer, &trainer.task);
-    Ok(Traced { model: &model.config, tokenizer, task, step }.record(&host, ids))
+    let host = read_back(trainer.model()).await?;
+    let Trainer { tokenizer, task, step, .. } = trainer;
+    let traced = Traced { model: &trainer.config.model, tokenizer, task, step: *step };
+    Ok(traced.record(&host, ids))
 }
 
 /// The model that a trace is of.
@@ -72,28 +64,33 @@ pub struct Traced<'a> {
 impl Traced<'_> {
     /// Traces the first [`longest_prompt`] of a prompt's tokens.
     pub fn record(&self, host: &HostModel, mut ids: Vec<u32>) -> (Trace, Logits) {
-    let Self { model, tokenizer, task, step } = *self;
-    let prompt_len = ids.len();
-    ids.truncate(longest_prompt(model));
-    let cache = host.record(&ids, &[]);
-    let memory = tokenizer.memory_tokens().min(ids.len());
-    let symbols = ids[memory..].iter().filter_map(|id| tokenizer.token(*id));
-    let floors = surprisals(task, symbols);
-    let floors = [vec![None; memory], floors].concat();
-    let trace = Trace {
-        step,
-        against: None,
-        tokens: ids.iter().filter_map(|id| tokenizer.token(*id)).map(String::from).collect(),
-        prompt_len,
-        n_layers: model.n_layers,
-        n_heads: model.n_heads,
-        patterns: cache.layers.iter().flat_map(|layer| layer.pattern.iter().copied()).collect(),
-    };
-    (trace, Logits { ids, values: cache.logits, floors })
+        let Self { model, tokenizer, task, step } = *self;
+        let prompt_len = ids.len();
+        ids.truncate(longest_prompt(model));
+        let cache = host.record(&ids, &[]);
+        let memory = tokenizer.memory_tokens().min(ids.len());
+        let symbols = ids[memory..].iter().filter_map(|id| tokenizer.token(*id));
+        let floors = surprisals(task, symbols);
+        let floors = [vec![None; memory], floors].concat();
+        let trace = Trace {
+            step,
+            against: None,
+            tokens: ids.iter().filter_map(|id| tokenizer.token(*id)).map(String::from).collect(),
+            prompt_len,
+            n_layers: model.n_layers,
+            n_heads: model.n_heads,
+            patterns: cache.layers.iter().flat_map(|layer| layer.pattern.iter().copied()).collect(),
+        };
+        (trace, Logits { ids, values: cache.logits, baseline: Vec::new(), floors })
     }
 }
 
 impl Logits {
+    /// These logits beside those of a model of the same tokens, `[seq, vocab]` too.
+    pub fn compared_with(self, baseline: Logits) -> Self {
+        Self { baseline: baseline.values, ..self }
+    }
+
     /// Expectations of the model of `trainer`, drawn as `options` say.
     pub fn expected(&self, trainer: &Trainer, options: &SampleOptions) -> Expected {
         self.expected_by(&trainer.tokenizer, options)
@@ -106,10 +103,9 @@ impl Logits {
         let mut expected = Expected::default();
         for (index, row) in self.values.chunks(tokenizer.vocab_size().max(1)).enumerate() {
             let probabilities = probabilities(&row[..tokenizer.text_size()], temperature, top_k);
-            let entropy: f64 =
-                probabilities.iter().map(|(_, p)| -p * p.max(f64::MIN_POSITIVE).ln()).sum();
-            expected.next.push(alternatives(row, &probabilities, tokenizer));
-            expected.entropies.push(entropy.abs() as f32); // not −0
+            let baseline = self.baseline.chunks(row.len()).nth(index);
+            expected.next.push(alternatives(row, baseline, &probabilities, tokenizer));
+            expected.entropies.push(entropy(row).abs() as f32); // not −0
             let mut rng = stream_rng(seed, index as u64);
             expected.drawn.push(token(draw(&probabilities, &mut rng)));
             if let Some(next) = self.ids.get(index + 1) {

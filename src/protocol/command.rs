@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{JobRequest, MemoryChange, SampleOptions};
 use crate::config::RunConfig;
 use crate::report::sweep::Outcome;
-use crate::run::{AnalysisRequest, DeviceChoice, Operation};
+use crate::run::{AnalysisRequest, DeviceChoice, Intervention, Operation};
 
 /// What a run does once it is there.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,9 +41,15 @@ pub enum Command {
     /// the trace. The same prompt with other options gets new predictions without a forward pass. Unknown
     /// characters are answered with a notice.
     Inspect(SampleOptions),
-    /// Inspects from now on the model after `step`, one of `Event::Kept`, or the current model. Subtracts the
-    /// figures of the model `baseline`, if there is one.
+    /// Asks this question of the task, by its number, now and during training: `Event::Answered`, or nothing for a task
+    /// without answers.
+    Ask(u64),
+    /// Inspects from now on the model after `step`, one of `Event::Kept`, or the current model. Compares it with the
+    /// model `baseline`, if there is one.
     Visit { step: Option<usize>, baseline: Option<Baseline> },
+    /// Applies these interventions, and no others, to the inspected model: to its samples, traces, analyses and jobs.
+    /// Answered with `Event::Ablated`, and with a notice if one does not fit the model: then nothing changes.
+    Ablate(Vec<Intervention>),
     /// Applies an operation to the model, which then continues training if it did before. Answered with
     /// `Event::Built` and a notice of the change, or `Event::Refused`.
     Surgery(Operation),

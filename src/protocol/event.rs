@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CharacterReport, Expected, JobReport, Trace};
+use super::{Answer, CharacterReport, Expected, JobReport, SampleOptions, Trace};
 use crate::config::RunConfig;
 use crate::report::sweep::Merged;
 use crate::run::{
-    AnalysisResult, Catalogue, DeviceReport, FieldLoss, Floor, LossPoint, Probe, Reference,
+    AnalysisResult, Catalogue, DeviceReport, FieldLoss, Floor, Intervention, LossPoint, Probe,
+    Reference,
 };
 
 /// Messages from the session to the page.
@@ -39,9 +40,7 @@ pub enum Event {
     Refused {
         reason: String,
     },
-    SampleStarted {
-        prompt: String,
-    },
+    SampleStarted(SampleOptions),
     Character(CharacterReport),
     SampleEnded {
         text: String,
@@ -49,11 +48,15 @@ pub enum Event {
     Trace(Trace),
     /// Predictions after each token of the traced prompt.
     Expected(Expected),
+    /// Answer to a question of the task.
+    Answered(Box<Answer>),
     /// Steps of the run, and earlier runs by name, that can be inspected.
     Kept {
         steps: Vec<usize>,
         runs: Vec<String>,
     },
+    /// The interventions on the inspected model.
+    Ablated(Vec<Intervention>),
     Analysed(Box<AnalysisResult>),
     /// Contents of the memory: slots by layer, and stored copies.
     Remembered {

@@ -28,7 +28,7 @@ pub struct CharacterReport {
     pub picked: String,
     /// Text that it completes; empty within a character that several tokens spell.
     pub text: String,
-    /// Likeliest first, at most [`ALTERNATIVES`], with probabilities at temperature 1.
+    /// Likeliest first, at most [`ALTERNATIVES`].
     pub alternatives: Vec<Alternative>,
     pub cost: Cost,
 }
@@ -48,6 +48,11 @@ pub const ALTERNATIVES: usize = 10;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alternative {
     pub token: String,
+    /// Probability at temperature 1.
     pub probability: f32,
+    /// Probability of a sample, at its temperature and top-k.
+    pub drawn: f32,
     pub logit: f32,
+    /// Probability at temperature 1 by the model that this one is compared with.
+    pub baseline: Option<f32>,
 }

@@ -8,8 +8,8 @@ use super::{Alternative, Cost};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trace {
     pub step: usize,
-    /// Step whose patterns are subtracted from these, if any.
-    pub against: Option<usize>,
+    /// Name of the model whose patterns are subtracted from these, if any.
+    pub against: Option<String>,
     /// Tokens of the prompt; only the first ones if it was too long to trace whole.
     pub tokens: Vec<String>,
     /// Number of tokens in the whole prompt.
@@ -23,12 +23,11 @@ pub struct Trace {
 /// Predictions of a model after each token of a prompt.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Expected {
-    /// Likeliest first, at most `ALTERNATIVES`: probabilities at the chosen temperature, among the `top_k`
-    /// candidates.
+    /// Likeliest first, at most `ALTERNATIVES`.
     pub next: Vec<Vec<Alternative>>,
     /// Token sampled with the seed, after each token.
     pub drawn: Vec<String>,
-    /// Entropy of the distribution to sample from, in nats.
+    /// Entropy at temperature 1, in nats.
     pub entropies: Vec<f32>,
     /// Cost of each token but the first. It is empty up to a record's first character, because neither that
     /// character nor a memory token before it is predicted.

@@ -20,6 +20,18 @@ impl Intervention {
             ActivationIntervention::parse(name, number).map(Intervention::Activation);
         intervention.or_else(|| WeightIntervention::parse(name, number).map(Intervention::Weight))
     }
+
+    /// Those on activations, and those on weights.
+    pub fn split(all: &[Self]) -> (Vec<ActivationIntervention>, Vec<&WeightIntervention>) {
+        let (mut activations, mut weights) = (Vec::new(), Vec::new());
+        for intervention in all {
+            match intervention {
+                Self::Activation(activation) => activations.push(activation.clone()),
+                Self::Weight(weight) => weights.push(weight),
+            }
+        }
+        (activations, weights)
+    }
 }
 
 impl fmt::Display for Intervention {
@@ -85,9 +97,9 @@ impl ActivationIntervention {
         Some(Self { site, positions, action: Action::Scale(factor) })
     }
 
-    /// Changes `values`, whose rows of `width`, one per token, begin `by_row` apart.
-    pub fn apply(&self, values: &mut [f32], width: usize, by_row: usize) {
-        let rows = values.chunks_mut(by_row.max(1)).enumerate();
+    /// Changes `values`, whose rows of `width`, one per token from position `start`, begin `by_row` apart.
+    pub fn apply(&self, values: &mut [f32], start: usize, width: usize, by_row: usize) {
+        let rows = (start..).zip(values.chunks_mut(by_row.max(1)));
         for (index, row) in rows.filter(|(index, _)| self.positions.contains(index)) {
             let row = &mut row[..width];
             match &self.action {

@@ -48,9 +48,10 @@ impl<E: Fn(Event)> Session<E> {
 
     /// Reads the model as it is now and prepares the requested analysis; `false` if there is none.
     async fn begin_analysis(&mut self) -> bool {
-        let (Some(request), Some(trainer)) = (self.analysis.request.clone(), &self.trainer) else {
+        let (Some(mut request), Some(trainer)) = (self.analysis.request.clone(), &self.trainer) else {
             return false;
         };
+        request.interventions.extend(self.ablations.clone());
         let start = Instant::now();
         let visited = self.steps.visited();
         let wanted = visited.map_or(trainer.step, |(step, _)| step);

@@ -180,6 +180,7 @@ impl<E: Fn(Event)> Session<E> {
         (self.emit)(Event::State(state));
         self.device = Some(device);
         self.trainer = Some(trainer);
+        self.check_ablations();
         self.analysis.forget_model();
         self.report_memory();
     }

@@ -36,7 +36,7 @@ impl<E: Fn(Event)> Session<E> {
                 (self.emit)(Event::TaskDescribed { number, facts });
             }
             Command::Pause => self.pause().await,
-            Command::Sample(options) => self.start_sample(options),
+            Command::Sample(options) => self.start_sample(options).await,
             Command::Inspect(options) => {
                 let is_same = options.prompt == self.inspected.prompt;
                 self.inspected = options;
@@ -45,7 +45,12 @@ impl<E: Fn(Event)> Session<E> {
                     false => self.trace().await,
                 }
             }
+            Command::Ask(number) => {
+                self.question = Some(number);
+                self.trace().await;
+            }
             Command::Visit { step, baseline } => self.visit(step, baseline).await,
+            Command::Ablate(ablations) => self.ablate(ablations).await,
             Command::Surgery(operation) => self.operate(operation).await,
             Command::Undo => self.undo().await,
             Command::Analyse(request) => self.analysis.turn_to(request.map(|request| *request)),

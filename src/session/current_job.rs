@@ -10,7 +10,12 @@ use crate::protocol::{Event, JobReport, JobRequest};
 
 impl<E: Fn(Event)> Session<E> {
     pub(super) async fn start_job(&mut self, request: &JobRequest) {
-        let context = Context { trainer: self.trainer.as_ref(), device: self.device.as_ref() };
+        let shown = match self.shown().await {
+            Ok(shown) => shown,
+            Err(error) => return self.recover(error).await,
+        };
+        let (trainer, device) = (self.trainer.as_ref(), self.device.as_ref());
+        let context = Context { trainer, device, shown: shown.as_ref() };
         match jobs::start(context, request).await {
             Ok((job, notice)) => {
                 if let Some(text) = notice {

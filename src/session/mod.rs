@@ -18,6 +18,7 @@ mod pace;
 mod sample;
 mod save;
 mod saved;
+mod shown;
 mod state;
 mod steps;
 mod storage;

@@ -1,24 +1,29 @@
 //! Samples that the page asks for.
 
 use super::state::Session;
-use crate::generate::Sampler;
+use crate::generate::{Decoder, Sampler};
 use crate::protocol::{Event, SampleOptions};
 
 impl<E: Fn(Event)> Session<E> {
-    pub(super) fn start_sample(&mut self, options: SampleOptions) {
+    pub(super) async fn start_sample(&mut self, options: SampleOptions) {
         let Some(trainer) = &self.trainer else {
             return self.notice("There is no model to sample from yet: press Train first.");
         };
-        let prompt = options.prompt.clone();
-        match Sampler::new(trainer.model(), &trainer.tokenizer, &trainer.task, options) {
+        let shown = match self.shown().await {
+            Ok(shown) => shown,
+            Err(error) => return self.recover(error).await,
+        };
+        let decoder = Decoder::of(trainer.model(), shown);
+        match Sampler::with(decoder, &trainer.tokenizer, &trainer.task, options.clone()) {
             Ok(sampler) => {
                 self.sampler = Some(sampler);
-                (self.emit)(Event::SampleStarted { prompt });
+                (self.emit)(Event::SampleStarted(options));
             }
             Err(error) => {
                 // The last sample was of another prompt.
-                (self.emit)(Event::SampleStarted { prompt: prompt.clone() });
-                (self.emit)(Event::SampleEnded { text: prompt });
+                let text = options.prompt.clone();
+                (self.emit)(Event::SampleStarted(options));
+                (self.emit)(Event::SampleEnded { text });
                 self.notice_sentence(&error);
             }
         }

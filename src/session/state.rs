@@ -16,6 +16,7 @@ use crate::generate::Sampler;
 use crate::interp::trace::Logits;
 use crate::learn::Trainer;
 use crate::protocol::{Event, SampleOptions};
+use crate::run::Intervention;
 
 /// A run, and the work on it. `emit` is called with each event.
 pub(super) struct Session<E: Fn(Event)> {
@@ -28,9 +29,13 @@ pub(super) struct Session<E: Fn(Event)> {
     pub(super) job: Option<Box<dyn Job>>,
     /// The prompt that is inspected, and how its characters are drawn.
     pub(super) inspected: SampleOptions,
+    /// Number of the question that is asked.
+    pub(super) question: Option<u64>,
     /// The logits of the last trace.
     pub(super) logits: Option<Logits>,
     pub(super) steps: Steps,
+    /// Interventions on the model that is shown.
+    pub(super) ablations: Vec<Intervention>,
     pub(super) undo: Undo,
     pub(super) pace: Pace,
     pub(super) trace_throttle: Throttle,
@@ -52,8 +57,10 @@ impl<E: Fn(Event)> Session<E> {
             sampler: None,
             job: None,
             inspected: SampleOptions { prompt: String::new(), ..SampleOptions::default() },
+            question: None,
             logits: None,
             steps: Steps::new(),
+            ablations: Vec::new(),
             undo: Undo::default(),
             pace: Pace::new(),
             trace_throttle: Throttle::new(),

@@ -97,12 +97,4 @@ impl Steps {
             }
         }
     }
-
-    /// The step of the same run that it is held against, and its weights.
-    pub(super) fn baseline_step(&self) -> Option<(usize, &Vec<f32>)> {
-        match self.baseline? {
-            Baseline::Step(step) => Some((step, self.of_step(step)?)),
-            Baseline::Run(_) => None,
-        }
-    }
 }

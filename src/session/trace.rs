@@ -4,48 +4,70 @@ use web_time::Instant;
 
 use super::state::Session;
 use super::throttle::Throttle;
-use crate::interp::trace;
-use crate::interp::trace::{Logits, TraceError};
+use crate::host::HostModel;
+use crate::interp::answer;
+use crate::interp::trace::{Logits, Traced};
 use crate::learn::Trainer;
 use crate::protocol::{Event, Trace};
+use crate::tokenizer::TokenizeError;
 
 impl<E: Fn(Event)> Session<E> {
+    /// Traces the prompt and asks the question of the model that is shown.
     pub(super) async fn trace(&mut self) {
         let Some(trainer) = &self.trainer else { return };
-        if self.inspected.prompt.is_empty() {
+        if self.inspected.prompt.is_empty() && self.question.is_none() {
             return;
         }
         let start = Instant::now();
-        match self.trace_with_baseline(trainer).await {
-            Ok((trace, logits)) => {
-                (self.emit)(Event::Trace(trace));
-                self.logits = Some(logits);
-                self.report_expected();
-            }
-            Err(TraceError::Device(error)) => return self.recover(error).await,
-            Err(error) => {
-                self.logits = None;
-                self.inspected.prompt.clear(); // said once, not at every trace
-                self.notice_sentence(&error);
+        let (step, host) = match self.shown_on_host(trainer).await {
+            Ok(shown) => shown,
+            Err(error) => return self.recover(error).await,
+        };
+        self.ask(trainer, &host, step);
+        if !self.inspected.prompt.is_empty() {
+            match self.trace_with_baseline(trainer, &host, step) {
+                Ok((trace, logits)) => {
+                    (self.emit)(Event::Trace(trace));
+                    self.logits = Some(logits);
+                    self.report_expected();
+                }
+                Err(error) => {
+                    self.logits = None;
+                    self.inspected.prompt.clear(); // said once, not at every trace
+                    self.notice_sentence(&error);
+                }
             }
         }
         self.trace_throttle = Throttle::after(start.elapsed());
     }
 
-    /// The trace of the shown step, less the baseline's patterns.
-    pub(super) async fn trace_with_baseline(
+    fn ask(&self, trainer: &Trainer, host: &HostModel, step: usize) {
+        let Some(number) = self.question else { return };
+        let Some(question) = trainer.task.question(trainer.config.seed, number) else { return };
+        let (model, tokenizer) = (&trainer.config.model, &trainer.tokenizer);
+        if let Some(answer) = answer(host, model, tokenizer, &question, step) {
+            (self.emit)(Event::Answered(Box::new(answer)));
+        }
+    }
+
+    /// The trace of a model, less the baseline's patterns, and the predictions of both.
+    fn trace_with_baseline(
         &self,
         trainer: &Trainer,
-    ) -> Result<(Trace, Logits), TraceError> {
-        let earlier = |of: Option<(usize, &Vec<f32>)>| of.map(|(step, flat)| (step, flat.clone()));
-        let prompt = &self.inspected.prompt;
-        let (mut trace, logits) =
-            trace::trace(trainer, prompt, earlier(self.steps.visited())).await?;
-        if let Some(baseline) = earlier(self.steps.baseline_step()) {
-            let (other, _) = trace::trace(trainer, prompt, Some(baseline)).await?;
-            trace.against = Some(other.step);
+        host: &HostModel,
+        step: usize,
+    ) -> Result<(Trace, Logits), TokenizeError> {
+        let (prompt, Trainer { tokenizer, task, .. }) = (&self.inspected.prompt, trainer);
+        let model = &trainer.config.model;
+        let ids = tokenizer.encode(prompt)?;
+        let (mut trace, mut logits) = Traced { model, tokenizer, task, step }.record(host, ids);
+        let baseline = self.steps.baseline().filter(|(_, other)| other.is_like(model, tokenizer));
+        if let Some((name, other)) = baseline {
+            let (other, of_other) = other.trace(prompt, task)?;
             let patterns = trace.patterns.iter_mut().zip(other.patterns);
             patterns.for_each(|(value, other)| *value -= other);
+            trace.against = Some(name);
+            logits = logits.compared_with(of_other);
         }
         Ok((trace, logits))
     }

@@ -60,8 +60,17 @@ impl<E: Fn(Event)> Session<E> {
 
     pub(super) async fn visit(&mut self, step: Option<usize>, baseline: Option<Baseline>) {
         (self.steps.visited, self.steps.baseline) = (step, baseline);
-        let trainer = self.trainer.as_ref();
-        self.steps.model = trainer.and_then(|trainer| self.steps.make_baseline(trainer));
+        if let Some(trainer) = &self.trainer {
+            self.steps.model = self.steps.make_baseline(trainer);
+            let baseline = self.steps.model.as_ref();
+            let is_like =
+                |model: &Snapshot| model.is_like(&trainer.config.model, &trainer.tokenizer);
+            if let Some((name, _)) = baseline.filter(|(_, model)| !is_like(model)) {
+                self.notice(format!(
+                    "Attention and probabilities are not compared: {name}, has other heads or other tokens."
+                ));
+            }
+        }
         self.trace().await;
         self.analysis.forget_model();
     }

@@ -123,6 +123,10 @@ impl RecordSource for Facts {
         ]
     }
 
+    fn is_by_heart(&self) -> bool {
+        true
+    }
+
     fn is_trained(&self, answer: &str) -> bool {
         has_answer(&self.train, answer)
     }
@@ -138,15 +142,21 @@ struct Fact {
 /// Of each fact, all wordings or none are held out.
 fn hold_out_facts(facts: &[Fact]) -> Vec<Vec<bool>> {
     let keys: Vec<&str> = facts.iter().map(|fact| fact.key.as_str()).collect();
-    hold_out(&keys).into_iter().zip(facts).map(|(held, fact)| vec![held; fact.records.len()]).collect()
+    hold_out(&keys)
+        .into_iter()
+        .zip(facts)
+        .map(|(held, fact)| vec![held; fact.records.len()])
+        .collect()
 }
 
 /// A tenth of all wordings is held out, at least one, but no more than one of a fact and none of a fact that has no
 /// other.
 fn hold_out_wordings(facts: &[Fact]) -> Vec<Vec<bool>> {
-    let mut held_out: Vec<Vec<bool>> = facts.iter().map(|fact| vec![false; fact.records.len()]).collect();
+    let mut held_out: Vec<Vec<bool>> =
+        facts.iter().map(|fact| vec![false; fact.records.len()]).collect();
     let wordings: usize = held_out.iter().map(Vec::len).sum();
-    let mut several: Vec<usize> = (0..facts.len()).filter(|fact| held_out[*fact].len() > 1).collect();
+    let mut several: Vec<usize> =
+        (0..facts.len()).filter(|fact| held_out[*fact].len() > 1).collect();
     shuffle(&mut several);
     // Each wording in its turn, so that training lacks none more than another.
     for (turn, fact) in several.into_iter().take((wordings / 10).max(1)).enumerate() {

@@ -68,11 +68,15 @@ impl Phone {
     pub fn new(config: &PhoneConfig) -> Result<Self, String> {
         let own = &config.own_names;
         if own.len() > MAX_NAMES_BYTES {
-            return Err(format!("the names are {} bytes long; shorten them to {MAX_NAMES_BYTES} or less", own.len()));
+            return Err(format!(
+                "the names are {} bytes long; shorten them to {MAX_NAMES_BYTES} or less",
+                own.len()
+            ));
         }
         let has_own_names = !own.trim().is_empty();
         let names = if has_own_names { names::read(own)? } else { NAMES.lines().collect() };
-        let names: Vec<String> = names.into_iter().take(config.names.max(2)).map(String::from).collect();
+        let names: Vec<String> =
+            names.into_iter().take(config.names.max(2)).map(String::from).collect();
         Ok(Self {
             lines: config.lines.clamp(1, MAX_LINES),
             prefixes: Prefixes::new(names.iter()),
@@ -197,6 +201,13 @@ impl RecordSource for Phone {
     /// The number of the line, without its name.
     fn answer<'a>(&self, written: &'a str) -> &'a str {
         written.rsplit(": ").next().unwrap_or_default()
+    }
+
+    /// The number: the name is given, for any line may be recalled.
+    fn answer_start(&self, record: &Record) -> Option<usize> {
+        let answer = record.fields.iter().position(|field| *field == Field::Answer)?;
+        let colon = record.symbols().skip(answer).position(|symbol| symbol == ":")?;
+        Some(answer + colon + 2)
     }
 
     /// True for the `?` of an unlisted name: no training record can have told a number.

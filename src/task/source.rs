@@ -67,6 +67,16 @@ pub trait RecordSource: Any + Debug + Send + Sync {
         written
     }
 
+    /// Place of the first symbol that a question leaves to be answered.
+    fn answer_start(&self, record: &Record) -> Option<usize> {
+        record.fields.iter().position(|field| *field == Field::Answer)
+    }
+
+    /// True if records are to be known by heart, so that those held out cannot be answered.
+    fn is_by_heart(&self) -> bool {
+        false
+    }
+
     /// True if a training record has `answer`, so that a model may know it by heart.
     fn is_trained(&self, _answer: &str) -> bool {
         false
@@ -85,11 +95,7 @@ pub(super) fn has_answer(records: &[Record], answer: &str) -> bool {
 
 /// Probability of the characters of `symbol` one after another, after `prefix`, where `next` lists the characters that
 /// may follow a text.
-pub(super) fn spelled(
-    prefix: &str,
-    symbol: &str,
-    next: impl Fn(&str) -> Vec<(char, f64)>,
-) -> f64 {
+pub(super) fn spelled(prefix: &str, symbol: &str, next: impl Fn(&str) -> Vec<(char, f64)>) -> f64 {
     let mut read = prefix.to_owned();
     let mut product = 1.0;
     for character in symbol.chars() {

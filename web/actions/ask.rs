@@ -8,7 +8,7 @@ use confab::protocol::{
 };
 use confab::report::sweep::{Grid, MAX_FILE_BYTES, MAX_RUNS, Outcome, Sweeping};
 use confab::report::{BenchReport, DistillReport, EvalOptions, Evaluated};
-use confab::run::AnalysisRequest;
+use confab::run::{AnalysisRequest, Intervention};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -235,6 +235,16 @@ impl Actions {
     /// Changes the model as `command` says, or takes the change back.
     pub fn operate(&self, command: Command) {
         self.request(Origin::Surgery, command);
+    }
+
+    /// Asks a question of the task, by its number, now and during training.
+    pub fn question(&self, number: u64) {
+        self.send(Command::Ask(number));
+    }
+
+    /// Sets the ablations of the model that every panel shows.
+    pub fn ablate(&self, ablations: Vec<Intervention>) {
+        self.send(Command::Ablate(ablations));
     }
 
     /// Shows another checkpoint of the run, or compares it with another model.

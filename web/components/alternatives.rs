@@ -1,5 +1,5 @@
 use confab::figure::show_token;
-use confab::protocol::Alternative;
+use confab::protocol::{Alternative, SampleOptions};
 use leptos::prelude::*;
 
 use super::controls::live;
@@ -44,47 +44,85 @@ pub fn Bars() -> impl IntoView {
         let has_it = alternatives()?.iter().any(|a| a.token == picked);
         (!has_it).then(|| format!("“{}” is not among the likeliest shown.", show_token(&picked)))
     };
-    // A sample's probabilities are those at temperature 1.
-    let drawing = move || match place.get()? {
+    let options = move || match place.get() {
+        Some(Inspected::Sampled(_)) => state.sample.with(|sample| sample.options.clone()),
+        _ => Some(SampleOptions {
+            temperature: state.temperature.get(),
+            top_k: state.top_k.get(),
+            ..SampleOptions::default()
+        }),
+    };
+    let drawing = move || {
+        match place.get()? {
         Inspected::Sampled(_) => None,
         Inspected::AfterPrompt(index) => state.expected.with(|expected| {
             let expected = expected.as_ref()?;
             let (drawn, entropy) = (expected.drawn.get(index)?, expected.entropies.get(index)?);
             Some(format!(
-                "At temperature {}: entropy {entropy:.3} nats; seed {} draws “{}”.",
+                "Entropy {entropy:.3} nats at temperature 1. At temperature {}, seed {} draws “{}”.",
                 state.temperature.get(),
                 state.sample_seed.get(),
                 show_token(drawn)
             ))
         }),
+    }
+    };
+    let compared = move || {
+        let name = trace.with(|trace| trace.as_ref()?.against.clone())?;
+        matches!(place.get()?, Inspected::AfterPrompt(_)).then_some(name)
+    };
+    let head = move || {
+        let compared = compared().map(|name| format!("In {name}"));
+        let drawn = options().map_or(String::new(), |options| head_of_draws(&options));
+        let names = [
+            Some("Probability at temperature 1"),
+            Some(&drawn),
+            compared.as_deref(),
+            Some("Logit"),
+        ];
+        tables::headings("Token", names.into_iter().flatten())
     };
     view! {
         <h3>{live(heading)}</h3>
-        <table class="bars" data-testid="probabilities">
-            <thead class="visually-hidden">
-                <tr>
-                    <th>"Character"</th>
-                    <th>"Probability"</th>
-                </tr>
-            </thead>
-            <tbody inner_html=rows></tbody>
-        </table>
+        <div
+            class="bars-box"
+            inner_html=move || {
+                format!(
+                    "<table class=\"bars next\" data-testid=probabilities>{}<tbody>{}</tbody></table>",
+                    head(),
+                    rows(),
+                )
+            }
+        ></div>
         <p class="hint">{live(move || is_missing().unwrap_or_default())}</p>
         <p class="hint" data-testid="drawing">{live(move || drawing().unwrap_or_default())}</p>
     }
 }
 
+/// `Drawn at 0.8, top 5`
+fn head_of_draws(options: &SampleOptions) -> String {
+    let SampleOptions { temperature, top_k, .. } = options;
+    match top_k {
+        0 => format!("Drawn at {temperature}"),
+        _ => format!("Drawn at {temperature}, top {top_k}"),
+    }
+}
+
 fn show_bar(alternative: Alternative, picked: Option<&str>) -> String {
-    let Alternative { token, probability, logit } = alternative;
+    let Alternative { token, probability, drawn, logit, baseline } = alternative;
+    let percent = |share: f32| format!("{:.1}%", 100.0 * share);
     let is_picked = picked == Some(&token);
+    let baseline = baseline.map(|share| format!("<td class=baseline>{}</td>", percent(share)));
     format!(
-        "<tr{} title=\"logit {logit:.3}\"><th scope=row class=mono>{}</th><td class=bar>{}</td>\
-         <td class=number>{:.1}%</td><td class=logit>{logit:.2}</td><td class=mark>{}</td></tr>",
+        "<tr{}><th scope=row class=mono>{}{}</th><td class=bar>{}<span class=number>{}</span></td>\
+         <td class=drawn-at>{}</td>{}<td class=logit>{logit:.2}</td></tr>",
         if is_picked { " class=picked" } else { "" },
         tables::escape(&show_token(&token)),
+        if is_picked { " <span class=mark>✓</span>" } else { "" },
         tables::bar(probability.into()),
-        100.0 * probability,
-        if is_picked { "✓" } else { "" },
+        percent(probability),
+        percent(drawn),
+        baseline.unwrap_or_default(),
     )
 }
 

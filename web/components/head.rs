@@ -38,9 +38,9 @@ impl Head {
         let grid = if trace.against.is_none() { grid.within([0.0, 1.0]) } else { grid };
         Some(Figure {
             title: format!("Pattern of {}", self.label()),
-            note: match trace.against {
-                Some(step) => {
-                    format!("What each query (row) reads, less what it read at step {step}.")
+            note: match &trace.against {
+                Some(name) => {
+                    format!("What each query (row) reads, less what it reads in {name}.")
                 }
                 None => "What each query (row) reads of the keys up to it; a row sums to 1.".into(),
             },

@@ -6,6 +6,7 @@ use wasm_bindgen::JsCast;
 use crate::components::attention::Attention;
 use crate::components::capacity::Capacity;
 use crate::components::controls::live;
+use crate::components::interventions::Interventions;
 use crate::components::lab::Lab;
 use crate::components::memory::Memory;
 use crate::components::probabilities::Probabilities;
@@ -58,7 +59,13 @@ pub fn Inspector() -> impl IntoView {
             let _ = tab.unchecked_into::<web_sys::HtmlElement>().focus();
         }
     };
-    let step = move || shown.with(|trace| trace.as_deref().map(describe));
+    let step = move || {
+        let shown = shown.with(|trace| trace.as_deref().map(describe))?;
+        Some(match state.named_ablations() {
+            Some(ablations) => format!("{shown} · with {ablations}"),
+            None => shown,
+        })
+    };
 
     view! {
         <section class="panel inspector" aria-label="Inspector">
@@ -69,6 +76,7 @@ pub fn Inspector() -> impl IntoView {
                 <span class="hint">{live(move || step().unwrap_or_default())}</span>
             </div>
             <Steps/>
+            <Interventions/>
             {Tab::ALL
                 .into_iter()
                 .map(|tab| {

@@ -1,18 +1,24 @@
-use confab::run::{Group, Intervention};
+use confab::run::Intervention;
 use leptos::prelude::*;
 
-use super::controls::{asked, button};
+use super::controls::{asked, button, live};
+use crate::actions::use_actions;
 use crate::state::use_state;
+use crate::tab::Tab;
 
-/// The interventions on every forward pass and on weights, and a form to add more.
+/// The ablations of the model that every panel shows, and a form to add more.
 #[component]
-pub fn Interventions(group: Group) -> impl IntoView {
-    let state = use_state();
+pub fn Interventions() -> impl IntoView {
+    let (state, actions) = (use_state(), use_actions());
     let part = RwSignal::new(String::new());
     let factor = RwSignal::new("0".to_owned());
     let add = move || {
         match parse_intervention(&part.get_untracked(), &factor.get_untracked()) {
-        Some(one) => state.request.update(|request| request.interventions.push(one)),
+        Some(one) => {
+            let mut ablations = state.ablations.get_untracked();
+            ablations.push(one);
+            actions.ablate(ablations);
+        }
         None => state.notify(
             "The ablation was not added: name a part as L0H3, L1MLP or L2 (the residual stream before \
              layer 2), with @4 or @4-7 for some positions only, and a number to scale it by; or a \
@@ -30,8 +36,8 @@ pub fn Interventions(group: Group) -> impl IntoView {
         cell
     });
     let list = move || {
-        let interventions = state.request.with(|request| request.interventions.clone());
-        interventions
+        let ablations = state.ablations.get();
+        ablations
             .iter()
             .enumerate()
             .map(|(index, intervention)| {
@@ -41,11 +47,11 @@ pub fn Interventions(group: Group) -> impl IntoView {
                         class="small"
                         aria-label=format!("Remove {name}")
                         on:click=move |_| {
-                            state.request.update(|request| {
-                                if index < request.interventions.len() {
-                                    request.interventions.remove(index);
-                                }
-                            });
+                            let mut ablations = state.ablations.get_untracked();
+                            if index < ablations.len() {
+                                ablations.remove(index);
+                                actions.ablate(ablations);
+                            }
                         }
                     >
                         {name.clone()}" ✕"
@@ -54,11 +60,13 @@ pub fn Interventions(group: Group) -> impl IntoView {
             })
             .collect_view()
     };
-    let is_open = group == Group::Interventions
-        || state.request.with_untracked(|request| !request.interventions.is_empty());
+    let is_open = move || state.tab.get() == Tab::Change || state.named_ablations().is_some();
     view! {
-        <details class="changes" open=is_open>
-            <summary>"Ablations"</summary>
+        <details class="changes" prop:open=is_open>
+            <summary>
+                "Ablations"
+                {live(move || state.named_ablations().map_or(String::new(), |all| format!(": {all}")))}
+            </summary>
             <div class="controls">
                 {list}
                 {asked("Part", "L0H3, L1MLP, L2@4-7", part)}

@@ -4,7 +4,6 @@ use leptos::prelude::*;
 
 use super::controls::{InputEvent, SelectEvent, live, switch};
 use super::figure::FigureView;
-use super::interventions::Interventions;
 use super::prompt::INSPECT_DELAY;
 use crate::actions::use_actions;
 use crate::runs::group_digits;
@@ -84,7 +83,6 @@ pub fn Lab(group: Group) -> impl IntoView {
         <p class="hint">
             {live(move || if takes(Input::Prompt) { PROMPT } else { "" })}
         </p>
-        <Interventions group/>
         <Found chosen/>
     }
 }

@@ -105,7 +105,7 @@ fn Chat() -> impl IntoView {
             is_waiting.set(false);
             let turn = state.sample.with_untracked(|sample| {
                 let drawn = sample.characters.iter().map(|report| &*report.text);
-                sample.prompt.clone() + &drawn.collect::<String>()
+                sample.prompt().to_owned() + &drawn.collect::<String>()
             });
             turns.update(|turns| turns.push(turn));
         }

@@ -1,6 +1,7 @@
 //! The page and its parts, one component a file.
 
 mod alternatives;
+mod answer;
 mod attention;
 mod bench;
 mod by_type;
@@ -14,6 +15,7 @@ mod gallery;
 mod grid;
 mod grid_paint;
 mod head;
+mod hook;
 mod inspector;
 mod interventions;
 mod keys;

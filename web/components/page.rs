@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use super::bench::Bench;
 use super::experiment::Experiment;
 use super::gallery::Gallery;
+use super::hook::Hook;
 use super::inspector::Inspector;
 use super::keys::{self, Keys};
 use super::loss::Loss;
@@ -19,8 +20,9 @@ use crate::browser;
 use crate::events;
 use crate::state::State;
 
+/// `first_answer` is the picture of the shipped model's answer, from the page as it was served.
 #[component]
-pub fn Page() -> impl IntoView {
+pub fn Page(first_answer: String) -> impl IntoView {
     let state = State::new();
     provide_context(state);
     let actions = Actions::new(state, events::receive);
@@ -34,6 +36,8 @@ pub fn Page() -> impl IntoView {
     on_cleanup(move || on_hash.remove());
     actions.watch_task();
     let is_bench = browser::has_query("bench");
+    // A link opens what it is of.
+    let has_hook = !is_bench && browser::read_fragment().len() <= 1;
     if !is_bench {
         keys::listen(actions);
         prompt::inspect_prompt();
@@ -43,10 +47,11 @@ pub fn Page() -> impl IntoView {
         <header class="top">
             <h1>"Confab"</h1>
             <p class="intro">
-                "Train a small transformer on a memory task, here in your browser, and watch it "
-                "remember, forget and make things up."
+                "Train a small transformer here in your browser, and watch it remember, forget and "
+                "make things up."
             </p>
         </header>
+        {has_hook.then(|| view! { <Hook first_answer/> })}
         <Gallery/>
         {if is_bench {
             view! { <Bench/> }.into_any()

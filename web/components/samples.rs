@@ -114,7 +114,11 @@ fn take<T: std::str::FromStr>(event: &InputEvent, set: impl FnOnce(T)) {
 fn Output() -> impl IntoView {
     let state = use_state();
     let count = Memo::new(move |_| state.sample.with(|sample| sample.characters.len()));
-    let prompt = Memo::new(move |_| state.sample.with(|sample| sample.prompt.clone()));
+    let prompt = Memo::new(move |_| state.sample.with(|sample| sample.prompt().to_owned()));
+    let model = move || {
+        let model = state.sample.with(|sample| sample.model.clone());
+        model.map_or(String::new(), |model| format!("Written by the {model}. "))
+    };
     let is_empty = move || count.get() == 0 && prompt.with(String::is_empty);
     let character = move |index: usize| {
         let (picked, doubt) = state.sample.with_untracked(|sample| {
@@ -148,6 +152,7 @@ fn Output() -> impl IntoView {
             </Show>
         </div>
         <p class="hint">
+            {live(model)}
             {live(move || match is_empty() {
                 true => "Generate continues the prompt.",
                 false => "Darker = less expected. Click a character for its alternatives.",

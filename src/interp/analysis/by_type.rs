@@ -11,7 +11,7 @@ use burn::tensor::ExecutionError;
 
 use crate::base::random::stream_rng;
 use crate::data::Row;
-use crate::generate::read_back;
+use crate::generate::{Shown, read_back};
 use crate::host::HostModel;
 use crate::learn::Trainer;
 use crate::model::Model;
@@ -36,18 +36,18 @@ pub struct Averaging {
 }
 
 impl Averaging {
-    /// Over `records` held-out records.
-    pub fn new(trainer: &Trainer, records: usize) -> Self {
+    /// Over `records` held-out records, of the run's model or of what is shown in its place.
+    pub fn new(trainer: &Trainer, shown: Option<Shown>, records: usize) -> Self {
         let model = &trainer.config.model;
         let report = AttentionByType {
-            step: trainer.step,
+            step: shown.as_ref().map_or(trainer.step, |(step, _)| *step),
             n_layers: model.n_layers,
             n_heads: model.n_heads,
             ..AttentionByType::default()
         };
         Self {
             model: trainer.model().clone(),
-            host: None,
+            host: shown.map(|(_, host)| host),
             task: trainer.task.clone(),
             tokenizer: trainer.tokenizer.clone(),
             context: model.context,

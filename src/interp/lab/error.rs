@@ -1,7 +1,7 @@
 //! Reasons to refuse an analysis.
 
 use crate::interp::analysis::AnalysisError;
-use crate::run::WeightIntervention;
+use crate::run::{ActivationIntervention, WeightIntervention};
 use crate::tokenizer::TokenizeError;
 
 /// The reason that an analysis was refused.
@@ -30,6 +30,10 @@ pub enum RequestError {
     NoParameter { asked: String, has: String },
     #[error("{cell}: {} is {rows} × {columns}; count rows and columns from 0", .cell.parameter)]
     NoCell { cell: WeightIntervention, rows: usize, columns: usize },
+    #[error(
+        "{part} is on a part that this model lacks: it has {layers} layers of {heads} heads, both counted from 0"
+    )]
+    NoPart { part: ActivationIntervention, layers: usize, heads: usize },
     #[error("{what} has {rows} × {columns} numbers, more than can be shown; choose a smaller one")]
     TooMany { what: String, rows: usize, columns: usize },
     #[error(

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use super::analysis::Work;
 use super::error::RequestError;
+use super::fit::check_fit;
 use super::snapshot::Snapshot;
 use super::subject::Subject;
 use super::{less, registry};
 use crate::figure::Figure;
 use crate::interp::analysis::Head;
-use crate::run::{
-    ActivationIntervention, AnalysisRequest, AnalysisResult, Input, Intervention,
-};
+use crate::run::{ActivationIntervention, AnalysisRequest, AnalysisResult, Input, Intervention};
 
 /// An analysis under way.
 pub struct AnalysisJob {
@@ -48,7 +47,7 @@ impl Source {
 }
 
 impl AnalysisJob {
-    /// Analyses a model and, if a baseline is given, how it differs from that.
+    /// Analyses a model and, if a baseline is given, how it differs from that. The interventions are on the model only.
     ///
     /// # Errors
     /// If one of them lacks what is to be analysed.
@@ -58,7 +57,7 @@ impl AnalysisJob {
         request: AnalysisRequest,
     ) -> Result<Self, RequestError> {
         let baseline = match baseline {
-            Some((name, baseline)) => match Self::new(baseline, request.clone()) {
+            Some((name, baseline)) => match Self::new(baseline, without_interventions(&request)) {
                 Ok(job) => Some((name, Box::new(job))),
                 Err(error) => return Err(RequestError::Unlike { name, why: error.to_string() }),
             },
@@ -71,13 +70,8 @@ impl AnalysisJob {
     /// If the model lacks what is to be analysed.
     pub fn new(unchanged: Arc<Snapshot>, request: AnalysisRequest) -> Result<Self, RequestError> {
         let analysis = registry::find(&request.analysis)?;
-        let (mut interventions, mut weights) = (Vec::new(), Vec::new());
-        for intervention in &request.interventions {
-            match intervention {
-                Intervention::Activation(one) => interventions.push(one.clone()),
-                Intervention::Weight(weight) => weights.push(weight),
-            }
-        }
+        let (interventions, weights) = Intervention::split(&request.interventions);
+        check_fit(&unchanged.config, &unchanged.layout, &request.interventions)?;
         let model = match weights.is_empty() {
             true => unchanged.clone(),
             false => Arc::new(unchanged.changed(&weights)?),
@@ -149,4 +143,8 @@ impl AnalysisJob {
     fn own_figures(&self) -> Result<Vec<Figure>, RequestError> {
         self.work.figures(&self.source.subject()?)
     }
+}
+
+fn without_interventions(request: &AnalysisRequest) -> AnalysisRequest {
+    AnalysisRequest { interventions: Vec::new(), ..request.clone() }
 }

@@ -9,6 +9,7 @@ mod attention;
 mod circuits;
 mod composition;
 mod error;
+mod fit;
 mod heads;
 mod interventions;
 mod job;
@@ -25,6 +26,7 @@ mod subject;
 
 pub use architecture::architecture;
 pub use error::RequestError;
+pub use fit::check_fit;
 pub use job::AnalysisJob;
 pub use numbers::numbers;
 pub use registry::entries;

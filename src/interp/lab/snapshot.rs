@@ -3,21 +3,22 @@
 use burn::tensor::ExecutionError;
 
 use super::error::RequestError;
-use crate::arch::Layout;
-use crate::arch::Parameter;
+use super::fit;
+use super::fit::check_fit;
+use crate::arch::{Layout, Parameter};
+use crate::checkpoint::Checkpoint;
 use crate::config::ModelConfig;
 use crate::figure::{Axis, Pick, show_token};
-use crate::checkpoint::Checkpoint;
 use crate::host::{HostModel, Weights};
 use crate::interp::analysis::{AnalysisError, View};
+use crate::interp::trace::{Logits, Traced};
 use crate::kernel::transfer::floats;
 use crate::learn::Trainer;
 use crate::memory::Bank;
-use crate::run::{Adapter, AppliedOperation};
-use crate::run::WeightIntervention;
-use crate::run::AnalysisRequest;
+use crate::protocol::Trace;
+use crate::run::{Adapter, AnalysisRequest, AppliedOperation, Intervention, WeightIntervention};
 use crate::task::Task;
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{TokenizeError, Tokenizer};
 
 /// Most numbers that a forward pass records of one kind, such as patterns: 64 MiB of them.
 const MAX_RECORDED: usize = 16 << 20;
@@ -92,26 +93,14 @@ impl Snapshot {
 
     /// The place, in the flat vector, of a parameter, and its rows and columns: a vector is a column.
     pub(super) fn parameter(&self, name: &str) -> Result<(&Parameter, [usize; 2]), RequestError> {
-        let parameter = self.layout.find(name).ok_or_else(|| {
-            let names = self.layout.parameters().iter().map(|parameter| parameter.name());
-            RequestError::NoParameter {
-                asked: name.chars().take(60).collect(),
-                has: names.collect::<Vec<_>>().join(", "),
-            }
-        })?;
-        let rows = parameter.shape()[0];
-        Ok((parameter, [rows, parameter.range.len() / rows.max(1)]))
+        fit::parameter(&self.layout, name)
     }
 
     /// This model with other weights in some places.
     pub(super) fn changed(&self, cells: &[&WeightIntervention]) -> Result<Self, RequestError> {
         let mut weights = self.weights.clone();
         for cell in cells {
-            let (parameter, [rows, columns]) = self.parameter(&cell.parameter)?;
-            if cell.row >= rows || cell.column >= columns {
-                return Err(RequestError::NoCell { cell: (*cell).clone(), rows, columns });
-            }
-            let place = cell.row * columns + cell.column;
+            let (parameter, place) = fit::cell(&self.layout, cell)?;
             weights.change(parameter, |values| values[place] = cell.value);
         }
         let host = HostModel::new(&self.config, &self.layout, weights.clone()).remember(&self.bank);
@@ -128,6 +117,32 @@ impl Snapshot {
             separator: self.separator,
             validation: self.validation,
         })
+    }
+
+    /// The model on the host with these interventions in every forward pass.
+    ///
+    /// # Errors
+    /// If the model lacks a part or a weight that one is on.
+    pub fn ablated(&self, interventions: &[Intervention]) -> Result<HostModel, RequestError> {
+        check_fit(&self.config, &self.layout, interventions)?;
+        let (activations, weights) = Intervention::split(interventions);
+        Ok(self.changed(&weights)?.host.ablate(activations))
+    }
+
+    /// True if its patterns and predictions are of the shapes and the tokens of a model.
+    pub fn is_like(&self, config: &ModelConfig, tokenizer: &Tokenizer) -> bool {
+        (self.config.n_layers, self.config.n_heads) == (config.n_layers, config.n_heads)
+            && self.tokenizer == *tokenizer
+    }
+
+    /// Traces a prompt as [`Traced::record`] does. `task` is that of the text.
+    ///
+    /// # Errors
+    /// If the model cannot read the prompt.
+    pub fn trace(&self, prompt: &str, task: &Task) -> Result<(Trace, Logits), TokenizeError> {
+        let Self { config: model, tokenizer, step, .. } = self;
+        let ids = tokenizer.encode(prompt)?;
+        Ok(Traced { model, tokenizer, task, step: *step }.record(&self.host, ids))
     }
 
     pub(super) fn view(&self) -> Result<View<'_>, AnalysisError> {
@@ -155,7 +170,11 @@ impl Snapshot {
 
     /// The second prompt.
     pub(super) fn encode_other(&self, request: &AnalysisRequest) -> Result<Vec<u32>, RequestError> {
-        if request.other.is_empty() { Err(RequestError::EmptyOther) } else { self.encode(&request.other) }
+        if request.other.is_empty() {
+            Err(RequestError::EmptyOther)
+        } else {
+            self.encode(&request.other)
+        }
     }
 
     /// A token as it is shown.

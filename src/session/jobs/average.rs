@@ -22,7 +22,7 @@ pub(super) fn start<'a>(
                     .into(),
             ));
         }
-        let averaging = Averaging::new(trainer, records.clamp(1, MAX_RECORDS));
+        let averaging = Averaging::new(trainer, context.shown(), records.clamp(1, MAX_RECORDS));
         Ok((Box::new(averaging) as Box<dyn Job>, None))
     }
     .boxed_local()
@@ -35,5 +35,8 @@ impl Job for Averaging {
 
     fn report(&self) -> Result<JobReport, postcard::Error> {
         JobReport::new::<AverageAttention>(Averaging::report(self))
+    }
+    fn is_of_shown(&self) -> bool {
+        true
     }
 }

@@ -14,7 +14,7 @@ pub(super) fn start<'a>(
 ) -> LocalBoxFuture<'a, Started> {
     async move {
         let options = options::<Evaluate>(request)?;
-        let evaluation = Evaluation::new(context.trainer("evaluate")?, options);
+        let evaluation = Evaluation::new(context.trainer("evaluate")?, context.shown(), options);
         let refused = |error| StartError::Refused(format!("The model was not evaluated: {error}."));
         Ok((Box::new(evaluation.map_err(refused)?) as Box<dyn Job>, None))
     }
@@ -28,5 +28,8 @@ impl Job for Evaluation {
 
     fn report(&self) -> Result<JobReport, postcard::Error> {
         JobReport::new::<Evaluate>(&self.progress())
+    }
+    fn is_of_shown(&self) -> bool {
+        true
     }
 }

@@ -4,6 +4,7 @@ use burn::tensor::ExecutionError;
 use futures::future::LocalBoxFuture;
 
 use crate::device::OpenDevice;
+use crate::generate::Shown;
 use crate::learn::Trainer;
 use crate::protocol::{JobKind, JobReport, JobRequest};
 
@@ -18,6 +19,11 @@ pub(in crate::session) trait Job {
     /// The last report, if the results of a stopped job are kept.
     fn stop(&self) -> Option<Result<JobReport, postcard::Error>> {
         None
+    }
+
+    /// True if it is of the model that is shown, with which it ends.
+    fn is_of_shown(&self) -> bool {
+        false
     }
 
     /// The run that takes the place of the session's when all pieces are done.
@@ -53,9 +59,15 @@ impl StartError {
 pub(in crate::session) struct Context<'a> {
     pub(in crate::session) trainer: Option<&'a Trainer>,
     pub(in crate::session) device: Option<&'a OpenDevice>,
+    /// The model that is shown in place of the run's newest.
+    pub(in crate::session) shown: Option<&'a Shown>,
 }
 
 impl<'a> Context<'a> {
+    pub(super) fn shown(&self) -> Option<Shown> {
+        self.shown.cloned()
+    }
+
     /// The session's run; without one, a notice that there is none to do `what` with.
     pub(super) fn trainer(&self, what: &str) -> Result<&'a Trainer, StartError> {
         let refused = || format!("There is no model to {what} yet: press Train first.");

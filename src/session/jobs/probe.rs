@@ -14,7 +14,7 @@ pub(super) fn start<'a>(
 ) -> LocalBoxFuture<'a, Started> {
     async move {
         let ProbeOptions { prompt, options } = options::<Probe>(request)?;
-        let probing = Probing::new(context.trainer("sample from")?, prompt, options);
+        let probing = Probing::new(context.trainer("sample from")?, context.shown(), prompt, options);
         let refused = |error| StartError::Refused(format!("The samples were not drawn: {error}."));
         Ok((Box::new(probing.map_err(refused)?) as Box<dyn Job>, None))
     }
@@ -28,5 +28,8 @@ impl Job for Probing {
 
     fn report(&self) -> Result<JobReport, postcard::Error> {
         JobReport::new::<Probe>(Probing::report(self))
+    }
+    fn is_of_shown(&self) -> bool {
+        true
     }
 }

@@ -1,0 +1,163 @@
+use confab::config::{Knob, TaskKind};
+use confab::protocol::{RunState, Then};
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+
+use super::answer::AnswerView;
+use super::controls::live;
+use crate::actions::{Actions, use_actions};
+use crate::runs::group_digits;
+use crate::state::{State, use_state};
+
+/// What the page shows first: a question, the model's answer, and the tasks to train on.
+///
+/// `first_answer` stands for the shipped model's answer until that has come.
+#[component]
+pub fn Hook(first_answer: String) -> impl IntoView {
+    let (state, actions) = (use_state(), use_actions());
+    let number = RwSignal::new(0);
+    let model =
+        Memo::new(move |_| state.model.with(|model| model.as_ref().map(|of| of.name.clone())));
+    Effect::new(move |_| {
+        if model.with(Option::is_some) {
+            actions.question(number.get());
+        }
+    });
+    let kind = Memo::new(move |_| {
+        state.model.with(|model| model.as_ref().map_or(TaskKind::Phone, |of| of.config.task.kind))
+    });
+    view! {
+        <section class="hook" aria-label="First look">
+            <div class="pitch">
+                <p class="sentence">{live(move || sentence(kind.get()))}</p>
+                <div class="group">
+                    <button on:click=move |_| number.update(|number| *number += 1)>"Generate"</button>
+                    <button class="primary" on:click=move |_| train(state, actions)>
+                        "Train it from scratch"
+                    </button>
+                </div>
+                <p class="hint" role="status">{live(move || progress(state))}</p>
+            </div>
+            <AnswerView placeholder=first_answer/>
+            <div class="cards" role="group" aria-label="Tasks">
+                {CARDS.iter().map(|card| view! { <TaskCard card/> }).collect_view()}
+            </div>
+        </section>
+    }
+}
+
+fn sentence(kind: TaskKind) -> &'static str {
+    match kind {
+        TaskKind::Phone => {
+            "This tiny transformer should copy a phone number. Sometimes it makes one up."
+        }
+        TaskKind::Facts => {
+            "This tiny transformer should know facts by heart. Early on, it makes them up."
+        }
+        TaskKind::Induction => {
+            "This tiny transformer should repeat a sequence that it has read only once."
+        }
+        TaskKind::Modular => {
+            "This tiny transformer should add two numbers, and begin at 0 again like a clock."
+        }
+        TaskKind::Text => "This tiny transformer should write on as your text does.",
+    }
+}
+
+/// Where the run stands: `training: step 120 of 1,300`.
+fn progress(state: State) -> String {
+    if state.building.get() {
+        return "Making a new model…".into();
+    }
+    let Some(steps) = state.model.with(|model| model.as_ref().map(|of| of.config.train.steps))
+    else {
+        return "An example that is already trained.".into();
+    };
+    let step = state.last_point().map_or(0, |point| point.step);
+    let of = format!("step {} of {}", group_digits(step), group_digits(steps));
+    match state.run_state.get() {
+        RunState::Running => format!("Training: {of}."),
+        _ if state.model.with(|model| model.as_ref().is_some_and(|of| of.is_example)) => {
+            "An example that is already trained.".into()
+        }
+        RunState::Finished => format!("Trained: {of}."),
+        RunState::Paused => format!("Paused: {of}."),
+    }
+}
+
+/// Trains a new model with the settings that are tuned to the task.
+fn train(state: State, actions: Actions) {
+    state.tune();
+    actions.build(Then::Train);
+}
+
+/// A task to train on.
+struct Card {
+    kind: TaskKind,
+    name: &'static str,
+    sample: &'static str,
+    /// What a run with the tuned settings comes to, and how long it takes: see docs/training.md.
+    promise: &'static str,
+}
+
+const CARDS: [Card; 5] = [
+    Card {
+        kind: TaskKind::Phone,
+        name: "Phone book",
+        sample: "Ada Moss: 212-345-6789\nAda Moss: 2…",
+        promise: "copies every digit; under a minute",
+    },
+    Card {
+        kind: TaskKind::Facts,
+        name: "Facts",
+        sample: "Who wrote Hamlet? (…): S…",
+        promise: "knows 50 facts; half a minute",
+    },
+    Card {
+        kind: TaskKind::Induction,
+        name: "Repeated sequence",
+        sample: "qXbRmZt|qXbR…",
+        promise: "forms induction heads; under a minute",
+    },
+    Card {
+        kind: TaskKind::Modular,
+        name: "Modular addition",
+        sample: "27+31=15",
+        promise: "learns the table, then may grok; half a minute",
+    },
+    Card {
+        kind: TaskKind::Text,
+        name: "Your text",
+        sample: "paste or drop any text",
+        promise: "writes on in its manner; half a minute",
+    },
+];
+
+#[component]
+fn TaskCard(card: &'static Card) -> impl IntoView {
+    let (state, actions) = (use_state(), use_actions());
+    let choose = move |_| {
+        let knob = Knob::find("task.kind").expect("a run has a task");
+        state.set_knob(knob, card.kind.name());
+        match card.kind == TaskKind::Text && state.text.with_untracked(|text| text.is_empty()) {
+            false => train(state, actions),
+            true => set_timeout(show_text, std::time::Duration::from_millis(50)),
+        }
+    };
+    view! {
+        <button class="card" on:click=choose>
+            <strong>{card.name}</strong>
+            <code>{card.sample}</code>
+            <span class="hint">{card.promise}</span>
+        </button>
+    }
+}
+
+/// Shows the field for the user's text, which is there once the task is chosen.
+fn show_text() {
+    let field = document().query_selector(".experiment textarea").ok().flatten();
+    if let Some(field) = field.and_then(|field| field.dyn_into::<web_sys::HtmlElement>().ok()) {
+        field.scroll_into_view();
+        let _ = field.focus();
+    }
+}
