@@ -26,6 +26,12 @@ async function openTrained(confab) {
 
 const figures = confab => confab.page.getByRole('figure')
 
+/** Tells if a second prompt is the prompt with one token changed. */
+function isOneChange(other) {
+  const prompt = PROMPT.replace('\n', '⏎')
+  return other.length === prompt.length && [...other].filter((token, at) => token !== prompt[at]).length === 1
+}
+
 /** Waits for an analysis that is done. */
 async function untilFound(confab, what) {
   const problem = async () => await confab.text('look-problem')
@@ -43,7 +49,9 @@ test('every analysis of every group is shown, of the model on screen', async () 
         await confab.combobox('Analysis').selectOption(analysis)
         const other = confab.page.getByRole('textbox', { name: 'Second prompt' })
         if (await other.count()) {
-          if (!await other.inputValue()) await confab.page.getByText(/second prompt is empty/).waitFor()
+          const own = await other.inputValue()
+          await untilFound(confab, `${tab}: ${analysis}, with a second prompt of its own`)
+          if (own !== OTHER) await eventually(async () => isOneChange(await other.inputValue()), 'a proposal')
           await other.fill(OTHER)
           await other.press('Enter')
         }

@@ -83,6 +83,7 @@ pub fn Lab(group: Group) -> impl IntoView {
         </div>
         <p class="hint">
             {live(move || if takes(Input::Prompt) { PROMPT } else { "" })}
+            {live(move || if takes(Input::SecondPrompt) { SECOND_PROMPT } else { "" })}
         </p>
         <Interventions group/>
         <Found chosen/>
@@ -91,6 +92,9 @@ pub fn Lab(group: Group) -> impl IntoView {
 
 const PROMPT: &str = "The prompt is the one under Try the model. Empty boxes stand for the last position, the \
      next or likeliest token, and the mean.";
+
+const SECOND_PROMPT: &str =
+    " The second prompt is the first with one token changed, until you type another.";
 
 /// A box for something that analyses ask for.
 struct Question {
@@ -164,6 +168,12 @@ const QUESTIONS: &[Question] = &[
 #[component]
 fn Ask(question: &'static Question) -> impl IntoView {
     let state = use_state();
+    let is_second_prompt = question.of.contains(&Input::SecondPrompt);
+    let shown = move || {
+        let typed = state.request.with(question.show);
+        let proposed = || state.result.get().map(|result| result.other.replace('\n', "⏎"));
+        Some(typed).filter(|typed| !is_second_prompt || !typed.is_empty()).or_else(proposed)
+    };
     view! {
         <label class="asked">
             {question.label}
@@ -171,7 +181,7 @@ fn Ask(question: &'static Question) -> impl IntoView {
                 type="text"
                 autocomplete="off"
                 spellcheck="false"
-                prop:value=move || state.request.with(question.show)
+                prop:value=move || shown().unwrap_or_default()
                 on:change:target=move |event: InputEvent| {
                     state.request.update(|request| (question.take)(request, &event.target().value()));
                 }

@@ -15,7 +15,6 @@ use crate::learn::Trainer;
 use crate::memory::Bank;
 use crate::run::{Adapter, AppliedOperation};
 use crate::run::WeightIntervention;
-use crate::run::AnalysisRequest;
 use crate::task::Task;
 use crate::tokenizer::Tokenizer;
 
@@ -151,11 +150,6 @@ impl Snapshot {
             got if got > limit => Err(RequestError::TooLong { got, limit }),
             _ => Ok(ids),
         }
-    }
-
-    /// The second prompt.
-    pub(super) fn encode_other(&self, request: &AnalysisRequest) -> Result<Vec<u32>, RequestError> {
-        if request.other.is_empty() { Err(RequestError::EmptyOther) } else { self.encode(&request.other) }
     }
 
     /// A token as it is shown.
