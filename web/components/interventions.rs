@@ -1,7 +1,7 @@
 use confab::run::{Group, Intervention};
 use leptos::prelude::*;
 
-use super::controls::{asked, button};
+use super::controls::{asked, form, submit};
 use crate::state::use_state;
 
 /// The interventions on every forward pass and on weights, and a form to add more.
@@ -38,6 +38,7 @@ pub fn Interventions(group: Group) -> impl IntoView {
                 let name = intervention.to_string();
                 view! {
                     <button
+                        type="button"
                         class="small"
                         aria-label=format!("Remove {name}")
                         on:click=move |_| {
@@ -56,14 +57,16 @@ pub fn Interventions(group: Group) -> impl IntoView {
     };
     let is_open = group == Group::Interventions
         || state.request.with_untracked(|request| !request.interventions.is_empty());
+    let controls = view! {
+        {list}
+        {asked("Part", "L0H3, L1MLP, L2@4-7", part)}
+        {asked("Scale by, or a weight’s value", "", factor)}
+        {submit("Add ablation", "")}
+    };
     view! {
         <details class="changes" open=is_open>
             <summary>"Ablations"</summary>
-            <div class="controls">
-                {list}
-                {asked("Part", "L0H3, L1MLP, L2@4-7", part)}
-                {asked("Scale by, or a weight’s value", "", factor)} {button("Add ablation", "", add)}
-            </div>
+            {form("controls", controls, add)}
         </details>
     }
 }

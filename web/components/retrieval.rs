@@ -5,7 +5,7 @@ use confab::report::{
 use leptos::prelude::*;
 
 use crate::actions::use_actions;
-use crate::components::controls::InputEvent;
+use crate::components::controls::{InputEvent, form};
 use crate::components::sweep::Sweep;
 use crate::runs::group_digits;
 use crate::state::use_state;
@@ -29,36 +29,35 @@ pub fn Retrieval() -> impl IntoView {
             options.update(|options| options.temperature = value.clamp(0.0, 2.0));
         }
     };
-    view! {
-        <div class="controls">
-            <div class="field">
-                <label for="eval-records">"Records"</label>
-                <input
-                    id="eval-records"
-                    type="number"
-                    min="1"
-                    max=MAX_RECORDS.to_string()
-                    prop:value=move || options.get().records.to_string()
-                    on:change:target=set_records
-                />
-            </div>
-            <div class="field">
-                <label for="eval-temperature">"Temperature of answers"</label>
-                <input
-                    id="eval-temperature"
-                    type="number"
-                    min="0"
-                    max="2"
-                    step="0.1"
-                    title="0 always takes the likeliest character"
-                    prop:value=move || options.get().temperature.to_string()
-                    on:change:target=set_temperature
-                />
-            </div>
-            <button class="primary" on:click=move |_| actions.evaluate(options.get_untracked())>
-                "Evaluate"
-            </button>
+    let controls = view! {
+        <div class="field">
+            <label for="eval-records">"Records"</label>
+            <input
+                id="eval-records"
+                type="number"
+                min="1"
+                max=MAX_RECORDS.to_string()
+                prop:value=move || options.get().records.to_string()
+                on:change:target=set_records
+            />
         </div>
+        <div class="field">
+            <label for="eval-temperature">"Temperature of answers"</label>
+            <input
+                id="eval-temperature"
+                type="number"
+                min="0"
+                max="2"
+                step="0.1"
+                title="0 always takes the likeliest character"
+                prop:value=move || options.get().temperature.to_string()
+                on:change:target=set_temperature
+            />
+        </div>
+        <button class="primary">"Evaluate"</button>
+    };
+    view! {
+        {form("controls", controls, move || actions.evaluate(options.get_untracked()))}
         <Sweep/>
         <div
             data-testid="retrieval"
