@@ -46,7 +46,7 @@ fn enter(class: &'static str, controls: AnyView, act: Act<()>) -> AnyView {
         event.prevent_default();
         act(());
     };
-    view! { <form class=class on:submit=submit>{controls}</form> }.into_any()
+    view! { <form class=class novalidate on:submit=submit>{controls}</form> }.into_any()
 }
 
 /// The button of a [`form`].
