@@ -22,7 +22,12 @@ pub fn Lab(group: Group) -> impl IntoView {
         state.model.with(|model| model.as_ref().map(|model| model.name.clone()))?;
         Some(AnalysisRequest { analysis, prompt: state.prompt.get(), ..state.request.get() })
     });
-    let mut send = debounce(INSPECT_DELAY, move |request| actions.analyse(Some(request)));
+    // What is asked by then: another analysis may have been chosen, or none be on show.
+    let mut send = debounce(INSPECT_DELAY, move |()| {
+        if let Some(request) = request.try_get_untracked().flatten() {
+            actions.analyse(Some(request));
+        }
+    });
     Effect::new(move |before: Option<Option<AnalysisRequest>>| {
         let request = request.get();
         match (&request, before.flatten()) {
@@ -30,7 +35,7 @@ pub fn Lab(group: Group) -> impl IntoView {
             (Some(request), Some(before))
                 if before.prompt != request.prompt || before.other != request.other =>
             {
-                send(request.clone());
+                send(());
             }
             (Some(request), _) => actions.analyse(Some(request.clone())),
             (None, _) => {}
