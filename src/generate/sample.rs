@@ -12,8 +12,6 @@ use crate::protocol::{Alternative, CharacterReport, Cost, SampleOptions};
 use crate::task::{Oracle, Task};
 use crate::tokenizer::{TextStream, TokenizeError, Tokenizer};
 
-/// End mark of a sample.
-const END: &str = "{E}";
 /// Most characters of a sample, whatever the options.
 pub const MAX_SAMPLE_CHARS: usize = 4096;
 
@@ -97,7 +95,7 @@ impl Sampler {
     pub async fn next(&mut self, task: &Task) -> Result<Option<CharacterReport>, ExecutionError> {
         let drawn = self.ids.len() - self.prompt_len;
         let limit = self.options.max_chars.min(MAX_SAMPLE_CHARS);
-        let ended = drawn > 0 && self.text.ends_with(END);
+        let ended = drawn > 0 && task.is_at_end(&self.text);
         if ended || drawn >= limit {
             return Ok(None);
         }
