@@ -105,6 +105,28 @@ test('a change is made, seen and taken back; a part that there is not is refused
   })
 })
 
+test('Enter in a box does what the button beside it does', async () => {
+  await withPage({ fragment: TINY }, async confab => {
+    await openTrained(confab)
+    const enter = async (box, typed) => {
+      await confab.page.getByRole('textbox', { name: box, exact: true }).fill(typed)
+      await confab.page.keyboard.press('Enter')
+    }
+    await confab.tab('Interventions').click()
+    await enter('Part', 'L1H0')
+    await confab.button('Remove L1H0 × 0').waitFor()
+    await enter('Scale by, or a weight’s value', '0.5')
+    await confab.button('Remove L1H0 × 0.5').waitFor()
+    await confab.tab('Edit architecture').click()
+    await enter('Number', '1')
+    await confab.untilNotice(/./)
+    await confab.tab('Evaluate').click()
+    await confab.page.getByRole('spinbutton', { name: 'Records' }).fill('3')
+    await confab.page.keyboard.press('Enter')
+    await confab.page.getByText(/^\d of 3 records/).waitFor()
+  })
+})
+
 test('a weight is picked, set and taken back', async () => {
   await withPage({ fragment: TINY }, async confab => {
     await openTrained(confab)
