@@ -128,12 +128,14 @@ fn greedy_samples_are_those_of_the_version_that_wrote_it() {
         while let Some(character) = block_on(sampler.next(&trainer.task)).unwrap() {
             got.push(character.cost.loss);
         }
-        if sampler.text() != text {
+        // Of a record that has come to its end, nothing is written any more.
+        let is_cut = text.starts_with(sampler.text()) && trainer.task.is_at_end(sampler.text());
+        if sampler.text() != text && !is_cut {
             return Err(format!("it writes {:?} where {text:?} is expected", sampler.text()));
         }
         let mut pairs = got.iter().zip(costs);
         let is_near = pairs.all(|(got, cost)| (got - cost).abs() <= COST_TOLERANCE);
-        match is_near && got.len() == costs.len() {
+        match is_near && (got.len() == costs.len() || is_cut) {
             true => Ok(()),
             false => Err(format!("{text:?} costs {got:?} where {costs:?} is expected")),
         }

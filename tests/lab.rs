@@ -196,6 +196,21 @@ fn changes_are_told_beside_what_they_changed() {
 }
 
 #[test]
+fn a_second_prompt_that_nobody_typed_is_the_prompt_with_one_token_changed() {
+    let model = model(|_| {});
+    for what in ["patch-heads", "patch-resid", "difference"] {
+        let request = AnalysisRequest { other: String::new(), ..ask(what) };
+        let job = AnalysisJob::new(model.clone(), request).unwrap();
+        let other = &job.request().other;
+        let changed: Vec<_> = PROMPT.chars().zip(other.chars()).filter(|(a, b)| a != b).collect();
+        assert_eq!((changed.len(), other.len()), (1, PROMPT.len()), "{what}: {other}");
+        assert!(changed.iter().all(|(a, b)| a.is_numeric() == b.is_numeric()), "{changed:?}");
+        let result = job.progress(false);
+        assert!(result.figures.is_ok() && result.other == *other, "{what}");
+    }
+}
+
+#[test]
 fn what_a_model_lacks_is_refused_with_what_there_is() {
     let model = model(|_| {});
     let refused = |change: fn(&mut AnalysisRequest), what| {
@@ -222,8 +237,9 @@ fn what_a_model_lacks_is_refused_with_what_there_is() {
         parameter.contains("no parameter `W`") && parameter.contains("embed.W_E"),
         "{parameter}"
     );
-    let other = refused(|request| request.other.clear(), "difference");
-    assert!(other.contains("second prompt is empty"), "{other}");
+    let form =
+        refused(|request| (request.prompt, request.other) = ("{".into(), "".into()), "difference");
+    assert!(form.contains("no second prompt could be proposed"), "{form}");
     let lengths = refused(|request| request.other = "{B}".into(), "patch-heads");
     assert!(lengths.contains("equally many tokens"), "{lengths}");
     let same = refused(|request| request.other = request.prompt.clone(), "patch-heads");

@@ -114,6 +114,32 @@ fn a_sample_may_be_longer_than_the_context() {
 }
 
 #[test]
+fn a_sample_ends_with_its_record() {
+    for (kind, prompt) in [(TaskKind::Induction, "ab"), (TaskKind::Modular, "57+88=")] {
+        let mut config = tiny();
+        config.task.kind = kind;
+        let run = trainer(config);
+        for seed in 0..20 {
+            let options = SampleOptions { prompt: prompt.into(), seed, ..Default::default() };
+            let mut sampler =
+                Sampler::new(run.model(), &run.tokenizer, &run.task, options).unwrap();
+            let mut drawn = 0;
+            while block_on(sampler.next(&run.task)).unwrap().is_some() {
+                drawn += 1;
+            }
+            let text = sampler.text();
+            match kind {
+                TaskKind::Modular => assert_eq!(drawn, 1, "{text}"),
+                _ => {
+                    assert!(text.find('\n').is_none_or(|end| end + 1 == text.len()), "{text:?}");
+                    assert!(text.len() <= run.task.longest(), "{text:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn every_attention_row_sums_to_one_and_sees_no_later_token() {
     let mut run = trainer(tiny());
     losses(&mut run, 3);

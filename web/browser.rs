@@ -4,7 +4,10 @@ use confab::base::text::{Encoding, FileText, NO_TEXT};
 use leptos::prelude::{RwSignal, Set};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, HtmlCanvasElement, HtmlImageElement};
+use web_sys::{
+    Blob, BlobPropertyBag, DragEvent, FileList, HtmlAnchorElement, HtmlCanvasElement,
+    HtmlImageElement,
+};
 use web_sys::{Response, Url, Window};
 
 pub fn window() -> Window {
@@ -39,6 +42,24 @@ pub async fn read_text(file: &Blob) -> Result<FileText, String> {
         }
     }
     Err(NO_TEXT.into())
+}
+
+/// Tells if files are dragged, not text.
+pub fn has_files(event: &DragEvent) -> bool {
+    let types =
+        transferred(event, "types").and_then(|types| types.dyn_into::<js_sys::Array>().ok());
+    types.is_some_and(|types| types.includes(&"Files".into(), 0))
+}
+
+/// The files that a drop brings.
+pub fn dropped_files(event: &DragEvent) -> Vec<web_sys::File> {
+    let files = transferred(event, "files").and_then(|files| files.dyn_into::<FileList>().ok());
+    files.map_or(Vec::new(), |files| (0..files.length()).filter_map(|at| files.get(at)).collect())
+}
+
+fn transferred(event: &DragEvent, what: &str) -> Option<JsValue> {
+    let transfer = js_sys::Reflect::get(event, &"dataTransfer".into()).ok()?;
+    js_sys::Reflect::get(&transfer, &what.into()).ok()
 }
 
 /// Width of a chart in `holder`, in pixels.

@@ -6,7 +6,7 @@ use web_sys::{HtmlCanvasElement, ImageData};
 
 use crate::browser;
 
-/// A picture of more cells a side is averaged down to this.
+/// A picture of more cells a side is averaged down to this, or to the pixels that it has on the screen.
 const MAX_CELLS: usize = 160;
 
 /// The colour of a weight, for a style sheet.
@@ -19,7 +19,7 @@ pub fn css_color(weight: f32) -> String {
 /// several; keys after their query stay clear. A difference `is_signed`.
 pub fn paint(canvas: &HtmlCanvasElement, pattern: &[f32], size: usize, is_signed: bool) {
     let color = if is_signed { signed_color } else { weight_color };
-    let cell = size.div_ceil(MAX_CELLS).max(1);
+    let cell = size.div_ceil(max_cells(canvas)).max(1);
     let side = size.div_ceil(cell);
     let mut pixels = vec![0; 4 * side * side];
     for query in 0..side {
@@ -40,6 +40,15 @@ pub fn paint(canvas: &HtmlCanvasElement, pattern: &[f32], size: usize, is_signed
         ImageData::new_with_u8_clamped_array_and_sh(Clamped(&pixels), side as u32, side as u32);
     if let (Some(context), Ok(image)) = (browser::context_2d(canvas), image) {
         let _ = context.put_image_data(&image, 0.0, 0.0);
+    }
+}
+
+/// Most cells a side that `canvas` can show: the style sheet scales it without smoothing, which would skip some.
+fn max_cells(canvas: &HtmlCanvasElement) -> usize {
+    let pixels = f64::from(canvas.client_width()) * browser::window().device_pixel_ratio();
+    match pixels as usize {
+        0 => MAX_CELLS, // it has not been laid out
+        pixels => pixels.min(MAX_CELLS),
     }
 }
 

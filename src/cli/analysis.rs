@@ -34,7 +34,7 @@ pub fn args() -> Vec<Arg> {
             .value_name("ANALYSIS")
             .value_parser(PossibleValuesParser::new(names))
             .help("analysis to run"),
-        text("other", "PROMPT", "second prompt, as long as the first"),
+        text("other", "PROMPT", "second prompt, as long as the first; default: the prompt with one token changed"),
         number("position", "position in the prompt, from 0; default: the last"),
         text("target", "TOKEN", "target token; default: the prompt's next token, or the likeliest")
             .alias("character"),

@@ -12,8 +12,6 @@ use crate::protocol::{CharacterReport, Cost, SampleOptions};
 use crate::task::{Oracle, Task};
 use crate::tokenizer::{TextStream, TokenizeError, Tokenizer};
 
-/// End mark of a sample.
-const END: &str = "{E}";
 /// Most characters of a sample, whatever the options.
 pub const MAX_SAMPLE_CHARS: usize = 4096;
 
@@ -86,7 +84,7 @@ impl Sampler {
     pub async fn next(&mut self, task: &Task) -> Result<Option<CharacterReport>, ExecutionError> {
         let written = self.ids.len() - self.prompt_len;
         let limit = self.options.max_chars.min(MAX_SAMPLE_CHARS);
-        let ended = written > 0 && self.text.ends_with(END);
+        let ended = written > 0 && task.is_at_end(&self.text);
         if ended || written >= limit {
             return Ok(None);
         }

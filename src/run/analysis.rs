@@ -12,7 +12,7 @@ pub struct AnalysisRequest {
     /// Id of the analysis, as in the catalogue: `patch-heads`.
     pub analysis: String,
     pub prompt: String,
-    /// Second prompt, patched with activations of the first.
+    /// Second prompt, patched with activations of the first; one is proposed if it is empty.
     pub other: String,
     /// Position in the prompt, from 0; `None` is its last token.
     pub position: Option<usize>,
@@ -39,6 +39,8 @@ pub struct AnalysisRequest {
 pub struct AnalysisResult {
     /// Id of the analysis.
     pub analysis: String,
+    /// The second prompt, typed or proposed.
+    pub other: String,
     /// Training step of the model.
     pub step: usize,
     /// Model whose figures are subtracted from these, if any.

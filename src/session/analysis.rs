@@ -71,7 +71,13 @@ impl<E: Fn(Event)> Session<E> {
         let step = model.step;
         let baseline = self.steps.baseline();
         match AnalysisJob::with_baseline(model, baseline, request.clone()) {
-            Ok(job) => self.analysis.job = Some(job),
+            // A second prompt that was proposed stays while the model trains on.
+            Ok(job) => {
+                if let Some(request) = &mut self.analysis.request {
+                    request.other = job.request().other.clone();
+                }
+                self.analysis.job = Some(job);
+            }
             Err(error) => {
                 self.analysis.spent += start.elapsed();
                 self.refuse_analysis(&request, step, &error);
@@ -85,7 +91,9 @@ impl<E: Fn(Event)> Session<E> {
     fn refuse_analysis(&mut self, request: &AnalysisRequest, step: usize, error: &RequestError) {
         self.analysis.throttle = Throttle::after(self.analysis.spent);
         let figures = Err(error.to_string());
-        let result = AnalysisResult { analysis: request.analysis.clone(), step, baseline: None, is_done: true, figures };
+        let (analysis, other) = (request.analysis.clone(), request.other.clone());
+        let result =
+            AnalysisResult { analysis, other, step, baseline: None, is_done: true, figures };
         (self.emit)(Event::Analysed(Box::new(result)));
     }
 }

@@ -134,6 +134,11 @@ impl RecordSource for Induction {
         Tokenizer::new(&alphabet)
     }
 
+    /// By its last character, or by its length where what is written goes wrong.
+    fn is_at_end(&self, text: &str) -> bool {
+        text.ends_with(END) || text.chars().count() >= self.longest()
+    }
+
     fn separator(&self) -> Option<char> {
         Some(SEPARATOR)
     }

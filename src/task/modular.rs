@@ -138,6 +138,13 @@ impl RecordSource for Modular {
         }
     }
 
+    /// After the answer, or at the length of the longest sum where what is written is none.
+    fn is_at_end(&self, text: &str) -> bool {
+        let digits = (self.modulus - 1).to_string().len();
+        let has_answer = text.split_once(EQUALS).is_some_and(|(_, answer)| !answer.is_empty());
+        has_answer || text.len() >= 3 * digits + PLUS.len() + EQUALS.len()
+    }
+
     fn tokenizer(&self) -> Tokenizer {
         Tokenizer::of_tokens(self.tokens().into_iter().map(|(_, token)| token).collect(), None)
     }

@@ -9,6 +9,9 @@ use super::split::Split;
 use crate::run::{Field, Floor, Record};
 use crate::tokenizer::Tokenizer;
 
+/// End mark of a record.
+const END: &str = "{E}";
+
 /// A source of records, with all that a task knows of them.
 pub trait RecordSource: Any + Debug + Send + Sync {
     /// Draws one record of `split`. `window` is the longest wanted, in symbols; it matters
@@ -75,6 +78,11 @@ pub trait RecordSource: Any + Debug + Send + Sync {
     /// True if records are to be known by heart, so that those held out cannot be answered.
     fn is_by_heart(&self) -> bool {
         false
+    }
+
+    /// True if `text`, a prompt and what was written after it, has come to the end of a record.
+    fn is_at_end(&self, text: &str) -> bool {
+        text.ends_with(END)
     }
 
     /// True if a training record has `answer`, so that a model may know it by heart.

@@ -225,3 +225,37 @@ test('memories that do not fit a model are refused by what they are', async () =
     assert.equal(await confab.step(), 1)
   })
 })
+
+/** Drags files over `target` and lets them go there, as from the desktop. */
+async function drop(confab, target, files) {
+  const dataTransfer = await confab.page.evaluateHandle(async files => {
+    const transfer = new DataTransfer()
+    for (const { name, url } of files) transfer.items.add(new File([await (await fetch(url)).blob()], name))
+    return transfer
+  }, files.map(({ name, buffer }) => ({ name, url: `data:application/octet-stream;base64,${Buffer.from(buffer).toString('base64')}` })))
+  await target.dispatchEvent('dragover', { dataTransfer })
+  const hint = confab.page.getByText(/^Drop a model anywhere/)
+  await hint.waitFor()
+  await target.dispatchEvent('drop', { dataTransfer })
+  await hint.waitFor({ state: 'detached' })
+}
+
+test('dropped files are opened as their choosers open them, and others are named', async () => {
+  await withPage({ fragment: SMALL_TEXT, context: { bypassCSP: true } }, async confab => {
+    const text = confab.page.getByRole('textbox', { name: 'Text', exact: true })
+    for (const name of ['own.txt', 'own.md', 'own.csv', 'own.jsonl']) {
+      await drop(confab, text, [binary(name, `${name}: one line\n`.repeat(40))])
+      await eventually(async () => (await text.inputValue()).startsWith(name), name)
+    }
+    await confab.click('Step')
+    await confab.untilStep(1)
+    const { bytes, name } = await confab.saveCheckpoint()
+    await confab.combobox('Task').selectOption('phone')
+    await drop(confab, confab.page.getByRole('region', { name: 'Loss' }), [binary(name, bytes)])
+    await eventually(async () => await confab.combobox('Task').inputValue() === 'text', 'the model that was saved')
+    await drop(confab, confab.page.getByRole('region', { name: 'Loss' }), [binary('cat.png', 'no model')])
+    await confab.untilNotice(/cat\.png.*Drop a model/)
+    await drop(confab, text, [binary('a.txt', 'a'), binary('b.txt', 'b')])
+    await confab.untilNotice(/a\.txt, b\.txt.*one text/)
+  })
+})

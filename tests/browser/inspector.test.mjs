@@ -307,3 +307,25 @@ test('fits a screen 360 pixels wide', async () => {
     await confab.untilStep(1)
   })
 })
+
+test('every head is in sight, a row a layer, and its picture is not smoothed', async () => {
+  const many = TINY + '&model.n_layers=16&model.n_heads=16&model.d_model=32'
+  await withPage({ fragment: many, context: { viewport: { width: 1366, height: 657 } } }, async confab => {
+    await confab.click('Step')
+    const group = confab.page.getByRole('group', { name: 'Small multiples' })
+    await group.waitFor()
+    const tiles = group.getByRole('button')
+    assert.equal(await tiles.count(), 256)
+    const boxes = await tiles.evaluateAll(tiles => tiles.map(tile => tile.getBoundingClientRect().toJSON()))
+    const { left, right } = await confab.page.getByRole('region', { name: 'Inspector' })
+      .evaluate(panel => panel.getBoundingClientRect().toJSON())
+    for (const [at, box] of boxes.entries()) {
+      assert(box.left >= left && box.right <= right && box.width >= 20, `tile ${at}: ${JSON.stringify(box)}`)
+      assert.equal(box.top, boxes[at - at % 16].top, `tile ${at} stands in its layer's row`)
+    }
+    assert(boxes.at(-1).bottom - boxes[0].top <= 657, 'all fit on one screen')
+    assert.equal(await group.evaluate(group => group.scrollWidth - group.clientWidth), 0)
+    const rendering = canvas => getComputedStyle(canvas).imageRendering
+    assert.equal(await tiles.first().locator('canvas').evaluate(rendering), 'pixelated')
+  })
+})

@@ -26,6 +26,12 @@ async function openTrained(confab) {
 
 const figures = confab => confab.page.getByRole('figure')
 
+/** Tells if a second prompt is the prompt with one token changed. */
+function isOneChange(other) {
+  const prompt = PROMPT.replace('\n', '⏎')
+  return other.length === prompt.length && [...other].filter((token, at) => token !== prompt[at]).length === 1
+}
+
 /** Waits for an analysis that is done. */
 async function untilFound(confab, what) {
   const problem = async () => await confab.text('look-problem')
@@ -43,7 +49,9 @@ test('every analysis of every group is shown, of the model on screen', async () 
         await confab.combobox('Analysis').selectOption(analysis)
         const other = confab.page.getByRole('textbox', { name: 'Second prompt' })
         if (await other.count()) {
-          if (!await other.inputValue()) await confab.page.getByText(/second prompt is empty/).waitFor()
+          const own = await other.inputValue()
+          await untilFound(confab, `${tab}: ${analysis}, with a second prompt of its own`)
+          if (own !== OTHER) await eventually(async () => isOneChange(await other.inputValue()), 'a proposal')
           await other.fill(OTHER)
           await other.press('Enter')
         }
@@ -94,6 +102,28 @@ test('a change is made, seen and taken back; a part that there is not is refused
     await confab.untilNotice(/The ablation was not added/)
     await confab.click('Remove L1H0 × -50')
     await eventually(async () => (await rows()).every(row => row.trim().endsWith('+0.00')), 'the model as it is')
+  })
+})
+
+test('Enter in a box does what the button beside it does', async () => {
+  await withPage({ fragment: TINY }, async confab => {
+    await openTrained(confab)
+    const enter = async (box, typed) => {
+      await confab.page.getByRole('textbox', { name: box, exact: true }).fill(typed)
+      await confab.page.keyboard.press('Enter')
+    }
+    await confab.tab('Interventions').click()
+    await enter('Part', 'L1H0')
+    await confab.button('Remove L1H0 × 0').waitFor()
+    await enter('Scale by, or a weight’s value', '0.5')
+    await confab.button('Remove L1H0 × 0.5').waitFor()
+    await confab.tab('Edit architecture').click()
+    await enter('Number', '1')
+    await confab.untilNotice(/./)
+    await confab.tab('Evaluate').click()
+    await confab.page.getByRole('spinbutton', { name: 'Records' }).fill('3')
+    await confab.page.keyboard.press('Enter')
+    await confab.page.getByText(/^\d of 3 records/).waitFor()
   })
 })
 

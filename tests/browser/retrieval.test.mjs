@@ -106,3 +106,29 @@ test('a text has no right answers, which is said', async () => {
     await confab.untilNotice(/only the tasks phone and facts/)
   })
 })
+
+test('where no answer can be counted, the page says so before anything is pressed', async () => {
+  const small = '&model.n_layers=1&model.n_heads=2&model.d_model=8&model.context=32&train.batch=4'
+  for (const kind of ['induction', 'modular', 'text']) {
+    await withPage({ fragment: `task.kind=${kind}${small}&tab=retrieval` }, async confab => {
+      await confab.page.getByText(/^Evaluate counts right answers/).waitFor()
+      assert.equal(await confab.button('Evaluate').count() + await confab.button('Sweep').count(), 0, kind)
+      if (kind !== 'text') return
+      const pairs = Array.from({ length: 12 }, (_, at) => JSON.stringify({ question: `after ${at}?`, answer: String(at + 1) }))
+      await confab.page.getByRole('textbox', { name: 'Text', exact: true }).fill(pairs.join('\n'))
+      await confab.button('Evaluate').waitFor()
+    })
+  }
+})
+
+test('a sample ends where its record ends', async () => {
+  await withPage({ fragment: 'task.kind=modular&model.n_layers=1&model.n_heads=2&model.d_model=8&train.batch=4' }, async confab => {
+    await confab.page.getByRole('textbox', { name: 'Prompt', exact: true }).fill('5+8=')
+    await confab.click('Step')
+    await confab.untilStep(1)
+    await confab.click('Generate')
+    await eventually(async () => /\d/.test(await confab.text('sample')), 'an answer')
+    await confab.page.locator('.caret').waitFor({ state: 'detached' })
+    assert.match(await confab.text('sample'), /^(\d{1,3}|[+=])$/)
+  })
+})

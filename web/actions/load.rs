@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use confab::base::text::FileText;
+use confab::config::MAX_TEXT_BYTES;
 use confab::protocol::{Command, NamedFile, SaveAs};
 use confab::run::DeviceChoice;
 use leptos::prelude::*;
@@ -45,6 +47,41 @@ impl Actions {
                 self.load(Origin::File, read);
             }
         });
+    }
+
+    /// Puts a file's text on the knob for it.
+    pub fn load_text(self, file: web_sys::File) {
+        let state = self.state;
+        // UTF-16 is up to twice as long as the text that is taken.
+        if file.size() > 2.0 * MAX_TEXT_BYTES as f64 {
+            return self.refuse_text();
+        }
+        spawn_local(async move {
+            match browser::read_text(&file).await {
+                Ok(FileText { text, note }) => {
+                    self.take_text(text);
+                    note.into_iter().for_each(|note| state.notify(note));
+                }
+                Err(reason) => {
+                    state.notify(format!("{} could not be read: {reason}.", file.name()));
+                }
+            }
+        });
+    }
+
+    /// Puts a text on the knob for it, if it is not too long.
+    pub fn take_text(&self, text: String) {
+        match text.len() > MAX_TEXT_BYTES {
+            true => self.refuse_text(),
+            false => self.state.text.set(text.into()),
+        }
+    }
+
+    fn refuse_text(&self) {
+        self.state.notify(format!(
+            "That text is longer than the {} KiB that are taken.",
+            MAX_TEXT_BYTES >> 10
+        ));
     }
 
     /// Loads the shipped example, unless something else has come in the meantime.

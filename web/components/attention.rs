@@ -34,6 +34,7 @@ pub fn Attention() -> impl IntoView {
         let (layers, heads) = shape.get()?;
         let is_averaged = is_averaged.get();
         let columns = if is_averaged { layers.min(8) } else { heads };
+        let rows = if is_averaged { layers.div_ceil(columns.max(1)) } else { layers };
         let heads: Vec<Option<usize>> =
             if is_averaged { vec![None] } else { (0..heads).map(Some).collect() };
         let tiles = (0..layers)
@@ -44,7 +45,8 @@ pub fn Attention() -> impl IntoView {
             <div
                 class="tiles"
                 class:many=move || { columns > 4 }
-                style=format!("--columns:{columns}")
+                class:crowded=move || { columns > 8 }
+                style=format!("--columns:{columns};--rows:{rows}")
                 role="group"
                 aria-label="Small multiples"
             >
@@ -58,7 +60,7 @@ pub fn Attention() -> impl IntoView {
                 {switch("Mean over heads", move || is_averaged.get(), move |is_on| is_averaged.set(is_on))}
                 <Scale/>
             </div>
-            <div class="tiles-box">{tiles}</div>
+            {tiles}
             <FigureView figure pick=|_, _, _| {}/>
             <ByType chosen/>
         </Show>
@@ -83,6 +85,7 @@ fn Tile(head: Head, chosen: RwSignal<Head>, trace: RwSignal<Option<Arc<Trace>>>)
             class="tile"
             aria-pressed=move || (chosen.get() == head).to_string()
             aria-label=head.label()
+            title=head.label()
             on:click=move |_| chosen.set(head)
         >
             <canvas node_ref=canvas width="1" height="1"></canvas>

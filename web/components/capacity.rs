@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use crate::actions::use_actions;
 use crate::browser;
-use crate::components::controls::InputEvent;
+use crate::components::controls::{InputEvent, form};
 use crate::components::sizes::Sizes;
 use crate::components::theme::Dark;
 use crate::heatmap::css_color;
@@ -77,20 +77,21 @@ fn Plan() -> impl IntoView {
             }
         };
     let names: Vec<_> = PRESETS.iter().map(|preset| preset.name).collect();
-    view! {
-        <div class="controls">
-            {field("sweep-facts", "Facts to sweep", "numbers of facts, 10 to 5000, with commas", facts)}
-            <Sizes names chosen=sizes/>
-            {field("sweep-steps", "Steps of a run", "a run ends sooner if all is recalled", steps)}
-            {field("sweep-seeds", "Seeds", "runs of each, for error bars", seeds)}
-            <button class="primary" disabled=is_sweeping on:click=move |_| run()>
-                "Run sweep"
-            </button>
-            <button disabled=move || !is_sweeping() on:click=move |_| actions.stop_job()>
-                "Stop sweep"
-            </button>
-        </div>
-    }
+    let controls = view! {
+        {field("sweep-facts", "Facts to sweep", "numbers of facts, 10 to 5000, with commas", facts)}
+        <Sizes names chosen=sizes/>
+        {field("sweep-steps", "Steps of a run", "a run ends sooner if all is recalled", steps)}
+        {field("sweep-seeds", "Seeds", "runs of each, for error bars", seeds)}
+        <button class="primary" disabled=is_sweeping>"Run sweep"</button>
+        <button
+            type="button"
+            disabled=move || !is_sweeping()
+            on:click=move |_| actions.stop_job()
+        >
+            "Stop sweep"
+        </button>
+    };
+    form("controls", controls, run)
 }
 
 fn read_plan(facts: &str, seeds: &str, sizes: &[&str]) -> Result<Grid, String> {

@@ -26,8 +26,33 @@ pub fn button(
 
 fn press(label: &'static str, title: &'static str, act: Act<()>) -> AnyView {
     let title = (!title.is_empty()).then_some(title);
-    view! { <button class="small" title=title on:click=move |_| act(())>{label}</button> }
-        .into_any()
+    view! {
+        <button type="button" class="small" title=title on:click=move |_| act(())>{label}</button>
+    }
+    .into_any()
+}
+
+/// Controls in a row, whose button or Enter in a box of theirs does what they are for.
+pub fn form<V: IntoView + 'static>(
+    class: &'static str,
+    controls: V,
+    act: impl Fn() + Send + 'static,
+) -> AnyView {
+    enter(class, controls.into_any(), Box::new(move |()| act()))
+}
+
+fn enter(class: &'static str, controls: AnyView, act: Act<()>) -> AnyView {
+    let submit = move |event: ev::SubmitEvent| {
+        event.prevent_default();
+        act(());
+    };
+    view! { <form class=class novalidate on:submit=submit>{controls}</form> }.into_any()
+}
+
+/// The button of a [`form`].
+pub fn submit(label: &'static str, title: &'static str) -> AnyView {
+    let title = (!title.is_empty()).then_some(title);
+    view! { <button class="small" title=title>{label}</button> }.into_any()
 }
 
 /// A box for text.

@@ -2,7 +2,7 @@ use confab::config::MemoryKind;
 use confab::report::{DistillReport, LayerError};
 use leptos::prelude::*;
 
-use super::controls::{asked, button, choice, options};
+use super::controls::{asked, button, choice, form, options, submit};
 use crate::actions::use_actions;
 use crate::runs::group_digits;
 use crate::state::use_state;
@@ -24,6 +24,14 @@ pub fn Distill() -> impl IntoView {
         let settings = settings.map(|(key, typed)| (key, typed.get_untracked()));
         actions.distill(&settings, prompt.get_untracked());
     };
+    let controls = view! {
+        {choice("Kind", kinds, move |place| kind.set(name(place)))}
+        {asked("In layers", "all", layers)}
+        {asked("For steps", "", steps)}
+        {asked("Both write after", "an example", prompt)}
+        {submit("Distil", "")}
+        {button("Stop", "", move || actions.stop_job())}
+    };
     view! {
         <details aria-label="Distillation">
             <summary>"Distil into memories"</summary>
@@ -32,12 +40,7 @@ pub fn Distill() -> impl IntoView {
                  all, if none are named), and learns to predict what the model does. It then takes its \
                  place; Undo under Edit architecture takes it back."
             </p>
-            <div class="controls lab">
-                {choice("Kind", kinds, move |place| kind.set(name(place)))}
-                {asked("In layers", "all", layers)} {asked("For steps", "", steps)}
-                {asked("Both write after", "an example", prompt)}
-                {button("Distil", "", begin)} {button("Stop", "", move || actions.stop_job())}
-            </div>
+            {form("controls lab", controls, begin)}
             <div inner_html=move || state.distilled.with(|report| report.as_ref().map(show))></div>
         </details>
     }

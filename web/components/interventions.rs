@@ -1,7 +1,7 @@
 use confab::run::Intervention;
 use leptos::prelude::*;
 
-use super::controls::{asked, button, live};
+use super::controls::{asked, form, live, submit};
 use crate::actions::use_actions;
 use crate::state::use_state;
 use crate::tab::Tab;
@@ -44,6 +44,7 @@ pub fn Interventions() -> impl IntoView {
                 let name = intervention.to_string();
                 view! {
                     <button
+                        type="button"
                         class="small"
                         aria-label=format!("Remove {name}")
                         on:click=move |_| {
@@ -61,17 +62,19 @@ pub fn Interventions() -> impl IntoView {
             .collect_view()
     };
     let is_open = move || state.tab.get() == Tab::Change || state.named_ablations().is_some();
+    let controls = view! {
+        {list}
+        {asked("Part", "L0H3, L1MLP, L2@4-7", part)}
+        {asked("Scale by, or a weight’s value", "", factor)}
+        {submit("Add ablation", "")}
+    };
     view! {
         <details class="changes" prop:open=is_open>
             <summary>
                 "Ablations"
                 {live(move || state.named_ablations().map_or(String::new(), |all| format!(": {all}")))}
             </summary>
-            <div class="controls">
-                {list}
-                {asked("Part", "L0H3, L1MLP, L2@4-7", part)}
-                {asked("Scale by, or a weight’s value", "", factor)} {button("Add ablation", "", add)}
-            </div>
+            {form("controls", controls, add)}
         </details>
     }
 }

@@ -1,10 +1,9 @@
-use confab::base::text::FileText;
 use confab::config::{Knob, Range};
 use leptos::ev;
 use leptos::prelude::*;
 use web_sys::HtmlTextAreaElement;
 
-use crate::browser;
+use crate::actions::use_actions;
 use crate::components::controls::{InputEvent, SelectEvent, live};
 use crate::state::{State, use_state};
 
@@ -166,34 +165,11 @@ fn text(
     help: impl Fn() -> String + Send + 'static,
     problem: Memo<Option<String>>,
 ) -> impl IntoView {
-    let Range::Text { max_bytes } = knob.range else { unreachable!("asked for a text knob only") };
-    let refuse = move || {
-        state.notify(format!(
-            "That text is longer than the {} KiB that are taken.",
-            max_bytes >> 10
-        ));
-    };
-    let take = move |text: String| match text.len() > max_bytes {
-        true => refuse(),
-        false => state.text.set(text.into()),
-    };
+    let actions = use_actions();
     let open = move |event: InputEvent| {
-        let Some(file) = event.target().files().and_then(|files| files.get(0)) else { return };
-        // UTF-16 is up to twice as long as the text that is taken.
-        if file.size() > 2.0 * max_bytes as f64 {
-            return refuse();
+        if let Some(file) = event.target().files().and_then(|files| files.get(0)) {
+            actions.load_text(file);
         }
-        leptos::task::spawn_local(async move {
-            match browser::read_text(&file).await {
-                Ok(FileText { text, note }) => {
-                    take(text);
-                    note.into_iter().for_each(|note| state.notify(note));
-                }
-                Err(reason) => {
-                    state.notify(format!("{} could not be read: {reason}.", file.name()));
-                }
-            }
-        });
     };
     view! {
         <div class="knob text" title=help class:wrong=move || problem.get().is_some()>
@@ -205,12 +181,12 @@ fn text(
                 aria-describedby=note.clone()
                 prop:value=move || state.text.get().to_string()
                 on:input:target=move |event: TextEvent| {
-                    take(event.target().value());
+                    actions.take_text(event.target().value());
                 }
             />
             <input
                 type="file"
-                accept=".txt,.md,.json,.jsonl,text/plain"
+                accept=".txt,.md,.csv,.json,.jsonl,text/plain"
                 aria-label="Text file"
                 on:change:target=open
             />

@@ -21,7 +21,12 @@ pub fn Lab(group: Group) -> impl IntoView {
         state.model.with(|model| model.as_ref().map(|model| model.name.clone()))?;
         Some(AnalysisRequest { analysis, prompt: state.prompt.get(), ..state.request.get() })
     });
-    let mut send = debounce(INSPECT_DELAY, move |request| actions.analyse(Some(request)));
+    // What is asked by then: another analysis may have been chosen, or none be on show.
+    let mut send = debounce(INSPECT_DELAY, move |()| {
+        if let Some(request) = request.try_get_untracked().flatten() {
+            actions.analyse(Some(request));
+        }
+    });
     Effect::new(move |before: Option<Option<AnalysisRequest>>| {
         let request = request.get();
         match (&request, before.flatten()) {
@@ -29,7 +34,7 @@ pub fn Lab(group: Group) -> impl IntoView {
             (Some(request), Some(before))
                 if before.prompt != request.prompt || before.other != request.other =>
             {
-                send(request.clone());
+                send(());
             }
             (Some(request), _) => actions.analyse(Some(request.clone())),
             (None, _) => {}
@@ -82,6 +87,7 @@ pub fn Lab(group: Group) -> impl IntoView {
         </div>
         <p class="hint">
             {live(move || if takes(Input::Prompt) { PROMPT } else { "" })}
+            {live(move || if takes(Input::SecondPrompt) { SECOND_PROMPT } else { "" })}
         </p>
         <Found chosen/>
     }
@@ -89,6 +95,9 @@ pub fn Lab(group: Group) -> impl IntoView {
 
 const PROMPT: &str = "The prompt is the one under Try the model. Empty boxes stand for the last position, the \
      next or likeliest token, and the mean.";
+
+const SECOND_PROMPT: &str =
+    " The second prompt is the first with one token changed, until you type another.";
 
 /// A box for something that analyses ask for.
 struct Question {
@@ -162,6 +171,12 @@ const QUESTIONS: &[Question] = &[
 #[component]
 fn Ask(question: &'static Question) -> impl IntoView {
     let state = use_state();
+    let is_second_prompt = question.of.contains(&Input::SecondPrompt);
+    let shown = move || {
+        let typed = state.request.with(question.show);
+        let proposed = || state.result.get().map(|result| result.other.replace('\n', "⏎"));
+        Some(typed).filter(|typed| !is_second_prompt || !typed.is_empty()).or_else(proposed)
+    };
     view! {
         <label class="asked">
             {question.label}
@@ -169,7 +184,7 @@ fn Ask(question: &'static Question) -> impl IntoView {
                 type="text"
                 autocomplete="off"
                 spellcheck="false"
-                prop:value=move || state.request.with(question.show)
+                prop:value=move || shown().unwrap_or_default()
                 on:change:target=move |event: InputEvent| {
                     state.request.update(|request| (question.take)(request, &event.target().value()));
                 }

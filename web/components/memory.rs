@@ -1,7 +1,7 @@
 use confab::protocol::{MemoryChange, SlotChange};
 use leptos::prelude::*;
 
-use super::controls::{asked, button, choice, live, options};
+use super::controls::{asked, button, choice, form, live, options, submit};
 use crate::actions::use_actions;
 use crate::runs::group_digits;
 use crate::state::use_state;
@@ -69,19 +69,28 @@ pub fn Memory() -> impl IntoView {
     view! {
         <p class="hint" data-testid="slots">{live(counts)}</p>
         <Show when=move || state.remembered.with(|(slots, _)| !slots.is_empty())>
-            <div class="controls lab">
-                {asked("Slot numbers", "12, 15", ids)}
-                {button("Delete", "these slots or, if none are named, all that match Search", remove)}
-                {asked("Copy value from", "", from)}
-                {button("Copy", "gives the slot the value of the other", edit)}
-                {button("Clear memory", "", move || change(SlotChange::Empty))}
-            </div>
-            <div class="controls lab">
-                {asked("Name", "memory", name)}
-                {button("Save snapshot", "keeps a copy while this page is open", save)}
-                {choice("Snapshot", names, move |place| chosen.set(place))}
-                {button("Restore snapshot", "replaces the memory; the weights stay", swap)}
-            </div>
+            // What is deleted is gone, so Enter in a box copies.
+            {form(
+                "controls lab",
+                view! {
+                    {asked("Slot numbers", "12, 15", ids)}
+                    {button("Delete", "these slots or, if none are named, all that match Search", remove)}
+                    {asked("Copy value from", "", from)}
+                    {submit("Copy", "gives the slot the value of the other")}
+                    {button("Clear memory", "", move || change(SlotChange::Empty))}
+                },
+                edit,
+            )}
+            {form(
+                "controls lab",
+                view! {
+                    {asked("Name", "memory", name)}
+                    {submit("Save snapshot", "keeps a copy while this page is open")}
+                    {choice("Snapshot", names, move |place| chosen.set(place))}
+                    {button("Restore snapshot", "replaces the memory; the weights stay", swap)}
+                },
+                save,
+            )}
             <Chat/>
         </Show>
         <super::distill::Distill/>
@@ -124,18 +133,19 @@ fn Chat() -> impl IntoView {
         };
         turns.get().into_iter().map(turn).collect_view()
     };
+    let controls = view! {
+        {asked("Question", "as the task asks it", said)}
+        {submit("Send", "")}
+        {button(
+            "Teach",
+            "teaches the memory the typed text; the weights stay",
+            move || teach(said.get_untracked()),
+        )}
+    };
     view! {
         <section aria-label="Chat">
             <ol class="turns">{list}</ol>
-            <div class="controls lab">
-                {asked("Question", "as the task asks it", said)}
-                {button("Send", "", send)}
-                {button(
-                    "Teach",
-                    "teaches the memory the typed text; the weights stay",
-                    move || teach(said.get_untracked()),
-                )}
-            </div>
+            {form("controls lab", controls, send)}
         </section>
     }
 }

@@ -8,6 +8,7 @@ mod by_type;
 mod capacity;
 mod controls;
 mod distill;
+mod dropping;
 mod experiment;
 mod fields;
 mod figure;

@@ -4,6 +4,7 @@ use leptos::ev;
 use leptos::prelude::*;
 
 use super::bench::Bench;
+use super::dropping::Dropping;
 use super::experiment::Experiment;
 use super::gallery::Gallery;
 use super::hook::Hook;
@@ -77,5 +78,6 @@ fn Work() -> impl IntoView {
             <Inspector/>
         </main>
         <Keys/>
+        <Dropping/>
     }
 }

@@ -1,3 +1,4 @@
+use confab::config::{TaskConfig, TaskKind};
 use confab::report::Evaluated;
 use confab::report::{
     Answers, Calibration, EvalOptions, FactsReport, MAX_RECORDS, PhoneReport, Report, Score,
@@ -5,7 +6,7 @@ use confab::report::{
 use leptos::prelude::*;
 
 use crate::actions::use_actions;
-use crate::components::controls::InputEvent;
+use crate::components::controls::{InputEvent, form};
 use crate::components::sweep::Sweep;
 use crate::runs::group_digits;
 use crate::state::use_state;
@@ -13,6 +14,10 @@ use crate::tables;
 
 const NOTHING: &str = "<p class=nothing>Evaluate has the model recall from records that it never \
      trained on, and tells what it got right.</p>";
+
+const NO_ANSWERS: &str = "Evaluate counts right answers, and the task of this model has none to count: the tasks phone \
+     and facts have them, and a text of JSON records with answers. How good this model is, its validation loss and Loss \
+     by part tell.";
 
 /// Accuracy of the model, on records drawn for it.
 #[component]
@@ -29,8 +34,13 @@ pub fn Retrieval() -> impl IntoView {
             options.update(|options| options.temperature = value.clamp(0.0, 2.0));
         }
     };
-    view! {
-        <div class="controls">
+    let has_answers = Memo::new(move |_| {
+        let held =
+            state.model.with(|model| model.as_ref().map(|model| has_answers(&model.config.task)));
+        held.unwrap_or_else(|| has_answers(&state.config().task))
+    });
+    let controls = move || {
+        view! {
             <div class="field">
                 <label for="eval-records">"Records"</label>
                 <input
@@ -55,18 +65,32 @@ pub fn Retrieval() -> impl IntoView {
                     on:change:target=set_temperature
                 />
             </div>
-            <button class="primary" on:click=move |_| actions.evaluate(options.get_untracked())>
-                "Evaluate"
-            </button>
-        </div>
-        <Sweep/>
-        <div
-            data-testid="retrieval"
-            inner_html=move || match state.evaluated.get() {
-                Some(evaluated) => show(&evaluated),
-                None => NOTHING.into(),
-            }
-        ></div>
+            <button class="primary">"Evaluate"</button>
+        }
+    };
+    view! {
+        <Show when=move || has_answers.get() fallback=|| view! { <p class="nothing">{NO_ANSWERS}</p> }>
+            {form("controls", controls(), move || actions.evaluate(options.get_untracked()))}
+            <Sweep/>
+            <div
+                data-testid="retrieval"
+                inner_html=move || match state.evaluated.get() {
+                    Some(evaluated) => show(&evaluated),
+                    None => NOTHING.into(),
+                }
+            ></div>
+        </Show>
+    }
+}
+
+/// Tells if the task's records say which answers are right. Of a text that only a file holds the session knows.
+fn has_answers(task: &TaskConfig) -> bool {
+    match task.kind {
+        TaskKind::Phone | TaskKind::Facts => true,
+        TaskKind::Induction | TaskKind::Modular => false,
+        TaskKind::Text => {
+            task.text.file.is_some() || task.text.text.trim_start().starts_with(['{', '['])
+        }
     }
 }
 

@@ -2,7 +2,7 @@ use confab::protocol::Command;
 use confab::run::OPERATIONS;
 use leptos::prelude::*;
 
-use super::controls::{asked, button, choice, live, options};
+use super::controls::{asked, button, choice, form, live, options, submit};
 use crate::actions::use_actions;
 use crate::state::use_state;
 
@@ -27,12 +27,14 @@ pub fn Surgery() -> impl IntoView {
         Ok(operation) => actions.operate(Command::Surgery(operation)),
         Err(reason) => state.notify(format!("{reason}: {}", takes())),
     };
+    let controls = view! {
+        {choice("Operation", names, choose)}
+        {asked("Number", "", number)}
+        {submit("Apply", "")}
+        {button("Undo", "", move || actions.operate(Command::Undo))}
+    };
     view! {
-        <div class="controls lab">
-            {choice("Operation", names, choose)} {asked("Number", "", number)}
-            {button("Apply", "", operate)}
-            {button("Undo", "", move || actions.operate(Command::Undo))}
-        </div>
+        {form("controls lab", controls, operate)}
         <p class="hint">
             "Number: " {live(takes)} ". Adding and widening leave what the model computes as it is."
         </p>

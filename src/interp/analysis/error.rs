@@ -55,7 +55,7 @@ pub enum AnalysisError {
     Recording { seq: usize, longest: usize },
     #[error(
         "the prompts must have equally many tokens for one to be patched into the other, but the \
-         clean one has {clean} and the corrupted one {corrupted}"
+         clean one has {clean} and the corrupted one {corrupted}; leave the second prompt empty to have one proposed"
     )]
     Lengths { clean: usize, corrupted: usize },
     #[error(

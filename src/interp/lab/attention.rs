@@ -3,7 +3,7 @@
 use super::analysis::AtOnce;
 use super::error::RequestError;
 use super::subject::Subject;
-use crate::figure::{Axis, Content, Figure, Grid};
+use crate::figure::{Axis, Content, Figure, Grid, show_token};
 use crate::interp::analysis::attention;
 use crate::interp::analysis::attention::Pattern;
 use crate::run::Group::Circuits;
@@ -63,15 +63,17 @@ fn value_weighted(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
 
 /// The difference of a head's patterns in two prompts.
 fn difference(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
-    let other = subject.model.encode_other(subject.request)?;
+    let other = subject.model.encode(&subject.request.other)?;
     let other = subject.model.host.record(&other, subject.interventions);
     let difference =
         attention::difference(&subject.view, &subject.record(), &other, subject.head())?;
     Ok(vec![Figure {
         title: format!("{}: attention in the prompt less that in the second", subject.head()),
-        note: "Orange where it attends more in the prompt, blue where more in the second; both \
-               prompts are equally long."
-            .into(),
+        note: format!(
+            "Orange where it attends more in the prompt, blue where more in the second, “{}”; both \
+             prompts are equally long.",
+            show_token(&subject.request.other)
+        ),
         content: Content::Grid(pattern(subject, difference)),
     }])
 }

@@ -14,8 +14,11 @@ pub enum RequestError {
          last step"
     )]
     NoAdapters,
-    #[error("the second prompt is empty; type one with as many characters as the first")]
-    EmptyOther,
+    #[error(
+        "no second prompt could be proposed: no letter, digit or word of the prompt changes what is predicted there; \
+         type a second prompt of as many tokens"
+    )]
+    NothingToCorrupt,
     #[error(transparent)]
     Unknown(#[from] TokenizeError),
     #[error("the prompt has {got} characters, and {limit} can be analysed; shorten it")]

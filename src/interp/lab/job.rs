@@ -7,7 +7,7 @@ use super::error::RequestError;
 use super::fit::check_fit;
 use super::snapshot::Snapshot;
 use super::subject::Subject;
-use super::{less, registry};
+use super::{corrupt, less, registry};
 use crate::figure::Figure;
 use crate::interp::analysis::Head;
 use crate::run::{ActivationIntervention, AnalysisRequest, AnalysisResult, Input, Intervention};
@@ -56,14 +56,15 @@ impl AnalysisJob {
         baseline: Option<(String, Arc<Snapshot>)>,
         request: AnalysisRequest,
     ) -> Result<Self, RequestError> {
+        let own = Self::new(model, request)?;
         let baseline = match baseline {
-            Some((name, baseline)) => match Self::new(baseline, without_interventions(&request)) {
+            Some((name, baseline)) => match Self::new(baseline, without_interventions(own.request())) {
                 Ok(job) => Some((name, Box::new(job))),
                 Err(error) => return Err(RequestError::Unlike { name, why: error.to_string() }),
             },
             None => None,
         };
-        Ok(Self { baseline, ..Self::new(model, request)? })
+        Ok(Self { baseline, ..own })
     }
 
     /// # Errors
@@ -87,7 +88,13 @@ impl AnalysisJob {
             true => model.view()?.folded().means().map(<[f64]>::to_vec),
             false => None,
         };
-        let source = Source { model, unchanged, means, request, interventions, ids };
+        let mut source = Source { model, unchanged, means, request, interventions, ids };
+        if entry.takes(Input::SecondPrompt) && source.request.other.is_empty() {
+            let default = AnalysisRequest::default();
+            let request = if entry.takes(Input::Tokens) { &source.request } else { &default };
+            let other = corrupt::corrupt(&Subject { request, ..source.subject()? })?;
+            source.request.other = other;
+        }
         let work = analysis.start(&source.subject()?)?;
         Ok(Self { source, work, baseline: None })
     }
@@ -104,6 +111,7 @@ impl AnalysisJob {
         Ok(self.work.advance(&self.source.subject()?)? || baseline_has_more)
     }
 
+    /// The request, with the second prompt that was proposed if none was typed.
     pub fn request(&self) -> &AnalysisRequest {
         &self.source.request
     }
@@ -117,6 +125,7 @@ impl AnalysisJob {
     pub fn progress(&self, is_done: bool) -> AnalysisResult {
         AnalysisResult {
             analysis: self.source.request.analysis.clone(),
+            other: self.source.request.other.clone(),
             step: self.step(),
             baseline: self.baseline.as_ref().map(|(name, _)| name.clone()),
             is_done,

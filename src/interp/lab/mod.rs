@@ -8,6 +8,7 @@ mod architecture;
 mod attention;
 mod circuits;
 mod composition;
+mod corrupt;
 mod error;
 mod fit;
 mod heads;

@@ -3,7 +3,7 @@
 use super::analysis::{Analysis, Work};
 use super::error::RequestError;
 use super::subject::Subject;
-use crate::figure::{Content, Figure, Grid};
+use crate::figure::{Content, Figure, Grid, show_token};
 use crate::interp::analysis::patching::{Patch, Patching};
 use crate::run::Input::{Position, Prompt, SecondPrompt, Tokens};
 use crate::run::{AnalysisEntry, Group};
@@ -32,7 +32,7 @@ impl Analysis for Patches {
 
     fn start(&self, subject: &Subject) -> Result<Box<dyn Work>, RequestError> {
         let Subject { model, view, ids, interventions, .. } = subject;
-        let other = model.encode_other(subject.request)?;
+        let other = model.encode(&subject.request.other)?;
         let (of, host) = (subject.difference()?, &model.host);
         Ok(Box::new(Patching::new(view, host, ids, &other, interventions, self.patch, of)?))
     }
@@ -63,9 +63,11 @@ fn draw(subject: &Subject, patching: &Patching) -> Vec<Figure> {
     vec![Figure {
         title: format!("Patching {what}: {}", subject.describe(found.of)),
         note: format!(
-            "Taken from the prompt, put into the second prompt’s forward pass: 0 changes nothing, 1 \
+            "Taken from the prompt, put into the forward pass of “{}”: 0 changes nothing, 1 \
              brings back all of the prompt’s logit difference, {:.2} against {:.2} (Wang et al. 2022).",
-            found.clean, found.corrupted
+            show_token(&subject.request.other),
+            found.clean,
+            found.corrupted
         ),
         content: Content::Grid(if found.columns <= 32 { grid.written() } else { grid }),
     }]

@@ -16,7 +16,7 @@ use crate::kernel::transfer::floats;
 use crate::learn::Trainer;
 use crate::memory::Bank;
 use crate::protocol::Trace;
-use crate::run::{Adapter, AnalysisRequest, AppliedOperation, Intervention, WeightIntervention};
+use crate::run::{Adapter, AppliedOperation, Intervention, WeightIntervention};
 use crate::task::Task;
 use crate::tokenizer::{TokenizeError, Tokenizer};
 
@@ -165,15 +165,6 @@ impl Snapshot {
         match ids.len() - memory {
             got if got > limit => Err(RequestError::TooLong { got, limit }),
             _ => Ok(ids),
-        }
-    }
-
-    /// The second prompt.
-    pub(super) fn encode_other(&self, request: &AnalysisRequest) -> Result<Vec<u32>, RequestError> {
-        if request.other.is_empty() {
-            Err(RequestError::EmptyOther)
-        } else {
-            self.encode(&request.other)
         }
     }
 
