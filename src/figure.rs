@@ -1,11 +1,13 @@
 //! Results of an analysis, for the page to draw and the terminal to print: grids, tables and plots.
 
+mod save;
 mod svg;
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::text::pictured;
 
+pub use save::name_file;
 pub use svg::needs_white;
 
 /// A result with its title and explanation.
