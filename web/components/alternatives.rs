@@ -3,6 +3,7 @@ use confab::protocol::Alternative;
 use leptos::prelude::*;
 
 use super::controls::live;
+use super::save::{Saved, name_saved, save_menu};
 use super::trace::Shown;
 use crate::state::{Inspected, use_state};
 use crate::tables;
@@ -58,8 +59,20 @@ pub fn Bars() -> impl IntoView {
             ))
         }),
     };
+    let saved = move || {
+        let alternatives = alternatives()?;
+        let step = trace.with(|trace| trace.as_ref().map(|trace| trace.step)).unwrap_or_default();
+        let title = heading();
+        let name = name_saved(state, step, &title);
+        let rows = alternatives.iter().map(|of| show_token(&of.token)).collect();
+        let numbers = alternatives.iter().flat_map(|of| [of.probability, of.logit]).collect();
+        Some(Saved::table(name, &title, rows, &["probability", "logit"], numbers))
+    };
     view! {
-        <h3>{live(heading)}</h3>
+        <div class="heading">
+            <h3>{live(heading)}</h3>
+            {save_menu(saved)}
+        </div>
         <table class="bars" data-testid="probabilities">
             <thead class="visually-hidden">
                 <tr>
