@@ -1,7 +1,6 @@
 // The inspection lab: every analysis from the page, with the keyboard alone too, and live.
 
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { TINY, eventually, withPage } from './harness.mjs'
 
