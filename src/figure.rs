@@ -1,11 +1,14 @@
 //! Results of an analysis, for the page to draw and the terminal to print: grids, tables and plots.
 
+mod save;
 mod svg;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::plot::Line;
 use crate::base::text::pictured;
 
+pub use save::name_file;
 pub use svg::needs_white;
 
 /// A result with its title and explanation.
@@ -82,6 +85,13 @@ pub struct Series {
     pub points: Vec<[f32; 2]>,
     /// Name of each point, for points that are not joined; empty for a line.
     pub labels: Vec<String>,
+}
+
+impl From<&Line> for Series {
+    fn from(line: &Line) -> Self {
+        let points = line.points.iter().map(|point| [point.x as f32, point.y as f32]);
+        Self { name: line.name.clone(), points: points.collect(), labels: line.labels.clone() }
+    }
 }
 
 impl Axis {

@@ -1,10 +1,11 @@
 //! Tools independent of models: loops over cores, matrices, random streams, names of enums, kinds of
-//! files, colours and charts.
+//! files, colours, charts and JSON.
 
 #[macro_use]
 mod names;
 
 pub mod color;
+pub mod json;
 pub mod plot;
 pub mod text;
 

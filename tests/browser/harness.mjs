@@ -166,6 +166,14 @@ export class Confab {
     return [...await Promise.all(shown), ...this.errors].join('; ')
   }
 
+  /** Chooses a format in the first Save menu of `within`, and reads the file. */
+  async saveFigure(format, within = this.page) {
+    const download = this.page.waitForEvent('download')
+    await within.getByRole('button', { name: 'Save', exact: true }).first().click()
+    await within.getByRole('button', { name: format, exact: true }).click()
+    return { name: (await download).suggestedFilename(), bytes: readFileSync(await (await download).path()) }
+  }
+
   /** Clicks Save model and reads the file. */
   async saveCheckpoint() {
     const download = this.page.waitForEvent('download')

@@ -75,11 +75,100 @@ test('a pattern is shown as lines, chosen with the keyboard alone, and saved as 
     for (let row = 0; row < 5; row++) await lines.press('ArrowDown')
     await confab.page.getByText(/^“A” at 4 reads “.” at \d 0\.\d{3},/).waitFor()
     for (const [format, type] of [['SVG', /^<svg/], ['PNG', /^.PNG/]]) {
-      const saved = confab.page.waitForEvent('download')
-      await confab.page.getByRole('figure').getByRole('button', { name: format }).click()
-      const bytes = readFileSync(await (await saved).path(), 'latin1')
-      assert.match(bytes.slice(0, 8), type)
+      const { name, bytes } = await confab.saveFigure(format, confab.page.getByRole('figure'))
+      assert.match(name, new RegExp(`^phone-\\d+-attention-l0h0\\.${format.toLowerCase()}$`))
+      assert.match(bytes.toString('latin1', 0, 8), type)
     }
+  })
+})
+
+/** Shape and numbers of an NPY file of 32-bit floats. */
+function readNpy(bytes) {
+  assert.equal(bytes.toString('latin1', 0, 8), '\x93NUMPY\x01\x00')
+  const start = 10 + bytes.readUInt16LE(8)
+  const [, rows, columns] = /'descr': '<f4', 'fortran_order': False, 'shape': \((\d+), (\d+)\)/.exec(bytes.toString('latin1', 10, start))
+  const numbers = Array.from({ length: (bytes.length - start) / 4 }, (_, index) => bytes.readFloatLE(start + 4 * index))
+  return { shape: [Number(rows), Number(columns)], numbers }
+}
+
+test('the numbers of a pattern are saved, the same in each format and in the trace', async () => {
+  await withPage({ fragment: TINY }, async confab => {
+    await openTrained(confab, PROMPT)
+    const step = await confab.step()
+    await confab.button('L1H1').click()
+    const figure = confab.page.getByRole('figure')
+    const save = format => confab.saveFigure(format, figure)
+    let csv
+    await eventually(async () => {
+      csv = await save('CSV')
+      return csv.name === `phone-${step}-attention-l1h1.csv`
+    }, 'the pattern of the last step')
+    const lines = csv.bytes.toString().trimEnd().split('\r\n').map(line => line.split(','))
+    const cells = lines.slice(1).flatMap(line => line.slice(1)).map(field => field === '' ? null : Math.fround(Number(field)))
+    const json = JSON.parse((await save('JSON')).bytes.toString())
+    assert.deepEqual(json.values.flat().map(value => value === null ? null : Math.fround(value)), cells)
+    assert.deepEqual(json.rows.labels, lines.slice(1).map(line => line[0]))
+    const npy = await save('NPY')
+    assert.equal(npy.name, `phone-${step}-attention-l1h1.npy`)
+    const { shape, numbers: saved } = readNpy(npy.bytes)
+    assert.deepEqual(shape, [PROMPT.length, PROMPT.length])
+    assert.deepEqual(saved.map(number => Number.isNaN(number) ? null : number), cells)
+
+    await view(confab, 'From this token')
+    await confab.page.getByRole('application', { name: /^Tokens/ }).locator('[data-at="5"]').click()
+    await confab.page.getByText(/at 5 reads/).waitFor()
+    const shown = await weights(confab)
+    assert.equal(shown.length, 6)
+    shown.forEach((weight, key) => assert(Math.abs(weight - json.values[5][key]) < 1e-3, `${weight} of ${json.values[5]}`))
+
+    const download = confab.page.waitForEvent('download')
+    await confab.click('Export trace')
+    assert.equal((await download).suggestedFilename(), `phone-${step}-trace.json`)
+    const trace = JSON.parse(readFileSync(await (await download).path(), 'utf8'))
+    assert.equal(trace.tokens.join(''), PROMPT)
+    assert.deepEqual([trace.step, trace.less, trace.temperature, trace.ablations], [step, null, 1, []])
+    assert.deepEqual(trace.attention.map(layer => layer.length), [2, 2])
+    trace.attention[1][1].flat().forEach((weight, at) => assert.equal(Math.fround(weight), cells[at] ?? 0))
+    assert.equal(trace.token_log_probabilities.length, PROMPT.length)
+    assert(trace.token_log_probabilities.slice(1).every(number => number <= 0))
+    assert.equal(trace.after.length, PROMPT.length)
+    for (const { alternatives } of trace.after) {
+      assert(sum(alternatives.map(alternative => Math.exp(alternative.log_probability))) < 1 + 1e-4)
+      const [first, second] = alternatives
+      const difference = first.logit - second.logit
+      assert(Math.abs(first.log_probability - second.log_probability - difference) < 1e-3)
+    }
+  })
+})
+
+test('the menu of a figure closes, and copies a link', async () => {
+  await withPage({ fragment: TINY }, async confab => {
+    await openTrained(confab, PROMPT)
+    const loss = confab.page.getByRole('region', { name: 'Loss' })
+    const opener = loss.getByRole('button', { name: 'Save', exact: true }).first()
+    const list = loss.getByRole('group', { name: 'Save' })
+    await opener.press('Enter')
+    assert.deepEqual(await list.getByRole('button').allInnerTexts(), ['PNG', 'SVG', 'CSV', 'JSON', 'NPY', 'Copy link'])
+    await list.getByRole('button', { name: 'CSV' }).press('Escape')
+    await list.waitFor({ state: 'detached' })
+    assert(await opener.evaluate(button => button === document.activeElement), 'the focus is on the menu')
+    await opener.click()
+    await confab.page.getByRole('heading', { name: 'Loss', exact: true }).click()
+    await list.waitFor({ state: 'detached' })
+    await opener.click()
+    await list.getByRole('button', { name: 'Copy link' }).click()
+    await list.waitFor({ state: 'detached' })
+    await confab.untilNotice(/Link copied/)
+
+    const { name, bytes } = await confab.saveFigure('CSV', loss)
+    const step = await confab.step()
+    assert.equal(name, `phone-${step}-loss.csv`)
+    const lines = bytes.toString().split('\r\n')
+    assert.equal(lines[0], 'series,x,y,label')
+    const last = lines.findLast(line => line.includes(', training"'))
+    assert(last.includes(`,${step},`), last)
+    assert(Math.abs(Number(last.split(',').at(-2)) - await confab.loss()) < 1e-3, last)
+    assert(lines.some(line => line.startsWith('best possible,0,')))
   })
 })
 

@@ -1,7 +1,6 @@
 // The inspection lab: every analysis from the page, with the keyboard alone too, and live.
 
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { TINY, eventually, withPage } from './harness.mjs'
 
@@ -179,12 +178,13 @@ test('an analysis follows the model while it trains, and is saved', async () => 
     await eventually(async () => await step() > first, 'a later look')
     await confab.click('Pause')
     await untilFound(confab, 'the last look')
-    const save = async name => {
-      const download = confab.page.waitForEvent('download')
-      await confab.button(name).first().click()
-      return readFileSync(await (await download).path())
-    }
-    assert.match((await save('SVG')).toString(), /^<svg/)
-    assert.deepEqual([...(await save('PNG')).subarray(1, 4)], [...Buffer.from('PNG')])
+    const save = format => confab.saveFigure(format, figures(confab).first())
+    assert.match((await save('SVG')).bytes.toString(), /^<svg/)
+    assert.deepEqual([...(await save('PNG')).bytes.subarray(1, 4)], [...Buffer.from('PNG')])
+    const { name, bytes } = await save('JSON')
+    assert.match(name, new RegExp(`^phone-${await step()}-lens-the-likeliest-next-character-at-each-stage\\.json$`))
+    const { kind, rows, values, texts } = JSON.parse(bytes.toString())
+    assert.equal(kind, 'grid')
+    assert.deepEqual([values.length, texts.length], [rows.labels.length, rows.labels.length])
   })
 })

@@ -3,6 +3,7 @@ use confab::protocol::{Alternative, SampleOptions};
 use leptos::prelude::*;
 
 use super::controls::live;
+use super::save::{Saved, name_saved, save_menu};
 use super::trace::Shown;
 use crate::state::{Inspected, use_state};
 use crate::tables;
@@ -52,20 +53,19 @@ pub fn Bars() -> impl IntoView {
             ..SampleOptions::default()
         }),
     };
-    let drawing = move || {
-        match place.get()? {
+    let drawing = move || match place.get()? {
         Inspected::Sampled(_) => None,
         Inspected::AfterPrompt(index) => state.expected.with(|expected| {
             let expected = expected.as_ref()?;
             let (drawn, entropy) = (expected.drawn.get(index)?, expected.entropies.get(index)?);
             Some(format!(
-                "Entropy {entropy:.3} nats at temperature 1. At temperature {}, seed {} draws “{}”.",
+                "Entropy {entropy:.3} nats at temperature 1. At temperature {}, seed {} draws \
+                 “{}”.",
                 state.temperature.get(),
                 state.sample_seed.get(),
                 show_token(drawn)
             ))
         }),
-    }
     };
     let compared = move || {
         let name = trace.with(|trace| trace.as_ref()?.against.clone())?;
@@ -82,8 +82,21 @@ pub fn Bars() -> impl IntoView {
         ];
         tables::headings("Token", names.into_iter().flatten())
     };
+    let saved = move || {
+        let alternatives = alternatives()?;
+        let step = trace.with(|trace| trace.as_ref().map(|trace| trace.step)).unwrap_or_default();
+        let title = heading();
+        let name = name_saved(state, step, &title);
+        let rows = alternatives.iter().map(|of| show_token(&of.token)).collect();
+        let numbers = alternatives.iter().flat_map(|of| [of.probability, of.drawn, of.logit]);
+        let columns = ["probability", "drawn", "logit"];
+        Some(Saved::table(name, &title, rows, &columns, numbers.collect()))
+    };
     view! {
-        <h3>{live(heading)}</h3>
+        <div class="heading">
+            <h3>{live(heading)}</h3>
+            {save_menu(saved)}
+        </div>
         <div
             class="bars-box"
             inner_html=move || {

@@ -6,10 +6,13 @@ use leptos::prelude::*;
 
 use crate::components::by_type::ByType;
 use crate::components::controls::switch;
+use crate::components::export_trace::ExportTrace;
 use crate::components::figure::FigureView;
 use crate::components::head::Head;
+use crate::components::save::name_saved;
 use crate::components::trace::{NoTrace, Shown};
 use crate::heatmap;
+use crate::state::use_state;
 
 /// Every head's pattern small, and one of them large.
 #[component]
@@ -30,6 +33,14 @@ pub fn Attention() -> impl IntoView {
         });
     });
     let figure = Memo::new(move |_| trace.with(|trace| chosen.get().figure(trace.as_ref()?)));
+    let state = use_state();
+    let name = Memo::new(move |_| {
+        trace.with(|trace| {
+            let name =
+                |trace: &Arc<Trace>| name_saved(state, trace.step, &chosen.get().name(trace));
+            trace.as_ref().map(name).unwrap_or_default()
+        })
+    });
     let tiles = move || {
         let (layers, heads) = shape.get()?;
         let is_averaged = is_averaged.get();
@@ -61,7 +72,9 @@ pub fn Attention() -> impl IntoView {
                 <Scale/>
             </div>
             {tiles}
-            <FigureView figure pick=|_, _, _| {}/>
+            <FigureView figure name pick=|_, _, _| {}>
+                <ExportTrace/>
+            </FigureView>
             <ByType chosen/>
         </Show>
     }

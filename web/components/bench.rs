@@ -1,4 +1,5 @@
 use confab::config::{PRESETS, Preset};
+use confab::figure::{Content, Table, name_file};
 use confab::report::{BenchRow, Shape};
 use leptos::prelude::*;
 
@@ -6,6 +7,7 @@ use crate::actions::use_actions;
 use crate::browser;
 use crate::components::controls::live;
 use crate::components::experiment::choose_device;
+use crate::components::save::{Saved, save_menu};
 use crate::components::sizes::Sizes;
 use crate::runs::group_digits;
 use crate::state::{State, use_state};
@@ -62,6 +64,7 @@ pub fn Bench() -> impl IntoView {
                 <button disabled=move || state.bench.with(|report| report.rows.is_empty()) on:click=save>
                     "Save as JSON"
                 </button>
+                {save_menu(move || state.bench.with(|report| save_rows(&report.rows)))}
             </div>
             <p class="hint" data-testid="bench-progress">{live(move || progress(state).unwrap_or_default())}</p>
             <div class="fields shares-box">
@@ -92,6 +95,25 @@ const HEADINGS: [&str; 10] = [
     "Readback",
     "Characters/s",
 ];
+
+fn save_rows(rows: &[BenchRow]) -> Option<Saved> {
+    let row = |row: &BenchRow| {
+        let mut cells = vec![
+            row.size.clone(),
+            row.parameters.to_string(),
+            row.device.clone(),
+            show_shape(row.shape),
+            (1.0 / row.time.step).to_string(),
+        ];
+        cells.extend(row.time.percentages().map(|share| share.to_string()));
+        cells.push(row.characters_per_s.to_string());
+        cells
+    };
+    let columns = HEADINGS.map(String::from).to_vec();
+    let content = Content::Table(Table { columns, rows: rows.iter().map(row).collect() });
+    let note = "Forward, backward, update and readback in percent.";
+    (!rows.is_empty()).then(|| Saved::drawn(name_file(&["benchmark"]), "Benchmark", note, content))
+}
 
 fn show_row(row: &BenchRow) -> impl IntoView + use<> {
     let mut cells = vec![

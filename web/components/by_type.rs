@@ -1,3 +1,6 @@
+use std::collections::BTreeMap;
+
+use confab::figure::{Axis, Content, Grid};
 use confab::report::{AttentionByType, order};
 use confab::run::Field;
 use leptos::prelude::*;
@@ -5,9 +8,10 @@ use leptos::prelude::*;
 use crate::actions::use_actions;
 use crate::components::controls::{button, switch};
 use crate::components::head::Head;
+use crate::components::save::{Saved, name_saved, save_menu};
 use crate::heatmap::css_color;
 use crate::runs::group_digits;
-use crate::state::use_state;
+use crate::state::{State, use_state};
 use crate::tables;
 
 /// Attention of each head by the type of what is to be written, averaged over records.
@@ -33,7 +37,13 @@ pub fn ByType(chosen: RwSignal<Head>) -> impl IntoView {
                     group_digits(report.step),
                 )}
             </p>
+            <div class="heading">
+                {save_menu(move || save(state, shown, "by type", grid_of_types))}
+            </div>
             <div class="shares-box" inner_html=show_head(&report, shown)></div>
+            <div class="heading">
+                {save_menu(move || save(state, shown, "average pattern", grid_of_segments))}
+            </div>
             <div inner_html=show_pattern(&report, shown)></div>
             {switch("Most specialised first", move || is_ranked.get(), move |is_on| is_ranked.set(is_on))}
             <div class="ranking" role="group" aria-label="Heads by divergence">
@@ -72,13 +82,52 @@ pub fn ByType(chosen: RwSignal<Head>) -> impl IntoView {
     }
 }
 
-/// One head's shares: a row a type, a column a field.
-fn show_head(report: &AttentionByType, (layer, head): (usize, usize)) -> String {
+type Shares<'a> = Vec<(&'a str, BTreeMap<Field, f64>)>;
+
+fn save(
+    state: State,
+    (layer, head): (usize, usize),
+    what: &str,
+    grid: fn(&AttentionByType, usize, usize) -> Grid,
+) -> Option<Saved> {
+    let report = state.by_type.get()?;
+    let label = Head { layer, head: Some(head) }.label();
+    let name = name_saved(state, report.step, &format!("{what} {label}"));
+    let note = format!("Mean attention of {label} over {} records.", report.records);
+    let content = Content::Grid(grid(&report, layer, head).within([0.0, 1.0]));
+    Some(Saved::drawn(name, &format!("Attention of {label}: {what}"), &note, content))
+}
+
+fn grid_of_types(report: &AttentionByType, layer: usize, head: usize) -> Grid {
     let rows = report.shares(layer, head);
+    let fields = list_fields(&rows);
+    let shares = rows.iter().flat_map(|(_, shares)| {
+        fields.iter().map(|field| shares.get(field).copied().unwrap_or(0.0) as f32)
+    });
+    let shares = shares.collect();
+    let types = rows.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let fields = fields.iter().map(|field| field.name().to_owned()).collect();
+    Grid::new(Axis::new("to write", types), Axis::new("reads", fields), shares)
+}
+
+fn grid_of_segments(report: &AttentionByType, layer: usize, head: usize) -> Grid {
+    let (names, shares) = report.pattern(layer, head);
+    Grid::new(Axis::new("to write", names.clone()), Axis::new("reads", names), shares)
+}
+
+/// Fields that are read, each once, in order.
+fn list_fields(rows: &Shares) -> Vec<Field> {
     let fields: Vec<Field> = rows.iter().flat_map(|(_, shares)| shares.keys().copied()).collect();
     let order = order(fields.len(), &|a, b| fields[a].cmp(&fields[b]));
     let mut fields: Vec<Field> = order.into_iter().map(|at| fields[at]).collect();
     fields.dedup();
+    fields
+}
+
+/// One head's shares: a row a type, a column a field.
+fn show_head(report: &AttentionByType, (layer, head): (usize, usize)) -> String {
+    let rows = report.shares(layer, head);
+    let fields = list_fields(&rows);
     let cell = |share: f64| {
         let color = css_color(share as f32);
         format!("<td><i style=\"background:{color}\"></i>{:.0}%</td>", 100.0 * share)

@@ -1,12 +1,15 @@
 use confab::config::{Knob, PRESETS, Preset};
+use confab::figure;
+use confab::figure::{Axis, Content, name_file};
 use confab::report::sweep;
-use confab::report::sweep::{Cell, Grid, MAX_FILE_BYTES, mean_and_deviation};
+use confab::report::sweep::{Cell, Grid, MAX_FILE_BYTES, Outcome, mean_and_deviation};
 use leptos::html;
 use leptos::prelude::*;
 
 use crate::actions::use_actions;
 use crate::browser;
 use crate::components::controls::{InputEvent, form};
+use crate::components::save::{Picture, Saved, save_menu};
 use crate::components::sizes::Sizes;
 use crate::components::theme::Dark;
 use crate::heatmap::css_color;
@@ -16,6 +19,7 @@ use crate::tables;
 
 const HEIGHT: u32 = 460;
 const MAX_SEEDS: u64 = 20;
+const RECALLED: &str = "Recalled, by size and number of facts";
 
 /// Facts that models of each size recall: sweeps and their outcomes.
 #[component]
@@ -201,9 +205,31 @@ fn Diagram() -> impl IntoView {
         })
     };
     view! {
-        <h3>"Recalled, by size and number of facts"</h3>
+        <div class="heading">
+            <h3>{RECALLED}</h3>
+            {save_menu(move || {
+                let grid = state.outcomes.list.with(|outcomes| draw_grid(outcomes));
+                let name = name_file(&["facts", "recall by size"]);
+                Some(Saved::drawn(name, RECALLED, "Mean share over seeds.", Content::Grid(grid)))
+            })}
+        </div>
         <div class="shares-box" inner_html=table></div>
     }
+}
+
+fn draw_grid(outcomes: &[Outcome]) -> figure::Grid {
+    let cells = sweep::cells(outcomes);
+    let (sizes, facts) = sweep::sides(&cells);
+    let recall = |size: usize, facts: usize| {
+        cells
+            .get(&(size, facts))
+            .map_or(f32::NAN, |cell| mean_and_deviation(&cell.recalled).0 as f32)
+    };
+    let values = sizes.iter().flat_map(|size| facts.iter().map(|facts| recall(*size, *facts)));
+    let values = values.collect();
+    let axis =
+        |name, counts: &[usize]| Axis::new(name, counts.iter().map(usize::to_string).collect());
+    figure::Grid::new(axis("parameters", &sizes), axis("facts", &facts), values).within([0.0, 1.0])
 }
 
 /// Mean recall of a cell, which leads to one of its runs.
@@ -239,7 +265,16 @@ fn Curves() -> impl IntoView {
         let outcomes = state.outcomes.list;
         Some(outcomes.with(|outcomes| sweep::plot(outcomes, (width, HEIGHT), is_dark.get())))
     };
+    let saved = move || {
+        let plot = state.outcomes.list.with(|outcomes| sweep::series(outcomes));
+        let name = name_file(&["facts", "recall and bits"]);
+        let note = "Means over seeds. Bits are bits stored per parameter, at least.";
+        let saved =
+            Saved::drawn(name, "Recall and bits stored by facts", note, Content::Plot(plot));
+        Some(Saved { picture: Picture::Shown(svg()?), ..saved })
+    };
     view! {
+        <div class="heading">{save_menu(saved)}</div>
         <div node_ref=holder>
             <div role="img" aria-label="Recall and bits stored by facts" inner_html=svg></div>
         </div>

@@ -3,9 +3,10 @@ use confab::report::{DistillReport, LayerError};
 use leptos::prelude::*;
 
 use super::controls::{asked, button, choice, form, options, submit};
+use super::save::{Saved, name_saved, save_menu};
 use crate::actions::use_actions;
 use crate::runs::group_digits;
-use crate::state::use_state;
+use crate::state::{State, use_state};
 use crate::tables::{escape, headings, row, table};
 
 /// A clone of the model that learns with memories, beside its teacher.
@@ -41,9 +42,18 @@ pub fn Distill() -> impl IntoView {
                  place; Undo under Edit architecture takes it back."
             </p>
             {form("controls lab", controls, begin)}
+            {save_menu(move || state.distilled.with(|report| save(state, report.as_ref()?)))}
             <div inner_html=move || state.distilled.with(|report| report.as_ref().map(show))></div>
         </details>
     }
+}
+
+fn save(state: State, report: &DistillReport) -> Option<Saved> {
+    let rows = report.layers.iter().map(|of| format!("L{}", of.layer)).collect();
+    let slots = |of: &LayerError| of.slots.map_or(f32::NAN, |slots| slots as f32);
+    let numbers = report.layers.iter().flat_map(|of| [of.error, slots(of)]).collect();
+    let name = name_saved(state, report.step, "distillation");
+    Some(Saved::table(name, "Replaced layers", rows, &["error", "slots"], numbers))
 }
 
 fn show(report: &DistillReport) -> String {

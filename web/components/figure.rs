@@ -1,13 +1,12 @@
 use confab::figure::{Content, Figure, Pick, Table};
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 
-use super::controls::{SelectEvent, button};
+use super::controls::SelectEvent;
 use super::grid::{Cells, Focus, with_grid};
 use super::lines::Lines;
+use super::save::{Picture, Saved, save_menu};
 use super::theme::Dark;
 use super::tokens::Tokens;
-use crate::browser;
 use crate::state::{State, use_state};
 use crate::tables;
 
@@ -19,9 +18,15 @@ const AROUND: i32 = 60;
 /// Views of a pattern.
 const VIEWS: [&str; 4] = ["Matrix", "Lines", "From this token", "To this token"];
 
-/// One figure: what it is called, what it shows and how that is to be read.
+/// One figure: what it is called, what it shows and how that is to be read. `name` is that of its files, without an
+/// ending; `children` stand beside the menu.
 #[component]
-pub fn FigureView(figure: Memo<Option<Figure>>, pick: fn(State, Pick, usize)) -> impl IntoView {
+pub fn FigureView(
+    figure: Memo<Option<Figure>>,
+    name: Memo<String>,
+    pick: fn(State, Pick, usize),
+    #[prop(optional)] children: Option<Children>,
+) -> impl IntoView {
     let title = move || figure.with(|figure| figure.as_ref().map(|figure| figure.title.clone()));
     let note = move || figure.with(|figure| figure.as_ref().map(|figure| figure.note.clone()));
     let kind = Memo::new(move |_| {
@@ -35,7 +40,6 @@ pub fn FigureView(figure: Memo<Option<Figure>>, pick: fn(State, Pick, usize)) ->
     });
     let state = use_state();
     let focus = RwSignal::new(Focus::default());
-    let is_picture = move || kind.get() != Some(1);
     let is_pattern = Memo::new(move |_| with_grid(figure, |grid| grid.is_pattern) == Some(true));
     let content = move || match (kind.get(), state.pattern_view.get()) {
         (Some(0), 1) if is_pattern.get() => view! { <Lines figure focus/> }.into_any(),
@@ -51,6 +55,8 @@ pub fn FigureView(figure: Memo<Option<Figure>>, pick: fn(State, Pick, usize)) ->
         let index = event.target().selected_index();
         state.pattern_view.set(usize::try_from(index).unwrap_or(0));
     };
+    let saved =
+        move || Some(Saved { name: name.get(), figure: figure.get()?, picture: Picture::Drawn });
     view! {
         <figure class="found">
             <figcaption class="heading">
@@ -67,45 +73,13 @@ pub fn FigureView(figure: Memo<Option<Figure>>, pick: fn(State, Pick, usize)) ->
                             .collect_view()}
                     </select>
                 </Show>
-                <Show when=is_picture>
-                    <Save figure is_png=true/>
-                    <Save figure is_png=false/>
-                </Show>
+                {children.map(|children| children())}
+                {save_menu(saved)}
             </figcaption>
             {content}
             <p class="hint">{note}</p>
         </figure>
     }
-}
-
-#[component]
-fn Save(figure: Memo<Option<Figure>>, is_png: bool) -> impl IntoView {
-    let state = use_state();
-    let Dark(is_dark) = expect_context();
-    let save = move || {
-        let drawn = figure
-            .with_untracked(|figure| figure.as_ref().map(|f| f.to_svg(is_dark.get_untracked())));
-        spawn_local(async move {
-            let saved = match drawn {
-                None => Ok(()),
-                Some(Err(reason)) => Err(reason),
-                Some(Ok(svg)) if is_png => {
-                    browser::download_png("figure.png", &svg, size_of(&svg)).await
-                }
-                Some(Ok(svg)) => browser::download("figure.svg", "image/svg+xml", svg.as_bytes()),
-            };
-            if let Err(reason) = saved {
-                state.notify(format!("The figure could not be saved: {reason}."));
-            }
-        });
-    };
-    button(if is_png { "PNG" } else { "SVG" }, "", save)
-}
-
-/// The width and height that an SVG of ours begins with.
-fn size_of(svg: &str) -> (u32, u32) {
-    let mut numbers = svg.split('"').filter_map(|part| part.parse().ok());
-    (numbers.next().unwrap_or(640), numbers.next().unwrap_or(320))
 }
 
 fn show_table(figure: &Figure) -> Option<impl IntoView + use<>> {

@@ -19,6 +19,12 @@ impl Head {
         }
     }
 
+    /// Name of its pattern in files: `attention L0H3`.
+    pub fn name(self, trace: &Trace) -> String {
+        let less = trace.against.as_ref().map_or(String::new(), |name| format!(" less {name}"));
+        format!("attention {}{less}", self.label())
+    }
+
     /// Its pattern, `[query, key]`; `None` if the traced model has no such head.
     pub fn pattern(self, trace: &Trace) -> Option<Cow<'_, [f32]>> {
         if self.layer >= trace.n_layers || self.head.is_some_and(|head| head >= trace.n_heads) {

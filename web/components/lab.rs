@@ -1,10 +1,13 @@
+use std::sync::Arc;
+
 use confab::figure::Pick;
-use confab::run::{AnalysisEntry, AnalysisRequest, Group, Input};
+use confab::run::{AnalysisEntry, AnalysisRequest, AnalysisResult, Group, Input};
 use leptos::prelude::*;
 
 use super::controls::{InputEvent, SelectEvent, live, switch};
 use super::figure::FigureView;
 use super::prompt::INSPECT_DELAY;
+use super::save::name_saved;
 use crate::actions::use_actions;
 use crate::runs::group_digits;
 use crate::state::{State, use_state};
@@ -227,14 +230,27 @@ fn Found(chosen: Memo<Option<usize>>) -> impl IntoView {
         <p class="hint" data-testid="look-step">{live(progress)}</p>
         <p class="problem" data-testid="look-problem">{live(move || reason().unwrap_or_default())}</p>
         <For each=move || figures().unwrap_or_default() key=|key| *key let((_, index))>
-            <FigureView
-                figure=Memo::new(move |_| {
-                    result.with(|result| result.as_ref()?.figures.as_ref().ok()?.get(index).cloned())
-                })
-                pick=choose
-            />
+            <Nth result index/>
         </For>
     }
+}
+
+/// The figure of this index.
+#[component]
+fn Nth(result: Memo<Option<Arc<AnalysisResult>>>, index: usize) -> impl IntoView {
+    let state = use_state();
+    let figure = Memo::new(move |_| {
+        result.with(|result| result.as_ref()?.figures.as_ref().ok()?.get(index).cloned())
+    });
+    let name = Memo::new(move |_| {
+        let (analysis, step) = result.with(|result| match result {
+            Some(result) => (result.analysis.clone(), result.step),
+            None => Default::default(),
+        });
+        let title = figure.with(|figure| figure.as_ref().map(|figure| figure.title.clone()));
+        name_saved(state, step, &format!("{analysis} {}", title.unwrap_or_default()))
+    });
+    view! { <FigureView figure name pick=choose/> }
 }
 
 /// Requests what was picked in a figure.

@@ -1,16 +1,17 @@
 use std::time::Duration;
 
-use confab::run::{LossPoint, Reference};
+use confab::figure::{Content, Plot, Series};
+use confab::run::Reference;
 use leptos::ev;
 use leptos::html;
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 
 use crate::browser;
 use crate::chart;
 use crate::chart::{Chart, Curve, Level, Options};
-use crate::components::controls::{button, live, switch};
+use crate::components::controls::{live, switch};
 use crate::components::fields::Fields;
+use crate::components::save::{Picture, Saved, name_saved, save_menu};
 use crate::components::theme::Dark;
 use crate::runs::{group_digits, show_loss};
 use crate::state::{State, use_state};
@@ -52,23 +53,12 @@ pub fn Loss() -> impl IntoView {
     let on_resize = window_event_listener(ev::resize, move |_| redraw());
     on_cleanup(move || on_resize.remove());
 
-    let export_png = move || {
-        let drawn = chart.with_untracked(|chart| chart.as_ref().map(|chart| chart.svg.clone()));
-        let (Some(svg), Some(holder)) = (drawn, holder.get_untracked()) else { return };
-        let width = browser::chart_width(&holder);
-        spawn_local(async move {
-            if let Err(reason) =
-                browser::download_png("confab-loss.png", &svg, (width, HEIGHT)).await
-            {
-                state.notify(format!("The picture could not be made: {reason}."));
-            }
-        });
-    };
-    let export_csv = move || {
-        let csv = untrack(|| write_csv(state));
-        if let Err(reason) = browser::download("confab-loss.csv", "text/csv", csv.as_bytes()) {
-            state.notify(format!("The table could not be saved: {reason}."));
-        }
+    let saved = move || {
+        let step = state.last_point()?.step;
+        let content = Content::Plot(list_losses(state));
+        let saved = Saved::drawn(name_saved(state, step, "loss"), "Loss", "", content);
+        let svg = chart.with(|chart| chart.as_ref().map(|chart| chart.svg.clone()))?;
+        Some(Saved { picture: Picture::Shown(svg), ..saved })
     };
 
     view! {
@@ -76,7 +66,7 @@ pub fn Loss() -> impl IntoView {
             <div class="heading">
                 <h2>"Loss"</h2>
                 {switch("Log scale", move || is_log.get(), move |is_on| is_log.set(is_on))}
-                {button("Export PNG", "", export_png)} {button("Export CSV", "", export_csv)}
+                {save_menu(saved)}
             </div>
             <Figures/>
             <div class="chart" node_ref=holder>
@@ -266,19 +256,30 @@ fn list_curves(state: State) -> Vec<Curve> {
     })
 }
 
-fn write_csv(state: State) -> String {
-    let mut csv = String::from("run,step,train_loss,val_loss\n");
+/// Losses of every run by step, and the level that they are held against.
+fn list_losses(state: State) -> Plot {
+    let series = |name: String, points| Series { name, points, labels: Vec::new() };
+    let mut plot = Plot { x: "step".into(), y: "loss, nats per token".into(), series: Vec::new() };
+    let mut last = 0;
     state.runs.with(|runs| {
         for run in runs {
             run.points.with(|points| {
-                for LossPoint { step, train_loss, val_loss } in points {
-                    let validation = val_loss.map_or(String::new(), |loss| loss.to_string());
-                    csv.push_str(&format!("{},{step},{train_loss},{validation}\n", run.name));
-                }
+                last = last.max(points.last().map_or(0, |point| point.step));
+                let train = points.iter().map(|point| [point.step as f32, point.train_loss]);
+                let validation =
+                    points.iter().filter_map(|point| Some([point.step as f32, point.val_loss?]));
+                plot.series.extend([
+                    series(format!("{}, training", run.name), train.collect()),
+                    series(format!("{}, validation", run.name), validation.collect()),
+                ]);
             });
         }
     });
-    csv
+    if let Some(Level { name, loss }) = find_level(state) {
+        let ends = [0, last].map(|step| [step as f32, loss as f32]);
+        plot.series.push(series(name, ends.to_vec()));
+    }
+    plot
 }
 
 /// `act`, held back so that it happens at most every [`REDRAW_MS`].

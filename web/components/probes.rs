@@ -1,15 +1,16 @@
 use std::collections::BTreeMap;
 
+use confab::figure::{Content, Plot, Series, Table, show_token};
 use confab::report::{ProbeReport, ProbeSample, order};
 use confab::run::AnswerSource;
 use leptos::prelude::*;
 
 use crate::actions::use_actions;
 use crate::components::controls::SelectEvent;
+use crate::components::save::{Saved, name_saved, save_menu};
 use crate::runs::group_digits;
-use crate::state::{Inspected, use_state};
+use crate::state::{Inspected, State, use_state};
 use crate::tables;
-use confab::figure::show_token;
 
 /// Prompts that ask for more than was trained, and what the model makes of the one above.
 #[component]
@@ -58,14 +59,26 @@ pub fn Probes() -> impl IntoView {
                 "20 samples"
             </button>
         </div>
-        <div
-            data-testid="probe"
-            inner_html=move || state.probed.get().map(|report| show(&report)).unwrap_or_default()
-        ></div>
+        {move || {
+            let report = state.probed.get()?;
+            let (entropies, table) = show(&report);
+            let of = move |save: fn(State, &ProbeReport) -> Option<Saved>| {
+                save_menu(move || state.probed.with(|report| save(state, report.as_ref()?)))
+            };
+            Some(view! {
+                <div data-testid="probe">
+                    <div inner_html=entropies></div>
+                    <div class="heading">{of(save_entropies)}</div>
+                    <div inner_html=table></div>
+                    <div class="heading">{of(save)}</div>
+                </div>
+            })
+        }}
     }
 }
 
-fn show(report: &ProbeReport) -> String {
+/// The entropies of the samples, and their texts.
+fn show(report: &ProbeReport) -> (String, String) {
     let shares = [
         (AnswerSource::Context, "from the prompt"),
         (AnswerSource::Training, "from training"),
@@ -81,29 +94,55 @@ fn show(report: &ProbeReport) -> String {
         group_digits(report.step),
         shares.join(", "),
     );
+    let rows = count_texts(report).into_iter().map(|(text, count, source)| {
+        format!(
+            "<tr><td class=number>{count} ×</td><td class=\"mono text\">{}</td>\
+             <td class=\"source {}\">{source}</td></tr>",
+            tables::escape(&text),
+            source.replace(' ', "-")
+        )
+    });
+    let rows: String = rows.collect();
+    let table = tables::table("probe", "Samples of the probe", "", &rows);
+    (format!("<p class=hint>{heading}</p>{}", show_entropies(report)), table)
+}
+
+/// The texts that were written, how often and from where, the most frequent first.
+fn count_texts(report: &ProbeReport) -> Vec<(String, usize, &'static str)> {
     let mut counts: BTreeMap<&str, (usize, AnswerSource)> = BTreeMap::new();
     for ProbeSample { text, source } in &report.samples {
         counts.entry(text).or_insert((0, *source)).0 += 1;
     }
     let counts: Vec<_> = counts.into_iter().collect();
     let by_count = |a: usize, b: usize| counts[b].1.0.cmp(&counts[a].1.0);
-    let rows = order(counts.len(), &by_count).into_iter().map(|place| {
+    let of_place = |place: usize| {
         let (text, (count, source)) = counts[place];
         let source = match source {
             AnswerSource::Context => "prompt",
             AnswerSource::Training => "training",
             AnswerSource::Neither => "made up",
         };
-        format!(
-            "<tr><td class=number>{count} ×</td><td class=\"mono text\">{}</td>\
-             <td class=\"source {}\">{source}</td></tr>",
-            tables::escape(&show_token(text)),
-            source.replace(' ', "-")
-        )
-    });
-    let rows: String = rows.collect();
-    let table = tables::table("probe", "Samples of the probe", "", &rows);
-    format!("<p class=hint>{heading}</p>{}{table}", show_entropies(report))
+        (show_token(text), count, source)
+    };
+    order(counts.len(), &by_count).into_iter().map(of_place).collect()
+}
+
+fn save(state: State, report: &ProbeReport) -> Option<Saved> {
+    let rows = count_texts(report).into_iter();
+    let rows = rows.map(|(text, count, source)| vec![text, count.to_string(), source.into()]);
+    let columns = ["text", "samples", "source"].map(String::from).to_vec();
+    let content = Content::Table(Table { columns, rows: rows.collect() });
+    let name = name_saved(state, report.step, "probe");
+    Some(Saved::drawn(name, "Samples of the probe", "", content))
+}
+
+fn save_entropies(state: State, report: &ProbeReport) -> Option<Saved> {
+    let points = report.mean_entropies().into_iter().enumerate();
+    let points = points.map(|(index, mean)| [index as f32 + 1.0, mean as f32]).collect();
+    let series = vec![Series { name: "mean entropy".into(), points, labels: Vec::new() }];
+    let plot = Plot { x: "character".into(), y: "nats".into(), series };
+    let name = name_saved(state, report.step, "probe entropies");
+    Some(Saved::drawn(name, "Mean entropy of each character", "", Content::Plot(plot)))
 }
 
 /// A bar a character: how much the model held possible there.

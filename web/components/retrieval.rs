@@ -7,9 +7,10 @@ use leptos::prelude::*;
 
 use crate::actions::use_actions;
 use crate::components::controls::{InputEvent, form};
+use crate::components::save::{Saved, name_saved, save_menu};
 use crate::components::sweep::Sweep;
 use crate::runs::group_digits;
-use crate::state::use_state;
+use crate::state::{State, use_state};
 use crate::tables;
 
 const NOTHING: &str = "<p class=nothing>Evaluate has the model recall from records that it never \
@@ -71,6 +72,7 @@ pub fn Retrieval() -> impl IntoView {
     view! {
         <Show when=move || has_answers.get() fallback=|| view! { <p class="nothing">{NO_ANSWERS}</p> }>
             {form("controls", controls(), move || actions.evaluate(options.get_untracked()))}
+            {save_menu(move || save(state))}
             <Sweep/>
             <div
                 data-testid="retrieval"
@@ -94,14 +96,52 @@ fn has_answers(task: &TaskConfig) -> bool {
     }
 }
 
+/// Scores under a heading, and a sentence below them.
+struct Section {
+    title: String,
+    scores: Vec<(String, Score)>,
+    hint: String,
+}
+
+impl Section {
+    fn new(title: &str, scores: &[(&str, Score)]) -> Self {
+        let scores = scores.iter().map(|(name, score)| ((*name).to_owned(), *score)).collect();
+        Self { title: title.into(), scores, hint: String::new() }
+    }
+
+    fn numbered(title: &str, name: &str, scores: &[Score]) -> Self {
+        let scores = scores.iter().enumerate();
+        let scores =
+            scores.map(|(index, score)| (format!("{name} {}", index + 1), *score)).collect();
+        Self { title: title.into(), scores, hint: String::new() }
+    }
+
+    /// A table of shares, each with its bar.
+    fn show(&self) -> String {
+        let row = |(name, score): &(String, Score)| {
+            let share = score.share();
+            let cells = format!(
+                "<td class=bar>{}</td><td class=number>{}</td>",
+                tables::bar(share.unwrap_or(0.0)),
+                share.map_or("—".into(), percent)
+            );
+            tables::row(name, &format!("{} of {}", score.right, score.of), &cells)
+        };
+        let rows: String = self.scores.iter().map(row).collect();
+        let table = tables::table("bars named", &self.title, "", &rows);
+        let hint = match self.hint.is_empty() {
+            true => String::new(),
+            false => format!("<p class=hint>{}</p>", self.hint),
+        };
+        format!("<h3>{}</h3>{table}{hint}", self.title)
+    }
+}
+
 fn show(evaluated: &Evaluated) -> String {
     let Evaluated { step, options, done, report } = evaluated;
-    let report = match report {
-        Report::Phone(report) => show_phone(report),
-        Report::Facts(report) => show_facts(report),
-    };
+    let sections: String = list_sections(report).iter().map(Section::show).collect();
     format!(
-        "<p class=hint data-testid=retrieval-progress>{} of {} records at step {}, temperature {}</p>{report}",
+        "<p class=hint data-testid=retrieval-progress>{} of {} records at step {}, temperature {}</p>{sections}",
         group_digits(*done),
         group_digits(options.records),
         group_digits(*step),
@@ -109,96 +149,108 @@ fn show(evaluated: &Evaluated) -> String {
     )
 }
 
-fn show_phone(report: &PhoneReport) -> String {
-    let numbered = |name: &str, scores: &[Score]| -> Vec<(String, Score)> {
-        let named = scores.iter().enumerate();
-        named.map(|(index, score)| (format!("{name} {}", index + 1), *score)).collect()
-    };
-    let mut html = bars(
-        "Free: it writes whichever line it likes",
-        [
-            ("has the form of a line", report.valid),
-            ("first name is listed", report.first_name),
-            ("last name is listed", report.last_name),
-            ("both stand in one line", report.name),
-            ("of these, the number is right", report.number),
-        ],
-    );
-    html += &bars(
-        "Asked: the name is given, the number is left to write",
-        [("the whole number is right", report.asked)],
-    );
+fn save(state: State) -> Option<Saved> {
+    let Evaluated { step, options, report, .. } = state.evaluated.get()?;
+    let (mut rows, mut numbers) = (Vec::new(), Vec::new());
+    for section in list_sections(&report) {
+        for (name, score) in section.scores {
+            rows.push(format!("{}: {name}", section.title));
+            let share = score.share().unwrap_or(f64::NAN);
+            numbers.extend([share as f32, score.right as f32, score.of as f32]);
+        }
+    }
+    let title = format!("Evaluation at temperature {}", options.temperature);
+    let name = name_saved(state, step, "evaluation");
+    Some(Saved::table(name, &title, rows, &["share", "right", "of"], numbers))
+}
+
+fn list_sections(report: &Report) -> Vec<Section> {
+    match report {
+        Report::Phone(report) => list_phone(report),
+        Report::Facts(report) => list_facts(report),
+    }
+}
+
+fn list_phone(report: &PhoneReport) -> Vec<Section> {
     let edits = report.edits as f64 / report.asked.of.max(1) as f64;
-    html += &format!("<p class=hint>{edits:.2} edits to the right number on average.");
+    let mut hint = format!("{edits:.2} edits to the right number on average.");
     if report.distinct.of > 0 {
         let Score { right, of } = report.distinct;
-        html += &format!(" {right} different lines among {of} after one list.");
+        hint += &format!(" {right} different lines among {of} after one list.");
     }
-    html += "</p>";
-    html += &bars(
-        "Asked: digits by their place (chance is about 10%)",
-        numbered("digit", &report.digits),
+    let asked = Section::new(
+        "Asked: the name is given, the number is left to write",
+        &[("the whole number is right", report.asked)],
     );
-    html += &bars("Asked: digits by the place of their line", numbered("line", &report.by_line));
+    let mut sections = vec![
+        Section::new(
+            "Free: it writes whichever line it likes",
+            &[
+                ("has the form of a line", report.valid),
+                ("first name is listed", report.first_name),
+                ("last name is listed", report.last_name),
+                ("both stand in one line", report.name),
+                ("of these, the number is right", report.number),
+            ],
+        ),
+        Section { hint, ..asked },
+        Section::numbered(
+            "Asked: digits by their place (chance is about 10%)",
+            "digit",
+            &report.digits,
+        ),
+        Section::numbered("Asked: digits by the place of their line", "line", &report.by_line),
+    ];
     if report.unlisted.of > 0 {
-        html += &bars(
+        sections.push(Section::new(
             "Abstaining: listed and unlisted names are asked for by turns",
-            [
+            &[
                 ("an unlisted name is answered ? (recall)", report.unlisted),
                 ("of the answers ?, the name was unlisted (precision)", report.abstained),
             ],
-        );
+        ));
     }
-    html + &show_calibration(&report.calibration, "digits")
+    sections.push(list_bins(&report.calibration, "digits"));
+    sections
 }
 
-fn show_facts(report: &FactsReport) -> String {
-    let rows = |answers: &Answers| {
-        [
-            ("fact given: right", answers.given),
-            ("fact left out: right", answers.left_out),
-            ("question alone: right", answers.alone),
-            ("false fact: says what it says", answers.follows_context),
-            ("false fact: says what is true", answers.follows_weights),
-        ]
+fn list_facts(report: &FactsReport) -> Vec<Section> {
+    let answers = |title: &str, answers: &Answers| {
+        Section::new(
+            title,
+            &[
+                ("fact given: right", answers.given),
+                ("fact left out: right", answers.left_out),
+                ("question alone: right", answers.alone),
+                ("false fact: says what it says", answers.follows_context),
+                ("false fact: says what is true", answers.follows_weights),
+            ],
+        )
     };
-    let categories = report.categories.iter().map(|(name, score)| (name, *score));
-    bars("Facts trained on", rows(&report.trained))
-        + &bars("Facts held out", rows(&report.held_out))
-        + &bars("By category, the fact given", categories)
-        + &show_calibration(&report.calibration, "answers")
+    let categories = report.categories.iter().map(|(name, score)| (name.as_ref(), *score));
+    vec![
+        answers("Facts trained on", &report.trained),
+        answers("Facts held out", &report.held_out),
+        Section::new("By category, the fact given", &categories.collect::<Vec<_>>()),
+        list_bins(&report.calibration, "answers"),
+    ]
 }
 
 /// Confidence against accuracy.
-fn show_calibration(calibration: &Calibration, of: &str) -> String {
+fn list_bins(calibration: &Calibration, of: &str) -> Section {
     let bins = calibration.bins.iter().enumerate().filter(|(_, bin)| bin.score.of > 0);
-    let bins =
-        bins.map(|(index, bin)| (format!("{}–{}% sure", 10 * index, 10 * index + 10), bin.score));
+    let scores = bins
+        .map(|(index, bin)| (format!("{}–{}% sure", 10 * index, 10 * index + 10), bin.score))
+        .collect();
     let (right, wrong) = calibration.confidences();
     let show = |share: Option<f64>| share.map_or("—".into(), percent);
-    bars(&format!("Right {of} by the confidence in them"), bins)
-        + &format!(
-            "<p class=hint>Mean confidence {} where right, {} where wrong; expected calibration \
-             error {}.</p>",
-            show(right),
-            show(wrong),
-            show(calibration.error()),
-        )
-}
-
-/// A table of shares, each with its bar.
-fn bars(title: &str, rows: impl IntoIterator<Item = (impl AsRef<str>, Score)>) -> String {
-    let row = |name: &str, score: Score| {
-        let share = score.share();
-        let cells = format!(
-            "<td class=bar>{}</td><td class=number>{}</td>",
-            tables::bar(share.unwrap_or(0.0)),
-            share.map_or("—".into(), percent)
-        );
-        tables::row(name, &format!("{} of {}", score.right, score.of), &cells)
-    };
-    let rows: String = rows.into_iter().map(|(name, score)| row(name.as_ref(), score)).collect();
-    format!("<h3>{title}</h3>{}", tables::table("bars named", title, "", &rows))
+    let hint = format!(
+        "Mean confidence {} where right, {} where wrong; expected calibration error {}.",
+        show(right),
+        show(wrong),
+        show(calibration.error()),
+    );
+    Section { title: format!("Right {of} by the confidence in them"), scores, hint }
 }
 
 fn percent(share: f64) -> String {

@@ -1,5 +1,6 @@
 use confab::base::plot;
 use confab::base::plot::{Axes, Line, Point};
+use confab::figure::{Content, Plot};
 use confab::report::Evaluated;
 use confab::report::{Report, Score};
 use leptos::html;
@@ -8,6 +9,7 @@ use leptos::prelude::*;
 use crate::actions::use_actions;
 use crate::browser;
 use crate::components::controls::{button, live};
+use crate::components::save::{Picture, Saved, name_saved, save_menu};
 use crate::components::theme::Dark;
 use crate::state::use_state;
 
@@ -44,11 +46,20 @@ pub fn Sweep() -> impl IntoView {
             })
             .collect_view()
     };
+    let saved = move || {
+        let step = state.sweep.with(|sweep| sweep.first().map(|evaluated| evaluated.step))?;
+        let name = name_saved(state, step, "temperatures");
+        let series = lines.with(|lines| lines.iter().map(Into::into).collect());
+        let content = Content::Plot(Plot { x: AXES.x.into(), y: "share".into(), series });
+        let saved = Saved::drawn(name, "Temperature sweep", "", content);
+        Some(Saved { picture: Picture::Shown(svg()?), ..saved })
+    };
     view! {
         <div class="heading">
             <h3>"Temperature sweep"</h3>
             <span class="hint" data-testid="sweep-progress">{live(move || done().unwrap_or_default())}</span>
             {button("Sweep", "evaluates at seven temperatures, from 0.01 to 1.5", move || actions.sweep())}
+            {save_menu(saved)}
         </div>
         <div node_ref=holder>
             <div role="img" aria-label="Answers by temperature" inner_html=svg></div>

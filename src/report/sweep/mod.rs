@@ -15,6 +15,7 @@ use crate::base::plot;
 use crate::base::plot::{Axes, Line, Point};
 use crate::config::TaskKind;
 use crate::config::{Preset, RunConfig};
+use crate::figure;
 use crate::run::link;
 use crate::run::link::{Link, LinkError};
 
@@ -145,11 +146,12 @@ pub fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
     (mean, (squares / values.len().saturating_sub(1).max(1) as f64).sqrt())
 }
 
-/// Plots recall, and bits stored per parameter, against facts: one line per size, with error bars over seeds.
-pub fn plot(outcomes: &[Outcome], size: (u32, u32), is_dark: bool) -> String {
+/// Lines of recall, and of bits stored per parameter, against facts: one per size, with deviations over seeds.
+fn lines(outcomes: &[Outcome]) -> [Vec<Line>; 2] {
     let cells = cells(outcomes);
     let (sizes, _) = sides(&cells);
-    let lines = |values: fn(&Cell) -> &[f64]| -> Vec<Line> {
+    let of: [fn(&Cell) -> &[f64]; 2] = [|cell| &cell.recalled, |cell| &cell.bits_per_parameter];
+    of.map(|values| {
         let line = |parameters: &usize| {
             let of_size = cells.range((*parameters, 0)..=(*parameters, usize::MAX));
             let points = of_size.map(|((_, facts), cell)| {
@@ -163,10 +165,26 @@ pub fn plot(outcomes: &[Outcome], size: (u32, u32), is_dark: bool) -> String {
             }
         };
         sizes.iter().map(line).collect()
-    };
+    })
+}
+
+/// Means of recall and of bits stored per parameter against facts: two series per size.
+pub fn series(outcomes: &[Outcome]) -> figure::Plot {
+    let mut series = Vec::new();
+    for (of, lines) in ["recalled", "bits"].into_iter().zip(lines(outcomes)) {
+        series.extend(
+            lines
+                .iter()
+                .map(|line| figure::Series { name: format!("{}, {of}", line.name), ..line.into() }),
+        );
+    }
+    figure::Plot { x: "facts".into(), y: "share, or bits per parameter".into(), series }
+}
+
+/// Plots recall, and bits stored per parameter, against facts: one line per size, with error bars over seeds.
+pub fn plot(outcomes: &[Outcome], size: (u32, u32), is_dark: bool) -> String {
     let axes = |y, y_is_share| Axes { x: "facts", x_is_log: true, y, y_is_share, has_legend: true };
-    let recalled = lines(|cell| &cell.recalled);
-    let bits = lines(|cell| &cell.bits_per_parameter);
+    let [recalled, bits] = lines(outcomes);
     let charts = [
         (axes("recalled", true), recalled.as_slice()),
         (axes("bits a parameter, at least", false), bits.as_slice()),
