@@ -34,13 +34,13 @@ pub fn Attention() -> impl IntoView {
     });
     let figure = Memo::new(move |_| trace.with(|trace| chosen.get().figure(trace.as_ref()?)));
     let state = use_state();
-    let name = Memo::new(move |_| {
+    let name = move || {
         trace.with(|trace| {
             let name =
                 |trace: &Arc<Trace>| name_saved(state, trace.step, &chosen.get().name(trace));
             trace.as_ref().map(name).unwrap_or_default()
         })
-    });
+    };
     let tiles = move || {
         let (layers, heads) = shape.get()?;
         let is_averaged = is_averaged.get();
@@ -72,7 +72,7 @@ pub fn Attention() -> impl IntoView {
                 <Scale/>
             </div>
             {tiles}
-            <FigureView figure name pick=|_, _, _| {}>
+            <FigureView figure name=Arc::new(name) pick=|_, _, _| {}>
                 <ExportTrace/>
             </FigureView>
             <ByType chosen/>

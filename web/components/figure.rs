@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use super::controls::SelectEvent;
 use super::grid::{Cells, Focus, with_grid};
 use super::lines::Lines;
-use super::save::{Picture, Saved, save_menu};
+use super::save::{Name, Picture, Saved, save_menu};
 use super::theme::Dark;
 use super::tokens::Tokens;
 use crate::state::{State, use_state};
@@ -18,12 +18,12 @@ const AROUND: i32 = 60;
 /// Views of a pattern.
 const VIEWS: [&str; 4] = ["Matrix", "Lines", "From this token", "To this token"];
 
-/// One figure: what it is called, what it shows and how that is to be read. `name` is that of its files, without an
-/// ending; `children` stand beside the menu.
+/// One figure: what it is called, what it shows and how that is to be read. `name` gives that of its files, without
+/// an ending; `children` stand beside the menu.
 #[component]
 pub fn FigureView(
     figure: Memo<Option<Figure>>,
-    name: Memo<String>,
+    name: Name,
     pick: fn(State, Pick, usize),
     #[prop(optional)] children: Option<Children>,
 ) -> impl IntoView {
@@ -56,7 +56,7 @@ pub fn FigureView(
         state.pattern_view.set(usize::try_from(index).unwrap_or(0));
     };
     let saved =
-        move || Some(Saved { name: name.get(), figure: figure.get()?, picture: Picture::Drawn });
+        move || Some(Saved { name: name(), figure: figure.get()?, picture: Picture::Drawn });
     view! {
         <figure class="found">
             <figcaption class="heading">

@@ -27,11 +27,15 @@ pub fn Hook(first_answer: String) -> impl IntoView {
         state.model.with(|model| model.as_ref().map_or(TaskKind::Phone, |of| of.config.task.kind))
     });
     view! {
-        <section class="hook" aria-label="First look">
+        <section
+            class="hook"
+            aria-label="First look"
+            data-answered=move || state.answer.with(Option::is_some).then_some("true")
+        >
             <div class="pitch">
                 <p class="sentence">{live(move || sentence(kind.get()))}</p>
                 <div class="group">
-                    <button on:click=move |_| number.update(|number| *number += 1)>"Generate"</button>
+                    <button on:click=move |_| number.update(|number| *number += 1)>"Ask another question"</button>
                     <button class="primary" on:click=move |_| train(state, actions)>
                         "Train it from scratch"
                     </button>
@@ -104,31 +108,31 @@ const CARDS: [Card; 5] = [
     Card {
         kind: TaskKind::Phone,
         name: "Phone book",
-        sample: "Ada Moss: 212-345-6789\nAda Moss: 2…",
+        sample: "Ada Moss: 212-345-6789\nAda Moss: 212-34…",
         promise: "copies every digit; under a minute",
     },
     Card {
         kind: TaskKind::Facts,
         name: "Facts",
-        sample: "Who wrote Hamlet? (…): S…",
+        sample: "What is the name of\nCaptain Ahab's ship? P…",
         promise: "knows 50 facts; half a minute",
     },
     Card {
         kind: TaskKind::Induction,
         name: "Repeated sequence",
-        sample: "qXbRmZt|qXbR…",
+        sample: "TVOzBFscNEHc|\nTVOzBFs…",
         promise: "forms induction heads; under a minute",
     },
     Card {
         kind: TaskKind::Modular,
         name: "Modular addition",
-        sample: "27+31=15",
+        sample: "27+31=15\n13+41=…",
         promise: "learns the table, then may grok; half a minute",
     },
     Card {
         kind: TaskKind::Text,
         name: "Your text",
-        sample: "paste or drop any text",
+        sample: "paste or drop\nany text",
         promise: "writes on in its manner; half a minute",
     },
 ];

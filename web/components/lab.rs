@@ -242,15 +242,15 @@ fn Nth(result: Memo<Option<Arc<AnalysisResult>>>, index: usize) -> impl IntoView
     let figure = Memo::new(move |_| {
         result.with(|result| result.as_ref()?.figures.as_ref().ok()?.get(index).cloned())
     });
-    let name = Memo::new(move |_| {
+    let name = move || {
         let (analysis, step) = result.with(|result| match result {
             Some(result) => (result.analysis.clone(), result.step),
             None => Default::default(),
         });
         let title = figure.with(|figure| figure.as_ref().map(|figure| figure.title.clone()));
         name_saved(state, step, &format!("{analysis} {}", title.unwrap_or_default()))
-    });
-    view! { <FigureView figure name pick=choose/> }
+    };
+    view! { <FigureView figure name=Arc::new(name) pick=choose/> }
 }
 
 /// Requests what was picked in a figure.

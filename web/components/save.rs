@@ -50,6 +50,9 @@ impl Saved {
     }
 }
 
+/// The name of a figure's files, without an ending.
+pub type Name = Arc<dyn Fn() -> String + Send + Sync>;
+
 /// `phone-3000-attention-l1h2`: the task of the model, the step and what is saved.
 pub fn name_saved(state: State, step: usize, what: &str) -> String {
     let task = state.model.with(|model| model.as_ref().map(|model| model.config.task.kind.name()));
