@@ -50,12 +50,16 @@ fn an_answer_is_a_greedy_sample_and_what_a_head_reads_for_it() {
     for memory_tokens in [0, 2] {
         let mut config = RunConfig::tuned(TaskKind::Phone);
         (config.model.memory_tokens, config.train.batch) = (memory_tokens, 4);
+        config.model.context += memory_tokens;
         let mut run = trainer(config);
         losses(&mut run, 3);
         let asked = run.task.question(1, 0).unwrap();
         let host = block_on(read_back(run.model())).unwrap();
         let answered = answer(&host, &run.config.model, &run.tokenizer, &asked, run.step).unwrap();
-        assert_eq!((answered.question.concat(), answered.truth.concat()), (asked.text.clone(), asked.answer));
+        assert_eq!(
+            (answered.question.concat(), answered.truth.concat()),
+            (asked.text.clone(), asked.answer)
+        );
         assert_eq!(answered.said.len(), answered.truth.len());
 
         let options = SampleOptions {

@@ -118,11 +118,18 @@ proptest! {
         tab in ".{0,32}",
         analysis in prop::option::of(any::<Index>()),
         trained in prop::option::of(any::<Index>()),
+        sample in (
+            prop::option::of(0.0..=2.0),
+            prop::option::of(0usize..=1000),
+            prop::option::of(any::<u64>()),
+        ),
     ) {
         let ids: Vec<_> = entries().map(|entry| entry.id.to_string()).collect();
         let analysis = analysis.map_or(String::new(), |index| index.get(&ids).clone());
         let trained = trained.map_or(String::new(), |index| index.get(GALLERY).name.to_string());
-        let link = Link { config, prompt, tab, analysis, other, trained };
+        let (temperature, top_k, sample_seed) = sample;
+        let link =
+            Link { config, prompt, tab, analysis, other, trained, temperature, top_k, sample_seed };
         let fragment = encode(&link).unwrap();
         prop_assert!(fragment.is_ascii() && !fragment.contains(['#', ' ', '\n']));
         for written in [fragment.clone(), format!("#{fragment}"), format!("https://a.example/confab/?x=1#{fragment}")] {
@@ -182,6 +189,10 @@ fn refusals_name_the_part() {
         ("model.n_layer=3", "`model.n_layer`"),
         ("n_layers=3", "`n_layers`"),
         ("model=3", "`model`"),
+        ("temperature=2.5", "`temperature` is 2.5"),
+        ("temperature=NaN", "from 0 to 2"),
+        ("top_k=1001", "from 0 to 1000"),
+        ("sample_seed=-1", "`sample_seed`"),
         ("__proto__=1", "`__proto__`"),
         ("model.n_layers=many", "Layers was set to `many`, but model.n_layers takes"),
         ("model.n_layers=0", "from 1 to 48"),
@@ -256,10 +267,6 @@ fn every_link_of_the_gallery_brings_a_trained_model() {
     for exhibit @ Exhibit { title, name, .. } in GALLERY {
         let link = decode(&exhibit.fragment()).unwrap_or_else(|error| panic!("{title}: {error}"));
         assert_eq!(link.trained, *name);
-        if name.is_empty() {
-            assert_eq!(Trainer::check(&link.config, &LIMITS), Ok(()), "{title}");
-            continue;
-        }
         let file = format!("{}/assets/gallery/{name}.safetensors", env!("CARGO_MANIFEST_DIR"));
         let checkpoint = Checkpoint::from_bytes(&std::fs::read(file).unwrap()).unwrap();
         assert!(checkpoint.step > 0, "{title} is trained");

@@ -12,13 +12,15 @@ use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
 use crate::browser::describe;
 use crate::wire;
 
-/// Made by Trunk beside the page; relative, so that the page may lie under any path.
+/// Loads the worker's program; relative, so that the page may lie under any path.
 const WORKER: &str = "./worker_loader.js";
 const MAX_REPLACEMENTS: usize = 3;
 
 /// A report of the worker to the page.
 pub enum Report {
     Event(Box<Event>),
+    /// Share of the worker's program that has been loaded.
+    Loading(f64),
     /// A message that could not be read or sent.
     Malformed(String),
     /// The worker is dead. `replaced` says whether another one has been started.
@@ -135,6 +137,9 @@ impl Bridge {
     fn receive(&self, data: &JsValue) {
         if let Some(last_words) = data.as_string() {
             return self.replace(last_words);
+        }
+        if let Some(share) = data.as_f64() {
+            return (self.line.report)(Report::Loading(share));
         }
         match wire::decode::<Event>(data) {
             Ok(event) => {

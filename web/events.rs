@@ -193,7 +193,9 @@ fn show_model(actions: Actions, mut built: Built, origin: Origin) {
             state.show_config(built.config.clone());
             actions.remember(Some((untrack(|| state.config()), device)));
         }
-        Origin::Rescue => actions.remember(Some((built.config.clone(), device))),
+        Origin::Rescue | Origin::Exhibit => {
+            actions.remember(Some((built.config.clone(), device)));
+        }
         Origin::Example => actions.remember(None),
         Origin::Build => {}
     }
@@ -216,6 +218,9 @@ fn show_model(actions: Actions, mut built: Built, origin: Origin) {
     forget_judged(state);
     if built.config.task.kind == TaskKind::Text {
         state.answer.set(None); // it may have no answers
+    }
+    if let Some(number) = state.question.get_untracked() {
+        actions.question(number);
     }
     state.result.set(None);
     state.inspected.set(None);

@@ -1,5 +1,6 @@
 //! The part of the page's state that a link carries.
 
+use confab::protocol::SampleOptions;
 use confab::run::link::Link;
 use confab::run::{AnalysisEntry, Catalogue, Group};
 use leptos::prelude::*;
@@ -7,10 +8,14 @@ use leptos::prelude::*;
 use crate::state::State;
 use crate::tab::Tab;
 
+fn other_than<T: PartialEq>(usual: T, value: T) -> Option<T> {
+    (value != usual).then_some(value)
+}
+
 impl State {
     /// The part of the state that a shared link restores.
     pub fn link(&self) -> Link {
-        let tab = self.tab.get_untracked();
+        let (usual, tab) = (SampleOptions::default(), self.tab.get_untracked());
         let request = tab.group().map(|_| self.request.get_untracked()).unwrap_or_default();
         let shown = tab.group().and_then(|group| untrack(|| self.analysis_of(group)));
         let analysis = shown.and_then(|index| untrack(|| self.analysis_id(index)));
@@ -26,6 +31,9 @@ impl State {
             analysis,
             other: request.other,
             trained: String::new(),
+            temperature: other_than(usual.temperature, self.temperature.get_untracked()),
+            top_k: other_than(usual.top_k, self.top_k.get_untracked()),
+            sample_seed: other_than(usual.seed, self.sample_seed.get_untracked()),
         }
     }
 
@@ -35,6 +43,10 @@ impl State {
         if !link.prompt.is_empty() {
             self.prompt.set(link.prompt);
         }
+        let usual = SampleOptions::default();
+        self.temperature.set(link.temperature.unwrap_or(usual.temperature));
+        self.top_k.set(link.top_k.unwrap_or(usual.top_k));
+        self.sample_seed.set(link.sample_seed.unwrap_or(usual.seed));
         self.request.update(|request| {
             request.analysis = link.analysis;
             request.other = link.other;

@@ -42,6 +42,10 @@ pub struct State {
 
     /// The session takes commands.
     pub is_ready: RwSignal<bool>,
+    /// Share of the session's program that has been loaded, if its length is known.
+    pub loaded: RwSignal<Option<f64>>,
+    /// The settings are those of a link.
+    pub is_linked: RwSignal<bool>,
     pub model: RwSignal<Option<Model>>,
     /// A new model was asked for and is not there yet.
     pub building: RwSignal<bool>,
@@ -55,7 +59,9 @@ pub struct State {
     pub trace: RwSignal<Option<Arc<Trace>>>,
     /// Expectations after each of the traced prompt's tokens.
     pub expected: RwSignal<Option<Arc<Expected>>>,
-    /// Answer to the question of the task, for tasks that have some.
+    /// Number of the question that every model is asked; none while no answer is in sight.
+    pub question: RwSignal<Option<u64>>,
+    /// Answer to it, for tasks that have some.
     pub answer: RwSignal<Option<Arc<Answer>>>,
     /// Steps and earlier runs that can be looked into.
     pub kept: RwSignal<(Vec<usize>, Vec<String>)>,
@@ -184,6 +190,8 @@ impl State {
             sample_seed: RwSignal::new(SampleOptions::default().seed),
             tab: RwSignal::new(Tab::default()),
             is_ready: RwSignal::new(false),
+            loaded: RwSignal::new(None),
+            is_linked: RwSignal::new(false),
             model: RwSignal::new(None),
             building: RwSignal::new(false),
             run_state: RwSignal::new(RunState::Paused),
@@ -195,6 +203,7 @@ impl State {
             sample: RwSignal::new(SampleView::default()),
             trace: RwSignal::new(None),
             expected: RwSignal::new(None),
+            question: RwSignal::new(None),
             answer: RwSignal::new(None),
             kept: RwSignal::new(Default::default()),
             visited: RwSignal::new(None),
@@ -272,8 +281,11 @@ impl State {
                 .with_untracked(|of| (&of.model, &of.train) == (&knobs.model, &knobs.train))
         });
         let outcome = self.knobs.try_update(|knobs| knob.set(knobs, typed));
-        if knob.key == "task.kind" && is_unchanged {
-            self.tune();
+        if knob.key == "task.kind" {
+            self.prompt_is_own.set(false); // it was another task's
+            if is_unchanged {
+                self.tune();
+            }
         }
         self.drafts.update(|drafts| match outcome {
             Some(Err(error)) => {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Exhibit {
     pub title: Cow<'static, str>,
     pub text: Cow<'static, str>,
-    /// Name of the checkpoint, `assets/gallery/{name}.safetensors`; empty if it is not trained yet.
+    /// Name of the checkpoint, `assets/gallery/{name}.safetensors`.
     pub name: Cow<'static, str>,
     /// View of the page to open, as in a link.
     pub open: Cow<'static, str>,
@@ -18,10 +18,7 @@ pub struct Exhibit {
 impl Exhibit {
     /// Fragment of the link, without `#`.
     pub fn fragment(&self) -> String {
-        match &*self.name {
-            "" => self.open.to_string(),
-            name => format!("trained={name}&{}", self.open),
-        }
+        format!("trained={}&{}", self.name, self.open)
     }
 }
 
@@ -29,18 +26,6 @@ impl Exhibit {
 pub fn is_name(name: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     (1..=32).contains(&name.len()) && name.chars().all(is_plain)
-}
-
-/// Twenty facts of a world, and a model with a memory.
-macro_rules! memory_world {
-    ($world:literal) => {
-        concat!(
-            "seed=1&task.kind=facts&task.facts.facts=20&task.facts.shuffle=",
-            $world,
-            "&model.n_layers=2&model.n_heads=4&model.d_model=24&model.context=160\
-             &model.memory.kind=featural&model.memory.layers=1&model.memory.top_k=1&train.batch=8"
-        )
-    };
 }
 
 pub static GALLERY: &[Exhibit] = &[
@@ -141,27 +126,26 @@ pub static GALLERY: &[Exhibit] = &[
     Exhibit {
         title: Cow::Borrowed("A memory beside the weights"),
         text: Cow::Borrowed(
-            "A layer with slots in place of its MLP learns twenty facts of a made-up world: press Train. See \
-               which slots answered and what wrote them, delete those of “capital of France”, ask again.",
+            "A layer with slots in place of its MLP has learnt twenty facts of a made-up world. See which \
+               slots answered and what wrote them, delete those of “capital of France”, ask again.",
         ),
-        name: Cow::Borrowed(""),
-        open: Cow::Borrowed(concat!(
-            memory_world!("1"),
-            "&model.memory.write_threshold=0.35&train.lr=0.008&train.min_lr=0.0004&train.warmup=20\
-             &train.steps=500&tab=memory&look=recalled"
-        )),
+        name: Cow::Borrowed("memory-world"),
+        open: Cow::Borrowed("tab=memory&look=recalled"),
     },
     Exhibit {
         title: Cow::Borrowed("Another world, the same weights"),
         text: Cow::Borrowed(
-            "After the link before: Save snapshot, Clear memory, Train from these weights. Only the memory \
-               learns another world now. Restore the snapshot, and the answers are the first world’s.",
+            "The same model, with settings that freeze its weights and tell of another world: Save \
+               snapshot, Clear memory, Train from these weights. Only the memory learns. Restore the \
+               snapshot, and the answers are the first world’s.",
         ),
-        name: Cow::Borrowed(""),
-        open: Cow::Borrowed(concat!(
-            memory_world!("2"),
-            "&model.memory.write_threshold=0.1&model.memory.max_writes=32&train.frozen=true&train.lr=0.03\
-             &train.min_lr=0.001&train.warmup=1&train.steps=150&tab=memory&look=recalled"
-        )),
+        name: Cow::Borrowed("memory-world"),
+        open: Cow::Borrowed(
+            "seed=1&task.kind=facts&task.facts.facts=20&task.facts.shuffle=2&model.n_layers=2\
+             &model.n_heads=4&model.d_model=24&model.context=160&model.memory.kind=featural\
+             &model.memory.layers=1&model.memory.top_k=1&model.memory.write_threshold=0.1\
+             &model.memory.max_writes=32&train.batch=8&train.frozen=true&train.lr=0.03&train.min_lr=0.001\
+             &train.warmup=1&train.steps=150&tab=memory&look=recalled",
+        ),
     },
 ];

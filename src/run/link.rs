@@ -20,12 +20,19 @@ pub struct Link {
     pub other: String,
     /// Model shipped with the page, which brings its own run; empty for none.
     pub trained: String,
+    /// How samples are drawn; `None` for what is usual.
+    pub temperature: Option<f64>,
+    pub top_k: Option<usize>,
+    pub sample_seed: Option<u64>,
 }
 
 /// Longest fragment to read or write, in bytes; browsers and messengers cut longer ones.
 pub const MAX_LINK_BYTES: usize = 16 << 10;
 const MAX_PROMPT_CHARS: usize = 2048;
 const MAX_TAB_CHARS: usize = 32;
+/// Highest temperature and largest top-k of a link.
+const MAX_TEMPERATURE: f64 = 2.0;
+const MAX_TOP_K: usize = 1000;
 
 impl Link {
     /// Checks the link's analysis and trained model against a session's catalogue, which [`decode`] does not know.
@@ -53,6 +60,8 @@ pub enum LinkError {
     Unknown(String),
     #[error("the link's analysis `{0}` is not one that Confab knows")]
     Analysis(String),
+    #[error("the link's `{key}` is {value}, and must be a number from 0 to {largest}")]
+    Number { key: &'static str, value: String, largest: String },
     #[error("the link's trained model `{0}` is not one that Confab ships")]
     Trained(String),
     #[error("the link's `{key}` is too long: at most {limit} characters are taken")]
@@ -101,6 +110,15 @@ pub fn encode(link: &Link) -> Result<String, LinkError> {
             out.append_pair(key, &short(key, value, limit)?);
         }
     }
+    for (key, value) in [
+        ("temperature", link.temperature.map(|value| value.to_string())),
+        ("top_k", link.top_k.map(|value| value.to_string())),
+        ("sample_seed", link.sample_seed.map(|value| value.to_string())),
+    ] {
+        if let Some(value) = value {
+            out.append_pair(key, &value);
+        }
+    }
     let fragment = out.finish();
     if fragment.len() > MAX_LINK_BYTES {
         Err(LinkError::TooLong(fragment.len()))
@@ -125,6 +143,11 @@ pub fn decode(link: &str) -> Result<Link, LinkError> {
             "tab" => out.tab = short("tab", &value, MAX_TAB_CHARS)?,
             "look" => out.analysis = short("look", &value, MAX_TAB_CHARS)?,
             "other" => out.other = short("other", &value, MAX_PROMPT_CHARS)?,
+            "temperature" => {
+                out.temperature = Some(number("temperature", &value, MAX_TEMPERATURE)?);
+            }
+            "top_k" => out.top_k = Some(number("top_k", &value, MAX_TOP_K)?),
+            "sample_seed" => out.sample_seed = Some(number("sample_seed", &value, u64::MAX)?),
             "trained" if gallery::is_name(&value) => out.trained = value.into(),
             key => {
                 let knob = Knob::find(key)
@@ -135,6 +158,20 @@ pub fn decode(link: &str) -> Result<Link, LinkError> {
     }
     out.config.validate()?;
     Ok(out)
+}
+
+fn number<T>(key: &'static str, value: &str, largest: T) -> Result<T, LinkError>
+where
+    T: std::str::FromStr + PartialOrd + Default + ToString,
+{
+    match value.parse::<T>() {
+        Ok(number) if number >= T::default() && number <= largest => Ok(number),
+        _ => Err(LinkError::Number {
+            key,
+            value: value.chars().take(40).collect(),
+            largest: largest.to_string(),
+        }),
+    }
 }
 
 fn short(key: &'static str, value: &str, limit: usize) -> Result<String, LinkError> {

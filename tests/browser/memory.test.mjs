@@ -42,8 +42,7 @@ test('answers follow the memory: traced, deleted, emptied, taught another world 
   await withPage({}, async confab => {
     await follow(confab, 'A memory beside the weights')
     await confab.combobox('Device').selectOption('cpu')
-    await confab.click('Train')
-    await confab.untilStep(500, 240_000)
+    await confab.untilStep(500)
     assert.equal(await ask(confab), ANSWERS[0])
 
     // The answer is traced to the record that taught it.
@@ -51,12 +50,6 @@ test('answers follow the memory: traced, deleted, emptied, taught another world 
     const cells = confab.page.getByRole('cell')
     await cells.filter({ hasText: 'capital·of·France·is·' }).first().waitFor()
     await cells.filter({ hasText: /^step \d+, record \d+$/ }).first().waitFor()
-
-    await box(confab, 'Name').fill('first world')
-    await confab.click('Save snapshot')
-    const options = confab.combobox('Snapshot').locator('option')
-    await eventually(async () => (await options.allInnerTexts()).includes('first world'), 'the memory aside')
-    const before = weights(await confab.saveCheckpoint())
 
     // Deleted, the fact is gone, and what is said in its place is made up.
     await confab.combobox('Analysis').selectOption('slots')
@@ -67,10 +60,16 @@ test('answers follow the memory: traced, deleted, emptied, taught another world 
     assert.notEqual(await ask(confab), ANSWERS[0])
 
     // Another world, learned by the memory alone.
-    await confab.click('Clear memory')
-    await confab.untilNotice(/deleted: \d+/)
     await follow(confab, 'Another world, the same weights')
     await eventually(async () => await box(confab, 'Fact shuffle').inputValue() === '2', 'the knobs of the other world')
+    await eventually(async () => await ask(confab) === ANSWERS[0], 'the model as it was')
+    const before = weights(await confab.saveCheckpoint())
+    await box(confab, 'Name').fill('first world')
+    await confab.click('Save snapshot')
+    const options = confab.combobox('Snapshot').locator('option')
+    await eventually(async () => (await options.allInnerTexts()).includes('first world'), 'the memory aside')
+    await confab.click('Clear memory')
+    await confab.untilNotice(/deleted: \d+/)
     await confab.click('Train from these weights')
     await eventually(async () => await confab.step() < 150, 'a new run')
     await confab.untilStep(150, 120_000)

@@ -152,7 +152,7 @@ test('each task begins with settings that are tuned to it, until the user change
         JSON.stringify([await confab.combobox('Preset').inputValue(), await value('Context'), await value('Steps')])
       await eventually(async () => await shown() === JSON.stringify([preset, ...values]), `${preset} ${values}`, 5000, shown)
     }
-    for (const [task, context, steps] of [['induction', '50', '600'], ['facts', '160', '600'], ['phone', '96', '1300']]) {
+    for (const [task, context, steps] of [['induction', '50', '1200'], ['facts', '160', '600'], ['phone', '96', '1300']]) {
       await confab.combobox('Task').selectOption(task)
       await shows('tuned', [context, steps])
     }
@@ -160,7 +160,7 @@ test('each task begins with settings that are tuned to it, until the user change
     await confab.combobox('Task').selectOption('induction')
     await shows('', ['96', '3'])
     await confab.combobox('Preset').selectOption('tuned')
-    await shows('tuned', ['50', '600'])
+    await shows('tuned', ['50', '1200'])
   })
 })
 

@@ -98,10 +98,10 @@ impl Actions {
     }
 
     /// Loads a model of the gallery.
-    pub(super) fn load_trained(self, name: String) {
+    pub(super) fn load_trained(self, name: String, origin: Origin) {
         spawn_local(async move {
             match browser::fetch_bytes(&format!("assets/gallery/{name}.safetensors")).await {
-                Some(bytes) => self.load(Origin::File, vec![NamedFile { name, bytes }]),
+                Some(bytes) => self.load(origin, vec![NamedFile { name, bytes }]),
                 None => self.state.notify(format!(
                     "The trained model “{name}” could not be fetched. Open its link again, or train \
                      one yourself."

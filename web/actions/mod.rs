@@ -24,6 +24,8 @@ pub enum Origin {
     File,
     Storage,
     Example,
+    /// A model of the gallery, under settings that its link has put on the knobs.
+    Exhibit,
     /// The run goes on with what was made of its model.
     Surgery,
     /// The worker died; the run goes on from what was saved.
@@ -64,6 +66,7 @@ impl Actions {
         };
         let bridge = Bridge::open(move |report| match report {
             Report::Event(event) => receive(actions, *event),
+            Report::Loading(share) => state.loaded.set(Some(share)),
             Report::Malformed(reason) => {
                 state.notify(format!("A message of the worker was not understood: {reason}."));
             }
@@ -130,10 +133,18 @@ impl Actions {
             }
         };
         let url = browser::write_fragment(&fragment);
+        let is_trained = untrack(|| self.state.last_point()).is_some_and(|point| point.step > 0);
+        let weights = match is_trained {
+            true => {
+                " It carries the settings, not the weights: who opens it trains them anew. \
+                 Save model makes a file of them."
+            }
+            false => "",
+        };
         spawn_local(async move {
             self.state.notify(match browser::copy(&url).await {
-                true => "Link copied.".to_owned(),
-                false => format!("Copy this link: {url}"),
+                true => format!("Link copied.{weights}"),
+                false => format!("Copy this link: {url}{weights}"),
             });
         });
     }
@@ -150,9 +161,11 @@ impl Actions {
             link::Link::default()
         });
         let trained = std::mem::take(&mut link.trained);
+        let has_settings = link.config != RunConfig::default();
         self.state.show_link(link);
+        self.state.is_linked.set(trained.is_empty());
         if !trained.is_empty() {
-            self.load_trained(trained);
+            self.load_trained(trained, if has_settings { Origin::Exhibit } else { Origin::File });
         }
         true
     }

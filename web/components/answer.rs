@@ -119,7 +119,8 @@ fn draw(answer: &Answer, chosen: usize) -> String {
     }
     question.iter().for_each(|token| svg += &write(token, kind_of(&token.text)));
     for (label, line) in [("true", last + 1), ("model", below)] {
-        svg += &write(&Placed { text: label.into(), column: 0, line }, "label");
+        let y = MARGIN + line * LINE + 16;
+        svg += &format!("<text class=\"label\" x=\"{MARGIN}\" y=\"{y}\">{label}</text>");
     }
     truth.iter().for_each(|token| svg += &write(token, kind_of(&token.text)));
     for (at, (token, of)) in said.iter().zip(&answer.said).enumerate() {

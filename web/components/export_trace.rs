@@ -50,9 +50,11 @@ fn describe(state: State, trace: &Trace, expected: &Expected) -> String {
     json.key("step");
     json.count(trace.step);
     json.key("ablations");
-    json.texts(&state.ablations.with_untracked(|all| {
-        all.iter().map(|ablation| ablation.to_string()).collect::<Vec<_>>()
-    }));
+    json.texts(
+        &state.ablations.with_untracked(|all| {
+            all.iter().map(|ablation| ablation.to_string()).collect::<Vec<_>>()
+        }),
+    );
     json.key("less");
     match &trace.against {
         Some(name) => json.text(name),

@@ -15,14 +15,12 @@ use crate::state::{State, use_state};
 #[component]
 pub fn Hook(first_answer: String) -> impl IntoView {
     let (state, actions) = (use_state(), use_actions());
-    let number = RwSignal::new(0);
-    let model =
-        Memo::new(move |_| state.model.with(|model| model.as_ref().map(|of| of.name.clone())));
-    Effect::new(move |_| {
-        if model.with(Option::is_some) {
-            actions.question(number.get());
-        }
-    });
+    state.question.set(Some(0));
+    let ask_another = move |_| {
+        let number = state.question.get_untracked().map_or(0, |number| number + 1);
+        state.question.set(Some(number));
+        actions.question(number);
+    };
     let kind = Memo::new(move |_| {
         state.model.with(|model| model.as_ref().map_or(TaskKind::Phone, |of| of.config.task.kind))
     });
@@ -35,7 +33,7 @@ pub fn Hook(first_answer: String) -> impl IntoView {
             <div class="pitch">
                 <p class="sentence">{live(move || sentence(kind.get()))}</p>
                 <div class="group">
-                    <button on:click=move |_| number.update(|number| *number += 1)>"Ask another question"</button>
+                    <button on:click=ask_another>"Ask another question"</button>
                     <button class="primary" on:click=move |_| train(state, actions)>
                         "Train it from scratch"
                     </button>

@@ -13,7 +13,7 @@ use super::keys::{self, Keys};
 use super::loss::Loss;
 use super::prompt;
 use super::samples::Samples;
-use super::status::{ResumeBanner, StatusBar};
+use super::status::{LinkNote, ResumeBanner, StatusBar};
 use super::theme::Dark;
 use super::toolbar::Toolbar;
 use crate::actions::Actions;
@@ -69,6 +69,7 @@ fn Work() -> impl IntoView {
     view! {
         <Toolbar/>
         <ResumeBanner/>
+        <LinkNote/>
         <main class="columns">
             <Experiment/>
             <div class="centre">

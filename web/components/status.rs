@@ -27,6 +27,31 @@ pub fn ResumeBanner() -> impl IntoView {
     }
 }
 
+/// Says what a link brings and what it does not, until there is a model.
+#[component]
+pub fn LinkNote() -> impl IntoView {
+    let state = use_state();
+    let steps = move || {
+        let is_linked = state.is_linked.get() && state.model.with(Option::is_none);
+        (is_linked && !state.building.get()).then(|| state.knobs.with(|knobs| knobs.train.steps))
+    };
+    move || {
+        steps().map(|steps| {
+            view! {
+                <section class="banner" aria-label="Link">
+                    <p>
+                        {format!(
+                            "The settings of a link are set. A link carries no weights: Train makes the \
+                             model anew, in {} steps. A model’s file is opened with Open model.",
+                            group_digits(steps),
+                        )}
+                    </p>
+                </section>
+            }
+        })
+    }
+}
+
 /// Says that the model on show is the one shipped with the page.
 #[component]
 pub fn ExampleNote() -> impl IntoView {
@@ -70,7 +95,11 @@ pub fn StatusBar() -> impl IntoView {
     let device = move || match state.device.get() {
         Some(device) => device.name,
         None if state.is_ready.get() => "ready".into(),
-        None => "starting…".into(),
+        None if state.building.get() => "starting… your run begins as soon as this is done".into(),
+        None => state
+            .loaded
+            .get()
+            .map_or("starting…".into(), |share| format!("loading… {:.0}%", 100.0 * share)),
     };
     let speed = move || match state.speed.get() {
         Some(speed) => format!("{:.1} steps/s", speed.steps_per_s),
