@@ -14,7 +14,10 @@ export async function drawnHook(confab) {
   return confab.page.locator('.hook').evaluate(normalHook)
 }
 
-/** A first look as text: without comments, without what only the running page knows, its buttons disabled. */
+/**
+ * A first look as text: without comments, without what only the running page knows, its buttons disabled, attributes
+ * by name.
+ */
 export function normalHook(hook) {
   const copy = hook.cloneNode(true)
   const comments = document.createTreeWalker(copy, NodeFilter.SHOW_COMMENT)
@@ -23,11 +26,17 @@ export function normalHook(hook) {
   found.forEach(comment => comment.remove())
   copy.removeAttribute('data-answered')
   copy.querySelectorAll('button').forEach(button => button.setAttribute('disabled', ''))
+  for (const element of [copy, ...copy.querySelectorAll('*')]) {
+    const attributes = [...element.attributes].toSorted((a, b) => a.name < b.name ? -1 : 1)
+    attributes.forEach(({ name }) => element.removeAttribute(name))
+    attributes.forEach(({ name, value }) => element.setAttribute(name, value))
+  }
   return copy.outerHTML.replaceAll('disabled=""', 'disabled')
 }
 
 if (import.meta.filename === process.argv[1]) {
-  const hook = await withPage({}, drawnHook)
+  let hook
+  await withPage({}, async confab => { hook = await drawnHook(confab) })
   const page = readFileSync(PAGE, 'utf8')
   const [before, after] = [page.split(BEGIN)[0], page.split(END)[1]]
   writeFileSync(PAGE, `${before}${BEGIN}\n      ${hook}\n      ${END}${after}`)
