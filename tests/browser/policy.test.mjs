@@ -36,11 +36,7 @@ test('all that the page does keeps to its policy', async () => {
     await confab.click('Pause', 'Generate')
     for (const tab of await confab.page.getByRole('tab').all()) await tab.click()
     await confab.tab('Logit lens').click()
-    for (const form of ['PNG', 'SVG']) {
-      const saved = confab.page.waitForEvent('download')
-      await confab.button(form).first().click()
-      await saved
-    }
+    for (const format of ['PNG', 'SVG', 'CSV']) await confab.saveFigure(format)
     await confab.saveCheckpoint()
     assert.deepEqual(await violations(confab), [])
   })
