@@ -96,17 +96,6 @@ test('a probe draws twenty samples and tells where their answers are from', asyn
   })
 })
 
-test('a text has no right answers, which is said', async () => {
-  await withPage({ fragment: 'task.kind=text&model.context=16&train.batch=2&train.val_batches=1' }, async confab => {
-    await confab.page.getByRole('textbox', { name: 'Text', exact: true }).fill('round and round '.repeat(40))
-    await confab.click('Step')
-    await confab.untilStep(1)
-    await confab.tab('Evaluate').click()
-    await confab.click('Evaluate')
-    await confab.untilNotice(/only the tasks phone and facts/)
-  })
-})
-
 test('where no answer can be counted, the page says so before anything is pressed', async () => {
   const small = '&model.n_layers=1&model.n_heads=2&model.d_model=8&model.context=32&train.batch=4'
   for (const kind of ['induction', 'modular', 'text']) {
