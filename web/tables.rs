@@ -16,10 +16,14 @@ pub fn row(name: &str, title: &str, cells: &str) -> String {
     format!("<tr title=\"{title}\"><th scope=row>{name}</th>{cells}</tr>")
 }
 
-/// Headings of columns, each with this around its text.
+/// Headings of columns; without a `first` one, an empty cell stands for it.
 pub fn headings<'a>(first: &str, names: impl Iterator<Item = &'a str>) -> String {
     let names = names.map(|name| format!("<th scope=col><span>{}</span></th>", escape(name)));
-    format!("<thead><tr><th scope=col>{first}</th>{}</tr></thead>", names.collect::<String>())
+    let first = match first {
+        "" => "<td></td>".to_owned(),
+        _ => format!("<th scope=col>{first}</th>"),
+    };
+    format!("<thead><tr>{first}{}</tr></thead>", names.collect::<String>())
 }
 
 /// A table whose rows are there.

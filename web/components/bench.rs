@@ -39,7 +39,7 @@ pub fn Bench() -> impl IntoView {
         }
     };
     view! {
-        <main class="panel">
+        <div class="panel">
             <h2>"Benchmark"</h2>
             <p class="hint">
                 "Times whole training steps of each size, at 32 rows of 64 tokens and at the size’s \
@@ -79,7 +79,7 @@ pub fn Bench() -> impl IntoView {
                     <tbody>{rows}</tbody>
                 </table>
             </div>
-        </main>
+        </div>
     }
 }
 

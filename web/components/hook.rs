@@ -77,6 +77,9 @@ fn progress(state: State) -> String {
     };
     let step = state.last_point().map_or(0, |point| point.step);
     let of = format!("step {} of {}", group_digits(step), group_digits(steps));
+    if let Some(ablations) = state.named_ablations() {
+        return format!("Answered with {ablations}.");
+    }
     match state.run_state.get() {
         RunState::Running => format!("Training: {of}."),
         _ if state.model.with(|model| model.as_ref().is_some_and(|of| of.is_example)) => {

@@ -13,7 +13,7 @@ use crate::components::controls::{live, switch};
 use crate::components::fields::Fields;
 use crate::components::save::{Picture, Saved, name_saved, save_menu};
 use crate::components::theme::Dark;
-use crate::runs::{group_digits, show_loss};
+use crate::runs::{Run, group_digits, show_loss};
 use crate::state::{State, use_state};
 
 /// The chart is drawn anew at most this often.
@@ -79,7 +79,10 @@ pub fn Loss() -> impl IntoView {
                 />
                 <Readout chart holder/>
             </div>
-            <p class="hint">"Thin: training. Thick: validation, on records never trained on."</p>
+            <p class="hint">
+                "Thin: training. Thick: validation, on records never trained on."
+                {live(move || describe_others(state))}
+            </p>
             <Fields/>
         </section>
     }
@@ -217,10 +220,25 @@ fn Readout(chart: RwSignal<Option<Chart>>, holder: NodeRef<html::Div>) -> impl I
     view! { {shown} }
 }
 
+/// The runs that share a chart: those of the last one's task, for floors differ.
+fn on_chart(runs: &[Run]) -> impl DoubleEndedIterator<Item = &Run> {
+    let kind = runs.last().map(|run| run.config.task.kind);
+    runs.iter().filter(move |run| Some(run.config.task.kind) == kind)
+}
+
+/// How many runs of other tasks are not drawn.
+fn describe_others(state: State) -> String {
+    match state.runs.with(|runs| runs.len() - on_chart(runs).count()) {
+        0 => String::new(),
+        1 => " A run of another task is not drawn.".into(),
+        count => format!(" {count} runs of other tasks are not drawn."),
+    }
+}
+
 fn describe_step(state: State, step: f64) -> Vec<String> {
     let mut lines = Vec::new();
     state.runs.with(|runs| {
-        for run in runs.iter().rev() {
+        for run in on_chart(runs).rev() {
             run.points.with_untracked(|points| {
                 let after = points.partition_point(|point| (point.step as f64) < step);
                 if let Some(point) = points.get(after) {
@@ -245,24 +263,21 @@ fn describe_step(state: State, step: f64) -> Vec<String> {
 
 fn list_curves(state: State) -> Vec<Curve> {
     state.runs.with(|runs| {
-        runs.iter()
-            .enumerate()
-            .map(|(index, run)| {
-                run.points.with(|points| {
-                    Curve::new(run.name.clone(), run.number, index + 1 == runs.len(), points)
-                })
-            })
-            .collect()
+        let curve = |run: &Run| {
+            let is_last = runs.last().is_some_and(|last| std::ptr::eq(last, run));
+            run.points.with(|points| Curve::new(run.name.clone(), run.number, is_last, points))
+        };
+        on_chart(runs).map(curve).collect()
     })
 }
 
-/// Losses of every run by step, and the level that they are held against.
+/// Losses of the runs on the chart by step, and the level that they are held against.
 fn list_losses(state: State) -> Plot {
     let series = |name: String, points| Series { name, points, labels: Vec::new() };
     let mut plot = Plot { x: "step".into(), y: "loss, nats per token".into(), series: Vec::new() };
     let mut last = 0;
     state.runs.with(|runs| {
-        for run in runs {
+        for run in on_chart(runs) {
             run.points.with(|points| {
                 last = last.max(points.last().map_or(0, |point| point.step));
                 let train = points.iter().map(|point| [point.step as f32, point.train_loss]);

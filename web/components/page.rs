@@ -2,6 +2,7 @@
 
 use leptos::ev;
 use leptos::prelude::*;
+use wasm_bindgen::JsCast;
 
 use super::bench::Bench;
 use super::dropping::Dropping;
@@ -45,6 +46,7 @@ pub fn Page(first_answer: String) -> impl IntoView {
     }
 
     view! {
+        <a class="skip" href="#main" on:click=skip>"Skip to the model"</a>
         <header class="top">
             <h1>"Confab"</h1>
             <p class="intro">
@@ -52,14 +54,26 @@ pub fn Page(first_answer: String) -> impl IntoView {
                 "make things up."
             </p>
         </header>
-        {has_hook.then(|| view! { <Hook first_answer/> })}
-        <Gallery/>
-        {if is_bench {
-            view! { <Bench/> }.into_any()
-        } else {
-            view! { <Work/> }.into_any()
-        }}
+        <main>
+            {has_hook.then(|| view! { <Hook first_answer/> })}
+            <Gallery/>
+            {if is_bench {
+                view! { <Bench/> }.into_any()
+            } else {
+                view! { <Work/> }.into_any()
+            }}
+        </main>
         <StatusBar/>
+    }
+}
+
+/// Moves the focus past the first look. A change of the address's fragment would be a link to an experiment.
+fn skip(event: ev::MouseEvent) {
+    event.prevent_default();
+    let main = document().get_element_by_id("main");
+    if let Some(main) = main.and_then(|main| main.dyn_into::<web_sys::HtmlElement>().ok()) {
+        main.scroll_into_view();
+        let _ = main.focus();
     }
 }
 
@@ -70,14 +84,14 @@ fn Work() -> impl IntoView {
         <Toolbar/>
         <ResumeBanner/>
         <LinkNote/>
-        <main class="columns">
+        <div class="columns" id="main" tabindex="-1">
             <Experiment/>
             <div class="centre">
                 <Loss/>
                 <Samples/>
             </div>
             <Inspector/>
-        </main>
+        </div>
         <Keys/>
         <Dropping/>
     }
