@@ -1,4 +1,5 @@
 use confab::run::Intervention;
+use leptos::html;
 use leptos::prelude::*;
 
 use super::controls::{asked, form, live, submit};
@@ -61,7 +62,14 @@ pub fn Interventions() -> impl IntoView {
             })
             .collect_view()
     };
-    let is_open = move || state.tab.get() == Tab::Change || state.named_ablations().is_some();
+    // It opens by itself, and closes by hand only: nothing moves away from under the pointer.
+    let details = NodeRef::<html::Details>::new();
+    Effect::new(move |_| {
+        let is_needed = state.tab.get() == Tab::Change || state.named_ablations().is_some();
+        if let Some(details) = details.get().filter(|_| is_needed) {
+            details.set_open(true);
+        }
+    });
     let controls = view! {
         {list}
         {asked("Part", "L0H3, L1MLP, L2@4-7", part)}
@@ -69,7 +77,7 @@ pub fn Interventions() -> impl IntoView {
         {submit("Add ablation", "")}
     };
     view! {
-        <details class="changes" prop:open=is_open>
+        <details class="changes" node_ref=details>
             <summary>
                 "Ablations"
                 {live(move || state.named_ablations().map_or(String::new(), |all| format!(": {all}")))}
