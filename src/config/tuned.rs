@@ -40,7 +40,7 @@ impl RunConfig {
                 (task.modular.modulus, task.modular.fraction) = (43, 0.5);
                 (model.n_layers, model.positions, model.init_std) = (1, Positions::Learned, 0.12);
                 (model.mlp, model.norm) = (MlpKind::Relu, NormKind::None);
-                (train.steps, train.batch, train.lr) = (900, 925, 0.003);
+                (train.steps, train.batch, train.lr) = (1500, 925, 0.003);
                 (train.weight_decay, train.beta2, train.warmup) = (1.0, 0.98, 10);
             }
         }

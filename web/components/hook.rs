@@ -128,7 +128,7 @@ const CARDS: [Card; 5] = [
         kind: TaskKind::Modular,
         name: "Modular addition",
         sample: "27+31=15\n13+41=…",
-        promise: "learns the table, then may grok; half a minute",
+        promise: "learns the table by heart, then groks; a minute",
     },
     Card {
         kind: TaskKind::Text,
