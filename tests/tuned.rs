@@ -1,5 +1,5 @@
-//! Runs with the settings that are tuned to a task learn it. The two that do so at every seed are trained here;
-//! docs/training.md has all.
+//! Runs with the settings that are tuned to a task learn it. The two shortest whose answers can be counted are trained
+//! here; docs/training.md has all.
 
 mod common;
 
