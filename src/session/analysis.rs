@@ -6,7 +6,7 @@ use web_time::{Duration, Instant};
 
 use super::state::Session;
 use super::throttle::{REPORT_EVERY, Throttle};
-use crate::interp::lab::{AnalysisJob, RequestError, Snapshot};
+use crate::interp::lab::{AnalysisJob, RequestError};
 use crate::protocol::Event;
 use crate::run::{AnalysisRequest, AnalysisResult};
 
@@ -53,13 +53,11 @@ impl<E: Fn(Event)> Session<E> {
         };
         request.interventions.extend(self.ablations.clone());
         let start = Instant::now();
-        let visited = self.steps.visited();
-        let wanted = visited.map_or(trainer.step, |(step, _)| step);
+        let wanted = self.steps.visited().map_or(trainer.step, |(step, _)| step);
         let known = self.analysis.model.take().filter(|model| model.step == wanted);
-        let model = match (known, visited) {
-            (Some(model), _) => model,
-            (None, Some((step, flat))) => Arc::new(Snapshot::new(trainer, step, flat.clone())),
-            (None, None) => match Snapshot::read(trainer).await {
+        let model = match known {
+            Some(model) => model,
+            None => match self.read_shown(trainer).await {
                 Ok(model) => Arc::new(model),
                 Err(error) => {
                     self.recover(error).await;

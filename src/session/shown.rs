@@ -13,13 +13,20 @@ impl<E: Fn(Event)> Session<E> {
     /// The model that is shown in place of the run's newest, if there is one.
     pub(super) async fn shown(&self) -> Result<Option<Shown>, ExecutionError> {
         let Some(trainer) = &self.trainer else { return Ok(None) };
-        let model = match self.steps.visited() {
-            Some((step, flat)) => Snapshot::new(trainer, step, flat.clone()),
-            None if self.ablations.is_empty() => return Ok(None),
-            None => Snapshot::read(trainer).await?,
-        };
+        if self.steps.visited().is_none() && self.ablations.is_empty() {
+            return Ok(None);
+        }
+        let model = self.read_shown(trainer).await?;
         let host = model.ablated(&self.ablations).expect("ablations are checked when they are set");
         Ok(Some((model.step, host)))
+    }
+
+    /// The newest step or the one that is shown in its place, without ablations.
+    pub(super) async fn read_shown(&self, trainer: &Trainer) -> Result<Snapshot, ExecutionError> {
+        match self.steps.visited() {
+            Some((step, flat)) => Ok(Snapshot::new(trainer, step, flat.clone())),
+            None => Snapshot::read(trainer).await,
+        }
     }
 
     /// The model that is shown, on the host.

@@ -36,6 +36,7 @@ impl Job for Averaging {
     fn report(&self) -> Result<JobReport, postcard::Error> {
         JobReport::new::<AverageAttention>(Averaging::report(self))
     }
+
     fn is_of_shown(&self) -> bool {
         true
     }

@@ -29,6 +29,7 @@ impl Job for Evaluation {
     fn report(&self) -> Result<JobReport, postcard::Error> {
         JobReport::new::<Evaluate>(&self.progress())
     }
+
     fn is_of_shown(&self) -> bool {
         true
     }

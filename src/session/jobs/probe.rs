@@ -29,6 +29,7 @@ impl Job for Probing {
     fn report(&self) -> Result<JobReport, postcard::Error> {
         JobReport::new::<Probe>(Probing::report(self))
     }
+
     fn is_of_shown(&self) -> bool {
         true
     }
