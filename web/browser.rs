@@ -10,6 +10,8 @@ use web_sys::{
 };
 use web_sys::{Response, Url, Window};
 
+use crate::view::View;
+
 pub fn window() -> Window {
     leptos::prelude::window()
 }
@@ -130,6 +132,17 @@ pub fn read_fragment() -> String {
     window().location().hash().unwrap_or_default()
 }
 
+/// Tells if the page's address is a link to an experiment or a trained model, and not to a view only.
+pub fn has_link() -> bool {
+    let fragment = read_fragment();
+    fragment.len() > 1 && View::of_fragment(&fragment).is_none()
+}
+
+/// Tells if the inspector stands beside the other panels: see style.css.
+pub fn is_wide() -> bool {
+    matches_media("(min-width: 1181px)")
+}
+
 /// Tells if the page's address asks for `?name`.
 pub fn has_query(name: &str) -> bool {
     let search = window().location().search().unwrap_or_default();
@@ -166,7 +179,7 @@ pub fn kept_text(key: &str) -> Option<String> {
     window().local_storage().ok()??.get_item(key).ok()?
 }
 
-pub fn matches_media(query: &str) -> bool {
+fn matches_media(query: &str) -> bool {
     window().match_media(query).ok().flatten().is_some_and(|media| media.matches())
 }
 

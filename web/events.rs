@@ -170,8 +170,7 @@ fn forget_judged(state: State) {
 
 /// The session is there: with nothing else to show, shows the shipped example.
 fn open(actions: Actions) {
-    let has_link = browser::read_fragment().len() > 1;
-    if !has_link && !browser::has_query("bench") {
+    if !browser::has_link() && !browser::has_query("bench") {
         set_timeout(move || actions.load_example(), RESUMABLE_WAIT);
     }
 }

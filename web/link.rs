@@ -7,6 +7,7 @@ use leptos::prelude::*;
 
 use crate::state::State;
 use crate::tab::Tab;
+use crate::view::View;
 
 fn other_than<T: PartialEq>(usual: T, value: T) -> Option<T> {
     (value != usual).then_some(value)
@@ -51,7 +52,11 @@ impl State {
             request.analysis = link.analysis;
             request.other = link.other;
         });
-        self.tab.set(Tab::find(&link.tab).unwrap_or_default());
+        self.view.set(View::default());
+        match Tab::find(&link.tab) {
+            Some(tab) => self.show_tab(tab),
+            None => self.tab.set(Tab::default()),
+        }
         self.check_analysis();
     }
 

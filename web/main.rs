@@ -15,6 +15,7 @@ mod runs;
 mod state;
 mod tab;
 mod tables;
+mod view;
 mod wire;
 
 fn main() {

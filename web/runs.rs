@@ -102,6 +102,15 @@ pub fn abbreviate(value: f64) -> String {
     }
 }
 
+/// `40 s`, `3 min`, `2.5 h`.
+pub fn show_duration(seconds: f64) -> String {
+    match seconds {
+        s if s >= 5400.0 => format!("{:.1} h", s / 3600.0),
+        s if s >= 90.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{s:.0} s"),
+    }
+}
+
 /// `3.4 MiB`.
 pub fn format_bytes(bytes: u64) -> String {
     let mib = bytes as f64 / (1 << 20) as f64;

@@ -14,11 +14,13 @@ use confab::run::{
 };
 use leptos::prelude::*;
 
+use crate::browser;
 use crate::fit;
 use crate::fit::Drafts;
 use crate::outcomes::Outcomes;
 use crate::runs::{Run, group_digits};
 use crate::tab::Tab;
+use crate::view::View;
 
 /// Time that a notice stays.
 const NOTICE_SHOWN: Duration = Duration::from_secs(30);
@@ -39,6 +41,7 @@ pub struct State {
     pub top_k: RwSignal<usize>,
     pub sample_seed: RwSignal<u64>,
     pub tab: RwSignal<Tab>,
+    pub view: RwSignal<View>,
 
     /// The session takes commands.
     pub is_ready: RwSignal<bool>,
@@ -189,6 +192,7 @@ impl State {
             top_k: RwSignal::new(SampleOptions::default().top_k),
             sample_seed: RwSignal::new(SampleOptions::default().seed),
             tab: RwSignal::new(Tab::default()),
+            view: RwSignal::new(View::default()),
             is_ready: RwSignal::new(false),
             loaded: RwSignal::new(None),
             is_linked: RwSignal::new(false),
@@ -314,6 +318,19 @@ impl State {
             notices.try_update(|notices| notices.retain(|notice| notice.id != id));
         };
         set_timeout(expire, NOTICE_SHOWN);
+    }
+
+    /// Shows a tab of the inspector, in its view where that is not beside the others.
+    pub fn show_tab(&self, tab: Tab) {
+        self.tab.set(tab);
+        if !browser::is_wide() {
+            self.view.set(View::Inspect);
+        }
+    }
+
+    /// True if the model is the one shipped with the page.
+    pub fn is_example(&self) -> bool {
+        self.model.with(|model| model.as_ref().is_some_and(|model| model.is_example))
     }
 
     /// Model that the panels show, if it is not the newest: `step 300, with L0H3 × 0`.

@@ -11,9 +11,10 @@ import { BYTES, binary, cycle, json, spelledBytes } from './models.mjs'
 
 const SMALL_TEXT = 'task.kind=text&model.n_layers=1&model.n_heads=2&model.d_model=8&model.context=64&train.batch=4&train.val_every=5&train.val_batches=1'
 
-/** Puts the notices away. */
+/** Puts the notices away, one after the other. */
 async function dismiss(confab) {
-  for (const button of await confab.page.getByRole('button', { name: 'Dismiss' }).all()) await button.click()
+  const button = confab.button('Dismiss')
+  while (await button.count()) await button.click()
 }
 
 /** The prompt's tokens as the page shows them, without the first, which nothing predicts. */
@@ -172,7 +173,7 @@ test('an imported model is trained on in its own tokens', async () => {
     await confab.page.getByLabel('Text file').setInputFiles(file)
     const text = confab.page.getByRole('textbox', { name: 'Text', exact: true })
     await eventually(async () => (await text.inputValue()).startsWith('the thing'), 'the text')
-    await confab.click('Train from these weights')
+    await confab.model('Train from these weights')
     await confab.untilStep(1)
     await confab.click('Pause')
     const { metadata } = await confab.saveCheckpoint()
@@ -220,7 +221,7 @@ test('memories that do not fit a model are refused by what they are', async () =
     await confab.click('Step')
     await confab.untilStep(1)
     await confab.page.getByRole('textbox', { name: 'Slots' }).fill('100')
-    await confab.click('Train from these weights')
+    await confab.model('Train from these weights')
     await confab.untilNotice(/slots/i)
     assert.equal(await confab.step(), 1)
   })

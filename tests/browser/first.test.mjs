@@ -112,15 +112,15 @@ test('a link brings temperature, top-k and seed, and says that weights do not tr
 
 test('no link of the gallery opens on an error', async () => {
   await withPage({}, async confab => {
-    await confab.page.getByText('Gallery', { exact: true }).click()
-    const links = confab.page.locator('.gallery').getByRole('link')
+    await confab.view('Learn')
+    const links = confab.page.getByRole('region', { name: 'Gallery' }).getByRole('link')
     await eventually(async () => await links.count() >= 10, 'the list of the session')
     const fragments = await links.evaluateAll(all => all.map(link => link.getAttribute('href').slice(1)))
     for (const fragment of fragments) {
       assert.match(fragment, /^trained=/, 'every exhibit has a trained model')
       await confab.open(fragment)
       const problem = confab.output('look-problem')
-      await confab.page.getByText(/^step [1-9][\d,]* of|On show|trained/i).first().waitFor()
+      await confab.page.getByRole('button', { name: /, step [1-9]/ }).waitFor()
       if (await confab.output('look-step').count() === 0) continue
       await eventually(async () => /^step [1-9]/.test(await confab.text('look-step')), `the analysis of ${fragment}`)
       assert.equal(await problem.innerText(), '', fragment)

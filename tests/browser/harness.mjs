@@ -116,7 +116,30 @@ export class Confab {
     await this.page.goto('about:blank') // else a change of fragment alone would not load the page anew
     await this.page.goto(this.url + (fragment && '#' + fragment))
     await this.button('Train').waitFor()
-    if (device) await this.combobox('Device').selectOption(device)
+    if (device) await this.setDevice(device)
+  }
+
+  /** Chooses a device; on a phone, in the view of settings. */
+  async setDevice(device) {
+    const isAway = !await this.combobox('Device').isVisible()
+    if (isAway) await this.view('Settings')
+    await this.combobox('Device').selectOption(device)
+    if (isAway) await this.view('Answer')
+  }
+
+  /** Goes to a view, by its link at the top or the bottom. */
+  async view(name) { await this.page.getByRole('link', { name, exact: true }).click() }
+
+  /** Waits until the model on show is the one shipped with the page. */
+  async untilExample() { await this.page.getByRole('button', { name: /^example/ }).waitFor() }
+
+  /** Chooses an item of the menu of files. */
+  async file(item) { await this.click('Files', item) }
+
+  /** Chooses what is to be done with the model on show. */
+  async model(item) {
+    await this.page.locator('.chip-holder button').first().click()
+    await this.click(item)
   }
 
   /** Runs `script` in every worker before its own first line. */
@@ -177,7 +200,7 @@ export class Confab {
   /** Clicks Save model and reads the file. */
   async saveCheckpoint() {
     const download = this.page.waitForEvent('download')
-    await this.click('Save model')
+    await this.file('Save model')
     const path = await (await download).path()
     return { name: (await download).suggestedFilename(), path, ...readCheckpoint(readFileSync(path)) }
   }
@@ -185,7 +208,7 @@ export class Confab {
   /** Chooses a file for Open model: a path, or `{ name, mimeType, buffer }`. */
   async loadCheckpoint(file) {
     const chooser = this.page.waitForEvent('filechooser')
-    await this.click('Open model')
+    await this.file('Open model')
     await (await chooser).setFiles(file)
   }
 }

@@ -94,8 +94,8 @@ test('a link whose prompt the model cannot read is said so', async () => {
 
 test('a link of the gallery opens its trained model, and training starts anew from its settings', async () => {
   await withPage({}, async confab => {
-    await confab.page.getByText('Gallery', { exact: true }).click()
-    const links = confab.page.locator('.gallery').getByRole('link')
+    await confab.view('Learn')
+    const links = confab.page.getByRole('region', { name: 'Gallery' }).getByRole('link')
     await eventually(async () => await links.count() >= 8, 'the list of the session')
     await links.filter({ hasText: 'Induction heads' }).click()
     await eventually(async () => await confab.combobox('Task').inputValue() === 'induction', 'the task')

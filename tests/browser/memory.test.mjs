@@ -23,9 +23,8 @@ async function ask(confab) {
 }
 
 async function follow(confab, title) {
-  const gallery = confab.page.locator('.gallery')
-  if (!await gallery.evaluate(element => element.open)) await confab.page.getByText('Gallery', { exact: true }).click()
-  await gallery.getByRole('link', { name: title, exact: true }).click()
+  await confab.view('Learn')
+  await confab.page.getByRole('region', { name: 'Gallery' }).getByRole('link', { name: title, exact: true }).click()
 }
 
 /** The bytes of every weight, without what is remembered and what only training needs. */
@@ -70,7 +69,7 @@ test('answers follow the memory: traced, deleted, emptied, taught another world 
     await eventually(async () => (await options.allInnerTexts()).includes('first world'), 'the memory aside')
     await confab.click('Clear memory')
     await confab.untilNotice(/deleted: \d+/)
-    await confab.click('Train from these weights')
+    await confab.model('Train from these weights')
     await eventually(async () => await confab.step() < 150, 'a new run')
     await confab.untilStep(150, 120_000)
     assert.equal(await ask(confab), ANSWERS[1])

@@ -29,7 +29,7 @@ test('all that the page does keeps to its policy', async () => {
   await withPage({ open: false }, async confab => {
     await watchPolicy(confab)
     await confab.open('', null)
-    await confab.output('example').waitFor()
+    await confab.untilExample()
     await confab.open(TINY)
     await confab.click('Train')
     await confab.untilStep(20)

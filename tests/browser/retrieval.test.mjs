@@ -45,7 +45,7 @@ test('a model is evaluated while it trains on, and training tells in what it wri
 
 test('the shipped example recalls numbers that it never saw in training', async () => {
   await withPage({ device: null }, async confab => {
-    await confab.output('example').waitFor()
+    await confab.untilExample()
     await evaluate(confab, 20)
     const digits = await shares(confab, /digits by their place/)
     assert(digits.reduce((sum, share) => sum + share) / 10 > 85, `${digits}`)
@@ -56,7 +56,7 @@ test('the shipped example recalls numbers that it never saw in training', async 
 
 test('a sweep evaluates at one temperature after another, and draws them', async () => {
   await withPage({ device: null }, async confab => {
-    await confab.output('example').waitFor()
+    await confab.untilExample()
     await confab.tab('Evaluate').click()
     await confab.click('Sweep')
     const progress = confab.output('sweep-progress')
@@ -81,7 +81,7 @@ test('facts are asked with their sentence, without it, and with a false one', as
 
 test('a probe draws twenty samples and tells where their answers are from', async () => {
   await withPage({ device: null }, async confab => {
-    await confab.output('example').waitFor()
+    await confab.untilExample()
     await confab.combobox('Probe').selectOption('name not on the list')
     const probe = confab.output('probe')
     await eventually(async () => /^20 samples at step 3,000/.test(await probe.innerText()), 'twenty samples', 60_000, () => confab.describe())

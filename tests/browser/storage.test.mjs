@@ -96,7 +96,7 @@ test('Export saves the files that the terminal writes for transformers and nanoG
       const prompt = await confab.page.getByRole('textbox', { name: 'Prompt', exact: true }).inputValue()
       const save = async form => {
         const download = confab.page.waitForEvent('download')
-        await confab.combobox('Export').selectOption(form)
+        await confab.file(`Export ${form}`)
         return readFileSync(await (await download).path())
       }
       const has = (zip, name) => assert(zip.includes(readFileSync(join(folder, name))), `${name} as the terminal writes it`)
@@ -114,7 +114,7 @@ test('Export saves the files that the terminal writes for transformers and nanoG
     })
     await withPage({ fragment: TINY + '&model.norm=rms&model.positions=rotary' }, async confab => {
       await clickSteps(confab, 1)
-      await confab.combobox('Export').selectOption('for nanoGPT')
+      await confab.file('Export for nanoGPT')
       await confab.untilNotice(/nanoGPT.* has no place for .*Norm/)
     })
   } finally {

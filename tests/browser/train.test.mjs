@@ -8,7 +8,7 @@ test('paints before the worker has loaded', async () => {
   await withPage({ open: false }, async confab => {
     await confab.page.context().route('**/worker_loader.js', () => {}) // never answered
     await confab.open('', null)
-    for (const name of ['Train', 'Pause', 'Step', 'New run', 'Share', 'Save model', 'Open model', 'Generate']) {
+    for (const name of ['Train', 'Step', 'New run', 'Share', 'Files', 'Generate']) {
       assert(await confab.button(name).isVisible(), `${name} is not on the page`)
     }
     assert.equal(await confab.combobox('Task').inputValue(), 'phone')
@@ -17,11 +17,11 @@ test('paints before the worker has loaded', async () => {
 
 test('shows a trained example at once', async () => {
   await withPage({ device: null }, async confab => {
-    await confab.output('example').waitFor()
+    await confab.untilExample()
     await eventually(async () => await confab.loss() < 3, 'the loss of a trained model')
     await confab.page.getByRole('tabpanel').getByText('L0H0').first().waitFor()
 
-    await confab.click('Copy these settings')
+    await confab.model('Copy these settings')
     assert.equal(await confab.page.getByRole('textbox', { name: 'Width (d_model)', exact: true }).inputValue(), '64')
     assert.equal(await confab.combobox('Preset').inputValue(), '', 'it is of no preset')
   })

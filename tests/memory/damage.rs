@@ -86,6 +86,58 @@ proptest! {
     }
 }
 
+/// Fails instead of going round and round, and taking memory as it does.
+#[test]
+fn ids_that_go_back_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = written(folder.path());
+    let bytes = std::fs::read(&file).unwrap();
+    // A record of the index: its header's length, space 1, two bytes each of the id and the row.
+    let last = [4, 9, 2, 2, 1, 243, 1, 244];
+    let places = bytes.windows(last.len()).enumerate().filter(|(_, there)| *there == last);
+    let [(place, _)] = places.collect::<Vec<_>>().try_into().expect("one slot 499");
+    let mut damaged = bytes.clone();
+    damaged[place + 4..place + 6].copy_from_slice(&[0, 3]);
+    std::fs::write(&file, damaged).unwrap();
+    let mut store = Disk::open(&file, "a", SMALL).unwrap();
+    for error in [memory::all(&mut store).err(), store.query(&[0.0; 3], 7).err()] {
+        let error = error.expect("a refusal").to_string();
+        assert!(error.contains("slot 3 stands after slot 498"), "{error}");
+        assert!(error.contains("the file is damaged"), "{error}");
+        assert!(error.contains(&file.display().to_string()), "{error}");
+    }
+}
+
+/// The largest id there can be has none after it.
+#[test]
+fn a_walk_ends_at_the_largest_id() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = written(folder.path());
+    let other = rusqlite::Connection::open(&file).unwrap();
+    other.execute("UPDATE slots SET id = ?1 WHERE id = 499", [i64::MAX]).unwrap();
+    drop(other);
+    let mut store = Disk::open(&file, "a", SMALL).unwrap();
+    assert_eq!(memory::all(&mut store).unwrap().len(), 500);
+    assert_eq!(store.query(&[499.0, 0.0, 0.0], 1).unwrap().ids, [i64::MAX as u64]);
+}
+
+#[test]
+fn a_number_of_slots_that_is_damaged_takes_no_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = written(folder.path());
+    for count in [0, 1 << 40, i64::MAX] {
+        let other = rusqlite::Connection::open(&file).unwrap();
+        other.execute("UPDATE spaces SET count = ?1", [count]).unwrap();
+        drop(other);
+        let mut store = Disk::open(&file, "a", SMALL).unwrap();
+        store.remove(&[1, 2]).unwrap();
+        assert_eq!(memory::all(&mut store).unwrap().len(), 498);
+        if count > 0 {
+            assert_eq!(store.query(&[1.8, 0.0, 0.0], 1).unwrap().ids, [3]);
+        }
+    }
+}
+
 #[test]
 fn a_graph_that_is_damaged_or_gone_is_built_anew() {
     let shape = Shape { d_key: 8, d_value: 1, distance: Distance::L2 };

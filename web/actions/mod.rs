@@ -16,6 +16,7 @@ use leptos::task::spawn_local;
 use crate::bridge::{Bridge, Report};
 use crate::browser;
 use crate::state::State;
+use crate::view::View;
 
 /// The kind of command that a `Built` or `Refused` will answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,8 +77,11 @@ impl Actions {
         actions
     }
 
-    /// Trains on, or builds what the knobs ask for and trains that.
+    /// Trains on, or builds what the knobs ask for and trains that. On a phone shows what comes of it.
     pub fn train(&self) {
+        if self.state.view.get_untracked() == View::Settings {
+            self.state.view.set(View::Answer);
+        }
         let is_finished = self.state.run_state.get_untracked() == RunState::Finished;
         // The session says why a model from elsewhere is not trained.
         let is_unknown = self.state.model.with_untracked(|model| {
@@ -153,7 +157,10 @@ impl Actions {
     /// defaults. `false` if there is none.
     pub fn follow_link(&self) -> bool {
         let fragment = browser::read_fragment();
-        if fragment.len() < 2 {
+        if let Some(view) = View::of_fragment(&fragment) {
+            self.state.view.set(view);
+        }
+        if !browser::has_link() {
             return false;
         }
         let mut link = link::decode(&fragment).unwrap_or_else(|error| {

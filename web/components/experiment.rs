@@ -2,7 +2,6 @@ use confab::config::{KNOBS, Knob, MemoryConfig, NoiseConfig, PRESETS, Preset, TU
 use confab::run::DeviceChoice;
 use leptos::prelude::*;
 
-use crate::browser;
 use crate::components::controls::{SelectEvent, live};
 use crate::components::knob::KnobRow;
 use crate::runs::{format_bytes, group_digits, list_changes, name_device};
@@ -11,8 +10,6 @@ use crate::state::{State, use_state};
 #[component]
 pub fn Experiment() -> impl IntoView {
     let state = use_state();
-    // On a narrow screen the knobs stand above everything else, so they start folded.
-    let open = !browser::matches_media("(max-width: 760px)");
     let kind = Memo::new(move |_| state.knobs.with(|knobs| knobs.task.kind));
     let task_options = move || {
         KNOBS
@@ -30,11 +27,11 @@ pub fn Experiment() -> impl IntoView {
                 {choose_device(state)}
             </div>
             <Summary/>
-            <details open=open>
+            <details open=true>
                 <summary>"Task options"</summary>
                 <div class="knobs">{task_options}</div>
             </details>
-            <details open=open>
+            <details open=true>
                 <summary>"Model"</summary>
                 <div class="knobs">{list_knobs("model.")}</div>
             </details>
@@ -42,7 +39,7 @@ pub fn Experiment() -> impl IntoView {
                 <summary>"External memory"</summary>
                 <div class="knobs">{list_knobs("model.memory.")}</div>
             </details>
-            <details open=open>
+            <details open=true>
                 <summary>"Training"</summary>
                 <div class="knobs">
                     {list_knobs("train.")} {list_knobs("train.lora.")} {list_knobs("train.heads.")}

@@ -18,9 +18,10 @@ pub fn Gallery() -> impl IntoView {
         })
     };
     view! {
-        <details class="gallery">
-            <summary>"Gallery"</summary>
+        <section class="panel gallery" aria-label="Gallery">
+            <h2>"Gallery"</h2>
+            <p class="hint">"Trained models, each opened at what there is to see in it."</p>
             <ul inner_html=exhibits></ul>
-        </details>
+        </section>
     }
 }

@@ -8,6 +8,7 @@ use super::controls::live;
 use crate::actions::{Actions, use_actions};
 use crate::runs::group_digits;
 use crate::state::{State, use_state};
+use crate::view::View;
 
 /// What the page shows first: a question, the model's answer, and the tasks to train on.
 ///
@@ -82,9 +83,7 @@ fn progress(state: State) -> String {
     }
     match state.run_state.get() {
         RunState::Running => format!("Training: {of}."),
-        _ if state.model.with(|model| model.as_ref().is_some_and(|of| of.is_example)) => {
-            "An example that is already trained.".into()
-        }
+        _ if state.is_example() => "An example that is already trained.".into(),
         RunState::Finished => format!("Trained: {of}."),
         RunState::Paused => format!("Paused: {of}."),
     }
@@ -146,7 +145,10 @@ fn TaskCard(card: &'static Card) -> impl IntoView {
         state.set_knob(knob, card.kind.name());
         match card.kind == TaskKind::Text && state.text.with_untracked(|text| text.is_empty()) {
             false => train(state, actions),
-            true => set_timeout(show_text, std::time::Duration::from_millis(50)),
+            true => {
+                state.view.set(View::Settings);
+                set_timeout(show_text, std::time::Duration::from_millis(50));
+            }
         }
     };
     view! {

@@ -46,8 +46,8 @@ pub fn Inspector() -> impl IntoView {
     let move_focus = move |event: leptos::ev::KeyboardEvent| {
         let index = Tab::ALL.iter().position(|tab| *tab == state.tab.get_untracked()).unwrap_or(0);
         let next = match event.key().as_str() {
-            "ArrowRight" => (index + 1) % Tab::ALL.len(),
-            "ArrowLeft" => (index + Tab::ALL.len() - 1) % Tab::ALL.len(),
+            "ArrowRight" | "ArrowDown" => (index + 1) % Tab::ALL.len(),
+            "ArrowLeft" | "ArrowUp" => (index + Tab::ALL.len() - 1) % Tab::ALL.len(),
             "Home" => 0,
             "End" => Tab::ALL.len() - 1,
             _ => return,
@@ -59,6 +59,15 @@ pub fn Inspector() -> impl IntoView {
             let _ = tab.unchecked_into::<web_sys::HtmlElement>().focus();
         }
     };
+    // In a row that is longer than the panel the open tab is in sight.
+    Effect::new(move |_| {
+        let id = format!("tab-{}", state.tab.get().key());
+        let tab = document().get_element_by_id(&id);
+        let tab = tab.and_then(|tab| tab.dyn_into::<web_sys::HtmlElement>().ok());
+        if let Some((tab, row)) = tab.and_then(|tab| Some((tab.clone(), tab.parent_element()?))) {
+            row.set_scroll_left(tab.offset_left() - row.client_width() / 3);
+        }
+    });
     let step = move || {
         let shown = shown.with(|trace| trace.as_deref().map(describe))?;
         Some(match state.named_ablations() {

@@ -33,7 +33,10 @@ pub fn Loss() -> impl IntoView {
         is_dark: is_dark.get_untracked(),
     };
     let draw = move || {
-        let Some(holder) = holder.get_untracked() else { return };
+        // Not while its view is out of sight, where it has no width.
+        let Some(holder) = holder.get_untracked().filter(|holder| holder.client_width() > 0) else {
+            return;
+        };
         let width = browser::chart_width(&holder);
         let drawn = untrack(|| chart::draw(&list_curves(state), find_level(state), options(width)));
         chart.set(Some(drawn));
@@ -46,6 +49,7 @@ pub fn Loss() -> impl IntoView {
             is_log.track();
             is_dark.track();
             state.model.track();
+            state.view.track();
             state.runs.with(|runs| runs.iter().for_each(|run| run.points.track()));
             redraw();
         }

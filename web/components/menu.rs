@@ -5,31 +5,55 @@ use leptos::html;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
-type Items = Box<dyn Fn() -> Vec<&'static str> + Send>;
-type Choose = Arc<dyn Fn(&'static str) + Send + Sync>;
+use super::controls::live;
 
-/// A button that opens a list of `items`, which are asked for each time. The list closes on a choice, on Escape and on
-/// a click elsewhere.
+/// Closes what was opened.
+pub type Close = Arc<dyn Fn() + Send + Sync>;
+type Content = Box<dyn Fn(Close) -> AnyView + Send>;
+
+/// A button that opens a list of `items`, which are asked for each time. The list closes on a choice.
 pub fn menu(
     label: &'static str,
     title: &'static str,
     items: impl Fn() -> Vec<&'static str> + Send + 'static,
     choose: impl Fn(&'static str) + Send + Sync + 'static,
 ) -> AnyView {
-    unfold(label, title, Box::new(items), Arc::new(choose))
+    let choose: Arc<dyn Fn(&'static str) + Send + Sync> = Arc::new(choose);
+    popup(label, title, move || label.to_owned(), move |close| {
+        let item = |name: &'static str| {
+            let (close, choose) = (close.clone(), choose.clone());
+            let act = move |_| {
+                close();
+                choose(name);
+            };
+            view! { <button class="small" on:click=act>{name}</button> }
+        };
+        items().into_iter().map(item).collect_view().into_any()
+    })
 }
 
-fn unfold(label: &'static str, title: &'static str, items: Items, choose: Choose) -> AnyView {
+/// A button that opens `content`, made anew each time. It closes on Escape and on a click elsewhere. `name` is what
+/// opens; the button tells `label`.
+pub fn popup(
+    name: &'static str,
+    title: &'static str,
+    label: impl Fn() -> String + Send + 'static,
+    content: impl Fn(Close) -> AnyView + Send + 'static,
+) -> AnyView {
+    unfold(name, title, live(label), Box::new(content))
+}
+
+fn unfold(name: &'static str, title: &'static str, label: AnyView, content: Content) -> AnyView {
     let is_open = RwSignal::new(false);
     let holder = NodeRef::<html::Div>::new();
     let opener = NodeRef::<html::Button>::new();
-    let close = move || {
+    let close: Close = Arc::new(move || {
         is_open.set(false);
-        // Else the focus would go with the list.
+        // Else the focus would go with what was opened.
         if let Some(opener) = opener.get_untracked() {
             let _ = opener.focus();
         }
-    };
+    });
     let elsewhere = window_event_listener(ev::click, move |event| {
         let Some(holder) = holder.get_untracked().filter(|_| is_open.get_untracked()) else {
             return;
@@ -40,23 +64,18 @@ fn unfold(label: &'static str, title: &'static str, items: Items, choose: Choose
         }
     });
     on_cleanup(move || elsewhere.remove());
-    let press = move |event: ev::KeyboardEvent| {
-        if event.key() == "Escape" && is_open.get_untracked() {
-            close();
+    let press = {
+        let close = close.clone();
+        move |event: ev::KeyboardEvent| {
+            if event.key() == "Escape" && is_open.get_untracked() {
+                close();
+            }
         }
     };
-    let item = move |name: &'static str| {
-        let choose = choose.clone();
-        let act = move |_| {
-            close();
-            choose(name);
-        };
-        view! { <button class="small" on:click=act>{name}</button> }
-    };
-    let list = move || {
+    let opened = move || {
         is_open.get().then(|| {
-            let items = items().into_iter().map(&item).collect_view();
-            view! { <div class="items" role="group" aria-label=label>{items}</div> }
+            let content = content(close.clone());
+            view! { <div class="items" role="group" aria-label=name>{content}</div> }
         })
     };
     view! {
@@ -68,10 +87,10 @@ fn unfold(label: &'static str, title: &'static str, items: Items, choose: Choose
                 node_ref=opener
                 on:click=move |_| is_open.update(|is_open| *is_open = !*is_open)
             >
-                {label}
+                <span class="label">{label}</span>
                 <span aria-hidden="true">" ▾"</span>
             </button>
-            {list}
+            {opened}
         </div>
     }
     .into_any()

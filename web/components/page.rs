@@ -39,7 +39,7 @@ pub fn Page(first_answer: String) -> impl IntoView {
     actions.watch_task();
     let is_bench = browser::has_query("bench");
     // A link opens what it is of.
-    let has_hook = !is_bench && browser::read_fragment().len() <= 1;
+    let has_hook = !is_bench && !browser::has_link();
     if !is_bench {
         keys::listen(actions);
         prompt::inspect_prompt();
@@ -47,22 +47,21 @@ pub fn Page(first_answer: String) -> impl IntoView {
 
     view! {
         <a class="skip" href="#main" on:click=skip>"Skip to the model"</a>
-        <header class="top">
-            <h1>"Confab"</h1>
-            <p class="intro">
-                "Train a small transformer here in your browser, and watch it remember, forget and "
-                "make things up."
-            </p>
-        </header>
-        <main>
-            {has_hook.then(|| view! { <Hook first_answer/> })}
-            <Gallery/>
-            {if is_bench {
-                view! { <Bench/> }.into_any()
-            } else {
-                view! { <Work/> }.into_any()
-            }}
-        </main>
+        {if is_bench {
+            view! { <main><h1>"Confab"</h1><Bench/></main> }.into_any()
+        } else {
+            view! {
+                <Toolbar/>
+                <main data-view=move || state.view.get().key()>
+                    <ResumeBanner/>
+                    <LinkNote/>
+                    {has_hook.then(|| view! { <Hook first_answer/> })}
+                    <Gallery/>
+                    <Work/>
+                </main>
+            }
+                .into_any()
+        }}
         <StatusBar/>
     }
 }
@@ -81,9 +80,6 @@ fn skip(event: ev::MouseEvent) {
 #[component]
 fn Work() -> impl IntoView {
     view! {
-        <Toolbar/>
-        <ResumeBanner/>
-        <LinkNote/>
         <div class="columns" id="main" tabindex="-1">
             <Experiment/>
             <div class="centre">

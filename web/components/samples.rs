@@ -130,7 +130,7 @@ fn Output() -> impl IntoView {
         });
         let inspect = move |_| {
             state.inspected.set(Some(Inspected::Sampled(index)));
-            state.tab.set(Tab::Probabilities);
+            state.show_tab(Tab::Probabilities);
         };
         let shade = format!("--doubt:{doubt:.2}");
         view! { <span class="drawn" style=shade on:click=inspect>{picked}</span> }

@@ -2,6 +2,8 @@ use leptos::prelude::*;
 
 use crate::actions::use_actions;
 use crate::components::controls::live;
+use crate::components::nav::Panels;
+use crate::components::progress::Progress;
 use crate::runs::{abbreviate, format_bytes, group_digits, name_experiment};
 use crate::state::use_state;
 
@@ -52,43 +54,6 @@ pub fn LinkNote() -> impl IntoView {
     }
 }
 
-/// Says that the model on show is the one shipped with the page.
-#[component]
-pub fn ExampleNote() -> impl IntoView {
-    let state = use_state();
-    let is_example = Memo::new(move |_| {
-        state.model.with(|model| {
-            model.as_ref().filter(|model| model.is_example).map(|model| {
-                let kind = name_experiment(&model.config, model.parameters);
-                (kind, model.config.train.steps)
-            })
-        })
-    });
-    let take_settings = move || {
-        let config = state.model.with_untracked(|model| model.as_ref().map(|m| m.config.clone()));
-        if let Some(config) = config {
-            state.show_config(config);
-        }
-    };
-    move || {
-        is_example.get().map(|(name, steps)| {
-            view! {
-                <p class="example" data-testid="example">
-                    {format!("On show: an example, {name} after {} steps. ", group_digits(steps))}
-                    "Train starts your own run. "
-                    <button
-                        class="small"
-                        title="copies the settings of the example"
-                        on:click=move |_| take_settings()
-                    >
-                        "Copy these settings"
-                    </button>
-                </p>
-            }
-        })
-    }
-}
-
 #[component]
 pub fn StatusBar() -> impl IntoView {
     let state = use_state();
@@ -117,8 +82,10 @@ pub fn StatusBar() -> impl IntoView {
         state.saved_step.get().map(|step| format!("autosaved at step {}", group_digits(step)))
     };
     view! {
-        <Notices/>
         <footer class="status" aria-label="Status">
+            <Notice/>
+            <div class="items">
+            <Progress/>
             <span class="item device">
                 <span class="dot" class:live=move || state.is_ready.get()></span>
                 <output data-testid="device">{live(device)}</output>
@@ -129,30 +96,37 @@ pub fn StatusBar() -> impl IntoView {
                 {live(memory)}
             </output>
             <span class="item saved">{live(move || saved().unwrap_or_default())}</span>
+            </div>
+            <Panels/>
         </footer>
     }
 }
 
+/// The newest notice. One that it hides comes back when it goes.
 #[component]
-fn Notices() -> impl IntoView {
+fn Notice() -> impl IntoView {
     let state = use_state();
     let dismiss = move |id: usize| {
         state.notices.update(|notices| notices.retain(|notice| notice.id != id));
     };
-    view! {
-        <div class="notices" role="status" aria-live="polite" data-testid="notice">
-            <For each=move || state.notices.get() key=|notice| notice.id let(notice)>
+    let newest = move || {
+        let newest = state.notices.with(|notices| notices.last().cloned());
+        newest.map(|notice| {
+            view! {
                 <div class="notice">
                     <p>{notice.text}</p>
                     <button
-                        class="quiet"
+                        class="small"
                         aria-label="Dismiss"
                         on:click=move |_| dismiss(notice.id)
                     >
                         "×"
                     </button>
                 </div>
-            </For>
-        </div>
+            }
+        })
+    };
+    view! {
+        <div class="notices" role="status" aria-live="polite" data-testid="notice">{newest}</div>
     }
 }

@@ -2,43 +2,30 @@ use confab::protocol::{RunState, SaveAs, Then};
 use leptos::html;
 use leptos::prelude::*;
 
+use super::controls::live;
+use super::menu::menu;
+use super::model_chip::ModelChip;
+use super::nav::Views;
+use super::progress::Progress;
 use crate::actions::use_actions;
-use crate::components::status::ExampleNote;
 use crate::state::use_state;
 
+/// What stands at the top of every view: the views, the run, and the model.
 #[component]
 pub fn Toolbar() -> impl IntoView {
     let (state, actions) = (use_state(), use_actions());
     let is_running = move || state.run_state.get() == RunState::Running;
-    let file = NodeRef::<html::Input>::new();
-
-    let load = move |event: leptos::ev::Targeted<leptos::ev::Event, web_sys::HtmlInputElement>| {
-        let input = event.target();
-        if let Some(files) = input.files() {
-            actions.load_checkpoint((0..files.length()).filter_map(|at| files.get(at)).collect());
-        }
-        // So that the same file can be chosen again.
-        input.set_value("");
-    };
-
     view! {
-        <div class="toolbar" role="toolbar" aria-label="Run">
-            <div class="group">
+        <header class="top">
+            <h1>"Confab"</h1>
+            <Views/>
+            <div class="toolbar" role="toolbar" aria-label="Run">
                 <button
                     class="primary"
-                    title="Train (Space)"
-                    disabled=is_running
-                    on:click=move |_| actions.train()
+                    title=move || if is_running() { "Pause (Space)" } else { "Train (Space)" }
+                    on:click=move |_| actions.toggle_training()
                 >
-                    <span class="icon" aria-hidden="true">"▶"</span>
-                    "Train"
-                </button>
-                <button
-                    title="Pause (Space)"
-                    disabled=move || !is_running()
-                    on:click=move |_| actions.pause()
-                >
-                    "Pause"
+                    {live(move || if is_running() { "Pause" } else { "Train" })}
                 </button>
                 <button
                     title="Train one step (.)"
@@ -55,59 +42,16 @@ pub fn Toolbar() -> impl IntoView {
                 >
                     "New run"
                 </button>
-                <button
-                    title="Start a new run with these settings and the weights and memories of this one"
-                    disabled=move || is_running() || state.building.get()
-                    on:click=move |_| actions.continue_with()
-                >
-                    "Train from these weights"
-                </button>
             </div>
-            <ExampleNote/>
+            <Progress/>
+            <ModelChip/>
             <div class="group">
+                <Files/>
                 <button
-                    title="Save this run as a file; the terminal can continue it"
-                    on:click=move |_| actions.save(SaveAs::Checkpoint)
+                    class="small"
+                    title="Copy a link to this experiment"
+                    on:click=move |_| actions.share()
                 >
-                    "Save model"
-                </button>
-                <select
-                    aria-label="Export"
-                    title="Save this model as a zip that another program reads"
-                    on:change:target=move |event| {
-                        let form = match event.target().value().as_str() {
-                            "transformers" => SaveAs::HuggingFace,
-                            "notebook" => SaveAs::Notebook { prompt: state.prompt.get_untracked() },
-                            _ => SaveAs::NanoGpt,
-                        };
-                        event.target().set_selected_index(0);
-                        actions.save(form);
-                    }
-                >
-                    <option value="" selected hidden>"Export"</option>
-                    <option value="transformers">"for transformers"</option>
-                    <option value="notebook">"with a TransformerLens notebook"</option>
-                    <option value="nanogpt">"for nanoGPT"</option>
-                </select>
-                <button
-                    title="Continue a saved run, or open config.json, model.safetensors and tokenizer.json of GPT-2 or Llama"
-                    on:click=move |_| {
-                        if let Some(file) = file.get() {
-                            file.click();
-                        }
-                    }
-                >
-                    "Open model"
-                </button>
-                <input
-                    type="file"
-                    hidden
-                    multiple
-                    aria-label="Model file"
-                    node_ref=file
-                    on:change:target=load
-                />
-                <button title="Copy a link to this experiment" on:click=move |_| actions.share()>
                     "Share"
                 </button>
                 <button
@@ -119,6 +63,50 @@ pub fn Toolbar() -> impl IntoView {
                     "?"
                 </button>
             </div>
-        </div>
+        </header>
+    }
+}
+
+const OPEN: &str = "Open model";
+/// Files of a model, each with what it holds.
+const FORMS: [(&str, fn(String) -> SaveAs); 4] = [
+    ("Save model", |_| SaveAs::Checkpoint),
+    ("Export for transformers", |_| SaveAs::HuggingFace),
+    ("Export with a TransformerLens notebook", |prompt| SaveAs::Notebook { prompt }),
+    ("Export for nanoGPT", |_| SaveAs::NanoGpt),
+];
+
+/// Opens and saves models.
+#[component]
+fn Files() -> impl IntoView {
+    let (state, actions) = (use_state(), use_actions());
+    let file = NodeRef::<html::Input>::new();
+    let load = move |event: leptos::ev::Targeted<leptos::ev::Event, web_sys::HtmlInputElement>| {
+        let input = event.target();
+        if let Some(files) = input.files() {
+            actions.load_checkpoint((0..files.length()).filter_map(|at| files.get(at)).collect());
+        }
+        // So that the same file can be chosen again.
+        input.set_value("");
+    };
+    let choose = move |name| match FORMS.iter().find(|(of, _)| *of == name) {
+        Some((_, form)) => actions.save(form(state.prompt.get_untracked())),
+        None => {
+            if let Some(file) = file.get_untracked() {
+                file.click();
+            }
+        }
+    };
+    let names = || std::iter::once(OPEN).chain(FORMS.map(|(name, _)| name)).collect();
+    view! {
+        {menu("Files", "Open a model of Confab, GPT-2 or Llama; save or export this one", names, choose)}
+        <input
+            type="file"
+            hidden
+            multiple
+            aria-label="Model file"
+            node_ref=file
+            on:change:target=load
+        />
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::ffi::{Error, SQLITE_CORRUPT};
 use rusqlite::types::Type;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, TransactionBehavior, params};
 
@@ -185,6 +186,34 @@ pub fn slot(row: &Row, shape: Shape) -> rusqlite::Result<Slot> {
         hits: uint(row, 1)?,
         last: uint(row, 2)?,
         merged: row.get(3)?,
+    })
+}
+
+/// Up to `limit` rows of a space's slots from the id `from` on, by id: `columns`, the id first.
+///
+/// # Errors
+/// Also if ids do not ascend: a walk from page to page of such a damaged file might never end.
+pub fn page<T>(
+    db: &Connection,
+    columns: &str,
+    (space, from, limit): (i64, u64, usize),
+    mut read: impl FnMut(&Row) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    let sql = format!(
+        "SELECT {columns} FROM slots
+         WHERE space = ?1 AND id >= ?2
+         ORDER BY id LIMIT ?3"
+    );
+    let Ok(first) = i64::try_from(from) else { return Ok(Vec::new()) };
+    let mut least = from;
+    rows(db, &sql, (space, first, int(limit as u64)), |row| {
+        let id = uint(row, 0)?;
+        if id < least {
+            let reason = format!("slot {id} stands after slot {}", least - 1);
+            return Err(rusqlite::Error::SqliteFailure(Error::new(SQLITE_CORRUPT), Some(reason)));
+        }
+        least = id + 1;
+        read(row)
     })
 }
 

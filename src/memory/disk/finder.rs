@@ -48,23 +48,22 @@ impl Finder {
         {
             return Ok((Self::Graph(graph), false));
         }
-        let mut graph = Self::Graph(Graph::new(shape, space.count)?);
+        // Not the count that is written down: of a damaged file it may be any number.
+        let sql = "SELECT count(*) FROM slots WHERE space = ?1";
+        let count: i64 = db.query_row(sql, [number], |row| row.get(0))?;
+        let mut graph = Self::Graph(Graph::new(shape, count as usize)?);
         graph.put_table(db, number, shape)?;
         Ok((graph, true))
     }
 
     fn put_table(&mut self, db: &Connection, number: i64, shape: Shape) -> Result<(), Broken> {
-        let sql = "
-            SELECT id, key FROM slots
-            WHERE space = ?1 AND id >= ?2
-            ORDER BY id LIMIT ?3";
         let mut from = 0;
         loop {
-            let keys = file::rows(db, sql, (number, from, PAGE as i64), |row| {
+            let keys = file::page(db, "id, key", (number, from, PAGE), |row| {
                 Ok((file::uint(row, 0)?, Cow::Owned(file::numbers(row, 1, shape.d_key)?)))
             })?;
             let Some((last, _)) = keys.last() else { return Ok(()) };
-            from = file::int(last + 1);
+            from = last + 1;
             self.put(&keys)?;
         }
     }

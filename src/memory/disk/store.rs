@@ -114,7 +114,7 @@ impl Store for Disk {
             })?;
             gone.sort_unstable();
             let gone: Vec<u64> = gone.into_iter().map(|(_, _, id)| id).collect();
-            space.count -= gone.len();
+            space.count = space.count.saturating_sub(gone.len());
             Ok((gone.clone(), Changes { gone, ..Changes::default() }))
         })
     }
@@ -128,7 +128,7 @@ impl Store for Disk {
                     changes.gone.push(*id);
                 }
             }
-            space.count -= changes.gone.len();
+            space.count = space.count.saturating_sub(changes.gone.len());
             Ok((changes.gone.len(), changes))
         })
     }
@@ -160,12 +160,9 @@ impl Store for Disk {
     }
 
     fn page(&mut self, from: u64, limit: usize) -> Result<Vec<Slot>, StoreError> {
-        let sql = "
-            SELECT id, hits, last, merged, step, record, text, next, key, value FROM slots
-            WHERE space = ?1 AND id >= ?2
-            ORDER BY id LIMIT ?3";
-        let range = (self.space, int(from), int(limit as u64));
-        let slots = file::rows(&self.db, sql, range, |row| file::slot(row, self.shape));
+        let columns = "id, hits, last, merged, step, record, text, next, key, value";
+        let range = (self.space, from, limit);
+        let slots = file::page(&self.db, columns, range, |row| file::slot(row, self.shape));
         slots.map_err(failed("reading", &self.path))
     }
 
@@ -197,7 +194,7 @@ impl Store for Disk {
                 to.merged.saturating_add(from.merged),
             ])?;
             drop_slot(db, number, gone)?;
-            space.count -= 1;
+            space.count = space.count.saturating_sub(1);
             let changes = Changes { put: vec![(kept, Cow::Owned(key))], gone: vec![gone] };
             Ok((Ok(()), changes))
         })?

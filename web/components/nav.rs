@@ -1,0 +1,45 @@
+use leptos::ev;
+use leptos::prelude::*;
+
+use crate::state::use_state;
+use crate::view::View;
+
+/// Links to the views, for wide screens and, but for those of the bar below, for phones.
+#[component]
+pub fn Views() -> impl IntoView {
+    view! {
+        <nav class="views" aria-label="Views">
+            {link("Learn", View::Learn, |view| view == View::Learn)}
+            <span class="wide">
+                {link("Train", View::Answer, View::is_train)}
+                {link("Inspect", View::Inspect, |view| view == View::Inspect)}
+            </span>
+        </nav>
+    }
+}
+
+/// Links to the panels, at the bottom of a phone's screen.
+#[component]
+pub fn Panels() -> impl IntoView {
+    view! {
+        <nav class="panels" aria-label="Panels">
+            {link("Answer", View::Answer, |view| view == View::Answer)}
+            {link("Loss", View::Loss, |view| view == View::Loss)}
+            {link("Attention", View::Inspect, |view| view == View::Inspect)}
+            {link("Settings", View::Settings, |view| view == View::Settings)}
+        </nav>
+    }
+}
+
+fn link(name: &'static str, to: View, is_current: fn(View) -> bool) -> AnyView {
+    let state = use_state();
+    let current = move || is_current(state.view.get()).then_some("page");
+    let go = move |event: ev::MouseEvent| {
+        // The address keeps the experiment that it is of.
+        if !event.ctrl_key() && !event.meta_key() && !event.shift_key() {
+            event.prevent_default();
+            state.view.set(to);
+        }
+    };
+    view! { <a href=format!("#{}", to.key()) aria-current=current on:click=go>{name}</a> }.into_any()
+}
