@@ -11,11 +11,13 @@ mod bank;
 mod error;
 mod format;
 mod room;
+mod summary;
 mod tensors;
 
 pub use adapters::drawn_adapter;
 pub use error::CheckpointError;
 pub use room::{check_room, check_room_in_place};
+pub use summary::{LENGTH_BYTES, Summary, run_id};
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -29,7 +31,7 @@ use crate::base::numbers::Numbers;
 use crate::config::{MemoryConfig, ModelConfig, RunConfig, TaskKind};
 use crate::host::{ParameterSource, Weights};
 use crate::memory::Bank;
-use crate::run::{Adapter, AppliedOperation, LossPoint, MAX_EDITS, MAX_HISTORY, Moments};
+use crate::run::{Adapter, AppliedOperation, LossPoint, MAX_EDITS, Moments};
 use crate::task::{Modular, RecordSource};
 use crate::tokenizer::Tokenizer;
 use format::FORMAT;
@@ -299,23 +301,16 @@ fn read_run(bytes: &[u8]) -> Result<Checkpoint<()>, CheckpointError> {
     let (_, header) = SafeTensors::read_metadata(bytes)?;
     let metadata =
         header.metadata().as_ref().ok_or(CheckpointError::Foreign("confab.format"))?;
-    let entry = |key: &'static str| metadata.get(key).ok_or(CheckpointError::Foreign(key));
-    let format = entry("confab.format")?;
-    if format != FORMAT {
-        return Err(CheckpointError::Version(format.chars().take(40).collect()));
-    }
-    let config: RunConfig = from_json("confab.config", entry("confab.config")?)?;
-    config.validate()?;
-    let tokenizer: Tokenizer = from_json("confab.tokenizer", entry("confab.tokenizer")?)?;
+    let Summary { config, step, history } = Summary::from_metadata(metadata)?;
+    let key = "confab.tokenizer";
+    let tokenizer = metadata.get(key).ok_or(CheckpointError::Foreign(key))?;
+    let tokenizer: Tokenizer = from_json(key, tokenizer)?;
     let tokenizer = with_numbers(tokenizer, &config);
     let has_its_memory = tokenizer.memory_tokens() == config.model.memory_tokens;
     if tokenizer.vocab_size() > MAX_TOKENS || !has_its_memory {
         return Err(CheckpointError::Alphabet);
     }
     tokenizer.check().map_err(CheckpointError::Tokenizer)?;
-    let step = from_json("confab.step", entry("confab.step")?)?;
-    let mut history: Vec<LossPoint> = from_json("confab.history", entry("confab.history")?)?;
-    history.truncate(MAX_HISTORY);
     let edits = metadata.get("confab.edits").map(|text| from_json("confab.edits", text));
     let mut edits: Vec<AppliedOperation> = edits.transpose()?.unwrap_or_default();
     edits.truncate(MAX_EDITS);

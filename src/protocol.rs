@@ -11,7 +11,7 @@ mod trace;
 
 pub use answer::{Answer, Said};
 pub use command::{Baseline, Command, NamedFile, SaveAs, Then};
-pub use event::{Built, Event, RunState, StepReport, TaskFacts};
+pub use event::{Built, Event, KeptRun, RunState, StepReport, TaskFacts};
 pub use job::{
     AverageAttention, Bench, Distill, DistillOptions, Evaluate, JobKind, JobReport, JobRequest,
     Probe, ProbeOptions, RunsOptions, Sweep,

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use burn::tensor::Device;
-use confab::checkpoint::Checkpoint;
+use confab::checkpoint::{Checkpoint, LENGTH_BYTES, Summary};
 use confab::config::MemoryLimits;
 use confab::generate::Sampler;
 use confab::learn::Trainer;
@@ -109,6 +109,28 @@ fn a_checkpoint_that_is_written_again_is_the_same() {
             false => Err("it is another one when written again".into()),
         }
     });
+}
+
+#[test]
+fn the_beginning_of_a_file_tells_its_settings_step_and_losses() {
+    each(|kept| {
+        let (start, rest) = kept.bytes.split_first_chunk::<LENGTH_BYTES>().ok_or("it is empty")?;
+        let length = Summary::header_len(*start).ok_or("its header is too long")?;
+        let header = &rest[..length];
+        let Summary { config, step, history } =
+            Summary::from_header(header).map_err(|error| error.to_string())?;
+        let whole = kept.open()?;
+        if (&config, step, &history) != (&whole.config, whole.step, &whole.history) {
+            return Err("its beginning tells of another run".into());
+        }
+        for cut in [0, 1, length / 2, length - 1] {
+            if Summary::from_header(&header[..cut]).is_ok() {
+                return Err(format!("{cut} bytes of its header are taken for all of it"));
+            }
+        }
+        Ok(())
+    });
+    assert_eq!(Summary::header_len([255; LENGTH_BYTES]), None);
 }
 
 #[test]

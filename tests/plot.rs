@@ -44,7 +44,7 @@ fn charts_hold_their_points_and_escape_their_names() {
     assert_eq!(svg.matches("<circle").count(), 4);
     assert!(svg.contains("a &lt; b &amp; c") && svg.contains(">100%<"), "{svg}");
     // At the left end of the lower edge of the upper chart, and at its right upper corner.
-    assert!(svg.contains("<circle cx=\"62\" cy=\"162\""), "{svg}");
+    assert!(svg.contains("<circle cx=\"62\" cy=\"137\""), "{svg}");
     assert!(svg.contains("<circle cx=\"286\" cy=\"10\""), "{svg}");
 }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use confab::base::plot::{
-    Axis, Corner, Frame, Stroke, Svg, Tick, list_log_ticks, list_ticks, pick_color, theme,
+    Anchor, Axis, Frame, Legend, Stroke, Svg, Tick, list_log_ticks, list_ticks, pick_color, theme,
 };
 use confab::run::LossPoint;
 
@@ -44,15 +44,15 @@ impl Curve {
         Self { name, color, is_current, train: thin_out(train), validation: thin_out(validation) }
     }
 
-    /// Draws it, thinly for training and thickly for validation, and gives how the latter is drawn.
-    fn draw(
-        &self,
-        svg: &mut Svg,
-        color: &'static str,
-        place: impl Fn(&(f64, f64)) -> (i32, i32),
-    ) -> Stroke {
-        let strength = if self.is_current { 1.0 } else { 0.55 };
-        let thick = Stroke { opacity: strength, ..Stroke::solid(color, 2) };
+    /// How its validation losses are drawn.
+    fn stroke(&self, is_dark: bool) -> Stroke {
+        let opacity = if self.is_current { 1.0 } else { 0.55 };
+        Stroke { opacity, ..Stroke::solid(pick_color(self.color, is_dark), 2) }
+    }
+
+    /// Draws it, thinly for training and thickly for validation.
+    fn draw(&self, svg: &mut Svg, thick: Stroke, place: impl Fn(&(f64, f64)) -> (i32, i32)) {
+        let Stroke { color, opacity: strength, .. } = thick;
         let thin = Stroke { opacity: 0.5 * strength, width: 1, ..thick };
         for (points, stroke) in [(&self.train, thin), (&self.validation, thick)] {
             svg.line(&points.iter().map(&place).collect::<Vec<_>>(), stroke);
@@ -61,7 +61,6 @@ impl Curve {
         let lone = self.train.iter().filter(|_| self.train.len() == 1);
         let few = self.validation.iter().filter(|_| self.validation.len() <= 40);
         lone.chain(few).for_each(|point| svg.dot(place(point), 2, color, strength));
-        thick
     }
 
     fn points(&self) -> impl Iterator<Item = (f64, f64)> {
@@ -87,6 +86,8 @@ fn thin_out(points: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
 pub struct Level {
     pub name: String,
     pub loss: f64,
+    /// No model gets below it.
+    pub is_floor: bool,
 }
 
 /// Draws `curves`, the current one last, and `level` as a dashed line.
@@ -111,8 +112,14 @@ pub fn draw(curves: &[Curve], level: Option<Level>, options: Options) -> Chart {
     let (width, height) = options.size;
     let up = rise(losses.start)..rise(losses.end);
     let frame = Frame::new((width, 0..height), LEFT, steps.clone(), up);
-    let mut svg = Svg::new(options.size);
+    let dashed = Stroke { is_dashed: true, ..Stroke::solid(theme.text, 1) };
+    let names = curves.iter().map(|of| (of.name.as_str(), of.stroke(options.is_dark)));
+    let names = names.chain(level.iter().map(|level| (level.name.as_str(), dashed)));
+    let legend = Legend::new(names.collect(), width, LEFT);
+    let height = height + legend.height();
+    let mut svg = Svg::new((width, height));
     svg.rectangle((0, 0), (width as i32, height as i32), theme.paper, 1.0);
+    frame.draw_legend(&mut svg, theme, &legend);
 
     let x_ticks = list_ticks(&steps, if width < 420 { 4 } else { 8 });
     let y_ticks = if options.is_log { list_log_ticks(&losses, 14) } else { list_ticks(&losses, 6) };
@@ -124,20 +131,21 @@ pub fn draw(curves: &[Curve], level: Option<Level>, options: Options) -> Chart {
         &Axis { name: "step", ticks: x_ticks.into_iter().map(name_x).collect() },
         &Axis { name: "loss, nats per token", ticks: y_ticks.into_iter().map(name_y).collect() },
     );
-    let mut legend = Vec::new();
     for curve in curves {
         let place = |point: &(f64, f64)| frame.place((point.0, rise(point.1)));
-        let thick = curve.draw(&mut svg, pick_color(curve.color, options.is_dark), place);
-        legend.push((curve.name.as_str(), thick));
+        curve.draw(&mut svg, curve.stroke(options.is_dark), place);
     }
-    if let Some(Level { name, loss }) = &level {
-        let stroke = Stroke { is_dashed: true, ..Stroke::solid(theme.text, 1) };
-        let ends = [steps.start, steps.end].map(|step| frame.place((step, rise(*loss))));
-        svg.line(&ends, stroke);
-        legend.push((name.as_str(), stroke));
-    }
-    if !curves.is_empty() {
-        frame.draw_legend(&mut svg, theme, Corner::UpperRight, &legend);
+    if let Some(Level { loss, is_floor, .. }) = &level {
+        let [left, right] = [steps.start, steps.end].map(|step| frame.place((step, rise(*loss))));
+        svg.line(&[left, right], dashed);
+        let below = frame.plot.1.end - left.1;
+        if *is_floor && below > 0 {
+            svg.rectangle(left, (right.0 - left.0, below), theme.text, 0.07);
+        }
+        if *is_floor && below > 12 {
+            let middle = ((left.0 + right.0) / 2, left.1 + below / 2);
+            svg.text(middle, Anchor::Middle, theme.text, "cannot be beaten");
+        }
     }
     Chart { svg: svg.finish(), plot: frame.plot, steps }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use confab::config::TaskKind;
 use confab::protocol::{
-    AverageAttention, Bench, Built, Distill, Evaluate, Event, JobKind, JobReport, Probe, Sweep,
-    Trace,
+    AverageAttention, Bench, Built, Distill, Evaluate, Event, JobKind, JobReport, KeptRun, Probe,
+    Sweep, Trace,
 };
 use confab::report::sweep::Sweeping;
 use confab::report::{BenchReport, DistillReport};
@@ -15,6 +15,7 @@ use leptos::prelude::*;
 
 use crate::actions::{Actions, Origin};
 use crate::browser;
+use crate::notes::Note;
 use crate::outcomes::Kept;
 use crate::runs::{MAX_RUNS, Run, name_experiment, name_run};
 use crate::state::{FieldView, Inspected, Model, SampleView, Speed, State};
@@ -32,6 +33,22 @@ pub fn receive(actions: Actions, event: Event) {
             open(actions);
         }
         Event::Resumable { config, step } => state.resumable.set(Some((*config, step))),
+        Event::KeptRuns(kept) => {
+            let first = 1 + state
+                .runs
+                .with_untracked(|runs| runs.iter().map(|run| run.number).max().unwrap_or_default());
+            // Those that are still there keep their numbers.
+            state.kept_runs.update(|there| {
+                let first =
+                    first.max(1 + there.iter().map(|run| run.number).max().unwrap_or_default());
+                let old = std::mem::take(there);
+                let run = |(at, kept): (usize, KeptRun)| {
+                    let old = old.iter().find(|run| run.id == kept.id).cloned();
+                    old.unwrap_or_else(|| Run::kept(kept, first + at))
+                };
+                *there = kept.into_iter().enumerate().map(run).collect();
+            });
+        }
         Event::TaskDescribed { number, facts } => actions.take_description(number, facts),
         Event::Device(report) => state.device.set(Some(report)),
         Event::Built(built) if built.is_remade => show_model(actions, *built, Origin::Surgery),
@@ -128,7 +145,10 @@ pub fn receive(actions: Actions, event: Event) {
                 state.notify(format!("{name} could not be saved: {reason}."));
             }
         }
-        Event::Saved { step } => state.saved_step.set(Some(step)),
+        Event::Saved { step, removed } => {
+            state.saved_step.set(Some(step));
+            note_saved(state, &removed);
+        }
         Event::Notice { text } => state.notify(text),
     }
 }
@@ -158,6 +178,28 @@ fn take_report(actions: Actions, report: &JobReport) -> Result<(), postcard::Err
 fn show_bench(state: State, report: BenchReport) {
     state.is_measuring.set(report.current.is_some());
     state.bench.set(report);
+}
+
+/// Lists the run on screen among those that are kept, without those that had to make room for it.
+fn note_saved(state: State, removed: &[String]) {
+    let Some(run) = state.runs.with_untracked(|runs| runs.last().cloned()) else { return };
+    let mut names = Vec::new();
+    state.kept_runs.update(|kept| {
+        kept.retain(|kept| {
+            let is_removed = removed.contains(&kept.id);
+            if is_removed {
+                names.push(kept.name.clone());
+            }
+            !is_removed && kept.id != run.id
+        });
+        kept.push(run);
+    });
+    if !names.is_empty() {
+        let names = names.join(", ");
+        state.notify(format!(
+            "There was no more room for all runs: the browser no longer keeps {names}."
+        ));
+    }
 }
 
 /// Forgets what was found of a model that is no longer shown.
@@ -261,18 +303,28 @@ fn add_run(
         }
         // One that was never trained has nothing to be overlaid.
         runs.retain(|run| run.points.with_untracked(|points| !points.is_empty()));
-        let next = 1 + runs.iter().map(|run| run.number).max().unwrap_or_default();
+        let numbers = |runs: &Vec<Run>| runs.iter().map(|run| run.number).max().unwrap_or_default();
+        let next = 1 + numbers(runs).max(state.kept_runs.with_untracked(numbers));
         let number = if origin == Origin::Example { 0 } else { next };
-        name = match number {
-            0 => format!("example: {}", name_experiment(&built.config, built.parameters)),
-            number => name_run(&built.config, built.parameters, number),
+        let note = Note::of(&built.id);
+        name = match (number, &note.name) {
+            (0, _) => format!("example: {}", name_experiment(&built.config, built.parameters)),
+            (_, Some(name)) => name.clone(),
+            (number, None) => name_run(&built.config, built.parameters, number),
         };
+        let floor = built.floor.as_ref().map(|floor| floor.nats_per_char);
+        if number > 0 {
+            Note { floor, ..note }.keep();
+        }
         runs.push(Run {
+            id: built.id.clone(),
             name: name.clone(),
             number,
-            config: built.config.clone(),
+            config: Arc::new(built.config.clone()),
             device,
             points: ArcRwSignal::new(history),
+            floor,
+            is_shown: true,
         });
         let extra = runs.len().saturating_sub(MAX_RUNS);
         runs.drain(..extra);

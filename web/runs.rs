@@ -1,21 +1,63 @@
-//! The runs of this visit: their names, their losses, and what sets one apart from another.
+//! Runs: their names, their losses, and what sets one apart from another.
+
+use std::sync::Arc;
 
 use confab::config::TaskKind;
 use confab::config::{KNOBS, Preset, RunConfig};
+use confab::protocol::KeptRun;
 use confab::run::{DeviceChoice, LossPoint};
 use leptos::prelude::*;
 
-/// Runs kept for the chart; the oldest goes first.
-pub const MAX_RUNS: usize = 8;
+use crate::notes::Note;
+
+/// Runs of this visit that have a curve; the oldest goes first.
+pub const MAX_RUNS: usize = 24;
 
 #[derive(Clone, Debug)]
 pub struct Run {
+    /// Its name in the browser's storage, which runs of the same settings share.
+    pub id: String,
     pub name: String,
-    /// Which of the chart's colours it has.
+    /// Its own among all runs. The shipped example has 0.
     pub number: usize,
-    pub config: RunConfig,
+    pub config: Arc<RunConfig>,
     pub device: DeviceChoice,
     pub points: ArcRwSignal<Vec<LossPoint>>,
+    /// The least loss that any model could reach, in nats per token, where it is known.
+    pub floor: Option<f64>,
+    /// Its curve is on the chart.
+    pub is_shown: bool,
+}
+
+impl Run {
+    /// A run of an earlier visit.
+    pub fn kept(kept: KeptRun, number: usize) -> Self {
+        let note = Note::of(&kept.id);
+        // The vocabulary is the task's; the count is a name here, and needs no more.
+        let parameters = kept.config.model.parameters(81);
+        let name = note.name.unwrap_or_else(|| name_run(&kept.config, parameters, number));
+        Self {
+            id: kept.id,
+            name,
+            number,
+            config: Arc::new(kept.config),
+            device: DeviceChoice::Auto,
+            points: ArcRwSignal::new(kept.history),
+            floor: note.floor,
+            is_shown: false,
+        }
+    }
+
+    /// Its last validation loss and that less its floor.
+    pub fn validation(&self) -> (Option<f64>, Option<f64>) {
+        let loss = self.points.with(|points| points.iter().rev().find_map(|point| point.val_loss));
+        let loss = loss.map(f64::from);
+        (loss, loss.zip(self.floor).map(|(loss, floor)| loss - floor))
+    }
+
+    pub fn last(&self) -> Option<LossPoint> {
+        self.points.with(|points| points.last().copied())
+    }
 }
 
 /// `phone 1.7k #1`.

@@ -42,6 +42,8 @@ pub struct State {
     pub sample_seed: RwSignal<u64>,
     pub tab: RwSignal<Tab>,
     pub view: RwSignal<View>,
+    /// The lesson under way and its step, from 0.
+    pub lesson: RwSignal<Option<(usize, usize)>>,
 
     /// The session takes commands.
     pub is_ready: RwSignal<bool>,
@@ -54,6 +56,8 @@ pub struct State {
     pub building: RwSignal<bool>,
     pub run_state: RwSignal<RunState>,
     pub runs: RwSignal<Vec<Run>>,
+    /// Runs in the browser's storage.
+    pub kept_runs: RwSignal<Vec<Run>>,
     pub fields: RwSignal<Option<FieldView>>,
     pub speed: RwSignal<Option<Speed>>,
     pub device: RwSignal<Option<DeviceReport>>,
@@ -193,6 +197,7 @@ impl State {
             sample_seed: RwSignal::new(SampleOptions::default().seed),
             tab: RwSignal::new(Tab::default()),
             view: RwSignal::new(View::default()),
+            lesson: RwSignal::new(None),
             is_ready: RwSignal::new(false),
             loaded: RwSignal::new(None),
             is_linked: RwSignal::new(false),
@@ -200,6 +205,7 @@ impl State {
             building: RwSignal::new(false),
             run_state: RwSignal::new(RunState::Paused),
             runs: RwSignal::new(Vec::new()),
+            kept_runs: RwSignal::new(Vec::new()),
             fields: RwSignal::new(None),
             speed: RwSignal::new(None),
             device: RwSignal::new(None),
@@ -350,6 +356,37 @@ impl State {
         let names =
             self.ablations.with(|all| all.iter().map(|of| of.to_string()).collect::<Vec<_>>());
         (!names.is_empty()).then(|| names.join(", "))
+    }
+
+    /// Every run: those of earlier visits, then those of this one, the one on screen last.
+    pub fn all_runs(&self) -> Vec<Run> {
+        let runs = self.runs.get();
+        let is_old = |kept: &Run| runs.iter().all(|run| run.id != kept.id);
+        let kept: Vec<Run> =
+            self.kept_runs.with(|kept| kept.iter().filter(|of| is_old(of)).cloned().collect());
+        kept.into_iter().chain(runs).collect()
+    }
+
+    /// Runs whose curves share a chart: those of the task of the one on screen, for floors differ. And how many others
+    /// were to be shown.
+    pub fn drawn_runs(&self) -> (Vec<Run>, usize) {
+        let kind = self.runs.with(|runs| runs.last().map(|run| run.config.task.kind));
+        let shown = self.all_runs().into_iter().filter(|run| run.is_shown);
+        let (drawn, others): (Vec<_>, Vec<_>) =
+            shown.partition(|run| Some(run.config.task.kind) == kind);
+        (drawn, others.len())
+    }
+
+    /// Changes a run by its number, wherever it is listed.
+    pub fn change_run(&self, number: usize, change: impl Fn(&mut Run)) {
+        for list in [self.runs, self.kept_runs] {
+            let has_it = |runs: &Vec<Run>| runs.iter().any(|run| run.number == number);
+            if list.with_untracked(has_it) {
+                list.update(|runs| {
+                    runs.iter_mut().filter(|run| run.number == number).for_each(&change);
+                });
+            }
+        }
     }
 
     /// The losses after the last step of the run on screen; `None` before its first.

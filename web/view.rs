@@ -9,11 +9,12 @@ pub enum View {
     Loss,
     Settings,
     Inspect,
+    Compare,
 }
 
 impl View {
-    const ALL: [View; 5] =
-        [View::Learn, View::Answer, View::Loss, View::Settings, View::Inspect];
+    const ALL: [View; 6] =
+        [View::Learn, View::Answer, View::Loss, View::Settings, View::Inspect, View::Compare];
 
     /// Its name in addresses and in the style sheet.
     pub fn key(self) -> &'static str {
@@ -23,6 +24,7 @@ impl View {
             View::Loss => "loss",
             View::Settings => "settings",
             View::Inspect => "inspect",
+            View::Compare => "compare",
         }
     }
 

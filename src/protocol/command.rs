@@ -76,6 +76,10 @@ pub enum Command {
     LoadCheckpoint { files: Vec<NamedFile>, device: DeviceChoice },
     /// Continues the autosaved run of `Event::Resumable`.
     Resume { device: DeviceChoice },
+    /// Continues a run of `Event::KeptRuns`: `Event::Built`, or `Event::Refused`.
+    OpenRun { id: String, device: DeviceChoice },
+    /// Deletes a run of `Event::KeptRuns`, which is then sent anew.
+    DeleteRun { id: String },
 }
 
 /// Form of a file that a run is saved as.

@@ -20,6 +20,8 @@ pub enum Event {
         config: Box<RunConfig>,
         step: usize,
     },
+    /// The runs in the browser's storage, the one saved last at the end: at the start, and after one was deleted.
+    KeptRuns(Vec<KeptRun>),
     /// Facts of the task, or the reason why it cannot be made.
     TaskDescribed {
         number: usize,
@@ -78,9 +80,11 @@ pub enum Event {
         name: String,
         bytes: Vec<u8>,
     },
-    /// The run as of `step` was saved in the browser's storage, or in the terminal's file.
+    /// The run as of `step` was saved in the browser's storage, or in the terminal's file. There, the runs `removed` had
+    /// to make room.
     Saved {
         step: usize,
+        removed: Vec<String>,
     },
     /// Message for the user, without further effect.
     Notice {
@@ -100,9 +104,22 @@ pub struct TaskFacts {
     pub reading: Vec<(bool, String)>,
 }
 
+/// A run that is kept from visit to visit, as it was last saved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KeptRun {
+    pub id: String,
+    pub step: usize,
+    /// Its settings, without a text.
+    pub config: RunConfig,
+    /// Losses, oldest first.
+    pub history: Vec<LossPoint>,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Built {
     pub config: RunConfig,
+    /// Name of the run in the browser's storage: runs of the same settings share it.
+    pub id: String,
     /// True if the session made this model from the previous one without a command: a distilled clone, or a model
     /// with other heads.
     pub is_remade: bool,

@@ -4,7 +4,7 @@ use super::pace::Pace;
 use super::saved::Saved;
 use super::state::Session;
 use super::undo::Undo;
-use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::checkpoint::{Checkpoint, CheckpointError, run_id};
 use crate::config::RunConfig;
 use crate::device::OpenDevice;
 use crate::import::{self, File};
@@ -159,6 +159,7 @@ impl<E: Fn(Event)> Session<E> {
             probes: trainer.task.probes(trainer.config.seed),
             floor: trainer.floor(),
             reference: trainer.reference(),
+            id: run_id(&trainer.config),
             config: trainer.config.clone(),
         })));
         self.running &= is_remade && !trainer.finished();

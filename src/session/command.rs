@@ -73,6 +73,8 @@ impl<E: Fn(Event)> Session<E> {
                 Ok(None) => self.refuse("There is no saved run to resume in this browser."),
                 Err(reason) => self.refuse(format!("The saved run cannot be read: {reason}.")),
             },
+            Command::OpenRun { id, device } => self.open_run(&id, device).await,
+            Command::DeleteRun { id } => self.delete_run(&id).await,
         }
     }
 }

@@ -21,6 +21,7 @@ pub async fn run(
     let mut session = Session::new(emit, store);
     (session.emit)(Event::Ready(catalogue()));
     session.offer_resume().await;
+    session.report_runs().await;
     let mut yielded = Instant::now();
     loop {
         let idle = session.is_idle();

@@ -12,6 +12,7 @@ mod device;
 mod event_loop;
 mod heads;
 mod jobs;
+mod kept;
 mod analysis;
 mod memory;
 mod pace;

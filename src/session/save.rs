@@ -5,6 +5,7 @@ use std::sync::Arc;
 use web_time::Instant;
 
 use super::state::Session;
+use super::storage::Kept;
 use crate::checkpoint::Checkpoint;
 use crate::export;
 use crate::export::OutFile;
@@ -88,8 +89,8 @@ impl<E: Fn(Event)> Session<E> {
             match checkpoint.to_bytes() {
                 Ok(bytes) => {
                     match self.store.save(&checkpoint, &bytes).await {
-                        Ok(true) => (self.emit)(Event::Saved { step }),
-                        Ok(false) => {}
+                        Ok(Some(Kept { removed })) => (self.emit)(Event::Saved { step, removed }),
+                        Ok(None) => {}
                         Err(error) => self.notice(format!("The run was not saved: {error}.")),
                     }
                     self.saved.bytes = Some(bytes);

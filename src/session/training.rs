@@ -92,8 +92,8 @@ impl<E: Fn(Event)> Session<E> {
         let good = self.saved.bytes.take().map(|bytes| (Checkpoint::from_bytes(&bytes), bytes));
         let kept = match &good {
             Some((Ok(checkpoint), bytes)) => match self.store.save(checkpoint, bytes).await {
-                Ok(is_saved) => {
-                    let saved = if is_saved { ", which is saved" } else { "" };
+                Ok(kept) => {
+                    let saved = if kept.is_some() { ", which is saved" } else { "" };
                     format!("The run is back at step {}, the last good one{saved}.", checkpoint.step)
                 }
                 Err(error) => format!("The last good step was not saved: {error}."),

@@ -6,7 +6,7 @@ mod task;
 
 use std::collections::VecDeque;
 
-use confab::config::RunConfig;
+use confab::config::{Knob, RunConfig};
 use confab::protocol::{Command, Event, RunState, Then};
 use confab::run::DeviceChoice;
 use confab::run::link;
@@ -15,8 +15,15 @@ use leptos::task::spawn_local;
 
 use crate::bridge::{Bridge, Report};
 use crate::browser;
+use crate::lessons::{LESSONS, Open};
+use crate::runs::Run;
 use crate::state::State;
 use crate::view::View;
+
+/// Index of the lesson of an address's fragment such as `#lesson=2`.
+fn lesson_of(fragment: &str) -> Option<usize> {
+    fragment.strip_prefix("#lesson=")?.parse::<usize>().ok()?.checked_sub(1)
+}
 
 /// The kind of command that a `Built` or `Refused` will answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +126,23 @@ impl Actions {
         self.request(Origin::Build, Command::Continue { config: Box::new(config) });
     }
 
+    /// Goes on with a run of the browser's storage.
+    pub fn open_run(&self, id: String) {
+        let device = self.state.device_choice.get_untracked();
+        self.request(Origin::Storage, Command::OpenRun { id, device });
+    }
+
+    /// Deletes a run from the browser's storage, and its curve.
+    pub fn delete_run(&self, run: &Run) {
+        let id = run.id.clone();
+        self.state.runs.update(|runs| {
+            let last = runs.len().saturating_sub(1);
+            let mut at = 0..;
+            runs.retain(|run| at.next() == Some(last) || run.id != id);
+        });
+        self.send(Command::DeleteRun { id });
+    }
+
     /// Builds anew what the knobs ask for. `false`, with a notice, if that cannot be run.
     pub fn build(&self, then: Then) -> bool {
         let Some((config, device)) = self.asked() else { return false };
@@ -160,10 +184,41 @@ impl Actions {
         if let Some(view) = View::of_fragment(&fragment) {
             self.state.view.set(view);
         }
+        if let Some(lesson) = lesson_of(&fragment) {
+            self.begin_lesson(lesson);
+            return true;
+        }
         if !browser::has_link() {
             return false;
         }
-        let mut link = link::decode(&fragment).unwrap_or_else(|error| {
+        self.open(&fragment);
+        true
+    }
+
+    /// Begins a lesson: opens what it is about, at its first step.
+    pub fn begin_lesson(&self, at: usize) {
+        let Some(lesson) = LESSONS.get(at) else {
+            return self.state.notify(format!("There is no lesson {}: there are {}.", at + 1, LESSONS.len()));
+        };
+        match lesson.open {
+            Open::Link(fragment) => self.open(fragment),
+            Open::New(kind) => {
+                let knob = Knob::find("task.kind").expect("a run has a task");
+                self.state.set_knob(knob, kind.name());
+                self.state.tune();
+                self.build(Then::Wait);
+            }
+        }
+        self.state.is_linked.set(false);
+        self.ablate(Vec::new());
+        self.state.lesson.set(Some((at, 0)));
+        self.state.question.set(Some(0));
+        self.question(0);
+    }
+
+    /// Shows what a link is of; one that cannot be followed gives a notice and the defaults.
+    fn open(&self, fragment: &str) {
+        let mut link = link::decode(fragment).unwrap_or_else(|error| {
             self.state.notify(format!("The link was not followed: {error}."));
             link::Link::default()
         });
@@ -174,7 +229,6 @@ impl Actions {
         if !trained.is_empty() {
             self.load_trained(trained, if has_settings { Origin::Exhibit } else { Origin::File });
         }
-        true
     }
 
     /// The answer to the oldest pending request has come: which one it was, and whether another

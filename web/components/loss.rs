@@ -50,7 +50,7 @@ pub fn Loss() -> impl IntoView {
             is_dark.track();
             state.model.track();
             state.view.track();
-            state.runs.with(|runs| runs.iter().for_each(|run| run.points.track()));
+            state.drawn_runs().0.iter().for_each(|run| run.points.track());
             redraw();
         }
     });
@@ -160,11 +160,17 @@ fn Floor() -> impl IntoView {
 fn find_level(state: State) -> Option<Level> {
     state.model.with(|model| {
         let model = model.as_ref()?;
-        let floor = model
-            .floor
-            .as_ref()
-            .map(|floor| Level { name: "best possible".into(), loss: floor.nats_per_char });
-        floor.or(model.reference.clone().map(|Reference { name, loss, .. }| Level { name, loss }))
+        let floor = model.floor.as_ref().map(|floor| Level {
+            name: "best possible".into(),
+            loss: floor.nats_per_char,
+            is_floor: true,
+        });
+        let reference = model.reference.clone();
+        floor.or(reference.map(|Reference { name, loss, .. }| Level {
+            name,
+            loss,
+            is_floor: false,
+        }))
     })
 }
 
@@ -199,12 +205,14 @@ fn Readout(chart: RwSignal<Option<Chart>>, holder: NodeRef<html::Div>) -> impl I
     });
     let shown = move || {
         let x = pointer.get()?;
-        let (step, width) = chart.with(|chart| {
+        let (step, width, height) = chart.with(|chart| {
             let chart = chart.as_ref()?;
             let plot = &chart.plot.0;
             let share = (x - f64::from(plot.start)) / f64::from((plot.end - plot.start).max(1));
             let step = chart.steps.start + share * (chart.steps.end - chart.steps.start);
-            (0.0..=1.0).contains(&share).then_some((step, f64::from(plot.end)))
+            let rows = &chart.plot.1;
+            let height = rows.end - rows.start;
+            (0.0..=1.0).contains(&share).then_some((step, f64::from(plot.end), height))
         })?;
         let lines = describe_step(state, step);
         let side = if x > width / 2.0 {
@@ -214,7 +222,7 @@ fn Readout(chart: RwSignal<Option<Chart>>, holder: NodeRef<html::Div>) -> impl I
         };
         (!lines.is_empty()).then(|| {
             view! {
-                <div class="cursor" style=format!("left:{x}px")></div>
+                <div class="cursor" style=format!("left:{x}px;height:{height}px")></div>
                 <div class="tip" style=side>
                     {lines.into_iter().map(|line| view! { <div>{line}</div> }).collect_view()}
                 </div>
@@ -224,15 +232,9 @@ fn Readout(chart: RwSignal<Option<Chart>>, holder: NodeRef<html::Div>) -> impl I
     view! { {shown} }
 }
 
-/// The runs that share a chart: those of the last one's task, for floors differ.
-fn on_chart(runs: &[Run]) -> impl DoubleEndedIterator<Item = &Run> {
-    let kind = runs.last().map(|run| run.config.task.kind);
-    runs.iter().filter(move |run| Some(run.config.task.kind) == kind)
-}
-
 /// How many runs of other tasks are not drawn.
 fn describe_others(state: State) -> String {
-    match state.runs.with(|runs| runs.len() - on_chart(runs).count()) {
+    match state.drawn_runs().1 {
         0 => String::new(),
         1 => " A run of another task is not drawn.".into(),
         count => format!(" {count} runs of other tasks are not drawn."),
@@ -241,38 +243,32 @@ fn describe_others(state: State) -> String {
 
 fn describe_step(state: State, step: f64) -> Vec<String> {
     let mut lines = Vec::new();
-    state.runs.with(|runs| {
-        for run in on_chart(runs).rev() {
-            run.points.with_untracked(|points| {
-                let after = points.partition_point(|point| (point.step as f64) < step);
-                if let Some(point) = points.get(after) {
-                    if lines.is_empty() {
-                        lines.push(format!("step {}", group_digits(point.step)));
-                    }
-                    let validation = points[..=after].iter().rev().find_map(|point| point.val_loss);
-                    let validation = validation.map_or(String::new(), |loss| {
-                        format!(" / {}", show_loss(f64::from(loss), 4))
-                    });
-                    lines.push(format!(
-                        "{}: {}{validation}",
-                        run.name,
-                        show_loss(f64::from(point.train_loss), 4)
-                    ));
+    for run in state.drawn_runs().0.iter().rev() {
+        run.points.with_untracked(|points| {
+            let after = points.partition_point(|point| (point.step as f64) < step);
+            if let Some(point) = points.get(after) {
+                if lines.is_empty() {
+                    lines.push(format!("step {}", group_digits(point.step)));
                 }
-            });
-        }
-    });
+                let validation = points[..=after].iter().rev().find_map(|point| point.val_loss);
+                let validation = validation
+                    .map_or(String::new(), |loss| format!(" / {}", show_loss(f64::from(loss), 4)));
+                let training = show_loss(f64::from(point.train_loss), 4);
+                lines.push(format!("{}: {training}{validation}", run.name));
+            }
+        });
+    }
     lines
 }
 
 fn list_curves(state: State) -> Vec<Curve> {
-    state.runs.with(|runs| {
-        let curve = |run: &Run| {
-            let is_last = runs.last().is_some_and(|last| std::ptr::eq(last, run));
-            run.points.with(|points| Curve::new(run.name.clone(), run.number, is_last, points))
-        };
-        on_chart(runs).map(curve).collect()
-    })
+    let (runs, _) = state.drawn_runs();
+    let current = state.runs.with(|runs| runs.last().map(|run| run.number));
+    let curve = |run: &Run| {
+        let is_current = Some(run.number) == current;
+        run.points.with(|points| Curve::new(run.name.clone(), run.number, is_current, points))
+    };
+    runs.iter().map(curve).collect()
 }
 
 /// Losses of the runs on the chart by step, and the level that they are held against.
@@ -280,21 +276,19 @@ fn list_losses(state: State) -> Plot {
     let series = |name: String, points| Series { name, points, labels: Vec::new() };
     let mut plot = Plot { x: "step".into(), y: "loss, nats per token".into(), series: Vec::new() };
     let mut last = 0;
-    state.runs.with(|runs| {
-        for run in on_chart(runs) {
-            run.points.with(|points| {
-                last = last.max(points.last().map_or(0, |point| point.step));
-                let train = points.iter().map(|point| [point.step as f32, point.train_loss]);
-                let validation =
-                    points.iter().filter_map(|point| Some([point.step as f32, point.val_loss?]));
-                plot.series.extend([
-                    series(format!("{}, training", run.name), train.collect()),
-                    series(format!("{}, validation", run.name), validation.collect()),
-                ]);
-            });
-        }
-    });
-    if let Some(Level { name, loss }) = find_level(state) {
+    for run in state.drawn_runs().0 {
+        run.points.with(|points| {
+            last = last.max(points.last().map_or(0, |point| point.step));
+            let train = points.iter().map(|point| [point.step as f32, point.train_loss]);
+            let validation =
+                points.iter().filter_map(|point| Some([point.step as f32, point.val_loss?]));
+            plot.series.extend([
+                series(format!("{}, training", run.name), train.collect()),
+                series(format!("{}, validation", run.name), validation.collect()),
+            ]);
+        });
+    }
+    if let Some(Level { name, loss, .. }) = find_level(state) {
         let ends = [0, last].map(|step| [step as f32, loss as f32]);
         plot.series.push(series(name, ends.to_vec()));
     }

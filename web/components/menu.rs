@@ -19,17 +19,22 @@ pub fn menu(
     choose: impl Fn(&'static str) + Send + Sync + 'static,
 ) -> AnyView {
     let choose: Arc<dyn Fn(&'static str) + Send + Sync> = Arc::new(choose);
-    popup(label, title, move || label.to_owned(), move |close| {
-        let item = |name: &'static str| {
-            let (close, choose) = (close.clone(), choose.clone());
-            let act = move |_| {
-                close();
-                choose(name);
+    popup(
+        label,
+        title,
+        move || label.to_owned(),
+        move |close| {
+            let item = |name: &'static str| {
+                let (close, choose) = (close.clone(), choose.clone());
+                let act = move |_| {
+                    close();
+                    choose(name);
+                };
+                view! { <button class="small" on:click=act>{name}</button> }
             };
-            view! { <button class="small" on:click=act>{name}</button> }
-        };
-        items().into_iter().map(item).collect_view().into_any()
-    })
+            items().into_iter().map(item).collect_view().into_any()
+        },
+    )
 }
 
 /// A button that opens `content`, made anew each time. It closes on Escape and on a click elsewhere. `name` is what

@@ -53,9 +53,8 @@ fn list_acts(state: State, actions: Actions, close: &Close) -> AnyView {
             act(state, actions);
         })
     };
-    let (has_ablations, is_compared) = untrack(|| {
-        (state.named_ablations().is_some(), state.baseline.get().is_some())
-    });
+    let (has_ablations, is_compared) =
+        untrack(|| (state.named_ablations().is_some(), state.baseline.get().is_some()));
     let is_example = untrack(|| state.is_example());
     view! {
         {is_example.then(|| view! { <p class="hint">"An example. Train starts your own run."</p> })}

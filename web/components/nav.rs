@@ -14,6 +14,7 @@ pub fn Views() -> impl IntoView {
                 {link("Train", View::Answer, View::is_train)}
                 {link("Inspect", View::Inspect, |view| view == View::Inspect)}
             </span>
+            {link("Compare", View::Compare, |view| view == View::Compare)}
         </nav>
     }
 }
@@ -41,5 +42,6 @@ fn link(name: &'static str, to: View, is_current: fn(View) -> bool) -> AnyView {
             state.view.set(to);
         }
     };
-    view! { <a href=format!("#{}", to.key()) aria-current=current on:click=go>{name}</a> }.into_any()
+    view! { <a href=format!("#{}", to.key()) aria-current=current on:click=go>{name}</a> }
+        .into_any()
 }

@@ -5,12 +5,14 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
 use super::bench::Bench;
+use super::compare::Compare;
 use super::dropping::Dropping;
 use super::experiment::Experiment;
 use super::gallery::Gallery;
 use super::hook::Hook;
 use super::inspector::Inspector;
 use super::keys::{self, Keys};
+use super::lesson::{LessonCard, Lessons};
 use super::loss::Loss;
 use super::prompt;
 use super::samples::Samples;
@@ -21,6 +23,7 @@ use crate::actions::Actions;
 use crate::browser;
 use crate::events;
 use crate::state::State;
+use crate::view::View;
 
 /// `first_answer` is the picture of the shipped model's answer, from the page as it was served.
 #[component]
@@ -37,6 +40,14 @@ pub fn Page(first_answer: String) -> impl IntoView {
     });
     on_cleanup(move || on_hash.remove());
     actions.watch_task();
+    Effect::new(move |before: Option<View>| {
+        let view = state.view.get();
+        // Each view begins at its top.
+        if before.is_some_and(|before| before != view) {
+            browser::window().scroll_to_with_x_and_y(0.0, 0.0);
+        }
+        view
+    });
     let is_bench = browser::has_query("bench");
     // A link opens what it is of.
     let has_hook = !is_bench && !browser::has_link();
@@ -52,11 +63,17 @@ pub fn Page(first_answer: String) -> impl IntoView {
         } else {
             view! {
                 <Toolbar/>
-                <main data-view=move || state.view.get().key()>
+                <main
+                    data-view=move || state.view.get().key()
+                    data-lesson=move || state.lesson.get().map(|(lesson, _)| (lesson + 1).to_string())
+                >
+                    <LessonCard/>
                     <ResumeBanner/>
                     <LinkNote/>
                     {has_hook.then(|| view! { <Hook first_answer/> })}
+                    <Lessons/>
                     <Gallery/>
+                    <Compare/>
                     <Work/>
                 </main>
             }

@@ -9,8 +9,7 @@ use super::svg::{Anchor, Stroke, Svg};
 const ABOVE: i32 = 10;
 const BELOW: i32 = 38;
 const RIGHT: i32 = 14;
-/// Space between the plot and its legend, height of a legend's line, and approximate width of a character, in
-/// pixels.
+/// Space around a legend, height of its lines, and approximate width of a character, in pixels.
 const MARGIN: i32 = 8;
 const LINE: i32 = 17;
 const CHARACTER: i32 = 7;
@@ -33,12 +32,30 @@ pub struct Tick {
     pub label: String,
 }
 
-/// Corner of the plot with the legend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Corner {
-    UpperLeft,
-    UpperRight,
-    LowerLeft,
+/// Names and strokes of lines, in columns below the plot.
+pub struct Legend<'a> {
+    lines: Vec<(&'a str, Stroke)>,
+    /// Width of a column, in pixels.
+    column: i32,
+    columns: usize,
+}
+
+impl<'a> Legend<'a> {
+    /// Legend in a picture of `width`, whose plot begins at `left`.
+    pub fn new(lines: Vec<(&'a str, Stroke)>, width: u32, left: i32) -> Self {
+        let longest = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+        let column = 38 + CHARACTER * longest as i32;
+        let columns = ((width as i32 - left - RIGHT) / column).max(1) as usize;
+        Self { lines, column, columns }
+    }
+
+    /// Height in pixels.
+    pub fn height(&self) -> u32 {
+        match self.lines.len().div_ceil(self.columns) {
+            0 => 0,
+            rows => MARGIN as u32 + LINE as u32 * rows as u32,
+        }
+    }
 }
 
 impl Frame {
@@ -89,34 +106,14 @@ impl Frame {
         svg.text((8, centre), Anchor::Upwards, theme.text, y.name);
     }
 
-    /// Draws the legend: the name and stroke of each line.
-    pub fn draw_legend(
-        &self,
-        svg: &mut Svg,
-        theme: &Theme,
-        corner: Corner,
-        lines: &[(&str, Stroke)],
-    ) {
-        if lines.is_empty() {
-            return;
-        }
-        let longest = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-        let width = 32 + CHARACTER * longest as i32;
-        let height = 6 + LINE * lines.len() as i32;
+    /// Draws the legend below the axes.
+    pub fn draw_legend(&self, svg: &mut Svg, theme: &Theme, legend: &Legend) {
         let (columns, rows) = &self.plot;
-        let left = match corner {
-            Corner::UpperRight => columns.end - MARGIN - width,
-            Corner::UpperLeft | Corner::LowerLeft => columns.start + MARGIN,
-        };
-        let top = match corner {
-            Corner::LowerLeft => rows.end - MARGIN - height,
-            Corner::UpperLeft | Corner::UpperRight => rows.start + MARGIN,
-        };
-        svg.rectangle((left, top), (width, height), theme.paper, 0.85);
-        for (index, (name, stroke)) in lines.iter().enumerate() {
-            let row = top + 3 + LINE / 2 + LINE * index as i32;
-            svg.line(&[(left + 5, row), (left + 19, row)], *stroke);
-            svg.text((left + 25, row), Anchor::Start, theme.text, name);
+        for (index, (name, stroke)) in legend.lines.iter().enumerate() {
+            let left = columns.start + legend.column * (index % legend.columns) as i32;
+            let row = rows.end + BELOW + LINE / 2 + LINE * (index / legend.columns) as i32;
+            svg.line(&[(left, row), (left + 14, row)], *stroke);
+            svg.text((left + 20, row), Anchor::Start, theme.text, name);
         }
     }
 }

@@ -5,7 +5,7 @@ mod svg;
 
 use std::ops::Range;
 
-pub use frame::{Axis, Corner, Frame, Tick, list_log_ticks, list_ticks};
+pub use frame::{Axis, Frame, Legend, Tick, list_log_ticks, list_ticks};
 pub use svg::{Anchor, Stroke, Svg};
 
 /// Colours of a chart's background, text and grid.
@@ -90,7 +90,13 @@ fn draw_lines(svg: &mut Svg, area: (u32, Range<u32>), axes: Axes, lines: &[Line]
     let name_y = |y: f64| if axes.y_is_share { format!("{:.0}%", 100.0 * y) } else { trim(y) };
     let y_ticks = list_ticks(&up, 5);
     let left = if axes.y.is_empty() { 46 } else { 62 };
-    let frame = Frame::new(area, left, across, up);
+    let strokes = (1..).map(|index| Stroke::solid(pick_color(index, is_dark), 2));
+    let names = lines.iter().filter(|_| axes.has_legend).map(|line| line.name.as_str());
+    let legend = Legend::new(names.zip(strokes.clone()).collect(), area.0, left);
+    let (width, rows) = area;
+    let frame =
+        Frame::new((width, rows.start..rows.end.saturating_sub(legend.height())), left, across, up);
+    frame.draw_legend(svg, theme, &legend);
     frame.draw_axes(
         svg,
         theme,
@@ -100,9 +106,7 @@ fn draw_lines(svg: &mut Svg, area: (u32, Range<u32>), axes: Axes, lines: &[Line]
             ticks: y_ticks.into_iter().map(|y| Tick { at: y, label: name_y(y) }).collect(),
         },
     );
-    let mut legend = Vec::new();
-    for (index, Line { name, points, labels }) in lines.iter().enumerate() {
-        let stroke = Stroke::solid(pick_color(index + 1, is_dark), 2);
+    for (Line { points, labels, .. }, stroke) in lines.iter().zip(strokes) {
         let at = |point: &Point, off: f64| frame.place((place(point.x), point.y + off));
         for point in points.iter().filter(|point| point.spread > 0.0) {
             svg.line(&[at(point, -point.spread), at(point, point.spread)], stroke);
@@ -117,11 +121,6 @@ fn draw_lines(svg: &mut Svg, area: (u32, Range<u32>), axes: Axes, lines: &[Line]
         if labels.is_empty() && places.len() <= MAX_MARKED {
             places.iter().for_each(|place| svg.dot(*place, 3, stroke.color, 1.0));
         }
-        legend.push((name.as_str(), stroke));
-    }
-    if axes.has_legend {
-        let corner = if axes.y_is_share { Corner::LowerLeft } else { Corner::UpperLeft };
-        frame.draw_legend(svg, theme, corner, &legend);
     }
 }
 

@@ -53,7 +53,7 @@ impl Screen {
             Event::Built(built) => self.begin(&built),
             Event::Step(report) => self.step(&report),
             Event::Notice { text } => self.say(&text),
-            Event::Saved { step } => self.saved = Some(step),
+            Event::Saved { step, .. } => self.saved = Some(step),
             Event::Refused { reason } => self.end(Err(anyhow::Error::msg(reason))),
             Event::State(RunState::Finished) => self.end(Ok(())),
             Event::State(RunState::Paused) if self.trained.is_some() => self.end(Ok(())),

@@ -5,6 +5,13 @@ mod native;
 #[cfg(target_family = "wasm")]
 mod wasm;
 
+/// What came of saving.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Runs that had to make room.
+    pub removed: Vec<String>,
+}
+
 #[cfg(not(target_family = "wasm"))]
 pub use native::RunStorage;
 #[cfg(target_family = "wasm")]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::Kept;
 use crate::base::file::replace_file;
 use crate::checkpoint::Checkpoint;
 
@@ -53,13 +54,33 @@ impl RunStorage {
         Ok(None)
     }
 
-    /// Writes the run; `false` if there is nowhere to.
+    /// Lists no runs: a terminal has files.
+    ///
+    /// # Errors
+    /// None.
+    pub async fn list(&self) -> Result<Vec<(String, Vec<u8>)>, String> {
+        Ok(Vec::new())
+    }
+
+    /// # Errors
+    /// None.
+    pub async fn read(&self, _: &str) -> Result<Option<Vec<u8>>, String> {
+        Ok(None)
+    }
+
+    /// # Errors
+    /// None.
+    pub async fn delete(&self, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Writes the run; `None` if there is nowhere to.
     ///
     /// # Errors
     /// A sentence naming the file.
-    pub async fn save(&self, _: &Checkpoint, bytes: &[u8]) -> Result<bool, String> {
-        let Some(file) = &self.file else { return Ok(false) };
+    pub async fn save(&self, _: &Checkpoint, bytes: &[u8]) -> Result<Option<Kept>, String> {
+        let Some(file) = &self.file else { return Ok(None) };
         replace_file(file, bytes).map_err(|e| format!("writing {}: {e}", file.display()))?;
-        Ok(true)
+        Ok(Some(Kept { removed: Vec::new() }))
     }
 }

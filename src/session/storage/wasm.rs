@@ -1,25 +1,24 @@
 //! Runs kept in the browser's private file system (OPFS).
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use js_sys::{Array, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    File, FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions,
+    Blob, File, FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions,
     FileSystemGetFileOptions, FileSystemWritableFileStream, WorkerGlobalScope,
 };
 
-use crate::checkpoint::Checkpoint;
+use super::Kept;
+use crate::checkpoint::{Checkpoint, LENGTH_BYTES, Summary, run_id};
 
-/// The folder `runs` of the origin's private file system: files named
-/// `{experiment}-{step}.safetensors`.
+/// The folder `runs` of the origin's private file system: files named `{run}-{step}.safetensors`.
 #[derive(Clone, Debug, Default)]
 pub struct RunStorage {}
 
-/// Files kept of one experiment, and of all together.
-const KEPT: usize = 3;
-const KEPT_IN_ALL: usize = 12;
+/// Files kept of one run: the last, and one before it.
+const FILES: usize = 2;
+/// Runs kept, as far as the browser has room.
+const RUNS: usize = 24;
 
 impl RunStorage {
     pub fn opfs() -> Self {
@@ -42,16 +41,46 @@ impl RunStorage {
     /// # Errors
     /// The browser's message.
     pub async fn latest(&self) -> Result<Option<Vec<u8>>, String> {
-        newest().await.map_err(refusal)
+        newest("").await.map_err(refusal)
     }
 
-    /// Writes the run and removes its older files. A file appears whole or not at all.
+    /// Each run's name and the header of its newest file, the run saved last at the end.
+    ///
+    /// # Errors
+    /// The browser's message.
+    pub async fn list(&self) -> Result<Vec<(String, Vec<u8>)>, String> {
+        headers().await.map_err(refusal)
+    }
+
+    /// The newest file of a run; `None` if there is none.
+    ///
+    /// # Errors
+    /// The browser's message.
+    pub async fn read(&self, run: &str) -> Result<Option<Vec<u8>>, String> {
+        newest(run).await.map_err(refusal)
+    }
+
+    /// Removes the files of a run.
+    ///
+    /// # Errors
+    /// The browser's message.
+    pub async fn delete(&self, run: &str) -> Result<(), String> {
+        let delete = async || remove_run(&folder().await?, run).await;
+        delete().await.map_err(refusal)
+    }
+
+    /// Writes the run and removes its older files, and the oldest runs where there is no room for all. A file appears
+    /// whole or not at all.
     ///
     /// # Errors
     /// The browser's message, as when its storage is full or switched off.
-    pub async fn save(&self, checkpoint: &Checkpoint, bytes: &[u8]) -> Result<bool, String> {
-        write(checkpoint, bytes).await.map_err(refusal)?;
-        Ok(true)
+    pub async fn save(
+        &self,
+        checkpoint: &Checkpoint,
+        bytes: &[u8],
+    ) -> Result<Option<Kept>, String> {
+        let removed = save(checkpoint, bytes).await.map_err(refusal)?;
+        Ok(Some(Kept { removed }))
     }
 }
 
@@ -65,6 +94,13 @@ struct Entry {
     file: File,
 }
 
+impl Entry {
+    /// Name of the run that it is of.
+    fn run(&self) -> &str {
+        self.name.split_once('-').map_or(&self.name, |(run, _)| run)
+    }
+}
+
 async fn folder() -> Result<FileSystemDirectoryHandle, JsValue> {
     let storage = js_sys::global().unchecked_into::<WorkerGlobalScope>().navigator().storage();
     let root: FileSystemDirectoryHandle =
@@ -72,12 +108,6 @@ async fn folder() -> Result<FileSystemDirectoryHandle, JsValue> {
     let options = FileSystemGetDirectoryOptions::new();
     options.set_create(true);
     JsFuture::from(root.get_directory_handle_with_options("runs", &options)).await?.dyn_into()
-}
-
-async fn newest() -> Result<Option<Vec<u8>>, JsValue> {
-    let Some(newest) = list(&folder().await?).await?.pop() else { return Ok(None) };
-    let buffer = JsFuture::from(newest.file.array_buffer()).await?;
-    Ok(Some(Uint8Array::new(&buffer).to_vec()))
 }
 
 /// Every file, the one written last at the end.
@@ -101,35 +131,92 @@ async fn list(folder: &FileSystemDirectoryHandle) -> Result<Vec<Entry>, JsValue>
     Ok(entries)
 }
 
-async fn write(checkpoint: &Checkpoint, bytes: &[u8]) -> Result<(), JsValue> {
-    let folder = folder().await?;
-    let mut hasher = DefaultHasher::new();
-    serde_json::to_string(&checkpoint.config).unwrap_or_default().hash(&mut hasher);
-    let experiment = format!("{:016x}", hasher.finish());
-    let name = format!("{experiment}-{:09}.safetensors", checkpoint.step);
+/// Names of the runs, the one written last at the end.
+fn runs(entries: &[Entry]) -> Vec<&str> {
+    let mut runs = Vec::new();
+    for entry in entries {
+        runs.retain(|run| *run != entry.run());
+        runs.push(entry.run());
+    }
+    runs
+}
+
+/// The bytes of the newest file of `run`, or of all runs if that is empty.
+async fn newest(run: &str) -> Result<Option<Vec<u8>>, JsValue> {
+    let entries = list(&folder().await?).await?;
+    let newest = entries.iter().rfind(|entry| run.is_empty() || entry.run() == run);
+    match newest {
+        Some(newest) => Ok(Some(read(&newest.file).await?)),
+        None => Ok(None),
+    }
+}
+
+async fn headers() -> Result<Vec<(String, Vec<u8>)>, JsValue> {
+    let entries = list(&folder().await?).await?;
+    let mut headers = Vec::new();
+    for run in runs(&entries) {
+        let Some(newest) = entries.iter().rfind(|entry| entry.run() == run) else { continue };
+        let start = LENGTH_BYTES as f64;
+        let length = read(&newest.file.slice_with_f64_and_f64(0.0, start)?).await?;
+        let length = length.try_into().ok().and_then(Summary::header_len);
+        let Some(length) = length else { continue };
+        let header = newest.file.slice_with_f64_and_f64(start, start + length as f64)?;
+        headers.push((run.to_owned(), read(&header).await?));
+    }
+    Ok(headers)
+}
+
+async fn read(blob: &Blob) -> Result<Vec<u8>, JsValue> {
+    Ok(Uint8Array::new(&JsFuture::from(blob.array_buffer()).await?).to_vec())
+}
+
+/// Saves the run, and gives the names of those that had to make room.
+async fn save(checkpoint: &Checkpoint, bytes: &[u8]) -> Result<Vec<String>, JsValue> {
+    let (folder, own) = (folder().await?, run_id(&checkpoint.config));
+    let name = format!("{own}-{:09}.safetensors", checkpoint.step);
+    let mut removed = Vec::new();
+    while let Err(error) = write(&folder, &name, bytes).await {
+        let entries = list(&folder).await?;
+        let oldest = runs(&entries).into_iter().find(|run| *run != own);
+        let Some(oldest) = oldest.filter(|_| is_full(&error)) else { return Err(error) };
+        remove_run(&folder, oldest).await?;
+        removed.push(oldest.to_owned());
+    }
+    let entries = list(&folder).await?;
+    let mut files = entries.iter().filter(|entry| entry.run() == own).rev().skip(FILES);
+    while let Some(old) = files.next() {
+        JsFuture::from(folder.remove_entry(&old.name)).await?;
+    }
+    let runs = runs(&entries);
+    for oldest in &runs[..runs.len().saturating_sub(RUNS)] {
+        remove_run(&folder, oldest).await?;
+        removed.push((*oldest).to_owned());
+    }
+    Ok(removed)
+}
+
+fn is_full(error: &JsValue) -> bool {
+    let name = Reflect::get(error, &"name".into()).ok().and_then(|name| name.as_string());
+    name.as_deref() == Some("QuotaExceededError")
+}
+
+async fn write(folder: &FileSystemDirectoryHandle, name: &str, bytes: &[u8]) -> Result<(), JsValue> {
     let options = FileSystemGetFileOptions::new();
     options.set_create(true);
     let handle: FileSystemFileHandle =
-        JsFuture::from(folder.get_file_handle_with_options(&name, &options)).await?.dyn_into()?;
+        JsFuture::from(folder.get_file_handle_with_options(name, &options)).await?.dyn_into()?;
     let stream: FileSystemWritableFileStream =
         JsFuture::from(handle.create_writable()).await?.dyn_into()?;
     // A copy, for a view of WASM memory may move while the browser writes.
-    let parts = Array::of1(&Uint8Array::from(bytes));
-    let blob = web_sys::Blob::new_with_u8_array_sequence(&parts)?;
+    let blob = Blob::new_with_u8_array_sequence(&Array::of1(&Uint8Array::from(bytes)))?;
     JsFuture::from(stream.write_with_blob(&blob)?).await?;
     JsFuture::from(stream.close()).await?;
+    Ok(())
+}
 
-    let entries = list(&folder).await?;
-    let of_run = entries.iter().filter(|entry| entry.name.starts_with(&experiment)).count();
-    let mut surplus = of_run.saturating_sub(KEPT);
-    let mut surplus_in_all = entries.len().saturating_sub(KEPT_IN_ALL);
-    for entry in &entries {
-        let own = entry.name.starts_with(&experiment);
-        if (own && surplus > 0) || surplus_in_all > 0 {
-            JsFuture::from(folder.remove_entry(&entry.name)).await?;
-            surplus = surplus.saturating_sub(usize::from(own));
-            surplus_in_all = surplus_in_all.saturating_sub(1);
-        }
+async fn remove_run(folder: &FileSystemDirectoryHandle, run: &str) -> Result<(), JsValue> {
+    for entry in list(folder).await?.iter().filter(|entry| entry.run() == run) {
+        JsFuture::from(folder.remove_entry(&entry.name)).await?;
     }
     Ok(())
 }

@@ -1,0 +1,234 @@
+use confab::base::plot::pick_color;
+use leptos::prelude::*;
+
+use super::controls::{InputEvent, asked, button, live};
+use super::theme::Dark;
+use crate::actions::use_actions;
+use crate::notes::Note;
+use crate::runs::{Run, group_digits, list_changes, show_loss};
+use crate::state::{State, use_state};
+
+/// Columns that runs are sorted by.
+#[derive(Clone, Copy, PartialEq)]
+enum Column {
+    Name,
+    Steps,
+    Training,
+    Validation,
+    Excess,
+}
+
+const COLUMNS: [(&str, Column); 5] = [
+    ("Name", Column::Name),
+    ("Steps", Column::Steps),
+    ("Training", Column::Training),
+    ("Validation", Column::Validation),
+    ("Above floor", Column::Excess),
+];
+
+/// Every run, of this visit and of those before: what sets it apart, how far it came, and what can be done with it.
+#[component]
+pub fn Compare() -> impl IntoView {
+    let state = use_state();
+    let filter = RwSignal::new(String::new());
+    let order = RwSignal::new(None::<(Column, bool)>);
+    let rows = Memo::new(move |_| list_rows(state, &filter.get(), order.get()));
+    let heading = move |(name, column): (&'static str, Column)| {
+        let sort = move || match order.get() {
+            Some((of, is_down)) if of == column => match is_down {
+                true => "descending",
+                false => "ascending",
+            },
+            _ => "none",
+        };
+        let turn = move || {
+            let is_down = order.get_untracked() == Some((column, false));
+            order.set(Some((column, is_down)));
+        };
+        view! { <th scope="col" aria-sort=sort>{button(name, "Sort by this", turn)}</th> }
+    };
+    let [name, numbers @ ..] = COLUMNS;
+    view! {
+        <section class="panel compare" aria-label="Compare runs">
+            <div class="heading">
+                <h2>"Runs"</h2>
+                {asked("Filter", "a name or a setting", filter)}
+            </div>
+            <p class="hint">
+                "Runs stay in this browser until you delete them, the last 24 or as many as it has room for."
+            </p>
+            <div class="table-box">
+                <table class="runs">
+                    <thead>
+                        <tr>
+                            <th scope="col">"Curve"</th>
+                            {heading(name)}
+                            <th scope="col">"Differs from the run on show"</th>
+                            {numbers.map(heading).collect_view()}
+                            <td></td>
+                        </tr>
+                    </thead>
+                    <tbody>
+                        <For each=move || rows.get() key=|number| *number let(number)>
+                            <Row number/>
+                        </For>
+                    </tbody>
+                </table>
+            </div>
+            <p class="nothing" hidden=move || rows.with(|rows| !rows.is_empty())>
+                "No runs yet. Each run that you train is listed here."
+            </p>
+        </section>
+    }
+}
+
+/// Numbers of the runs that hold `filter` in their name or settings, in order.
+fn list_rows(state: State, filter: &str, order: Option<(Column, bool)>) -> Vec<usize> {
+    let filter = filter.trim().to_lowercase();
+    let matches = |run: &Run| {
+        let text = format!("{} {}", run.name, describe_difference(state, run)).to_lowercase();
+        text.contains(&filter)
+    };
+    let mut runs = state.all_runs();
+    runs.retain(|run| run.number > 0 && (filter.is_empty() || matches(run)));
+    if let Some((column, is_down)) = order {
+        let key = |run: &Run| untrack(|| sort_key(run, column));
+        runs.sort_by(|a, b| {
+            let by_name = || a.name.cmp(&b.name);
+            let order = if column == Column::Name { by_name() } else { key(a).total_cmp(&key(b)) };
+            if is_down { order.reverse() } else { order }
+        });
+    }
+    runs.into_iter().map(|run| run.number).collect()
+}
+
+/// What is not known stands last.
+fn sort_key(run: &Run, column: Column) -> f64 {
+    let key = match column {
+        Column::Name => None,
+        Column::Steps => run.last().map(|point| point.step as f64),
+        Column::Training => run.last().map(|point| f64::from(point.train_loss)),
+        Column::Validation => run.validation().0,
+        Column::Excess => run.validation().1,
+    };
+    key.unwrap_or(f64::INFINITY)
+}
+
+fn describe_difference(state: State, run: &Run) -> String {
+    let current = state.runs.with(|runs| runs.last().map(|run| (run.number, run.config.clone())));
+    match current {
+        Some((number, _)) if number == run.number => "on show".into(),
+        Some((_, config)) => {
+            match list_changes((&config, run.device), (&run.config, run.device)).join(" · ") {
+                same if same.is_empty() => "nothing".into(),
+                changes => changes,
+            }
+        }
+        None => String::new(),
+    }
+}
+
+#[component]
+fn Row(number: usize) -> impl IntoView {
+    let (state, actions) = (use_state(), use_actions());
+    let Dark(is_dark) = expect_context();
+    let run = Memo::new_with_compare(
+        move |_| state.all_runs().into_iter().find(|run| run.number == number),
+        |_, _| true,
+    );
+    let of = move |show: fn(&Run) -> String| {
+        live(move || run.with(|run| run.as_ref().map(show).unwrap_or_default()))
+    };
+    let name = move || run.with(|run| run.as_ref().map_or(String::new(), |run| run.name.clone()));
+    let is_shown = move || run.with(|run| run.as_ref().is_some_and(|run| run.is_shown));
+    let is_current =
+        move || state.runs.with(|runs| runs.last().is_some_and(|run| run.number == number));
+    let rename = move |event: InputEvent| {
+        let name = event.target().value().trim().to_owned();
+        let id = run.with_untracked(|run| run.as_ref().map(|run| run.id.clone()));
+        let Some(id) = id.filter(|_| !name.is_empty()) else { return };
+        Note { name: Some(name.clone()), ..Note::of(&id) }.keep();
+        state.change_run(number, |run| run.name = name.clone());
+        if is_current() {
+            state.model.update(|model| {
+                if let Some(model) = model {
+                    model.name = name;
+                }
+            });
+        }
+    };
+    let is_kept = move || {
+        let id = run.with(|run| run.as_ref().map(|run| run.id.clone()));
+        state.kept_runs.with(|kept| kept.iter().any(|run| Some(&run.id) == id.as_ref()))
+    };
+    let open = move || {
+        if let Some(run) = run.get_untracked() {
+            actions.open_run(run.id);
+        }
+    };
+    let is_asked = RwSignal::new(false);
+    let delete = move |_| match is_asked.get_untracked() {
+        false => is_asked.set(true),
+        true => {
+            if let Some(run) = run.get_untracked() {
+                actions.delete_run(&run);
+            }
+        }
+    };
+    let color = move || format!("background:{}", pick_color(number, is_dark.get()));
+    view! {
+        <tr>
+            <td>
+                <label class="switch">
+                    <input
+                        type="checkbox"
+                        aria-label=move || format!("Show the curve of {}", name())
+                        prop:checked=is_shown
+                        on:change:target=move |event: InputEvent| {
+                            let is_on = event.target().checked();
+                            state.change_run(number, |run| run.is_shown = is_on);
+                        }
+                    />
+                    <i class="swatch" style=color></i>
+                </label>
+            </td>
+            <td>
+                <input
+                    type="text"
+                    autocomplete="off"
+                    maxlength="80"
+                    aria-label=move || format!("Name of {}", name())
+                    prop:value=name
+                    on:change:target=rename
+                />
+            </td>
+            <td class="hint">
+                {live(move || run.with(|run| {
+                    run.as_ref().map_or(String::new(), |run| describe_difference(state, run))
+                }))}
+            </td>
+            <td class="number">
+                {of(|run| run.last().map_or("—".into(), |point| group_digits(point.step)))}
+            </td>
+            <td class="number">
+                {of(|run| run.last().map_or("—".into(), |point| show_loss(point.train_loss.into(), 3)))}
+            </td>
+            <td class="number">{of(|run| show(run.validation().0))}</td>
+            <td class="number">{of(|run| show(run.validation().1))}</td>
+            <td class="acts">
+                <Show when=move || is_kept() && !is_current()>
+                    {button("Open", "Go on with this run", open)}
+                </Show>
+                <Show when=move || !is_current()>
+                    <button class="small" on:click=delete on:blur=move |_| is_asked.set(false)>
+                        {live(move || if is_asked.get() { "Delete for good" } else { "Delete" })}
+                    </button>
+                </Show>
+            </td>
+        </tr>
+    }
+}
+
+fn show(loss: Option<f64>) -> String {
+    loss.map_or("—".into(), |loss| show_loss(loss, 3))
+}
