@@ -346,3 +346,88 @@ fn earlier_keys_and_choices_open_in_links_and_checkpoints_and_the_new_ones_are_w
         assert_eq!(serde_json::from_value::<RunConfig>(json).unwrap(), config, "{old}");
     }
 }
+
+#[test]
+fn numbers_are_taken_as_people_write_them() {
+    let [steps, lr] = ["train.steps", "train.lr"].map(|key| Knob::find(key).unwrap());
+    let set = |knob: &Knob, text: &str| {
+        let mut config = RunConfig::default();
+        knob.set(&mut config, text).map(|()| knob.get(&config)).map_err(|error| error.to_string())
+    };
+    for (text, value) in [
+        ("5,000", "5000"),
+        ("1,234,567", "1234567"),
+        ("1000,000", "1000000"), // as it stands while it is typed
+        ("1e3", "1000"),
+        ("2.5e3", "2500"),
+        ("5 000", "5000"),
+        ("5\u{202f}000", "5000"),
+        ("5_000", "5000"),
+        (" 7 ", "7"),
+    ] {
+        assert_eq!(set(steps, text).as_deref(), Ok(value), "{text}");
+    }
+    for text in [
+        "1,5", "1,50,000", ",500", "2.5", "1e-3", "1e99", "inf", "NaN", "-5", "5e", "", ",", "0x10",
+    ] {
+        assert!(set(steps, text).is_err(), "{text}");
+    }
+    for (text, value) in [("1e-3", "0.001"), ("0.5", "0.5"), (".5", "0.5"), ("0.000_5", "0.0005")] {
+        assert_eq!(set(lr, text).as_deref(), Ok(value), "{text}");
+    }
+    for text in ["0,5", "inf", "NaN", "1,000"] {
+        assert!(set(lr, text).is_err(), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_for_a_number_is_taken_or_refused(text in "[0-9,._ eE+-]{0,24}|\\PC{0,8}") {
+        for key in ["train.steps", "train.lr"] {
+            let knob = Knob::find(key).unwrap();
+            let mut config = RunConfig::default();
+            if knob.set(&mut config, &text).is_ok() {
+                prop_assert!(knob.check(&knob.get(&config)).is_ok());
+            }
+        }
+    }
+}
+
+/// Two steps with a knob of no effect at any other value are those without.
+#[test]
+fn knobs_without_an_effect_change_nothing() {
+    use confab::learn::Trainer;
+    let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
+    let mut plain = RunConfig::default();
+    for (key, value) in [
+        ("task.phone.lines", "1"),
+        ("task.phone.names", "8"),
+        ("model.n_layers", "1"),
+        ("model.n_heads", "2"),
+        ("model.d_model", "8"),
+        ("model.context", "96"),
+        ("train.batch", "2"),
+        ("train.val_every", "1"),
+        ("train.val_batches", "1"),
+    ] {
+        Knob::find(key).unwrap().set(&mut plain, value).unwrap();
+    }
+    let losses = |config: &RunConfig| {
+        let device = burn::tensor::Device::flex();
+        let mut trainer = Trainer::new(config.clone(), device, &limits).unwrap();
+        for _ in 0..2 {
+            futures::executor::block_on(trainer.step()).unwrap();
+        }
+        trainer.history
+    };
+    let expected = losses(&plain);
+    let idle = |config: &RunConfig| KNOBS.iter().filter(|knob| !knob.has_effect(config)).count();
+    assert!(idle(&plain) > 20, "{}", idle(&plain));
+    for knob in KNOBS.iter().filter(|knob| !knob.has_effect(&plain)) {
+        let mut changed = plain.clone();
+        let value = another(knob, &knob.get(&plain));
+        if knob.set(&mut changed, &value).is_ok() && changed.validate().is_ok() {
+            assert_eq!(losses(&changed), expected, "{} = {value}", knob.label);
+        }
+    }
+}

@@ -143,10 +143,20 @@ pub fn is_wide() -> bool {
     matches_media("(min-width: 1181px)")
 }
 
-/// Tells if the page's address asks for `?name`.
-pub fn has_query(name: &str) -> bool {
+/// The value of `name` in the page's address, `?name` or `?name=value`.
+pub fn query(name: &str) -> Option<String> {
     let search = window().location().search().unwrap_or_default();
-    search.trim_start_matches('?').split('&').any(|key| key == name)
+    let mut pairs = search.trim_start_matches('?').split('&');
+    pairs.find_map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (key == name).then(|| value.to_owned())
+    })
+}
+
+/// The page's address with its fragment, but without `?` and what follows it.
+pub fn address_without_query() -> String {
+    let path = window().location().pathname().unwrap_or_default();
+    path + &read_fragment()
 }
 
 /// Puts `fragment` into the address without a `hashchange`, and gives the whole address.

@@ -212,7 +212,7 @@ fn forget_judged(state: State) {
 
 /// The session is there: with nothing else to show, shows the shipped example.
 fn open(actions: Actions) {
-    if !browser::has_link() && !browser::has_query("bench") {
+    if !browser::has_link() && !browser::query("bench").is_some() {
         set_timeout(move || actions.load_example(), RESUMABLE_WAIT);
     }
 }

@@ -69,7 +69,8 @@ pub enum Goal {
 
 impl Goal {
     pub fn holds(&self, state: State) -> bool {
-        let share = || state.answer.with(|answer| answer.as_ref().map(|answer| share_right(answer)));
+        let share =
+            || state.answer.with(|answer| answer.as_ref().map(|answer| share_right(answer)));
         let last = || state.last_point();
         let validation = || state.last_validation().map(f64::from);
         match *self {
@@ -77,14 +78,18 @@ impl Goal {
             Goal::Trained(steps) => last().is_some_and(|point| point.step >= steps),
             Goal::Right(least) => share().is_some_and(|share| share >= least),
             Goal::Wrong(most) => share().is_some_and(|share| share <= most),
-            Goal::TrainingBelow(most) => last().is_some_and(|point| f64::from(point.train_loss) < most),
+            Goal::TrainingBelow(most) => {
+                last().is_some_and(|point| f64::from(point.train_loss) < most)
+            }
             Goal::ValidationBelow(most) => validation().is_some_and(|loss| loss < most),
             Goal::Generated => state.sample.with(|of| !of.characters.is_empty() && !of.is_running),
             Goal::Probed => state.probed.with(Option::is_some),
             Goal::Evaluated => state.evaluated.with(Option::is_some),
             Goal::Ablated => state.ablations.with(|all| !all.is_empty()),
             Goal::Snapshot => state.remembered.with(|(_, aside)| !aside.is_empty()),
-            Goal::Cleared => state.remembered.with(|(slots, _)| slots.iter().all(|(_, count)| *count == 0)),
+            Goal::Cleared => {
+                state.remembered.with(|(slots, _)| slots.iter().all(|(_, count)| *count == 0))
+            }
         }
     }
 }
@@ -151,7 +156,11 @@ pub static LESSONS: &[Lesson] = &[
                 view: View::Answer,
                 ask: Some(Question {
                     text: "What does the head read?",
-                    choices: &["The same digit in the list", "The name", "The last digit of the list"],
+                    choices: &[
+                        "The same digit in the list",
+                        "The name",
+                        "The last digit of the list",
+                    ],
                     right: 0,
                     why: "It finds the place in the list that it has come to, and copies what stands there.",
                 }),
@@ -370,11 +379,13 @@ pub static LESSONS: &[Lesson] = &[
         level: "Memory",
         minutes: 5,
         about: "What a model knows, taken out of its weights: emptied, taught anew, and put back.",
-        open: Open::Link("seed=1&trained=memory-world&task.kind=facts&task.facts.facts=20&task.facts.shuffle=2&model.n_layers=2\
+        open: Open::Link(
+            "seed=1&trained=memory-world&task.kind=facts&task.facts.facts=20&task.facts.shuffle=2&model.n_layers=2\
                &model.n_heads=4&model.d_model=24&model.context=160&model.memory.kind=featural\
                &model.memory.layers=1&model.memory.top_k=1&model.memory.write_threshold=0.1\
                &model.memory.max_writes=32&train.batch=8&train.frozen=true&train.lr=0.03&train.min_lr=0.001\
-               &train.warmup=1&train.steps=150&tab=memory&look=recalled"),
+               &train.warmup=1&train.steps=150&tab=memory&look=recalled",
+        ),
         steps: &[
             Step {
                 text: "This model keeps facts in slots beside its weights: in place of an MLP it looks up the nearest of \

@@ -334,6 +334,17 @@ impl State {
         }
     }
 
+    pub fn is_running(&self) -> bool {
+        self.run_state.get() == RunState::Running
+    }
+
+    /// True if a knob is not at its default, or holds what cannot be its value.
+    pub fn is_changed(&self, knob: &Knob) -> bool {
+        self.drafts.with(|drafts| drafts.contains_key(knob.key))
+            || self.knobs.with(|knobs| knob.get(knobs))
+                != self.defaults.with(|defaults| knob.get(defaults))
+    }
+
     /// True if the model is the one shipped with the page.
     pub fn is_example(&self) -> bool {
         self.model.with(|model| model.as_ref().is_some_and(|model| model.is_example))

@@ -1,6 +1,7 @@
 //! A knob: one thing a user can set, its range, and its place in a run.
 
 use super::memory::layers;
+use super::number::plain;
 use super::old::{OLD_CHOICES, OLD_KEYS};
 use super::setting::Place;
 use super::{ConfigError, RunConfig, TaskKind};
@@ -110,9 +111,17 @@ impl Knob {
     /// # Errors
     /// [`ConfigError::Range`] if `text` is not a value of this knob; `config` is then unchanged.
     pub fn set(&self, config: &mut RunConfig, text: &str) -> Result<(), ConfigError> {
-        let text = self.renew(text);
+        let number = self.plain(text);
+        let text = self.renew(number.as_deref().unwrap_or(text));
         self.check(text)?;
         (self.place.write)(config).take(text).ok_or_else(|| self.refuse(text))
+    }
+
+    /// A number that is not written plainly, in plain digits.
+    fn plain(&self, text: &str) -> Option<String> {
+        let is_whole = matches!(self.range, Range::Int { .. });
+        let is_number = is_whole || matches!(self.range, Range::Float { .. });
+        if is_number { plain(text, is_whole) } else { None }
     }
 
     /// Checks that `text` is in this knob's range.

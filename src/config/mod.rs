@@ -1,6 +1,7 @@
 //! The settings of a run: [`RunConfig`], the [`PRESETS`], and [`KNOBS`], the one table that the page's controls,
 //! the terminal's flags and the keys of a link are made from.
 
+mod effect;
 mod error;
 mod heads;
 mod knob;
@@ -10,6 +11,7 @@ mod lora;
 mod memory;
 mod memory_limits;
 mod model;
+mod number;
 mod old;
 mod presets;
 mod run;

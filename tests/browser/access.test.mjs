@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { TINY, withPage } from './harness.mjs'
+import { TINY, eventually, withPage } from './harness.mjs'
 
 const AXE = readFileSync(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8')
 
@@ -87,6 +87,27 @@ test('the keyboard reaches every control, past the first look at once, and none 
     }
     assert(stops > 40, `${stops} stops`)
     assert.deepEqual(covered, [])
+  })
+})
+
+test('help opens on focus and on touch, not only on hover', async () => {
+  await withPage({ fragment: TINY }, async confab => {
+    const { page } = confab
+    const tip = page.getByRole('tooltip')
+    const steps = page.getByRole('textbox', { name: 'Steps', exact: true })
+    await steps.focus()
+    await page.keyboard.press('Shift+Tab')
+    await page.keyboard.press('Tab')
+    await eventually(async () => await tip.count() === 1 && (await tip.innerText()).length > 5, 'the help of Steps')
+    await page.keyboard.press('Escape')
+    assert.equal(await tip.count(), 0)
+  })
+  await withPage({ context: { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true } }, async confab => {
+    await confab.view('Settings')
+    await confab.page.locator('label').getByText('Steps', { exact: true }).tap()
+    await confab.page.getByRole('tooltip').waitFor()
+    const { x, y, width, height } = await confab.page.getByRole('tooltip').boundingBox()
+    assert(x >= 0 && y >= 0 && x + width <= 390 && y + height <= 844, 'it is on the screen')
   })
 })
 

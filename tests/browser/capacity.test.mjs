@@ -80,6 +80,7 @@ test('the outcomes of the terminal are shown, and lead to their settings', async
     assert.equal(await diagram(confab).locator('tbody tr').count(), 2)
     await diagram(confab).getByRole('link').last().click()
     await eventually(async () => await confab.combobox('Task').inputValue() === 'facts', 'the settings of a run')
+    await confab.settings()
     assert.equal(await page.getByRole('textbox', { name: 'Facts', exact: true }).inputValue(), '20')
 
     const broken = join(folder, 'broken.jsonl')
@@ -91,6 +92,7 @@ test('the outcomes of the terminal are shown, and lead to their settings', async
 
 test('noise is shown on a record, and training goes through it', async () => {
   await withPage({ fragment: TINY + '&noise.double=1' }, async confab => {
+    await confab.settings()
     const preview = confab.page.getByLabel('Noise preview')
     assert.match(await preview.innerText(), /^\{BB\}\}/)
     await confab.page.getByRole('textbox', { name: 'Forget' }).fill('1')

@@ -220,6 +220,7 @@ test('memories that do not fit a model are refused by what they are', async () =
   await withPage({ fragment: small + '&model.memory.kind=product-key&model.memory.slots=64' }, async confab => {
     await confab.click('Step')
     await confab.untilStep(1)
+    await confab.settings()
     await confab.page.getByRole('textbox', { name: 'Slots' }).fill('100')
     await confab.model('Train from these weights')
     await confab.untilNotice(/slots/i)

@@ -127,6 +127,9 @@ export class Confab {
     if (isAway) await this.view('Answer')
   }
 
+  /** Opens all settings. */
+  async settings() { await this.page.locator('details.settings').evaluate(details => { details.open = true }) }
+
   /** Goes to a view, by its link at the top or the bottom. */
   async view(name) { await this.page.getByRole('link', { name, exact: true }).click() }
 

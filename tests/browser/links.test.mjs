@@ -20,6 +20,7 @@ test('a shared link round-trips', async () => {
     await confab.combobox('Preset').selectOption('30k')
     await page.getByLabel('Seed', { exact: true }).fill('42')
     await page.getByLabel('Learning rate', { exact: true }).fill('0.0025')
+    await confab.settings()
     await page.getByLabel('Biases', { exact: true }).check()
     await page.getByRole('textbox', { name: 'Prompt' }).fill('{B}Where is Łódź & "x=1#2"?\n')
     await confab.tab('Probabilities').click()

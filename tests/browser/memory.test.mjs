@@ -60,6 +60,7 @@ test('answers follow the memory: traced, deleted, emptied, taught another world 
 
     // Another world, learned by the memory alone.
     await follow(confab, 'Another world, the same weights')
+    await confab.settings()
     await eventually(async () => await box(confab, 'Fact shuffle').inputValue() === '2', 'the knobs of the other world')
     await eventually(async () => await ask(confab) === ANSWERS[0], 'the model as it was')
     const before = weights(await confab.saveCheckpoint())
@@ -103,6 +104,7 @@ test('what cannot be changed is said, and a text is taught', async () => {
     await confab.click('Teach')
     await confab.untilNotice(/not changed/)
     // A model without memories says how to get one.
+    await confab.settings()
     await confab.combobox('Memory').selectOption('none')
     await confab.click('Step')
     await eventually(async () => /no memory that is stored/.test(await confab.text('slots')), 'that there is none')

@@ -71,6 +71,7 @@ test('heads grow while a run trains, and what that does to the loss is told', as
     await confab.untilNotice(/Step 5: 3 heads a layer now.* Validation loss \d\.\d+ before, \d\.\d+ after/)
     await untilTitle(confab, /^2 layers of 3 heads/)
     await confab.untilStep(40) // it goes on by itself
+    await confab.settings()
     assert.equal(await confab.page.getByRole('textbox', { name: 'Heads', exact: true }).inputValue(), '3')
     assert.equal(await confab.combobox('Device').inputValue(), 'cpu')
     await confab.click('Pause')

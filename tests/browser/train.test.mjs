@@ -22,6 +22,7 @@ test('shows a trained example at once', async () => {
     await confab.page.getByRole('tabpanel').getByText('L0H0').first().waitFor()
 
     await confab.model('Copy these settings')
+    await confab.settings()
     assert.equal(await confab.page.getByRole('textbox', { name: 'Width (d_model)', exact: true }).inputValue(), '64')
     assert.equal(await confab.combobox('Preset').inputValue(), '', 'it is of no preset')
   })
@@ -111,6 +112,7 @@ test('a run that cannot be run is refused by a sentence that names the knob', as
   ]
   for (const [what, knobs, pattern] of refusals) {
     await withPage({}, async confab => {
+      await confab.settings()
       for (const [knob, value] of Object.entries(knobs)) await confab.page.getByLabel(knob, { exact: true }).fill(value)
       await confab.click('Train')
       await confab.untilNotice(pattern)

@@ -198,7 +198,11 @@ impl Actions {
     /// Begins a lesson: opens what it is about, at its first step.
     pub fn begin_lesson(&self, at: usize) {
         let Some(lesson) = LESSONS.get(at) else {
-            return self.state.notify(format!("There is no lesson {}: there are {}.", at + 1, LESSONS.len()));
+            return self.state.notify(format!(
+                "There is no lesson {}: there are {}.",
+                at + 1,
+                LESSONS.len()
+            ));
         };
         match lesson.open {
             Open::Link(fragment) => self.open(fragment),

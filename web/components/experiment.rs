@@ -1,66 +1,117 @@
-use confab::config::{KNOBS, Knob, MemoryConfig, NoiseConfig, PRESETS, Preset, TUNED};
+use confab::config::{KNOBS, Knob, PRESETS, Preset, TUNED, TaskKind};
 use confab::run::DeviceChoice;
+use leptos::html;
 use leptos::prelude::*;
 
-use crate::components::controls::{SelectEvent, live};
+use crate::components::controls::{SelectEvent, asked, live, switch};
 use crate::components::knob::KnobRow;
 use crate::runs::{format_bytes, group_digits, list_changes, name_device};
 use crate::state::{State, use_state};
 
+/// Knobs that are always in sight, besides the preset and the device.
+const LEAD: [&str; 4] = ["task.kind", "train.steps", "train.lr", "seed"];
+
+/// Groups of all other knobs, by the beginnings of their keys.
+const GROUPS: [(&str, &str); 5] = [
+    ("Data", "task."),
+    ("Architecture", "model."),
+    ("Optimizer", "train."),
+    ("Memory", MEMORY),
+    ("Noise", "noise."),
+];
+const MEMORY: &str = "model.memory.";
+
 #[component]
 pub fn Experiment() -> impl IntoView {
     let state = use_state();
-    let kind = Memo::new(move |_| state.knobs.with(|knobs| knobs.task.kind));
-    let task_options = move || {
-        KNOBS
-            .iter()
-            .filter(|knob| knob.task() == Some(kind.get()))
-            .map(|knob| view! { <KnobRow knob/> })
-            .collect_view()
-    };
+    let [task, rest @ ..] = LEAD;
+    let text = Knob::find("task.text.text");
+    let has_text = move || state.knobs.with(|knobs| knobs.task.kind == TaskKind::Text);
     view! {
         <section class="panel experiment" aria-label="Experiment">
             <h2>"Experiment"</h2>
             <div class="knobs lead">
-                {Knob::find("task.kind").map(|knob| view! { <KnobRow knob/> })}
+                {Knob::find(task).map(|knob| view! { <KnobRow knob/> })}
+                <Show when=has_text>{text.map(|knob| view! { <KnobRow knob/> })}</Show>
                 {choose_preset(state)}
+                {rest.map(|key| Knob::find(key).map(|knob| view! { <KnobRow knob/> })).collect_view()}
                 {choose_device(state)}
             </div>
             <Summary/>
-            <details open=true>
-                <summary>"Task options"</summary>
-                <div class="knobs">{task_options}</div>
-            </details>
-            <details open=true>
-                <summary>"Model"</summary>
-                <div class="knobs">{list_knobs("model.")}</div>
-            </details>
-            <details open=state.knobs.with_untracked(|knobs| knobs.model.memory != MemoryConfig::default())>
-                <summary>"External memory"</summary>
-                <div class="knobs">{list_knobs("model.memory.")}</div>
-            </details>
-            <details open=true>
-                <summary>"Training"</summary>
-                <div class="knobs">
-                    {list_knobs("train.")} {list_knobs("train.lora.")} {list_knobs("train.heads.")}
-                    {list_knobs("seed")}
-                </div>
-            </details>
-            <details open=state.knobs.with_untracked(|knobs| knobs.noise != NoiseConfig::default())>
-                <summary>"Input noise"</summary>
-                <div class="knobs">{list_knobs("noise.")}</div>
-                <Preview/>
-            </details>
+            <Settings/>
         </section>
     }
 }
 
-fn list_knobs(prefix: &'static str) -> impl IntoView {
-    KNOBS
-        .iter()
-        .filter(|knob| knob.key.rfind('.').map_or(knob.key, |dot| &knob.key[..=dot]) == prefix)
-        .map(|knob| view! { <KnobRow knob/> })
-        .collect_view()
+/// Every other knob that has an effect, in groups, to be searched.
+#[component]
+fn Settings() -> impl IntoView {
+    let state = use_state();
+    let search = RwSignal::new(String::new());
+    let changed_only = RwSignal::new(false);
+    let is_shown = move |knob: &Knob| {
+        let search = search.get().trim().to_lowercase();
+        let help = state.catalogue.with(|catalogue| catalogue.help(knob).to_lowercase());
+        let is_found = knob.label.to_lowercase().contains(&search) || help.contains(&search);
+        is_found
+            && state.knobs.with(|knobs| knob.has_effect(knobs))
+            && (!changed_only.get() || state.is_changed(knob))
+    };
+    let group = move |(name, beginning): (&'static str, &'static str)| {
+        let knobs = list_knobs(beginning);
+        let any = {
+            let knobs = knobs.clone();
+            move || knobs.iter().any(|knob| is_shown(knob))
+        };
+        let rows = knobs
+            .into_iter()
+            .map(|knob| {
+                let shown = Memo::new(move |_| is_shown(knob));
+                view! { <div hidden=move || !shown.get()><KnobRow knob/></div> }
+            })
+            .collect_view();
+        view! {
+            <fieldset class="knobs" hidden=move || !any()>
+                <legend>{name}</legend>
+                {rows}
+                {(name == "Noise").then(|| view! { <Preview/> })}
+            </fieldset>
+        }
+    };
+    let changed = move || {
+        let count =
+            KNOBS.iter().filter(|knob| !LEAD.contains(&knob.key) && state.is_changed(knob)).count();
+        if count == 0 { String::new() } else { format!(" ({count} changed)") }
+    };
+    // What cannot be run is in sight.
+    let details = NodeRef::<html::Details>::new();
+    Effect::new(move |_| {
+        let is_wrong =
+            state.problem.with(Option::is_some) || state.drafts.with(|drafts| !drafts.is_empty());
+        if let Some(details) = details.get().filter(|_| is_wrong) {
+            details.set_open(true);
+        }
+    });
+    view! {
+        <details class="settings" node_ref=details>
+            <summary>"All settings"{live(changed)}</summary>
+            <div class="controls">
+                {asked("Search", "a name, or what it does", search)}
+                {switch("Changed only", move || changed_only.get(), move |is_on| changed_only.set(is_on))}
+            </div>
+            {GROUPS.map(group).collect_view()}
+        </details>
+    }
+}
+
+/// The knobs of the group whose keys have this beginning.
+fn list_knobs(beginning: &str) -> Vec<&'static Knob> {
+    let is_own = |knob: &&Knob| {
+        let is_memory = knob.key.starts_with(MEMORY);
+        knob.key.starts_with(beginning) && is_memory == (beginning == MEMORY)
+    };
+    let has_place = |knob: &&Knob| LEAD.contains(&knob.key) || knob.key == "task.text.text";
+    KNOBS.iter().filter(is_own).filter(|knob| !has_place(knob)).collect()
 }
 
 fn choose_preset(state: State) -> impl IntoView {

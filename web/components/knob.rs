@@ -24,10 +24,7 @@ pub fn KnobRow(knob: &'static Knob) -> impl IntoView {
         )
     });
     let default = Memo::new(move |_| state.defaults.with(|defaults| knob.get(defaults)));
-    let differs = Memo::new(move |_| {
-        let is_draft = state.drafts.with(|drafts| drafts.contains_key(knob.key));
-        is_draft || state.knobs.with(|knobs| knob.get(knobs)) != default.get()
-    });
+    let differs = Memo::new(move |_| state.is_changed(knob));
     let help = move || {
         let range = knob.range.describe();
         state.catalogue.with(|catalogue| match catalogue.help(knob) {

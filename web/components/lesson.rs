@@ -47,9 +47,8 @@ fn Opened(lesson: &'static Lesson, step: usize) -> impl IntoView {
     let last = lesson.steps.len() - 1;
     let of: &'static Step = &lesson.steps[step.min(last)];
     let chosen = RwSignal::new(None::<usize>);
-    let is_done = Memo::new(move |_| {
-        of.goal.holds(state) && (of.ask.is_none() || chosen.get().is_some())
-    });
+    let is_done =
+        Memo::new(move |_| of.goal.holds(state) && (of.ask.is_none() || chosen.get().is_some()));
     state.view.set(of.view);
     point_at(of.points_at);
     let go = move |step: Option<usize>| {
@@ -118,7 +117,9 @@ fn Ask(question: &'static Question, chosen: RwSignal<Option<usize>>) -> impl Int
     let told = move || match chosen.get() {
         None => String::new(),
         Some(at) if at == question.right => format!("Yes. {}", question.why),
-        Some(_) => format!("No: {}. {}", question.choices[question.right].to_lowercase(), question.why),
+        Some(_) => {
+            format!("No: {}. {}", question.choices[question.right].to_lowercase(), question.why)
+        }
     };
     view! {
         <fieldset class="prediction">

@@ -7,6 +7,7 @@ use wasm_bindgen::JsCast;
 use super::bench::Bench;
 use super::compare::Compare;
 use super::dropping::Dropping;
+use super::embed::Embed;
 use super::experiment::Experiment;
 use super::gallery::Gallery;
 use super::hook::Hook;
@@ -18,6 +19,7 @@ use super::prompt;
 use super::samples::Samples;
 use super::status::{LinkNote, ResumeBanner, StatusBar};
 use super::theme::Dark;
+use super::tips::Tips;
 use super::toolbar::Toolbar;
 use crate::actions::Actions;
 use crate::browser;
@@ -48,14 +50,17 @@ pub fn Page(first_answer: String) -> impl IntoView {
         }
         view
     });
-    let is_bench = browser::has_query("bench");
+    let is_bench = browser::query("bench").is_some();
     // A link opens what it is of.
-    let has_hook = !is_bench && !browser::has_link();
+    let has_hook = !browser::has_link();
     if !is_bench {
         keys::listen(actions);
         prompt::inspect_prompt();
     }
 
+    if let Some(name) = browser::query("embed") {
+        return view! { <Embed name/> }.into_any();
+    }
     view! {
         <a class="skip" href="#main" on:click=skip>"Skip to the model"</a>
         {if is_bench {
@@ -80,7 +85,9 @@ pub fn Page(first_answer: String) -> impl IntoView {
                 .into_any()
         }}
         <StatusBar/>
+        <Tips/>
     }
+    .into_any()
 }
 
 /// Moves the focus past the first look. A change of the address's fragment would be a link to an experiment.

@@ -1,4 +1,4 @@
-use confab::protocol::{RunState, SaveAs, Then};
+use confab::protocol::{SaveAs, Then};
 use leptos::html;
 use leptos::prelude::*;
 
@@ -14,7 +14,7 @@ use crate::state::use_state;
 #[component]
 pub fn Toolbar() -> impl IntoView {
     let (state, actions) = (use_state(), use_actions());
-    let is_running = move || state.run_state.get() == RunState::Running;
+    let is_running = move || state.is_running();
     view! {
         <header class="top">
             <h1>"Confab"</h1>

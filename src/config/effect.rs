@@ -1,0 +1,22 @@
+//! Knobs that change nothing while another is as it is.
+
+use super::{Knob, MemoryKind, MlpKind, NormKind, Positions, RunConfig, TokenKind};
+
+impl Knob {
+    /// False if no value of it changes the run that `config` asks for, as the RoPE base without rotary positions.
+    pub fn has_effect(&self, config: &RunConfig) -> bool {
+        let (model, train) = (&config.model, &config.train);
+        let has_memory = model.memory.kind != MemoryKind::None;
+        match self.key {
+            "task.kind" | "model.memory.kind" | "model.memory.lambda" | "train.heads.every" => true,
+            "task.text.vocab" => config.task.text.tokens == TokenKind::Bpe,
+            "model.rope_base" => model.positions == Positions::Rotary,
+            "model.norm_eps" => model.norm != NormKind::None,
+            "model.d_mlp" => model.mlp != MlpKind::None,
+            "train.lora.alpha" | "train.lora.on" => train.lora.rank > 0,
+            key if key.starts_with("train.heads.") => train.heads.every > 0,
+            key if key.starts_with("model.memory.") => has_memory || model.memory.lambda > 0.0,
+            _ => self.task().is_none_or(|kind| kind == config.task.kind),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+// The settings of a run: few in sight, all to be found.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { eventually, withPage } from './harness.mjs'
+
+const panel = confab => confab.page.getByRole('region', { name: 'Experiment' })
+const setting = (confab, name) => panel(confab).getByLabel(name, { exact: true })
+
+test('few settings are in sight, and all are found by what they do', async () => {
+  await withPage({}, async confab => {
+    const inSight = panel(confab).locator('input, select, textarea').filter({ visible: true })
+    assert.deepEqual(await inSight.evaluateAll(all => all.map(one => one.labels[0].innerText)),
+      ['Task', 'Preset', 'Steps', 'Learning rate', 'Seed', 'Device'])
+    await panel(confab).getByText('All settings').click()
+    for (const group of ['Data', 'Architecture', 'Optimizer', 'Memory', 'Noise']) {
+      assert(await panel(confab).getByRole('group', { name: group }).isVisible(), group)
+    }
+    await setting(confab, 'Search').fill('first moment')
+    await eventually(async () => await setting(confab, 'Adam β₁').isVisible(), 'a setting, by its help')
+    assert.equal(await setting(confab, 'Batch size').isVisible(), false)
+    assert.equal(await panel(confab).getByRole('group', { name: 'Noise' }).isVisible(), false)
+  })
+})
+
+test('what changes nothing is hidden, and what was changed is told', async () => {
+  await withPage({ fragment: 'model.positions=learned' }, async confab => {
+    await confab.settings()
+    assert.equal(await setting(confab, 'RoPE base').isVisible(), false)
+    await setting(confab, 'Position encoding').selectOption('rotary')
+    await eventually(() => setting(confab, 'RoPE base').isVisible(), 'the base of rotary positions')
+    assert.equal(await setting(confab, 'Slots').isVisible(), false)
+    await setting(confab, 'Memory').selectOption('featural')
+    await eventually(() => setting(confab, 'Slots').isVisible(), 'the slots of a memory')
+    await confab.combobox('Preset').selectOption('30k')
+    await setting(confab, 'Dropout').fill('0.25')
+    await panel(confab).getByText('All settings (1 changed)').waitFor()
+    await setting(confab, 'Changed only').check()
+    await eventually(async () => !await setting(confab, 'Heads').isVisible(), 'only what was changed')
+    assert(await setting(confab, 'Dropout').isVisible())
+  })
+})
+
+test('numbers are taken as people write them, and refused by their name', async () => {
+  await withPage({}, async confab => {
+    for (const [typed, value] of [['5,000', '5000'], ['1e3', '1000'], ['12 000', '12000'], ['2_500', '2500']]) {
+      await setting(confab, 'Steps').fill(typed)
+      await eventually(async () => await setting(confab, 'Steps').inputValue() === value, `${typed} as ${value}`)
+    }
+    await setting(confab, 'Steps').fill('1,5')
+    await panel(confab).getByText(/Steps.*1,5/).waitFor()
+    // A setting out of sight that cannot be is shown.
+    await confab.open('', null)
+    await confab.page.evaluate(() => { location.hash = 'model.n_heads=3' })
+    await eventually(() => setting(confab, 'Heads').isVisible(), 'the setting that does not fit')
+  })
+})
