@@ -18,7 +18,7 @@ use crate::browser;
 use crate::notes::Note;
 use crate::outcomes::Kept;
 use crate::runs::{MAX_RUNS, Run, name_experiment, name_run};
-use crate::state::{FieldView, Inspected, Model, SampleView, Speed, State};
+use crate::state::{FIXED, FieldView, Inspected, Model, SampleView, Speed, State};
 
 /// Wait for an autosaved run of an earlier visit before the example is loaded.
 const RESUMABLE_WAIT: Duration = Duration::from_millis(400);
@@ -99,7 +99,13 @@ pub fn receive(actions: Actions, event: Event) {
             false => state.notify("A trace of the worker was damaged and is not shown."),
         },
         Event::Expected(expected) => state.expected.set(Some(Arc::new(expected))),
-        Event::Answered(answer) => state.answer.set(Some(Arc::from(answer))),
+        Event::Answered { number, answer } => {
+            let answer = Some(Arc::from(answer));
+            match FIXED.iter().position(|fixed| *fixed == number) {
+                Some(at) => state.fixed_answers.update(|answers| answers[at] = answer),
+                None => state.answer.set(answer),
+            }
+        }
         Event::Kept { steps, runs } => state.kept.set((steps, runs)),
         Event::Ablated(ablations) => {
             if ablations != state.ablations.get_untracked() {
@@ -260,9 +266,8 @@ fn show_model(actions: Actions, mut built: Built, origin: Origin) {
     if built.config.task.kind == TaskKind::Text {
         state.answer.set(None); // it may have no answers
     }
-    if let Some(number) = state.question.get_untracked() {
-        actions.question(number);
-    }
+    state.fixed_answers.set(Default::default());
+    actions.question();
     state.result.set(None);
     state.inspected.set(None);
     state.sample.set(SampleView::default());

@@ -8,6 +8,7 @@ mod chart;
 mod components;
 mod events;
 mod fit;
+mod head;
 mod heatmap;
 mod lessons;
 mod link;

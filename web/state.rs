@@ -17,10 +17,14 @@ use leptos::prelude::*;
 use crate::browser;
 use crate::fit;
 use crate::fit::Drafts;
+use crate::head::Head;
 use crate::outcomes::Outcomes;
 use crate::runs::{Run, group_digits};
 use crate::tab::Tab;
 use crate::view::View;
+
+/// Numbers of the questions that every model is asked, under its chart.
+pub const FIXED: [u64; 2] = [1_000_000, 1_000_001];
 
 /// Time that a notice stays.
 const NOTICE_SHOWN: Duration = Duration::from_secs(30);
@@ -41,6 +45,8 @@ pub struct State {
     pub top_k: RwSignal<usize>,
     pub sample_seed: RwSignal<u64>,
     pub tab: RwSignal<Tab>,
+    /// Head whose attention is shown large.
+    pub head: RwSignal<Head>,
     pub view: RwSignal<View>,
     /// The lesson under way and its step, from 0.
     pub lesson: RwSignal<Option<(usize, usize)>>,
@@ -70,6 +76,8 @@ pub struct State {
     pub question: RwSignal<Option<u64>>,
     /// Answer to it, for tasks that have some.
     pub answer: RwSignal<Option<Arc<Answer>>>,
+    /// Answers to the questions that every model is asked.
+    pub fixed_answers: RwSignal<[Option<Arc<Answer>>; 2]>,
     /// Steps and earlier runs that can be looked into.
     pub kept: RwSignal<(Vec<usize>, Vec<String>)>,
     /// The step that is looked into in place of the newest.
@@ -196,6 +204,7 @@ impl State {
             top_k: RwSignal::new(SampleOptions::default().top_k),
             sample_seed: RwSignal::new(SampleOptions::default().seed),
             tab: RwSignal::new(Tab::default()),
+            head: RwSignal::new(Head { layer: 0, head: Some(0) }),
             view: RwSignal::new(View::default()),
             lesson: RwSignal::new(None),
             is_ready: RwSignal::new(false),
@@ -215,6 +224,7 @@ impl State {
             expected: RwSignal::new(None),
             question: RwSignal::new(None),
             answer: RwSignal::new(None),
+            fixed_answers: RwSignal::new(Default::default()),
             kept: RwSignal::new(Default::default()),
             visited: RwSignal::new(None),
             baseline: RwSignal::new(None),

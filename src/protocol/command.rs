@@ -41,9 +41,9 @@ pub enum Command {
     /// the trace. The same prompt with other options gets new predictions without a forward pass. Unknown
     /// characters are answered with a notice.
     Inspect(SampleOptions),
-    /// Asks this question of the task, by its number, now and during training: `Event::Answered`, or nothing for a task
-    /// without answers.
-    Ask(u64),
+    /// Asks these questions of the task, by their numbers, now and during training: `Event::Answered` for each, or nothing
+    /// for a task without answers. In place of those asked before.
+    Ask(Vec<u64>),
     /// Inspects from now on the model after `step`, one of `Event::Kept`, or the current model. Compares it with the
     /// model `baseline`, if there is one.
     Visit { step: Option<usize>, baseline: Option<Baseline> },

@@ -50,8 +50,11 @@ pub enum Event {
     Trace(Trace),
     /// Predictions after each token of the traced prompt.
     Expected(Expected),
-    /// Answer to a question of the task.
-    Answered(Box<Answer>),
+    /// Answer to a question of the task, with its number.
+    Answered {
+        number: u64,
+        answer: Box<Answer>,
+    },
     /// Steps of the run, and earlier runs by name, that can be inspected.
     Kept {
         steps: Vec<usize>,

@@ -5,6 +5,9 @@ use super::state::Session;
 use crate::protocol::{Command, Event, Then};
 use crate::report::sweep;
 
+/// Most questions that are asked at a time.
+const QUESTIONS: usize = 8;
+
 impl<E: Fn(Event)> Session<E> {
     pub(super) async fn handle(&mut self, command: Command) {
         let (then, is_there) = match command {
@@ -45,8 +48,9 @@ impl<E: Fn(Event)> Session<E> {
                     false => self.trace().await,
                 }
             }
-            Command::Ask(number) => {
-                self.question = Some(number);
+            Command::Ask(numbers) => {
+                self.questions = numbers;
+                self.questions.truncate(QUESTIONS);
                 self.trace().await;
             }
             Command::Visit { step, baseline } => self.visit(step, baseline).await,

@@ -29,8 +29,8 @@ pub(super) struct Session<E: Fn(Event)> {
     pub(super) job: Option<Box<dyn Job>>,
     /// The prompt that is inspected, and how its characters are drawn.
     pub(super) inspected: SampleOptions,
-    /// Number of the question that is asked.
-    pub(super) question: Option<u64>,
+    /// Numbers of the questions that are asked.
+    pub(super) questions: Vec<u64>,
     /// The logits of the last trace.
     pub(super) logits: Option<Logits>,
     pub(super) steps: Steps,
@@ -57,7 +57,7 @@ impl<E: Fn(Event)> Session<E> {
             sampler: None,
             job: None,
             inspected: SampleOptions { prompt: String::new(), ..SampleOptions::default() },
-            question: None,
+            questions: Vec::new(),
             logits: None,
             steps: Steps::new(),
             ablations: Vec::new(),

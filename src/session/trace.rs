@@ -12,10 +12,10 @@ use crate::protocol::{Event, Trace};
 use crate::tokenizer::TokenizeError;
 
 impl<E: Fn(Event)> Session<E> {
-    /// Traces the prompt and asks the question of the model that is shown.
+    /// Traces the prompt and asks the questions of the model that is shown.
     pub(super) async fn trace(&mut self) {
         let Some(trainer) = &self.trainer else { return };
-        if self.inspected.prompt.is_empty() && self.question.is_none() {
+        if self.inspected.prompt.is_empty() && self.questions.is_empty() {
             return;
         }
         let start = Instant::now();
@@ -42,11 +42,14 @@ impl<E: Fn(Event)> Session<E> {
     }
 
     fn ask(&self, trainer: &Trainer, host: &HostModel, step: usize) {
-        let Some(number) = self.question else { return };
-        let Some(question) = trainer.task.question(trainer.config.seed, number) else { return };
         let (model, tokenizer) = (&trainer.config.model, &trainer.tokenizer);
-        if let Some(answer) = answer(host, model, tokenizer, &question, step) {
-            (self.emit)(Event::Answered(Box::new(answer)));
+        for number in &self.questions {
+            let question = trainer.task.question(trainer.config.seed, *number);
+            let answer =
+                question.and_then(|question| answer(host, model, tokenizer, &question, step));
+            if let Some(answer) = answer {
+                (self.emit)(Event::Answered { number: *number, answer: Box::new(answer) });
+            }
         }
     }
 

@@ -14,6 +14,7 @@ use leptos::task::spawn_local;
 
 use super::{Actions, Origin};
 use crate::browser;
+use crate::state::FIXED;
 
 const SAMPLE_CHARS: usize = 256;
 const PROBE_SAMPLES: usize = 20;
@@ -237,9 +238,10 @@ impl Actions {
         self.request(Origin::Surgery, command);
     }
 
-    /// Asks a question of the task, by its number, now and during training.
-    pub fn question(&self, number: u64) {
-        self.send(Command::Ask(number));
+    /// Asks the question of the first look or the lesson, if there is one, and those that are always asked.
+    pub fn question(&self) {
+        let number = self.state.question.get_untracked();
+        self.send(Command::Ask(number.into_iter().chain(FIXED).collect()));
     }
 
     /// Sets the ablations of the model that every panel shows.

@@ -217,7 +217,7 @@ impl Actions {
         self.ablate(Vec::new());
         self.state.lesson.set(Some((at, 0)));
         self.state.question.set(Some(0));
-        self.question(0);
+        self.question();
     }
 
     /// Shows what a link is of; one that cannot be followed gives a notice and the defaults.

@@ -8,9 +8,9 @@ use crate::components::by_type::ByType;
 use crate::components::controls::switch;
 use crate::components::export_trace::ExportTrace;
 use crate::components::figure::FigureView;
-use crate::components::head::Head;
 use crate::components::save::name_saved;
 use crate::components::trace::{NoTrace, Shown};
+use crate::head::Head;
 use crate::heatmap;
 use crate::state::use_state;
 
@@ -18,8 +18,9 @@ use crate::state::use_state;
 #[component]
 pub fn Attention() -> impl IntoView {
     let Shown(trace) = expect_context();
-    let is_averaged = RwSignal::new(false);
-    let chosen = RwSignal::new(Head { layer: 0, head: Some(0) });
+    let state = use_state();
+    let chosen = state.head;
+    let is_averaged = RwSignal::new(chosen.with_untracked(|chosen| chosen.head.is_none()));
     let shape = Memo::new(move |_| {
         trace.with(|trace| trace.as_ref().map(|trace| (trace.n_layers, trace.n_heads)))
     });
@@ -33,7 +34,6 @@ pub fn Attention() -> impl IntoView {
         });
     });
     let figure = Memo::new(move |_| trace.with(|trace| chosen.get().figure(trace.as_ref()?)));
-    let state = use_state();
     let name = move || {
         trace.with(|trace| {
             let name =

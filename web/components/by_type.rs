@@ -7,8 +7,8 @@ use leptos::prelude::*;
 
 use crate::actions::use_actions;
 use crate::components::controls::{button, switch};
-use crate::components::head::Head;
 use crate::components::save::{Saved, name_saved, save_menu};
+use crate::head::Head;
 use crate::heatmap::css_color;
 use crate::runs::group_digits;
 use crate::state::{State, use_state};

@@ -20,7 +20,7 @@ pub fn Hook(first_answer: String) -> impl IntoView {
     let ask_another = move |_| {
         let number = state.question.get_untracked().map_or(0, |number| number + 1);
         state.question.set(Some(number));
-        actions.question(number);
+        actions.question();
     };
     let kind = Memo::new(move |_| {
         state.model.with(|model| model.as_ref().map_or(TaskKind::Phone, |of| of.config.task.kind))

@@ -11,6 +11,7 @@ use crate::chart;
 use crate::chart::{Chart, Curve, Level, Options};
 use crate::components::controls::{live, switch};
 use crate::components::fields::Fields;
+use crate::components::fixed_answers::FixedAnswers;
 use crate::components::save::{Picture, Saved, name_saved, save_menu};
 use crate::components::theme::Dark;
 use crate::runs::{Run, group_digits, show_loss};
@@ -87,6 +88,7 @@ pub fn Loss() -> impl IntoView {
                 "Thin: training. Thick: validation, on records never trained on."
                 {live(move || describe_others(state))}
             </p>
+            <FixedAnswers/>
             <Fields/>
         </section>
     }

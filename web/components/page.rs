@@ -6,6 +6,7 @@ use wasm_bindgen::JsCast;
 
 use super::bench::Bench;
 use super::compare::Compare;
+use super::diagram::Diagram;
 use super::dropping::Dropping;
 use super::embed::Embed;
 use super::experiment::Experiment;
@@ -109,6 +110,7 @@ fn Work() -> impl IntoView {
             <div class="centre">
                 <Loss/>
                 <Samples/>
+                <Diagram/>
             </div>
             <Inspector/>
         </div>

@@ -1,3 +1,5 @@
+//! Heads and their attention.
+
 use std::borrow::Cow;
 
 use confab::figure::{Axis, Content, Figure, Grid, show_token};
