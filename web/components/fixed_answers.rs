@@ -18,7 +18,7 @@ pub fn FixedAnswers() -> impl IntoView {
 
 /// The end of the question, what the model says, and how much of it is right. Right tokens are told by a colour and by the
 /// count, wrong ones also by a line below them.
-fn draw(answer: &Answer) -> String {
+pub(super) fn draw(answer: &Answer) -> String {
     let question = answer.question.concat();
     let asked = question.trim_end().lines().last().unwrap_or_default();
     let pairs = || answer.said.iter().zip(&answer.truth);

@@ -273,6 +273,12 @@ fn list_curves(state: State) -> Vec<Curve> {
     runs.iter().map(curve).collect()
 }
 
+/// The chart as it is drawn for a report.
+pub(super) fn draw(state: State) -> String {
+    let options = Options { size: (780, HEIGHT), is_log: false, is_dark: false };
+    chart::draw(&list_curves(state), find_level(state), options).svg
+}
+
 /// Losses of the runs on the chart by step, and the level that they are held against.
 fn list_losses(state: State) -> Plot {
     let series = |name: String, points| Series { name, points, labels: Vec::new() };

@@ -38,6 +38,7 @@ mod probabilities;
 mod probes;
 mod progress;
 mod prompt;
+mod report;
 mod retrieval;
 mod samples;
 mod save;

@@ -7,7 +7,9 @@ use super::menu::menu;
 use super::model_chip::ModelChip;
 use super::nav::Views;
 use super::progress::Progress;
+use super::report;
 use crate::actions::use_actions;
+use crate::browser;
 use crate::state::use_state;
 
 /// What stands at the top of every view: the views, the run, and the model.
@@ -68,6 +70,7 @@ pub fn Toolbar() -> impl IntoView {
 }
 
 const OPEN: &str = "Open model";
+const REPORT: &str = "Save report";
 /// Files of a model, each with what it holds.
 const FORMS: [(&str, fn(String) -> SaveAs); 4] = [
     ("Save model", |_| SaveAs::Checkpoint),
@@ -91,13 +94,22 @@ fn Files() -> impl IntoView {
     };
     let choose = move |name| match FORMS.iter().find(|(of, _)| *of == name) {
         Some((_, form)) => actions.save(form(state.prompt.get_untracked())),
+        None if name == REPORT => {
+            let saved = match untrack(|| report::write(state)) {
+                Some((name, page)) => browser::download(&name, "text/html", page.as_bytes()),
+                None => Err("there is no model yet: press Train first".into()),
+            };
+            if let Err(reason) = saved {
+                state.notify(format!("The report was not saved: {reason}."));
+            }
+        }
         None => {
             if let Some(file) = file.get_untracked() {
                 file.click();
             }
         }
     };
-    let names = || std::iter::once(OPEN).chain(FORMS.map(|(name, _)| name)).collect();
+    let names = || [OPEN, REPORT].into_iter().chain(FORMS.map(|(name, _)| name)).collect();
     view! {
         {menu("Files", "Open a model of Confab, GPT-2 or Llama; save or export this one", names, choose)}
         <input
