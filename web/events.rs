@@ -300,9 +300,7 @@ fn add_run(
     let mut name = String::new();
     state.runs.update(|runs| {
         let goes_on = matches!(origin, Origin::Rescue | Origin::Surgery);
-        if goes_on && runs.last().is_some_and(|run| run.number > 0) {
-            runs.pop();
-        }
+        let continued = runs.pop_if(|run| goes_on && run.number > 0).map(|run| run.number);
         if origin != Origin::Example {
             runs.retain(|run| run.number > 0);
         }
@@ -310,7 +308,16 @@ fn add_run(
         runs.retain(|run| run.points.with_untracked(|points| !points.is_empty()));
         let numbers = |runs: &Vec<Run>| runs.iter().map(|run| run.number).max().unwrap_or_default();
         let next = 1 + numbers(runs).max(state.kept_runs.with_untracked(numbers));
-        let number = if origin == Origin::Example { 0 } else { next };
+        let number = match origin {
+            Origin::Example => 0,
+            _ => continued.unwrap_or(next),
+        };
+        // What is kept of a run before it was changed is a run of its own.
+        state.kept_runs.update(|kept| {
+            kept.iter_mut()
+                .filter(|run| run.number == number && run.id != built.id)
+                .for_each(|run| run.number = next);
+        });
         let note = Note::of(&built.id);
         name = match (number, &note.name) {
             (0, _) => format!("example: {}", name_experiment(&built.config, built.parameters)),
@@ -319,7 +326,7 @@ fn add_run(
         };
         let floor = built.floor.as_ref().map(|floor| floor.nats_per_char);
         if number > 0 {
-            Note { floor, ..note }.keep();
+            Note { floor, label: name.clone(), ..note }.keep();
         }
         runs.push(Run {
             id: built.id.clone(),

@@ -33,9 +33,12 @@ impl Run {
     /// A run of an earlier visit.
     pub fn kept(kept: KeptRun, number: usize) -> Self {
         let note = Note::of(&kept.id);
-        // The vocabulary is the task's; the count is a name here, and needs no more.
-        let parameters = kept.config.model.parameters(81);
-        let name = note.name.unwrap_or_else(|| name_run(&kept.config, parameters, number));
+        let label = match note.label.is_empty() {
+            // The vocabulary is the task's; the count is a name here, and needs no more.
+            true => name_run(&kept.config, kept.config.model.parameters(81), number),
+            false => note.label,
+        };
+        let name = note.name.unwrap_or(label);
         Self {
             id: kept.id,
             name,

@@ -30,7 +30,9 @@ pub fn write(state: State) -> Option<(String, String)> {
     let step = state.visited.get().or_else(|| Some(state.last_point()?.step)).unwrap_or(0);
     let title = format!("{}, step {}", model.name, group_digits(step));
     let mut sections = vec![describe_run(state)];
-    let with = state.named_ablations().map_or(String::new(), |all| format!(" Its figures are with {}.", escape(&all)));
+    let with = state
+        .named_ablations()
+        .map_or(String::new(), |all| format!(" Its figures are with {}.", escape(&all)));
     sections.push(format!(
         "<h2>Loss</h2><p class=hint>Thin: training. Thick: validation. Nats per token.</p>{}",
         loss::draw(state)
@@ -118,7 +120,8 @@ fn describe_figure(figure: &Figure) -> String {
 /// Every setting of the run, and the commands that train it again.
 fn describe_settings(state: State) -> String {
     let Some(model) = state.model.get() else { return String::new() };
-    let shown = KNOBS.iter().filter(|knob| knob.has_effect(&model.config) && knob.key != "task.text.text");
+    let shown =
+        KNOBS.iter().filter(|knob| knob.has_effect(&model.config) && knob.key != "task.text.text");
     let settings = rows(shown.map(|knob| (knob.label.to_owned(), knob.get(&model.config))));
     let link = link::Link { config: model.config.clone(), ..link::Link::default() };
     let commands = match link::encode(&link) {
@@ -128,5 +131,8 @@ fn describe_settings(state: State) -> String {
         ),
         Err(why) => format!("<p>The settings do not fit a link: {}.</p>", escape(&why.to_string())),
     };
-    format!("<h2>Train it again</h2>{commands}<h2>Settings</h2>{}", table("", "Settings", "", &settings))
+    format!(
+        "<h2>Train it again</h2>{commands}<h2>Settings</h2>{}",
+        table("", "Settings", "", &settings)
+    )
 }
