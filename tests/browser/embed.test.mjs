@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TINY, withPage } from './harness.mjs'
 
-/** Puts a panel into an empty page, as another site would. */
+/** Puts a panel into an empty page, as another site would. That page is not secure, so the browser stores nothing. */
 async function embed(confab, query, fragment = '') {
   await confab.page.goto('about:blank')
   await confab.page.setContent(`<iframe src="${confab.url}?${query}#${fragment}" width="600" height="700"></iframe>`)

@@ -50,8 +50,10 @@ test('numbers are taken as people write them, and refused by their name', async 
     await setting(confab, 'Steps').fill('1,5')
     await panel(confab).getByText(/Steps.*1,5/).waitFor()
     // A setting out of sight that cannot be is shown.
-    await confab.open('', null)
-    await confab.page.evaluate(() => { location.hash = 'model.n_heads=3' })
-    await eventually(() => setting(confab, 'Heads').isVisible(), 'the setting that does not fit')
+    await confab.open('task.phone.lines=1&task.phone.names=8&model.context=96')
+    assert.equal(await setting(confab, 'Context').isVisible(), false)
+    await confab.combobox('Task').selectOption('facts')
+    await eventually(() => setting(confab, 'Context').isVisible(), 'the setting that does not fit')
+    await panel(confab).getByText(/Context.* 96/).first().waitFor()
   })
 })

@@ -87,7 +87,7 @@ test('a notice covers no control, and only the newest is shown', async () => {
     assert.equal(await confab.button('Dismiss').count(), 1)
     const covered = await page.evaluate(() => {
       const all = [...document.querySelectorAll('main :is(button, select, input, textarea, summary)')]
-      return all.filter(element => element.offsetParent).filter(element => {
+      return all.filter(element => element.checkVisibility()).filter(element => {
         element.scrollIntoView({ block: 'nearest' })
         const { left, top, width, height } = element.getBoundingClientRect()
         const over = document.elementFromPoint(left + width / 2, top + height / 2)
@@ -120,7 +120,7 @@ test('the model’s name tells its step and ablations, and puts them away', asyn
     assert.match(await chip.innerText(), /^no model yet/)
     await confab.click('Step')
     await confab.untilStep(1)
-    await eventually(async () => /^phone .* #1, step 1 /.test(await chip.innerText()), 'its name and step')
+    await eventually(async () => /^phone .* #1, step 1\b/.test(await chip.innerText()), 'its name and step')
     await page.getByText('Ablations', { exact: true }).click()
     await page.getByLabel('Part').fill('L0H0')
     await confab.click('Add ablation')

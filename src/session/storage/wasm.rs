@@ -102,7 +102,12 @@ impl Entry {
 }
 
 async fn folder() -> Result<FileSystemDirectoryHandle, JsValue> {
-    let storage = js_sys::global().unchecked_into::<WorkerGlobalScope>().navigator().storage();
+    let navigator = js_sys::global().unchecked_into::<WorkerGlobalScope>().navigator();
+    // As on a page without HTTPS, or in the frame of one.
+    if Reflect::get(&navigator, &"storage".into())?.is_undefined() {
+        return Err(js_sys::Error::new("it has none for a page that is not secure").into());
+    }
+    let storage = navigator.storage();
     let root: FileSystemDirectoryHandle =
         JsFuture::from(storage.get_directory()).await?.dyn_into()?;
     let options = FileSystemGetDirectoryOptions::new();
