@@ -51,7 +51,7 @@ impl Outcomes {
         if self.list.with_untracked(Vec::len) > merged.outcomes.len() {
             return Kept::Outdated;
         }
-        let is_kept = browser::keep_text(KEY, &merged.jsonl);
+        let is_kept = merged.jsonl.is_empty() || browser::keep_text(KEY, &merged.jsonl);
         self.jsonl.set(merged.jsonl);
         if is_kept { Kept::Yes } else { Kept::NoRoom }
     }

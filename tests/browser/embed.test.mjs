@@ -4,10 +4,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TINY, withPage } from './harness.mjs'
 
-/** Puts a panel into an empty page, as another site would. That page is not secure, so the browser stores nothing. */
+/** Puts a panel into an empty page, as another site would. */
 async function embed(confab, query, fragment = '') {
-  await confab.page.goto('about:blank')
-  await confab.page.setContent(`<iframe src="${confab.url}?${query}#${fragment}" width="600" height="700"></iframe>`)
+  const body = `<iframe src="/?${query}#${fragment}" width="600" height="700"></iframe>`
+  await confab.page.route('**/host.html', route => route.fulfill({ contentType: 'text/html', body }))
+  await confab.page.goto(confab.url + 'host.html')
+  await confab.page.unroute('**/host.html')
   return confab.page.frameLocator('iframe')
 }
 

@@ -85,7 +85,7 @@ test('4 Induction heads', async () => {
     await next(confab)
     await predict(confab, 'Most of it becomes wrong')
     await confab.page.getByText('Ablations', { exact: true }).click()
-    await confab.page.getByLabel('Part').fill('L0H0')
+    await confab.page.getByLabel('Part', { exact: true }).fill('L0H0')
     await confab.click('Add ablation')
     await next(confab)
     await next(confab)

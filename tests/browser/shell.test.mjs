@@ -122,7 +122,7 @@ test('the model’s name tells its step and ablations, and puts them away', asyn
     await confab.untilStep(1)
     await eventually(async () => /^phone .* #1, step 1\b/.test(await chip.innerText()), 'its name and step')
     await page.getByText('Ablations', { exact: true }).click()
-    await page.getByLabel('Part').fill('L0H0')
+    await page.getByLabel('Part', { exact: true }).fill('L0H0')
     await confab.click('Add ablation')
     await eventually(async () => /, with L0H0 × 0/.test(await chip.innerText()), 'its ablation')
     await confab.model('Remove all ablations')

@@ -51,18 +51,15 @@ fn Opened(lesson: &'static Lesson, step: usize) -> impl IntoView {
         Memo::new(move |_| of.goal.holds(state) && (of.ask.is_none() || chosen.get().is_some()));
     state.view.set(of.view);
     point_at(of.points_at);
-    let go = move |step: Option<usize>| {
-        point_at("");
-        match step {
-            Some(step) => state.lesson.update(|lesson| {
-                if let Some((_, at)) = lesson {
-                    *at = step;
-                }
-            }),
-            None => {
-                state.lesson.set(None);
-                state.view.set(View::Learn);
+    let go = move |step: Option<usize>| match step {
+        Some(step) => state.lesson.update(|lesson| {
+            if let Some((_, at)) = lesson {
+                *at = step;
             }
+        }),
+        None => {
+            state.lesson.set(None);
+            state.view.set(View::Learn);
         }
     };
     let next = (step < last).then_some(step + 1);
@@ -130,18 +127,28 @@ fn Ask(question: &'static Question, chosen: RwSignal<Option<usize>>) -> impl Int
     }
 }
 
-/// Marks the control that a step is about, and no other.
+/// Marks the control that a step is about as long as the step is shown. What it points at may come later, or be drawn anew.
 fn point_at(selector: &'static str) {
-    let mark = move || {
-        if let Ok(Some(element)) = document().query_selector(".pointed-at") {
-            let _ = element.class_list().remove_1("pointed-at");
-        }
-        if !selector.is_empty()
-            && let Ok(Some(element)) = document().query_selector(selector)
-        {
-            let _ = element.class_list().add_1("pointed-at");
+    const CLASS: &str = "pointed-at";
+    let find = |selector: &str| document().query_selector(selector).ok().flatten();
+    let unmark = move || {
+        if let Some(element) = find(".pointed-at") {
+            let _ = element.class_list().remove_1(CLASS);
         }
     };
-    // What the step shows is drawn by then.
-    set_timeout(mark, std::time::Duration::from_millis(100));
+    let mark = move || {
+        if let Some(element) = find(selector)
+            && !element.class_list().contains(CLASS)
+        {
+            unmark();
+            let _ = element.class_list().add_1(CLASS);
+        }
+    };
+    let repeated = set_interval_with_handle(mark, std::time::Duration::from_millis(200));
+    on_cleanup(move || {
+        if let Ok(repeated) = repeated {
+            repeated.clear();
+        }
+        unmark();
+    });
 }
