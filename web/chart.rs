@@ -104,7 +104,9 @@ pub fn draw(curves: &[Curve], level: Option<Level>, options: Options) -> Chart {
         low * 0.9..high.max(low * 1.2) * 1.1
     } else {
         let margin = (high - low).max(0.1) * 0.06;
-        (low - margin).max(0.0)..high + margin
+        // Room for what is written below a floor.
+        let below = if level.as_ref().is_some_and(|level| level.is_floor) { 2.0 } else { 1.0 };
+        (low - below * margin).max(0.0)..high + margin
     };
     let lowest = losses.start;
     let rise = |loss: f64| if options.is_log { loss.max(lowest).log10() } else { loss };

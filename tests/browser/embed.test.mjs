@@ -35,7 +35,7 @@ test('what is embedded trains; a name that no panel has is told', async () => {
   await withPage({ open: false }, async confab => {
     const loss = await embed(confab, 'embed=loss', `${TINY}&train.steps=20`)
     await loss.getByRole('button', { name: 'Train', exact: true }).click()
-    await loss.getByText('20 of 20', { exact: true }).waitFor()
+    await loss.getByText('20 of 20', { exact: true }).first().waitFor()
     const nothing = await embed(confab, 'embed=%3Cimg%20src%3Dx%3E')
     await nothing.getByText(/There is no panel .* to embed\. Write \?embed= and one of answer, loss, samples, attention/).waitFor()
   })

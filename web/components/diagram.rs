@@ -87,8 +87,8 @@ fn draw(state: State, model: &ModelConfig) -> impl IntoView + use<> {
         }
     };
     view! {
-        {residual("Embedding")}
+        {residual("Embed")}
         {(0..model.n_layers).map(layer).collect_view()}
-        {residual("Unembedding")}
+        {residual("Unembed")}
     }
 }

@@ -10,12 +10,18 @@ use crate::actions::use_actions;
 use crate::browser;
 use crate::state::use_state;
 use crate::tab::Tab;
+use crate::view::View;
 
 /// One panel without the frame of the page, for the pages of others: `?embed=attention`. It is of the model that the
 /// address's fragment opens, or of the shipped example.
 #[component]
 pub fn Embed(name: String) -> impl IntoView {
     let (state, actions) = (use_state(), use_actions());
+    let view = match name.as_str() {
+        "loss" => View::Loss,
+        "answer" | "samples" => View::Answer,
+        _ => View::Inspect,
+    };
     let panel = match (name.as_str(), Tab::find(&name)) {
         ("answer", _) => {
             state.question.set(Some(0));
@@ -38,7 +44,7 @@ pub fn Embed(name: String) -> impl IntoView {
     let notice =
         move || state.notices.with(|all| all.last().map_or(String::new(), |of| of.text.clone()));
     view! {
-        <main class="embed">
+        <main class="embed" data-view=view.key()>
             {panel}
             <footer class="group">
                 <button class="small" on:click=move |_| actions.toggle_training()>
