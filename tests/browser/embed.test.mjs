@@ -6,7 +6,7 @@ import { TINY, withPage } from './harness.mjs'
 
 /** Puts a panel into an empty page, as another site would. */
 async function embed(confab, query, fragment = '') {
-  const body = `<iframe src="/?${query}#${fragment}" width="600" height="700"></iframe>`
+  const body = `<link rel="icon" href="data:,"><iframe src="/?${query}#${fragment}" width="600" height="700"></iframe>`
   await confab.page.route('**/host.html', route => route.fulfill({ contentType: 'text/html', body }))
   await confab.page.goto(confab.url + 'host.html')
   await confab.page.unroute('**/host.html')
