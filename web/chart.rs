@@ -154,10 +154,13 @@ pub fn draw(curves: &[Curve], level: Option<Level>, options: Options) -> Chart {
 
 fn find_range(curves: &[Curve], level: Option<&Level>) -> (f64, f64) {
     let level = level.map(|level| level.loss);
+    if curves.iter().all(|curve| curve.points().next().is_none()) {
+        return (0.0, level.map_or(5.0, |level| (2.0 * level).max(1.0)));
+    }
     let losses = || curves.iter().flat_map(Curve::points).map(|(_, loss)| loss).chain(level);
     let low = losses().fold(f64::INFINITY, f64::min);
     let high = losses().fold(f64::NEG_INFINITY, f64::max);
-    if low <= high { (low, high) } else { (0.0, 5.0) }
+    (low, high)
 }
 
 fn trim_zeros(value: f64) -> String {

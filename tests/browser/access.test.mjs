@@ -114,7 +114,7 @@ test('help opens on focus and on touch, not only on hover', async () => {
 
 test('what a finger touches is 44 pixels high', async () => {
   await withPage({ context: { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true } }, async confab => {
-    const small = await confab.page.evaluate(() => [...document.querySelectorAll('button, select, summary, input:not([hidden], [type=checkbox])')]
+    const small = await confab.page.evaluate(() => [...document.querySelectorAll('button, select, summary, input:not([hidden], [type=checkbox], [type=radio])')]
       .filter(element => element.checkVisibility() && element.getBoundingClientRect().height < 44)
       .map(element => element.outerHTML.slice(0, 90)))
     assert.deepEqual(small, [])
