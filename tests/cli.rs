@@ -5,7 +5,7 @@ mod common;
 use std::path::Path;
 use std::process::Command;
 
-use common::terminal::{TINY, confab, ok, train};
+use common::terminal::{TINY, confab, ok, refused, train};
 use confab::checkpoint::Checkpoint;
 use confab::config::{Knob, OLD_CHOICES, OLD_KEYS, Range};
 
@@ -151,6 +151,86 @@ fn data_prints_records_of_the_task() {
         let fields = line["fields"].as_array().unwrap().len();
         assert_eq!(fields, line["text"].as_str().unwrap().chars().count());
     }
+}
+
+/// A file of `assets/grammars`.
+fn grammar(name: &str) -> String {
+    format!("{}/assets/grammars/{name}.txt", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn data_prints_records_of_a_grammar() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let file = grammar("reversal");
+    let data = |more: &[&str]| ok(&confab(at, &[&["data", "--grammar", &file], more].concat()));
+    let records = data(&["--records", "7"]);
+    assert_eq!(records.lines().count(), 7);
+    for line in records.lines() {
+        let (word, reversed) = line.split_once('|').unwrap();
+        assert_eq!(word.chars().rev().collect::<String>(), reversed);
+    }
+    assert_eq!(data(&["--records", "7"]), records);
+    assert_ne!(data(&["--records", "7", "--seed", "2"]), records);
+    for line in data(&["--fields"]).lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let (text, fields) = (line["text"].as_str().unwrap(), line["fields"].as_array().unwrap());
+        let answer = text.chars().zip(fields).filter(|(_, field)| *field == "answer");
+        let answer: String = answer.map(|(c, _)| c).collect();
+        assert_eq!(text.trim_end().split_once('|').unwrap().1, answer);
+    }
+    // Flags of other tasks would be of no use.
+    for other in ["--task=facts", "--validation", "--lines=2", "--names-file=names.txt"] {
+        let output = confab(at, &["data", "--grammar", &file, other]);
+        assert_eq!(output.status.code(), Some(2), "{other}");
+    }
+}
+
+#[test]
+fn floor_of_a_grammar_is_counted_or_estimated() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let floor = |file: &str, more: &[&str]| {
+        ok(&confab(at, &[&["floor", "--grammar", file], more].concat()))
+    };
+    let book = floor(&grammar("phone_book"), &[]);
+    assert!(
+        book.starts_with("field ") && book.contains("\nquestion ") && book.contains("\nrecord "),
+        "{book}"
+    );
+    assert!(book.contains("Counted over "), "{book}");
+    let json =
+        |file: &str| serde_json::from_str::<serde_json::Value>(&floor(file, &["--json"])).unwrap();
+    let book = json(&grammar("phone_book"));
+    // The first letter, which tells one of six names, is given.
+    let nats = (5f64 * 4.0 * 3.0).ln() + 12.0 * 10f64.ln();
+    assert!((book["total_nats"].as_f64().unwrap() - nats).abs() < 1e-6, "{book}");
+    assert!(book["found"]["counted"]["states"].as_u64().unwrap() > 10, "{book}");
+
+    // Which letters come again, and in which order, is not known before they do.
+    let large = "l = \"a\"..\"z\"\nrecord = l * 12 as w \"|\" (answer(w) | l * 1..12)";
+    std::fs::write(at.join("large.txt"), large).unwrap();
+    let told = floor("large.txt", &[]);
+    assert!(
+        told.contains("the mean of 10000 records") && told.contains("standard error"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_grammar_is_refused_with_its_file_and_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::fs::write(at.join("bad.txt"), "# mine\nrecord = letter * 3\n").unwrap();
+    std::fs::write(at.join("long.txt"), "#".repeat(20_000)).unwrap();
+    std::fs::write(at.join("short.txt"), "record = \"a\" | \"b\"").unwrap();
+    for command in ["data", "floor"] {
+        let refuse = |file, says: &[&str]| refused(at, &[command, "--grammar", file], says);
+        refuse("bad.txt", &["bad.txt", "line 2", "`letter`", "add"]);
+        refuse("long.txt", &["long.txt", "20000 bytes", "16384"]);
+        refuse("absent.txt", &["absent.txt"]);
+    }
+    refused(at, &["floor", "--grammar", "short.txt"], &["short.txt", "write more"]);
 }
 
 #[cfg(unix)]

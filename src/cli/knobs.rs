@@ -20,7 +20,7 @@ const TEXT: FileLimit = FileLimit { name: "a text", max_bytes: MAX_TEXT_BYTES as
 const NAMES: FileLimit = FileLimit { name: "a list of names", max_bytes: MAX_NAMES_BYTES as u64 };
 
 /// Flags that name a file of the task's.
-const FILES: [&str; 3] = ["text-file", "names-file", "supplement-file"];
+pub const FILES: [&str; 3] = ["text-file", "names-file", "supplement-file"];
 
 /// `--preset`, `--link`, and a flag for every knob.
 pub fn args() -> Vec<Arg> {
@@ -94,7 +94,7 @@ fn supplement_args() -> [Arg; 2] {
     ]
 }
 
-fn file_arg(name: &'static str, help: &'static str) -> Arg {
+pub fn file_arg(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name)
         .long(name)
         .value_name("FILE")
@@ -209,7 +209,7 @@ pub fn read_text(file: &Path) -> Result<String> {
 }
 
 /// The text of a file, in whichever encoding.
-fn read(file: &Path, of: FileLimit) -> Result<String> {
+pub fn read(file: &Path, of: FileLimit) -> Result<String> {
     let bytes = super::files::read(file, of)?;
     let FileText { text, note } = FileText::read(&bytes)
         .map_err(Error::msg)

@@ -12,6 +12,7 @@ mod eval;
 mod export;
 mod files;
 mod floor;
+mod grammar;
 mod import;
 mod inspect;
 mod knobs;

@@ -26,8 +26,8 @@ pub use heads::{HeadsConfig, PruneBy};
 pub use knob::{Knob, Range};
 pub use knobs::KNOBS;
 pub use limits::{
-    MAX_D_MODEL, MAX_HEADS_WIDTH, MAX_LONG_TEXT_BYTES, MAX_MEMORY_TOKENS, MAX_NAMES,
-    MAX_NAMES_BYTES, MAX_RECORDS_BYTES, MAX_TEXT_BYTES,
+    MAX_D_MODEL, MAX_GRAMMAR_BYTES, MAX_HEADS_WIDTH, MAX_LONG_TEXT_BYTES, MAX_MEMORY_TOKENS,
+    MAX_NAMES, MAX_NAMES_BYTES, MAX_RECORDS_BYTES, MAX_TEXT_BYTES,
 };
 pub use lora::LoraConfig;
 pub use memory::{MemoryConfig, MemoryKind, layers};

@@ -4,6 +4,7 @@
 mod cut;
 mod facts;
 mod floor;
+pub mod grammar;
 mod induction;
 mod modular;
 mod ngram;
