@@ -218,7 +218,7 @@ fn forget_judged(state: State) {
 
 /// The session is there: with nothing else to show, shows the shipped example.
 fn open(actions: Actions) {
-    if !browser::has_link() && !browser::query("bench").is_some() {
+    if !browser::has_link() && browser::query("bench").is_none() {
         set_timeout(move || actions.load_example(), RESUMABLE_WAIT);
     }
 }

@@ -71,8 +71,10 @@ pub fn Toolbar() -> impl IntoView {
 
 const OPEN: &str = "Open model";
 const REPORT: &str = "Save report";
+/// What a file holds, for a prompt.
+type Form = fn(String) -> SaveAs;
 /// Files of a model, each with what it holds.
-const FORMS: [(&str, fn(String) -> SaveAs); 4] = [
+const FORMS: [(&str, Form); 4] = [
     ("Save model", |_| SaveAs::Checkpoint),
     ("Export for transformers", |_| SaveAs::HuggingFace),
     ("Export with a TransformerLens notebook", |prompt| SaveAs::Notebook { prompt }),

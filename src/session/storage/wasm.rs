@@ -188,8 +188,7 @@ async fn save(checkpoint: &Checkpoint, bytes: &[u8]) -> Result<Vec<String>, JsVa
         removed.push(oldest.to_owned());
     }
     let entries = list(&folder).await?;
-    let mut files = entries.iter().filter(|entry| entry.run() == own).rev().skip(FILES);
-    while let Some(old) = files.next() {
+    for old in entries.iter().filter(|entry| entry.run() == own).rev().skip(FILES) {
         JsFuture::from(folder.remove_entry(&old.name)).await?;
     }
     let runs = runs(&entries);
