@@ -308,8 +308,16 @@ fn add_run(
         runs.retain(|run| run.points.with_untracked(|points| !points.is_empty()));
         let numbers = |runs: &Vec<Run>| runs.iter().map(|run| run.number).max().unwrap_or_default();
         let next = 1 + numbers(runs).max(state.kept_runs.with_untracked(numbers));
+        let opened = || {
+            let is_free = |run: &&Run| runs.iter().all(|live| live.number != run.number);
+            let is_own = |run: &&Run| run.id == built.id;
+            state
+                .kept_runs
+                .with_untracked(|kept| Some(kept.iter().filter(is_free).find(is_own)?.number))
+        };
         let number = match origin {
             Origin::Example => 0,
+            Origin::Storage => opened().unwrap_or(next),
             _ => continued.unwrap_or(next),
         };
         // What is kept of a run before it was changed is a run of its own.
@@ -320,6 +328,7 @@ fn add_run(
         });
         let note = Note::of(&built.id);
         name = match (number, &note.name) {
+            (_, None) if origin == Origin::Storage && !note.label.is_empty() => note.label.clone(),
             (0, _) => format!("example: {}", name_experiment(&built.config, built.parameters)),
             (_, Some(name)) => name.clone(),
             (number, None) => name_run(&built.config, built.parameters, number),

@@ -48,6 +48,8 @@ pub enum Goal {
     Read,
     /// So many steps are trained.
     Trained(usize),
+    /// So many steps are trained of a run that began since this step did.
+    Anew(usize),
     /// At least this share of the answer's tokens is right.
     Right(f32),
     /// At most this share of the answer's tokens is right.
@@ -68,7 +70,8 @@ pub enum Goal {
 }
 
 impl Goal {
-    pub fn holds(&self, state: State) -> bool {
+    /// True if it is reached. `begun` is the number of the run that there was when the step began.
+    pub fn holds(&self, state: State, begun: Option<usize>) -> bool {
         let share =
             || state.answer.with(|answer| answer.as_ref().map(|answer| share_right(answer)));
         let last = || state.last_point();
@@ -76,6 +79,10 @@ impl Goal {
         match *self {
             Goal::Read => true,
             Goal::Trained(steps) => last().is_some_and(|point| point.step >= steps),
+            Goal::Anew(steps) => {
+                let run = state.runs.with(|runs| runs.last().map(|run| run.number));
+                run != begun && last().is_some_and(|point| point.step >= steps)
+            }
             Goal::Right(least) => share().is_some_and(|share| share >= least),
             Goal::Wrong(most) => share().is_some_and(|share| share <= most),
             Goal::TrainingBelow(most) => {
@@ -105,12 +112,12 @@ pub static LESSONS: &[Lesson] = &[
         title: "Copying",
         level: "First",
         minutes: 4,
-        about: "A model that knows nothing learns to find a name in a list and to copy the number behind it.",
+        about: "A model that knows nothing learns to find what it has read, and to copy it.",
         open: Open::New(TaskKind::Phone),
         steps: &[
             Step {
-                text: "Each record is a page of a phone book, and then one of its names again. The model reads it \
-                       character by character and must write the number of that name. Below stands a question, the \
+                text: "Each record is a name with its number, and then the name again. The model reads it \
+                       character by character and must write the number. Below stands a question, the \
                        true answer, and the model’s.",
                 points_at: ".lesson .answer",
                 view: View::Answer,
@@ -203,7 +210,7 @@ pub static LESSONS: &[Lesson] = &[
                     text: "Where might you see that an answer is made up?",
                     choices: &["In its spelling", "In how unsure the model was", "Nowhere"],
                     right: 1,
-                    why: "Made-up answers are spelled like true ones. But where the model chose between several words, \
+                    why: "Many made-up answers are spelled like true ones. But where the model chose between several words, \
                           it was unsure, and a user who sees only the text does not know.",
                 }),
                 goal: Goal::Read,
@@ -425,7 +432,7 @@ pub static LESSONS: &[Lesson] = &[
                 points_at: ".chip-holder button",
                 view: View::Inspect,
                 ask: None,
-                goal: Goal::Trained(150),
+                goal: Goal::Anew(150),
             },
             Step {
                 text: "Now put the first world back: choose your snapshot under Snapshot, and press Restore snapshot. The \

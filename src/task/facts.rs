@@ -123,6 +123,11 @@ impl RecordSource for Facts {
         ]
     }
 
+    /// The fact, which holds the answer: whoever is given it need not know it.
+    fn answer_start(&self, record: &Record) -> Option<usize> {
+        record.fields.iter().position(|field| *field == Field::Fact)
+    }
+
     fn is_by_heart(&self) -> bool {
         true
     }

@@ -124,7 +124,7 @@ test('6 A memory that is swapped', async () => {
 
 test('a lesson that is not there is said, and one is left', async () => {
   await withPage({ fragment: 'lesson=99', device: null }, async confab => {
-    await confab.untilNotice(/no lesson 99/)
+    await confab.untilNotice(/no such lesson: they are numbered 1 to 6/)
     await confab.view('Learn')
     await confab.page.getByRole('button', { name: /^3\. What cannot be known/ }).click()
     await lesson(confab).getByText('1 of 4').waitFor()

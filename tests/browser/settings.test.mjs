@@ -44,9 +44,16 @@ test('what changes nothing is hidden, and what was changed is told', async () =>
 test('numbers are taken as people write them, and refused by their name', async () => {
   await withPage({}, async confab => {
     for (const [typed, value] of [['5,000', '5000'], ['1e3', '1000'], ['12 000', '12000'], ['2_500', '2500']]) {
-      await setting(confab, 'Steps').fill(typed)
+      await setting(confab, 'Steps').fill('')
+      await setting(confab, 'Steps').pressSequentially(typed)
+      assert.equal(await setting(confab, 'Steps').inputValue(), typed, 'it stays as it is typed')
+      await setting(confab, 'Steps').press('Tab')
       await eventually(async () => await setting(confab, 'Steps').inputValue() === value, `${typed} as ${value}`)
     }
+    await setting(confab, 'Learning rate').fill('')
+    await setting(confab, 'Learning rate').pressSequentially('0.0525')
+    await setting(confab, 'Learning rate').press('Tab')
+    assert.equal(await setting(confab, 'Learning rate').inputValue(), '0.0525')
     await setting(confab, 'Steps').fill('1,5')
     await panel(confab).getByText(/Steps.*1,5/).waitFor()
     // A setting out of sight that cannot be is shown.

@@ -98,6 +98,36 @@ test('a notice covers no control, and only the newest is shown', async () => {
   })
 })
 
+test('menus are as wide as what they offer, and on the screen', async () => {
+  for (const viewport of [{ width: 1440, height: 900 }, { width: 390, height: 844 }, { width: 360, height: 740 }]) {
+    await withPage({ context: { viewport } }, async confab => {
+      const { page } = confab
+      await confab.untilExample()
+      for (const opener of [confab.button('Files'), page.locator('.chip-holder button').first()]) {
+        await opener.click()
+        for (const item of await page.locator('.menu .items button').all()) {
+          const { x, width } = await box(item)
+          assert(x >= 0 && x + width <= viewport.width, `${await item.innerText()} at ${viewport.width}`)
+          assert(await item.evaluate(item => item.scrollWidth <= item.clientWidth), await item.innerText())
+        }
+        await page.keyboard.press('Escape')
+      }
+      assert(await page.evaluate(() => document.documentElement.scrollWidth) <= viewport.width)
+    })
+  }
+})
+
+test('at 1024 pixels a lesson leaves room for what it is about', async () => {
+  await withPage({ fragment: 'lesson=4', device: null, context: { viewport: { width: 1024, height: 768 } } }, async confab => {
+    await confab.page.getByRole('heading', { name: /What heads look for/ }).waitFor()
+    assert((await box(confab.page.locator('#panel-circuits'))).width > 400)
+    assert(await confab.page.evaluate(() => document.documentElement.scrollWidth) <= 1024)
+    // Another link ends the lesson.
+    await confab.page.evaluate(() => { location.hash = 'trained=facts&tab=probabilities' })
+    await eventually(async () => await confab.page.getByRole('complementary', { name: 'Lesson' }).count() === 0, 'its end')
+  })
+})
+
 test('a view has an address, and the first look stays', async () => {
   await withPage({ open: false }, async confab => {
     await confab.page.goto(confab.url + '#learn')
@@ -106,6 +136,10 @@ test('a view has an address, and the first look stays', async () => {
     await confab.view('Train')
     await confab.page.getByRole('region', { name: 'First look' }).waitFor()
     await confab.untilExample()
+    await confab.view('Compare')
+    assert.equal(new URL(confab.page.url()).hash, '#compare')
+    await confab.page.goBack()
+    await confab.page.getByRole('region', { name: 'First look' }).waitFor()
     // An exhibit opens where it is seen.
     await confab.view('Learn')
     await region(confab, 'Gallery').getByRole('link').filter({ hasText: 'Induction heads' }).click()

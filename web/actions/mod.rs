@@ -20,11 +20,6 @@ use crate::runs::Run;
 use crate::state::State;
 use crate::view::View;
 
-/// Index of the lesson of an address's fragment such as `#lesson=2`.
-fn lesson_of(fragment: &str) -> Option<usize> {
-    fragment.strip_prefix("#lesson=")?.parse::<usize>().ok()?.checked_sub(1)
-}
-
 /// The kind of command that a `Built` or `Refused` will answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -134,13 +129,12 @@ impl Actions {
 
     /// Deletes a run from the browser's storage, and its curve.
     pub fn delete_run(&self, run: &Run) {
-        let id = run.id.clone();
-        self.state.runs.update(|runs| {
-            let last = runs.len().saturating_sub(1);
-            let mut at = 0..;
-            runs.retain(|run| at.next() == Some(last) || run.id != id);
-        });
-        self.send(Command::DeleteRun { id });
+        let (id, number) = (run.id.clone(), run.number);
+        self.state.runs.update(|runs| runs.retain(|run| run.number != number));
+        // Its file may be that of another run of the same settings.
+        if self.state.runs.with_untracked(|runs| runs.iter().all(|run| run.id != id)) {
+            self.send(Command::DeleteRun { id });
+        }
     }
 
     /// Builds anew what the knobs ask for. `false`, with a notice, if that cannot be run.
@@ -181,28 +175,29 @@ impl Actions {
     /// defaults. `false` if there is none.
     pub fn follow_link(&self) -> bool {
         let fragment = browser::read_fragment();
-        if let Some(view) = View::of_fragment(&fragment) {
-            self.state.view.set(view);
+        let view = View::of_fragment(&fragment);
+        if view.is_some() || fragment.len() < 2 {
+            self.state.view.set(view.unwrap_or_default());
         }
-        if let Some(lesson) = lesson_of(&fragment) {
-            self.begin_lesson(lesson);
+        if let Some(lesson) = fragment.strip_prefix("#lesson=") {
+            self.begin_lesson(lesson.parse::<usize>().unwrap_or_default());
             return true;
         }
         if !browser::has_link() {
             return false;
         }
+        self.state.lesson.set(None);
         self.open(&fragment);
         true
     }
 
-    /// Begins a lesson: opens what it is about, at its first step.
-    pub fn begin_lesson(&self, at: usize) {
-        let Some(lesson) = LESSONS.get(at) else {
-            return self.state.notify(format!(
-                "There is no lesson {}: there are {}.",
-                at + 1,
-                LESSONS.len()
-            ));
+    /// Begins a lesson by its number, from 1: opens what it is about, at its first step.
+    pub fn begin_lesson(&self, number: usize) {
+        let Some((at, lesson)) = LESSONS.iter().enumerate().nth(number.wrapping_sub(1)) else {
+            self.state.view.set(View::Learn);
+            let text =
+                format!("There is no such lesson: they are numbered 1 to {}.", LESSONS.len());
+            return self.state.notify(text);
         };
         match lesson.open {
             Open::Link(fragment) => self.open(fragment),

@@ -105,7 +105,12 @@ fn draw(answer: &Answer, chosen: usize) -> String {
     let last = question.last().map_or(0, |token| token.line);
     let truth = lay_out(&answer.truth, last + 1, LABEL);
     let below = truth.last().map_or(last + 1, |token| token.line) + 1;
-    let tokens: Vec<String> = answer.said.iter().map(|said| said.token.clone()).collect();
+    // As many characters as the true answer has, so what breaks a line is drawn as a sign.
+    let sign = |token: &String| match token.trim().is_empty() {
+        true => show_token(token),
+        false => token.clone(),
+    };
+    let tokens: Vec<String> = answer.said.iter().map(|said| sign(&said.token)).collect();
     let said = lay_out(&tokens, below, LABEL);
     let lines = said.last().map_or(below, |token| token.line) + 1;
     let (width, height) = (2 * MARGIN + COLUMNS * WIDTH, 2 * MARGIN + lines * LINE + BAR);

@@ -45,14 +45,15 @@ pub fn Compare() -> impl IntoView {
             let is_down = order.get_untracked() == Some((column, false));
             order.set(Some((column, is_down)));
         };
-        view! { <th scope="col" aria-sort=sort>{button(name, "Sort by this", turn)}</th> }
+        let class = if column == Column::Name { "" } else { "number" };
+        view! { <th scope="col" class=class aria-sort=sort>{button(name, "Sort by this", turn)}</th> }
     };
     let [name, numbers @ ..] = COLUMNS;
     view! {
         <section class="panel compare" aria-label="Compare runs">
             <div class="heading">
                 <h2>"Runs"</h2>
-                {asked("Filter", "a name or a setting", filter)}
+                {asked("Filter", "name or setting", filter)}
             </div>
             <p class="hint">
                 "Runs stay in this browser until you delete them, the last 24 or as many as it has room for."
@@ -76,7 +77,10 @@ pub fn Compare() -> impl IntoView {
                 </table>
             </div>
             <p class="nothing" hidden=move || rows.with(|rows| !rows.is_empty())>
-                "No runs yet. Each run that you train is listed here."
+                {live(move || match filter.with(|filter| filter.trim().is_empty()) {
+                    true => "No runs yet. Each run that you train is listed here.",
+                    false => "No run has this in its name or in what differs.",
+                })}
             </p>
         </section>
     }
@@ -196,7 +200,7 @@ fn Row(number: usize) -> impl IntoView {
                 <input
                     type="text"
                     autocomplete="off"
-                    maxlength="80"
+                    maxlength="40"
                     aria-label=move || format!("Name of {}", name())
                     prop:value=name
                     on:change:target=rename

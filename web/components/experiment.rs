@@ -90,6 +90,8 @@ fn Settings() -> impl IntoView {
             state.problem.with(Option::is_some) || state.drafts.with(|drafts| !drafts.is_empty());
         if let Some(details) = details.get().filter(|_| is_wrong) {
             details.set_open(true);
+            search.set(String::new());
+            changed_only.set(false);
         }
     });
     view! {

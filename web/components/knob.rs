@@ -77,11 +77,14 @@ fn number(
     note: &str,
     problem: Memo<Option<String>>,
 ) -> impl IntoView {
-    let shown = move || {
+    // As it is being typed: `0.` is a number, and written as one would be another.
+    let typed = RwSignal::new(None::<String>);
+    let value = move || {
         let draft =
             state.drafts.with(|drafts| drafts.get(knob.key).map(|(typed, _)| typed.clone()));
         draft.unwrap_or_else(|| state.knobs.with(|knobs| knob.get(knobs)))
     };
+    let shown = move || typed.get().unwrap_or_else(value);
     let is_whole = matches!(knob.range, Range::Int { .. });
     view! {
         <input
@@ -93,10 +96,17 @@ fn number(
             aria-describedby=note.to_owned()
             aria-invalid=move || problem.get().is_some().to_string()
             prop:value=shown
-            on:input:target=move |event: InputEvent| state.set_knob(knob, &event.target().value())
+            on:input:target=move |event: InputEvent| {
+                let text = event.target().value();
+                state.set_knob(knob, &text);
+                typed.set(Some(text));
+            }
+            on:change=move |_| typed.set(None)
+            on:blur=move |_| typed.set(None)
             on:keydown=move |event| {
-                if is_whole && let Some(value) = nudge(knob, &event, &shown()) {
+                if is_whole && let Some(value) = nudge(knob, &event, &value()) {
                     event.prevent_default();
+                    typed.set(None);
                     state.set_knob(knob, &value);
                 }
             }

@@ -3,6 +3,7 @@ use leptos::prelude::*;
 use super::answer::AnswerView;
 use super::controls::{button, live};
 use crate::actions::use_actions;
+use crate::browser;
 use crate::lessons::{LESSONS, Lesson, Question, Step};
 use crate::state::use_state;
 use crate::view::View;
@@ -14,7 +15,7 @@ pub fn Lessons() -> impl IntoView {
     let card = move |(at, lesson): (usize, &'static Lesson)| {
         let Lesson { title, level, minutes, about, .. } = lesson;
         view! {
-            <button class="card" on:click=move |_| actions.begin_lesson(at)>
+            <button class="card" on:click=move |_| actions.begin_lesson(at + 1)>
                 <strong>{format!("{}. {title}", at + 1)}</strong>
                 <span>{*about}</span>
                 <span class="hint">{format!("{level} · {minutes} minutes")}</span>
@@ -47,9 +48,14 @@ fn Opened(lesson: &'static Lesson, step: usize) -> impl IntoView {
     let last = lesson.steps.len() - 1;
     let of: &'static Step = &lesson.steps[step.min(last)];
     let chosen = RwSignal::new(None::<usize>);
-    let is_done =
-        Memo::new(move |_| of.goal.holds(state) && (of.ask.is_none() || chosen.get().is_some()));
+    let begun = untrack(|| state.runs.with(|runs| runs.last().map(|run| run.number)));
+    let is_done = Memo::new(move |_| {
+        of.goal.holds(state, begun) && (of.ask.is_none() || chosen.get().is_some())
+    });
     state.view.set(of.view);
+    if !browser::is_wide() {
+        browser::window().scroll_to_with_x_and_y(0.0, 0.0); // where the lesson stands
+    }
     point_at(of.points_at);
     let go = move |step: Option<usize>| match step {
         Some(step) => state.lesson.update(|lesson| {
@@ -142,6 +148,12 @@ fn point_at(selector: &'static str) {
         {
             unmark();
             let _ = element.class_list().add_1(CLASS);
+            let place = element.get_bounding_client_rect();
+            let height = browser::window().inner_height().ok().and_then(|height| height.as_f64());
+            let is_below = height.is_some_and(|height| place.top() > height - 120.0);
+            if browser::is_wide() && (is_below || place.bottom() < 60.0) {
+                element.scroll_into_view_with_bool(!is_below);
+            }
         }
     };
     let repeated = set_interval_with_handle(mark, std::time::Duration::from_millis(200));

@@ -115,9 +115,9 @@ fn Figures() -> impl IntoView {
             <div>
                 <dt>"Step"</dt>
                 <dd>
-                    <output data-testid="step" aria-label="Step">{live(move || step().0.to_string())}</output>
+                    <output data-testid="step" aria-label="Step">{live(move || group_digits(step().0))}</output>
                     <span class="of">
-                        {live(move || step().1.map_or(String::new(), |total| format!(" of {total}")))}
+                        {live(move || step().1.map_or(String::new(), |total| format!(" of {}", group_digits(total))))}
                     </span>
                 </dd>
             </div>

@@ -1,6 +1,7 @@
 use leptos::ev;
 use leptos::prelude::*;
 
+use crate::browser;
 use crate::state::use_state;
 use crate::view::View;
 
@@ -36,10 +37,13 @@ fn link(name: &'static str, to: View, is_current: fn(View) -> bool) -> AnyView {
     let state = use_state();
     let current = move || is_current(state.view.get()).then_some("page");
     let go = move |event: ev::MouseEvent| {
-        // The address keeps the experiment that it is of.
-        if !event.ctrl_key() && !event.meta_key() && !event.shift_key() {
+        if event.ctrl_key() || event.meta_key() || event.shift_key() {
+            return;
+        }
+        state.view.set(to);
+        // An address that is of an experiment stays so.
+        if browser::has_link() {
             event.prevent_default();
-            state.view.set(to);
         }
     };
     view! { <a href=format!("#{}", to.key()) aria-current=current on:click=go>{name}</a> }

@@ -52,7 +52,9 @@ fn describe(element: &Element) -> Option<(String, String)> {
     };
     let (width, height) = (size(window.inner_width()), size(window.inner_height()));
     let left = of.left().min(width - 300.0).max(8.0);
-    let place = match of.bottom() + ROOM < height {
+    // What is wrong stands below.
+    let is_wrong = element.query_selector("[aria-invalid=true]").ok().flatten().is_some();
+    let place = match of.bottom() + ROOM < height && !is_wrong {
         true => format!("left:{left}px;top:{}px", of.bottom() + 6.0),
         false => format!("left:{left}px;bottom:{}px", height - of.top() + 6.0),
     };
