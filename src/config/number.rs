@@ -8,7 +8,7 @@ pub(super) fn plain(text: &str, is_whole: bool) -> Option<String> {
         let digits = group.split(['.', 'e', 'E']).next().unwrap_or_default();
         digits.len() == 3 && digits.bytes().all(|byte| byte.is_ascii_digit())
     });
-    if !groups.all(|is_thousands| is_thousands) {
+    if text.starts_with(',') || !groups.all(|is_thousands| is_thousands) {
         return None;
     }
     let is_separator = |c: char| matches!(c, ',' | '_' | ' ' | '\u{a0}' | '\u{2009}' | '\u{202f}');
