@@ -163,3 +163,19 @@ test('the model’s name tells its step and ablations, and puts them away', asyn
     await eventually(async () => !/with/.test(await chip.innerText()), 'the whole model')
   })
 })
+
+test('the diagram of the model leads to its parts', async () => {
+  await withPage({ fragment: TINY + '&model.n_layers=2&model.n_heads=4&model.d_model=16' }, async confab => {
+    await confab.click('Step')
+    await confab.untilStep(1)
+    const model = region(confab, 'Model')
+    await model.getByRole('button', { name: 'L1H2', exact: true }).click()
+    await confab.page.getByRole('heading', { name: 'Pattern of L1H2' }).waitFor()
+    await model.getByRole('button', { name: 'L0 MLP' }).click()
+    assert.equal(await confab.tab('Interventions').getAttribute('aria-selected'), 'true')
+    // Widths are to scale: an MLP is four times as wide as the residual stream.
+    const width = async name => (await box(model.getByRole('button', { name, exact: true }))).width
+    const ratio = await width('L0 MLP') / await width('Embed')
+    assert(Math.abs(ratio - 4) < 0.1, `${ratio}`)
+  })
+})

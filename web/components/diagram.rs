@@ -6,6 +6,9 @@ use crate::runs::group_digits;
 use crate::state::{State, use_state};
 use crate::tab::Tab;
 
+/// Heads up to which each is a part of its own.
+const MAX_HEADS: usize = 512;
+
 /// The model's parts from its input to its output, as wide as they are; each opens where it is looked into. Without a
 /// model it is the one that the settings ask for.
 #[component]
@@ -47,7 +50,16 @@ fn draw(state: State, model: &ModelConfig) -> impl IntoView + use<> {
         let open = move || state.show_tab(Tab::Outputs);
         bar(name.into(), "part residual", model.d_model, title, Box::new(open))
     };
+    let is_crowded = model.n_layers * model.n_heads > MAX_HEADS;
     let layer = |layer: usize| {
+        let all = is_crowded.then(|| {
+            let open = move || {
+                state.head.set(Head { layer, head: Some(0) });
+                state.show_tab(Tab::Attention);
+            };
+            let name = format!("L{layer}: {} heads", model.n_heads);
+            bar(name, "part", heads, String::new(), Box::new(open))
+        });
         let head = |head: usize| {
             let name = format!("L{layer}H{head}");
             let open = move |_| {
@@ -78,10 +90,14 @@ fn draw(state: State, model: &ModelConfig) -> impl IntoView + use<> {
             let open = move || state.show_tab(Tab::Change);
             bar(format!("L{layer} MLP"), "part mlp", model.d_mlp(), title, Box::new(open))
         });
+        let each = (!is_crowded).then(|| {
+            let label = format!("Heads of layer {layer}");
+            let heads = (0..model.n_heads).map(head).collect_view();
+            view! { <div class="heads" style=style role="group" aria-label=label>{heads}</div> }
+        });
         view! {
-            <div class="heads" style=style role="group" aria-label=format!("Heads of layer {layer}")>
-                {(0..model.n_heads).map(head).collect_view()}
-            </div>
+            {all}
+            {each}
             {memory}
             {mlp}
         }

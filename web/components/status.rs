@@ -102,12 +102,12 @@ pub fn StatusBar() -> impl IntoView {
     }
 }
 
-/// The newest notice. One that it hides comes back when it goes.
+/// The newest notice. With it go those that it hid.
 #[component]
 fn Notice() -> impl IntoView {
     let state = use_state();
     let dismiss = move |id: usize| {
-        state.notices.update(|notices| notices.retain(|notice| notice.id != id));
+        state.notices.update(|notices| notices.retain(|notice| notice.id > id));
     };
     let newest = move || {
         let newest = state.notices.with(|notices| notices.last().cloned());
