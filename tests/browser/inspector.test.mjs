@@ -331,7 +331,7 @@ test('an ablation reaches samples, probabilities and attention, which say so', a
     const shares = async () => (await numbers(confab.output('probabilities').locator('td.bar .number'))).join()
     await eventually(async () => await shares() !== '', 'what is expected')
     // The last trace may be of a step before the last.
-    await page.getByText(`step ${await confab.step()}`, { exact: true }).waitFor()
+    await page.getByRole('region', { name: 'Inspector' }).getByText(`step ${await confab.step()}`, { exact: true }).waitFor()
     const before = await shares()
     // What the first layer reads does not depend on what it writes.
     const attended = async () => {

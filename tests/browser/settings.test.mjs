@@ -16,7 +16,7 @@ test('few settings are in sight, and all are found by what they do', async () =>
     for (const group of ['Data', 'Architecture', 'Optimizer', 'Memory', 'Noise']) {
       assert(await panel(confab).getByRole('group', { name: group }).isVisible(), group)
     }
-    await setting(confab, 'Search').fill('first moment')
+    await setting(confab, 'Search settings').fill('first moment')
     await eventually(async () => await setting(confab, 'Adam β₁').isVisible(), 'a setting, by its help')
     assert.equal(await setting(confab, 'Batch size').isVisible(), false)
     assert.equal(await panel(confab).getByRole('group', { name: 'Noise' }).isVisible(), false)

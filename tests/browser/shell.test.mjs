@@ -169,7 +169,7 @@ test('the diagram of the model leads to its parts', async () => {
     await confab.click('Step')
     await confab.untilStep(1)
     const model = region(confab, 'Model')
-    await model.getByRole('button', { name: 'L1H2', exact: true }).click()
+    await model.getByRole('button', { name: 'Head L1H2', exact: true }).click()
     await confab.page.getByRole('heading', { name: 'Pattern of L1H2' }).waitFor()
     await model.getByRole('button', { name: 'L0 MLP' }).click()
     assert.equal(await confab.tab('Interventions').getAttribute('aria-selected'), 'true')

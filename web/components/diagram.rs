@@ -61,7 +61,7 @@ fn draw(state: State, model: &ModelConfig) -> impl IntoView + use<> {
             bar(name, "part", heads, String::new(), Box::new(open))
         });
         let head = |head: usize| {
-            let name = format!("L{layer}H{head}");
+            let name = format!("Head L{layer}H{head}");
             let open = move |_| {
                 state.head.set(Head { layer, head: Some(head) });
                 state.show_tab(Tab::Attention);

@@ -98,7 +98,7 @@ fn Settings() -> impl IntoView {
         <details class="settings" node_ref=details>
             <summary>"All settings"{live(changed)}</summary>
             <div class="controls">
-                {asked("Search", "a name, or what it does", search)}
+                {asked("Search settings", "a name, or what it does", search)}
                 {switch("Changed only", move || changed_only.get(), move |is_on| changed_only.set(is_on))}
             </div>
             {GROUPS.map(group).collect_view()}
