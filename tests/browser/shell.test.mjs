@@ -40,7 +40,7 @@ test('on a phone each panel fills the screen, and Train shows the answer as it g
     const first = await moving.innerText()
     await eventually(async () => await moving.innerText() !== first, 'progress')
     await confab.view('Loss')
-    assert(await inSight(confab, region(confab, 'Loss').locator('svg').first()), 'the chart is in sight')
+    await eventually(() => inSight(confab, region(confab, 'Loss').locator('svg').first()), 'the chart')
   })
 })
 

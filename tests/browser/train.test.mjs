@@ -148,6 +148,7 @@ test('a run that diverges is told, goes back to its last good step, and can be s
 
 test('each task begins with settings that are tuned to it, until the user changes one', async () => {
   await withPage({}, async confab => {
+    await confab.settings()
     const shows = async (preset, values) => {
       const value = name => confab.page.getByRole('textbox', { name, exact: true }).inputValue()
       const shown = async () =>

@@ -77,14 +77,18 @@ fn number(
     note: &str,
     problem: Memo<Option<String>>,
 ) -> impl IntoView {
-    // As it is being typed: `0.` is a number, and written as one would be another.
-    let typed = RwSignal::new(None::<String>);
+    // What is being typed and the value that it made: `0.` is a number, and written as one would be another.
+    let typed = RwSignal::new(None::<(String, String)>);
     let value = move || {
         let draft =
             state.drafts.with(|drafts| drafts.get(knob.key).map(|(typed, _)| typed.clone()));
         draft.unwrap_or_else(|| state.knobs.with(|knobs| knob.get(knobs)))
     };
-    let shown = move || typed.get().unwrap_or_else(value);
+    let shown = move || {
+        let value = value();
+        let own = typed.get().filter(|(_, made)| *made == value);
+        own.map_or(value, |(text, _)| text)
+    };
     let is_whole = matches!(knob.range, Range::Int { .. });
     view! {
         <input
@@ -99,7 +103,7 @@ fn number(
             on:input:target=move |event: InputEvent| {
                 let text = event.target().value();
                 state.set_knob(knob, &text);
-                typed.set(Some(text));
+                typed.set(Some((text, untrack(value))));
             }
             on:change=move |_| typed.set(None)
             on:blur=move |_| typed.set(None)
