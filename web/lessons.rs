@@ -1,8 +1,7 @@
 //! Lessons: what they say, what they point at, and what must have happened before each next step.
 
 use confab::config::TaskKind;
-use confab::protocol::Answer;
-use leptos::prelude::With;
+use leptos::prelude::{Get, With};
 
 use crate::state::State;
 use crate::view::View;
@@ -72,10 +71,12 @@ pub enum Goal {
 impl Goal {
     /// True if it is reached. `begun` is the number of the run that there was when the step began.
     pub fn holds(&self, state: State, begun: Option<usize>) -> bool {
-        let share =
-            || state.answer.with(|answer| answer.as_ref().map(|answer| share_right(answer)));
+        let share = || {
+            let answer = state.answer.get()?;
+            Some(answer.right() as f32 / answer.truth.len().max(1) as f32)
+        };
         let last = || state.last_point();
-        let validation = || state.last_validation().map(f64::from);
+        let validation = || state.last_validation();
         match *self {
             Goal::Read => true,
             Goal::Trained(steps) => last().is_some_and(|point| point.step >= steps),
@@ -99,12 +100,6 @@ impl Goal {
             }
         }
     }
-}
-
-fn share_right(answer: &Answer) -> f32 {
-    let pairs = answer.said.iter().zip(&answer.truth);
-    let right = pairs.filter(|(said, truth)| said.token == **truth).count();
-    right as f32 / answer.truth.len().max(1) as f32
 }
 
 pub static LESSONS: &[Lesson] = &[

@@ -14,6 +14,7 @@ mod lessons;
 mod link;
 mod notes;
 mod outcomes;
+mod run_list;
 mod runs;
 mod state;
 mod tab;

@@ -43,8 +43,9 @@ impl Summary {
             #[serde(default, rename = "__metadata__")]
             metadata: HashMap<String, String>,
         }
-        let text = str::from_utf8(header).unwrap_or_default();
-        let header: Header = from_json("__metadata__", text)?;
+        let header: Header = serde_json::from_slice(header).map_err(|error| {
+            CheckpointError::Metadata { key: "__metadata__", why: error.to_string() }
+        })?;
         Self::from_metadata(&header.metadata)
     }
 

@@ -19,6 +19,13 @@ pub struct Answer {
     pub reads: Vec<Vec<f32>>,
 }
 
+impl Answer {
+    /// Number of tokens that are as in the true answer.
+    pub fn right(&self) -> usize {
+        self.said.iter().zip(&self.truth).filter(|(said, truth)| said.token == **truth).count()
+    }
+}
+
 /// A token of an answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Said {

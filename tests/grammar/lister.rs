@@ -27,7 +27,7 @@ pub struct Rule {
     pub depth: Option<usize>,
 }
 
-/// What a name holds.
+/// Content of a name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Value {
     text: String,

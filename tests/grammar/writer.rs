@@ -60,7 +60,7 @@ pub fn source(rules: &[Rule]) -> String {
     out
 }
 
-/// What a random grammar knows of a name.
+/// Facts that a random grammar knows of a name.
 #[derive(Clone, Debug, Default)]
 struct Shape {
     parts: Vec<(String, Shape)>,

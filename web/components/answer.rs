@@ -189,8 +189,7 @@ fn kind_of(token: &str) -> &'static str {
 
 /// `“3” is right, 97% sure. L1H2 reads “3” 88%, “-” 4%. 11 of 12 are right.`
 fn describe(answer: &Answer, chosen: usize) -> String {
-    let right = answer.said.iter().zip(&answer.truth).filter(|(said, truth)| said.token == **truth);
-    let count = format!("{} of {} are right.", right.count(), answer.truth.len());
+    let count = format!("{} of {} are right.", answer.right(), answer.truth.len());
     let (Some(said), Some(reads)) = (answer.said.get(chosen), answer.reads.get(chosen)) else {
         return count;
     };

@@ -106,7 +106,7 @@ fn list_rows(state: State, filter: &str, order: Option<(Column, bool)>) -> Vec<u
     runs.into_iter().map(|run| run.number).collect()
 }
 
-/// What is not known stands last.
+/// Number that a run is sorted by; the largest, where it is not known.
 fn sort_key(run: &Run, column: Column) -> f64 {
     let key = match column {
         Column::Name => None,

@@ -59,17 +59,14 @@ fn Settings() -> impl IntoView {
     };
     let group = move |(name, beginning): (&'static str, &'static str)| {
         let knobs = list_knobs(beginning);
-        let any = {
-            let knobs = knobs.clone();
-            move || knobs.iter().any(|knob| is_shown(knob))
+        let shown: Vec<(&Knob, Memo<bool>)> =
+            knobs.into_iter().map(|knob| (knob, Memo::new(move |_| is_shown(knob)))).collect();
+        let row = |(knob, shown): &(&'static Knob, Memo<bool>)| {
+            let (knob, shown) = (*knob, *shown);
+            view! { <div hidden=move || !shown.get()><KnobRow knob/></div> }
         };
-        let rows = knobs
-            .into_iter()
-            .map(|knob| {
-                let shown = Memo::new(move |_| is_shown(knob));
-                view! { <div hidden=move || !shown.get()><KnobRow knob/></div> }
-            })
-            .collect_view();
+        let rows = shown.iter().map(row).collect_view();
+        let any = move || shown.iter().any(|(_, shown)| shown.get());
         view! {
             <fieldset class="knobs" hidden=move || !any()>
                 <legend>{name}</legend>

@@ -21,9 +21,8 @@ pub fn FixedAnswers() -> impl IntoView {
 pub(super) fn draw(answer: &Answer) -> String {
     let question = answer.question.concat();
     let asked = question.trim_end().lines().last().unwrap_or_default();
-    let pairs = || answer.said.iter().zip(&answer.truth);
-    let right = pairs().filter(|(said, truth)| said.token == **truth).count();
-    let said = pairs().map(|(said, truth)| {
+    let right = answer.right();
+    let said = answer.said.iter().zip(&answer.truth).map(|(said, truth)| {
         let class = if said.token == *truth { "right" } else { "wrong" };
         format!("<span class={class}>{}</span>", escape(&show_token(&said.token)))
     });

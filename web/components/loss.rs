@@ -108,7 +108,7 @@ fn Figures() -> impl IntoView {
     };
     let validation = move || {
         let loss = state.last_validation();
-        loss.map_or("—".into(), |loss| show_loss(f64::from(loss), 4))
+        loss.map_or("—".into(), |loss| show_loss(loss, 4))
     };
     view! {
         <dl class="figures">

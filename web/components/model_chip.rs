@@ -34,8 +34,7 @@ fn describe(state: State) -> String {
     else {
         return "no model yet".into();
     };
-    let newest = state.last_point().map_or(0, |point| point.step);
-    text += &format!(", step {}", group_digits(state.visited.get().unwrap_or(newest)));
+    text += &format!(", step {}", group_digits(state.shown_step()));
     if let Some(ablations) = state.named_ablations() {
         text += &format!(", with {ablations}");
     }

@@ -27,7 +27,7 @@ const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:32px auto;ma
 /// The report's name as a file, and its text; `None` while there is no model.
 pub fn write(state: State) -> Option<(String, String)> {
     let model = state.model.get()?;
-    let step = state.visited.get().or_else(|| Some(state.last_point()?.step)).unwrap_or(0);
+    let step = state.shown_step();
     let title = format!("{}, step {}", model.name, group_digits(step));
     let mut sections = vec![describe_run(state)];
     let with = state
@@ -76,7 +76,7 @@ fn describe_run(state: State) -> String {
     let last = state.last_point();
     let loss = |value: Option<f64>| value.map_or("—".into(), |loss| show_loss(loss, 4));
     let floor = model.as_ref().and_then(|of| Some(of.floor.as_ref()?.nats_per_char));
-    let validation = state.last_validation().map(f64::from);
+    let validation = state.last_validation();
     let facts = [
         ("Parameters", model.map_or("—".into(), |of| group_digits(of.parameters))),
         ("Steps", last.map_or("0".into(), |point| group_digits(point.step))),

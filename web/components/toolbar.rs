@@ -12,7 +12,7 @@ use crate::actions::use_actions;
 use crate::browser;
 use crate::state::use_state;
 
-/// What stands at the top of every view: the views, the run, and the model.
+/// Bar at the top of every view: the views, the run, and the model.
 #[component]
 pub fn Toolbar() -> impl IntoView {
     let (state, actions) = (use_state(), use_actions());
@@ -71,7 +71,7 @@ pub fn Toolbar() -> impl IntoView {
 
 const OPEN: &str = "Open model";
 const REPORT: &str = "Save report";
-/// What a file holds, for a prompt.
+/// Form of a file, for a prompt.
 type Form = fn(String) -> SaveAs;
 /// Files of a model, each with what it holds.
 const FORMS: [(&str, Form); 4] = [

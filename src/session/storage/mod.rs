@@ -5,7 +5,7 @@ mod native;
 #[cfg(target_family = "wasm")]
 mod wasm;
 
-/// What came of saving.
+/// Outcome of saving.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// Runs that had to make room.

@@ -49,7 +49,7 @@ pub(super) fn draw(plan: &Plan, rng: &mut ChaCha8Rng) -> Drawn {
     drawer.drawn
 }
 
-/// What is kept of a chosen text.
+/// Kept part of a chosen text.
 #[derive(Clone, Default)]
 struct Value {
     text: Vec<char>,

@@ -1,4 +1,4 @@
-//! What is known after a text, character by character.
+//! Knowledge after a text, character by character.
 
 use rand_chacha::ChaCha8Rng;
 
@@ -61,7 +61,7 @@ fn character(group: &Group) -> Option<char> {
     group.letter.and_then(|letter| letter.known())
 }
 
-/// What may follow `prefix`, with probabilities: see [`Grammar::next`](super::Grammar::next).
+/// Characters that may follow `prefix`, with probabilities: see [`Grammar::next`](super::Grammar::next).
 pub(super) fn next(plan: &Plan, prefix: &str, limit: usize) -> Option<Vec<(Option<char>, f64)>> {
     let mut filter = Filter::new(plan, fuel(limit), limit).ok()?;
     for c in prefix.chars() {

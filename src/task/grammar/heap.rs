@@ -33,7 +33,7 @@ impl Letter {
     }
 }
 
-/// What a cell is. The comment tells its two links.
+/// Kind of a cell. The comment tells its two links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Kind {
     // What is still to be done; the first link is what comes after.
@@ -88,7 +88,7 @@ pub(super) struct Cell {
     pub links: [Id; 2],
 }
 
-/// What is known of a cell and all that it leads to.
+/// Facts of a cell and all that it leads to.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Meta {
     /// Steps still to be done.
@@ -203,7 +203,7 @@ impl Heap {
         letters.fold(rest, |rest, letter| self.cons(Kind::Letter(letter), rest, 0))
     }
 
-    /// What `table` holds under `key`; 0 if nothing.
+    /// Cell that `table` holds under `key`; 0 if nothing.
     pub fn lookup(&self, table: Id, key: u32) -> Id {
         self.list(table).find(|cell| cell.kind == Kind::Entry(key)).map_or(0, |cell| cell.links[1])
     }

@@ -19,7 +19,7 @@ pub(super) use order::sort;
 /// A partial derivation: what is still to be done, and what it will read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Particle {
-    /// What is to be done; 0 at the end.
+    /// Work that is left; 0 at the end.
     pub todo: Id,
     /// Slots of the rule.
     pub slots: Id,
@@ -27,7 +27,7 @@ pub(super) struct Particle {
     pub captures: Id,
     /// Texts drawn from pools.
     pub drawn: Id,
-    /// What the last node hands to its owner.
+    /// Result that the last node hands to its owner.
     pub result: Id,
     pub marks: Marks,
 }

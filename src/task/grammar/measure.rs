@@ -25,7 +25,7 @@ pub(super) struct Size {
 }
 
 impl Size {
-    /// Of a node that draws `chars` characters by itself.
+    /// Measure of a node that draws `chars` characters by itself.
     fn of(chars: usize) -> Self {
         let chars = chars as u64;
         Self {

@@ -8,7 +8,7 @@ pub(super) type NodeId = u32;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Node {
-    /// What no record can be written by, for it lies deeper than a `depth` allows.
+    /// A part that no record can be written by, for it lies deeper than a `depth` allows.
     Impossible,
     Text(Vec<char>),
     /// One of the characters from the first to the last, evenly.

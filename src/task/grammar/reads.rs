@@ -1,4 +1,4 @@
-//! What a part of a rule reads of chosen texts.
+//! Reads of chosen texts by the parts of a rule.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use super::resolved::{Read, Tree};
 use super::tree::Order;
 use super::want::Want;
 
-/// What is read later of each slot.
+/// Later reads of each slot.
 pub(super) type Live = BTreeMap<u16, Want>;
 
-/// What a read reads of its slot.
+/// Part of its slot that a read reads.
 pub(super) fn wanted(read: &Read) -> Want {
     let text = Want { text: true, ..Want::default() };
     // Of a list, the items are put in order; of a text, which has none, the characters.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What is wrong with a grammar, and what to do about it.
+/// Fault of a grammar, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// Line of the fault, from 1.

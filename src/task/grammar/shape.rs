@@ -1,4 +1,4 @@
-//! What a chosen name holds: parts by name, items of a list.
+//! Shape of a chosen name: parts by name, items of a list.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What later parts of a grammar read of a chosen text.
+//! Parts of a chosen text that are read later.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Want {
     pub text: bool,
-    /// What is read of each item of a list.
+    /// Reads of each item of a list.
     pub items: Option<Box<Want>>,
-    /// What is read of each part, by the number of its name.
+    /// Reads of each part, by the number of its name.
     pub parts: BTreeMap<u16, Want>,
 }
 

@@ -75,7 +75,7 @@ impl Machine<'_> {
         }
     }
 
-    /// What may come after a settled belief, in order of the letters; the end first. With `only`, no other character
+    /// Letters that may come after a settled belief, in order of the letters; the end first. With `only`, no other character
     /// is looked at.
     ///
     /// # Errors
@@ -173,7 +173,7 @@ pub(in super::super) fn rounded(weight: f64) -> u64 {
     (weight * (1u64 << 40) as f64).round() as u64
 }
 
-/// What tells letters apart.
+/// Distinction between letters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Same {
     Known(char),

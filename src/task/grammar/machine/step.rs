@@ -7,7 +7,7 @@ use super::super::node::{HIDDEN, Node, NodeId};
 use super::value::{BETWEEN, ITEMS, PARTS, TEXT};
 use super::{Machine, Particle, Stop};
 
-/// What a derivation does next.
+/// Next act of a derivation.
 pub(super) enum Step {
     /// It writes a letter.
     Letters(Letters),

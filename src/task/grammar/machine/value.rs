@@ -30,7 +30,7 @@ impl Machine<'_> {
         if kept == value { slots } else { self.heap.set(slots, u32::from(slot), kept) }
     }
 
-    /// What `want` reads of `value`.
+    /// Keeps of `value` what `want` reads.
     pub(super) fn project(&mut self, value: Id, want: &Want) -> Id {
         let mut out = 0;
         for (name, want) in want.parts.iter().rev() {
