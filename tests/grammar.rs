@@ -12,6 +12,8 @@ mod lister;
 mod random;
 #[path = "grammar/refusal.rs"]
 mod refusal;
+#[path = "grammar/task.rs"]
+mod task;
 #[path = "grammar/writer.rs"]
 mod writer;
 

@@ -23,7 +23,7 @@ pub fn derive_problem(
             return draft;
         }
         let longest = match task.get() {
-            Some(Err(error)) => return Some(("task.text.text", error)),
+            Some(Err(error)) => return Some((find_text(knobs), error)),
             Some(Ok(facts)) => facts.longest,
             None => 0,
         };
@@ -35,6 +35,12 @@ pub fn derive_problem(
                 .map(|error| (find_knob(&error), error.to_string()))
         })
     })
+}
+
+/// The key of the knob for the user's text that the task is made of; a supplement has none.
+fn find_text(knobs: RwSignal<RunConfig>) -> &'static str {
+    let knob = knobs.with(|knobs| knobs.task.kind.text_knob());
+    knob.map_or("task.kind", |knob| knob.key)
 }
 
 /// The key of the knob that `error` is about.

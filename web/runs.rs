@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use confab::config::TaskKind;
-use confab::config::{KNOBS, Preset, RunConfig};
+use confab::config::{KNOBS, Preset, Range, RunConfig, TaskKind};
 use confab::protocol::KeptRun;
 use confab::run::{DeviceChoice, LossPoint};
 use leptos::prelude::*;
@@ -97,9 +96,12 @@ pub fn list_changes(
     let mut changes: Vec<String> = KNOBS
         .iter()
         .filter(|knob| knob.task().is_none_or(|kind| kind == new.task.kind))
-        .map(|knob| (knob.label, knob.get(&old), knob.get(&new)))
+        .map(|knob| (knob, knob.get(&old), knob.get(&new)))
         .filter(|(_, old, new)| old != new)
-        .map(|(label, old, new)| format!("{label} {old} → {new}"))
+        .map(|(knob, old, new)| match knob.range {
+            Range::Text { .. } => format!("{} changed", knob.label),
+            _ => format!("{} {old} → {new}", knob.label),
+        })
         .collect();
     if new.task.kind == TaskKind::Text && before.0.task.text != after.0.task.text {
         changes.push("Text changed".into());
@@ -121,6 +123,7 @@ pub fn without_text(config: &RunConfig) -> RunConfig {
     copy.task.kind = config.task.kind;
     copy.task.phone = config.task.phone.clone();
     copy.task.facts = config.task.facts.clone();
+    copy.task.grammar = config.task.grammar.clone();
     copy
 }
 

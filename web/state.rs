@@ -293,6 +293,20 @@ impl State {
         self.drafts.set(Drafts::new());
     }
 
+    /// The text in the field of a knob for one.
+    pub fn typed_text(&self, knob: &Knob) -> String {
+        match knob.task() {
+            Some(TaskKind::Text) => self.text.get().to_string(),
+            _ => self.typed(knob),
+        }
+    }
+
+    /// What stands in the field of a knob: its value, or a draft.
+    pub fn typed(&self, knob: &Knob) -> String {
+        let draft = self.drafts.with(|drafts| drafts.get(knob.key).map(|(typed, _)| typed.clone()));
+        draft.unwrap_or_else(|| self.knobs.with(|knobs| knob.get(knobs)))
+    }
+
     /// Takes what was typed into `knob`: as its value, or as a draft with what is wrong with it. Another task brings the
     /// settings that are tuned to it, if those of the last were not changed.
     pub fn set_knob(&self, knob: &Knob, typed: &str) {

@@ -16,7 +16,6 @@ pub fn command() -> Command {
     Command::new("data")
         .about("Prints records of a task")
         .args(super::knobs::args())
-        .arg(super::grammar::arg().conflicts_with_all(["validation", "as-read"]))
         .arg(
             Arg::new("records")
                 .long("records")
@@ -50,49 +49,33 @@ pub fn command() -> Command {
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
     let config = super::knobs::config(matches)?;
-    let count = matches.get_one::<usize>("records").copied().unwrap_or(5);
-    let mut rng = stream_rng(config.seed, 0);
-    let mut out = super::terminal::output();
-    if let Some((grammar, _)) = super::grammar::read(matches)? {
-        return (0..count).try_for_each(|_| {
-            let record = grammar.draw(&mut rng).into();
-            write_record(&mut out, record, matches)
-        });
-    }
     config.validate()?;
     let own = Task::new(&config.task)?;
     let (split, task) = match matches.get_flag("validation") {
         true => (Split::Validation, own.clone()),
         false => (Split::Train, own.training()),
     };
+    let mut rng = stream_rng(config.seed, 0);
     let (tokenizer, mut noise_rng) = (own.tokenizer(), noise::noise_rng(config.seed, 0));
     let window = config.model.context - config.model.memory_tokens;
-    for _ in 0..count {
+    let mut out = super::terminal::output();
+    for _ in 0..matches.get_one::<usize>("records").copied().unwrap_or(5) {
         let record = task.draw(split, window, &mut rng);
-        match matches.get_flag("as-read") {
-            true => {
-                write_text(&mut out, &as_read(&config, &record, &tokenizer, &mut noise_rng))?;
+        if matches.get_flag("fields") {
+            let line = serde_json::json!({
+                "text": record.text, "fields": record.fields, "category": record.category,
+            });
+            writeln!(out, "{line}")?;
+        } else {
+            let text = match matches.get_flag("as-read") {
+                true => as_read(&config, &record, &tokenizer, &mut noise_rng),
+                false => record.text,
+            };
+            write!(out, "{text}")?;
+            if !text.ends_with('\n') {
+                writeln!(out)?;
             }
-            false => write_record(&mut out, record, matches)?,
         }
-    }
-    Ok(())
-}
-
-fn write_record(out: &mut impl Write, record: Record, matches: &ArgMatches) -> Result<()> {
-    if !matches.get_flag("fields") {
-        return write_text(out, &record.text);
-    }
-    let Record { text, fields, category, .. } = record;
-    let line = serde_json::json!({ "text": text, "fields": fields, "category": category });
-    writeln!(out, "{line}")?;
-    Ok(())
-}
-
-fn write_text(out: &mut impl Write, text: &str) -> Result<()> {
-    write!(out, "{text}")?;
-    if !text.ends_with('\n') {
-        writeln!(out)?;
     }
     Ok(())
 }

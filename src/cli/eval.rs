@@ -117,6 +117,9 @@ fn write_fields(
         let excess = excess.map_or("-".into(), |bits| format!("{bits:+.3}"));
         writeln!(out, "{:<12} {floor_nats:>8} {train:>9} {val:>11} {excess:>7}", field.name())?;
     }
+    if let Some(floor) = floor.filter(|floor| floor.standard_error().is_some()) {
+        writeln!(out, "The floor: {}", floor.found.describe().unwrap_or_default())?;
+    }
     Ok(())
 }
 

@@ -9,7 +9,8 @@ use clap::{Arg, ArgMatches};
 use confab::base::file::FileLimit;
 use confab::base::text::FileText;
 use confab::config::{
-    KNOBS, Knob, MAX_NAMES_BYTES, MAX_TEXT_BYTES, PRESETS, Preset, Range, RunConfig, TUNED,
+    KNOBS, Knob, MAX_GRAMMAR_BYTES, MAX_NAMES_BYTES, MAX_TEXT_BYTES, PRESETS, Preset, Range,
+    RunConfig, TUNED,
 };
 use confab::config::{TaskConfig, TaskKind, TextFile};
 use confab::run::link;
@@ -18,9 +19,10 @@ use confab::task::{Task, text_file};
 
 const TEXT: FileLimit = FileLimit { name: "a text", max_bytes: MAX_TEXT_BYTES as u64 };
 const NAMES: FileLimit = FileLimit { name: "a list of names", max_bytes: MAX_NAMES_BYTES as u64 };
+const GRAMMAR: FileLimit = FileLimit { name: "a grammar", max_bytes: MAX_GRAMMAR_BYTES as u64 };
 
 /// Flags that name a file of the task's.
-pub const FILES: [&str; 3] = ["text-file", "names-file", "supplement-file"];
+const FILES: [&str; 4] = ["text-file", "names-file", "grammar", "supplement-file"];
 
 /// `--preset`, `--link`, and a flag for every knob.
 pub fn args() -> Vec<Arg> {
@@ -68,16 +70,18 @@ pub fn as_task(matches: &ArgMatches) -> Result<Option<TaskConfig>> {
     Ok(Some(config.task))
 }
 
-fn file_args() -> [Arg; 2] {
-    let [text, names, _] = FILES;
+fn file_args() -> [Arg; 3] {
+    let [text, names, grammar, _] = FILES;
     [
         file_arg(text, "the text of the task `text`, from a file").conflicts_with("task.text.text"),
         file_arg(names, "own first and last names of the task `phone`, one a line"),
+        file_arg(grammar, "the rules of the task `grammar`, from a file")
+            .conflicts_with("task.grammar.text"),
     ]
 }
 
 fn supplement_args() -> [Arg; 2] {
-    let [_, _, supplement] = FILES;
+    let [_, _, _, supplement] = FILES;
     let share = |text: &str| match text.parse() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
         _ => Err("it takes a number from 0 to 1"),
@@ -94,7 +98,7 @@ fn supplement_args() -> [Arg; 2] {
     ]
 }
 
-pub fn file_arg(name: &'static str, help: &'static str) -> Arg {
+fn file_arg(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name)
         .long(name)
         .value_name("FILE")
@@ -109,7 +113,8 @@ const AS_TASK: &str = "as-task";
 fn knob_arg(knob: &'static Knob, defaults: &RunConfig) -> Arg {
     let default = knob.get(defaults);
     let takes = knob.range.describe();
-    let default = if default.is_empty() { String::new() } else { format!("; default {default}") };
+    let has_default = !default.is_empty() && !matches!(knob.range, Range::Text { .. });
+    let default = if has_default { format!("; default {default}") } else { String::new() };
     let arg = Arg::new(knob.key)
         .long(knob.flag())
         .aliases(knob.old_flags())
@@ -141,9 +146,7 @@ pub fn config(matches: &ArgMatches) -> Result<RunConfig> {
         match Preset::find(name) {
             Some(preset) => preset.apply(&mut config),
             None => {
-                let kind =
-                    matches.get_one::<String>("task.kind").and_then(|name| TaskKind::parse(name));
-                config.task.kind = kind.unwrap_or(config.task.kind);
+                config.task.kind = named_task(matches).unwrap_or(config.task.kind);
                 config.tune();
             }
         }
@@ -151,6 +154,20 @@ pub fn config(matches: &ArgMatches) -> Result<RunConfig> {
     apply(matches, &mut config)?;
     apply_files(matches, &mut config)?;
     Ok(config)
+}
+
+/// The task that the command line names; a grammar names its own.
+fn named_task(matches: &ArgMatches) -> Option<TaskKind> {
+    match matches.try_get_one::<String>("task.kind") {
+        Ok(Some(name)) => TaskKind::parse(name),
+        _ => has_grammar(matches).then_some(TaskKind::Grammar),
+    }
+}
+
+fn has_grammar(matches: &ArgMatches) -> bool {
+    ["task.grammar.text", "grammar"]
+        .iter()
+        .any(|flag| matches.try_contains_id(flag).unwrap_or(false))
 }
 
 /// Puts what the [`FILES`] hold into `config`.
@@ -171,6 +188,14 @@ pub fn apply_files(matches: &ArgMatches, config: &mut RunConfig) -> Result<()> {
         config.task.phone.own_names = read(file, NAMES)?;
         Task::new(&config.task).with_context(|| format!("reading {}", file.display()))?;
     }
+    ensure!(
+        !has_grammar(matches) || config.task.kind == TaskKind::Grammar,
+        "a grammar was given, but the task is another; add --task grammar, or --as-task grammar"
+    );
+    if let Some(file) = matches.get_one::<PathBuf>("grammar") {
+        config.task.grammar.text = read(file, GRAMMAR)?;
+        Task::new(&config.task).with_context(|| format!("reading {}", file.display()))?;
+    }
     if let Ok(Some(file)) = matches.try_get_one::<PathBuf>("supplement-file") {
         let supplement = &mut config.task.supplement;
         (supplement.text, supplement.file) = text_or_name(file)?;
@@ -187,6 +212,7 @@ pub fn apply(matches: &ArgMatches, config: &mut RunConfig) -> Result<()> {
             knob.set(config, text)?;
         }
     }
+    config.task.kind = named_task(matches).unwrap_or(config.task.kind);
     Ok(())
 }
 
@@ -209,7 +235,7 @@ pub fn read_text(file: &Path) -> Result<String> {
 }
 
 /// The text of a file, in whichever encoding.
-pub fn read(file: &Path, of: FileLimit) -> Result<String> {
+fn read(file: &Path, of: FileLimit) -> Result<String> {
     let bytes = super::files::read(file, of)?;
     let FileText { text, note } = FileText::read(&bytes)
         .map_err(Error::msg)

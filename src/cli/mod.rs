@@ -12,7 +12,6 @@ mod eval;
 mod export;
 mod files;
 mod floor;
-mod grammar;
 mod import;
 mod inspect;
 mod knobs;

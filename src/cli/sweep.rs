@@ -25,8 +25,16 @@ use outcomes::{Outcomes, is_plot};
 /// Knobs that are the grid's.
 const OF_GRID: [&str; 3] = ["task.facts.facts", "preset", "seed"];
 /// Knobs of other tasks.
-const FOREIGN: [&str; 6] =
-    ["link", "text-file", "names-file", "supplement-file", "supplement-share", "task.text.text"];
+const FOREIGN: [&str; 8] = [
+    "link",
+    "text-file",
+    "names-file",
+    "grammar",
+    "supplement-file",
+    "supplement-share",
+    "task.text.text",
+    "task.grammar.text",
+];
 /// Longest that the run under way goes without being saved.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 const PLOT_SIZE: (u32, u32) = (760, 640);

@@ -76,7 +76,7 @@ pub fn command() -> Command {
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
                 .conflicts_with_all(["link", "preset"])
-                .conflicts_with_all(["names-file", "supplement-file"])
+                .conflicts_with_all(["names-file", "grammar", "supplement-file"])
                 .help(
                     "goes on from a checkpoint, with the settings in it; --steps may lengthen it, and --text-file \
                      tells where a text of more than 4 MiB is now",
@@ -166,6 +166,7 @@ fn check(matches: &ArgMatches, out: &Path) -> Result<()> {
     let read = [
         ("--text-file", path("text-file")),
         ("--names-file", path("names-file")),
+        ("--grammar", path("grammar")),
         ("--supplement-file", path("supplement-file")),
         ("--from", path("from")),
         ("--resume", resumed_elsewhere),

@@ -37,8 +37,8 @@ pub use old::{OLD_CHOICES, OLD_KEYS, has_old_keys};
 pub use presets::{PRESETS, Preset};
 pub use run::{NoiseConfig, RunConfig};
 pub use task::{
-    AnswerRule, FactsConfig, FactsSplit, InductionConfig, ModularConfig, PhoneConfig,
-    SupplementConfig, TaskConfig, TaskKind, TextConfig, TextFile, TokenKind,
+    AnswerRule, FactsConfig, FactsSplit, GrammarConfig, InductionConfig, ModularConfig,
+    PhoneConfig, SupplementConfig, TaskConfig, TaskKind, TextConfig, TextFile, TokenKind,
 };
 pub use train::TrainConfig;
 pub use tuned::TUNED;

@@ -16,6 +16,7 @@ pub enum TaskKind {
     Text,
     Induction,
     Modular,
+    Grammar,
 }
 
 impl_names! {
@@ -25,6 +26,7 @@ impl_names! {
     Text = "text",
     Induction = "induction",
     Modular = "modular",
+    Grammar = "grammar",
 }
 
 /// Number on the line after the separator of a `phone` record.
@@ -65,6 +67,7 @@ pub struct TaskConfig {
     pub text: TextConfig,
     pub induction: InductionConfig,
     pub modular: ModularConfig,
+    pub grammar: GrammarConfig,
     pub supplement: SupplementConfig,
 }
 
@@ -287,5 +290,20 @@ impl Default for ModularConfig {
     /// As in Nanda et al. 2023.
     fn default() -> Self {
         Self { modulus: 113, fraction: 0.3 }
+    }
+}
+
+/// A task that the user writes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GrammarConfig {
+    /// Rules that draw the records: see docs/grammars.md. At most [`MAX_GRAMMAR_BYTES`](super::MAX_GRAMMAR_BYTES).
+    pub text: String,
+}
+
+impl Default for GrammarConfig {
+    /// A phone book.
+    fn default() -> Self {
+        Self { text: include_str!("../../assets/grammars/phone_book.txt").into() }
     }
 }

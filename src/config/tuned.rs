@@ -15,11 +15,14 @@ impl RunConfig {
         model.positions = Positions::Rotary;
         match kind {
             // Two layers of attention copy; see Olsson et al. 2022, <https://arxiv.org/abs/2209.11895>.
-            TaskKind::Phone => {
-                (task.phone.lines, task.phone.names) = (1, 100);
+            TaskKind::Phone | TaskKind::Grammar => {
+                if kind == TaskKind::Phone {
+                    (task.phone.lines, task.phone.names) = (1, 100);
+                }
                 // Without it the heads that copy form at some seeds only.
                 model.qk_norm = true;
-                (model.mlp, model.context) = (MlpKind::None, 96);
+                model.mlp = MlpKind::None;
+                model.context = if kind == TaskKind::Phone { 96 } else { 128 };
                 (train.steps, train.batch, train.lr) = (1300, 16, 0.01);
             }
             TaskKind::Induction => {
@@ -65,7 +68,7 @@ impl RunConfig {
             TaskKind::Facts => self.task.facts = task.facts,
             TaskKind::Induction => self.task.induction = task.induction,
             TaskKind::Modular => self.task.modular = task.modular,
-            TaskKind::Text => {}
+            TaskKind::Text | TaskKind::Grammar => {}
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The entropy floor: the least loss that any model can reach on a task. It is exact, because the generator is
-//! known.
+//! known, unless there is too much to count.
 //!
 //! The chain rule spreads a record's entropy over its characters: each costs −ln of its probability given the
 //! characters before it. A character belongs to its [`Field`], so a field's floor is comparable with a model's
@@ -22,6 +22,34 @@ pub struct Floor {
     pub by_heart: bool,
     /// Floors of the fields that occur.
     pub fields: Vec<FieldFloor>,
+    pub found: Found,
+}
+
+/// The way in which a floor was found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Found {
+    /// By a formula, or from all records.
+    #[default]
+    Exactly,
+    /// Exactly, over this many states of what can be known.
+    Counted { states: usize },
+    /// As the mean of the exact costs of drawn records. `standard_error`: of the nats of a record.
+    Estimated { records: usize, standard_error: f64 },
+}
+
+impl Found {
+    /// A sentence on it, if it is not by a formula.
+    pub fn describe(&self) -> Option<String> {
+        match self {
+            Self::Exactly => None,
+            Self::Counted { states } => Some(format!("Counted over {states} belief states.")),
+            Self::Estimated { records, standard_error } => Some(format!(
+                "Estimated, for the belief states are too many to count: the mean of {records} records' exact \
+                 −ln p, with a standard error of {standard_error:.3} nats a record."
+            )),
+        }
+    }
 }
 
 /// Floor of one field.
@@ -41,6 +69,14 @@ impl FieldFloor {
 }
 
 impl Floor {
+    /// Standard error of the nats per character, if they are estimated.
+    pub fn standard_error(&self) -> Option<f64> {
+        match self.found {
+            Found::Estimated { standard_error, .. } => Some(standard_error / self.chars),
+            _ => None,
+        }
+    }
+
     /// Floor of `field`.
     pub fn field(&self, field: Field) -> Option<&FieldFloor> {
         self.fields.iter().find(|part| part.field == field)

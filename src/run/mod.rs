@@ -21,7 +21,7 @@ pub use analysis::{AnalysisRequest, AnalysisResult};
 pub use catalogue::{AnalysisEntry, Catalogue, Group, Input};
 pub use device::{DeviceChoice, DeviceReport};
 pub use field::Field;
-pub use floor::{FieldFloor, Floor};
+pub use floor::{FieldFloor, Floor, Found};
 pub use history::{FieldLoss, LossPoint, MAX_HISTORY, Reference};
 pub use intervention::{Action, ActivationIntervention, Intervention, Site, WeightIntervention};
 pub use moments::Moments;

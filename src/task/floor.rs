@@ -1,7 +1,7 @@
 //! Floors, added up character by character.
 
 use super::prefixes::Prefixes;
-use crate::run::{Field, FieldFloor, Floor, Record};
+use crate::run::{Field, FieldFloor, Floor, Found, Record};
 
 impl Floor {
     /// The floor of records drawn evenly from `records`, every one learnt by heart: ln(their number) in
@@ -51,6 +51,7 @@ impl Sums {
             chars,
             by_heart: false,
             fields: self.fields,
+            found: Found::Exactly,
         }
     }
 }

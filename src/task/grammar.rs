@@ -81,7 +81,7 @@ impl Grammar {
         floor::count(&self.plan, states)
     }
 
-    /// Estimates the floor as the mean of the exact costs of `records` drawn records.
+    /// Estimates the floor as the mean of the exact costs of `records` drawn records; of fewer, if that would take long.
     ///
     /// # Errors
     /// A record that more than `limit` derivations may have written.

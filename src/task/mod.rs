@@ -18,6 +18,7 @@ mod source;
 mod split;
 mod supplement;
 mod text;
+mod written;
 
 pub use cut::in_tokens;
 pub use facts::Facts;
@@ -32,3 +33,4 @@ pub use split::Split;
 pub use text::Text;
 #[cfg(not(target_family = "wasm"))]
 pub use text::text_file;
+pub use written::Written;

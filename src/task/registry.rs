@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::source::RecordSource;
 use super::split::Split;
 use super::supplement::Mixture;
-use super::{Facts, Induction, Modular, Phone, Text};
+use super::{Facts, Induction, Modular, Phone, Text, Written};
 use crate::base::random::stream_rng;
 use crate::base::text::named;
 use crate::config::{ConfigError, SupplementConfig, TaskConfig, TaskKind};
@@ -35,6 +35,7 @@ impl Task {
             TaskKind::Text => Text::new(&config.text, None).map_err(ConfigError::Task)?.into(),
             TaskKind::Induction => Induction::new(&config.induction).into(),
             TaskKind::Modular => Modular::new(&config.modular).into(),
+            TaskKind::Grammar => Written::new(&config.grammar).map_err(ConfigError::Task)?.into(),
         };
         task.with_supplement(&config.supplement, None)
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use confab::base::text::FileText;
-use confab::config::MAX_TEXT_BYTES;
+use confab::config::{Knob, MAX_TEXT_BYTES, TaskKind};
 use confab::protocol::{Command, NamedFile, SaveAs};
 use confab::run::DeviceChoice;
 use leptos::prelude::*;
@@ -49,8 +49,8 @@ impl Actions {
         });
     }
 
-    /// Puts a file's text on the knob for it.
-    pub fn load_text(self, file: web_sys::File) {
+    /// Puts a file's text on a knob.
+    pub fn load_text(self, knob: &'static Knob, file: web_sys::File) {
         let state = self.state;
         // UTF-16 is up to twice as long as the text that is taken.
         if file.size() > 2.0 * MAX_TEXT_BYTES as f64 {
@@ -59,7 +59,7 @@ impl Actions {
         spawn_local(async move {
             match browser::read_text(&file).await {
                 Ok(FileText { text, note }) => {
-                    self.take_text(text);
+                    self.take_text(knob, text);
                     note.into_iter().for_each(|note| state.notify(note));
                 }
                 Err(reason) => {
@@ -69,11 +69,12 @@ impl Actions {
         });
     }
 
-    /// Puts a text on the knob for it, if it is not too long.
-    pub fn take_text(&self, text: String) {
-        match text.len() > MAX_TEXT_BYTES {
-            true => self.refuse_text(),
-            false => self.state.text.set(text.into()),
+    /// Puts a text on a knob, if it is not too long.
+    pub fn take_text(&self, knob: &Knob, text: String) {
+        match knob.task() {
+            Some(TaskKind::Text) if text.len() > MAX_TEXT_BYTES => self.refuse_text(),
+            Some(TaskKind::Text) => self.state.text.set(text.into()),
+            _ => self.state.set_knob(knob, &text),
         }
     }
 

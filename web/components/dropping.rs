@@ -60,13 +60,18 @@ fn open(actions: Actions, event: &ev::DragEvent) {
     });
     match &files[..] {
         _ if has_weights => actions.load_checkpoint(files),
-        [file] if is_on(".knob.text") => actions.load_text(file.clone()),
+        [file] if is_on(".knob.text") => {
+            let kind = actions.state.knobs.with_untracked(|knobs| knobs.task.kind);
+            if let Some(knob) = kind.text_knob() {
+                actions.load_text(knob, file.clone());
+            }
+        }
         [file] if is_on("#panel-capacity") => actions.load_outcomes(file.clone()),
         _ => {
             let names: Vec<String> = files.iter().map(web_sys::File::name).collect();
             actions.state.notify(format!(
                 "Nothing was opened of what was dropped ({}). Drop a model ({}, with its config.json and \
-                 tokenizer.json if it has them) anywhere, one text on the text field of the task text, or outcomes \
+                 tokenizer.json if it has them) anywhere, one text on the text field of the tasks text and grammar, or outcomes \
                  of a sweep on Scaling sweep.",
                 names.join(", "),
                 WEIGHTS.join(", "),

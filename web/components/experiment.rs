@@ -1,4 +1,4 @@
-use confab::config::{KNOBS, Knob, PRESETS, Preset, TUNED, TaskKind};
+use confab::config::{KNOBS, Knob, PRESETS, Preset, Range, TUNED};
 use confab::run::DeviceChoice;
 use leptos::html;
 use leptos::prelude::*;
@@ -25,14 +25,16 @@ const MEMORY: &str = "model.memory.";
 pub fn Experiment() -> impl IntoView {
     let state = use_state();
     let [task, rest @ ..] = LEAD;
-    let text = Knob::find("task.text.text");
-    let has_text = move || state.knobs.with(|knobs| knobs.task.kind == TaskKind::Text);
+    let text = Memo::new(move |_| {
+        state.knobs.with(|knobs| knobs.task.kind.text_knob()).map(|knob| knob.key)
+    });
+    let text_row = move || text.get().and_then(Knob::find).map(|knob| view! { <KnobRow knob/> });
     view! {
         <section class="panel experiment" aria-label="Experiment">
             <h2>"Experiment"</h2>
             <div class="knobs lead">
                 {Knob::find(task).map(|knob| view! { <KnobRow knob/> })}
-                <Show when=has_text>{text.map(|knob| view! { <KnobRow knob/> })}</Show>
+                {text_row}
                 {choose_preset(state)}
                 {rest.map(|key| Knob::find(key).map(|knob| view! { <KnobRow knob/> })).collect_view()}
                 {choose_device(state)}
@@ -109,7 +111,8 @@ fn list_knobs(beginning: &str) -> Vec<&'static Knob> {
         let is_memory = knob.key.starts_with(MEMORY);
         knob.key.starts_with(beginning) && is_memory == (beginning == MEMORY)
     };
-    let has_place = |knob: &&Knob| LEAD.contains(&knob.key) || knob.key == "task.text.text";
+    let has_place =
+        |knob: &&Knob| LEAD.contains(&knob.key) || matches!(knob.range, Range::Text { .. });
     KNOBS.iter().filter(is_own).filter(|knob| !has_place(knob)).collect()
 }
 

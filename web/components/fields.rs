@@ -18,9 +18,14 @@ pub fn Fields() -> impl IntoView {
         Some(floor) if floor.by_heart => {
             "Nats per character; bits above the floor, in training: a held-out record cannot be \
              known, and has no floor."
+                .to_owned()
         }
-        Some(_) => "Nats per character; bits above the floor, in validation.",
-        None => "Nats per character. The source of a plain text is not known, so it has no floor.",
+        Some(floor) => {
+            let found = floor.found.describe().unwrap_or_default();
+            format!("Nats per character; bits above the floor, in validation. {found}")
+        }
+        None => "Nats per character. The source of a plain text is not known, so it has no floor."
+            .into(),
     };
     let step = move || {
         state

@@ -64,6 +64,9 @@ fn sentence(kind: TaskKind) -> &'static str {
             "This tiny transformer should add two numbers, and begin at 0 again like a clock."
         }
         TaskKind::Text => "This tiny transformer should write on as your text does.",
+        TaskKind::Grammar => {
+            "This tiny transformer should write records as your grammar draws them."
+        }
     }
 }
 

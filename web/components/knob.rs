@@ -1,4 +1,4 @@
-use confab::config::{Knob, Range};
+use confab::config::{Knob, Range, TaskKind};
 use leptos::ev;
 use leptos::prelude::*;
 use web_sys::HtmlTextAreaElement;
@@ -38,7 +38,7 @@ pub fn KnobRow(knob: &'static Knob) -> impl IntoView {
         }
         Range::Bool => checkbox(knob, state, &id).into_any(),
         Range::Choice(choices) => select(knob, choices, state, &id).into_any(),
-        Range::Text { .. } => return text(state, knob, id, note, help, problem).into_any(),
+        Range::Text { .. } => return text(knob, id, note, help, problem).into_any(),
     };
     view! {
         <div
@@ -79,11 +79,7 @@ fn number(
 ) -> impl IntoView {
     // What is being typed and the value that it made: `0.` is a number, and written as one would be another.
     let typed = RwSignal::new(None::<(String, String)>);
-    let value = move || {
-        let draft =
-            state.drafts.with(|drafts| drafts.get(knob.key).map(|(typed, _)| typed.clone()));
-        draft.unwrap_or_else(|| state.knobs.with(|knobs| knob.get(knobs)))
-    };
+    let value = move || state.typed(knob);
     let shown = move || {
         let value = value();
         let own = typed.get().filter(|(_, made)| *made == value);
@@ -169,7 +165,6 @@ fn select(
 }
 
 fn text(
-    state: State,
     knob: &'static Knob,
     id: String,
     note: String,
@@ -179,8 +174,12 @@ fn text(
     let actions = use_actions();
     let open = move |event: InputEvent| {
         if let Some(file) = event.target().files().and_then(|files| files.get(0)) {
-            actions.load_text(file);
+            actions.load_text(knob, file);
         }
+    };
+    let placeholder = match knob.task() {
+        Some(TaskKind::Grammar) => "Write rules, or open a file of them…",
+        _ => "Paste a text, or records in JSON…",
     };
     view! {
         <div class="knob text" title=help class:wrong=move || problem.get().is_some()>
@@ -188,11 +187,12 @@ fn text(
             <textarea
                 id=id
                 rows="5"
-                placeholder="Paste a text, or records in JSON…"
+                spellcheck="false"
+                placeholder=placeholder
                 aria-describedby=note.clone()
-                prop:value=move || state.text.get().to_string()
+                prop:value=move || actions.state.typed_text(knob)
                 on:input:target=move |event: TextEvent| {
-                    actions.take_text(event.target().value());
+                    actions.take_text(knob, event.target().value());
                 }
             />
             <input

@@ -146,12 +146,21 @@ fn Floor() -> impl IntoView {
         reference.map_or_else(|| floor.into(), of)
     };
     let about = "the least loss that any model could reach on the training records";
+    let found = move || {
+        let floor = state.model.with(|model| model.as_ref()?.floor.clone());
+        floor.and_then(|floor| floor.found.describe()).map_or(String::new(), |of| format!(". {of}"))
+    };
+    let margin = move || {
+        let floor = state.model.with(|model| model.as_ref()?.floor.clone());
+        let error = floor.and_then(|floor| floor.standard_error());
+        error.map_or(String::new(), |error| format!(" ± {}", show_loss(error, 4)))
+    };
     view! {
-        <div title=move || told(|of| of.about, about)>
+        <div title=move || told(|of| of.about, about) + &found()>
             <dt>{live(move || told(|of| of.name, "Best possible (entropy floor)"))}</dt>
             <dd>
                 <output data-testid="floor" aria-label=move || told(|of| of.name, "Entropy floor")>
-                    {live(move || level().map_or("—".into(), |level| show_loss(level.loss, 4)))}
+                    {live(move || level().map_or("—".into(), |level| show_loss(level.loss, 4) + &margin()))}
                 </output>
             </dd>
         </div>

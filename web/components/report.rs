@@ -1,6 +1,6 @@
 //! The report of a run: one file of HTML that holds all it shows.
 
-use confab::config::KNOBS;
+use confab::config::{KNOBS, Knob, Range, TaskKind};
 use confab::figure::{Content, Figure};
 use confab::run::link;
 use leptos::prelude::*;
@@ -120,8 +120,8 @@ fn describe_figure(figure: &Figure) -> String {
 /// Every setting of the run, and the commands that train it again.
 fn describe_settings(state: State) -> String {
     let Some(model) = state.model.get() else { return String::new() };
-    let shown =
-        KNOBS.iter().filter(|knob| knob.has_effect(&model.config) && knob.key != "task.text.text");
+    let is_short = |knob: &&Knob| !matches!(knob.range, Range::Text { .. });
+    let shown = KNOBS.iter().filter(|knob| knob.has_effect(&model.config)).filter(is_short);
     let settings = rows(shown.map(|knob| (knob.label.to_owned(), knob.get(&model.config))));
     let link = link::Link { config: model.config.clone(), ..link::Link::default() };
     let commands = match link::encode(&link) {
@@ -131,8 +131,12 @@ fn describe_settings(state: State) -> String {
         ),
         Err(why) => format!("<p>The settings do not fit a link: {}.</p>", escape(&why.to_string())),
     };
-    format!(
-        "<h2>Train it again</h2>{commands}<h2>Settings</h2>{}",
-        table("", "Settings", "", &settings)
-    )
+    let grammar = match model.config.task.kind {
+        TaskKind::Grammar => {
+            format!("<h2>Grammar</h2><pre>{}</pre>", escape(&model.config.task.grammar.text))
+        }
+        _ => String::new(),
+    };
+    let settings = table("", "Settings", "", &settings);
+    format!("<h2>Train it again</h2>{commands}<h2>Settings</h2>{settings}{grammar}")
 }

@@ -89,7 +89,7 @@ pub fn Retrieval() -> impl IntoView {
 fn has_answers(task: &TaskConfig) -> bool {
     match task.kind {
         TaskKind::Phone | TaskKind::Facts => true,
-        TaskKind::Induction | TaskKind::Modular => false,
+        TaskKind::Induction | TaskKind::Modular | TaskKind::Grammar => false,
         TaskKind::Text => {
             task.text.file.is_some() || task.text.text.trim_start().starts_with(['{', '['])
         }

@@ -6,11 +6,11 @@ mod noise;
 mod task;
 mod train;
 
-use super::Knob;
 use super::knob::int;
 use super::limits::MAX_SEED;
 use super::old::OLD_KEYS;
 use super::setting::{Place, at};
+use super::{Knob, Range, TaskKind};
 
 const SEED: &[Knob] =
     &[int(at!(seed), "Seed", 0, MAX_SEED, "decides weights, batches and dropout")];
@@ -48,5 +48,13 @@ impl Knob {
     pub fn find(key: &str) -> Option<&'static Knob> {
         let new = OLD_KEYS.iter().find(|(old, _)| *old == key).map_or(key, |(_, new)| new);
         KNOBS.iter().find(|knob| knob.key == new)
+    }
+}
+
+impl TaskKind {
+    /// The knob that holds the user's text, for a task that is made of one.
+    pub fn text_knob(self) -> Option<&'static Knob> {
+        let is_text = |knob: &&Knob| matches!(knob.range, Range::Text { .. });
+        KNOBS.iter().filter(is_text).find(|knob| knob.task() == Some(self))
     }
 }

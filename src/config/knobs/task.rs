@@ -3,7 +3,8 @@
 use super::super::knob::{float, int, knob};
 use super::super::setting::{Place, at};
 use super::super::{
-    AnswerRule, FactsSplit, Knob, MAX_NAMES, MAX_TEXT_BYTES, Range, TaskKind, TokenKind,
+    AnswerRule, FactsSplit, Knob, MAX_GRAMMAR_BYTES, MAX_NAMES, MAX_TEXT_BYTES, Range, TaskKind,
+    TokenKind,
 };
 
 pub(super) const KNOBS: &[Knob] = &[
@@ -68,5 +69,11 @@ pub(super) const KNOBS: &[Knob] = &[
         0.0,
         1.0,
         "share of all sums to train on; the others are held out",
+    ),
+    knob(
+        at!(task.grammar.text),
+        "Grammar",
+        Range::Text { max_bytes: MAX_GRAMMAR_BYTES },
+        "your own task: rules that draw its records",
     ),
 ];

@@ -91,6 +91,8 @@ pub struct Estimate {
     pub rest: Mean,
     /// Answer and rest together.
     pub record: Mean,
+    /// Records that it is the mean of.
+    pub records: usize,
 }
 
 impl Estimate {
@@ -108,17 +110,17 @@ impl Estimate {
 /// A record that more derivations may have written than `limit`.
 pub(super) fn estimate(
     plan: &Plan,
-    records: usize,
+    most: usize,
     limit: usize,
     rng: &mut ChaCha8Rng,
 ) -> Result<Estimate, Refusal> {
     let mut sums = [Sum::default(); 3];
-    let mut fuel = fuel(limit).saturating_add((records as u64).saturating_mul(limits::RECORD_FUEL));
-    for _ in 0..records {
+    let (mut records, mut done, mut steps) = (most, 0, 0);
+    while done < records {
         let drawn = draw(plan, rng);
-        let costs = Filter::new(plan, fuel, limit).and_then(|mut filter| {
+        let costs = Filter::new(plan, fuel(limit), limit).and_then(|mut filter| {
             let floor = filter.costs(&drawn)?;
-            fuel = filter.machine.left();
+            steps += fuel(limit) - filter.machine.left();
             Ok(floor)
         });
         let floor = costs.map_err(|_| {
@@ -133,9 +135,15 @@ pub(super) fn estimate(
         for (sum, part) in sums.iter_mut().zip([floor.answer, floor.rest, floor.record()]) {
             sum.add(part.chars, part.nats);
         }
+        done += 1;
+        if done == limits::FIRST_RECORDS {
+            // How many there are hangs on none that is counted later, or long ones would be left out.
+            let each = (steps / done as u64).max(1);
+            records = most.min((limits::ESTIMATE_FUEL / each) as usize);
+        }
     }
     let [answer, rest, record] = sums.map(Sum::mean);
-    Ok(Estimate { answer, rest, record })
+    Ok(Estimate { answer, rest, record, records: done })
 }
 
 /// Running mean and squared deviations (Welford).

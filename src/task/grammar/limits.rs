@@ -37,4 +37,7 @@ pub const PARTICLES: usize = 2_000_000;
 /// allowed, for each record of an estimate, and for the texts of a rule drawn from with `unique`.
 pub const FUEL: u64 = 400;
 pub const RECORD_FUEL: u64 = 400_000;
+/// Records of an estimate after which it is known how long one takes, and steps that all of them may take then.
+pub const FIRST_RECORDS: usize = 100;
+pub const ESTIMATE_FUEL: u64 = 60_000_000;
 pub const POOL_FUEL: u64 = 1_000_000;
