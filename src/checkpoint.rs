@@ -17,7 +17,7 @@ mod tensors;
 pub use adapters::drawn_adapter;
 pub use error::CheckpointError;
 pub use room::{check_room, check_room_in_place};
-pub use summary::{LENGTH_BYTES, Summary, run_id};
+pub use summary::{LENGTH_BYTES, Summary};
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -28,7 +28,7 @@ use safetensors::tensor::SafeTensors;
 use crate::arch::{Layout, ParamSpec, Parameter, parameters};
 use crate::base::file_kind::FileKind;
 use crate::base::numbers::Numbers;
-use crate::config::{MemoryConfig, ModelConfig, RunConfig, TaskKind};
+use crate::config::{ModelConfig, RunConfig, TaskKind};
 use crate::host::{ParameterSource, Weights};
 use crate::memory::Bank;
 use crate::run::{Adapter, AppliedOperation, LossPoint, MAX_EDITS, Moments};
@@ -134,10 +134,7 @@ impl Checkpoint {
     /// read and written, where that gives no parameter another shape.
     pub fn restart(self, config: RunConfig) -> Result<Self, CheckpointError> {
         let (old, new) = (&self.config.model, &config.model);
-        let MemoryConfig { slots, top_k, write_threshold, max_writes, merge_after, lambda, .. } = new.memory;
-        let memory = old.memory.clone();
-        let memory = MemoryConfig { slots, top_k, write_threshold, max_writes, merge_after, lambda, ..memory };
-        if *new != (ModelConfig { dropout: new.dropout, memory, ..old.clone() }) {
+        if !new.takes_weights_of(old) {
             return Err(CheckpointError::Model);
         }
         self.check_shapes(new, self.tokenizer.vocab_size())?;

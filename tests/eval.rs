@@ -4,12 +4,15 @@ mod common;
 
 use std::collections::BTreeSet;
 
+use burn::tensor::Tensor;
 use confab::config::{AnswerRule, RunConfig, TaskConfig, TaskKind};
+use confab::data::Targets;
 use confab::eval::{EvalError, Evaluation};
 use confab::interp::analysis::Averaging;
-use confab::learn::Trainer;
+use confab::learn::{LossSums, Trainer, hits};
 use confab::report::Evaluated;
 use confab::report::{Calibration, EvalOptions, Report, Score};
+use confab::run::Field;
 use confab::task::Split;
 use futures::executor::block_on;
 use proptest::prelude::*;
@@ -106,6 +109,24 @@ fn a_text_has_no_right_answers() {
     });
     let refused = Evaluation::new(&run, None, EvalOptions::default()).err();
     assert_eq!(refused, Some(EvalError::Task));
+}
+
+/// One token of three is held likeliest; the answer is not.
+#[test]
+fn accuracy_is_of_the_answers_if_there_are_any() {
+    let device = burn::tensor::Device::flex();
+    let logits = Tensor::<3>::from_data([[[0.0, 2.0], [0.0, 1.0], [0.5, -1.0]]], &device);
+    let targets = Targets::Classes(Tensor::from_data([[1, 0, 1]], &device));
+    let data = hits(logits, &targets).unwrap().into_data();
+    let of = |answer: Option<Field>| {
+        let mut sums = LossSums::default();
+        sums.add_hits(data.iter::<bool>(), &[Some(Field::Question), Some(Field::Question), answer]);
+        sums.accuracy()
+    };
+    assert_eq!(of(Some(Field::Text)), Some(1.0 / 3.0));
+    assert_eq!(of(Some(Field::Answer)), Some(0.0));
+    assert_eq!(of(None), Some(0.5));
+    assert_eq!(LossSums::default().accuracy(), None);
 }
 
 #[test]

@@ -8,11 +8,12 @@ use confab::config::{
     ConfigError, FactsSplit, KNOBS, Knob, MemoryKind, MemoryLimits, MixerKind, Range, RunConfig,
 };
 use confab::interp::lab::entries;
-use confab::learn::Trainer;
-use confab::run::Group;
+use confab::learn::{PackError, Trainer};
 use confab::run::gallery::{Exhibit, GALLERY};
-use confab::run::link::{Link, MAX_LINK_BYTES, decode, encode};
+use confab::run::link::{Link, LinkError, MAX_LINK_BYTES, decode, encode};
+use confab::run::{Group, MAX_PACKED, MAX_PACKED_CHARS, Packed};
 use confab::session::catalogue;
+use futures::executor::block_on;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -123,13 +124,16 @@ proptest! {
             prop::option::of(0usize..=1000),
             prop::option::of(any::<u64>()),
         ),
+        weights in prop::option::of((any::<usize>(), "[A-Za-z0-9_-]{0,9000}")),
     ) {
         let ids: Vec<_> = entries().map(|entry| entry.id.to_string()).collect();
         let analysis = analysis.map_or(String::new(), |index| index.get(&ids).clone());
         let trained = trained.map_or(String::new(), |index| index.get(GALLERY).name.to_string());
         let (temperature, top_k, sample_seed) = sample;
-        let link =
-            Link { config, prompt, tab, analysis, other, trained, temperature, top_k, sample_seed };
+        let weights = weights.map(|(step, numbers)| Packed { step, numbers });
+        let link = Link {
+            config, prompt, tab, analysis, other, trained, temperature, top_k, sample_seed, weights,
+        };
         let fragment = encode(&link).unwrap();
         prop_assert!(fragment.is_ascii() && !fragment.contains(['#', ' ', '\n']));
         for written in [fragment.clone(), format!("#{fragment}"), format!("https://a.example/confab/?x=1#{fragment}")] {
@@ -242,6 +246,74 @@ fn a_link_to_a_model_that_no_page_can_hold_is_refused_before_memory_is_taken() {
             assert!(matches!(refused, ConfigError::Memory { .. }), "{layers}{memory}: {refused}");
         }
     }
+}
+
+fn small() -> Checkpoint {
+    let mut config = RunConfig::default();
+    (config.task.phone.lines, config.task.phone.names) = (1, 8);
+    (config.model.context, config.train.batch, config.train.warmup) = (96, 4, 2);
+    let mut run = common::trainer(config);
+    common::losses(&mut run, 3);
+    block_on(run.checkpoint()).unwrap()
+}
+
+#[test]
+fn weights_travel_in_a_link() {
+    let run = small();
+    let weights = Some(Packed::of(&run).unwrap());
+    let fragment =
+        encode(&Link { config: run.config.clone(), weights, ..Link::default() }).unwrap();
+    let link = decode(&format!("https://a.example/#{fragment}")).unwrap();
+    let opened = link.weights.unwrap().unpack(link.config, &LIMITS).unwrap();
+    assert_eq!((&opened.config, opened.step, &opened.tokenizer), (&run.config, 3, &run.tokenizer));
+    assert_eq!(opened.parameters.len(), run.parameters.len());
+    for (half, whole) in opened.parameters.iter().zip(&run.parameters) {
+        // Half a unit in the last of eleven places; below 2^-14 these are absolute.
+        assert!((half - whole).abs() <= whole.abs() / 2048.0 + 2f32.powi(-25), "{half} {whole}");
+    }
+    let mut opened = Trainer::resume(opened, Device::flex(), &LIMITS).unwrap();
+    block_on(opened.record_start()).unwrap();
+    let [point] = opened.history[..] else { panic!("{:?}", opened.history) };
+    assert!(point.step == 3 && point.val_loss.is_some() && point.val_accuracy.is_some());
+}
+
+#[test]
+fn weights_that_are_damaged_or_of_another_model_are_refused() {
+    let run = small();
+    let packed = Packed::of(&run).unwrap();
+    let opened = |packed: Packed, change: fn(&mut RunConfig)| {
+        let mut config = run.config.clone();
+        change(&mut config);
+        packed.unpack(config, &LIMITS).unwrap_err()
+    };
+    let wider = opened(packed.clone(), |config| config.model.d_model = 32);
+    assert!(matches!(wider, PackError::Count { .. }), "{wider}");
+    let large = opened(packed.clone(), |config| {
+        (config.model.d_model, config.model.n_layers) = (8192, 48);
+    });
+    assert!(matches!(large, PackError::Config(ConfigError::Memory { .. })), "{large}");
+    let mut cut = packed.clone();
+    cut.numbers.truncate(packed.numbers.len() - 3);
+    let cut = opened(cut, |_| {});
+    assert!(matches!(cut, PackError::Damaged | PackError::Count { .. }), "{cut}");
+    // The highest exponent is that of infinities and of what is no number.
+    let infinite = Packed { step: 3, numbers: "AHwA".repeat(packed.numbers.len() / 4) };
+    assert_eq!(opened(infinite, |_| {}), PackError::Range);
+
+    for fragment in ["weights=", "weights=3", "weights=-1.AAAA", "weights=3.AA+A", "weights=3.%00"]
+    {
+        assert_eq!(decode(fragment).unwrap_err(), LinkError::Weights, "{fragment}");
+    }
+    let long = format!("weights=3.{}", "A".repeat(MAX_PACKED_CHARS + 1));
+    assert!(decode(&long).is_err());
+    assert!(decode(&format!("{}&weights=3.AAAA", "seed=1&".repeat(3000))).is_err());
+
+    let mut wide = run.clone();
+    wide.parameters = vec![0.0; MAX_PACKED + 1];
+    assert_eq!(Packed::of(&wide), Err(PackError::Large(MAX_PACKED + 1)));
+    let mut wild = run;
+    wild.parameters[0] = 1e6;
+    assert_eq!(Packed::of(&wild), Err(PackError::Range));
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn a_run_that_is_refused_leaves_the_last_as_it_is_and_trains_nothing() {
         build(small(), Then::Step),
         build(short.clone(), Then::Train),
         build(short, Then::Step),
-        Command::Continue { config: Box::new(wide) },
+        Command::Continue { config: Box::new(wide), then: Then::Train },
         SAVE,
     ]);
     assert_eq!((files[0].step, refusals.len()), (1, 3), "{refusals:?}");

@@ -10,7 +10,11 @@ use common::terminal::{confab, ok};
 /// Trains such a run in a folder: the percentage that its evaluation tells after `what`.
 fn right(folder: &Path, task: &str, what: &str) -> f64 {
     let args = ["train", "--preset", "tuned", "--task", task, "--device", "cpu", "--seed", "1"];
-    ok(&confab(folder, &[&args[..], &["--out", "run.safetensors"]].concat()));
+    let files = ["--out", "run.safetensors", "--log", "log.jsonl"];
+    ok(&confab(folder, &[&args[..], &files].concat()));
+    let log = std::fs::read_to_string(folder.join("log.jsonl")).unwrap();
+    let last: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+    assert!(last["val_accuracy"].as_f64().unwrap() > 0.7, "{last}");
     let report = ok(&confab(folder, &["eval", "run.safetensors", "--device", "cpu"]));
     let line = report.lines().find_map(|line| line.strip_prefix(what)).expect(&report);
     line.trim().split('%').next().unwrap().parse().unwrap()

@@ -32,7 +32,7 @@ pub fn receive(actions: Actions, event: Event) {
             actions.keep_outcomes();
             open(actions);
         }
-        Event::Resumable { config, step } => state.resumable.set(Some((*config, step))),
+        Event::Resumable { id, config, step } => state.resumable.set(Some((id, *config, step))),
         Event::KeptRuns(kept) => {
             let first = 1 + state
                 .runs
@@ -107,6 +107,7 @@ pub fn receive(actions: Actions, event: Event) {
             }
         }
         Event::Kept { steps, runs } => state.kept.set((steps, runs)),
+        Event::Packed(packed) => actions.copy_weights(packed),
         Event::Ablated(ablations) => {
             if ablations != state.ablations.get_untracked() {
                 state.ablations.set(ablations);

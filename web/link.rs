@@ -34,6 +34,7 @@ impl State {
             trained: String::new(),
             temperature: other_than(usual.temperature, self.temperature.get_untracked()),
             top_k: other_than(usual.top_k, self.top_k.get_untracked()),
+            weights: None,
             sample_seed: other_than(usual.seed, self.sample_seed.get_untracked()),
         }
     }

@@ -54,6 +54,14 @@ impl State {
         self.runs.with(|runs| runs.last()?.validation().0)
     }
 
+    /// The last accuracy of the run on screen.
+    pub fn last_accuracy(&self) -> Option<f64> {
+        if self.building.get() {
+            return None;
+        }
+        self.runs.with(|runs| runs.last()?.accuracy())
+    }
+
     /// The step of the model that the panels show.
     pub fn shown_step(&self) -> usize {
         let newest = || self.last_point().map_or(0, |point| point.step);

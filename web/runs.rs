@@ -14,7 +14,7 @@ pub const MAX_RUNS: usize = 24;
 
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// Its name in the browser's storage, which runs of the same settings share.
+    /// Its name in the browser's storage.
     pub id: String,
     pub name: String,
     /// Its own among all runs. The shipped example has 0.
@@ -55,6 +55,12 @@ impl Run {
         let loss = self.points.with(|points| points.iter().rev().find_map(|point| point.val_loss));
         let loss = loss.map(f64::from);
         (loss, loss.zip(self.floor).map(|(loss, floor)| loss - floor))
+    }
+
+    /// Share of the answers' tokens that it held likeliest at its last validation.
+    pub fn accuracy(&self) -> Option<f64> {
+        let point = |points: &Vec<LossPoint>| points.iter().rev().find_map(|of| of.val_accuracy);
+        self.points.with(point).map(f64::from)
     }
 
     pub fn last(&self) -> Option<LossPoint> {
@@ -171,6 +177,11 @@ pub fn format_bytes(bytes: u64) -> String {
     } else {
         format!("{mib:.1} MiB")
     }
+}
+
+/// `98.2%`.
+pub fn show_share(share: f64) -> String {
+    format!("{:.1}%", 100.0 * share)
 }
 
 /// A loss to `places` places, or to four digits if it is huge.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use confab::config::{Knob, Preset, RunConfig, TaskKind};
 use confab::protocol::{
-    Answer, Baseline, CharacterReport, Expected, RunState, SampleOptions, TaskFacts, Trace,
+    Answer, Baseline, CharacterReport, Expected, RunState, SampleOptions, TaskFacts, Then, Trace,
 };
 use confab::report::{AttentionByType, BenchReport, DistillReport, Evaluated, ProbeReport};
 use confab::run::{
@@ -105,11 +105,13 @@ pub struct State {
     pub distilled: RwSignal<Option<DistillReport>>,
     /// A benchmark is under way.
     pub is_measuring: RwSignal<bool>,
-    pub resumable: RwSignal<Option<(RunConfig, usize)>>,
+    pub resumable: RwSignal<Option<(String, RunConfig, usize)>>,
     pub notices: RwSignal<Vec<Notice>>,
     notices_so_far: StoredValue<usize>,
     pub inspected: RwSignal<Option<Inspected>>,
     pub keys_shown: RwSignal<bool>,
+    /// The settings are no longer those of the weights, and the user is asked how to begin; what is to be done then.
+    pub changed: RwSignal<Option<Then>>,
 
     /// The session's answer about the task on the knobs: its facts, or why it cannot be made.
     /// `None` until it has come.
@@ -248,6 +250,7 @@ impl State {
             notices_so_far: StoredValue::new(0),
             inspected: RwSignal::new(None),
             keys_shown: RwSignal::new(false),
+            changed: RwSignal::new(None),
             task,
             problem: fit::derive_problem(knobs, drafts, task),
         }

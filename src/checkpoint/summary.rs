@@ -1,7 +1,6 @@
 //! The beginning of a checkpoint's file, which tells of its run before a tensor is read.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::Deserialize;
 
@@ -64,11 +63,4 @@ impl Summary {
         history.truncate(MAX_HISTORY);
         Ok(Self { config, step, history })
     }
-}
-
-/// Name of a run in storage: runs of the same settings share it.
-pub fn run_id(config: &RunConfig) -> String {
-    let mut hasher = DefaultHasher::new();
-    serde_json::to_string(config).unwrap_or_default().hash(&mut hasher);
-    format!("{:016x}", hasher.finish())
 }

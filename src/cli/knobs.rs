@@ -140,6 +140,11 @@ pub fn config(matches: &ArgMatches) -> Result<RunConfig> {
     if let Some(url) = matches.get_one::<String>("link") {
         let link = link::decode(url)?;
         link.check(&catalogue())?;
+        if link.weights.is_some() {
+            super::terminal::report(
+                "The link's weights stay behind: only the page reads them, and saves them as a file.",
+            );
+        }
         config = link.config;
     }
     if let Some(name) = matches.get_one::<String>("preset") {

@@ -59,6 +59,24 @@ impl ModelConfig {
         if self.d_head > 0 { self.d_head } else { self.d_model / self.n_heads }
     }
 
+    /// Tells if the weights of an `old` model can be trained on as this one's. All that may differ is the dropout and how
+    /// memories are read and written.
+    pub fn takes_weights_of(&self, old: &Self) -> bool {
+        let MemoryConfig { slots, top_k, write_threshold, max_writes, merge_after, lambda, .. } =
+            self.memory;
+        let memory = old.memory.clone();
+        let memory = MemoryConfig {
+            slots,
+            top_k,
+            write_threshold,
+            max_writes,
+            merge_after,
+            lambda,
+            ..memory
+        };
+        *self == Self { dropout: self.dropout, memory, ..old.clone() }
+    }
+
     /// Standard deviation of an untrained matrix that writes into the residual stream.
     pub fn residual_std(&self) -> f64 {
         self.init_std / (2.0 * self.n_layers as f64).sqrt()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Bool, Tensor};
 
 use crate::data::Targets;
 pub use crate::kernel::cross_entropy::{mean_loss, token_losses};
@@ -20,11 +20,22 @@ pub fn losses(logits: Tensor<3>, targets: Targets) -> Tensor<2> {
     }
 }
 
-/// Losses added up by field.
+/// Tells which of `targets` the logits hold likeliest; `None` if they are no tokens.
+///
+/// # Shapes
+/// `logits`: `[batch, seq, vocab]`; the result: `[batch, seq]`
+pub fn hits(logits: Tensor<3>, targets: &Targets) -> Option<Tensor<2, Bool>> {
+    let Targets::Classes(targets) = targets else { return None };
+    Some(logits.argmax(2).squeeze_dim::<2>(2).equal(targets.clone()))
+}
+
+/// Losses and hits added up by field.
 #[derive(Clone, Debug, Default)]
 pub struct LossSums {
     /// Nats and tokens.
     fields: BTreeMap<Field, (f64, usize)>,
+    /// Tokens that were held likeliest, and tokens, where they were counted.
+    hits: BTreeMap<Field, (usize, usize)>,
     /// Bytes that the tokens stand for, where they are counted.
     pub(super) bytes: usize,
 }
@@ -38,6 +49,23 @@ impl LossSums {
             *nats += f64::from(*loss);
             *tokens += 1;
         }
+    }
+
+    /// Adds which tokens were held likeliest, each with its field; those without one do not count.
+    pub fn add_hits(&mut self, hits: impl Iterator<Item = bool>, fields: &[Option<Field>]) {
+        for (hit, field) in hits.zip(fields) {
+            let Some(field) = field else { continue };
+            let (right, tokens) = self.hits.entry(*field).or_default();
+            *right += usize::from(hit);
+            *tokens += 1;
+        }
+    }
+
+    /// Share of the answers' tokens that were held likeliest; of all tokens, if there are no answers.
+    pub fn accuracy(&self) -> Option<f32> {
+        let all = || self.hits.values().fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
+        let (right, tokens) = self.hits.get(&Field::Answer).copied().unwrap_or_else(all);
+        (tokens > 0).then(|| (right as f64 / tokens as f64) as f32)
     }
 
     /// In nats per token, over all fields.

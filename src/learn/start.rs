@@ -130,7 +130,7 @@ const UNTRAINED: &str = "low-rank adaptation changes a model that is trained alr
                          terminal, Continue in the page), or set LoRA rank (train.lora.rank) to 0";
 
 /// The task of a run, and the tokenizer: that of its model, if there is one, else the task's own.
-fn prepare(
+pub(super) fn prepare(
     config: &RunConfig,
     of_model: Option<&Tokenizer>,
 ) -> Result<(Task, Tokenizer), ConfigError> {

@@ -5,7 +5,7 @@ use burn::tensor::{Device, ExecutionError, Tensor, Transaction};
 use super::memory::Learned;
 use super::{
     Adapters, BatchSource, Learner, LossSums, Objective, TaskSource, feedback, learning_rate,
-    losses,
+    hits, losses,
 };
 use crate::checkpoint::Checkpoint;
 use crate::config::RunConfig;
@@ -125,7 +125,7 @@ impl Trainer {
             self.learner.learn(learned, &tokens, &memory, lr).await?;
         }
         let train_loss = figures.first().copied().unwrap_or(f32::NAN);
-        let mut loss = LossPoint { step: self.step, train_loss, val_loss: None };
+        let mut loss = LossPoint { step: self.step, train_loss, val_loss: None, val_accuracy: None };
         let (mut fields, mut bits_per_byte) = (None, None);
         if validates {
             let mut trained = LossSums::default();
@@ -133,7 +133,7 @@ impl Trainer {
                 trained.add(&floats(losses.into_data_async().await?), &of_target);
             }
             let validated = self.losses(Split::Validation, train.val_batches).await?;
-            loss.val_loss = Some(validated.mean());
+            (loss.val_loss, loss.val_accuracy) = (Some(validated.mean()), validated.accuracy());
             bits_per_byte = Some(validated.bits_per_byte());
             fields = Some(FieldLoss::of(&trained, &validated));
         }
@@ -146,17 +146,18 @@ impl Trainer {
         step.is_multiple_of(train.val_every) || step == 1 || step == train.steps
     }
 
-    /// Records the losses of the weights that a model's training goes on from, as those of step 0, where no floor is
-    /// known to compare with.
+    /// Records the losses of weights that came without any: those that a model's training goes on from, where no floor
+    /// is known to compare with, and those of a link.
     ///
     /// # Errors
     /// If the device failed.
     pub async fn record_start(&mut self) -> Result<(), ExecutionError> {
-        let is_new = self.step == 0 && self.history.is_empty() && !self.task.is_none();
-        if is_new && self.floor().is_none() {
+        let is_new = self.history.is_empty() && !self.task.is_none();
+        if is_new && (self.step > 0 || self.floor().is_none()) {
             let train_loss = self.losses(Split::Train, 1).await?.mean();
-            let val_loss = self.losses(Split::Validation, self.config.train.val_batches).await?.mean();
-            self.record(LossPoint { step: 0, train_loss, val_loss: Some(val_loss) });
+            let validated = self.losses(Split::Validation, self.config.train.val_batches).await?;
+            let (val_loss, val_accuracy) = (Some(validated.mean()), validated.accuracy());
+            self.record(LossPoint { step: self.step, train_loss, val_loss, val_accuracy });
         }
         Ok(())
     }
@@ -183,7 +184,7 @@ impl Trainer {
         self.model().gpt().forward(batch.inputs.clone(), &options)
     }
 
-    /// Losses on the first `batches` fixed batches of `split`, drawn apart from those of steps; of
+    /// Losses and hits on the first `batches` fixed batches of `split`, drawn apart from those of steps; of
     /// training records, with the noise they are read through.
     ///
     /// # Errors
@@ -194,8 +195,12 @@ impl Trainer {
             let batch = self.draw(split, VALIDATION_STREAM + batch as u64, &self.device());
             let Output { logits, .. } = self.predict(&batch);
             sums.bytes += batch.target_bytes(&self.tokenizer);
+            let hits = hits(logits.clone(), &batch.targets);
             let losses = losses(logits, batch.targets).into_data_async().await?;
             sums.add(&floats(losses), &batch.fields);
+            if let Some(hits) = hits {
+                sums.add_hits(hits.into_data_async().await?.iter::<bool>(), &batch.fields);
+            }
         }
         Ok(sums)
     }

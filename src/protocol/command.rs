@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{JobRequest, MemoryChange, SampleOptions};
 use crate::config::RunConfig;
 use crate::report::sweep::Outcome;
-use crate::run::{AnalysisRequest, DeviceChoice, Intervention, Operation};
+use crate::run::{AnalysisRequest, DeviceChoice, Intervention, Operation, Packed};
 
 /// What a run does once it is there.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,9 +23,8 @@ pub enum Command {
     Build { config: Box<RunConfig>, device: DeviceChoice, then: Then },
     /// Goes on with the current run to another last step, or on another device. Answered as [`Command::Build`].
     GoOn { steps: usize, device: DeviceChoice, then: Then },
-    /// Makes a new run from the current weights and memories, with other settings, and trains it. Answered as
-    /// [`Command::Build`].
-    Continue { config: Box<RunConfig> },
+    /// Makes a new run from the current weights and memories, with other settings. Answered as [`Command::Build`].
+    Continue { config: Box<RunConfig>, then: Then },
     /// Requests the task of `config` and its requirements on a model: `Event::TaskDescribed` with the same
     /// `number`.
     DescribeTask { number: usize, config: Box<RunConfig> },
@@ -71,12 +70,14 @@ pub enum Command {
     StopJob,
     /// Requests the run as a file: `Event::CheckpointFile`.
     Save(SaveAs),
+    /// Requests the weights as text: `Event::Packed`.
+    Pack,
+    /// Continues from the weights of a link: `Event::Built`, or `Event::Refused`.
+    Unpack { config: Box<RunConfig>, weights: Packed, device: DeviceChoice },
     /// Continues from a checkpoint file, or imports a model from its files: `Event::Built`, or
     /// `Event::Refused`.
     LoadCheckpoint { files: Vec<NamedFile>, device: DeviceChoice },
-    /// Continues the autosaved run of `Event::Resumable`.
-    Resume { device: DeviceChoice },
-    /// Continues a run of `Event::KeptRuns`: `Event::Built`, or `Event::Refused`.
+    /// Continues a run of `Event::Resumable` or `Event::KeptRuns`: `Event::Built`, or `Event::Refused`.
     OpenRun { id: String, device: DeviceChoice },
     /// Deletes a run of `Event::KeptRuns`, which is then sent anew.
     DeleteRun { id: String },

@@ -6,8 +6,8 @@ use super::{Answer, CharacterReport, Expected, JobReport, SampleOptions, Trace};
 use crate::config::RunConfig;
 use crate::report::sweep::Merged;
 use crate::run::{
-    AnalysisResult, Catalogue, DeviceReport, FieldLoss, Floor, Intervention, LossPoint, Probe,
-    Reference,
+    AnalysisResult, Catalogue, DeviceReport, FieldLoss, Floor, Intervention, LossPoint, Packed,
+    Probe, Reference,
 };
 
 /// Messages from the session to the page.
@@ -17,6 +17,7 @@ pub enum Event {
     Ready(Catalogue),
     /// An autosaved run of an earlier visit exists.
     Resumable {
+        id: String,
         config: Box<RunConfig>,
         step: usize,
     },
@@ -79,6 +80,8 @@ pub enum Event {
         file: Option<String>,
         merged: Result<Merged, String>,
     },
+    /// The settings and the weights of the run, or the reason why they do not travel in a link.
+    Packed(Result<Box<(RunConfig, Packed)>, String>),
     CheckpointFile {
         name: String,
         bytes: Vec<u8>,
@@ -121,7 +124,7 @@ pub struct KeptRun {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Built {
     pub config: RunConfig,
-    /// Name of the run in the browser's storage: runs of the same settings share it.
+    /// Name of the run in the browser's storage.
     pub id: String,
     /// True if the session made this model from the previous one without a command: a distilled clone, or a model
     /// with other heads.

@@ -7,12 +7,16 @@ use super::{Field, Floor};
 /// Most losses kept per run; a longer history is thinned to every second point.
 pub const MAX_HISTORY: usize = 8192;
 
-/// Losses after a step, in nats per token. Those of step 0 are of the weights that training began with.
+/// Losses and accuracy after a step; losses in nats per token. Those of step 0 are of the weights that training began with.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LossPoint {
     pub step: usize,
     pub train_loss: f32,
     pub val_loss: Option<f32>,
+    /// Share of the answers' tokens, or of all tokens where records have no answers, that the model holds likeliest
+    /// in validation. `None` between validations and in runs of early versions.
+    #[serde(default)]
+    pub val_accuracy: Option<f32>,
 }
 
 /// A validation loss to compare with where no floor is known, in nats per token.

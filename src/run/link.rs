@@ -3,7 +3,7 @@
 //! A link is data: `#task.kind=facts&model.n_layers=4&prompt=…`. Its keys are those of [`KNOBS`] and a few of the
 //! page. Values at their default are left out. Every value is checked against its knob's range before use.
 
-use super::{Catalogue, gallery};
+use super::{Catalogue, MAX_PACKED_CHARS, Packed, gallery};
 use crate::config::{KNOBS, Knob, RunConfig};
 
 /// State restored by a link.
@@ -24,10 +24,14 @@ pub struct Link {
     pub temperature: Option<f64>,
     pub top_k: Option<usize>,
     pub sample_seed: Option<u64>,
+    /// The weights of the run; `None` for a run to be trained anew.
+    pub weights: Option<Packed>,
 }
 
-/// Longest fragment to read or write, in bytes; browsers and messengers cut longer ones.
+/// Longest fragment to read or write, in bytes without weights; messengers cut longer ones.
 pub const MAX_LINK_BYTES: usize = 16 << 10;
+/// Room for the key of weights and their step.
+const WEIGHTS_KEY: usize = 64;
 const MAX_PROMPT_CHARS: usize = 2048;
 const MAX_TAB_CHARS: usize = 32;
 /// Highest temperature and largest top-k of a link.
@@ -64,6 +68,10 @@ pub enum LinkError {
     Number { key: &'static str, value: String, largest: String },
     #[error("the link's trained model `{0}` is not one that Confab ships")]
     Trained(String),
+    #[error(
+        "the link's weights are damaged or cut off: ask for the link again, or for the model's file"
+    )]
+    Weights,
     #[error("the link's `{key}` is too long: at most {limit} characters are taken")]
     Long { key: &'static str, limit: usize },
     #[error(
@@ -119,12 +127,15 @@ pub fn encode(link: &Link) -> Result<String, LinkError> {
             out.append_pair(key, &value);
         }
     }
-    let fragment = out.finish();
+    let mut fragment = out.finish();
     if fragment.len() > MAX_LINK_BYTES {
-        Err(LinkError::TooLong(fragment.len()))
-    } else {
-        Ok(fragment)
+        return Err(LinkError::TooLong(fragment.len()));
     }
+    if let Some(weights) = &link.weights {
+        let between = if fragment.is_empty() { "" } else { "&" };
+        fragment += &format!("{between}weights={weights}");
+    }
+    Ok(fragment)
 }
 
 /// Reads a fragment, with or without its `#`, or a whole URL.
@@ -132,7 +143,8 @@ pub fn encode(link: &Link) -> Result<String, LinkError> {
 /// # Errors
 /// Any part that is not a known key with a value in range. A refused link has no effect.
 pub fn decode(link: &str) -> Result<Link, LinkError> {
-    if link.len() > MAX_LINK_BYTES {
+    let weights = link.find("weights=").map_or(0, |at| link.len() - at);
+    if link.len() > MAX_LINK_BYTES + weights.min(MAX_PACKED_CHARS + WEIGHTS_KEY) {
         return Err(LinkError::TooLong(link.len()));
     }
     let fragment = link.split_once('#').map_or(link, |(_, fragment)| fragment);
@@ -148,6 +160,7 @@ pub fn decode(link: &str) -> Result<Link, LinkError> {
             }
             "top_k" => out.top_k = Some(number("top_k", &value, MAX_TOP_K)?),
             "sample_seed" => out.sample_seed = Some(number("sample_seed", &value, u64::MAX)?),
+            "weights" => out.weights = Some(Packed::parse(&value).ok_or(LinkError::Weights)?),
             "trained" if gallery::is_name(&value) => out.trained = value.into(),
             key => {
                 let knob = Knob::find(key)

@@ -13,6 +13,7 @@ mod intervention;
 pub mod link;
 mod moments;
 mod operation;
+mod packed;
 mod probe;
 mod record;
 
@@ -26,5 +27,6 @@ pub use history::{FieldLoss, LossPoint, MAX_HISTORY, Reference};
 pub use intervention::{Action, ActivationIntervention, Intervention, Site, WeightIntervention};
 pub use moments::Moments;
 pub use operation::{AppliedOperation, MAX_EDITS, OPERATIONS, Operation, OperationKind, Procedure};
+pub use packed::{MAX_PACKED, MAX_PACKED_CHARS, Packed};
 pub use probe::{AnswerSource, Probe};
 pub use record::Record;

@@ -4,25 +4,28 @@ use super::pace::Pace;
 use super::saved::Saved;
 use super::state::Session;
 use super::undo::Undo;
-use crate::checkpoint::{Checkpoint, CheckpointError, run_id};
+use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::config::RunConfig;
 use crate::device::OpenDevice;
 use crate::import::{self, File};
 use crate::learn::Trainer;
 use crate::protocol::{Built, Event, NamedFile, RunState};
-use crate::run::{DeviceChoice, FieldLoss};
+use crate::run::{DeviceChoice, FieldLoss, Packed};
 use crate::task::Split;
 
 impl<E: Fn(Event)> Session<E> {
     pub(super) async fn offer_resume(&mut self) {
         let saved = match self.store.latest().await {
             Ok(None) => return,
-            Ok(Some(bytes)) => Checkpoint::from_bytes(&bytes).map_err(|error| error.to_string()),
+            Ok(Some((id, bytes))) => match Checkpoint::from_bytes(&bytes) {
+                Ok(checkpoint) => Ok((id, checkpoint)),
+                Err(error) => Err(error.to_string()),
+            },
             Err(reason) => Err(reason),
         };
         match saved {
-            Ok(Checkpoint { config, step, .. }) if step > 0 => {
-                (self.emit)(Event::Resumable { config: Box::new(config), step });
+            Ok((id, Checkpoint { config, step, .. })) if step > 0 => {
+                (self.emit)(Event::Resumable { id, config: Box::new(config), step });
             }
             Ok(_) => {}
             Err(reason) => self.notice(format!("The saved run cannot be read: {reason}.")),
@@ -36,6 +39,7 @@ impl<E: Fn(Event)> Session<E> {
         match Trainer::new(config, device.device.clone(), &device.limits) {
             Ok(trainer) => {
                 self.keep_run().await;
+                self.run = self.store.new_run();
                 self.take(trainer, device, false);
                 // Weights that were just drawn can be read.
                 let _ = self.keep_step().await;
@@ -65,7 +69,7 @@ impl<E: Fn(Event)> Session<E> {
         };
         self.save().await;
         let begun = match checkpoint.restart(config) {
-            Ok(restarted) => self.adopt(restarted, device, false).await,
+            Ok(restarted) => self.adopt(restarted, device, false, self.store.new_run()).await,
             Err(error) => Err(error),
         };
         match begun {
@@ -80,30 +84,38 @@ impl<E: Fn(Event)> Session<E> {
         }
     }
 
-    /// Puts another run, as it was saved, in the place of this one: of which it was made, if `is_remade`.
+    /// Puts another run, as it was saved, in the place of this one: of which it was made, if `is_remade`. The storage
+    /// names it `run`.
     pub(super) async fn adopt(
         &mut self,
         checkpoint: Checkpoint,
         device: OpenDevice,
         is_remade: bool,
+        run: String,
     ) -> Result<(), CheckpointError> {
         // The state to go back to if the device is lost.
         let bytes = Some(checkpoint.to_bytes()?);
         let mut trainer = Trainer::resume(checkpoint, device.device.clone(), &device.limits)?;
         let _ = trainer.record_start().await; // a device that fails shows it at the next step too
         self.keep_run().await;
+        self.run = run;
         self.take(trainer, device, is_remade);
         self.saved.bytes = bytes;
         Ok(())
     }
 
-    /// Loads the run as it was last saved.
-    pub(super) async fn load_saved(&mut self, bytes: Vec<u8>, choice: DeviceChoice) {
+    /// Loads a run as it was last saved, under its name in the storage.
+    pub(super) async fn load_saved(&mut self, run: String, bytes: Vec<u8>, choice: DeviceChoice) {
         let name = "the saved run".into();
-        self.load_files(vec![NamedFile { name, bytes }], choice).await;
+        self.load_files(vec![NamedFile { name, bytes }], choice, run).await;
     }
 
-    pub(super) async fn load_files(&mut self, files: Vec<NamedFile>, choice: DeviceChoice) {
+    pub(super) async fn load_files(
+        &mut self,
+        files: Vec<NamedFile>,
+        choice: DeviceChoice,
+        run: String,
+    ) {
         let opened = {
             let files = files.iter().map(|NamedFile { name, bytes }| File { name, bytes });
             import::open(&files.collect::<Vec<_>>())
@@ -112,16 +124,25 @@ impl<E: Fn(Event)> Session<E> {
         match opened {
             Ok(opened) => {
                 opened.notes.into_iter().for_each(|note| self.notice(note));
-                self.load(opened.checkpoint, choice).await;
+                self.load(opened.checkpoint, choice, run).await;
             }
             Err(error) => self.refuse(format!("The checkpoint was not loaded: {error}.")),
         }
     }
 
-    pub(super) async fn load(&mut self, checkpoint: Checkpoint, choice: DeviceChoice) {
+    /// Loads the run of a link with its weights.
+    pub(super) async fn unpack(&mut self, config: RunConfig, weights: &Packed, choice: DeviceChoice) {
+        let Some(OpenDevice { limits, .. }) = self.open(choice).await else { return };
+        match weights.unpack(config, &limits) {
+            Ok(checkpoint) => self.load(checkpoint, choice, self.store.new_run()).await,
+            Err(error) => self.refuse(format!("The model of the link was not loaded: {error}.")),
+        }
+    }
+
+    async fn load(&mut self, checkpoint: Checkpoint, choice: DeviceChoice, run: String) {
         self.save().await;
         let Some(device) = self.open(choice).await else { return };
-        match self.adopt(checkpoint, device, false).await {
+        match self.adopt(checkpoint, device, false, run).await {
             Ok(()) => self.report_fields().await,
             Err(error) => self.refuse(format!("The checkpoint was not loaded: {error}.")),
         }
@@ -159,7 +180,7 @@ impl<E: Fn(Event)> Session<E> {
             probes: trainer.task.probes(trainer.config.seed),
             floor: trainer.floor(),
             reference: trainer.reference(),
-            id: run_id(&trainer.config),
+            id: self.run.clone(),
             config: trainer.config.clone(),
         })));
         self.running &= is_remade && !trainer.finished();

@@ -13,7 +13,7 @@ impl<E: Fn(Event)> Session<E> {
         let (then, is_there) = match command {
             Command::Build { config, device, then } => (then, self.build(*config, device).await),
             Command::GoOn { steps, device, then } => (then, self.go_on(steps, device).await),
-            Command::Continue { config } => (Then::Train, self.continue_with(*config).await),
+            Command::Continue { config, then } => (then, self.continue_with(*config).await),
             Command::Train => (Then::Train, true),
             Command::Step => (Then::Step, true),
             other => return self.answer(other).await,
@@ -71,13 +71,14 @@ impl<E: Fn(Event)> Session<E> {
             }
             Command::StopJob => self.stop_job(),
             Command::Save(form) => self.export(form).await,
-            Command::LoadCheckpoint { files, device } => self.load_files(files, device).await,
-            Command::Resume { device } => match self.store.latest().await {
-                Ok(Some(bytes)) => self.load_saved(bytes, device).await,
-                Ok(None) => self.refuse("There is no saved run to resume in this browser."),
-                Err(reason) => self.refuse(format!("The saved run cannot be read: {reason}.")),
-            },
-            Command::OpenRun { id, device } => self.open_run(&id, device).await,
+            Command::Pack => self.pack().await,
+            Command::Unpack { config, weights, device } => {
+                self.unpack(*config, &weights, device).await;
+            }
+            Command::LoadCheckpoint { files, device } => {
+                self.load_files(files, device, self.store.new_run()).await;
+            }
+            Command::OpenRun { id, device } => self.open_run(id, device).await,
             Command::DeleteRun { id } => self.delete_run(&id).await,
         }
     }

@@ -38,7 +38,7 @@ impl<E: Fn(Event)> Session<E> {
         let config = self.trainer.take().map(|trainer| trainer.config);
         let cpu = DeviceChoice::Cpu;
         match (self.saved.bytes.take(), config) {
-            (Some(bytes), _) => self.load_saved(bytes, cpu).await,
+            (Some(bytes), _) => self.load_saved(self.run.clone(), bytes, cpu).await,
             (None, Some(config)) => {
                 self.build(config, cpu).await;
             }

@@ -17,9 +17,9 @@ impl<E: Fn(Event)> Session<E> {
         (self.emit)(Event::KeptRuns(files.into_iter().filter_map(read).collect()));
     }
 
-    pub(super) async fn open_run(&mut self, id: &str, device: DeviceChoice) {
-        match self.store.read(id).await {
-            Ok(Some(bytes)) => self.load_saved(bytes, device).await,
+    pub(super) async fn open_run(&mut self, id: String, device: DeviceChoice) {
+        match self.store.read(&id).await {
+            Ok(Some(bytes)) => self.load_saved(id, bytes, device).await,
             Ok(None) => self.refuse("This run is no longer in the browser's storage."),
             Err(reason) => self.refuse(format!("The run cannot be read: {reason}.")),
         }

@@ -12,6 +12,7 @@ use crate::export::OutFile;
 use crate::interp::lab;
 use crate::interp::lab::Snapshot;
 use crate::protocol::{Event, SaveAs};
+use crate::run::Packed;
 
 impl<E: Fn(Event)> Session<E> {
     pub(super) async fn export(&mut self, form: SaveAs) {
@@ -36,6 +37,19 @@ impl<E: Fn(Event)> Session<E> {
             Ok((name, bytes)) => (self.emit)(Event::CheckpointFile { name, bytes }),
             Err(why) => self.notice(format!("The file was not written: {why}.")),
         }
+    }
+
+    /// Reports the run as it fits a link.
+    pub(super) async fn pack(&mut self) {
+        let Some(trainer) = &self.trainer else {
+            return self.notice("There is no model to share yet. Press Train first.");
+        };
+        let checkpoint = match trainer.checkpoint().await {
+            Ok(checkpoint) => checkpoint,
+            Err(error) => return self.recover(error).await,
+        };
+        let packed = Packed::of(&checkpoint).map_err(|error| error.to_string());
+        (self.emit)(Event::Packed(packed.map(|packed| Box::new((checkpoint.config, packed)))));
     }
 
     /// The zip of the files that another program reads.
@@ -88,7 +102,7 @@ impl<E: Fn(Event)> Session<E> {
         if checkpoint.is_finite() {
             match checkpoint.to_bytes() {
                 Ok(bytes) => {
-                    match self.store.save(&checkpoint, &bytes).await {
+                    match self.store.save(&self.run, &checkpoint, &bytes).await {
                         Ok(Some(Kept { removed })) => (self.emit)(Event::Saved { step, removed }),
                         Ok(None) => {}
                         Err(error) => self.notice(format!("The run was not saved: {error}.")),

@@ -22,6 +22,8 @@ use crate::run::Intervention;
 pub(super) struct Session<E: Fn(Event)> {
     pub(super) emit: E,
     pub(super) store: RunStorage,
+    /// Name of the run in the storage.
+    pub(super) run: String,
     pub(super) device: Option<OpenDevice>,
     pub(super) trainer: Option<Trainer>,
     pub(super) running: bool,
@@ -50,6 +52,7 @@ impl<E: Fn(Event)> Session<E> {
     pub(super) fn new(emit: E, store: RunStorage) -> Self {
         Self {
             emit,
+            run: store.new_run(),
             store,
             device: None,
             trainer: None,

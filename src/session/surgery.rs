@@ -90,7 +90,9 @@ impl<E: Fn(Event)> Session<E> {
         let (is_running, step) = (self.running, state.step);
         let is_same_model = trainer.config.model == state.config.model;
         let kept = self.steps.take();
-        match self.adopt(state, device, is_remade).await {
+        // What is kept of a run before its model was changed is a run of its own.
+        let run = if is_same_model { self.run.clone() } else { self.store.new_run() };
+        match self.adopt(state, device, is_remade, run).await {
             Ok(()) => {
                 if is_same_model {
                     self.steps.go_back(kept, step);

@@ -91,7 +91,7 @@ impl<E: Fn(Event)> Session<E> {
         self.running = false;
         let good = self.saved.bytes.take().map(|bytes| (Checkpoint::from_bytes(&bytes), bytes));
         let kept = match &good {
-            Some((Ok(checkpoint), bytes)) => match self.store.save(checkpoint, bytes).await {
+            Some((Ok(checkpoint), bytes)) => match self.store.save(&self.run, checkpoint, bytes).await {
                 Ok(kept) => {
                     let saved = if kept.is_some() { ", which is saved" } else { "" };
                     format!("The run is back at step {}, the last good one{saved}.", checkpoint.step)
@@ -109,7 +109,7 @@ impl<E: Fn(Event)> Session<E> {
         let Some((Ok(checkpoint), _)) = good else { return };
         let Some(device) = self.device.clone() else { return };
         self.trainer = None; // not an earlier run to compare with
-        if let Err(error) = self.adopt(checkpoint, device, true).await {
+        if let Err(error) = self.adopt(checkpoint, device, true, self.run.clone()).await {
             self.notice(format!("The last good step was not loaded: {error}."));
         }
     }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { eventually, withPage } from './harness.mjs'
+import { TINY, eventually, withPage } from './harness.mjs'
 
 const clipboard = confab => confab.page.evaluate(() => navigator.clipboard.readText())
 
@@ -38,6 +38,37 @@ test('a shared link round-trips', async () => {
     assert.equal(await page.getByRole('textbox', { name: 'Prompt' }).inputValue(), '{B}Where is Łódź & "x=1#2"?\n')
     assert.equal(await confab.tab('Probabilities').getAttribute('aria-selected'), 'true')
     assert.equal(await share(confab), link)
+  })
+})
+
+test('a link with weights opens the trained model', async () => {
+  await withPage({ fragment: `${TINY}&train.steps=60&train.warmup=5` }, async confab => {
+    const { page } = confab
+    await confab.click('Train')
+    await confab.untilStep(60)
+    await eventually(() => confab.button('Train').isVisible(), 'the end of the run')
+    const [loss, accuracy] = [await confab.number('val-loss'), await confab.number('accuracy')]
+    await page.evaluate(() => navigator.clipboard.writeText(''))
+    await confab.file('Copy link with weights')
+    await confab.untilNotice(/Link copied\. It carries the weights, rounded to 16 bits, in [\d,]+ characters/)
+    const link = await clipboard(confab)
+
+    await page.goto('about:blank')
+    await page.goto(link)
+    await confab.untilStep(60)
+    assert(Math.abs(await confab.number('val-loss') - loss) < 0.02, 'its loss')
+    assert(Math.abs(await confab.number('accuracy') - accuracy) < 5, 'its accuracy')
+
+    await page.goto('about:blank')
+    await page.goto(link.slice(0, -40))
+    await confab.untilNotice(/The model of the link was not loaded: its .*weights/)
+
+    await page.goto('about:blank')
+    await page.goto(link.replace(/weights=.*/, 'model.d_model=128'))
+    await confab.click('Step')
+    await confab.untilStep(1)
+    await confab.file('Copy link with weights')
+    await confab.untilNotice(/do not fit a link: its model has \d+ parameters/)
   })
 })
 

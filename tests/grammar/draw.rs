@@ -72,6 +72,21 @@ fn a_seed_draws_the_same_records() {
     }
 }
 
+/// The longest record has the longest name asked for, whose line the list has too.
+#[test]
+fn a_part_counts_as_long_as_it_is() {
+    let grammar = parsed(&example("phone_book"));
+    let longest = (0..500).map(|seed| grammar.draw(&mut rng(seed)).text.chars().count()).max();
+    // Only the bound has "Cleo" in every line.
+    assert_eq!((longest, grammar.longest()), (Some(46), 48));
+    let nested = parsed(
+        "digit = \"0\"..\"9\"\n\
+         group = digit * 1..3 as all \";\"\n\
+         record = group * 2 as groups pick one from groups reverse(one.all) pick last from one.all last",
+    );
+    assert_eq!(nested.longest(), 2 * 4 + 3 + 1);
+}
+
 #[test]
 fn examples_are_short_and_draw_what_they_say() {
     for name in EXAMPLES {

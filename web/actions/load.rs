@@ -119,10 +119,13 @@ impl Actions {
         self.request(origin, Command::LoadCheckpoint { files, device });
     }
 
+    /// Goes on with the run of the last visit.
     pub fn resume(&self) {
+        let resumable = self.state.resumable.get_untracked();
         self.state.resumable.set(None);
-        let device = self.state.device_choice.get_untracked();
-        self.request(Origin::Storage, Command::Resume { device });
+        if let Some((id, ..)) = resumable {
+            self.open_run(id);
+        }
     }
 
     pub fn decline_resumable(&self) {

@@ -8,15 +8,15 @@ use std::collections::VecDeque;
 
 use confab::config::{Knob, RunConfig};
 use confab::protocol::{Command, Event, RunState, Then};
-use confab::run::DeviceChoice;
 use confab::run::link;
+use confab::run::{DeviceChoice, Packed};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::bridge::{Bridge, Report};
 use crate::browser;
 use crate::lessons::{LESSONS, Open};
-use crate::runs::Run;
+use crate::runs::{Run, group_digits, show_duration};
 use crate::state::State;
 use crate::view::View;
 
@@ -112,13 +112,13 @@ impl Actions {
     }
 
     /// Begins the run that the knobs ask for with the weights and memories that there are.
-    pub fn continue_with(&self) {
+    pub fn continue_with(&self, then: Then) {
         let Some((config, device)) = self.asked() else { return };
         if self.state.model.with_untracked(Option::is_none) {
             return self.state.notify("There is no model to go on from yet: press Train first.");
         }
         self.wanted.set_value(Some((config.clone(), device)));
-        self.request(Origin::Build, Command::Continue { config: Box::new(config) });
+        self.request(Origin::Build, Command::Continue { config: Box::new(config), then });
     }
 
     /// Goes on with a run of the browser's storage.
@@ -131,7 +131,6 @@ impl Actions {
     pub fn delete_run(&self, run: &Run) {
         let (id, number) = (run.id.clone(), run.number);
         self.state.runs.update(|runs| runs.retain(|run| run.number != number));
-        // Its file may be that of another run of the same settings.
         if self.state.runs.with_untracked(|runs| runs.iter().all(|run| run.id != id)) {
             self.send(Command::DeleteRun { id });
         }
@@ -145,9 +144,51 @@ impl Actions {
         true
     }
 
-    /// Copies a link to what is on screen.
+    /// Copies a link to what is on screen, without weights.
     pub fn share(self) {
-        let fragment = match link::encode(&self.state.link()) {
+        let is_trained = untrack(|| self.state.last_point()).is_some_and(|point| point.step > 0);
+        let config = untrack(|| self.state.config());
+        let time = self.state.speed.get_untracked().map_or(String::new(), |speed| {
+            let seconds = config.train.steps as f64 / f64::from(speed.steps_per_s);
+            format!(", in about {} on a machine like this", show_duration(seconds))
+        });
+        let about = match is_trained {
+            true => format!(
+                " It carries the settings, not the weights: who opens it trains them anew{time}. Files has the \
+                 model as a file, and links with the weights of small ones."
+            ),
+            false => String::new(),
+        };
+        self.copy_link(&self.state.link(), &about);
+    }
+
+    /// Asks for the weights, to copy a link with them.
+    pub fn share_weights(&self) {
+        self.send(Command::Pack);
+    }
+
+    /// Copies a link with these weights.
+    pub fn copy_weights(self, packed: Result<Box<(RunConfig, Packed)>, String>) {
+        let (config, weights) = match packed {
+            Ok(packed) => *packed,
+            Err(reason) => {
+                return self.state.notify(format!(
+                    "The weights do not fit a link: {reason}. Save model makes a file of them."
+                ));
+            }
+        };
+        let length = group_digits(weights.numbers.len());
+        let about = format!(
+            " It carries the weights, rounded to 16 bits, in {length} characters. Chats may cut so long a link: \
+             mail it or put it on a page, or send the file that Save model makes."
+        );
+        let link = link::Link { config, weights: Some(weights), ..self.state.link() };
+        self.copy_link(&link, &about);
+    }
+
+    /// Puts a link into the address and the clipboard, and tells so with what it is `about`.
+    fn copy_link(self, link: &link::Link, about: &str) {
+        let fragment = match link::encode(link) {
             Ok(fragment) => fragment,
             Err(error) => {
                 let text = format!("This experiment does not fit in a link: {error}.");
@@ -155,18 +196,11 @@ impl Actions {
             }
         };
         let url = browser::write_fragment(&fragment);
-        let is_trained = untrack(|| self.state.last_point()).is_some_and(|point| point.step > 0);
-        let weights = match is_trained {
-            true => {
-                " It carries the settings, not the weights: who opens it trains them anew. \
-                 Save model makes a file of them."
-            }
-            false => "",
-        };
+        let about = about.to_owned();
         spawn_local(async move {
             self.state.notify(match browser::copy(&url).await {
-                true => format!("Link copied.{weights}"),
-                false => format!("Copy this link: {url}{weights}"),
+                true => format!("Link copied.{about}"),
+                false => format!("Copy this link: {url}{about}"),
             });
         });
     }
@@ -222,6 +256,13 @@ impl Actions {
             link::Link::default()
         });
         let trained = std::mem::take(&mut link.trained);
+        if let Some(weights) = link.weights.take() {
+            let (config, device) =
+                (Box::new(link.config.clone()), self.state.device_choice.get_untracked());
+            self.state.show_link(link);
+            self.state.is_linked.set(false);
+            return self.request(Origin::File, Command::Unpack { config, weights, device });
+        }
         let has_settings = link.config != RunConfig::default();
         self.state.show_link(link);
         self.state.is_linked.set(trained.is_empty());
@@ -245,16 +286,24 @@ impl Actions {
         self.wanted.set_value(wanted);
     }
 
-    /// Trains on. Builds what the knobs ask for first, if that is another run.
+    /// Trains on. Builds what the knobs ask for first, if that is another run; asks what becomes of weights that were
+    /// trained.
     fn go(&self, then: Then) {
-        if self.needs_build() {
-            match self.is_same_run() {
-                true => self.go_on(then),
-                false => drop(self.build(then)),
-            }
-        } else {
+        if !self.needs_build() {
             self.send(if then == Then::Step { Command::Step } else { Command::Train });
+        } else if self.is_same_run() {
+            self.go_on(then);
+        } else if self.has_trained() && self.asked().is_some() {
+            self.state.changed.set(Some(then));
+        } else {
+            self.build(then);
         }
+    }
+
+    /// True if the run on screen has weights that steps were spent on. The shipped models are not the user's.
+    fn has_trained(&self) -> bool {
+        let is_own = self.wanted.with_value(Option::is_some);
+        is_own && untrack(|| self.state.last_point()).is_some_and(|point| point.step > 0)
     }
 
     /// What the knobs ask for; `None`, with a notice, if it cannot be run.
@@ -337,11 +386,12 @@ impl Actions {
                 let device = DeviceChoice::Cpu;
                 state.device_choice.set(device);
                 self.wanted.set_value(Some((config.clone(), device)));
-                let is_saved = state.saved_step.get_untracked().is_some();
-                let command = if is_saved {
-                    Command::Resume { device }
-                } else {
-                    Command::Build { config: Box::new(config), device, then: Then::Wait }
+                let saved = state.saved_step.get_untracked().and_then(|_| {
+                    state.runs.with_untracked(|runs| runs.last().map(|run| run.id.clone()))
+                });
+                let command = match saved {
+                    Some(id) => Command::OpenRun { id, device },
+                    None => Command::Build { config: Box::new(config), device, then: Then::Wait },
                 };
                 self.request(Origin::Rescue, command);
             }

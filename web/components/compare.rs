@@ -5,7 +5,7 @@ use super::controls::{InputEvent, asked, button, live};
 use super::theme::Dark;
 use crate::actions::use_actions;
 use crate::notes::Note;
-use crate::runs::{Run, group_digits, list_changes, show_loss};
+use crate::runs::{Run, group_digits, list_changes, show_loss, show_share};
 use crate::state::{State, use_state};
 
 /// Columns that runs are sorted by.
@@ -16,14 +16,16 @@ enum Column {
     Training,
     Validation,
     Excess,
+    Accuracy,
 }
 
-const COLUMNS: [(&str, Column); 5] = [
+const COLUMNS: [(&str, Column); 6] = [
     ("Name", Column::Name),
     ("Steps", Column::Steps),
     ("Training", Column::Training),
     ("Validation", Column::Validation),
     ("Above floor", Column::Excess),
+    ("Accuracy", Column::Accuracy),
 ];
 
 /// Every run, of this visit and of those before: what sets it apart, how far it came, and what can be done with it.
@@ -114,6 +116,8 @@ fn sort_key(run: &Run, column: Column) -> f64 {
         Column::Training => run.last().map(|point| f64::from(point.train_loss)),
         Column::Validation => run.validation().0,
         Column::Excess => run.validation().1,
+        // Best first.
+        Column::Accuracy => run.accuracy().map(|share| -share),
     };
     key.unwrap_or(f64::INFINITY)
 }
@@ -219,6 +223,7 @@ fn Row(number: usize) -> impl IntoView {
             </td>
             <td class="number">{of(|run| show(run.validation().0))}</td>
             <td class="number">{of(|run| show(run.validation().1))}</td>
+            <td class="number">{of(|run| run.accuracy().map_or("—".into(), show_share))}</td>
             <td class="acts">
                 <Show when=move || is_kept() && !is_current()>
                     {button("Open", "Go on with this run", open)}

@@ -2,6 +2,7 @@
 //! of all that makes a node.
 
 use leptos::ev;
+use leptos::html;
 use leptos::prelude::*;
 
 pub type InputEvent = ev::Targeted<ev::Event, web_sys::HtmlInputElement>;
@@ -70,6 +71,18 @@ pub fn asked(label: &'static str, placeholder: &'static str, typed: RwSignal<Str
         </label>
     }
     .into_any()
+}
+
+/// Opens a dialog while `is_open`, and closes it after.
+pub fn open_while(dialog: NodeRef<html::Dialog>, is_open: impl Fn() -> bool + 'static) {
+    Effect::new(move |_| {
+        let Some(dialog) = dialog.get() else { return };
+        match is_open() {
+            true if !dialog.open() => drop(dialog.show_modal()),
+            false => dialog.close(),
+            true => {}
+        }
+    });
 }
 
 /// Something that is on or off.

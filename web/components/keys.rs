@@ -3,6 +3,7 @@ use leptos::html;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
+use super::controls::open_while;
 use crate::actions::Actions;
 use crate::state::use_state;
 
@@ -35,17 +36,10 @@ pub fn listen(actions: Actions) {
 pub fn Keys() -> impl IntoView {
     let state = use_state();
     let dialog = NodeRef::<html::Dialog>::new();
-    Effect::new(move |_| {
-        let Some(dialog) = dialog.get() else { return };
-        match state.keys_shown.get() {
-            true if !dialog.open() => drop(dialog.show_modal()),
-            false => dialog.close(),
-            true => {}
-        }
-    });
+    open_while(dialog, move || state.keys_shown.get());
     view! {
         <dialog
-            class="keys-dialog"
+            class="dialog"
             aria-label="Keyboard"
             node_ref=dialog
             on:close=move |_| state.keys_shown.set(false)

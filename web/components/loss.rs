@@ -14,7 +14,7 @@ use crate::components::fields::Fields;
 use crate::components::fixed_answers::FixedAnswers;
 use crate::components::save::{Picture, Saved, name_saved, save_menu};
 use crate::components::theme::Dark;
-use crate::runs::{Run, group_digits, show_loss};
+use crate::runs::{Run, group_digits, show_loss, show_share};
 use crate::state::{State, use_state};
 
 /// The chart is drawn anew at most this often.
@@ -110,6 +110,7 @@ fn Figures() -> impl IntoView {
         let loss = state.last_validation();
         loss.map_or("—".into(), |loss| show_loss(loss, 4))
     };
+    let accuracy = move || state.last_accuracy().map_or("—".into(), show_share);
     view! {
         <dl class="figures">
             <div>
@@ -132,6 +133,10 @@ fn Figures() -> impl IntoView {
                 </dd>
             </div>
             <Floor/>
+            <div title="Share of the answers' tokens, in held-out records, that the model holds likeliest">
+                <dt>"Accuracy"</dt>
+                <dd><output data-testid="accuracy" aria-label="Accuracy">{live(accuracy)}</output></dd>
+            </div>
         </dl>
     }
 }

@@ -3,6 +3,7 @@
 mod alternatives;
 mod answer;
 mod attention;
+mod begin;
 mod bench;
 mod by_type;
 mod capacity;

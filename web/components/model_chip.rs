@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use confab::protocol::Then;
 use leptos::prelude::*;
 
 use super::controls::button;
@@ -66,7 +67,7 @@ fn list_acts(state: State, actions: Actions, close: &Close) -> AnyView {
         {act(
             "Train from these weights",
             "Starts a new run with the settings on the controls and this model’s weights and memories",
-            |_, actions| actions.continue_with(),
+            |_, actions| actions.continue_with(Then::Train),
         )}
         {state.visited.get_untracked().map(|_| {
             act("Show the newest step", "", |state, actions| {

@@ -4,6 +4,7 @@ use leptos::ev;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
+use super::begin::Begin;
 use super::bench::Bench;
 use super::compare::Compare;
 use super::diagram::Diagram;
@@ -115,6 +116,7 @@ fn Work() -> impl IntoView {
             <Inspector/>
         </div>
         <Keys/>
+        <Begin/>
         <Dropping/>
     }
 }

@@ -9,7 +9,7 @@ use crate::actions::use_actions;
 use crate::components::controls::{InputEvent, form};
 use crate::components::save::{Saved, name_saved, save_menu};
 use crate::components::sweep::Sweep;
-use crate::runs::group_digits;
+use crate::runs::{group_digits, show_share};
 use crate::state::{State, use_state};
 use crate::tables;
 
@@ -123,7 +123,7 @@ impl Section {
             let cells = format!(
                 "<td class=bar>{}</td><td class=number>{}</td>",
                 tables::bar(share.unwrap_or(0.0)),
-                share.map_or("—".into(), percent)
+                share.map_or("—".into(), show_share)
             );
             tables::row(name, &format!("{} of {}", score.right, score.of), &cells)
         };
@@ -243,7 +243,7 @@ fn list_bins(calibration: &Calibration, of: &str) -> Section {
         .map(|(index, bin)| (format!("{}–{}% sure", 10 * index, 10 * index + 10), bin.score))
         .collect();
     let (right, wrong) = calibration.confidences();
-    let show = |share: Option<f64>| share.map_or("—".into(), percent);
+    let show = |share: Option<f64>| share.map_or("—".into(), show_share);
     let hint = format!(
         "Mean confidence {} where right, {} where wrong; expected calibration error {}.",
         show(right),
@@ -251,8 +251,4 @@ fn list_bins(calibration: &Calibration, of: &str) -> Section {
         show(calibration.error()),
     );
     Section { title: format!("Right {of} by the confidence in them"), scores, hint }
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.1}%", 100.0 * share)
 }

@@ -4,6 +4,7 @@ use crate::actions::use_actions;
 use crate::components::controls::live;
 use crate::components::nav::Panels;
 use crate::components::progress::Progress;
+use crate::notes::Note;
 use crate::runs::{abbreviate, format_bytes, group_digits, name_experiment};
 use crate::state::use_state;
 
@@ -12,9 +13,10 @@ use crate::state::use_state;
 pub fn ResumeBanner() -> impl IntoView {
     let (state, actions) = (use_state(), use_actions());
     move || {
-        state.resumable.get().map(|(config, step)| {
+        state.resumable.get().map(|(id, config, step)| {
             // The vocabulary is the task's; the count is a name here, and needs no more.
-            let name = name_experiment(&config, config.model.parameters(81));
+            let usual = || name_experiment(&config, config.model.parameters(81));
+            let name = Note::of(&id).name.unwrap_or_else(usual);
             view! {
                 <section class="banner" aria-label="Earlier run">
                     <p>
@@ -43,7 +45,7 @@ pub fn LinkNote() -> impl IntoView {
                 <section class="banner" aria-label="Link">
                     <p>
                         {format!(
-                            "The settings of a link are set. A link carries no weights: Train makes the \
+                            "The settings of a link are set. This link carries no weights: Train makes the \
                              model anew, in {} steps. A model’s file is opened with Open model.",
                             group_digits(steps),
                         )}

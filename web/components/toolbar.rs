@@ -71,6 +71,7 @@ pub fn Toolbar() -> impl IntoView {
 
 const OPEN: &str = "Open model";
 const REPORT: &str = "Save report";
+const LINK: &str = "Copy link with weights";
 /// Form of a file, for a prompt.
 type Form = fn(String) -> SaveAs;
 /// Files of a model, each with what it holds.
@@ -96,6 +97,7 @@ fn Files() -> impl IntoView {
     };
     let choose = move |name| match FORMS.iter().find(|(of, _)| *of == name) {
         Some((_, form)) => actions.save(form(state.prompt.get_untracked())),
+        None if name == LINK => actions.share_weights(),
         None if name == REPORT => {
             let saved = match untrack(|| report::write(state)) {
                 Some((name, page)) => browser::download(&name, "text/html", page.as_bytes()),
@@ -111,7 +113,7 @@ fn Files() -> impl IntoView {
             }
         }
     };
-    let names = || [OPEN, REPORT].into_iter().chain(FORMS.map(|(name, _)| name)).collect();
+    let names = || [OPEN, LINK, REPORT].into_iter().chain(FORMS.map(|(name, _)| name)).collect();
     view! {
         {menu("Files", "Open a model of Confab, GPT-2 or Llama; save or export this one", names, choose)}
         <input

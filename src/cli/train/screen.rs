@@ -95,12 +95,14 @@ impl Screen {
         self.trained = Some(report.loss.step);
         self.history.push(report.loss);
         let StepReport { loss, bits_per_byte, steps_per_s, tokens_per_s } = report;
-        let LossPoint { step, train_loss, val_loss } = loss;
+        let LossPoint { step, train_loss, val_loss, val_accuracy } = loss;
         let validation = val_loss.map_or(String::new(), |loss| format!(", validation {loss:.3}"));
+        let accuracy =
+            val_accuracy.map_or(String::new(), |share| format!(", accuracy {:.1}%", 100.0 * share));
         let per_byte = bits_per_byte.filter(|_| self.is_of_text);
         let per_byte = per_byte.map_or(String::new(), |bits| format!(" ({bits:.3} bits per byte)"));
         let line = format!(
-            "loss {train_loss:.3}{validation}{per_byte}, {steps_per_s:.1} steps/s, {tokens_per_s:.0} tokens/s"
+            "loss {train_loss:.3}{validation}{per_byte}{accuracy}, {steps_per_s:.1} steps/s, {tokens_per_s:.0} tokens/s"
         );
         if let Some(bar) = &self.bar {
             bar.set_position(*step as u64);

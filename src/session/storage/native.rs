@@ -46,11 +46,16 @@ impl RunStorage {
         replace_file(&file, &bytes).map_err(|e| format!("writing {}: {e}", file.display()))
     }
 
+    /// A terminal's run is named by its file.
+    pub fn new_run(&self) -> String {
+        String::new()
+    }
+
     /// A terminal resumes what it is told to, never what it finds.
     ///
     /// # Errors
     /// None.
-    pub async fn latest(&self) -> Result<Option<Vec<u8>>, String> {
+    pub async fn latest(&self) -> Result<Option<(String, Vec<u8>)>, String> {
         Ok(None)
     }
 
@@ -78,7 +83,7 @@ impl RunStorage {
     ///
     /// # Errors
     /// A sentence naming the file.
-    pub async fn save(&self, _: &Checkpoint, bytes: &[u8]) -> Result<Option<Kept>, String> {
+    pub async fn save(&self, _: &str, _: &Checkpoint, bytes: &[u8]) -> Result<Option<Kept>, String> {
         let Some(file) = &self.file else { return Ok(None) };
         replace_file(file, bytes).map_err(|e| format!("writing {}: {e}", file.display()))?;
         Ok(Some(Kept { removed: Vec::new() }))

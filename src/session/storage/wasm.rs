@@ -1,6 +1,6 @@
 //! Runs kept in the browser's private file system (OPFS).
 
-use js_sys::{Array, Reflect, Uint8Array};
+use js_sys::{Array, Math, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -9,7 +9,7 @@ use web_sys::{
 };
 
 use super::Kept;
-use crate::checkpoint::{Checkpoint, LENGTH_BYTES, Summary, run_id};
+use crate::checkpoint::{Checkpoint, LENGTH_BYTES, Summary};
 
 /// The folder `runs` of the origin's private file system: files named `{run}-{step}.safetensors`.
 #[derive(Clone, Debug, Default)]
@@ -36,11 +36,17 @@ impl RunStorage {
         Ok(())
     }
 
-    /// The bytes of the file written last; `None` without a file.
+    /// A name for a new run, which no other has, also in another tab.
+    pub fn new_run(&self) -> String {
+        let random = || (Math::random() * f64::from(u32::MAX)) as u32;
+        format!("{:08x}{:08x}", random(), random())
+    }
+
+    /// The name of the run saved last and the bytes of its file; `None` without a file.
     ///
     /// # Errors
     /// The browser's message.
-    pub async fn latest(&self) -> Result<Option<Vec<u8>>, String> {
+    pub async fn latest(&self) -> Result<Option<(String, Vec<u8>)>, String> {
         newest("").await.map_err(refusal)
     }
 
@@ -57,7 +63,7 @@ impl RunStorage {
     /// # Errors
     /// The browser's message.
     pub async fn read(&self, run: &str) -> Result<Option<Vec<u8>>, String> {
-        newest(run).await.map_err(refusal)
+        Ok(newest(run).await.map_err(refusal)?.map(|(_, bytes)| bytes))
     }
 
     /// Removes the files of a run.
@@ -76,10 +82,11 @@ impl RunStorage {
     /// The browser's message, as when its storage is full or switched off.
     pub async fn save(
         &self,
+        run: &str,
         checkpoint: &Checkpoint,
         bytes: &[u8],
     ) -> Result<Option<Kept>, String> {
-        let removed = save(checkpoint, bytes).await.map_err(refusal)?;
+        let removed = save(run, checkpoint.step, bytes).await.map_err(refusal)?;
         Ok(Some(Kept { removed }))
     }
 }
@@ -146,12 +153,12 @@ fn runs(entries: &[Entry]) -> Vec<&str> {
     runs
 }
 
-/// The bytes of the newest file of `run`, or of all runs if that is empty.
-async fn newest(run: &str) -> Result<Option<Vec<u8>>, JsValue> {
+/// The newest file of `run`, or of all runs if that is empty: its run and its bytes.
+async fn newest(run: &str) -> Result<Option<(String, Vec<u8>)>, JsValue> {
     let entries = list(&folder().await?).await?;
     let newest = entries.iter().rfind(|entry| run.is_empty() || entry.run() == run);
     match newest {
-        Some(newest) => Ok(Some(read(&newest.file).await?)),
+        Some(newest) => Ok(Some((newest.run().to_owned(), read(&newest.file).await?))),
         None => Ok(None),
     }
 }
@@ -176,9 +183,9 @@ async fn read(blob: &Blob) -> Result<Vec<u8>, JsValue> {
 }
 
 /// Saves the run, and gives the names of those that had to make room.
-async fn save(checkpoint: &Checkpoint, bytes: &[u8]) -> Result<Vec<String>, JsValue> {
-    let (folder, own) = (folder().await?, run_id(&checkpoint.config));
-    let name = format!("{own}-{:09}.safetensors", checkpoint.step);
+async fn save(own: &str, step: usize, bytes: &[u8]) -> Result<Vec<String>, JsValue> {
+    let folder = folder().await?;
+    let name = format!("{own}-{step:09}.safetensors");
     let mut removed = Vec::new();
     while let Err(error) = write(&folder, &name, bytes).await {
         let entries = list(&folder).await?;

@@ -14,6 +14,8 @@ pub(super) struct Size {
     pub chars: u64,
     /// Characters written or hidden.
     pub drawn: u64,
+    /// Characters, written or hidden, of one item of a list.
+    item: u64,
     /// Steps.
     pub work: u64,
     /// Nodes inside each other.
@@ -50,6 +52,7 @@ impl Size {
         self.is_possible = is_possible;
         self.chars = join(self.chars, other.chars);
         self.drawn = join(self.drawn, other.drawn);
+        self.item = self.item.max(other.item);
         self.work = join(self.work, other.work);
         self.height = self.height.max(other.height);
         self.pools |= other.pools;
@@ -81,13 +84,18 @@ pub(super) fn measure(program: &mut Program) -> Vec<Size> {
     let order = callees_first(program);
     let mut measurer = Measurer {
         sizes: vec![Size::default(); program.nodes.len()],
+        left: vec![Slots::new(); program.instances.len()],
+        parts: BTreeMap::new(),
+        slots: Slots::new(),
         program,
-        slots: BTreeMap::new(),
     };
     for index in order {
         measurer.slots.clear();
         if let Some(root) = measurer.program.instances.get(index).map(|instance| instance.root) {
             measurer.node(root);
+        }
+        if let Some(left) = measurer.left.get_mut(index) {
+            *left = std::mem::take(&mut measurer.slots);
         }
     }
     measurer.node(measurer.program.root);
@@ -121,8 +129,28 @@ fn callees_first(program: &Program) -> Vec<usize> {
 struct Measurer<'a> {
     program: &'a mut Program,
     sizes: Vec<Size>,
-    /// Most characters in each slot of the rule.
-    slots: BTreeMap<u16, u64>,
+    /// What each instance that is measured leaves in its slots.
+    left: Vec<Slots>,
+    /// Bounds of what has been gathered so far, by the name of the part.
+    parts: BTreeMap<u16, Held>,
+    /// Bounds of what lies in the slots of the rule.
+    slots: Slots,
+}
+
+type Slots = BTreeMap<u16, Held>;
+
+/// Upper bounds, in characters, of a result that is kept.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    all: u64,
+    /// Of one item, where it holds a list.
+    item: u64,
+}
+
+impl Held {
+    fn or(self, other: Self) -> Self {
+        Self { all: self.all.max(other.all), item: self.item.max(other.item) }
+    }
 }
 
 impl Measurer<'_> {
@@ -167,23 +195,37 @@ impl Measurer<'_> {
                     return Size { is_possible: *least == 0, ..Size::of(0) };
                 }
                 let between = Size::of(separator.len()).times(most.saturating_sub(1));
-                inner.inside(4).times(*most).then(between).inside(2)
+                let item = inner.drawn.max(inner.item);
+                let all = inner.inside(4).times(*most).then(between).inside(2);
+                Size { item, ..all }
             }
-            Node::Call { instance, .. } => self.instance(*instance).inside(3),
-            Node::Gather { body, .. } | Node::Capture { body, .. } => self.node(*body).inside(3),
+            Node::Call { instance, gather, .. } => {
+                let slots = self.left.get(*instance).cloned().unwrap_or_default();
+                self.gather(gather, &slots);
+                self.instance(*instance).inside(3)
+            }
+            Node::Gather { body, parts, .. } => {
+                let size = self.node(*body).inside(3);
+                let slots = self.slots.clone();
+                self.gather(parts, &slots);
+                size
+            }
+            Node::Capture { body, .. } => self.node(*body).inside(3),
             Node::Store { body, slot } => {
                 let size = self.node(*body);
-                self.slots.insert(*slot, size.drawn);
+                self.slots.insert(*slot, Held { all: size.drawn, item: size.item });
                 size.inside(3)
             }
-            Node::Read { slot, .. } => {
-                let length = self.slots.get(slot).copied().unwrap_or(0);
-                Size { chars: length, drawn: length, work: length.saturating_add(4), ..Size::of(0) }
+            Node::Read { slot, part, .. } => {
+                let whole = self.slots.get(slot).copied().unwrap_or_default();
+                let part = part.and_then(|part| self.parts.get(&part)).copied();
+                let Held { all, item } = part.unwrap_or(whole);
+                Size { chars: all, drawn: all, item, work: whole.all.saturating_add(4), ..Size::of(0) }
             }
             Node::Pick { from, to, .. } => {
-                let length = self.slots.get(from).copied().unwrap_or(0);
-                self.slots.insert(*to, length);
-                Size { work: length.saturating_add(2), ..Size::of(0) }
+                let Held { all, item } = self.slots.get(from).copied().unwrap_or_default();
+                self.slots.insert(*to, Held { all: item, item });
+                Size { work: all.saturating_add(2), ..Size::of(0) }
             }
             Node::Keep(..) => Size::of(0),
             Node::Marked(body, marks) => {
@@ -204,16 +246,25 @@ impl Measurer<'_> {
         }
     }
 
+    /// Takes note of the parts in `slots`, each a name and the slot that it lies in.
+    fn gather(&mut self, parts: &[(u16, u16)], slots: &Slots) {
+        for (name, slot) in parts {
+            let held = slots.get(slot).copied().unwrap_or_default();
+            let most = self.parts.entry(*name).or_default();
+            *most = most.or(held);
+        }
+    }
+
     fn choice(&mut self, alternatives: &mut Vec<(f64, NodeId)>) -> Size {
         let before = self.slots.clone();
-        let mut after: BTreeMap<u16, u64> = BTreeMap::new();
+        let mut after = Slots::new();
         let mut all = Size::default();
         alternatives.retain(|(_, node)| {
             self.slots.clone_from(&before);
             let size = self.node(*node);
-            for (slot, length) in &self.slots {
-                let most = after.entry(*slot).or_insert(0);
-                *most = (*most).max(*length);
+            for (slot, held) in &self.slots {
+                let most = after.entry(*slot).or_default();
+                *most = most.or(*held);
             }
             if size.is_possible {
                 all = all.or(size);
