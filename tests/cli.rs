@@ -23,6 +23,22 @@ fn log(folder: &Path, file: &str) -> Vec<(u64, f64, Option<f64>)> {
 }
 
 #[test]
+fn a_model_of_a_grammar_writes_on_from_a_record_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let grammar = "record = \"a\"..\"c\" * 3 as word \"|\" answer(word)";
+    std::fs::write(at.join("mine.txt"), grammar).unwrap();
+    let args =
+        ["train", "--grammar", "mine.txt", "--preset", "tuned", "--steps", "2", "--device", "cpu"];
+    ok(&confab(at, &[&args[..], &["--out", "run.safetensors"]].concat()));
+    let text =
+        ok(&confab(at, &["sample", "run.safetensors", "--device", "cpu", "--max-chars", "9"]));
+    let (word, answer) = text.split_once('|').expect(&text);
+    assert!(word.len() == 3 && word.chars().all(|c| ('a'..='c').contains(&c)), "{text}");
+    assert!(!answer.trim().is_empty(), "{text}");
+}
+
+#[test]
 fn trains_samples_inspects_and_resumes() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

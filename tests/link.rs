@@ -274,7 +274,7 @@ fn weights_travel_in_a_link() {
     let mut opened = Trainer::resume(opened, Device::flex(), &LIMITS).unwrap();
     block_on(opened.record_start()).unwrap();
     let [point] = opened.history[..] else { panic!("{:?}", opened.history) };
-    assert!(point.step == 3 && point.val_loss.is_some() && point.val_accuracy.is_some());
+    assert!(point.step == 3 && point.val_loss.is_some() && point.accuracy.is_some());
 }
 
 #[test]
@@ -284,7 +284,8 @@ fn weights_that_are_damaged_or_of_another_model_are_refused() {
     let opened = |packed: Packed, change: fn(&mut RunConfig)| {
         let mut config = run.config.clone();
         change(&mut config);
-        packed.unpack(config, &LIMITS).unwrap_err()
+        let page = MemoryLimits { total: 4 << 30, buffer: 4 << 30 };
+        packed.unpack(config, &page).unwrap_err()
     };
     let wider = opened(packed.clone(), |config| config.model.d_model = 32);
     assert!(matches!(wider, PackError::Count { .. }), "{wider}");

@@ -14,7 +14,7 @@ fn right(folder: &Path, task: &str, what: &str) -> f64 {
     ok(&confab(folder, &[&args[..], &files].concat()));
     let log = std::fs::read_to_string(folder.join("log.jsonl")).unwrap();
     let last: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
-    assert!(last["val_accuracy"].as_f64().unwrap() > 0.7, "{last}");
+    assert!(last["accuracy"].as_f64().unwrap() > 0.7, "{last}");
     let report = ok(&confab(folder, &["eval", "run.safetensors", "--device", "cpu"]));
     let line = report.lines().find_map(|line| line.strip_prefix(what)).expect(&report);
     line.trim().split('%').next().unwrap().parse().unwrap()

@@ -57,9 +57,9 @@ impl Run {
         (loss, loss.zip(self.floor).map(|(loss, floor)| loss - floor))
     }
 
-    /// Share of the answers' tokens that it held likeliest at its last validation.
+    /// Its accuracy at its last validation.
     pub fn accuracy(&self) -> Option<f64> {
-        let point = |points: &Vec<LossPoint>| points.iter().rev().find_map(|of| of.val_accuracy);
+        let point = |points: &Vec<LossPoint>| points.iter().rev().find_map(|of| of.accuracy);
         self.points.with(point).map(f64::from)
     }
 

@@ -10,9 +10,10 @@ use confab::generate::{Decoder, Sampler};
 use confab::host::{HostModel, ParameterSource};
 use confab::kernel::is_cpu;
 use confab::protocol::SampleOptions;
+use confab::task::Task;
+use confab::tokenizer::Tokenizer;
 
 pub fn command() -> Command {
-    let defaults = SampleOptions::default();
     Command::new("sample")
         .about("Draws text from a checkpoint")
         .arg(super::args::checkpoint_arg())
@@ -20,8 +21,8 @@ pub fn command() -> Command {
         .arg(
             Arg::new("prompt")
                 .long("prompt")
-                .default_value(defaults.prompt)
-                .help("what to go on from; \\n is a line break, \\\\ a backslash"),
+                .help("what to go on from, with \\n for a line break and \\\\ for a backslash [default: {B}, or the \
+                       beginning of a record of the model's task where records do not begin so]"),
         )
         .arg(super::args::temperature_arg())
         .arg(
@@ -50,7 +51,7 @@ pub fn command() -> Command {
 pub fn run(matches: &ArgMatches) -> Result<()> {
     let file = matches.get_one::<PathBuf>("checkpoint").context("no checkpoint was named")?;
     let (run, task) = super::files::open_checkpoint(file)?;
-    let tokenizer = run.tokenizer.clone();
+    let (tokenizer, seed) = (run.tokenizer.clone(), run.config.seed);
     let opened = super::device::open_to_look(matches, run.parameters.count())?;
     // Only a GPU needs the weights as tensors.
     let decoder = if is_cpu(&opened.device) {
@@ -60,9 +61,12 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     } else {
         Decoder::new(super::files::resume(run.widen(), opened, file)?.model())
     };
-    let text = |name: &str| matches.get_one::<String>(name).cloned().unwrap_or_default();
+    let prompt = match matches.get_one::<String>("prompt") {
+        Some(prompt) => super::args::unescape(prompt),
+        None => usual_prompt(&tokenizer, &task, seed),
+    };
     let options = SampleOptions {
-        prompt: super::args::unescape(&text("prompt")),
+        prompt,
         temperature: matches.get_one("temperature").copied().unwrap_or(0.8),
         top_k: matches.get_one("top-k").copied().unwrap_or(0),
         seed: matches.get_one("seed").copied().unwrap_or(1),
@@ -90,4 +94,11 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         writeln!(out)?;
     }
     Ok(())
+}
+
+/// The beginning of every record, or of one of the task's, if the model can read it.
+fn usual_prompt(tokenizer: &Tokenizer, task: &Task, seed: u64) -> String {
+    let prompt = SampleOptions::default().prompt;
+    let is_read = tokenizer.encode(&prompt).is_ok() || task.is_none();
+    if is_read { prompt } else { task.example_prompt(seed) }
 }

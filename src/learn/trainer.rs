@@ -125,7 +125,7 @@ impl Trainer {
             self.learner.learn(learned, &tokens, &memory, lr).await?;
         }
         let train_loss = figures.first().copied().unwrap_or(f32::NAN);
-        let mut loss = LossPoint { step: self.step, train_loss, val_loss: None, val_accuracy: None };
+        let mut loss = LossPoint { step: self.step, train_loss, val_loss: None, accuracy: None };
         let (mut fields, mut bits_per_byte) = (None, None);
         if validates {
             let mut trained = LossSums::default();
@@ -133,7 +133,7 @@ impl Trainer {
                 trained.add(&floats(losses.into_data_async().await?), &of_target);
             }
             let validated = self.losses(Split::Validation, train.val_batches).await?;
-            (loss.val_loss, loss.val_accuracy) = (Some(validated.mean()), validated.accuracy());
+            (loss.val_loss, loss.accuracy) = (Some(validated.mean()), self.accuracy(&validated).await?);
             bits_per_byte = Some(validated.bits_per_byte());
             fields = Some(FieldLoss::of(&trained, &validated));
         }
@@ -156,8 +156,8 @@ impl Trainer {
         if is_new && (self.step > 0 || self.floor().is_none()) {
             let train_loss = self.losses(Split::Train, 1).await?.mean();
             let validated = self.losses(Split::Validation, self.config.train.val_batches).await?;
-            let (val_loss, val_accuracy) = (Some(validated.mean()), validated.accuracy());
-            self.record(LossPoint { step: self.step, train_loss, val_loss, val_accuracy });
+            let (val_loss, accuracy) = (Some(validated.mean()), self.accuracy(&validated).await?);
+            self.record(LossPoint { step: self.step, train_loss, val_loss, accuracy });
         }
         Ok(())
     }
@@ -203,6 +203,14 @@ impl Trainer {
             }
         }
         Ok(sums)
+    }
+
+    /// Accuracy where it can be expected: in training records, if those that were `validated` cannot be known.
+    async fn accuracy(&self, validated: &LossSums) -> Result<Option<f32>, ExecutionError> {
+        Ok(match self.task.is_by_heart() {
+            true => self.losses(Split::Train, 1).await?.accuracy(),
+            false => validated.accuracy(),
+        })
     }
 
     /// The run as it is now, read back in one go.

@@ -13,10 +13,11 @@ pub struct LossPoint {
     pub step: usize,
     pub train_loss: f32,
     pub val_loss: Option<f32>,
-    /// Share of the answers' tokens, or of all tokens where records have no answers, that the model holds likeliest
-    /// in validation. `None` between validations and in runs of early versions.
+    /// Share of the answers' tokens, or of all tokens where records have no answers, that the model holds likeliest:
+    /// in validation, or in training records where those held out cannot be known. `None` between validations and in
+    /// runs of early versions.
     #[serde(default)]
-    pub val_accuracy: Option<f32>,
+    pub accuracy: Option<f32>,
 }
 
 /// A validation loss to compare with where no floor is known, in nats per token.

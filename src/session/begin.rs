@@ -107,6 +107,13 @@ impl<E: Fn(Event)> Session<E> {
     /// Loads a run as it was last saved, under its name in the storage.
     pub(super) async fn load_saved(&mut self, run: String, bytes: Vec<u8>, choice: DeviceChoice) {
         let name = "the saved run".into();
+        let run = match self.store.claim(&run).await {
+            true => run,
+            false => {
+                self.notice("This run is open in another tab, so it goes on here as a copy.");
+                self.store.new_run()
+            }
+        };
         self.load_files(vec![NamedFile { name, bytes }], choice, run).await;
     }
 

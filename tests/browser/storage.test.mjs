@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { CONFAB, TINY, eventually, pause, readCheckpoint, withPage } from './harness.mjs'
+import { CONFAB, Confab, TINY, eventually, pause, readCheckpoint, withPage } from './harness.mjs'
 import { cycle } from './models.mjs'
 
 /** The training losses in a checkpoint, by step. */
@@ -50,6 +50,29 @@ test('a run is there after its first seconds', async () => {
     await confab.open(TINY, null)
     await confab.button('Resume').click()
     await eventually(async () => await confab.step() >= 1, 'the run', 30_000, () => confab.describe())
+  })
+})
+
+test('two tabs with one run, or the same settings, lose nothing of each other', async () => {
+  await withPage({ fragment: TINY }, async confab => {
+    await clickSteps(confab, 2)
+    await confab.page.getByText('autosaved at step 2').waitFor()
+    const other = new Confab(await confab.page.context().newPage(), confab.url)
+    await other.open(TINY)
+    await other.button('Resume').click()
+    await other.untilNotice(/open in another tab, so it goes on here as a copy/)
+    await other.untilStep(2)
+    await clickSteps(other, 3)
+    await other.page.getByText('autosaved at step 5').waitFor()
+    await clickSteps(confab, 1)
+    await confab.page.getByText('autosaved at step 3').waitFor()
+    await other.page.close()
+    await confab.open(TINY)
+    await confab.view('Compare')
+    const rows = confab.page.getByRole('region', { name: 'Compare runs' }).locator('tbody tr')
+    await eventually(async () => await rows.count() === 2, 'both runs')
+    const steps = await rows.locator('.number').evaluateAll(cells => cells.map(cell => cell.textContent))
+    assert(steps.includes('3') && steps.includes('5'), `${steps}`)
   })
 })
 

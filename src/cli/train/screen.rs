@@ -95,10 +95,10 @@ impl Screen {
         self.trained = Some(report.loss.step);
         self.history.push(report.loss);
         let StepReport { loss, bits_per_byte, steps_per_s, tokens_per_s } = report;
-        let LossPoint { step, train_loss, val_loss, val_accuracy } = loss;
+        let LossPoint { step, train_loss, val_loss, accuracy } = loss;
         let validation = val_loss.map_or(String::new(), |loss| format!(", validation {loss:.3}"));
         let accuracy =
-            val_accuracy.map_or(String::new(), |share| format!(", accuracy {:.1}%", 100.0 * share));
+            accuracy.map_or(String::new(), |share| format!(", accuracy {:.1}%", 100.0 * share));
         let per_byte = bits_per_byte.filter(|_| self.is_of_text);
         let per_byte = per_byte.map_or(String::new(), |bits| format!(" ({bits:.3} bits per byte)"));
         let line = format!(

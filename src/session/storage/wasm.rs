@@ -1,7 +1,14 @@
 //! Runs kept in the browser's private file system (OPFS).
 
-use js_sys::{Array, Math, Reflect, Uint8Array};
-use wasm_bindgen::{JsCast, JsValue};
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::channel::oneshot;
+use gloo_timers::future::sleep;
+use js_sys::{Array, Math, Object, Promise, Reflect, Uint8Array};
+use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     Blob, File, FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions,
@@ -13,16 +20,22 @@ use crate::checkpoint::{Checkpoint, LENGTH_BYTES, Summary};
 
 /// The folder `runs` of the origin's private file system: files named `{run}-{step}.safetensors`.
 #[derive(Clone, Debug, Default)]
-pub struct RunStorage {}
+pub struct RunStorage {
+    /// Runs that no other tab may write.
+    claimed: Rc<RefCell<HashSet<String>>>,
+}
 
 /// Files kept of one run: the last, and one before it.
 const FILES: usize = 2;
+/// Tries to claim a run, and the time between them: a page that was left keeps its runs for a moment.
+const CLAIMS: usize = 5;
+const BETWEEN_CLAIMS: Duration = Duration::from_millis(100);
 /// Runs kept, as far as the browser has room.
 const RUNS: usize = 24;
 
 impl RunStorage {
     pub fn opfs() -> Self {
-        Self {}
+        Self::default()
     }
 
     /// A page keeps steps in memory.
@@ -40,6 +53,23 @@ impl RunStorage {
     pub fn new_run(&self) -> String {
         let random = || (Math::random() * f64::from(u32::MAX)) as u32;
         format!("{:08x}{:08x}", random(), random())
+    }
+
+    /// Claims a run for this tab until it is closed; `false` if another tab has it. A browser without locks, as on a page
+    /// without HTTPS, has no storage to guard either.
+    pub async fn claim(&self, run: &str) -> bool {
+        let is_new = self.claimed.borrow_mut().insert(run.to_owned());
+        if !is_new {
+            return true;
+        }
+        for _ in 0..CLAIMS {
+            if lock(run).await.unwrap_or(true) {
+                return true;
+            }
+            sleep(BETWEEN_CLAIMS).await;
+        }
+        self.claimed.borrow_mut().remove(run);
+        false
     }
 
     /// The name of the run saved last and the bytes of its file; `None` without a file.
@@ -86,9 +116,43 @@ impl RunStorage {
         checkpoint: &Checkpoint,
         bytes: &[u8],
     ) -> Result<Option<Kept>, String> {
+        // The name is drawn at random or was claimed when the run was opened.
+        self.claim(run).await;
         let removed = save(run, checkpoint.step, bytes).await.map_err(refusal)?;
         Ok(Some(Kept { removed }))
     }
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// The browser's `LockManager`.
+    type Locks;
+    #[wasm_bindgen(method, catch)]
+    fn request(
+        this: &Locks,
+        name: &str,
+        options: &Object,
+        granted: &JsValue,
+    ) -> Result<Promise, JsValue>;
+}
+
+/// Takes the lock of a run, and keeps it as long as the worker lives; `false` if it is taken.
+async fn lock(run: &str) -> Result<bool, JsValue> {
+    let navigator = js_sys::global().unchecked_into::<WorkerGlobalScope>().navigator();
+    let locks = Reflect::get(&navigator, &"locks".into())?;
+    if locks.is_undefined() {
+        return Ok(true);
+    }
+    let (tell, told) = oneshot::channel();
+    let granted = Closure::once_into_js(move |lock: JsValue| {
+        let _ = tell.send(!lock.is_null());
+        Promise::new(&mut |_, _| {}) // never settled, which keeps the lock
+    });
+    let options = Object::new();
+    Reflect::set(&options, &"ifAvailable".into(), &JsValue::TRUE)?;
+    let name = format!("confab run {run}");
+    let _kept = locks.unchecked_into::<Locks>().request(&name, &options, &granted)?;
+    Ok(told.await.unwrap_or(true))
 }
 
 fn refusal(error: JsValue) -> String {
