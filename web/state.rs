@@ -82,6 +82,8 @@ pub struct State {
     pub kept: RwSignal<(Vec<usize>, Vec<String>)>,
     /// The step that is looked into in place of the newest.
     pub visited: RwSignal<Option<usize>>,
+    /// The film that is being drawn.
+    pub drawing: RwSignal<Option<Drawing>>,
     pub baseline: RwSignal<Option<Baseline>>,
     /// Interventions on the model that every panel shows.
     pub ablations: RwSignal<Vec<Intervention>>,
@@ -176,6 +178,16 @@ pub struct Notice {
     pub text: String,
 }
 
+/// How far a film is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drawing {
+    /// Number of the picture that is being drawn, from 1.
+    pub picture: usize,
+    pub of: usize,
+    /// It is to stop before the next picture.
+    pub is_cancelled: bool,
+}
+
 /// The character whose alternatives are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inspected {
@@ -227,6 +239,7 @@ impl State {
             fixed_answers: RwSignal::new(Default::default()),
             kept: RwSignal::new(Default::default()),
             visited: RwSignal::new(None),
+            drawing: RwSignal::new(None),
             baseline: RwSignal::new(None),
             ablations: RwSignal::new(Vec::new()),
             shades_entropy: RwSignal::new(false),

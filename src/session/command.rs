@@ -71,6 +71,7 @@ impl<E: Fn(Event)> Session<E> {
             }
             Command::StopJob => self.stop_job(),
             Command::Save(form) => self.export(form).await,
+            Command::Film(part) => self.film(part),
             Command::LoadCheckpoint { files, device } => self.load_files(files, device).await,
             Command::Resume { device } => match self.store.latest().await {
                 Ok(Some(bytes)) => self.load_saved(bytes, device).await,

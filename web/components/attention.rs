@@ -7,8 +7,7 @@ use leptos::prelude::*;
 use crate::components::by_type::ByType;
 use crate::components::controls::switch;
 use crate::components::export_trace::ExportTrace;
-use crate::components::figure::FigureView;
-use crate::components::save::name_saved;
+use crate::components::figure::{FigureView, Of};
 use crate::components::trace::{NoTrace, Shown};
 use crate::head::Head;
 use crate::heatmap;
@@ -34,13 +33,14 @@ pub fn Attention() -> impl IntoView {
         });
     });
     let figure = Memo::new(move |_| trace.with(|trace| chosen.get().figure(trace.as_ref()?)));
-    let name = move || {
-        trace.with(|trace| {
-            let name =
-                |trace: &Arc<Trace>| name_saved(state, trace.step, &chosen.get().name(trace));
-            trace.as_ref().map(name).unwrap_or_default()
-        })
-    };
+    let of = Memo::new(move |_| {
+        let of = |trace: &Arc<Trace>| Of {
+            step: trace.step,
+            is_done: true,
+            what: chosen.get().name(trace),
+        };
+        trace.with(|trace| trace.as_ref().map(of).unwrap_or_default())
+    });
     let tiles = move || {
         let (layers, heads) = shape.get()?;
         let is_averaged = is_averaged.get();
@@ -72,7 +72,7 @@ pub fn Attention() -> impl IntoView {
                 <Scale/>
             </div>
             {tiles}
-            <FigureView figure name=Arc::new(name) pick=|_, _, _| {}>
+            <FigureView figure of pick=|_, _, _| {}>
                 <ExportTrace/>
             </FigureView>
             <ByType chosen/>

@@ -1,12 +1,15 @@
+use std::sync::Arc;
+
 use confab::figure::{Content, Figure, Pick, Table};
 use leptos::prelude::*;
 
 use super::controls::SelectEvent;
 use super::grid::{Cells, Focus, with_grid};
 use super::lines::Lines;
-use super::save::{Name, Picture, Saved, save_menu};
+use super::save::save_menu_of_steps;
 use super::theme::Dark;
 use super::tokens::Tokens;
+use crate::actions::Seen;
 use crate::state::{State, use_state};
 use crate::tables;
 
@@ -18,12 +21,23 @@ const AROUND: i32 = 60;
 /// Views of a pattern.
 const VIEWS: [&str; 4] = ["Matrix", "Lines", "From this token", "To this token"];
 
-/// One figure: what it is called, what it shows and how that is to be read. `name` gives that of its files, without
-/// an ending; `children` stand beside the menu.
+/// What a figure is of.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Of {
+    /// Step of the model.
+    pub step: usize,
+    /// False while more of it is computed.
+    pub is_done: bool,
+    /// What it is called in the names of files: `attention L0H3`.
+    pub what: String,
+}
+
+/// One figure of the step that is shown: what it is called, what it shows and how that is to be read. `children` stand
+/// beside the menu.
 #[component]
 pub fn FigureView(
     figure: Memo<Option<Figure>>,
-    name: Name,
+    of: Memo<Of>,
     pick: fn(State, Pick, usize),
     #[prop(optional)] children: Option<Children>,
 ) -> impl IntoView {
@@ -55,8 +69,11 @@ pub fn FigureView(
         let index = event.target().selected_index();
         state.pattern_view.set(usize::try_from(index).unwrap_or(0));
     };
-    let saved =
-        move || Some(Saved { name: name(), figure: figure.get()?, picture: Picture::Drawn });
+    // A film looks on while the figure may go.
+    let look = move || {
+        let (figure, of) = (figure.try_get_untracked()??, of.try_get_untracked()?);
+        Some(Seen { figure, step: of.step, is_done: of.is_done, what: of.what })
+    };
     view! {
         <figure class="found">
             <figcaption class="heading">
@@ -74,7 +91,7 @@ pub fn FigureView(
                     </select>
                 </Show>
                 {children.map(|children| children())}
-                {save_menu(saved)}
+                {save_menu_of_steps(Arc::new(look))}
             </figcaption>
             {content}
             <p class="hint">{note}</p>

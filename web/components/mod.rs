@@ -10,6 +10,7 @@ mod compare;
 mod controls;
 mod diagram;
 mod distill;
+mod drawing;
 mod dropping;
 mod embed;
 mod experiment;
