@@ -82,8 +82,10 @@ pub struct State {
     pub kept: RwSignal<(Vec<usize>, Vec<String>)>,
     /// The step that is looked into in place of the newest.
     pub visited: RwSignal<Option<usize>>,
-    /// The film that is being drawn.
-    pub drawing: RwSignal<Option<Drawing>>,
+    /// The picture of a film that is being drawn, from 1, and how many there are.
+    pub drawing: RwSignal<Option<(usize, usize)>>,
+    /// The film is to stop before its next picture.
+    pub stops_drawing: RwSignal<bool>,
     pub baseline: RwSignal<Option<Baseline>>,
     /// Interventions on the model that every panel shows.
     pub ablations: RwSignal<Vec<Intervention>>,
@@ -178,16 +180,6 @@ pub struct Notice {
     pub text: String,
 }
 
-/// How far a film is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Drawing {
-    /// Number of the picture that is being drawn, from 1.
-    pub picture: usize,
-    pub of: usize,
-    /// It is to stop before the next picture.
-    pub is_cancelled: bool,
-}
-
 /// The character whose alternatives are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inspected {
@@ -240,6 +232,7 @@ impl State {
             kept: RwSignal::new(Default::default()),
             visited: RwSignal::new(None),
             drawing: RwSignal::new(None),
+            stops_drawing: RwSignal::new(false),
             baseline: RwSignal::new(None),
             ablations: RwSignal::new(Vec::new()),
             shades_entropy: RwSignal::new(false),

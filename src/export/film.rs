@@ -1,5 +1,6 @@
 //! Films: many pictures as one file, an animated GIF or PNG files in a zip.
 
+use color_quant::NeuQuant;
 use gif::{Encoder, Frame, Repeat};
 
 use super::zipped::zipped;
@@ -14,8 +15,9 @@ const SHORTEST: usize = 10;
 const LONGEST: usize = 50;
 /// Time that the last picture is shown, in hundredths of a second.
 const LAST: u16 = 200;
-/// Speed at which colours are chosen, from 1, the best, to 30.
-const SPEED: i32 = 10;
+/// Most colours of a picture; they are chosen by its every tenth pixel.
+const COLORS: usize = 256;
+const EVERY: i32 = 10;
 
 /// A film under construction.
 pub enum Film {
@@ -83,18 +85,22 @@ pub struct Gif {
 
 impl Gif {
     /// Adds the pixels `[y, x, RGBA]`, and gives the bytes so far.
-    fn add(&mut self, mut pixels: Vec<u8>) -> Result<usize, ExportError> {
+    fn add(&mut self, pixels: Vec<u8>) -> Result<usize, ExportError> {
         let (width, height) = self.size;
-        if pixels.len() != 4 * usize::from(width) * usize::from(height) {
-            return Err(refuse("a picture has another size than the first"));
+        if pixels.is_empty() || pixels.len() != 4 * usize::from(width) * usize::from(height) {
+            return Err(refuse("a picture has another size than the film"));
         }
         self.left = self.left.saturating_sub(1);
         let delay = match self.left {
             0 => LAST,
             _ => (LENGTH / self.of.max(1)).clamp(SHORTEST, LONGEST) as u16,
         };
-        let frame = Frame::from_rgba_speed(width, height, &mut pixels, SPEED);
-        self.encoder.write_frame(&Frame { delay, ..frame }).map_err(refuse)?;
+        let colors = NeuQuant::new(EVERY, COLORS, &pixels);
+        let indices: Vec<u8> =
+            pixels.chunks_exact(4).map(|pixel| colors.index_of(pixel) as u8).collect();
+        let palette = Some(colors.color_map_rgb());
+        let frame = Frame { width, height, delay, palette, buffer: indices.into(), ..Frame::default() };
+        self.encoder.write_frame(&frame).map_err(refuse)?;
         Ok(self.encoder.get_ref().len())
     }
 }

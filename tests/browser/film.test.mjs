@@ -74,7 +74,7 @@ test('a pattern is drawn at every kept step, and the step that was looked at com
 
     await begin(confab, GIF)
     await confab.click('Cancel')
-    await progress(confab).waitFor({ state: 'detached' })
+    await progress(confab).waitFor({ state: 'hidden' })
     assert.equal(await confab.text('visited'), 'step 7', 'after a cancelled film')
     assert.equal(await confab.text('notice'), '')
 
@@ -84,7 +84,7 @@ test('a pattern is drawn at every kept step, and the step that was looked at com
     assert.equal(pictures.length, 25)
     assert.equal(new Set(pictures).size, 25, 'no two pictures are the same')
     assert(delays.at(-1) > delays[0] && new Set(delays.slice(0, -1)).size === 1, `${delays}`)
-    await progress(confab).waitFor({ state: 'detached' })
+    await progress(confab).waitFor({ state: 'hidden' })
     assert.equal(await confab.text('visited'), 'step 7', 'after a GIF')
     await confab.page.getByText('step 7', { exact: true }).first().waitFor()
 
@@ -97,13 +97,13 @@ test('a pattern is drawn at every kept step, and the step that was looked at com
       assert.equal(png.toString('latin1', 1, 4), 'PNG', name)
       assert.deepEqual([png.readUInt32BE(16), png.readUInt32BE(20)], size, name)
     }
-    await progress(confab).waitFor({ state: 'detached' })
+    await progress(confab).waitFor({ state: 'hidden' })
     assert.deepEqual(downloads, [name, zip.name], 'nothing came of the cancelled one')
 
     // Whoever looks at another step meanwhile stays there, and is told.
     await begin(confab, PNGS)
     await checkpoint(confab).press('End')
-    await confab.untilNotice(/^phone-steps-attention-l0h0 was not made: it stopped at picture \d+ of 25, because another/)
+    await confab.untilNotice(/^phone-steps-attention-l0h0 was not made, at picture \d+ of 25: another step/)
     assert.equal(await confab.text('visited'), 'newest')
   })
 })

@@ -33,14 +33,11 @@ pub fn Attention() -> impl IntoView {
         });
     });
     let figure = Memo::new(move |_| trace.with(|trace| chosen.get().figure(trace.as_ref()?)));
-    let of = Memo::new(move |_| {
-        let of = |trace: &Arc<Trace>| Of {
-            step: trace.step,
-            is_done: true,
-            what: chosen.get().name(trace),
-        };
-        trace.with(|trace| trace.as_ref().map(of).unwrap_or_default())
-    });
+    let of = move || {
+        let trace = trace.get_untracked()?;
+        let what = chosen.get_untracked().name(&trace);
+        Some(Of { step: trace.step, is_done: true, what })
+    };
     let tiles = move || {
         let (layers, heads) = shape.get()?;
         let is_averaged = is_averaged.get();
@@ -72,7 +69,7 @@ pub fn Attention() -> impl IntoView {
                 <Scale/>
             </div>
             {tiles}
-            <FigureView figure of pick=|_, _, _| {}>
+            <FigureView figure of=Arc::new(of) pick=|_, _, _| {}>
                 <ExportTrace/>
             </FigureView>
             <ByType chosen/>

@@ -22,7 +22,6 @@ const AROUND: i32 = 60;
 const VIEWS: [&str; 4] = ["Matrix", "Lines", "From this token", "To this token"];
 
 /// What a figure is of.
-#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Of {
     /// Step of the model.
     pub step: usize,
@@ -37,7 +36,7 @@ pub struct Of {
 #[component]
 pub fn FigureView(
     figure: Memo<Option<Figure>>,
-    of: Memo<Of>,
+    of: Arc<dyn Fn() -> Option<Of> + Send + Sync>,
     pick: fn(State, Pick, usize),
     #[prop(optional)] children: Option<Children>,
 ) -> impl IntoView {
@@ -69,10 +68,11 @@ pub fn FigureView(
         let index = event.target().selected_index();
         state.pattern_view.set(usize::try_from(index).unwrap_or(0));
     };
-    // A film looks on while the figure may go.
+    // A film looks on, even if the figure goes.
     let look = move || {
-        let (figure, of) = (figure.try_get_untracked()??, of.try_get_untracked()?);
-        Some(Seen { figure, step: of.step, is_done: of.is_done, what: of.what })
+        let figure = figure.try_get_untracked()??;
+        let Of { step, is_done, what } = of()?;
+        Some(Seen { figure, step, is_done, what })
     };
     view! {
         <figure class="found">

@@ -240,16 +240,13 @@ fn Nth(result: Memo<Option<Arc<AnalysisResult>>>, index: usize) -> impl IntoView
     let figure = Memo::new(move |_| {
         result.with(|result| result.as_ref()?.figures.as_ref().ok()?.get(index).cloned())
     });
-    let of = Memo::new(move |_| {
-        let title = figure.with(|figure| figure.as_ref().map(|figure| figure.title.clone()));
-        let of = |result: &Arc<AnalysisResult>| Of {
-            step: result.step,
-            is_done: result.is_done,
-            what: format!("{} {}", result.analysis, title.unwrap_or_default()),
-        };
-        result.with(|result| result.as_ref().map(of).unwrap_or_default())
-    });
-    view! { <FigureView figure of pick=choose/> }
+    let of = move || {
+        let result = result.get_untracked()?;
+        let title = figure.get_untracked()?.title;
+        let what = format!("{} {title}", result.analysis);
+        Some(Of { step: result.step, is_done: result.is_done, what })
+    };
+    view! { <FigureView figure of=Arc::new(of) pick=choose/> }
 }
 
 /// Requests what was picked in a figure.
