@@ -110,6 +110,10 @@ impl Actions {
         let digits = kept.last().map_or(0, |step| step.to_string().len());
         for picture in 0..count {
             let step = kept[picture * last / (count - 1)];
+            // The user may have gone elsewhere while the last picture was drawn.
+            if state.visited.get_untracked() != *shown {
+                return Err(ELSEWHERE.into());
+            }
             state.drawing.set(Some((picture + 1, count)));
             *shown = Some(step);
             state.visited.set(*shown);
@@ -145,7 +149,7 @@ impl Actions {
             let reason = if state.stops_drawing.get_untracked() {
                 "it was cancelled"
             } else if state.visited.get_untracked() != Some(step) {
-                "another step or model was chosen meanwhile"
+                ELSEWHERE
             } else if self.asked_of_figures() != *asked {
                 "another figure was asked for meanwhile"
             } else if !state.kept.with_untracked(|(steps, _)| steps.contains(&step)) {
@@ -173,6 +177,7 @@ impl Actions {
     }
 }
 
+const ELSEWHERE: &str = "another step or model was chosen meanwhile";
 const GONE: &str = "the figure is no longer on show; stay at it while it is drawn";
 
 /// How many times its `size` a picture has, and how many of `count` pictures there is room for.

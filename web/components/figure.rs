@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use confab::figure::{Content, Figure, Pick, Table};
 use leptos::prelude::*;
 
@@ -9,7 +7,7 @@ use super::lines::Lines;
 use super::save::save_menu_of_steps;
 use super::theme::Dark;
 use super::tokens::Tokens;
-use crate::actions::Seen;
+use crate::actions::Look;
 use crate::state::{State, use_state};
 use crate::tables;
 
@@ -21,22 +19,12 @@ const AROUND: i32 = 60;
 /// Views of a pattern.
 const VIEWS: [&str; 4] = ["Matrix", "Lines", "From this token", "To this token"];
 
-/// What a figure is of.
-pub struct Of {
-    /// Step of the model.
-    pub step: usize,
-    /// False while more of it is computed.
-    pub is_done: bool,
-    /// What it is called in the names of files: `attention L0H3`.
-    pub what: String,
-}
-
-/// One figure of the step that is shown: what it is called, what it shows and how that is to be read. `children` stand
-/// beside the menu.
+/// One figure of the step that is shown: what it is called, what it shows and how that is to be read. `look` gives
+/// it to be saved; `children` stand beside the menu.
 #[component]
 pub fn FigureView(
     figure: Memo<Option<Figure>>,
-    of: Arc<dyn Fn() -> Option<Of> + Send + Sync>,
+    look: Look,
     pick: fn(State, Pick, usize),
     #[prop(optional)] children: Option<Children>,
 ) -> impl IntoView {
@@ -68,12 +56,6 @@ pub fn FigureView(
         let index = event.target().selected_index();
         state.pattern_view.set(usize::try_from(index).unwrap_or(0));
     };
-    // A film looks on, even if the figure goes.
-    let look = move || {
-        let figure = figure.try_get_untracked()??;
-        let Of { step, is_done, what } = of()?;
-        Some(Seen { figure, step, is_done, what })
-    };
     view! {
         <figure class="found">
             <figcaption class="heading">
@@ -91,7 +73,7 @@ pub fn FigureView(
                     </select>
                 </Show>
                 {children.map(|children| children())}
-                {save_menu_of_steps(Arc::new(look))}
+                {save_menu_of_steps(look)}
             </figcaption>
             {content}
             <p class="hint">{note}</p>

@@ -5,9 +5,9 @@ use confab::run::{AnalysisEntry, AnalysisRequest, AnalysisResult, Group, Input};
 use leptos::prelude::*;
 
 use super::controls::{InputEvent, SelectEvent, live, switch};
-use super::figure::{FigureView, Of};
+use super::figure::FigureView;
 use super::prompt::INSPECT_DELAY;
-use crate::actions::use_actions;
+use crate::actions::{Seen, use_actions};
 use crate::runs::group_digits;
 use crate::state::{State, use_state};
 
@@ -240,13 +240,14 @@ fn Nth(result: Memo<Option<Arc<AnalysisResult>>>, index: usize) -> impl IntoView
     let figure = Memo::new(move |_| {
         result.with(|result| result.as_ref()?.figures.as_ref().ok()?.get(index).cloned())
     });
-    let of = move || {
-        let result = result.get_untracked()?;
-        let title = figure.get_untracked()?.title;
-        let what = format!("{} {title}", result.analysis);
-        Some(Of { step: result.step, is_done: result.is_done, what })
+    // A film looks on, even if the figure goes.
+    let look = move || {
+        let figure = figure.try_get_untracked()??;
+        let result = result.try_get_untracked()??;
+        let what = format!("{} {}", result.analysis, figure.title);
+        Some(Seen { figure, step: result.step, is_done: result.is_done, what })
     };
-    view! { <FigureView figure of=Arc::new(of) pick=choose/> }
+    view! { <FigureView figure look=Arc::new(look) pick=choose/> }
 }
 
 /// Requests what was picked in a figure.
