@@ -4,6 +4,7 @@
 mod answer;
 mod command;
 mod event;
+mod film;
 mod job;
 mod memory;
 mod sample;
@@ -12,6 +13,7 @@ mod trace;
 pub use answer::{Answer, Said};
 pub use command::{Baseline, Command, NamedFile, SaveAs, Then};
 pub use event::{Built, Event, KeptRun, RunState, StepReport, TaskFacts};
+pub use film::{Film, FilmForm};
 pub use job::{
     AverageAttention, Bench, Distill, DistillOptions, Evaluate, JobKind, JobReport, JobRequest,
     Probe, ProbeOptions, RunsOptions, Sweep,

@@ -1,5 +1,6 @@
 //! Requests of the page to the browser: files, downloads, the clipboard, the address, the theme.
 
+use confab::base::plot::size_of;
 use confab::base::text::{Encoding, FileText, NO_TEXT};
 use leptos::prelude::{RwSignal, Set};
 use wasm_bindgen::prelude::*;
@@ -11,6 +12,8 @@ use web_sys::{
 use web_sys::{Response, Url, Window};
 
 use crate::view::View;
+
+const NO_CANVAS: &str = "the browser gave no canvas";
 
 pub fn window() -> Window {
     leptos::prelude::window()
@@ -96,31 +99,64 @@ fn click_download(name: &str, url: &str) -> Result<(), String> {
 }
 
 /// Draws `svg` at twice its size and lets the user keep it as a PNG file called `name`.
-pub async fn download_png(
-    name: &str,
-    svg: &str,
-    (width, height): (u32, u32),
-) -> Result<(), String> {
-    const SCALE: u32 = 2;
+pub async fn download_png(name: &str, svg: &str) -> Result<(), String> {
+    let canvas = draw(svg, 2).await?;
+    click_download(name, &canvas.to_data_url().map_err(describe)?)
+}
+
+/// Draws an SVG of ours at `scale` times its size.
+pub async fn draw(svg: &str, scale: u32) -> Result<HtmlCanvasElement, String> {
+    let (width, height) = size_of(svg);
     let image = HtmlImageElement::new_with_width_and_height(width, height).map_err(describe)?;
     let encoded: String = js_sys::encode_uri_component(svg).into();
     image.set_src(&format!("data:image/svg+xml;charset=utf-8,{encoded}"));
     JsFuture::from(image.decode()).await.map_err(describe)?;
     let canvas = leptos::prelude::document().create_element("canvas").map_err(describe)?;
     let canvas: HtmlCanvasElement = canvas.unchecked_into();
-    canvas.set_width(width * SCALE);
-    canvas.set_height(height * SCALE);
-    let context = context_2d(&canvas).ok_or("the browser gave no canvas")?;
+    canvas.set_width(width * scale);
+    canvas.set_height(height * scale);
+    let context = context_2d(&canvas).ok_or(NO_CANVAS)?;
     context
         .draw_image_with_html_image_element_and_dw_and_dh(
             &image,
             0.0,
             0.0,
-            f64::from(width * SCALE),
-            f64::from(height * SCALE),
+            f64::from(width * scale),
+            f64::from(height * scale),
         )
         .map_err(describe)?;
-    click_download(name, &canvas.to_data_url().map_err(describe)?)
+    Ok(canvas)
+}
+
+/// The pixels of `canvas`, `[y, x, RGBA]`.
+pub fn read_pixels(canvas: &HtmlCanvasElement) -> Result<Vec<u8>, String> {
+    let (width, height) = (f64::from(canvas.width()), f64::from(canvas.height()));
+    let context = context_2d(canvas).ok_or(NO_CANVAS)?;
+    let pixels = context.get_image_data(0.0, 0.0, width, height).map_err(describe)?;
+    Ok(pixels.data().0)
+}
+
+/// What is on `canvas`, as a PNG file.
+pub async fn read_png(canvas: &HtmlCanvasElement) -> Result<Vec<u8>, String> {
+    let made = js_sys::Promise::new(&mut |resolve, reject| {
+        if let Err(error) = canvas.to_blob(&resolve) {
+            // Nobody else waits for it.
+            let _ = reject.call1(&JsValue::NULL, &error);
+        }
+    });
+    let blob = JsFuture::from(made).await.map_err(describe)?;
+    let blob: Blob = blob.dyn_into().map_err(|_| "the browser made no PNG of it")?;
+    read_bytes(&blob).await
+}
+
+/// Waits for so many milliseconds.
+pub async fn pause(milliseconds: i32) -> Result<(), String> {
+    let passed = js_sys::Promise::new(&mut |resolve, _| {
+        // A window has timers.
+        let _ =
+            window().set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, milliseconds);
+    });
+    JsFuture::from(passed).await.map(drop).map_err(describe)
 }
 
 pub fn context_2d(canvas: &HtmlCanvasElement) -> Option<web_sys::CanvasRenderingContext2d> {

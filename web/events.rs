@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use confab::config::TaskKind;
 use confab::protocol::{
-    AverageAttention, Bench, Built, Distill, Evaluate, Event, JobKind, JobReport, KeptRun, Probe,
-    Sweep, Trace,
+    AverageAttention, Bench, Built, Distill, Evaluate, Event, JobKind, JobReport, KeptRun,
+    NamedFile, Probe, Sweep, Trace,
 };
 use confab::report::sweep::Sweeping;
 use confab::report::{BenchReport, DistillReport};
@@ -147,10 +147,14 @@ pub fn receive(actions: Actions, event: Event) {
         Event::OutcomesMerged { file: Some(name), merged: Err(reason) } => {
             state.notify(format!("{name} was not read: {reason}."));
         }
-        Event::CheckpointFile { name, bytes } => {
+        Event::CheckpointFile { name, bytes } | Event::Film(Ok(NamedFile { name, bytes })) => {
             if let Err(reason) = browser::download(&name, "application/octet-stream", &bytes) {
                 state.notify(format!("{name} could not be saved: {reason}."));
             }
+        }
+        Event::Film(Err(reason)) => {
+            actions.cancel_film();
+            state.notify(format!("The figure could not be drawn over the steps: {reason}."));
         }
         Event::Saved { step, removed } => {
             state.saved_step.set(Some(step));

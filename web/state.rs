@@ -82,6 +82,10 @@ pub struct State {
     pub kept: RwSignal<(Vec<usize>, Vec<String>)>,
     /// The step that is looked into in place of the newest.
     pub visited: RwSignal<Option<usize>>,
+    /// The picture of a film that is being drawn, from 1, and how many there are.
+    pub drawing: RwSignal<Option<(usize, usize)>>,
+    /// The film is to stop before its next picture.
+    pub stops_drawing: RwSignal<bool>,
     pub baseline: RwSignal<Option<Baseline>>,
     /// Interventions on the model that every panel shows.
     pub ablations: RwSignal<Vec<Intervention>>,
@@ -229,6 +233,8 @@ impl State {
             fixed_answers: RwSignal::new(Default::default()),
             kept: RwSignal::new(Default::default()),
             visited: RwSignal::new(None),
+            drawing: RwSignal::new(None),
+            stops_drawing: RwSignal::new(false),
             baseline: RwSignal::new(None),
             ablations: RwSignal::new(Vec::new()),
             shades_entropy: RwSignal::new(false),

@@ -2,7 +2,7 @@
 
 use super::{Content, Figure, Grid, Plot, Series};
 use crate::base::plot;
-use crate::base::plot::{Anchor, Axes, Line, Point, Svg};
+use crate::base::plot::{Anchor, Axes, Line, Point, Svg, size_of};
 
 /// Height of a cell, its width with text, and approximate width of a character, in pixels.
 const CELL: i32 = 16;
@@ -15,6 +15,8 @@ const GAP: i32 = 8;
 const SIZE: (u32, u32) = (640, 320);
 /// Most cells of a picture: a square of 512 by 512.
 const MAX_CELLS: usize = 1 << 18;
+/// Height of a caption above a picture, in pixels.
+const CAPTION: u32 = 24;
 
 impl Figure {
     /// # Errors
@@ -25,6 +27,27 @@ impl Figure {
             Content::Plot(plot) => Ok(plot.to_svg(SIZE, is_dark)),
             Content::Table(_) => Err(format!("“{}” is a table, not a picture", self.title)),
         }
+    }
+
+    /// The picture under a caption; in `size` pixels, if that is given, and else as large as it is.
+    ///
+    /// # Errors
+    /// As [`to_svg`](Self::to_svg).
+    pub fn to_captioned_svg(
+        &self,
+        caption: &str,
+        size: Option<(u32, u32)>,
+        is_dark: bool,
+    ) -> Result<String, String> {
+        let picture = self.to_svg(is_dark)?;
+        let own = size_of(&picture);
+        let (width, height) = size.unwrap_or((own.0, own.1 + CAPTION));
+        let theme = plot::theme(is_dark);
+        let mut svg = Svg::new((width, height));
+        svg.rectangle((0, 0), (width as i32, height as i32), theme.paper, 1.0);
+        svg.text((GAP, CAPTION as i32 / 2), Anchor::Start, theme.text, caption);
+        svg.nest(CAPTION, (width, height.saturating_sub(CAPTION)), &picture, own);
+        Ok(svg.finish())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{JobRequest, MemoryChange, SampleOptions};
+use super::{Film, JobRequest, MemoryChange, SampleOptions};
 use crate::config::RunConfig;
 use crate::report::sweep::Outcome;
 use crate::run::{AnalysisRequest, DeviceChoice, Intervention, Operation, Packed};
@@ -74,6 +74,8 @@ pub enum Command {
     Pack,
     /// Continues from the weights of a link: `Event::Built`, or `Event::Refused`.
     Unpack { config: Box<RunConfig>, weights: Packed, device: DeviceChoice },
+    /// Makes one file of many pictures: `Event::Film` once it is finished, or as soon as it cannot be made.
+    Film(Film),
     /// Continues from a checkpoint file, or imports a model from its files: `Event::Built`, or
     /// `Event::Refused`.
     LoadCheckpoint { files: Vec<NamedFile>, device: DeviceChoice },

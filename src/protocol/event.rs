@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, CharacterReport, Expected, JobReport, SampleOptions, Trace};
+use super::{Answer, CharacterReport, Expected, JobReport, NamedFile, SampleOptions, Trace};
 use crate::config::RunConfig;
 use crate::report::sweep::Merged;
 use crate::run::{
@@ -86,6 +86,8 @@ pub enum Event {
         name: String,
         bytes: Vec<u8>,
     },
+    /// The file of a film, or the reason why there is none.
+    Film(Result<NamedFile, String>),
     /// The run as of `step` was saved in the browser's storage, or in the terminal's file. There, the runs `removed` had
     /// to make room.
     Saved {

@@ -79,6 +79,7 @@ impl<E: Fn(Event)> Session<E> {
                 self.load_files(files, device, self.store.new_run()).await;
             }
             Command::OpenRun { id, device } => self.open_run(id, device).await,
+            Command::Film(part) => self.film(part),
             Command::DeleteRun { id } => self.delete_run(&id).await,
         }
     }

@@ -10,6 +10,7 @@ mod current_job;
 mod describe;
 mod device;
 mod event_loop;
+mod film;
 mod heads;
 mod jobs;
 mod kept;

@@ -12,6 +12,7 @@ use super::storage::RunStorage;
 use super::throttle::Throttle;
 use super::undo::Undo;
 use crate::device::OpenDevice;
+use crate::export::Film;
 use crate::generate::Sampler;
 use crate::interp::trace::Logits;
 use crate::learn::Trainer;
@@ -46,6 +47,8 @@ pub(super) struct Session<E: Fn(Event)> {
     pub(super) last_report: Option<Instant>,
     pub(super) saved: Saved,
     pub(super) aside: Aside,
+    /// The film that is being made.
+    pub(super) film: Option<Film>,
 }
 
 impl<E: Fn(Event)> Session<E> {
@@ -71,6 +74,7 @@ impl<E: Fn(Event)> Session<E> {
             last_report: None,
             saved: Saved::at(0),
             aside: Aside::default(),
+            film: None,
         }
     }
 

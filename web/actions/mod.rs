@@ -1,6 +1,7 @@
 //! Actions of the user, as commands to the session.
 
 mod ask;
+mod film;
 mod load;
 mod task;
 
@@ -19,6 +20,8 @@ use crate::lessons::{LESSONS, Open};
 use crate::runs::{Run, group_digits, show_duration};
 use crate::state::State;
 use crate::view::View;
+
+pub use film::{Look, Seen, Wish};
 
 /// The kind of command that a `Built` or `Refused` will answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -362,6 +365,7 @@ impl Actions {
         state.building.set(false);
         state.run_state.set(RunState::Paused);
         state.speed.set(None);
+        self.cancel_film();
         state.sample.update(|sample| sample.is_running = false);
         state.outcomes.sweeping.set(None);
         state.is_measuring.set(false);

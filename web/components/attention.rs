@@ -4,11 +4,11 @@ use confab::protocol::Trace;
 use leptos::html;
 use leptos::prelude::*;
 
+use crate::actions::Seen;
 use crate::components::by_type::ByType;
 use crate::components::controls::switch;
 use crate::components::export_trace::ExportTrace;
 use crate::components::figure::FigureView;
-use crate::components::save::name_saved;
 use crate::components::trace::{NoTrace, Shown};
 use crate::head::Head;
 use crate::heatmap;
@@ -34,12 +34,12 @@ pub fn Attention() -> impl IntoView {
         });
     });
     let figure = Memo::new(move |_| trace.with(|trace| chosen.get().figure(trace.as_ref()?)));
-    let name = move || {
-        trace.with(|trace| {
-            let name =
-                |trace: &Arc<Trace>| name_saved(state, trace.step, &chosen.get().name(trace));
-            trace.as_ref().map(name).unwrap_or_default()
-        })
+    // A film looks on, even if the figure goes.
+    let look = move || {
+        let figure = figure.try_get_untracked()??;
+        let trace = trace.get_untracked()?;
+        let what = chosen.get_untracked().name(&trace);
+        Some(Seen { figure, step: trace.step, is_done: true, what })
     };
     let tiles = move || {
         let (layers, heads) = shape.get()?;
@@ -72,7 +72,7 @@ pub fn Attention() -> impl IntoView {
                 <Scale/>
             </div>
             {tiles}
-            <FigureView figure name=Arc::new(name) pick=|_, _, _| {}>
+            <FigureView figure look=Arc::new(look) pick=|_, _, _| {}>
                 <ExportTrace/>
             </FigureView>
             <ByType chosen/>

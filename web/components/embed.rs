@@ -2,6 +2,7 @@ use leptos::prelude::*;
 
 use super::answer::AnswerView;
 use super::controls::live;
+use super::drawing::Drawing;
 use super::inspector::Inspector;
 use super::loss::Loss;
 use super::progress::Progress;
@@ -54,6 +55,7 @@ pub fn Embed(name: String) -> impl IntoView {
                     })}
                 </button>
                 <Progress/>
+                <Drawing/>
                 <a href=browser::address_without_query() target="_blank" rel="noopener">"Open in Confab"</a>
                 <span class="hint" role="status">{live(notice)}</span>
             </footer>

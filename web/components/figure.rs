@@ -4,9 +4,10 @@ use leptos::prelude::*;
 use super::controls::SelectEvent;
 use super::grid::{Cells, Focus, with_grid};
 use super::lines::Lines;
-use super::save::{Name, Picture, Saved, save_menu};
+use super::save::save_menu_of_steps;
 use super::theme::Dark;
 use super::tokens::Tokens;
+use crate::actions::Look;
 use crate::state::{State, use_state};
 use crate::tables;
 
@@ -18,12 +19,12 @@ const AROUND: i32 = 60;
 /// Views of a pattern.
 const VIEWS: [&str; 4] = ["Matrix", "Lines", "From this token", "To this token"];
 
-/// One figure: what it is called, what it shows and how that is to be read. `name` gives that of its files, without
-/// an ending; `children` stand beside the menu.
+/// One figure of the step that is shown: what it is called, what it shows and how that is to be read. `look` gives
+/// it to be saved; `children` stand beside the menu.
 #[component]
 pub fn FigureView(
     figure: Memo<Option<Figure>>,
-    name: Name,
+    look: Look,
     pick: fn(State, Pick, usize),
     #[prop(optional)] children: Option<Children>,
 ) -> impl IntoView {
@@ -55,8 +56,6 @@ pub fn FigureView(
         let index = event.target().selected_index();
         state.pattern_view.set(usize::try_from(index).unwrap_or(0));
     };
-    let saved =
-        move || Some(Saved { name: name(), figure: figure.get()?, picture: Picture::Drawn });
     view! {
         <figure class="found">
             <figcaption class="heading">
@@ -74,7 +73,7 @@ pub fn FigureView(
                     </select>
                 </Show>
                 {children.map(|children| children())}
-                {save_menu(saved)}
+                {save_menu_of_steps(look)}
             </figcaption>
             {content}
             <p class="hint">{note}</p>

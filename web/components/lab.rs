@@ -7,8 +7,7 @@ use leptos::prelude::*;
 use super::controls::{InputEvent, SelectEvent, live, switch};
 use super::figure::FigureView;
 use super::prompt::INSPECT_DELAY;
-use super::save::name_saved;
-use crate::actions::use_actions;
+use crate::actions::{Seen, use_actions};
 use crate::runs::group_digits;
 use crate::state::{State, use_state};
 
@@ -238,19 +237,17 @@ fn Found(chosen: Memo<Option<usize>>) -> impl IntoView {
 /// The figure of this index.
 #[component]
 fn Nth(result: Memo<Option<Arc<AnalysisResult>>>, index: usize) -> impl IntoView {
-    let state = use_state();
     let figure = Memo::new(move |_| {
         result.with(|result| result.as_ref()?.figures.as_ref().ok()?.get(index).cloned())
     });
-    let name = move || {
-        let (analysis, step) = result.with(|result| match result {
-            Some(result) => (result.analysis.clone(), result.step),
-            None => Default::default(),
-        });
-        let title = figure.with(|figure| figure.as_ref().map(|figure| figure.title.clone()));
-        name_saved(state, step, &format!("{analysis} {}", title.unwrap_or_default()))
+    // A film looks on, even if the figure goes.
+    let look = move || {
+        let figure = figure.try_get_untracked()??;
+        let result = result.try_get_untracked()??;
+        let what = format!("{} {}", result.analysis, figure.title);
+        Some(Seen { figure, step: result.step, is_done: result.is_done, what })
     };
-    view! { <FigureView figure name=Arc::new(name) pick=choose/> }
+    view! { <FigureView figure look=Arc::new(look) pick=choose/> }
 }
 
 /// Requests what was picked in a figure.

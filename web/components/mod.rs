@@ -11,6 +11,7 @@ mod compare;
 mod controls;
 mod diagram;
 mod distill;
+mod drawing;
 mod dropping;
 mod embed;
 mod experiment;

@@ -8,7 +8,7 @@ use leptos::task::spawn_local;
 
 use super::menu::menu;
 use super::theme::Dark;
-use crate::actions::use_actions;
+use crate::actions::{Look, Seen, Wish, use_actions};
 use crate::browser;
 use crate::state::{State, use_state};
 
@@ -50,34 +50,63 @@ impl Saved {
     }
 }
 
-/// The name of a figure's files, without an ending.
-pub type Name = Arc<dyn Fn() -> String + Send + Sync>;
-
 /// `phone-3000-attention-l1h2`: the task of the model, the step and what is saved.
 pub fn name_saved(state: State, step: usize, what: &str) -> String {
+    name_shown(state, &step.to_string(), what)
+}
+
+fn name_shown(state: State, shown: &str, what: &str) -> String {
     let task = state.model.with(|model| model.as_ref().map(|model| model.config.task.kind.name()));
-    name_file(&[task.unwrap_or("model"), &step.to_string(), what])
+    name_file(&[task.unwrap_or("model"), shown, what])
 }
 
 type Source = Arc<dyn Fn() -> Option<Saved> + Send + Sync>;
 
 /// The menu of the figure that `source` gives.
 pub fn save_menu(source: impl Fn() -> Option<Saved> + Send + Sync + 'static) -> AnyView {
-    offer(Arc::new(source))
+    offer(Arc::new(source), None)
+}
+
+/// The menu of a figure that follows the step that is shown: saves it at one, or at all that are kept.
+pub fn save_menu_of_steps(look: Look) -> AnyView {
+    let state = use_state();
+    let shown = look.clone();
+    let source = move || {
+        let Seen { figure, step, what, .. } = shown()?;
+        Some(Saved { name: name_saved(state, step, &what), figure, picture: Picture::Drawn })
+    };
+    offer(Arc::new(source), Some(look))
 }
 
 const COPY_LINK: &str = "Copy link";
 
-fn offer(source: Source) -> AnyView {
+const GIF: &str = "GIF over the steps";
+const PNGS: &str = "PNG sequence (zip)";
+
+fn offer(source: Source, look: Option<Look>) -> AnyView {
     let (state, actions) = (use_state(), use_actions());
     let Dark(is_dark) = expect_context();
     let formats = {
         let source = source.clone();
-        move || untrack(|| source()).map_or(vec![COPY_LINK], |saved| list_formats(&saved))
+        let has_steps = look.is_some();
+        move || {
+            let has_steps = has_steps && state.kept.with_untracked(|(steps, _)| steps.len() > 1);
+            let saved = untrack(|| source());
+            saved.map_or(vec![COPY_LINK], |saved| list_formats(&saved, has_steps))
+        }
     };
     let choose = move |format: &'static str| {
         if format == COPY_LINK {
             return actions.share();
+        }
+        if let (GIF | PNGS, Some(look)) = (format, &look) {
+            let Some(Seen { what, .. }) = untrack(|| look()) else { return };
+            return actions.film(Wish {
+                look: look.clone(),
+                name: untrack(|| name_shown(state, "steps", &what)),
+                is_gif: format == GIF,
+                is_dark: is_dark.get_untracked(),
+            });
         }
         let Some(saved) = untrack(|| source()) else { return };
         spawn_local(async move {
@@ -89,11 +118,12 @@ fn offer(source: Source) -> AnyView {
     menu("Save", "Save this figure as a picture or as numbers", formats, choose)
 }
 
-fn list_formats(saved: &Saved) -> Vec<&'static str> {
+fn list_formats(saved: &Saved, has_steps: bool) -> Vec<&'static str> {
     let is_table = matches!(saved.figure.content, Content::Table(_));
     match saved.picture {
         _ if is_table => vec!["CSV", "JSON", COPY_LINK],
         Picture::None => vec!["CSV", "JSON", "NPY", COPY_LINK],
+        _ if has_steps => vec!["PNG", "SVG", GIF, PNGS, "CSV", "JSON", "NPY", COPY_LINK],
         _ => vec!["PNG", "SVG", "CSV", "JSON", "NPY", COPY_LINK],
     }
 }
@@ -114,15 +144,9 @@ async fn save(saved: Saved, format: &str, is_dark: bool) -> Result<(), String> {
                 _ => figure.to_svg(is_dark)?,
             };
             match format {
-                "PNG" => browser::download_png(&name, &svg, size_of(&svg)).await,
+                "PNG" => browser::download_png(&name, &svg).await,
                 _ => browser::download(&name, "image/svg+xml", svg.as_bytes()),
             }
         }
     }
-}
-
-/// The width and height that an SVG of ours begins with.
-fn size_of(svg: &str) -> (u32, u32) {
-    let mut numbers = svg.split('"').filter_map(|part| part.parse().ok());
-    (numbers.next().unwrap_or(640), numbers.next().unwrap_or(320))
 }

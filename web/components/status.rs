@@ -2,6 +2,7 @@ use leptos::prelude::*;
 
 use crate::actions::use_actions;
 use crate::components::controls::live;
+use crate::components::drawing::Drawing;
 use crate::components::nav::Panels;
 use crate::components::progress::Progress;
 use crate::notes::Note;
@@ -85,6 +86,7 @@ pub fn StatusBar() -> impl IntoView {
     };
     view! {
         <footer class="status" aria-label="Status">
+            <Drawing/>
             <Notice/>
             <div class="items">
             <Progress/>

@@ -6,7 +6,7 @@ mod svg;
 use std::ops::Range;
 
 pub use frame::{Axis, Frame, Legend, Tick, list_log_ticks, list_ticks};
-pub use svg::{Anchor, Stroke, Svg};
+pub use svg::{Anchor, Stroke, Svg, size_of};
 
 /// Colours of a chart's background, text and grid.
 pub struct Theme {

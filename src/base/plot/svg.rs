@@ -31,6 +31,12 @@ pub enum Anchor {
     Upwards,
 }
 
+/// Width and height that an SVG of ours begins with, in pixels.
+pub fn size_of(svg: &str) -> (u32, u32) {
+    let mut numbers = svg.split('"').filter_map(|part| part.parse().ok());
+    (numbers.next().unwrap_or(640), numbers.next().unwrap_or(320))
+}
+
 /// An SVG under construction.
 pub struct Svg {
     out: String,
@@ -48,6 +54,15 @@ impl Svg {
     pub fn finish(mut self) -> String {
         self.out.push_str("</svg>\n");
         self.out
+    }
+
+    /// Draws `svg`, which has `from` pixels, below `y`, as large as it fits there in `size` pixels.
+    pub fn nest(&mut self, y: u32, (width, height): (u32, u32), svg: &str, from: (u32, u32)) {
+        let (own_width, own_height) = from;
+        self.write(format_args!(
+            "<svg y=\"{y}\" width=\"{width}\" height=\"{height}\" \
+             viewBox=\"0 0 {own_width} {own_height}\" preserveAspectRatio=\"xMinYMin\">\n{svg}</svg>\n"
+        ));
     }
 
     pub fn rectangle(
