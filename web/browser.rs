@@ -1,11 +1,12 @@
 //! Requests of the page to the browser: files, downloads, the clipboard, the address, the theme.
 
 use confab::base::text::{Encoding, FileText, NO_TEXT};
-use leptos::prelude::{RwSignal, Set};
+use leptos::html;
+use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    Blob, BlobPropertyBag, DragEvent, FileList, HtmlAnchorElement, HtmlCanvasElement,
+    Blob, BlobPropertyBag, DragEvent, Element, FileList, HtmlAnchorElement, HtmlCanvasElement,
     HtmlImageElement,
 };
 use web_sys::{Response, Url, Window};
@@ -207,8 +208,57 @@ pub fn watch_dark_theme() -> RwSignal<bool> {
     dark
 }
 
+/// A signal of the room inside `holder`, its width and height in pixels of the page, kept up to date; nothing until
+/// it has been laid out.
+pub fn watch_room(holder: NodeRef<html::Div>) -> RwSignal<(usize, usize)> {
+    let room = RwSignal::new((0, 0));
+    let watch = StoredValue::new_local(None);
+    Effect::new(move |_| {
+        let Some(element) = holder.get() else { return };
+        let measure = move || {
+            // The holder may be gone by then. In another frame, for what follows may change its size again.
+            request_animation_frame(move || {
+                let Some(holder) = holder.try_get_untracked().flatten() else { return };
+                let size = (holder.client_width() as usize, holder.client_height() as usize);
+                if room.get_untracked() != size {
+                    room.set(size);
+                }
+            });
+        };
+        let measure = Closure::<dyn Fn()>::new(measure);
+        let observer = ResizeObserver::new(measure.as_ref().unchecked_ref());
+        observer.observe(&element);
+        watch.set_value(Some((observer, measure)));
+    });
+    on_cleanup(move || {
+        if let Some((observer, _)) = watch.try_update_value(Option::take).flatten() {
+            observer.disconnect();
+        }
+    });
+    room
+}
+
+/// Asks for the whole screen for `element`; where the browser refuses, it stays as it is.
+pub async fn fill_screen(element: &Element) {
+    if let Ok(asked) = element.unchecked_ref::<Screen>().request_fullscreen() {
+        let _ = JsFuture::from(asked).await;
+    }
+}
+
 #[wasm_bindgen]
 extern "C" {
+    type ResizeObserver;
+    #[wasm_bindgen(constructor)]
+    fn new(act: &js_sys::Function) -> ResizeObserver;
+    #[wasm_bindgen(method)]
+    fn observe(this: &ResizeObserver, element: &Element);
+    #[wasm_bindgen(method)]
+    fn disconnect(this: &ResizeObserver);
+    type Screen;
+    /// `web_sys` drops the promise, whose refusal would then be an error of the page.
+    #[wasm_bindgen(method, catch, js_name = requestFullscreen)]
+    fn request_fullscreen(this: &Screen) -> Result<js_sys::Promise, JsValue>;
+
     type TextDecoder;
     #[wasm_bindgen(constructor)]
     fn new(encoding: &str, options: &js_sys::Object) -> TextDecoder;

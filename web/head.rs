@@ -12,7 +12,20 @@ pub struct Head {
     pub head: Option<usize>,
 }
 
+/// Heads up to which each is shown by itself where that takes a part of the page for each.
+pub const MANY_HEADS: usize = 512;
+
 impl Head {
+    /// All heads of so many layers, or the mean of each layer, layer by layer.
+    pub fn all(layers: usize, heads: usize, is_averaged: bool) -> Vec<Self> {
+        let of_layer: Vec<Option<usize>> = match is_averaged {
+            true => vec![None],
+            false => (0..heads).map(Some).collect(),
+        };
+        let of = |layer| of_layer.iter().map(move |head| Self { layer, head: *head });
+        (0..layers).flat_map(of).collect()
+    }
+
     /// `L0H3`, or `L0 mean`.
     pub fn label(self) -> String {
         match self.head {

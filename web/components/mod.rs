@@ -1,6 +1,8 @@
 //! The page and its parts, one component a file.
 
+mod ablate;
 mod alternatives;
+mod analysed;
 mod answer;
 mod attention;
 mod bench;
@@ -29,6 +31,7 @@ mod lab;
 mod lesson;
 mod lines;
 mod loss;
+mod matrix;
 mod memory;
 mod menu;
 mod model_chip;
@@ -48,6 +51,7 @@ mod steps;
 mod surgery;
 mod sweep;
 mod theme;
+mod tiles;
 mod tips;
 mod tokens;
 mod toolbar;
