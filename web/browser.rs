@@ -208,34 +208,24 @@ pub fn watch_dark_theme() -> RwSignal<bool> {
     dark
 }
 
-/// A signal of the room inside `holder`, its width and height in pixels of the page, kept up to date; nothing until
-/// it has been laid out.
-pub fn watch_room(holder: NodeRef<html::Div>) -> RwSignal<(usize, usize)> {
-    let room = RwSignal::new((0, 0));
-    let watch = StoredValue::new_local(None);
+/// A signal that changes with the size of `holder`: once it has been laid out, and whenever it gets another room.
+pub fn watch_size(holder: NodeRef<html::Div>) -> RwSignal<usize> {
+    let changes = RwSignal::new(0);
     Effect::new(move |_| {
-        let Some(element) = holder.get() else { return };
-        let measure = move || {
-            // The holder may be gone by then. In another frame, for what follows may change its size again.
+        let Some(holder) = holder.get() else { return };
+        // With the next frame, for what follows may change the size again. All may be gone by then.
+        let tell = move || {
             request_animation_frame(move || {
-                let Some(holder) = holder.try_get_untracked().flatten() else { return };
-                let size = (holder.client_width() as usize, holder.client_height() as usize);
-                if room.get_untracked() != size {
-                    room.set(size);
+                if let Some(count) = changes.try_get_untracked() {
+                    changes.set(count + 1);
                 }
             });
         };
-        let measure = Closure::<dyn Fn()>::new(measure);
-        let observer = ResizeObserver::new(measure.as_ref().unchecked_ref());
-        observer.observe(&element);
-        watch.set_value(Some((observer, measure)));
+        // The closure lives as long as the observer, and that as long as the holder.
+        let tell = Closure::<dyn Fn()>::new(tell).into_js_value();
+        ResizeObserver::new(tell.unchecked_ref()).observe(&holder);
     });
-    on_cleanup(move || {
-        if let Some((observer, _)) = watch.try_update_value(Option::take).flatten() {
-            observer.disconnect();
-        }
-    });
-    room
+    changes
 }
 
 /// Asks for the whole screen for `element`; where the browser refuses, it stays as it is.
@@ -252,8 +242,6 @@ extern "C" {
     fn new(act: &js_sys::Function) -> ResizeObserver;
     #[wasm_bindgen(method)]
     fn observe(this: &ResizeObserver, element: &Element);
-    #[wasm_bindgen(method)]
-    fn disconnect(this: &ResizeObserver);
     type Screen;
     /// `web_sys` drops the promise, whose refusal would then be an error of the page.
     #[wasm_bindgen(method, catch, js_name = requestFullscreen)]

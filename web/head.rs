@@ -16,14 +16,16 @@ pub struct Head {
 pub const MANY_HEADS: usize = 512;
 
 impl Head {
-    /// All heads of so many layers, or the mean of each layer, layer by layer.
-    pub fn all(layers: usize, heads: usize, is_averaged: bool) -> Vec<Self> {
-        let of_layer: Vec<Option<usize>> = match is_averaged {
-            true => vec![None],
-            false => (0..heads).map(Some).collect(),
-        };
-        let of = |layer| of_layer.iter().map(move |head| Self { layer, head: *head });
-        (0..layers).flat_map(of).collect()
+    /// The head at a place among all heads, layer by layer, of a model with so many `heads` a layer; without, the mean
+    /// of the layer at this place.
+    pub fn at(place: usize, heads: Option<usize>) -> Self {
+        let count = heads.unwrap_or(1).max(1);
+        Self { layer: place / count, head: heads.map(|_| place % count) }
+    }
+
+    /// Its place, as in [`Head::at`].
+    pub fn place(self, heads: Option<usize>) -> usize {
+        self.layer * heads.unwrap_or(1) + self.head.unwrap_or(0)
     }
 
     /// `L0H3`, or `L0 mean`.

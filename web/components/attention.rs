@@ -46,7 +46,10 @@ pub fn Attention() -> impl IntoView {
             trace.as_ref().map(name).unwrap_or_default()
         })
     };
-    let tiles = move || Some(tiles(shape.get()?, is_averaged.get(), chosen, trace));
+    let tiles = move || {
+        let (layers, heads) = shape.get()?;
+        Some(tiles(layers, (!is_averaged.get()).then_some(heads), chosen, trace))
+    };
     view! {
         <Show when=move || shape.get().is_some() fallback=|| view! { <NoTrace/> }>
             <div class="attention-options">

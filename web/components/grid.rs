@@ -54,9 +54,11 @@ pub fn Cells(
     let Dark(is_dark) = expect_context();
     let frame = NodeRef::<html::Div>::new();
     let [across, down, cells] = [(); 3].map(|()| NodeRef::<html::Canvas>::new());
-    let room = browser::watch_room(frame);
+    let size = browser::watch_size(frame);
     let layout = Memo::new(move |_| {
-        let (width, height) = room.get();
+        size.track();
+        let frame = frame.get()?;
+        let (width, height) = (frame.client_width() as usize, frame.client_height() as usize);
         if width == 0 {
             return None; // it has not been laid out, or is not in sight
         }

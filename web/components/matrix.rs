@@ -18,12 +18,6 @@ pub fn Matrix(
     let is_fitted = RwSignal::new(true);
     let is_full = RwSignal::new(false);
     let opener = NodeRef::<html::Button>::new();
-    let close = move || {
-        is_full.set(false);
-        if let Some(opener) = opener.get_untracked() {
-            let _ = opener.focus();
-        }
-    };
     let dialog = NodeRef::<html::Dialog>::new();
     let sheet = NodeRef::<html::Div>::new();
     // The whole screen or, where the browser keeps that to itself, the whole page.
@@ -33,22 +27,24 @@ pub fn Matrix(
             spawn_local(async move { browser::fill_screen(&sheet).await });
         }
     });
-    let leave = move || {
-        if let Some(dialog) = dialog.get_untracked() {
-            dialog.close();
+    // The dialog, the full screen and the button's focus end in turn: each end is told and leads to the next.
+    let leave = move || match (
+        dialog.get_untracked(),
+        document().fullscreen_element(),
+        opener.get_untracked(),
+    ) {
+        (Some(dialog), ..) if dialog.open() => dialog.close(),
+        (_, Some(_), _) => document().exit_fullscreen(),
+        (_, None, opener) => {
+            is_full.set(false);
+            if let Some(opener) = opener {
+                let _ = opener.focus();
+            }
         }
-    };
-    // What is beside a full screen takes no focus: that ends first.
-    let closed = move |_| match document().fullscreen_element() {
-        Some(_) => document().exit_fullscreen(),
-        None => close(),
     };
     let follow = move |_| {
         if document().fullscreen_element().is_none() {
-            match dialog.get_untracked().is_some_and(|dialog| dialog.open()) {
-                true => leave(),
-                false => close(),
-            }
+            leave();
         }
     };
     let title = move || figure.with(|figure| figure.as_ref().map(|figure| figure.title.clone()));
@@ -56,7 +52,7 @@ pub fn Matrix(
     let full = move || {
         is_full.get().then(|| {
             view! {
-                <dialog class="full" aria-label=title node_ref=dialog on:close=closed>
+                <dialog class="full" aria-label=title node_ref=dialog on:close=move |_| leave()>
                     <div class="sheet" node_ref=sheet on:fullscreenchange=follow>
                         {bar(figure, is_fitted, button("Close", "", leave))}
                         {cells(true)}

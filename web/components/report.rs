@@ -94,7 +94,9 @@ fn describe_attention(state: State) -> Option<String> {
     let trace = state.trace.get()?;
     let canvas = document().create_element("canvas").ok()?.dyn_into::<HtmlCanvasElement>().ok()?;
     let is_crowded = trace.n_layers * trace.n_heads > MANY_HEADS;
-    let heads = Head::all(trace.n_layers, trace.n_heads, is_crowded).into_iter();
+    let per_layer = (!is_crowded).then_some(trace.n_heads);
+    let count = trace.n_layers * per_layer.unwrap_or(1);
+    let heads = (0..count).map(|place| Head::at(place, per_layer));
     let which = match is_crowded {
         true => format!("<p class=hint>The mean of the {} heads of each layer.</p>", trace.n_heads),
         false => String::new(),

@@ -5,7 +5,7 @@ use leptos::ev;
 use leptos::html;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
-use web_sys::{Element, HtmlCanvasElement, HtmlElement};
+use web_sys::{Element, HtmlElement};
 
 use crate::browser;
 use crate::head::Head;
@@ -14,89 +14,76 @@ use crate::heatmap;
 /// Most means of layers in a row.
 const MEANS: usize = 8;
 
-/// A button a head, in rows of a layer each; or one for the mean of each layer. The patterns of a row are on one canvas
-/// below its buttons: with a canvas a head the page would stand still under a wide model. Arrow keys choose a head.
+/// A button a head, in rows of a layer each; or, without `heads` in a layer, one for the mean of each layer. The patterns
+/// of a row are on one canvas below its buttons: with a canvas a head the page would stand still under a wide model.
+/// Arrow keys choose a head.
 pub fn tiles(
-    (layers, heads): (usize, usize),
-    is_averaged: bool,
+    layers: usize,
+    heads: Option<usize>,
     chosen: RwSignal<Head>,
     trace: RwSignal<Option<Arc<Trace>>>,
 ) -> AnyView {
-    let all = StoredValue::new(Head::all(layers, heads, is_averaged));
-    let columns = if is_averaged { layers.min(MEANS) } else { heads }.max(1);
+    let count = layers * heads.unwrap_or(1);
+    let columns = heads.unwrap_or(layers.min(MEANS)).max(1);
     let frame = NodeRef::<html::Div>::new();
-    let room = browser::watch_room(frame);
+    let size = browser::watch_size(frame);
     Effect::new(move |_| {
+        size.track();
         let Some(frame) = frame.get() else { return };
-        let room = room.get().0 as f64 * browser::window().device_pixel_ratio();
+        let room = f64::from(frame.client_width()) * browser::window().device_pixel_ratio();
         let room = room as usize / columns;
         trace.with(|trace| {
             let Some(trace) = trace else { return };
             let mut row = frame.first_element_child();
-            all.with_value(|all| {
-                for heads in all.chunks(columns) {
-                    if let Some(canvas) = row.as_ref().and_then(Element::first_element_child) {
-                        let patterns: Vec<_> =
-                            heads.iter().filter_map(|head| head.pattern(trace)).collect();
-                        let canvas: &HtmlCanvasElement = canvas.unchecked_ref();
-                        let (size, is_signed) = (trace.tokens.len(), trace.against.is_some());
-                        heatmap::paint(canvas, &patterns, size, room, is_signed);
-                    }
-                    row = row.and_then(|row| row.next_element_sibling());
+            for start in (0..count).step_by(columns) {
+                let places = start..count.min(start + columns);
+                let patterns: Vec<_> =
+                    places.filter_map(|place| Head::at(place, heads).pattern(trace)).collect();
+                if let Some(canvas) = row.as_ref().and_then(Element::first_element_child) {
+                    let (size, is_signed) = (trace.tokens.len(), trace.against.is_some());
+                    heatmap::paint(canvas.unchecked_ref(), &patterns, size, room, is_signed);
                 }
-            });
+                row = row.and_then(|row| row.next_element_sibling());
+            }
         });
     });
-    let find = move |at: usize| {
-        frame.get_untracked()?.query_selector(&format!("[data-at=\"{at}\"]")).ok()?
-    };
+    let find = move |which: &str| frame.get_untracked()?.query_selector(which).ok()?;
+    let find_chosen = move || find(&format!("[data-at=\"{}\"]", chosen.get().place(heads)));
     // Of all heads, the chosen one is a stop of the Tab key.
-    Effect::new(move |before: Option<Option<usize>>| {
+    Effect::new(move |_| {
         frame.track();
-        let mark = |at: Option<usize>, is_chosen: bool| {
-            if let Some(tile) = at.and_then(find) {
-                let _ =
-                    tile.set_attribute("aria-pressed", if is_chosen { "true" } else { "false" });
-                let _ = tile.set_attribute("tabindex", if is_chosen { "0" } else { "-1" });
-            }
-        };
-        let at = all.with_value(|all| all.iter().position(|head| *head == chosen.get()));
-        mark(before.flatten(), false);
-        mark(at, true);
-        at
-    });
-    let choose = move |at: usize| {
-        if let Some(head) = all.with_value(|all| all.get(at).copied()) {
-            chosen.set(head);
+        let before = find("[aria-pressed=true]").map(|tile| (tile, "false", "-1"));
+        let now = find_chosen().map(|tile| (tile, "true", "0"));
+        for (tile, is_pressed, stop) in before.into_iter().chain(now) {
+            let _ = tile.set_attribute("aria-pressed", is_pressed);
+            let _ = tile.set_attribute("tabindex", stop);
         }
-    };
+    });
     let click = move |event: ev::MouseEvent| {
         let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
         let tile = target.and_then(|target| target.closest("[data-at]").ok().flatten());
-        if let Some(at) = tile.and_then(|tile| tile.get_attribute("data-at")?.parse().ok()) {
-            choose(at);
+        if let Some(place) = tile.and_then(|tile| tile.get_attribute("data-at")?.parse().ok()) {
+            chosen.set(Head::at(place, heads));
         }
     };
     let press = move |event: ev::KeyboardEvent| {
-        let is_chosen = |head: &Head| *head == chosen.get_untracked();
-        let Some((at, last)) =
-            all.with_value(|all| Some((all.iter().position(is_chosen)?, all.len() - 1)))
-        else {
-            return;
-        };
+        let at = chosen.get_untracked().place(heads);
         let to = match event.key().as_str() {
             "ArrowRight" => at + 1,
             "ArrowLeft" => at.saturating_sub(1),
             "ArrowDown" => at + columns,
             "ArrowUp" => at.checked_sub(columns).unwrap_or(at),
             "Home" => 0,
-            "End" => last,
+            "End" => count.saturating_sub(1),
             _ => return,
         };
         event.prevent_default();
-        choose(to);
-        if let Some(tile) = find(to).and_then(|tile| tile.dyn_into::<HtmlElement>().ok()) {
-            let _ = tile.focus();
+        if to < count {
+            chosen.set(Head::at(to, heads));
+            let tile = untrack(find_chosen);
+            if let Some(tile) = tile.and_then(|tile| tile.dyn_into::<HtmlElement>().ok()) {
+                let _ = tile.focus();
+            }
         }
     };
     let class = match columns {
@@ -104,7 +91,7 @@ pub fn tiles(
         5..=8 => "tiles many",
         _ => "tiles many crowded",
     };
-    let rows = layers.div_ceil(if is_averaged { columns } else { 1 });
+    let rows = count.div_ceil(columns);
     view! {
         <div
             class=class
@@ -114,28 +101,28 @@ pub fn tiles(
             node_ref=frame
             on:click=click
             on:keydown=press
-            inner_html=all.with_value(|all| draw(all, columns))
+            inner_html=draw(count, columns, heads)
         ></div>
     }
     .into_any()
 }
 
 /// As text, so that thousands of heads are one node to make.
-fn draw(all: &[Head], columns: usize) -> String {
+fn draw(count: usize, columns: usize, heads: Option<usize>) -> String {
     let mut html = String::new();
-    for (row, heads) in all.chunks(columns).enumerate() {
-        html += &format!(
-            "<div class=row><canvas width=1 height=1 style=\"--heads:{}\"></canvas>",
-            heads.len()
-        );
-        for (column, head) in heads.iter().enumerate() {
-            let (at, label) = (row * columns + column, head.label());
+    for place in 0..count {
+        if place % columns == 0 {
+            let end = if place > 0 { "</div>" } else { "" };
+            let in_row = columns.min(count - place);
             html += &format!(
-                "<button type=button class=tile aria-pressed=false tabindex=-1 aria-label=\"{label}\" \
-                 title=\"{label}\" data-at=\"{at}\"><span>{label}</span></button>"
+                "{end}<div class=row><canvas width=1 height=1 style=\"--heads:{in_row}\"></canvas>"
             );
         }
-        html += "</div>";
+        let label = Head::at(place, heads).label();
+        html += &format!(
+            "<button type=button class=tile aria-pressed=false tabindex=-1 aria-label=\"{label}\" \
+             title=\"{label}\" data-at=\"{place}\"><span>{label}</span></button>"
+        );
     }
     html
 }
