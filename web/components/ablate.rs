@@ -49,9 +49,9 @@ pub fn before_after() -> AnyView {
     let state = use_state();
     let has_ablations = Memo::new(move |_| state.ablations.with(|all| !all.is_empty()));
     let analysis = Memo::new(move |_| {
-        let is_it = |at: &usize| state.analysis_id(*at).as_deref() == Some(BEFORE_AFTER);
-        let count = state.catalogue.with(|catalogue| catalogue.analyses.len());
-        (0..count).find(is_it)
+        state
+            .catalogue
+            .with(|catalogue| catalogue.analyses.iter().position(|of| of.id == BEFORE_AFTER))
     });
     let texts = move || {
         let answers = [("Before", state.answers_before), ("After", state.fixed_answers)];

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use super::controls::SelectEvent;
 use super::grid::{Cells, Focus, with_grid};
 use super::lines::Lines;
-use super::matrix::{Matrix, scale};
+use super::matrix::{matrix, scale};
 use super::save::{Name, Picture, Saved, save_menu};
 use super::theme::Dark;
 use super::tokens::Tokens;
@@ -44,11 +44,11 @@ pub fn FigureView(
     let focus = RwSignal::new(Focus::default());
     let is_pattern = Memo::new(move |_| with_grid(figure, |grid| grid.is_pattern) == Some(true));
     let content = move || match (kind.get(), state.pattern_view.get()) {
-        (Some(0), 0) if is_pattern.get() => view! { <Matrix figure focus pick/> }.into_any(),
+        (Some(0), 0) if is_pattern.get() => matrix(figure, focus, pick),
         (Some(0), 1) if is_pattern.get() => view! { <Lines figure focus/> }.into_any(),
         (Some(0), view) if is_pattern.get() => view! {
             {scale(figure)}
-            <Tokens figure focus is_source=view == 2/>
+            {view! { <Tokens figure focus is_source=view == 2/> }.into_any()}
         }
         .into_any(),
         (Some(0), _) => {

@@ -9,35 +9,35 @@ use crate::browser;
 use crate::state::State;
 
 /// A pattern as a matrix: whole, or with cells of a readable size; in its panel or on the whole screen.
-#[component]
-pub fn Matrix(
+pub fn matrix(
     figure: Memo<Option<Figure>>,
     focus: RwSignal<Focus>,
     pick: fn(State, Pick, usize),
-) -> impl IntoView {
+) -> AnyView {
     let is_fitted = RwSignal::new(true);
     let is_full = RwSignal::new(false);
     let opener = NodeRef::<html::Button>::new();
     let dialog = NodeRef::<html::Dialog>::new();
     let sheet = NodeRef::<html::Div>::new();
     // The whole screen or, where the browser keeps that to itself, the whole page.
-    Effect::new(move |_| {
-        let (Some(dialog), Some(sheet)) = (dialog.get(), sheet.get()) else { return };
-        if !dialog.open() && dialog.show_modal().is_ok() {
+    let fill = move |_| {
+        let (Some(dialog), Some(sheet)) = (dialog.get_untracked(), sheet.get_untracked()) else {
+            return;
+        };
+        if dialog.show_modal().is_ok() {
+            is_full.set(true);
             spawn_local(async move { browser::fill_screen(&sheet).await });
         }
-    });
+    };
     // The dialog, the full screen and the button's focus end in turn: each end is told and leads to the next.
-    let leave = move || match (
-        dialog.get_untracked(),
-        document().fullscreen_element(),
-        opener.get_untracked(),
-    ) {
-        (Some(dialog), ..) if dialog.open() => dialog.close(),
-        (_, Some(_), _) => document().exit_fullscreen(),
-        (_, None, opener) => {
+    let leave = move || {
+        if let Some(dialog) = dialog.get_untracked().filter(|dialog| dialog.open()) {
+            dialog.close();
+        } else if document().fullscreen_element().is_some() {
+            document().exit_fullscreen();
+        } else {
             is_full.set(false);
-            if let Some(opener) = opener {
+            if let Some(opener) = opener.get_untracked() {
                 let _ = opener.focus();
             }
         }
@@ -52,26 +52,27 @@ pub fn Matrix(
     let full = move || {
         is_full.get().then(|| {
             view! {
-                <dialog class="full" aria-label=title node_ref=dialog on:close=move |_| leave()>
-                    <div class="sheet" node_ref=sheet on:fullscreenchange=follow>
-                        {bar(figure, is_fitted, button("Close", "", leave))}
-                        {cells(true)}
-                    </div>
-                </dialog>
+                {bar(figure, is_fitted, button("Close", "", leave))}
+                {cells(true)}
             }
             .into_any()
         })
     };
     let open = view! {
-        <button type="button" class="small" node_ref=opener on:click=move |_| is_full.set(true)>
+        <button type="button" class="small" node_ref=opener on:click=fill>
             "Full screen"
         </button>
     };
     view! {
         {bar(figure, is_fitted, open.into_any())}
         {cells(false)}
-        {full}
+        <dialog class="full" aria-label=title node_ref=dialog on:close=move |_| leave()>
+            <div class="sheet" node_ref=sheet on:fullscreenchange=follow>
+                {full}
+            </div>
+        </dialog>
     }
+    .into_any()
 }
 
 /// The colour scale, the choice between the whole matrix and cells of a readable size, and the way to another room.
