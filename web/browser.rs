@@ -2,11 +2,12 @@
 
 use confab::base::plot::size_of;
 use confab::base::text::{Encoding, FileText, NO_TEXT};
-use leptos::prelude::{RwSignal, Set};
+use leptos::html;
+use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    Blob, BlobPropertyBag, DragEvent, FileList, HtmlAnchorElement, HtmlCanvasElement,
+    Blob, BlobPropertyBag, DragEvent, Element, FileList, HtmlAnchorElement, HtmlCanvasElement,
     HtmlImageElement,
 };
 use web_sys::{Response, Url, Window};
@@ -243,8 +244,45 @@ pub fn watch_dark_theme() -> RwSignal<bool> {
     dark
 }
 
+/// A signal that changes with the size of `holder`: once it has been laid out, and whenever it gets another room.
+pub fn watch_size(holder: NodeRef<html::Div>) -> RwSignal<usize> {
+    let changes = RwSignal::new(0);
+    Effect::new(move |_| {
+        let Some(holder) = holder.get() else { return };
+        // With the next frame, for what follows may change the size again. All may be gone by then.
+        let tell = move || {
+            request_animation_frame(move || {
+                if let Some(count) = changes.try_get_untracked() {
+                    changes.set(count + 1);
+                }
+            });
+        };
+        // The closure lives as long as the observer, and that as long as the holder.
+        let tell = Closure::<dyn Fn()>::new(tell).into_js_value();
+        ResizeObserver::new(tell.unchecked_ref()).observe(&holder);
+    });
+    changes
+}
+
+/// Asks for the whole screen for `element`; where the browser refuses, it stays as it is.
+pub async fn fill_screen(element: &Element) {
+    if let Ok(asked) = element.unchecked_ref::<Screen>().request_fullscreen() {
+        let _ = JsFuture::from(asked).await;
+    }
+}
+
 #[wasm_bindgen]
 extern "C" {
+    type ResizeObserver;
+    #[wasm_bindgen(constructor)]
+    fn new(act: &js_sys::Function) -> ResizeObserver;
+    #[wasm_bindgen(method)]
+    fn observe(this: &ResizeObserver, element: &Element);
+    type Screen;
+    /// `web_sys` drops the promise, whose refusal would then be an error of the page.
+    #[wasm_bindgen(method, catch, js_name = requestFullscreen)]
+    fn request_fullscreen(this: &Screen) -> Result<js_sys::Promise, JsValue>;
+
     type TextDecoder;
     #[wasm_bindgen(constructor)]
     fn new(encoding: &str, options: &js_sys::Object) -> TextDecoder;

@@ -272,6 +272,7 @@ fn show_model(actions: Actions, mut built: Built, origin: Origin) {
         state.answer.set(None); // it may have no answers
     }
     state.fixed_answers.set(Default::default());
+    state.answers_before.set(Default::default());
     actions.question();
     state.result.set(None);
     state.inspected.set(None);

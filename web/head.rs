@@ -12,7 +12,22 @@ pub struct Head {
     pub head: Option<usize>,
 }
 
+/// Heads up to which each is shown by itself where that takes a part of the page for each.
+pub const MANY_HEADS: usize = 512;
+
 impl Head {
+    /// The head at a place among all heads, layer by layer, of a model with so many `heads` a layer; without, the mean
+    /// of the layer at this place.
+    pub fn at(place: usize, heads: Option<usize>) -> Self {
+        let count = heads.unwrap_or(1).max(1);
+        Self { layer: place / count, head: heads.map(|_| place % count) }
+    }
+
+    /// Its place, as in [`Head::at`].
+    pub fn place(self, heads: Option<usize>) -> usize {
+        self.layer * heads.unwrap_or(1) + self.head.unwrap_or(0)
+    }
+
     /// `L0H3`, or `L0 mean`.
     pub fn label(self) -> String {
         match self.head {

@@ -78,6 +78,8 @@ pub struct State {
     pub answer: RwSignal<Option<Arc<Answer>>>,
     /// Answers to the questions that every model is asked.
     pub fixed_answers: RwSignal<[Option<Arc<Answer>>; 2]>,
+    /// Those that the model gave before it was ablated.
+    pub answers_before: RwSignal<[Option<Arc<Answer>>; 2]>,
     /// Steps and earlier runs that can be looked into.
     pub kept: RwSignal<(Vec<usize>, Vec<String>)>,
     /// The step that is looked into in place of the newest.
@@ -231,6 +233,7 @@ impl State {
             question: RwSignal::new(None),
             answer: RwSignal::new(None),
             fixed_answers: RwSignal::new(Default::default()),
+            answers_before: RwSignal::new(Default::default()),
             kept: RwSignal::new(Default::default()),
             visited: RwSignal::new(None),
             drawing: RwSignal::new(None),

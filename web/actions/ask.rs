@@ -246,6 +246,9 @@ impl Actions {
 
     /// Sets the ablations of the model that every panel shows.
     pub fn ablate(&self, ablations: Vec<Intervention>) {
+        if self.state.ablations.with_untracked(Vec::is_empty) {
+            self.state.answers_before.set(self.state.fixed_answers.get_untracked());
+        }
         self.send(Command::Ablate(ablations));
     }
 

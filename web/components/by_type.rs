@@ -8,11 +8,14 @@ use leptos::prelude::*;
 use crate::actions::use_actions;
 use crate::components::controls::{button, switch};
 use crate::components::save::{Saved, name_saved, save_menu};
-use crate::head::Head;
+use crate::head::{Head, MANY_HEADS};
 use crate::heatmap::css_color;
 use crate::runs::group_digits;
 use crate::state::{State, use_state};
 use crate::tables;
+
+/// Heads listed of a model with many.
+const LISTED: usize = 64;
 
 /// Attention of each head by the type of what is to be written, averaged over records.
 #[component]
@@ -29,6 +32,17 @@ pub fn ByType(chosen: RwSignal<Head>) -> impl IntoView {
         }
         let head = chosen.get();
         let shown = (head.layer, head.head.unwrap_or(0));
+        let count = heads.len();
+        if count > MANY_HEADS {
+            match is_ranked.get() {
+                true => heads.truncate(LISTED),
+                false => heads.retain(|(layer, ..)| *layer == shown.0),
+            }
+        }
+        let listed = (heads.len() < count).then(|| match is_ranked.get() {
+            true => format!("The first {} of {} heads.", heads.len(), group_digits(count)),
+            false => format!("Layer by layer: the heads of layer {}.", shown.0),
+        });
         Some(view! {
             <p class="hint" data-testid="by-type-progress">
                 {format!(
@@ -46,6 +60,7 @@ pub fn ByType(chosen: RwSignal<Head>) -> impl IntoView {
             </div>
             <div inner_html=show_pattern(&report, shown)></div>
             {switch("Most specialised first", move || is_ranked.get(), move |is_on| is_ranked.set(is_on))}
+            <p class="hint">{listed}</p>
             <div class="ranking" role="group" aria-label="Heads by divergence">
                 {heads
                     .into_iter()

@@ -1,13 +1,10 @@
 use confab::config::{MemoryKind, MlpKind, ModelConfig, layers};
 use leptos::prelude::*;
 
-use crate::head::Head;
+use crate::head::{Head, MANY_HEADS};
 use crate::runs::group_digits;
 use crate::state::{State, use_state};
 use crate::tab::Tab;
-
-/// Heads up to which each is a part of its own.
-const MAX_HEADS: usize = 512;
 
 /// The model's parts from its input to its output, as wide as they are; each opens where it is looked into. Without a
 /// model it is the one that the settings ask for.
@@ -50,7 +47,7 @@ fn draw(state: State, model: &ModelConfig) -> impl IntoView + use<> {
         let open = move || state.show_tab(Tab::Outputs);
         bar(name.into(), "part residual", model.d_model, title, Box::new(open))
     };
-    let is_crowded = model.n_layers * model.n_heads > MAX_HEADS;
+    let is_crowded = model.n_layers * model.n_heads > MANY_HEADS;
     let layer = |layer: usize| {
         let all = is_crowded.then(|| {
             let open = move || {

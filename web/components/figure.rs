@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use super::controls::SelectEvent;
 use super::grid::{Cells, Focus, with_grid};
 use super::lines::Lines;
+use super::matrix::{matrix, scale};
 use super::save::save_menu_of_steps;
 use super::theme::Dark;
 use super::tokens::Tokens;
@@ -20,12 +21,13 @@ const AROUND: i32 = 60;
 const VIEWS: [&str; 4] = ["Matrix", "Lines", "From this token", "To this token"];
 
 /// One figure of the step that is shown: what it is called, what it shows and how that is to be read. `look` gives
-/// it to be saved; `children` stand beside the menu.
+/// it to be saved; `children` stand beside the menu, and what is `above` between that and the content.
 #[component]
 pub fn FigureView(
     figure: Memo<Option<Figure>>,
     look: Look,
     pick: fn(State, Pick, usize),
+    #[prop(optional)] above: Option<AnyView>,
     #[prop(optional)] children: Option<Children>,
 ) -> impl IntoView {
     let title = move || figure.with(|figure| figure.as_ref().map(|figure| figure.title.clone()));
@@ -43,11 +45,17 @@ pub fn FigureView(
     let focus = RwSignal::new(Focus::default());
     let is_pattern = Memo::new(move |_| with_grid(figure, |grid| grid.is_pattern) == Some(true));
     let content = move || match (kind.get(), state.pattern_view.get()) {
+        (Some(0), 0) if is_pattern.get() => matrix(figure, focus, pick),
         (Some(0), 1) if is_pattern.get() => view! { <Lines figure focus/> }.into_any(),
-        (Some(0), view @ 2..) if is_pattern.get() => {
-            view! { <Tokens figure focus is_source=view == 2/> }.into_any()
+        (Some(0), view) if is_pattern.get() => view! {
+            {scale(figure)}
+            {view! { <Tokens figure focus is_source=view == 2/> }.into_any()}
         }
-        (Some(0), _) => view! { <Cells figure focus pick/> }.into_any(),
+        .into_any(),
+        (Some(0), _) => {
+            view! { <Cells figure focus pick is_fitted=RwSignal::new(false) is_full=false/> }
+                .into_any()
+        }
         (Some(1), _) => (move || figure.with(|figure| figure.as_ref().map(show_table))).into_any(),
         (Some(_), _) => view! { <Curves figure/> }.into_any(),
         (None, _) => ().into_any(),
@@ -75,6 +83,7 @@ pub fn FigureView(
                 {children.map(|children| children())}
                 {save_menu_of_steps(look)}
             </figcaption>
+            {above}
             {content}
             <p class="hint">{note}</p>
         </figure>

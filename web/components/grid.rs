@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use super::grid_paint::{Layout, paint_labels, paint_pixels, paint_texts};
 use super::theme::Dark;
+use crate::browser;
 use crate::components::controls::live;
 use crate::state::{State, use_state};
 
@@ -35,20 +36,34 @@ pub fn with_grid<T>(figure: Memo<Option<Figure>>, read: impl FnOnce(&Grid) -> T)
     })
 }
 
+/// Most pixels that a pattern takes downwards in a panel: style.css has the same.
+const TALLEST: usize = 520;
+
 /// A grid as coloured cells, which are read with the pointer or arrow keys and chosen with a click or
-/// Enter.
+/// Enter. A pattern `is_fitted` into its frame, or has cells of a readable size, which scroll; the frame `is_full`
+/// when it has a window of its own.
 #[component]
 pub fn Cells(
     figure: Memo<Option<Figure>>,
     focus: RwSignal<Focus>,
     pick: fn(State, Pick, usize),
+    is_fitted: RwSignal<bool>,
+    is_full: bool,
 ) -> impl IntoView {
     let state = use_state();
     let Dark(is_dark) = expect_context();
     let frame = NodeRef::<html::Div>::new();
     let [across, down, cells] = [(); 3].map(|()| NodeRef::<html::Canvas>::new());
+    let size = browser::watch_size(frame);
     let layout = Memo::new(move |_| {
-        let room = frame.get().map_or(0, |frame| frame.client_width() as usize);
+        size.track();
+        let frame = frame.get()?;
+        let (width, height) = (frame.client_width() as usize, frame.client_height() as usize);
+        if width == 0 {
+            return None; // it has not been laid out, or is not in sight
+        }
+        let height = if is_full { height } else { TALLEST };
+        let room = is_fitted.get().then_some((width, height));
         with_grid(figure, |grid| Layout::of(grid, room))
     });
     Effect::new(move |_| {
@@ -108,7 +123,7 @@ pub fn Cells(
         event.prevent_default();
         look_at(moved);
         if let Some(frame) = frame.get_untracked() {
-            let place = |at: usize, side: usize, shown: i32| (at * side) as i32 - shown / 2;
+            let place = |at: usize, side: f64, shown: i32| (at as f64 * side) as i32 - shown / 2;
             frame.set_scroll_top(place(moved.0, layout.height, frame.client_height()));
             frame.set_scroll_left(place(moved.1, layout.width, frame.client_width()));
         }
@@ -118,7 +133,7 @@ pub fn Cells(
         let (row, column) = cell();
         let Layout { left, top, width, height, .. } = layout;
         let (all_across, all_down) = layout.size();
-        let (x, y) = (left + column * width, top + row * height);
+        let (x, y) = (left as f64 + column as f64 * width, top as f64 + row as f64 * height);
         match is_row {
             true => format!("left:0;top:{y}px;width:{}px;height:{height}px", left + all_across),
             false => format!("top:0;left:{x}px;height:{}px;width:{width}px", top + all_down),

@@ -7,9 +7,8 @@ use crate::browser;
 /// Sizes of a label's letters and of a cell with text, in pixels.
 const LETTER: usize = 8;
 const HEIGHT: usize = 18;
-/// Bounds of the side of a cell of a pattern.
+/// Narrowest cell without text, and the room that a label down or across takes, in pixels.
 const SMALLEST: usize = 9;
-const LARGEST: usize = 30;
 /// With more columns than this, their labels stand upright.
 const FEW: usize = 12;
 /// Pixels of a canvas by one of the page, and the longest side of a canvas.
@@ -23,14 +22,16 @@ pub struct Layout {
     pub columns: usize,
     pub left: usize,
     pub top: usize,
-    pub width: usize,
-    pub height: usize,
+    pub width: f64,
+    pub height: f64,
     pub is_upright: bool,
     pub has_texts: bool,
 }
 
 impl Layout {
-    pub fn of(grid: &Grid, room: usize) -> Self {
+    /// Lays `grid` out. A pattern is fitted into a `room` of this width and height, in pixels, or its cells have a
+    /// readable size.
+    pub fn of(grid: &Grid, room: Option<(usize, usize)>) -> Self {
         let longest = |labels: &[String]| labels.iter().map(|label| label.chars().count()).max();
         let (rows, columns) = (grid.rows.len(), grid.columns.len());
         let left = LETTER * longest(&grid.rows.labels).unwrap_or(0) + 8;
@@ -39,23 +40,33 @@ impl Layout {
         let is_upright = columns > FEW && label > 2 * LETTER + 4;
         let width = if is_upright { text } else { text.max(label) };
         let width = width.max(if columns > FEW { SMALLEST } else { HEIGHT });
-        let side = (room.saturating_sub(left + 2) / columns.max(1)).clamp(SMALLEST, LARGEST);
-        let (width, height) = match grid.is_pattern {
-            true => (side, side),
-            false => (width, if rows > 40 && text == 0 { 12 } else { HEIGHT }),
-        };
         let top = if is_upright { label + 4 } else { HEIGHT };
+        let side = |room: usize, before: usize, count: usize| {
+            room.saturating_sub(before + 4) as f64 / count.max(1) as f64
+        };
+        let (width, height) = match (grid.is_pattern, room) {
+            (true, Some((wide, high))) => {
+                let side = side(wide, left, columns).min(side(high, top, rows)).max(0.1);
+                (side, side)
+            }
+            (true, None) => (HEIGHT as f64, HEIGHT as f64),
+            (false, _) if rows > 40 && text == 0 => (width as f64, 12.0),
+            (false, _) => (width as f64, HEIGHT as f64),
+        };
         Self { rows, columns, left, top, width, height, is_upright, has_texts: text > 0 }
     }
 
     pub fn size(&self) -> (usize, usize) {
-        (self.columns * self.width, self.rows * self.height)
+        let size = |count: usize, side: f64| (count as f64 * side).round() as usize;
+        (size(self.columns, self.width), size(self.rows, self.height))
     }
 
     /// The row and column at a place of the cells.
     pub fn cell(&self, x: i32, y: i32) -> Option<(usize, usize)> {
-        let column = usize::try_from(x).ok()? / self.width;
-        let row = usize::try_from(y).ok()? / self.height;
+        let at = |place: i32, side: f64| {
+            u32::try_from(place).ok().map(|place| (f64::from(place) / side) as usize)
+        };
+        let (row, column) = (at(y, self.height)?, at(x, self.width)?);
         (row < self.rows && column < self.columns).then_some((row, column))
     }
 }
@@ -77,7 +88,8 @@ pub fn prepare(
     Some(context)
 }
 
-/// Labels along one side, on a canvas of their own so that they stay while cells scroll.
+/// Labels along one side, on a canvas of their own so that they stay while cells scroll. Of cells too narrow for a
+/// label each, only some have theirs.
 pub fn paint_labels(
     canvas: &HtmlCanvasElement,
     axis: &Axis,
@@ -98,10 +110,14 @@ pub fn paint_labels(
         "left"
     });
     let side = if is_down { layout.height } else { layout.width };
-    let size = if layout.is_upright && !is_down { 12 } else { (side + 1).min(12) };
+    let every = (SMALLEST as f64 / side).ceil() as usize;
+    let size = match layout.is_upright && !is_down {
+        true => 12.0,
+        false => (side * every as f64 + 1.0).min(12.0),
+    };
     context.set_font(&format!("{size}px ui-monospace, monospace"));
-    for (index, label) in axis.labels.iter().enumerate() {
-        let along = (index * side) as f64 + side as f64 / 2.0;
+    for (index, label) in axis.labels.iter().enumerate().step_by(every) {
+        let along = (index as f64 + 0.5) * side;
         context.save();
         let (x, y) = if is_down { (left as f64 - 4.0, along) } else { (along, top as f64 - 6.0) };
         let _ = context.translate(x, y);
@@ -121,7 +137,7 @@ fn css(color: [u8; 3]) -> String {
 pub fn paint_texts(canvas: &HtmlCanvasElement, grid: &Grid, layout: Layout) {
     let Some(context) = prepare(canvas, layout.size(), false) else { return };
     context.set_text_align("center");
-    let (w, h) = (layout.width as f64, layout.height as f64);
+    let Layout { width: w, height: h, .. } = layout;
     for row in 0..layout.rows {
         for column in 0..layout.columns {
             let value = grid.value(row, column).unwrap_or(f32::NAN);

@@ -62,10 +62,10 @@ pub fn Interventions() -> impl IntoView {
             })
             .collect_view()
     };
-    // It opens by itself, and closes by hand only: nothing moves away from under the pointer.
+    // It opens by itself with its tab only, and closes by hand: nothing moves away from under the pointer.
     let details = NodeRef::<html::Details>::new();
     Effect::new(move |_| {
-        let is_needed = state.tab.get() == Tab::Change || state.named_ablations().is_some();
+        let is_needed = state.tab.get() == Tab::Change;
         if let Some(details) = details.get().filter(|_| is_needed) {
             details.set_open(true);
         }

@@ -1,6 +1,8 @@
 //! The page and its parts, one component a file.
 
+mod ablate;
 mod alternatives;
+mod analysed;
 mod answer;
 mod attention;
 mod begin;
@@ -31,6 +33,7 @@ mod lab;
 mod lesson;
 mod lines;
 mod loss;
+mod matrix;
 mod memory;
 mod menu;
 mod model_chip;
@@ -50,6 +53,7 @@ mod steps;
 mod surgery;
 mod sweep;
 mod theme;
+mod tiles;
 mod tips;
 mod tokens;
 mod toolbar;

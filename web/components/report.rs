@@ -10,7 +10,7 @@ use web_sys::HtmlCanvasElement;
 use super::fixed_answers;
 use super::loss;
 use super::save::name_saved;
-use crate::head::Head;
+use crate::head::{Head, MANY_HEADS};
 use crate::heatmap;
 use crate::runs::{group_digits, show_loss};
 use crate::state::State;
@@ -89,22 +89,30 @@ fn describe_run(state: State) -> String {
     table("", "Run", "", &rows(facts.map(|(name, value)| (name.into(), value)).into_iter()))
 }
 
-/// Every head's pattern as a small picture, and the chosen one's large.
+/// Every head's pattern as a small picture, of many heads the mean of each layer; and the chosen one's large.
 fn describe_attention(state: State) -> Option<String> {
     let trace = state.trace.get()?;
     let canvas = document().create_element("canvas").ok()?.dyn_into::<HtmlCanvasElement>().ok()?;
-    let heads = (0..trace.n_layers)
-        .flat_map(|layer| (0..trace.n_heads).map(move |head| Head { layer, head: Some(head) }));
+    let is_crowded = trace.n_layers * trace.n_heads > MANY_HEADS;
+    let per_layer = (!is_crowded).then_some(trace.n_heads);
+    let count = trace.n_layers * per_layer.unwrap_or(1);
+    let heads = (0..count).map(|place| Head::at(place, per_layer));
+    let which = match is_crowded {
+        true => format!("<p class=hint>The mean of the {} heads of each layer.</p>", trace.n_heads),
+        false => String::new(),
+    };
     let picture = |head: Head| {
         let pattern = head.pattern(&trace)?;
-        heatmap::paint(&canvas, &pattern, trace.tokens.len(), trace.against.is_some());
+        heatmap::paint(&canvas, &[pattern], trace.tokens.len(), 0, trace.against.is_some());
         let (url, name) = (canvas.to_data_url().ok()?, head.label());
         Some(format!("<figure><img alt=\"\" src=\"{url}\">{name}</figure>"))
     };
     let pictures: String = heads.filter_map(picture).collect();
     let chosen = state.head.get().figure(&trace).map_or(String::new(), |of| describe_figure(&of));
     let tokens = escape(&trace.tokens.concat());
-    Some(format!("<h2>Attention</h2><pre>{tokens}</pre><div class=heads>{pictures}</div>{chosen}"))
+    Some(format!(
+        "<h2>Attention</h2><pre>{tokens}</pre>{which}<div class=heads>{pictures}</div>{chosen}"
+    ))
 }
 
 fn describe_figure(figure: &Figure) -> String {
