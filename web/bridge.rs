@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use confab::protocol::{Command, Event};
+use gloo_events::EventListener;
 use wasm_bindgen::prelude::*;
 use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
 
@@ -103,20 +104,19 @@ impl Bridge {
         }
     }
 
-    /// The closures are left to the page's lifetime: there are at most a handful, and one must
+    /// The listeners are left to the page's lifetime: there are at most a handful, and one must
     /// not be dropped while it runs.
     fn listen(&self, worker: &Worker, number: usize) {
         let bridge = self.clone();
-        let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
+        let receive = move |event: &web_sys::Event| {
             if bridge.is_current(number) {
-                bridge.receive(&message.data());
+                bridge.receive(&event.unchecked_ref::<MessageEvent>().data());
             }
-        });
-        worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-        on_message.forget();
+        };
+        EventListener::new(worker, "message", receive).forget();
 
         let bridge = self.clone();
-        let on_error = Closure::<dyn Fn(web_sys::Event)>::new(move |event: web_sys::Event| {
+        let replace = move |event: &web_sys::Event| {
             if bridge.is_current(number) {
                 let reason = event
                     .dyn_ref::<ErrorEvent>()
@@ -125,9 +125,8 @@ impl Bridge {
                     .unwrap_or_else(|| "it could not be loaded".into());
                 bridge.replace(reason);
             }
-        });
-        worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        on_error.forget();
+        };
+        EventListener::new(worker, "error", replace).forget();
     }
 
     fn is_current(&self, number: usize) -> bool {

@@ -2,15 +2,18 @@
 
 use confab::base::plot::size_of;
 use confab::base::text::{Encoding, FileText, NO_TEXT};
+use gloo_events::EventListener;
+use gloo_file::futures::read_as_bytes;
+use gloo_file::{Blob, File, FileReadError, ObjectUrl};
+use gloo_timers::callback::Timeout;
 use leptos::html;
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    Blob, BlobPropertyBag, DragEvent, Element, FileList, HtmlAnchorElement, HtmlCanvasElement,
-    HtmlImageElement,
+    DragEvent, Element, FileList, HtmlAnchorElement, HtmlCanvasElement, HtmlImageElement,
 };
-use web_sys::{Response, Url, Window};
+use web_sys::{Response, Window};
 
 use crate::view::View;
 
@@ -32,8 +35,12 @@ pub async fn fetch_bytes(url: &str) -> Option<Vec<u8>> {
 }
 
 pub async fn read_bytes(file: &Blob) -> Result<Vec<u8>, String> {
-    let buffer = JsFuture::from(file.array_buffer()).await.map_err(describe)?;
-    Ok(js_sys::Uint8Array::new(&buffer).to_vec())
+    read_as_bytes(file).await.map_err(|error| match error {
+        FileReadError::NotFound(reason)
+        | FileReadError::NotReadable(reason)
+        | FileReadError::Security(reason) => reason,
+        FileReadError::AbortedEarly => error.to_string(),
+    })
 }
 
 pub async fn read_text(file: &Blob) -> Result<FileText, String> {
@@ -58,9 +65,14 @@ pub fn has_files(event: &DragEvent) -> bool {
 }
 
 /// The files that a drop brings.
-pub fn dropped_files(event: &DragEvent) -> Vec<web_sys::File> {
+pub fn dropped_files(event: &DragEvent) -> Vec<File> {
     let files = transferred(event, "files").and_then(|files| files.dyn_into::<FileList>().ok());
-    files.map_or(Vec::new(), |files| (0..files.length()).filter_map(|at| files.get(at)).collect())
+    list_files(files)
+}
+
+/// The files of a list that the browser may have given.
+pub fn list_files(files: Option<FileList>) -> Vec<File> {
+    files.map_or(Vec::new(), |files| gloo_file::FileList::from(files).to_vec())
 }
 
 fn transferred(event: &DragEvent, what: &str) -> Option<JsValue> {
@@ -76,17 +88,12 @@ pub fn chart_width(holder: &web_sys::Element) -> u32 {
 
 /// Lets the user keep `bytes` as a file called `name`.
 pub fn download(name: &str, mime: &str, bytes: &[u8]) -> Result<(), String> {
-    let parts = js_sys::Array::of1(&js_sys::Uint8Array::from(bytes));
-    let options = BlobPropertyBag::new();
-    options.set_type(mime);
-    let blob = Blob::new_with_u8_array_sequence_and_options(&parts, &options).map_err(describe)?;
-    let url = Url::create_object_url_with_blob(&blob).map_err(describe)?;
+    // A copy, for a view of WASM memory may move while the blob is made.
+    let bytes = js_sys::Uint8Array::from(bytes).buffer();
+    let url = ObjectUrl::from(Blob::new_with_options(bytes, Some(mime)));
     let clicked = click_download(name, &url);
     // The download has begun by the next minute; until then the URL must stay.
-    leptos::prelude::set_timeout(
-        move || drop(Url::revoke_object_url(&url)),
-        std::time::Duration::from_secs(60),
-    );
+    Timeout::new(60_000, move || drop(url)).forget();
     clicked
 }
 
@@ -146,18 +153,8 @@ pub async fn read_png(canvas: &HtmlCanvasElement) -> Result<Vec<u8>, String> {
         }
     });
     let blob = JsFuture::from(made).await.map_err(describe)?;
-    let blob: Blob = blob.dyn_into().map_err(|_| "the browser made no PNG of it")?;
-    read_bytes(&blob).await
-}
-
-/// Waits for so many milliseconds.
-pub async fn pause(milliseconds: i32) -> Result<(), String> {
-    let passed = js_sys::Promise::new(&mut |resolve, _| {
-        // A window has timers.
-        let _ =
-            window().set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, milliseconds);
-    });
-    JsFuture::from(passed).await.map(drop).map_err(describe)
+    let blob: web_sys::Blob = blob.dyn_into().map_err(|_| "the browser made no PNG of it")?;
+    read_bytes(&blob.into()).await
 }
 
 pub fn context_2d(canvas: &HtmlCanvasElement) -> Option<web_sys::CanvasRenderingContext2d> {
@@ -235,11 +232,9 @@ pub fn watch_dark_theme() -> RwSignal<bool> {
     const QUERY: &str = "(prefers-color-scheme: dark)";
     let dark = RwSignal::new(matches_media(QUERY));
     if let Ok(Some(media)) = window().match_media(QUERY) {
-        let on_change = Closure::<dyn Fn()>::new(move || dark.set(matches_media(QUERY)));
-        media.set_onchange(Some(on_change.as_ref().unchecked_ref()));
-        on_change.forget();
-        // The list must outlive this function for its events to come.
-        std::mem::forget(media);
+        let follow = move |_: &_| dark.set(matches_media(QUERY));
+        // The listener and its list must outlive this function for events to come.
+        std::mem::forget(EventListener::new(&media, "change", follow));
     }
     dark
 }

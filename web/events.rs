@@ -1,7 +1,6 @@
 //! Events of the session, put into the page's state.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use confab::config::TaskKind;
 use confab::protocol::{
@@ -11,6 +10,7 @@ use confab::protocol::{
 use confab::report::sweep::Sweeping;
 use confab::report::{BenchReport, DistillReport};
 use confab::run::{DeviceChoice, LossPoint};
+use gloo_timers::callback::Timeout;
 use leptos::prelude::*;
 
 use crate::actions::{Actions, Origin};
@@ -21,7 +21,7 @@ use crate::runs::{MAX_RUNS, Run, name_experiment, name_run};
 use crate::state::{FIXED, FieldView, Inspected, Model, SampleView, Speed, State};
 
 /// Wait for an autosaved run of an earlier visit before the example is loaded.
-const RESUMABLE_WAIT: Duration = Duration::from_millis(400);
+const RESUMABLE_WAIT_MS: u32 = 400;
 
 pub fn receive(actions: Actions, event: Event) {
     let state = actions.state;
@@ -224,7 +224,7 @@ fn forget_judged(state: State) {
 /// The session is there: with nothing else to show, shows the shipped example.
 fn open(actions: Actions) {
     if !browser::has_link() && browser::query("bench").is_none() {
-        set_timeout(move || actions.load_example(), RESUMABLE_WAIT);
+        Timeout::new(RESUMABLE_WAIT_MS, move || actions.load_example()).forget();
     }
 }
 

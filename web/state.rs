@@ -1,7 +1,6 @@
 //! State of the page: what the user has set, and what the session has told.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use confab::config::{Knob, Preset, RunConfig, TaskKind};
 use confab::protocol::{
@@ -12,6 +11,7 @@ use confab::run::{
     AnalysisRequest, AnalysisResult, Catalogue, DeviceChoice, DeviceReport, FieldLoss, Floor,
     Intervention, Probe, Reference,
 };
+use gloo_timers::callback::Timeout;
 use leptos::prelude::*;
 
 use crate::browser;
@@ -27,7 +27,7 @@ use crate::view::View;
 pub const FIXED: [u64; 2] = [1_000_000, 1_000_001];
 
 /// Time that a notice stays.
-const NOTICE_SHOWN: Duration = Duration::from_secs(30);
+const NOTICE_SHOWN_MS: u32 = 30_000;
 
 #[derive(Clone, Copy)]
 pub struct State {
@@ -359,7 +359,7 @@ impl State {
         let expire = move || {
             notices.try_update(|notices| notices.retain(|notice| notice.id != id));
         };
-        set_timeout(expire, NOTICE_SHOWN);
+        Timeout::new(NOTICE_SHOWN_MS, expire).forget();
     }
 
     /// Shows a tab of the inspector, in its view where that is not beside the others.

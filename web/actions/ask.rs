@@ -9,6 +9,7 @@ use confab::protocol::{
 use confab::report::sweep::{Grid, MAX_FILE_BYTES, MAX_RUNS, Outcome, Sweeping};
 use confab::report::{BenchReport, DistillReport, EvalOptions, Evaluated};
 use confab::run::{AnalysisRequest, Intervention};
+use gloo_file::File;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -194,9 +195,9 @@ impl Actions {
         self.send(self.state.outcomes.merge());
     }
 
-    pub fn load_outcomes(self, file: web_sys::File) {
+    pub fn load_outcomes(self, file: File) {
         let (state, name) = (self.state, file.name());
-        if file.size() > MAX_FILE_BYTES as f64 {
+        if file.size() > MAX_FILE_BYTES {
             return state.notify(format!(
                 "{name} is larger than the {} MiB that outcomes may be.",
                 MAX_FILE_BYTES >> 20

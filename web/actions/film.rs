@@ -1,11 +1,13 @@
 //! Films: a figure at each kept step, drawn into one file.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use confab::base::plot::size_of;
 use confab::figure::Figure;
 use confab::protocol::{Baseline, Command, Film, FilmForm};
 use confab::run::{AnalysisRequest, Intervention};
+use gloo_timers::future::sleep;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -21,8 +23,8 @@ const MAX_SIDE: u32 = 1 << 14;
 const MAX_IN_ALL: usize = 1 << 28;
 /// Times its size on the page that a picture has: as one that is saved alone, or where that is too much in all.
 const SCALES: [u32; 2] = [2, 1];
-/// Milliseconds between two looks at whether a figure has come.
-const LOOK_EVERY: i32 = 20;
+/// Time between two looks at whether a figure has come.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A figure as the page shows it now.
 pub struct Seen {
@@ -145,7 +147,7 @@ impl Actions {
     async fn wait_for(&self, step: usize, wish: &Wish, asked: &Asked) -> Result<Figure, String> {
         let state = self.state;
         loop {
-            browser::pause(LOOK_EVERY).await?;
+            sleep(LOOK_EVERY).await;
             let reason = if state.stops_drawing.get_untracked() {
                 "it was cancelled"
             } else if state.visited.get_untracked() != Some(step) {

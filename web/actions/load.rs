@@ -6,6 +6,7 @@ use confab::base::text::FileText;
 use confab::config::{Knob, MAX_TEXT_BYTES, TaskKind};
 use confab::protocol::{Command, NamedFile, SaveAs};
 use confab::run::DeviceChoice;
+use gloo_file::File;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -14,7 +15,7 @@ use crate::browser;
 
 /// A trained checkpoint that is shipped with the page.
 const EXAMPLE: &str = "assets/demo.safetensors";
-const MAX_CHECKPOINT_MIB: f64 = 512.0;
+const MAX_CHECKPOINT_MIB: u64 = 512;
 
 impl Actions {
     pub fn save(&self, form: SaveAs) {
@@ -22,10 +23,10 @@ impl Actions {
     }
 
     /// A run's one file, or those of another's model.
-    pub fn load_checkpoint(self, files: Vec<web_sys::File>) {
-        let size: f64 = files.iter().map(|file| file.size()).sum();
+    pub fn load_checkpoint(self, files: Vec<File>) {
+        let size: u64 = files.iter().map(|file| file.size()).sum();
         let limit = MAX_CHECKPOINT_MIB;
-        let mib = (size / f64::from(1 << 20)).ceil();
+        let mib = size.div_ceil(1 << 20);
         if mib > limit {
             return self.state.notify(format!(
                 "The checkpoint was not loaded: it has {mib} MiB, and the page takes at most {limit}. \
@@ -50,10 +51,10 @@ impl Actions {
     }
 
     /// Puts a file's text on a knob.
-    pub fn load_text(self, knob: &'static Knob, file: web_sys::File) {
+    pub fn load_text(self, knob: &'static Knob, file: File) {
         let state = self.state;
         // UTF-16 is up to twice as long as the text that is taken.
-        if file.size() > 2.0 * MAX_TEXT_BYTES as f64 {
+        if file.size() > 2 * MAX_TEXT_BYTES as u64 {
             return self.refuse_text();
         }
         spawn_local(async move {

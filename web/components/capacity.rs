@@ -143,7 +143,7 @@ fn Files() -> impl IntoView {
     let file = NodeRef::<html::Input>::new();
     let load = move |event: InputEvent| {
         let input = event.target();
-        if let Some(file) = input.files().and_then(|files| files.get(0)) {
+        if let Some(file) = browser::list_files(input.files()).pop() {
             actions.load_outcomes(file);
         }
         // So that the same file can be chosen again.

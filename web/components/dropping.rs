@@ -68,7 +68,7 @@ fn open(actions: Actions, event: &ev::DragEvent) {
         }
         [file] if is_on("#panel-capacity") => actions.load_outcomes(file.clone()),
         _ => {
-            let names: Vec<String> = files.iter().map(web_sys::File::name).collect();
+            let names: Vec<String> = files.iter().map(gloo_file::File::name).collect();
             actions.state.notify(format!(
                 "Nothing was opened of what was dropped ({}). Drop a model ({}, with its config.json and \
                  tokenizer.json if it has them) anywhere, one text on the text field of the tasks text and grammar, or outcomes \

@@ -1,5 +1,6 @@
 use confab::config::{Knob, TaskKind};
 use confab::protocol::{RunState, Then};
+use gloo_timers::callback::Timeout;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
@@ -150,7 +151,7 @@ fn TaskCard(card: &'static Card) -> impl IntoView {
             false => train(state, actions),
             true => {
                 state.view.set(View::Settings);
-                set_timeout(show_text, std::time::Duration::from_millis(50));
+                Timeout::new(50, show_text).forget();
             }
         }
     };

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use web_sys::HtmlTextAreaElement;
 
 use crate::actions::use_actions;
+use crate::browser;
 use crate::components::controls::{InputEvent, SelectEvent, live};
 use crate::state::{State, use_state};
 
@@ -173,7 +174,7 @@ fn text(
 ) -> impl IntoView {
     let actions = use_actions();
     let open = move |event: InputEvent| {
-        if let Some(file) = event.target().files().and_then(|files| files.get(0)) {
+        if let Some(file) = browser::list_files(event.target().files()).pop() {
             actions.load_text(knob, file);
         }
     };

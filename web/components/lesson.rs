@@ -1,3 +1,4 @@
+use gloo_timers::callback::Interval;
 use leptos::prelude::*;
 
 use super::answer::AnswerView;
@@ -156,11 +157,7 @@ fn point_at(selector: &'static str) {
             }
         }
     };
-    let repeated = set_interval_with_handle(mark, std::time::Duration::from_millis(200));
-    on_cleanup(move || {
-        if let Ok(repeated) = repeated {
-            repeated.clear();
-        }
-        unmark();
-    });
+    // Dropped, and so ended, with the step.
+    StoredValue::new_local(Interval::new(200, mark));
+    on_cleanup(unmark);
 }

@@ -1,7 +1,6 @@
-use std::time::Duration;
-
 use confab::figure::{Content, Plot, Series};
 use confab::run::Reference;
+use gloo_timers::callback::Timeout;
 use leptos::ev;
 use leptos::html;
 use leptos::prelude::*;
@@ -328,13 +327,11 @@ fn limit_rate(act: impl Fn() + Clone + Send + Sync + 'static) -> impl Fn() + Clo
         is_due.set_value(true);
         let act = act.clone();
         let rest = (last.get_value() + REDRAW_MS - js_sys::Date::now()).clamp(0.0, REDRAW_MS);
-        set_timeout(
-            move || {
-                is_due.set_value(false);
-                last.set_value(js_sys::Date::now());
-                act();
-            },
-            Duration::from_millis(rest as u64),
-        );
+        let redraw = move || {
+            is_due.set_value(false);
+            last.set_value(js_sys::Date::now());
+            act();
+        };
+        Timeout::new(rest as u32, redraw).forget();
     }
 }

@@ -89,9 +89,7 @@ fn Files() -> impl IntoView {
     let file = NodeRef::<html::Input>::new();
     let load = move |event: leptos::ev::Targeted<leptos::ev::Event, web_sys::HtmlInputElement>| {
         let input = event.target();
-        if let Some(files) = input.files() {
-            actions.load_checkpoint((0..files.length()).filter_map(|at| files.get(at)).collect());
-        }
+        actions.load_checkpoint(browser::list_files(input.files()));
         // So that the same file can be chosen again.
         input.set_value("");
     };
