@@ -5,6 +5,7 @@ mod wire;
 use confab::protocol::{Command, Event};
 use confab::session::RunStorage;
 use futures::channel::mpsc;
+use gloo_events::EventListener;
 use wasm_bindgen::prelude::*;
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
@@ -22,16 +23,16 @@ fn main() {
         post_last_words(&info.to_string());
     }));
     let (sender, commands) = mpsc::unbounded();
-    let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
+    let receive = move |event: &web_sys::Event| {
+        let message: &MessageEvent = event.unchecked_ref();
         match wire::decode::<Command>(&message.data()) {
             Ok(command) => drop(sender.unbounded_send(command)),
             Err(reason) => emit(Event::Notice {
                 text: format!("A command of the page was not understood: {reason}."),
             }),
         }
-    });
-    scope().set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-    on_message.forget();
+    };
+    EventListener::new(&scope(), "message", receive).forget();
     wasm_bindgen_futures::spawn_local(confab::session::run(commands, emit, RunStorage::opfs()));
 }
 

@@ -6,12 +6,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures::channel::oneshot;
+use gloo_file::futures::read_as_bytes;
+use gloo_file::{Blob, File};
 use gloo_timers::future::sleep;
-use js_sys::{Array, Math, Object, Promise, Reflect, Uint8Array};
+use js_sys::{Math, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    Blob, File, FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions,
+    FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions,
     FileSystemGetFileOptions, FileSystemWritableFileStream, WorkerGlobalScope,
 };
 
@@ -197,13 +199,13 @@ async fn list(folder: &FileSystemDirectoryHandle) -> Result<Vec<Entry>, JsValue>
         }
         if let Ok(handle) = Reflect::get(&next, &"value".into())?.dyn_into::<FileSystemFileHandle>()
         {
-            let file: File = JsFuture::from(handle.get_file()).await?.dyn_into()?;
+            let file: web_sys::File = JsFuture::from(handle.get_file()).await?.dyn_into()?;
             if file.size() > 0.0 {
-                entries.push(Entry { name: handle.name(), file });
+                entries.push(Entry { name: handle.name(), file: file.into() });
             }
         }
     }
-    entries.sort_by(|a, b| a.file.last_modified().total_cmp(&b.file.last_modified()));
+    entries.sort_by_key(|entry| entry.file.last_modified_time());
     Ok(entries)
 }
 
@@ -232,18 +234,18 @@ async fn headers() -> Result<Vec<(String, Vec<u8>)>, JsValue> {
     let mut headers = Vec::new();
     for run in runs(&entries) {
         let Some(newest) = entries.iter().rfind(|entry| entry.run() == run) else { continue };
-        let start = LENGTH_BYTES as f64;
-        let length = read(&newest.file.slice_with_f64_and_f64(0.0, start)?).await?;
+        let (file, start): (&Blob, u64) = (&newest.file, LENGTH_BYTES as u64);
+        let length = read(&file.slice(0, start)).await?;
         let length = length.try_into().ok().and_then(Summary::header_len);
         let Some(length) = length else { continue };
-        let header = newest.file.slice_with_f64_and_f64(start, start + length as f64)?;
-        headers.push((run.to_owned(), read(&header).await?));
+        let header = read(&file.slice(start, start + length as u64)).await?;
+        headers.push((run.to_owned(), header));
     }
     Ok(headers)
 }
 
 async fn read(blob: &Blob) -> Result<Vec<u8>, JsValue> {
-    Ok(Uint8Array::new(&JsFuture::from(blob.array_buffer()).await?).to_vec())
+    read_as_bytes(blob).await.map_err(|error| js_sys::Error::new(&error.to_string()).into())
 }
 
 /// Saves the run, and gives the names of those that had to make room.
@@ -283,8 +285,8 @@ async fn write(folder: &FileSystemDirectoryHandle, name: &str, bytes: &[u8]) -> 
     let stream: FileSystemWritableFileStream =
         JsFuture::from(handle.create_writable()).await?.dyn_into()?;
     // A copy, for a view of WASM memory may move while the browser writes.
-    let blob = Blob::new_with_u8_array_sequence(&Array::of1(&Uint8Array::from(bytes)))?;
-    JsFuture::from(stream.write_with_blob(&blob)?).await?;
+    let blob = Blob::new(Uint8Array::from(bytes).buffer());
+    JsFuture::from(stream.write_with_blob(blob.as_ref())?).await?;
     JsFuture::from(stream.close()).await?;
     Ok(())
 }
