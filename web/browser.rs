@@ -8,6 +8,7 @@ use gloo_file::{Blob, File, FileReadError, ObjectUrl};
 use gloo_timers::callback::Timeout;
 use leptos::html;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -260,9 +261,9 @@ pub fn watch_size(holder: NodeRef<html::Div>) -> RwSignal<usize> {
 }
 
 /// Asks for the whole screen for `element`; where the browser refuses, it stays as it is.
-pub async fn fill_screen(element: &Element) {
+pub fn fill_screen(element: &Element) {
     if let Ok(asked) = element.unchecked_ref::<Screen>().request_fullscreen() {
-        let _ = JsFuture::from(asked).await;
+        spawn_local(async move { drop(JsFuture::from(asked).await) });
     }
 }
 

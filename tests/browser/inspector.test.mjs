@@ -424,6 +424,6 @@ test('every head is in sight, a row a layer, and its picture is not smoothed', a
     assert(boxes.at(-1).bottom - boxes[0].top <= 657, 'all fit on one screen')
     assert.equal(await group.evaluate(group => group.scrollWidth - group.clientWidth), 0)
     const rendering = canvas => getComputedStyle(canvas).imageRendering
-    assert.equal(await tiles.first().locator('canvas').evaluate(rendering), 'pixelated')
+    assert.equal(await group.locator('canvas').first().evaluate(rendering), 'pixelated')
   })
 })

@@ -1,7 +1,7 @@
 use confab::figure::{Content, Figure, Pick, Table};
 use leptos::prelude::*;
 
-use super::controls::SelectEvent;
+use super::controls::{choice, options};
 use super::grid::{Cells, Focus, with_grid};
 use super::lines::Lines;
 use super::matrix::{matrix, scale};
@@ -60,26 +60,17 @@ pub fn FigureView(
         (Some(_), _) => view! { <Curves figure/> }.into_any(),
         (None, _) => ().into_any(),
     };
-    let choose = move |event: SelectEvent| {
-        let index = event.target().selected_index();
-        state.pattern_view.set(usize::try_from(index).unwrap_or(0));
+    let views = move || {
+        is_pattern.get().then(|| {
+            let names = move || options(VIEWS.into_iter(), state.pattern_view.get());
+            choice("View", names, move |index| state.pattern_view.set(index))
+        })
     };
     view! {
         <figure class="found">
             <figcaption class="heading">
                 <h3>{title}</h3>
-                <Show when=move || is_pattern.get()>
-                    <select aria-label="View" on:change:target=choose>
-                        {VIEWS
-                            .into_iter()
-                            .enumerate()
-                            .map(|(index, name)| {
-                                let is_chosen = move || state.pattern_view.get() == index;
-                                view! { <option prop:selected=is_chosen>{name}</option> }
-                            })
-                            .collect_view()}
-                    </select>
-                </Show>
+                {views}
                 {children.map(|children| children())}
                 {save_menu_of_steps(look)}
             </figcaption>

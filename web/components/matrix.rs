@@ -1,7 +1,6 @@
 use confab::figure::{Figure, Pick};
 use leptos::html;
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 
 use super::controls::button;
 use super::grid::{Cells, Focus, with_grid};
@@ -26,22 +25,10 @@ pub fn matrix(
         };
         if dialog.show_modal().is_ok() {
             is_full.set(true);
-            spawn_local(async move { browser::fill_screen(&sheet).await });
+            browser::fill_screen(&sheet);
         }
     };
-    // The dialog, the full screen and the button's focus end in turn: each end is told and leads to the next.
-    let leave = move || {
-        if let Some(dialog) = dialog.get_untracked().filter(|dialog| dialog.open()) {
-            dialog.close();
-        } else if document().fullscreen_element().is_some() {
-            document().exit_fullscreen();
-        } else {
-            is_full.set(false);
-            if let Some(opener) = opener.get_untracked() {
-                let _ = opener.focus();
-            }
-        }
-    };
+    let leave = move || leave(dialog, opener, is_full);
     let follow = move |_| {
         if document().fullscreen_element().is_none() {
             leave();
@@ -73,6 +60,21 @@ pub fn matrix(
         </dialog>
     }
     .into_any()
+}
+
+/// Ends the dialog, the full screen and the absence of the focus from `opener`, in turn: the end of each is an event,
+/// which leads here and to the next.
+fn leave(dialog: NodeRef<html::Dialog>, opener: NodeRef<html::Button>, is_full: RwSignal<bool>) {
+    if let Some(dialog) = dialog.get_untracked().filter(|dialog| dialog.open()) {
+        dialog.close();
+    } else if document().fullscreen_element().is_some() {
+        document().exit_fullscreen();
+    } else {
+        is_full.set(false);
+        if let Some(opener) = opener.get_untracked() {
+            let _ = opener.focus();
+        }
+    }
 }
 
 /// The colour scale, the choice between the whole matrix and cells of a readable size, and the way to another room.
