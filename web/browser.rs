@@ -205,6 +205,11 @@ pub fn write_fragment(fragment: &str) -> String {
     url
 }
 
+/// `text` in small letters. The browser has their table, which would be 5 kB of the page.
+pub fn lower_case(text: &str) -> String {
+    js_sys::JsString::from(text).to_lower_case().into()
+}
+
 /// Copies `text`; `false` if the browser does not allow it.
 pub async fn copy(text: &str) -> bool {
     let navigator = window().navigator();

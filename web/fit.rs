@@ -1,13 +1,49 @@
 //! Check of the knobs: the one that cannot be run with, and why.
 
-use std::collections::BTreeMap;
-
 use confab::config::{ConfigError, RunConfig};
 use confab::protocol::TaskFacts;
 use leptos::prelude::*;
 
 /// Texts typed into knobs that are no values of theirs, with the reason.
-pub type Drafts = BTreeMap<&'static str, (String, String)>;
+#[derive(Clone, Debug, Default)]
+pub struct Drafts(Vec<Draft>);
+
+#[derive(Clone, Debug)]
+struct Draft {
+    key: &'static str,
+    typed: String,
+    reason: String,
+}
+
+impl Drafts {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The text typed into a knob.
+    pub fn typed(&self, key: &str) -> Option<String> {
+        self.of(key).map(|draft| draft.typed.clone())
+    }
+
+    /// The reason why it is no value.
+    pub fn reason(&self, key: &str) -> Option<String> {
+        self.of(key).map(|draft| draft.reason.clone())
+    }
+
+    /// Takes what was typed into a knob in the place of what was before.
+    pub fn put(&mut self, key: &'static str, typed: String, reason: String) {
+        self.remove(key);
+        self.0.push(Draft { key, typed, reason });
+    }
+
+    pub fn remove(&mut self, key: &str) {
+        self.0.retain(|draft| draft.key != key);
+    }
+
+    fn of(&self, key: &str) -> Option<&Draft> {
+        self.0.iter().find(|draft| draft.key == key)
+    }
+}
 
 /// The knob that does not work and why. While the task is not known, nothing is held against it:
 /// the session refuses what cannot be run.
@@ -17,8 +53,8 @@ pub fn derive_problem(
     task: RwSignal<Option<Result<TaskFacts, String>>>,
 ) -> Memo<Option<(&'static str, String)>> {
     Memo::new(move |_| {
-        let draft = drafts
-            .with(|drafts| drafts.iter().next().map(|(key, (_, reason))| (*key, reason.clone())));
+        let draft =
+            drafts.with(|drafts| drafts.0.first().map(|draft| (draft.key, draft.reason.clone())));
         if draft.is_some() {
             return draft;
         }

@@ -198,7 +198,7 @@ impl State {
         let tuned = RunConfig::tuned(TaskKind::default());
         let knobs = RwSignal::new(tuned.clone());
         let text = RwSignal::new(Arc::from(""));
-        let drafts = RwSignal::new(Drafts::new());
+        let drafts = RwSignal::new(Drafts::default());
         let task = RwSignal::new(None);
         Self {
             knobs,
@@ -288,21 +288,21 @@ impl State {
             }
         }
         self.defaults.set(defaults);
-        self.drafts.set(Drafts::new());
+        self.drafts.set(Drafts::default());
         self.knobs.set(config);
     }
 
     pub fn apply_preset(&self, preset: &Preset) {
         self.knobs.update(|knobs| preset.apply(knobs));
         self.defaults.update(|defaults| preset.apply(defaults));
-        self.drafts.set(Drafts::new());
+        self.drafts.set(Drafts::default());
     }
 
     /// Puts the settings that are tuned to the task on the knobs.
     pub fn tune(&self) {
         self.knobs.update(RunConfig::tune);
         self.defaults.set(RunConfig::tuned(self.knobs.with_untracked(|knobs| knobs.task.kind)));
-        self.drafts.set(Drafts::new());
+        self.drafts.set(Drafts::default());
     }
 
     /// The text in the field of a knob for one.
@@ -315,7 +315,7 @@ impl State {
 
     /// What stands in the field of a knob: its value, or a draft.
     pub fn typed(&self, knob: &Knob) -> String {
-        let draft = self.drafts.with(|drafts| drafts.get(knob.key).map(|(typed, _)| typed.clone()));
+        let draft = self.drafts.with(|drafts| drafts.typed(knob.key));
         draft.unwrap_or_else(|| self.knobs.with(|knobs| knob.get(knobs)))
     }
 
@@ -334,12 +334,8 @@ impl State {
             }
         }
         self.drafts.update(|drafts| match outcome {
-            Some(Err(error)) => {
-                drafts.insert(knob.key, (typed.to_owned(), error.to_string()));
-            }
-            _ => {
-                drafts.remove(knob.key);
-            }
+            Some(Err(error)) => drafts.put(knob.key, typed.to_owned(), error.to_string()),
+            _ => drafts.remove(knob.key),
         });
     }
 
@@ -376,7 +372,7 @@ impl State {
 
     /// True if a knob is not at its default, or holds what cannot be its value.
     pub fn is_changed(&self, knob: &Knob) -> bool {
-        self.drafts.with(|drafts| drafts.contains_key(knob.key))
+        self.drafts.with(|drafts| drafts.typed(knob.key).is_some())
             || self.knobs.with(|knobs| knob.get(knobs))
                 != self.defaults.with(|defaults| knob.get(defaults))
     }

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use super::controls::{InputEvent, asked, button, live};
 use super::theme::Dark;
 use crate::actions::use_actions;
+use crate::browser;
 use crate::notes::Note;
 use crate::runs::{Run, group_digits, list_changes, show_loss, show_share};
 use crate::state::{State, use_state};
@@ -90,22 +91,27 @@ pub fn Compare() -> impl IntoView {
 
 /// Numbers of the runs that hold `filter` in their name or settings, in order.
 fn list_rows(state: State, filter: &str, order: Option<(Column, bool)>) -> Vec<usize> {
-    let filter = filter.trim().to_lowercase();
+    let filter = browser::lower_case(filter.trim());
     let matches = |run: &Run| {
-        let text = format!("{} {}", run.name, describe_difference(state, run)).to_lowercase();
-        text.contains(&filter)
+        let text = format!("{} {}", run.name, describe_difference(state, run));
+        browser::lower_case(&text).contains(&filter)
     };
     let mut runs = state.all_runs();
     runs.retain(|run| run.number > 0 && (filter.is_empty() || matches(run)));
-    if let Some((column, is_down)) = order {
-        let key = |run: &Run| untrack(|| sort_key(run, column));
-        runs.sort_by(|a, b| {
-            let by_name = || a.name.cmp(&b.name);
-            let order = if column == Column::Name { by_name() } else { key(a).total_cmp(&key(b)) };
-            if is_down { order.reverse() } else { order }
-        });
-    }
-    runs.into_iter().map(|run| run.number).collect()
+    let places = match order {
+        None => (0..runs.len()).collect(),
+        Some((column, is_down)) => {
+            let keys: Vec<f64> = runs.iter().map(|run| untrack(|| sort_key(run, column))).collect();
+            confab::report::order(runs.len(), &|a, b| {
+                let order = match column {
+                    Column::Name => runs[a].name.cmp(&runs[b].name),
+                    _ => keys[a].total_cmp(&keys[b]),
+                };
+                if is_down { order.reverse() } else { order }
+            })
+        }
+    };
+    places.into_iter().map(|place| runs[place].number).collect()
 }
 
 /// Number that a run is sorted by; the largest, where it is not known.

@@ -55,7 +55,7 @@ fn open(actions: Actions, event: &ev::DragEvent) {
         target.as_ref().is_some_and(|target| target.closest(place).ok().flatten().is_some())
     };
     let has_weights = files.iter().any(|file| {
-        let name = file.name().to_lowercase();
+        let name = browser::lower_case(&file.name());
         WEIGHTS.iter().any(|ending| name.ends_with(ending))
     });
     match &files[..] {

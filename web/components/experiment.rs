@@ -3,6 +3,7 @@ use confab::run::DeviceChoice;
 use leptos::html;
 use leptos::prelude::*;
 
+use crate::browser;
 use crate::components::controls::{SelectEvent, asked, live, switch};
 use crate::components::knob::KnobRow;
 use crate::runs::{format_bytes, group_digits, list_changes, name_device};
@@ -52,9 +53,9 @@ fn Settings() -> impl IntoView {
     let search = RwSignal::new(String::new());
     let changed_only = RwSignal::new(false);
     let is_shown = move |knob: &Knob| {
-        let search = search.get().trim().to_lowercase();
-        let help = state.catalogue.with(|catalogue| catalogue.help(knob).to_lowercase());
-        let is_found = knob.label.to_lowercase().contains(&search) || help.contains(&search);
+        let search = browser::lower_case(search.get().trim());
+        let help = state.catalogue.with(|catalogue| browser::lower_case(catalogue.help(knob)));
+        let is_found = browser::lower_case(knob.label).contains(&search) || help.contains(&search);
         is_found
             && state.knobs.with(|knobs| knob.has_effect(knobs))
             && (!changed_only.get() || state.is_changed(knob))

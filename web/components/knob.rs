@@ -17,12 +17,10 @@ pub fn KnobRow(knob: &'static Knob) -> impl IntoView {
     let id = format!("knob-{}", knob.key.replace('.', "-"));
     let (note, label) = (format!("{id}-note"), format!("{id}-label"));
     let problem = Memo::new(move |_| {
-        state.drafts.with(|drafts| drafts.get(knob.key).map(|(_, reason)| reason.clone())).or_else(
-            || {
-                let problem = state.problem.get();
-                problem.filter(|(key, _)| *key == knob.key).map(|(_, reason)| reason)
-            },
-        )
+        state.drafts.with(|drafts| drafts.reason(knob.key)).or_else(|| {
+            let problem = state.problem.get();
+            problem.filter(|(key, _)| *key == knob.key).map(|(_, reason)| reason)
+        })
     });
     let default = Memo::new(move |_| state.defaults.with(|defaults| knob.get(defaults)));
     let differs = Memo::new(move |_| state.is_changed(knob));

@@ -122,7 +122,11 @@ fn Ask(question: &'static Question, chosen: RwSignal<Option<usize>>) -> impl Int
         None => String::new(),
         Some(at) if at == question.right => format!("Yes. {}", question.why),
         Some(_) => {
-            format!("No: {}. {}", question.choices[question.right].to_lowercase(), question.why)
+            format!(
+                "No: {}. {}",
+                browser::lower_case(question.choices[question.right]),
+                question.why
+            )
         }
     };
     view! {

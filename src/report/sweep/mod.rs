@@ -3,14 +3,14 @@
 #[cfg(feature = "compute")]
 mod jsonl;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "compute")]
 pub use jsonl::{OutcomesError, merge, read, write};
 
-use super::Score;
+use super::{Score, order};
 use crate::base::plot;
 use crate::base::plot::{Axes, Line, Point};
 use crate::config::TaskKind;
@@ -133,10 +133,15 @@ pub fn cells(outcomes: &[Outcome]) -> BTreeMap<(usize, usize), Cell> {
 
 /// Sizes and numbers of facts in `cells`, in order, at most [`MAX_DRAWN`] of each.
 pub fn sides(cells: &BTreeMap<(usize, usize), Cell>) -> (Vec<usize>, Vec<usize>) {
-    let drawn = |all: BTreeSet<usize>| all.into_iter().take(MAX_DRAWN).collect();
-    let sizes = cells.keys().map(|(parameters, _)| *parameters).collect();
-    let facts = cells.keys().map(|(_, facts)| *facts).collect();
-    (drawn(sizes), drawn(facts))
+    let side = |of: fn(&(usize, usize)) -> usize| {
+        let all: Vec<usize> = cells.keys().map(of).collect();
+        let places = order(all.len(), &|a, b| all[a].cmp(&all[b]));
+        let mut side: Vec<usize> = places.into_iter().map(|place| all[place]).collect();
+        side.dedup();
+        side.truncate(MAX_DRAWN);
+        side
+    };
+    (side(|(parameters, _)| *parameters), side(|(_, facts)| *facts))
 }
 
 /// Mean and sample standard deviation; a single value has deviation 0.
