@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 use confab::arch::Layout;
 use confab::checkpoint::Checkpoint;
 use confab::config::{ModelConfig, Positions, RunConfig, TaskKind};
-use confab::export::{OutFile, hugging_face, nanogpt};
+use confab::export::{Film, OutFile, hugging_face, nanogpt};
 use confab::host::HostModel;
 use confab::import::{File, open};
 use confab::memory::Bank;
+use confab::protocol::FilmForm;
 use confab::tokenizer::Tokenizer;
 use proptest::prelude::*;
 use safetensors::SafeTensors;
@@ -449,4 +450,33 @@ fn a_notebook_holds_confab_s_numbers_and_finds_the_export_beside_it() {
         refusal.contains("17 tokens long; a notebook of this model holds at most 16"),
         "{refusal}"
     );
+}
+
+#[test]
+fn a_film_is_a_gif_with_a_picture_a_step() {
+    let form = FilmForm::Gif { width: 3, height: 2, pictures: 3 };
+    let mut film = Film::begin(form).unwrap();
+    let of = |color: [u8; 4]| color.repeat(6);
+    let colors = [[200, 0, 0, 255], [0, 200, 0, 255], [0, 0, 200, 255]];
+    assert!(film.add("", of(colors[0])[4..].to_vec()).is_err(), "a picture of another size");
+    for color in colors {
+        film.add("", of(color)).unwrap();
+    }
+    let file = film.finish("steps").unwrap();
+    assert_eq!(file.name, "steps.gif");
+
+    let mut options = gif::DecodeOptions::new();
+    options.set_color_output(gif::ColorOutput::RGBA);
+    let mut read = options.read_info(&file.bytes[..]).unwrap();
+    assert_eq!((read.width(), read.height()), (3, 2));
+    for (index, color) in colors.iter().enumerate() {
+        let frame = read.read_next_frame().unwrap().unwrap();
+        // The last stays in sight before the film begins anew.
+        assert_eq!(frame.delay, if index == 2 { 200 } else { 50 });
+        assert_eq!(frame.buffer.len(), 4 * 6);
+        for (got, asked) in frame.buffer.iter().zip(color.iter().cycle()) {
+            assert!(got.abs_diff(*asked) < 12, "{index}: {:?}", frame.buffer);
+        }
+    }
+    assert!(read.read_next_frame().unwrap().is_none());
 }

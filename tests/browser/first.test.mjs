@@ -10,10 +10,10 @@ const SIZES = [{ width: 1366, height: 657 }, { width: 390, height: 844 }]
 test('the first look is painted before any program is there, and is what the page draws', async () => {
   await withPage({ open: false }, async confab => {
     // Without its programs the page stays as it was served.
-    await confab.page.route('**/*.wasm', () => {})
+    await confab.page.route('**/app-*.packed', () => {})
     await confab.page.goto(confab.url)
     const first = await confab.page.locator('#shell .hook').evaluate(normalHook)
-    await confab.page.unroute('**/*.wasm')
+    await confab.page.unroute('**/app-*.packed')
     await confab.open()
     assert.equal(await drawnHook(confab), first, 'run node tests/browser/hook.mjs after a change of the first look')
   })

@@ -54,18 +54,20 @@ test('a run is there after its first seconds', async () => {
 })
 
 test('two tabs with one run, or the same settings, lose nothing of each other', async () => {
+  const trainTo = async (confab, steps) => {
+    await confab.page.getByLabel('Steps', { exact: true }).fill(`${steps}`)
+    await confab.click('Train')
+    await confab.page.getByText(`autosaved at step ${steps}`).waitFor()
+  }
   await withPage({ fragment: TINY }, async confab => {
-    await clickSteps(confab, 2)
-    await confab.page.getByText('autosaved at step 2').waitFor()
+    await trainTo(confab, 2)
     const other = new Confab(await confab.page.context().newPage(), confab.url)
     await other.open(TINY)
     await other.button('Resume').click()
     await other.untilNotice(/open in another tab, so it goes on here as a copy/)
     await other.untilStep(2)
-    await clickSteps(other, 3)
-    await other.page.getByText('autosaved at step 5').waitFor()
-    await clickSteps(confab, 1)
-    await confab.page.getByText('autosaved at step 3').waitFor()
+    await trainTo(other, 5)
+    await trainTo(confab, 3)
     await other.page.close()
     await confab.open(TINY)
     await confab.view('Compare')

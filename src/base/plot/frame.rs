@@ -124,7 +124,7 @@ pub fn list_ticks(range: &Range<f64>, limit: usize) -> Vec<f64> {
     if !rough.is_finite() || rough <= 0.0 {
         return Vec::new();
     }
-    let power = 10f64.powf(rough.log10().floor());
+    let power = 10f64.powi(rough.log10().floor() as i32);
     let step = [1.0, 2.0, 5.0].map(|digit| digit * power).into_iter().find(|step| *step >= rough);
     let step = step.unwrap_or(10.0 * power);
     let (first, last) = ((range.start / step).ceil() as i64, (range.end / step).floor() as i64);
