@@ -51,7 +51,7 @@ impl Written {
         records.find(|record| record.len() > record.given)
     }
 
-    /// The floor, exact up to [`MAX_STATES`] states.
+    /// The floor, exact up to 100,000 states.
     ///
     /// # Errors
     /// A sentence on why it can be neither counted nor estimated.
