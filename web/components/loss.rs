@@ -132,7 +132,9 @@ fn Figures() -> impl IntoView {
                 </dd>
             </div>
             <Floor/>
-            <div title="Share of the answers' tokens that the model holds likeliest: in held-out records, or in training records where those held out cannot be known">
+            <div
+                hidden=move || state.last_accuracy().is_none()
+                title="Share of the answers' tokens that the model holds likeliest: in held-out records, or in training records where those held out cannot be known">
                 <dt>"Accuracy"</dt>
                 <dd><output data-testid="accuracy" aria-label="Accuracy">{live(accuracy)}</output></dd>
             </div>
