@@ -29,6 +29,20 @@ impl_names! {
     Grammar = "grammar",
 }
 
+impl TaskKind {
+    /// Words for it on the page.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Phone => "Phone book",
+            Self::Facts => "Facts",
+            Self::Text => "Your text",
+            Self::Induction => "Repeated sequence",
+            Self::Modular => "Modular addition",
+            Self::Grammar => "Your grammar",
+        }
+    }
+}
+
 /// Number on the line after the separator of a `phone` record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -102,7 +102,6 @@ fn train(state: State, actions: Actions) {
 /// A task to train on.
 struct Card {
     kind: TaskKind,
-    name: &'static str,
     sample: &'static str,
     /// What a run with the tuned settings comes to, and how long it takes: see docs/training.md.
     promise: &'static str,
@@ -111,31 +110,26 @@ struct Card {
 const CARDS: [Card; 5] = [
     Card {
         kind: TaskKind::Phone,
-        name: "Phone book",
         sample: "Ada Moss: 212-345-6789\nAda Moss: 212-34…",
         promise: "copies every digit; under a minute",
     },
     Card {
         kind: TaskKind::Facts,
-        name: "Facts",
         sample: "What is the name of\nCaptain Ahab's ship? P…",
         promise: "knows 50 facts; half a minute",
     },
     Card {
         kind: TaskKind::Induction,
-        name: "Repeated sequence",
         sample: "TVOzBFscNEHc|\nTVOzBFs…",
         promise: "forms induction heads; under a minute",
     },
     Card {
         kind: TaskKind::Modular,
-        name: "Modular addition",
         sample: "27+31=15\n13+41=…",
         promise: "learns the table by heart, then groks; a minute",
     },
     Card {
         kind: TaskKind::Text,
-        name: "Your text",
         sample: "paste or drop\nany text",
         promise: "writes on in its manner; half a minute",
     },
@@ -157,7 +151,7 @@ fn TaskCard(card: &'static Card) -> impl IntoView {
     };
     view! {
         <button class="card" on:click=choose>
-            <strong>{card.name}</strong>
+            <strong>{card.kind.title()}</strong>
             <code>{card.sample}</code>
             <span class="hint">{card.promise}</span>
         </button>

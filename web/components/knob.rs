@@ -148,7 +148,9 @@ fn select(
         .iter()
         .map(|choice| {
             let is_chosen = move || state.knobs.with(|knobs| knob.get(knobs)) == *choice;
-            view! { <option value=*choice prop:selected=is_chosen>{choice.replace('_', " ")}</option> }
+            let title = TaskKind::parse(choice).filter(|_| knob.key == "task.kind");
+            let title = title.map_or_else(|| choice.replace('_', " "), |kind| kind.title().into());
+            view! { <option value=*choice prop:selected=is_chosen>{title}</option> }
         })
         .collect_view();
     view! {
