@@ -454,9 +454,9 @@ fn a_notebook_holds_confab_s_numbers_and_finds_the_export_beside_it() {
 
 #[test]
 fn a_film_is_a_gif_with_a_picture_a_step() {
-    let form = FilmForm::Gif { width: 3, height: 2, pictures: 3 };
+    let form = FilmForm::Gif { width: 40, height: 30, pictures: 3 };
     let mut film = Film::begin(form).unwrap();
-    let of = |color: [u8; 4]| color.repeat(6);
+    let of = |color: [u8; 4]| color.repeat(40 * 30);
     let colors = [[200, 0, 0, 255], [0, 200, 0, 255], [0, 0, 200, 255]];
     assert!(film.add("", of(colors[0])[4..].to_vec()).is_err(), "a picture of another size");
     for color in colors {
@@ -468,14 +468,14 @@ fn a_film_is_a_gif_with_a_picture_a_step() {
     let mut options = gif::DecodeOptions::new();
     options.set_color_output(gif::ColorOutput::RGBA);
     let mut read = options.read_info(&file.bytes[..]).unwrap();
-    assert_eq!((read.width(), read.height()), (3, 2));
+    assert_eq!((read.width(), read.height()), (40, 30));
     for (index, color) in colors.iter().enumerate() {
         let frame = read.read_next_frame().unwrap().unwrap();
         // The last stays in sight before the film begins anew.
         assert_eq!(frame.delay, if index == 2 { 200 } else { 50 });
-        assert_eq!(frame.buffer.len(), 4 * 6);
+        assert_eq!(frame.buffer.len(), 4 * 40 * 30);
         for (got, asked) in frame.buffer.iter().zip(color.iter().cycle()) {
-            assert!(got.abs_diff(*asked) < 12, "{index}: {:?}", frame.buffer);
+            assert!(got.abs_diff(*asked) < 12, "{index}: {got} for {asked}");
         }
     }
     assert!(read.read_next_frame().unwrap().is_none());
