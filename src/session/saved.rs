@@ -44,6 +44,12 @@ impl Saved {
     /// True if the run is to be saved again while it trains.
     pub(super) fn is_due(&self) -> bool {
         let every = if self.is_new { FIRST_SAVE } else { SAVE_EVERY };
-        self.at.elapsed() > every.max(self.took * SAVE_SHARE)
+        self.may_save() && self.at.elapsed() > every
+    }
+
+    /// True if the run may be saved after a single step, which may be the last for long: that takes its share of the time
+    /// at most.
+    pub(super) fn may_save(&self) -> bool {
+        self.at.elapsed() > self.took * SAVE_SHARE
     }
 }

@@ -39,7 +39,7 @@ impl<E: Fn(Event)> Session<E> {
         self.train_step().await;
         self.trace().await;
         self.analysis.follow(false);
-        if self.saved.is_due() {
+        if self.saved.may_save() {
             self.save().await;
         }
         if self.trainer.as_ref().is_some_and(|trainer| !trainer.finished()) {

@@ -7,17 +7,25 @@ import { TINY, eventually, withPage } from './harness.mjs'
 
 const AXE = readFileSync(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8')
 
+/** Looks for violations of axe's rules, and names what it looks at. */
+async function watch(page) {
+  await page.evaluate(AXE)
+  const found = []
+  const look = async view => {
+    const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }))
+    found.push(...violations.map(({ id, nodes }) => `${view}: ${id} at ${nodes.map(node => node.target).join(', ')}`))
+  }
+  return { found, look }
+}
+
+const answered = page => page.waitForFunction(() => document.querySelector('.hook')?.dataset.answered)
+
 for (const colorScheme of ['light', 'dark']) {
   test(`no view breaks a rule of accessibility, ${colorScheme}`, async () => {
     await withPage({ context: { colorScheme, bypassCSP: true, viewport: { width: 1366, height: 657 } } }, async confab => {
       const { page } = confab
-      await page.waitForFunction(() => document.querySelector('.hook')?.dataset.answered)
-      await page.evaluate(AXE)
-      const found = []
-      const look = async view => {
-        const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }))
-        found.push(...violations.map(({ id, nodes }) => `${view}: ${id} at ${nodes.map(node => node.target).join(', ')}`))
-      }
+      await answered(page)
+      const { found, look } = await watch(page)
       for (const tab of await page.getByRole('tab').all()) {
         await tab.click()
         await page.waitForTimeout(500)
@@ -30,6 +38,32 @@ for (const colorScheme of ['light', 'dark']) {
       await look('Learn, with the menu of files open')
       await confab.click('Files', 'Keys')
       await look('keys')
+      await confab.click('Close')
+
+      await confab.view('Train')
+      await confab.click('Step')
+      await confab.untilStep(1)
+      await page.getByLabel('Learning rate', { exact: true }).fill('0.001')
+      await confab.click('Step')
+      await page.getByRole('dialog', { name: 'The settings have changed' }).waitFor()
+      await look('the question what becomes of weights')
+      await confab.click('Cancel')
+      await page.getByText('autosaved at step 1').waitFor()
+      await confab.view('Compare')
+      await look('Compare')
+      assert.deepEqual(found, [])
+    })
+  })
+
+  test(`no panel of a phone breaks a rule of accessibility, ${colorScheme}`, async () => {
+    const context = { colorScheme, bypassCSP: true, viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true }
+    await withPage({ context }, async confab => {
+      await answered(confab.page)
+      const { found, look } = await watch(confab.page)
+      for (const view of ['Answer', 'Loss', 'Attention', 'Settings', 'Learn', 'Compare']) {
+        await confab.view(view)
+        await look(view)
+      }
       assert.deepEqual(found, [])
     })
   })

@@ -107,6 +107,7 @@ test('what cannot be changed is said, and a text is taught', async () => {
     await confab.settings()
     await confab.combobox('Memory').selectOption('none')
     await confab.click('Step')
+    await confab.page.getByRole('dialog').getByRole('button', { name: 'New run' }).click()
     await eventually(async () => /no memory that is stored/.test(await confab.text('slots')), 'that there is none')
   })
 })

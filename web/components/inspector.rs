@@ -78,6 +78,7 @@ pub fn Inspector() -> impl IntoView {
 
     view! {
         <section class="panel inspector" aria-label="Inspector">
+            <h2 class="visually-hidden">"Inspector"</h2>
             <div class="heading">
                 <div class="tabs" role="tablist" aria-label="Inspector" on:keydown=move_focus>
                     {tabs}
