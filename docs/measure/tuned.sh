@@ -34,6 +34,7 @@ for seed in 1 2 3; do
     measure facts "$seed"
     measure induction "$seed"
     measure modular "$seed"
+    measure grammar "$seed"
     measure text "$seed" --text-file "$work/text.txt"
 done
 
