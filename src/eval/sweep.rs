@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 
 use burn::tensor::{Device, ExecutionError};
 
-use crate::data::{Batch, Row, Targets};
+use crate::data::{Batch, Row};
 use crate::report::sweep::{Current, Outcome, Sweeping, stored_bits};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::config::{ConfigError, MemoryLimits, RunConfig};
 use crate::report::Score;
 use crate::task::{Facts, RecordSource, Split};
 use crate::run::Field;
-use crate::learn::Trainer;
+use crate::learn::{Trainer, hits};
 
 /// Most records to recall, spread evenly over all.
 const MAX_RECORDS: usize = 1000;
@@ -116,11 +116,10 @@ async fn recall(trainer: &Trainer, facts: &Facts) -> Result<Score, ExecutionErro
         let logits = logits.narrow(2, 0, trainer.tokenizer.text_size());
         // The likeliest characters equal the record's as long as all earlier ones did, so one pass over the record
         // replaces writing.
-        let likeliest = logits.argmax(2).squeeze_dim::<2>(2);
-        let Targets::Classes(targets) = batch.targets else {
+        let Some(hits) = hits(logits, &batch.targets) else {
             unreachable!("records are tokens");
         };
-        let hits = likeliest.equal(targets).into_data_async().await?;
+        let hits = hits.into_data_async().await?;
         let hits: Vec<bool> = hits.iter::<bool>().collect();
         for (hits, fields) in hits.chunks(seq).zip(batch.fields.chunks(seq)) {
             let asked = fields.iter().rposition(|field| *field == Some(Field::Question));

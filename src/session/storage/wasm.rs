@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures::channel::oneshot;
+use futures::future::{Either, select};
 use gloo_file::futures::read_as_bytes;
 use gloo_file::{Blob, File};
 use gloo_timers::future::sleep;
@@ -58,7 +59,7 @@ impl RunStorage {
     }
 
     /// Claims a run for this tab until it is closed; `false` if another tab has it. A browser without locks, as on a page
-    /// without HTTPS, has no storage to guard either.
+    /// without HTTPS or in a frame without an origin, has no storage to guard either, which saving tells.
     pub async fn claim(&self, run: &str) -> bool {
         let is_new = self.claimed.borrow_mut().insert(run.to_owned());
         if !is_new {
@@ -153,8 +154,12 @@ async fn lock(run: &str) -> Result<bool, JsValue> {
     let options = Object::new();
     Reflect::set(&options, &"ifAvailable".into(), &JsValue::TRUE)?;
     let name = format!("confab run {run}");
-    let _kept = locks.unchecked_into::<Locks>().request(&name, &options, &granted)?;
-    Ok(told.await.unwrap_or(true))
+    let request = locks.unchecked_into::<Locks>().request(&name, &options, &granted)?;
+    // A browser that refuses, as in a frame without an origin, never calls back.
+    match select(told, JsFuture::from(request)).await {
+        Either::Left((is_free, _)) => Ok(is_free.unwrap_or(true)),
+        Either::Right((ended, _)) => ended.map(|_| true),
+    }
 }
 
 fn refusal(error: JsValue) -> String {
