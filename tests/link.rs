@@ -124,15 +124,22 @@ proptest! {
             prop::option::of(0usize..=1000),
             prop::option::of(any::<u64>()),
         ),
+        looked_at in (
+            prop::option::of(0usize..=2048),
+            prop::option::of(0usize..=1023),
+            prop::option::of(0usize..=1023),
+        ),
         weights in prop::option::of((any::<usize>(), "[A-Za-z0-9_-]{0,9000}")),
     ) {
         let ids: Vec<_> = entries().map(|entry| entry.id.to_string()).collect();
         let analysis = analysis.map_or(String::new(), |index| index.get(&ids).clone());
         let trained = trained.map_or(String::new(), |index| index.get(GALLERY).name.to_string());
+        let (position, layer, head) = looked_at;
         let (temperature, top_k, sample_seed) = sample;
         let weights = weights.map(|(step, numbers)| Packed { step, numbers });
         let link = Link {
-            config, prompt, tab, analysis, other, trained, temperature, top_k, sample_seed, weights,
+            config, prompt, tab, analysis, other, position, layer, head, trained, temperature, top_k,
+            sample_seed, weights,
         };
         let fragment = encode(&link).unwrap();
         prop_assert!(fragment.is_ascii() && !fragment.contains(['#', ' ', '\n']));
@@ -196,6 +203,8 @@ fn refusals_name_the_part() {
         ("temperature=2.5", "`temperature` is 2.5"),
         ("temperature=NaN", "from 0 to 2"),
         ("top_k=1001", "from 0 to 1000"),
+        ("position=2049", "from 0 to 2048"),
+        ("head=-1", "`head` is -1"),
         ("sample_seed=-1", "`sample_seed`"),
         ("__proto__=1", "`__proto__`"),
         ("model.n_layers=many", "Layers was set to `many`, but model.n_layers takes"),

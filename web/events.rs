@@ -17,8 +17,9 @@ use crate::actions::{Actions, Origin};
 use crate::browser;
 use crate::notes::Note;
 use crate::outcomes::Kept;
+use crate::place::Inspected;
 use crate::runs::{MAX_RUNS, Run, name_experiment, name_run};
-use crate::state::{FIXED, FieldView, Inspected, Model, SampleView, Speed, State};
+use crate::state::{FIXED, FieldView, Model, SampleView, Speed, State};
 
 /// Wait for an autosaved run of an earlier visit before the example is loaded.
 const RESUMABLE_WAIT_MS: u32 = 400;
@@ -78,11 +79,7 @@ pub fn receive(actions: Actions, event: Event) {
         }
         Event::Fields { step, fields } => state.fields.set(Some(FieldView { step, fields })),
         Event::SampleStarted(options) => {
-            let selected_sample =
-                matches!(state.inspected.get_untracked(), Some(Inspected::Sampled(_)));
-            if selected_sample {
-                state.inspected.set(None);
-            }
+            forget_sample(state);
             let model = untrack(|| state.shown_model());
             let options = Some(options);
             state.sample.set(SampleView {
@@ -98,6 +95,10 @@ pub fn receive(actions: Actions, event: Event) {
             true => state.trace.set(Some(Arc::new(trace))),
             false => state.notify("A trace of the worker was damaged and is not shown."),
         },
+        Event::Untraced => {
+            state.trace.set(None);
+            state.expected.set(None);
+        }
         Event::Expected(expected) => state.expected.set(Some(Arc::new(expected))),
         Event::Answered { number, answer } => {
             let answer = Some(Arc::from(answer));
@@ -275,10 +276,10 @@ fn show_model(actions: Actions, mut built: Built, origin: Origin) {
     state.answers_before.set(Default::default());
     actions.question();
     state.result.set(None);
-    state.inspected.set(None);
+    forget_sample(state);
     state.sample.set(SampleView::default());
     if !state.prompt_is_own.get_untracked() {
-        state.prompt.set(built.example_prompt);
+        state.show_prompt(built.example_prompt);
     }
     state.model.set(Some(Model {
         name,
@@ -362,4 +363,11 @@ fn add_run(
 fn is_whole(trace: &Trace) -> bool {
     let tokens = trace.tokens.len();
     trace.patterns.len() == trace.n_layers * trace.n_heads * tokens * tokens
+}
+
+/// Chooses no token of the sample any more.
+fn forget_sample(state: State) {
+    if let Some(Inspected::Sampled(_)) = state.inspected.get_untracked() {
+        state.inspected.set(None);
+    }
 }

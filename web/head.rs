@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use confab::figure::{Axis, Content, Figure, Grid, show_token};
+use confab::figure::{Axis, Content, Figure, Grid, Pick, show_token};
 use confab::protocol::Trace;
 
 /// One head, or the mean of a layer's heads.
@@ -57,7 +57,7 @@ impl Head {
         let labels: Vec<String> = trace.tokens.iter().map(|token| show_token(token)).collect();
         let axis = |name| Axis::new(name, labels.clone());
         let values = self.pattern(trace)?.into_owned();
-        let grid = Grid::pattern(axis("query"), axis("key"), values);
+        let grid = Grid::pattern(axis("query").picking(Pick::Position), axis("key"), values);
         let grid = if trace.against.is_none() { grid.within([0.0, 1.0]) } else { grid };
         Some(Figure {
             title: format!("Pattern of {}", self.label()),

@@ -5,6 +5,8 @@ use confab::run::link::Link;
 use confab::run::{AnalysisEntry, Catalogue, Group};
 use leptos::prelude::*;
 
+use crate::head::Head;
+use crate::place::Inspected;
 use crate::state::State;
 use crate::tab::Tab;
 use crate::view::View;
@@ -18,12 +20,17 @@ impl State {
     pub fn link(&self) -> Link {
         let (usual, tab) = (SampleOptions::default(), self.tab.get_untracked());
         let request = tab.group().map(|_| self.request.get_untracked()).unwrap_or_default();
+        let head = match tab.group() {
+            Some(_) => Head { layer: request.layer, head: Some(request.head) },
+            None => self.head.get_untracked(),
+        };
+        let position = untrack(|| self.position());
         let shown = tab.group().and_then(|group| untrack(|| self.analysis_of(group)));
         let analysis = shown.and_then(|index| untrack(|| self.analysis_id(index)));
         let analysis = analysis.unwrap_or(request.analysis);
         Link {
             config: untrack(|| self.config()),
-            prompt: if self.prompt_is_own.get_untracked() {
+            prompt: if self.prompt_is_own.get_untracked() || position.is_some() {
                 self.prompt.get_untracked()
             } else {
                 String::new()
@@ -31,6 +38,9 @@ impl State {
             tab: if tab == Tab::default() { String::new() } else { tab.key().into() },
             analysis,
             other: request.other,
+            position,
+            layer: other_than(0, head.layer),
+            head: other_than(0, head.head.unwrap_or(0)),
             trained: String::new(),
             temperature: other_than(usual.temperature, self.temperature.get_untracked()),
             top_k: other_than(usual.top_k, self.top_k.get_untracked()),
@@ -45,6 +55,9 @@ impl State {
         if !link.prompt.is_empty() {
             self.prompt.set(link.prompt);
         }
+        self.inspected.set(link.position.map(Inspected::AfterPrompt));
+        let (layer, head) = (link.layer.unwrap_or(0), link.head.unwrap_or(0));
+        self.head.set(Head { layer, head: Some(head) });
         let usual = SampleOptions::default();
         self.temperature.set(link.temperature.unwrap_or(usual.temperature));
         self.top_k.set(link.top_k.unwrap_or(usual.top_k));
@@ -52,6 +65,7 @@ impl State {
         self.request.update(|request| {
             request.analysis = link.analysis;
             request.other = link.other;
+            (request.layer, request.head) = (layer, head);
         });
         self.view.set(View::default());
         match Tab::find(&link.tab) {

@@ -19,6 +19,7 @@ use crate::fit;
 use crate::fit::Drafts;
 use crate::head::Head;
 use crate::outcomes::Outcomes;
+use crate::place::Inspected;
 use crate::runs::{Run, group_digits};
 use crate::tab::Tab;
 use crate::view::View;
@@ -114,6 +115,7 @@ pub struct State {
     pub resumable: RwSignal<Option<(String, RunConfig, usize)>>,
     pub notices: RwSignal<Vec<Notice>>,
     notices_so_far: StoredValue<usize>,
+    /// The token whose prediction is explained; `None` is the one after the prompt.
     pub inspected: RwSignal<Option<Inspected>>,
     pub keys_shown: RwSignal<bool>,
     /// The settings are no longer those of the weights, and the user is asked how to begin; what is to be done then.
@@ -182,15 +184,6 @@ impl SampleView {
 pub struct Notice {
     pub id: usize,
     pub text: String,
-}
-
-/// The character whose alternatives are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Inspected {
-    /// The character after the prompt's of this index.
-    AfterPrompt(usize),
-    /// The sample's character of this index.
-    Sampled(usize),
 }
 
 impl State {

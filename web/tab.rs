@@ -19,9 +19,9 @@ pub enum Tab {
 
 impl Tab {
     pub const ALL: [Tab; 10] = [
-        Tab::Attention,
         Tab::Probabilities,
         Tab::Residual,
+        Tab::Attention,
         Tab::Change,
         Tab::Circuits,
         Tab::Outputs,
@@ -30,6 +30,22 @@ impl Tab {
         Tab::Retrieval,
         Tab::Capacity,
     ];
+
+    /// Name of the group of tabs that begins here; empty for a group of one.
+    pub fn group_name(self) -> Option<&'static str> {
+        match self {
+            Tab::Probabilities => Some("Predictions"),
+            Tab::Circuits => Some("Weights and circuits"),
+            Tab::Surgery => Some("Experiments"),
+            Tab::Attention | Tab::Change | Tab::Memory => Some(""),
+            Tab::Residual | Tab::Outputs | Tab::Retrieval | Tab::Capacity => None,
+        }
+    }
+
+    /// True if it shows what the model makes of the prompt.
+    pub fn takes_prompt(self) -> bool {
+        !matches!(self, Tab::Surgery | Tab::Retrieval | Tab::Capacity)
+    }
 
     pub fn label(self) -> &'static str {
         match self {

@@ -49,6 +49,8 @@ pub enum Event {
         text: String,
     },
     Trace(Trace),
+    /// The prompt has a character that the model does not know, so there is no trace of it.
+    Untraced,
     /// Predictions after each token of the traced prompt.
     Expected(Expected),
     /// Answer to a question of the task, with its number.

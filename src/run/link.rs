@@ -18,6 +18,11 @@ pub struct Link {
     pub analysis: String,
     /// The second prompt of an analysis.
     pub other: String,
+    /// The position at which the chosen token of the prompt is predicted; `None` for the last.
+    pub position: Option<usize>,
+    /// The layer and the head that are shown; `None` for the first.
+    pub layer: Option<usize>,
+    pub head: Option<usize>,
     /// Model shipped with the page, which brings its own run; empty for none.
     pub trained: String,
     /// How samples are drawn; `None` for what is usual.
@@ -37,6 +42,8 @@ const MAX_TAB_CHARS: usize = 32;
 /// Highest temperature and largest top-k of a link.
 const MAX_TEMPERATURE: f64 = 2.0;
 const MAX_TOP_K: usize = 1000;
+/// Highest number of a layer or a head. A model has fewer, and shows its last in place of one that it lacks.
+const MAX_PART: usize = 1023;
 
 impl Link {
     /// Checks the link's analysis and trained model against a session's catalogue, which [`decode`] does not know.
@@ -119,6 +126,9 @@ pub fn encode(link: &Link) -> Result<String, LinkError> {
         }
     }
     for (key, value) in [
+        ("position", link.position.map(|value| value.to_string())),
+        ("layer", link.layer.map(|value| value.to_string())),
+        ("head", link.head.map(|value| value.to_string())),
         ("temperature", link.temperature.map(|value| value.to_string())),
         ("top_k", link.top_k.map(|value| value.to_string())),
         ("sample_seed", link.sample_seed.map(|value| value.to_string())),
@@ -155,6 +165,9 @@ pub fn decode(link: &str) -> Result<Link, LinkError> {
             "tab" => out.tab = short("tab", &value, MAX_TAB_CHARS)?,
             "look" => out.analysis = short("look", &value, MAX_TAB_CHARS)?,
             "other" => out.other = short("other", &value, MAX_PROMPT_CHARS)?,
+            "position" => out.position = Some(number("position", &value, MAX_PROMPT_CHARS)?),
+            "layer" => out.layer = Some(number("layer", &value, MAX_PART)?),
+            "head" => out.head = Some(number("head", &value, MAX_PART)?),
             "temperature" => {
                 out.temperature = Some(number("temperature", &value, MAX_TEMPERATURE)?);
             }

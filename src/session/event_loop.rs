@@ -1,5 +1,8 @@
 //! The loop of a session: takes commands as they come, and works between them.
 
+use std::pin::pin;
+
+use futures::future::{Either, select};
 use futures::{FutureExt, Stream, StreamExt};
 use web_time::{Duration, Instant};
 
@@ -25,11 +28,21 @@ pub async fn run(
     let mut yielded = Instant::now();
     loop {
         let idle = session.is_idle();
-        let command =
-            if idle { Some(commands.next().await) } else { commands.next().now_or_never() };
+        let command = match idle {
+            true if session.saved.waits => {
+                let rest = pin!(session.store.wait(session.saved.rest()));
+                match select(commands.next(), rest).await {
+                    Either::Left((command, _)) => Some(command),
+                    Either::Right(_) => None,
+                }
+            }
+            true => Some(commands.next().await),
+            false => commands.next().now_or_never(),
+        };
         match command {
             Some(Some(command)) => session.handle(command).await,
             Some(None) => break,
+            None if idle => session.save().await,
             None => session.work().await,
         }
         if yielded.elapsed() > YIELD_EVERY {

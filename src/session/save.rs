@@ -92,6 +92,7 @@ impl<E: Fn(Event)> Session<E> {
     /// Keeps the run in the store and in memory, unless nothing has happened since it was kept
     /// or it holds values that are no numbers.
     pub(super) async fn save(&mut self) {
+        self.saved.waits = false;
         let Some(trainer) = &self.trainer else { return };
         if self.saved.step == Some(trainer.step) {
             return;

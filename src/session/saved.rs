@@ -20,6 +20,8 @@ pub(super) struct Saved {
     pub(super) step: Option<usize>,
     /// True if the run was not saved yet.
     pub(super) is_new: bool,
+    /// True if the run was stepped too soon after it was saved, and waits for the next time.
+    pub(super) waits: bool,
 }
 
 impl Saved {
@@ -27,7 +29,15 @@ impl Saved {
     pub(super) fn at(step: usize) -> Self {
         let now = Instant::now();
         let took = Duration::ZERO;
-        Self { at: now, took, bytes: None, remembered: (now, took), step: Some(step), is_new: true }
+        Self {
+            at: now,
+            took,
+            bytes: None,
+            remembered: (now, took),
+            step: Some(step),
+            is_new: true,
+            waits: false,
+        }
     }
 
     /// Notes that the run is no longer as it was saved.
@@ -50,6 +60,11 @@ impl Saved {
     /// True if the run may be saved after a single step, which may be the last for long: that takes its share of the time
     /// at most.
     pub(super) fn may_save(&self) -> bool {
-        self.at.elapsed() > self.took * SAVE_SHARE
+        self.rest().is_zero()
+    }
+
+    /// Time until the run may be saved after a single step.
+    pub(super) fn rest(&self) -> Duration {
+        (self.took * SAVE_SHARE).saturating_sub(self.at.elapsed())
     }
 }

@@ -34,6 +34,7 @@ impl<E: Fn(Event)> Session<E> {
                 Err(error) => {
                     self.logits = None;
                     self.inspected.prompt.clear(); // said once, not at every trace
+                    (self.emit)(Event::Untraced);
                     self.notice_sentence(&error);
                 }
             }

@@ -39,7 +39,8 @@ impl<E: Fn(Event)> Session<E> {
         self.train_step().await;
         self.trace().await;
         self.analysis.follow(false);
-        if self.saved.may_save() {
+        self.saved.waits = !self.saved.may_save();
+        if !self.saved.waits {
             self.save().await;
         }
         if self.trainer.as_ref().is_some_and(|trainer| !trainer.finished()) {

@@ -15,6 +15,79 @@ async function openTraced(confab, prompt = PROMPT) {
 
 const tiles = confab => confab.page.getByRole('group', { name: 'Small multiples' })
 
+test('a token chosen in the prompt is what every view explains, until another prompt comes', async () => {
+  await withPage({ fragment: TINY }, async confab => {
+    const { page } = confab
+    await openTraced(confab)
+    const strip = page.getByRole('listbox', { name: 'Prompt tokens' })
+    const chosen = strip.getByRole('option', { selected: true })
+    assert.equal(await chosen.innerText(), 'next', 'what comes next, at first')
+    // The 5 of 555 is predicted after the hyphen before it.
+    const at = PROMPT.indexOf('555') - 1
+    await strip.getByRole('option').nth(at).click()
+    assert.match(await chosen.innerText(), /^5/)
+    await page.getByText(`“5” is predicted at position ${at}, after “-”.`).waitFor()
+    const matrix = page.getByRole('application', { name: /^Pattern of L0H0/ })
+    await page.getByText(new RegExp(`^query ${at} “-”, key`)).waitFor()
+    await confab.combobox('View').selectOption('Lines')
+    await page.getByText(new RegExp(`^“-” at ${at} reads `)).waitFor()
+    await confab.combobox('View').selectOption('From this token')
+    await page.getByText(new RegExp(`^“-” at ${at} reads `)).waitFor()
+    await confab.combobox('View').selectOption('To this token')
+    await page.getByText(new RegExp(`^“-” at ${at} is read by `)).waitFor()
+    await confab.tab('Probabilities').click()
+    await page.getByRole('heading', { name: `Prompt character ${at + 2}: “5”` }).waitFor()
+    await confab.tab('Logit lens').click()
+    await confab.combobox('Analysis').selectOption('attribution')
+    await page.getByText(`“5” against the mean, after “-” at ${at}`).first().waitFor()
+    // The arrow keys move it, and so does a click into a figure of positions.
+    await strip.focus()
+    await strip.press('ArrowRight')
+    await page.getByText(`“5” is predicted at position ${at + 1}, after “5”.`).waitFor()
+    await page.getByText(`“5” against the mean, after “5” at ${at + 1}`).first().waitFor()
+    await confab.tab('Attention').click()
+    await confab.combobox('View').selectOption('Matrix')
+    await matrix.press('Home')
+    await matrix.press('Enter')
+    await page.getByText('“B” is predicted at position 0, after “{”.').waitFor()
+    assert.equal(await chosen.innerText(), 'B')
+    await page.getByRole('textbox', { name: 'Prompt', exact: true }).fill('{B}\nAda')
+    await page.getByText('What comes next is predicted at position 6, after “a”.').waitFor()
+  })
+})
+
+test('the link of a figure opens the same head at the same token', async () => {
+  await withPage({ fragment: TINY }, async confab => {
+    const { page } = confab
+    await openTraced(confab)
+    await confab.button('L1H1').click()
+    await page.getByRole('listbox', { name: 'Prompt tokens' }).getByRole('option').nth(5).click()
+    const figure = page.getByRole('figure')
+    await figure.getByRole('button', { name: 'Save', exact: true }).click()
+    await figure.getByRole('button', { name: 'Copy link' }).click()
+    await confab.untilNotice(/Link copied/)
+    const link = await page.evaluate(() => navigator.clipboard.readText())
+    assert.match(link, /&position=5&layer=1&head=1/)
+    await confab.open(link.split('#')[1])
+    await confab.click('Step')
+    await confab.untilStep(1)
+    await page.getByRole('heading', { name: 'Pattern of L1H1' }).waitFor()
+    await page.getByText(`“${PROMPT[6]}” is predicted at position 5, after “${PROMPT[5]}”.`).waitFor()
+  })
+})
+
+test('a prompt that cannot be read has no attention', async () => {
+  await withPage({ fragment: TINY }, async confab => {
+    const { page } = confab
+    await openTraced(confab)
+    await page.getByRole('textbox', { name: 'Prompt', exact: true }).fill('{B}\n🫖')
+    await confab.untilNotice(/never seen “🫖”/)
+    await page.getByText(/^Type a prompt of characters that this model knows/).waitFor()
+    assert.equal(await tiles(confab).count(), 0)
+    assert.equal(await page.getByRole('listbox', { name: 'Prompt tokens' }).isVisible(), false)
+  })
+})
+
 test('a matrix is fitted, scrolls at 100 %, and fills the screen until Escape', async () => {
   await withPage({ fragment: TINY }, async confab => {
     const { page } = confab

@@ -53,6 +53,14 @@ test('a run is there after its first seconds', async () => {
   })
 })
 
+test('a browser that refuses locks keeps a run all the same', async () => {
+  const worker = `navigator.locks.request = () => Promise.reject(new DOMException('no', 'SecurityError'));`
+  await withPage({ fragment: TINY, worker }, async confab => {
+    await clickSteps(confab, 2)
+    await confab.page.getByText('autosaved at step 2').waitFor()
+  })
+})
+
 test('two tabs with one run, or the same settings, lose nothing of each other', async () => {
   const trainTo = async (confab, steps) => {
     await confab.page.getByLabel('Steps', { exact: true }).fill(`${steps}`)

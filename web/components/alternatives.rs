@@ -5,7 +5,8 @@ use leptos::prelude::*;
 use super::controls::live;
 use super::save::{Saved, name_saved, save_menu};
 use super::trace::Shown;
-use crate::state::{Inspected, use_state};
+use crate::place::Inspected;
+use crate::state::use_state;
 use crate::tables;
 
 /// The alternatives of the chosen character as bars.

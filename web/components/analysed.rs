@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use confab::figure::Pick;
 use confab::run::{AnalysisRequest, AnalysisResult};
 use leptos::prelude::*;
 
@@ -19,7 +18,8 @@ pub fn Analysed(chosen: Memo<Option<usize>>) -> impl IntoView {
         let analysis = state.analysis_id(chosen.get()?)?;
         // A model that has come in the meantime is analysed in the same way.
         state.model.with(|model| model.as_ref().map(|model| model.name.clone()))?;
-        Some(AnalysisRequest { analysis, prompt: state.prompt.get(), ..state.request.get() })
+        let (prompt, position) = (state.prompt.get(), state.position());
+        Some(AnalysisRequest { analysis, prompt, position, ..state.request.get() })
     });
     // What is asked by then: another analysis may have been chosen, or none be on show.
     let mut send = debounce(INSPECT_DELAY, move |()| {
@@ -91,21 +91,5 @@ fn Nth(result: Memo<Option<Arc<AnalysisResult>>>, index: usize) -> impl IntoView
         let what = format!("{} {}", result.analysis, figure.title);
         Some(Seen { figure, step: result.step, is_done: result.is_done, what })
     };
-    view! { <FigureView figure look=Arc::new(look) pick=choose/> }
-}
-
-/// Requests what was picked in a figure.
-fn choose(state: State, pick: Pick, number: usize) {
-    let heads = state
-        .model
-        .with_untracked(|model| model.as_ref().map_or(1, |model| model.config.model.n_heads));
-    state.request.update(|request| match pick {
-        Pick::Layer => request.layer = number,
-        Pick::Head if number < heads => request.head = number,
-        Pick::Head => {}
-        Pick::AnyHead => (request.layer, request.head) = (number / heads, number % heads),
-        Pick::Position => request.position = Some(number),
-        Pick::Row => request.cell.0 = number,
-        Pick::Column => request.cell.1 = number,
-    });
+    view! { <FigureView figure look=Arc::new(look) pick=State::choose/> }
 }

@@ -11,7 +11,7 @@ use crate::components::figure::FigureView;
 use crate::components::tiles::tiles;
 use crate::components::trace::{NoTrace, Shown};
 use crate::head::Head;
-use crate::state::use_state;
+use crate::state::{State, use_state};
 
 /// Every head's pattern small, and one of them large.
 #[component]
@@ -55,7 +55,7 @@ pub fn Attention() -> impl IntoView {
                 {switch("Mean over heads", move || is_averaged.get(), average)}
             </div>
             {tiles}
-            <FigureView figure look=Arc::new(look) pick=|_, _, _| {} above=before_after()>
+            <FigureView figure look=Arc::new(look) pick=State::choose above=before_after()>
                 {ablate(chosen)}
                 <ExportTrace/>
             </FigureView>

@@ -43,6 +43,23 @@ pub fn FigureView(
     });
     let state = use_state();
     let focus = RwSignal::new(Focus::default());
+    // The chosen token of the prompt is looked at where there are positions.
+    let positions = Memo::new(move |_| {
+        with_grid(figure, |grid| {
+            [&grid.rows, &grid.columns].map(|axis| axis.picks == Some(Pick::Position))
+        })
+    });
+    Effect::new(move |_| {
+        let [rows, columns] = positions.get().unwrap_or_default();
+        let position = state.position();
+        let now = focus.get_untracked();
+        let is_there = (!rows || now.row == position) && (!columns || now.column == position);
+        if !is_there {
+            let along = |is_along: bool| position.filter(|_| is_along);
+            let is_locked = rows && position.is_some();
+            focus.set(Focus { row: along(rows), column: along(columns), is_locked });
+        }
+    });
     let is_pattern = Memo::new(move |_| with_grid(figure, |grid| grid.is_pattern) == Some(true));
     let content = move || match (kind.get(), state.pattern_view.get()) {
         (Some(0), 0) if is_pattern.get() => matrix(figure, focus, pick),

@@ -19,11 +19,17 @@ pub struct Focus {
 }
 
 impl Focus {
-    /// The cell of `grid` that is read: of a pattern, the last query if there is none.
+    /// The cell of `grid` that is read: of a pattern, the last query and what it reads most if there are none.
     fn cell(self, grid: &Grid) -> (usize, usize) {
         let last = grid.rows.len().saturating_sub(1);
         let row = self.row.unwrap_or(if grid.is_pattern { last } else { 0 }).min(last);
-        let column = self.column.unwrap_or(0).min(grid.columns.len().saturating_sub(1));
+        let weight = |column: usize| grid.value(row, column).filter(|value| value.is_finite());
+        let most = || {
+            (0..grid.columns.len())
+                .reduce(|most, column| if weight(column) > weight(most) { column } else { most })
+        };
+        let column = self.column.or_else(|| most().filter(|_| grid.is_pattern)).unwrap_or(0);
+        let column = column.min(grid.columns.len().saturating_sub(1));
         (row, column)
     }
 }

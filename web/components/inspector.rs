@@ -12,6 +12,7 @@ use crate::components::memory::Memory;
 use crate::components::probabilities::Probabilities;
 use crate::components::retrieval::Retrieval;
 use crate::components::steps::Steps;
+use crate::components::strip::Strip;
 use crate::components::surgery::Surgery;
 use crate::components::trace::{Shown, follow_frames};
 use crate::runs::group_digits;
@@ -29,7 +30,11 @@ pub fn Inspector() -> impl IntoView {
         .into_iter()
         .map(|tab| {
             let is_open = move || state.tab.get() == tab;
+            let group = tab.group_name().map(|name| {
+                view! { <span class="group-name" role="presentation">{name}</span> }
+            });
             view! {
+                {group}
                 <button
                     role="tab"
                     id=format!("tab-{}", tab.key())
@@ -85,6 +90,7 @@ pub fn Inspector() -> impl IntoView {
                 </div>
                 <span class="hint">{live(move || step().unwrap_or_default())}</span>
             </div>
+            <Strip/>
             <Steps/>
             <Interventions/>
             {Tab::ALL

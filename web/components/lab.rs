@@ -61,8 +61,8 @@ pub fn Lab(group: Group) -> impl IntoView {
     }
 }
 
-const PROMPT: &str = "The prompt is the one under Try the model. Empty boxes stand for the last position, the \
-     next or likeliest token, and the mean.";
+const PROMPT: &str = "The prompt is the one under Try the model. Empty boxes stand for the chosen token (or the \
+     likeliest, for the one to come) and the mean.";
 
 const SECOND_PROMPT: &str =
     " The second prompt is the first with one token changed, until you type another.";
@@ -81,12 +81,6 @@ const QUESTIONS: &[Question] = &[
         label: "Second prompt",
         show: |request| request.other.replace('\n', "⏎"),
         take: |request, typed| request.other = typed.replace('⏎', "\n"),
-    },
-    Question {
-        of: &[Input::Position],
-        label: "Position",
-        show: |request| request.position.map_or(String::new(), |at| at.to_string()),
-        take: |request, typed| request.position = typed.trim().parse().ok(),
     },
     Question {
         of: &[Input::Tokens],

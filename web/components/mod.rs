@@ -50,6 +50,7 @@ mod save;
 mod sizes;
 mod status;
 mod steps;
+mod strip;
 mod surgery;
 mod sweep;
 mod theme;

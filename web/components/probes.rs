@@ -9,7 +9,7 @@ use crate::actions::use_actions;
 use crate::components::controls::SelectEvent;
 use crate::components::save::{Saved, name_saved, save_menu};
 use crate::runs::group_digits;
-use crate::state::{Inspected, State, use_state};
+use crate::state::{State, use_state};
 use crate::tables;
 
 /// Prompts that ask for more than was trained, and what the model makes of the one above.
@@ -24,8 +24,7 @@ pub fn Probes() -> impl IntoView {
         let probe = probes.with_untracked(|probes| probes.iter().find(|p| p.name == name).cloned());
         if let Some(probe) = probe {
             state.prompt_is_own.set(true);
-            state.inspected.set(None::<Inspected>);
-            state.prompt.set(probe.prompt);
+            state.show_prompt(probe.prompt);
             actions.probe();
         }
     };

@@ -5,7 +5,8 @@ use web_sys::HtmlTextAreaElement;
 use crate::actions::use_actions;
 use crate::components::controls::{InputEvent, live};
 use crate::components::probes::Probes;
-use crate::state::{Inspected, use_state};
+use crate::place::Inspected;
+use crate::state::use_state;
 use crate::tab::Tab;
 
 #[component]
@@ -14,7 +15,7 @@ pub fn Samples() -> impl IntoView {
     let edit_prompt = move |event: ev::Targeted<ev::Event, HtmlTextAreaElement>| {
         let prompt = event.target().value();
         state.prompt_is_own.set(!prompt.is_empty());
-        state.prompt.set(prompt);
+        state.show_prompt(prompt);
     };
     view! {
         <section class="panel samples" aria-label="Try the model">

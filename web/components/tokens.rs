@@ -18,7 +18,8 @@ pub fn Tokens(
 ) -> impl IntoView {
     let chosen = move |grid: &Grid| {
         let focus = focus.get();
-        let at = if is_source { focus.row } else { focus.column };
+        // The chosen token of the prompt is a row.
+        let at = if is_source { focus.row } else { focus.column.or(focus.row) };
         at.unwrap_or(if is_source { usize::MAX } else { 0 }).min(grid.rows.len().saturating_sub(1))
     };
     let look_at = move |at: usize, is_locked: bool| {

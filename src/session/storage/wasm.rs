@@ -58,6 +58,11 @@ impl RunStorage {
         format!("{:08x}{:08x}", random(), random())
     }
 
+    /// Waits for a while.
+    pub async fn wait(&self, time: Duration) {
+        sleep(time).await;
+    }
+
     /// Claims a run for this tab until it is closed; `false` if another tab has it. A browser without locks, as on a page
     /// without HTTPS or in a frame without an origin, has no storage to guard either, which saving tells.
     pub async fn claim(&self, run: &str) -> bool {
