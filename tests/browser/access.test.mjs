@@ -99,6 +99,8 @@ for (const colorScheme of ['light', 'dark']) {
 test('the keyboard reaches every control, past the first look at once, and none lies under a bar', async () => {
   await withPage({ context: { viewport: { width: 1366, height: 657 } } }, async confab => {
     const { page } = confab
+    await confab.untilExample()
+    await page.getByRole('listbox', { name: 'Prompt tokens' }).waitFor()
     await confab.settings()
     await page.keyboard.press('Tab')
     assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to the model')

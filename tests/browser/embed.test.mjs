@@ -37,6 +37,6 @@ test('what is embedded trains; a name that no panel has is told', async () => {
     await loss.getByRole('button', { name: 'Train', exact: true }).click()
     await loss.getByText('20 of 20', { exact: true }).first().waitFor()
     const nothing = await embed(confab, 'embed=%3Cimg%20src%3Dx%3E')
-    await nothing.getByText(/There is no panel .* to embed\. Write \?embed= and one of answer, loss, samples, attention/).waitFor()
+    await nothing.getByText(/There is no panel .* to embed\. Write \?embed= and one of answer, loss, samples, probabilities, /).waitFor()
   })
 })

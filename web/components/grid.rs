@@ -128,12 +128,21 @@ pub fn Cells(
         };
         event.prevent_default();
         look_at(moved);
-        if let Some(frame) = frame.get_untracked() {
-            let place = |at: usize, side: f64, shown: i32| (at as f64 * side) as i32 - shown / 2;
-            frame.set_scroll_top(place(moved.0, layout.height, frame.client_height()));
-            frame.set_scroll_left(place(moved.1, layout.width, frame.client_width()));
-        }
     };
+    // A cell that is chosen comes into sight. New numbers move nothing.
+    Effect::new(move |_| {
+        let (Some(frame), Some(layout), focus) = (frame.get(), layout.get(), focus.get()) else {
+            return;
+        };
+        if focus == Focus::default() {
+            return;
+        }
+        let (row, column) = untrack(cell);
+        let Layout { left, top, width, height, .. } = layout;
+        let (wide, high) = (frame.client_width(), frame.client_height());
+        frame.set_scroll_top(reveal(row, height, high - top as i32, frame.scroll_top()));
+        frame.set_scroll_left(reveal(column, width, wide - left as i32, frame.scroll_left()));
+    });
     let band = move |is_row: bool| {
         let Some(layout) = layout.get() else { return String::new() };
         let (row, column) = cell();
@@ -178,6 +187,13 @@ pub fn Cells(
         </div>
         <output class="hint">{live(move || with_grid(figure, |grid| describe(grid, cell())).unwrap_or_default())}</output>
     }
+}
+
+/// Where to scroll a box that shows so many pixels, so that a cell of this `side` is in it: to `now`, if it is.
+fn reveal(at: usize, side: f64, shown: i32, now: i32) -> i32 {
+    let start = (at as f64 * side) as i32;
+    let is_there = start + side as i32 > now && start < now + shown;
+    if is_there { now } else { start - shown / 2 }
 }
 
 /// `query 3 “a”, key 1 “b”: 0.2500`

@@ -104,9 +104,10 @@ fn row(
         None => count.get().checked_sub(1).filter(|_| !is_sample),
     });
     let find = move |which: &str| list.get()?.query_selector(which).ok()?;
+    let find_chosen = move || find(&format!("[data-at=\"{}\"]", chosen.get()?));
     let mark = move || {
         let before = find("[aria-selected=true]").map(|chip| (chip, "false"));
-        let now = chosen.get().and_then(|at| find(&format!("[data-at=\"{at}\"]")));
+        let now = find_chosen();
         for (chip, is_selected) in before.into_iter().chain(now.map(|chip| (chip, "true"))) {
             let _ = chip.set_attribute("aria-selected", is_selected);
         }
@@ -118,7 +119,17 @@ fn row(
             untrack(mark);
         }
     });
-    Effect::new(move |_| mark());
+    Effect::new(move |_| {
+        mark();
+        let chip = find_chosen().and_then(|chip| chip.dyn_into::<HtmlElement>().ok());
+        if let (Some(chip), Some(list)) = (chip, list.get()) {
+            let (top, shown) = (chip.offset_top() - list.scroll_top(), list.client_height());
+            // One at the edge stays where the pointer is on it.
+            if top + chip.offset_height() <= 0 || top >= shown {
+                list.set_scroll_top(chip.offset_top() - shown / 2);
+            }
+        }
+    });
     let choose = move |event: &ev::PointerEvent| {
         let chip = event.target().and_then(|target| target.dyn_into::<Element>().ok());
         let chip = chip.and_then(|chip| chip.closest("[data-at]").ok().flatten());
@@ -141,11 +152,6 @@ fn row(
         };
         event.prevent_default();
         state.inspected.set(Some(Inspected::at(moved, is_sample)));
-        let chip = untrack(|| find(&format!("[data-at=\"{moved}\"]")));
-        let chip = chip.and_then(|chip| chip.dyn_into::<HtmlElement>().ok());
-        if let (Some(chip), Some(list)) = (chip, list.get_untracked()) {
-            list.set_scroll_top(chip.offset_top() - list.client_height() / 2);
-        }
     };
     view! {
         <div
@@ -183,10 +189,11 @@ fn draw(
 ) -> String {
     // A cost of 0 is clear, that of a uniform guess is full.
     let doubt = 1.0 - (-doubt.unwrap_or(0.0)).exp();
-    let title = cost.map_or(String::new(), |cost| describe_cost(cost, has_floor));
+    let title =
+        cost.map_or(String::new(), |cost| format!(" title=\"{}\"", describe_cost(cost, has_floor)));
     let bar = cost.map_or(String::new(), |cost| show_cost(cost, has_floor));
     format!(
-        "<span class=\"chip{}\" id={} role=option aria-selected=false data-at={index} title=\"{title}\" \
+        "<span class=\"chip{}\" id={} role=option aria-selected=false data-at={index}{title} \
          style=\"--doubt:{doubt:.2}\">{}{bar}</span>",
         if token.is_none() { " coming" } else { "" },
         name(index, is_sample),
