@@ -73,6 +73,8 @@ pub fn Inspector() -> impl IntoView {
             row.set_scroll_left(tab.offset_left() - row.client_width() / 3);
         }
     });
+    // Without one, no analysis of it could be shown.
+    let has_memory = move || state.remembered.with(|(slots, _)| !slots.is_empty());
     let step = move || {
         let shown = shown.with(|trace| trace.as_deref().map(describe))?;
         Some(match state.named_ablations() {
@@ -110,7 +112,15 @@ pub fn Inspector() -> impl IntoView {
                                     Tab::Probabilities => view! { <Probabilities/> }.into_any(),
                                     Tab::Retrieval => view! { <Retrieval/> }.into_any(),
                                     Tab::Capacity => view! { <Capacity/> }.into_any(),
-                                    Tab::Memory => view! { <Lab group=Group::Memory/> <Memory/> }.into_any(),
+                                    Tab::Memory => {
+                                        view! {
+                                            <Show when=has_memory>
+                                                <Lab group=Group::Memory/>
+                                            </Show>
+                                            <Memory/>
+                                        }
+                                            .into_any()
+                                    }
                                     Tab::Surgery => {
                                         view! { <Surgery/> <Lab group=Group::Architecture/> }.into_any()
                                     }
