@@ -592,6 +592,36 @@ fn sweep_goes_on_where_it_was_stopped_and_draws_its_curves() {
 }
 
 #[test]
+fn shards_of_a_sweep_join_to_the_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let sweep = |more: &[&str]| {
+        let args =
+            ["sweep", "--facts", "10,20", "--preset", "1.7k", "--seeds", "2", "--steps", "2"];
+        let fixed = ["--batch", "4", "--val-batches", "1", "--device", "cpu"];
+        confab(at, &[&args[..], &fixed[..], more].concat())
+    };
+    let read = |name: &str| std::fs::read_to_string(at.join(name)).unwrap();
+    let parts: Vec<String> = (1..=3)
+        .map(|part| {
+            ok(&sweep(&["--shard", &format!("{part}/3")]));
+            read(&format!("sweep-{part}-of-3.jsonl"))
+        })
+        .collect();
+    assert_eq!(parts.iter().map(|part| part.lines().count()).collect::<Vec<_>>(), [2, 1, 1]);
+    std::fs::write(at.join("sweep.jsonl"), parts.concat()).unwrap();
+    // All runs are there: none is trained again, and the curves are of all.
+    assert_eq!(ok(&sweep(&[])).lines().count(), 3);
+    assert_eq!(read("sweep.jsonl"), parts.concat());
+
+    let none = sweep(&["--shard", "5/5"]);
+    assert!(ok(&none).is_empty() && String::from_utf8_lossy(&none.stderr).contains("4 runs only"));
+    for shard in ["0/3", "4/3", "1", "1/0", "1/100000", "a/b"] {
+        assert_eq!(sweep(&["--shard", shard]).status.code(), Some(2), "{shard}");
+    }
+}
+
+#[test]
 fn data_as_read_shows_the_noise_of_training() {
     let folder = tempfile::tempdir().unwrap();
     let data =

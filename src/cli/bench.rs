@@ -1,8 +1,10 @@
-//! `confab bench`: steps and characters a second, beside PyTorch if it is there.
+//! `confab bench`: steps and characters a second, beside PyTorch if it is there, or beside another build.
 
+mod against;
 mod stores;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Command as Process, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -47,6 +49,7 @@ pub fn command() -> Command {
                 .default_value("python3")
                 .help("a Python, to measure PyTorch with; \"\" measures without"),
         )
+        .args(against::args())
         .args(stores::args())
         .arg(super::args::json_arg())
 }
@@ -63,6 +66,9 @@ struct Compared {
 pub fn run(matches: &ArgMatches) -> Result<()> {
     if matches.contains_id("stores") {
         return stores::run(matches);
+    }
+    if let Some(other) = matches.get_one::<PathBuf>("against") {
+        return against::run(matches, other);
     }
     let rounds = matches.get_one::<u32>("rounds").map_or(7, |rounds| *rounds as usize);
     let presets = super::args::presets(matches);

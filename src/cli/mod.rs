@@ -20,6 +20,7 @@ mod picture;
 mod probe;
 mod records;
 mod sample;
+mod serve;
 mod stop;
 mod sweep;
 mod terminal;
@@ -53,6 +54,7 @@ pub fn run() -> Result<()> {
             sweep::command(),
             distill::command(),
             bench::command(),
+            serve::command(),
         ]);
     let matches = command.get_matches();
     match matches.subcommand() {
@@ -71,6 +73,7 @@ pub fn run() -> Result<()> {
         Some(("sweep", matches)) => sweep::run(matches),
         Some(("distill", matches)) => distill::run(matches),
         Some(("bench", matches)) => bench::run(matches),
+        Some(("serve", matches)) => serve::run(matches),
         _ => bail!("no such command"),
     }
 }

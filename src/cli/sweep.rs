@@ -71,7 +71,14 @@ pub fn command() -> Command {
         )
         .args(knobs)
         .arg(super::device::arg())
-        .arg(file_arg("out", "outcomes, as JSON lines").default_value("sweep.jsonl"))
+        .arg(
+            Arg::new("shard")
+                .long("shard")
+                .value_name("I/N")
+                .value_parser(shard)
+                .help("trains the I-th of N parts of the runs, as a job of an array"),
+        )
+        .arg(file_arg("out", "outcomes, as JSON lines; default: sweep.jsonl, or sweep-I-of-N.jsonl"))
         .arg(file_arg("plot", "the curves, as SVG; default: beside the outcomes"))
 }
 
@@ -79,10 +86,32 @@ fn file_arg(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name("FILE").value_parser(value_parser!(PathBuf)).help(help)
 }
 
+/// Reads `I/N`, from 1.
+fn shard(typed: &str) -> Result<(usize, usize), String> {
+    let parts =
+        typed.split_once('/').and_then(|(at, of)| Some((at.parse().ok()?, of.parse().ok()?)));
+    parts.filter(|(at, of)| (1..=*of).contains(at) && *of <= MAX_RUNS).ok_or_else(|| {
+        format!("a part and their number are expected, as 1/8, up to {MAX_RUNS} parts")
+    })
+}
+
 pub fn run(matches: &ArgMatches) -> Result<()> {
-    let runs = runs(matches)?;
+    let mut runs = runs(matches)?;
+    let shard = matches.get_one::<(usize, usize)>("shard").copied();
+    let all = runs.len();
+    if let Some((at, of)) = shard {
+        // Runs are in the order of their sizes, so that each part has some of each.
+        runs = runs.into_iter().skip(at - 1).step_by(of).collect();
+    }
+    if runs.is_empty() {
+        super::terminal::report(format_args!("Nothing to do: the sweep has {all} runs only"));
+        return Ok(());
+    }
     let path = |name: &str| matches.get_one::<PathBuf>(name).cloned();
-    let out = path("out").context("no file was named")?;
+    let out = path("out").unwrap_or_else(|| match shard {
+        Some((at, of)) => format!("sweep-{at}-of-{of}.jsonl").into(),
+        None => "sweep.jsonl".into(),
+    });
     let part = part(&out);
     let plot = path("plot").unwrap_or_else(|| plot_beside(&out));
     let written = [
