@@ -109,7 +109,9 @@ fn answer(request: Request, folder: &Path) -> std::io::Result<()> {
         ));
     }
     let length = usize::try_from(file.metadata()?.len()).ok();
-    request.respond(Response::new(StatusCode(200), headers, file, length, None))
+    let response = Response::new(StatusCode(200), headers, file, length, None);
+    // The page tells how much of its worker has come, by this length.
+    request.respond(response.with_chunked_threshold(usize::MAX))
 }
 
 /// The file that a URL names: a regular one within the folder, and `index.html` for a folder.
