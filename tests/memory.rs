@@ -5,6 +5,8 @@
 mod crash;
 #[path = "memory/damage.rs"]
 mod damage;
+#[path = "common/database.rs"]
+mod database;
 #[path = "memory/model.rs"]
 mod model;
 #[path = "memory/places.rs"]

@@ -1,11 +1,12 @@
 //! `confab sweep`: how many facts models of each size recall.
 
 mod outcomes;
+mod queue;
 
 use std::cell::Cell;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -21,6 +22,7 @@ use confab::report::sweep::{Grid, MAX_RUNS, Outcome, mean_and_deviation};
 use futures::executor::block_on;
 use indicatif::{ProgressBar, ProgressStyle};
 use outcomes::{Outcomes, is_plot};
+use queue::Queue;
 
 /// Knobs that are the grid's.
 const OF_GRID: [&str; 3] = ["task.facts.facts", "preset", "seed"];
@@ -37,6 +39,8 @@ const FOREIGN: [&str; 8] = [
 ];
 /// Longest that the run under way goes without being saved.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
+/// Time between looks at a queue that has no run to take.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 const PLOT_SIZE: (u32, u32) = (760, 640);
 
 pub fn command() -> Command {
@@ -78,7 +82,24 @@ pub fn command() -> Command {
                 .value_parser(shard)
                 .help("trains the I-th of N parts of the runs, as a job of an array"),
         )
-        .arg(file_arg("out", "outcomes, as JSON lines; default: sweep.jsonl, or sweep-I-of-N.jsonl"))
+        .arg(
+            Arg::new("queue")
+                .long("queue")
+                .value_name("URL")
+                .help("a PostgreSQL database from whose table confab_sweep programs on several machines take the runs"),
+        )
+        .arg(
+            Arg::new("lease")
+                .long("lease")
+                .value_name("SECONDS")
+                .value_parser(value_parser!(u64).range(2..=86_400))
+                .default_value("60")
+                .help("time after which a run of a program that is gone is taken by another"),
+        )
+        .arg(file_arg(
+            "out",
+            "outcomes, as JSON lines; default: sweep.jsonl, sweep-I-of-N.jsonl with --shard, none with --queue",
+        ))
         .arg(file_arg("plot", "the curves, as SVG; default: beside the outcomes"))
 }
 
@@ -107,13 +128,28 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         super::terminal::report(format_args!("Nothing to do: the sweep has {all} runs only"));
         return Ok(());
     }
-    let path = |name: &str| matches.get_one::<PathBuf>(name).cloned();
-    let out = path("out").unwrap_or_else(|| match shard {
+    match matches.get_one::<String>("queue") {
+        Some(url) => run_queue(matches, &runs, url),
+        None => run_alone(matches, &runs, shard),
+    }
+}
+
+fn path(matches: &ArgMatches, name: &str) -> Option<PathBuf> {
+    matches.get_one::<PathBuf>(name).cloned()
+}
+
+/// Trains the runs that have no outcome in the file yet.
+fn run_alone(
+    matches: &ArgMatches,
+    runs: &[RunConfig],
+    shard: Option<(usize, usize)>,
+) -> Result<()> {
+    let out = path(matches, "out").unwrap_or_else(|| match shard {
         Some((at, of)) => format!("sweep-{at}-of-{of}.jsonl").into(),
         None => "sweep.jsonl".into(),
     });
     let part = part(&out);
-    let plot = path("plot").unwrap_or_else(|| plot_beside(&out));
+    let plot = path(matches, "plot").unwrap_or_else(|| plot_beside(&out));
     let written = [
         ("--out", Some(out.as_path())),
         ("the run under way", Some(part.as_path())),
@@ -124,15 +160,16 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     super::files::check(&[], &written)?;
     let device = super::device::open_chosen(matches)?;
     // Finds out what cannot be run before anything is.
-    Sweep::new(runs.clone(), device.device.clone(), device.limits)?;
+    Sweep::new(runs.to_vec(), device.device.clone(), device.limits)?;
     let mut outcomes = Outcomes::open(&out)?;
 
     let is_stopped = super::stop::flag()?;
-    let sweep_bar = SweepBar::new(&runs);
-    for run in &runs {
+    let stops = || is_stopped.load(Ordering::SeqCst);
+    let sweep_bar = SweepBar::new(runs);
+    for run in runs {
         let name = Outcome::name(run)?;
         if outcomes.all.iter().all(|outcome| outcome.link != name) {
-            let Some(outcome) = train(run, &device, &part, &is_stopped, &sweep_bar)? else {
+            let Some(outcome) = train(run, &device, Some(&part), &stops, &sweep_bar)? else {
                 bail!("stopped; the same command goes on from here");
             };
             sweep_bar.report(&outcome);
@@ -146,8 +183,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let names: Vec<String> = runs.iter().filter_map(|run| Outcome::name(run).ok()).collect();
     let mut outcomes = outcomes.all;
     outcomes.retain(|outcome| names.contains(&outcome.link));
-    let svg = confab::report::sweep::plot(&outcomes, PLOT_SIZE, false);
-    super::files::write(&plot, svg.as_bytes())?;
+    draw(&plot, &outcomes)?;
     write_table(&mut super::terminal::output(), &outcomes)?;
     super::terminal::report(format_args!(
         "Outcomes are in {}, curves in {}",
@@ -155,6 +191,61 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         plot.display()
     ));
     Ok(())
+}
+
+/// Trains runs as the queue gives them, until all have an outcome, and writes these where files are named for them.
+fn run_queue(matches: &ArgMatches, runs: &[RunConfig], url: &str) -> Result<()> {
+    let (out, plot) = (path(matches, "out"), path(matches, "plot"));
+    out.as_deref().map(outcomes::check).transpose()?;
+    super::files::check(&[], &[("--out", out.as_deref()), ("--plot", plot.as_deref())])?;
+    let device = super::device::open_chosen(matches)?;
+    Sweep::new(runs.to_vec(), device.device.clone(), device.limits)?;
+    let lease = Duration::from_secs(matches.get_one("lease").copied().unwrap_or(60));
+    let names = runs.iter().map(Outcome::name).collect::<Result<Vec<String>, _>>()?;
+    let queue = Queue::open(url, names.clone(), lease)?;
+
+    let is_stopped = super::stop::flag()?;
+    let is_stopped = || is_stopped.load(Ordering::SeqCst);
+    let sweep_bar = SweepBar::new(runs);
+    while !queue.is_done()? {
+        let Some(lease) = queue.take()? else {
+            // Others train what is left, or have left it.
+            ensure!(!is_stopped(), "stopped while other programs train what is left");
+            std::thread::sleep(BETWEEN_LOOKS);
+            continue;
+        };
+        let run = names.iter().position(|name| *name == lease.link).map(|at| &runs[at]);
+        let run = run.context("the queue gave a run that was not entered")?;
+        let stops = || is_stopped() || lease.is_lost();
+        match train(run, &device, None, &stops, &sweep_bar)? {
+            Some(outcome) if lease.finish(&outcome)? => sweep_bar.report(&outcome),
+            None if is_stopped() => bail!("stopped; the run under way is left to other programs"),
+            _ => super::terminal::report(
+                "A run was given up: its lease could not be renewed, and another program may have it",
+            ),
+        }
+        sweep_bar.pass(run);
+    }
+    sweep_bar.bar.finish_and_clear();
+
+    let outcomes = queue.outcomes()?;
+    if let Some(out) = out {
+        let mut kept = Outcomes::open(&out)?;
+        for outcome in &outcomes {
+            if kept.all.iter().all(|other| other.link != outcome.link) {
+                kept.add(outcome.clone())?;
+            }
+        }
+    }
+    if let Some(plot) = plot {
+        draw(&plot, &outcomes)?;
+    }
+    write_table(&mut super::terminal::output(), &outcomes)
+}
+
+fn draw(plot: &Path, outcomes: &[Outcome]) -> Result<()> {
+    let svg = sweep::plot(outcomes, PLOT_SIZE, false);
+    super::files::write(plot, svg.as_bytes())
 }
 
 fn runs(matches: &ArgMatches) -> Result<Vec<RunConfig>> {
@@ -208,22 +299,23 @@ fn saved(part: &Path) -> Result<Option<Checkpoint>> {
     }
 }
 
-/// Trains `run`, from what was saved of it if there is any; `None` if it was stopped.
+/// Trains `run`, from what was saved of it in `part` if there is any; `None` if it was stopped.
 fn train(
     run: &RunConfig,
     device: &OpenDevice,
-    part: &Path,
-    is_stopped: &AtomicBool,
+    part: Option<&Path>,
+    stops: &dyn Fn() -> bool,
     sweep_bar: &SweepBar,
 ) -> Result<Option<Outcome>> {
-    let mut training = match saved(part)?.filter(|saved| saved.config == *run) {
+    let begun = part.map(saved).transpose()?.flatten();
+    let mut training = match begun.filter(|saved| saved.config == *run) {
         Some(saved) => SweepRun::resume(saved, device.device.clone(), &device.limits)?,
         None => SweepRun::new(run.clone(), device.device.clone(), &device.limits)?,
     };
     let mut saved = Instant::now();
     loop {
-        let stops = is_stopped.load(Ordering::SeqCst);
-        if stops || saved.elapsed() > SAVE_EVERY {
+        let stops = stops();
+        if let Some(part) = part.filter(|_| stops || saved.elapsed() > SAVE_EVERY) {
             let checkpoint = block_on(training.trainer().checkpoint())?;
             // A run that has diverged ends at its next step.
             if checkpoint.is_finite() {

@@ -7,7 +7,8 @@ use confab::memory;
 use confab::memory::{Disk, Postgres, Shape, Store, StoreError};
 use proptest::prelude::*;
 
-use crate::places::{Kind, Place, postgres_url};
+use crate::database::postgres_url;
+use crate::places::{Kind, Place};
 use crate::{SMALL, line, recall};
 
 fn refusal(file: &Path) -> String {

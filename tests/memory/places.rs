@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use confab::memory::{Disk, Exact, Postgres, Shape, Store};
 use tempfile::TempDir;
 
+use crate::database::postgres_url;
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
     Exact,
@@ -50,14 +52,4 @@ impl Place {
     pub fn disk(&self, shape: Shape) -> Disk {
         Disk::open(&self.folder.path().join("memory.db"), &self.space, shape).unwrap()
     }
-}
-
-/// A database that these tests may fill.
-pub fn postgres_url() -> String {
-    std::env::var("CONFAB_POSTGRES").unwrap_or_else(|_| {
-        panic!(
-            "there is no PostgreSQL to test with: run `./dev postgres cargo test --release --test memory`, which brings one, \
-             or put the URL of a database with pgvector that may be filled into CONFAB_POSTGRES"
-        )
-    })
 }
