@@ -37,8 +37,8 @@ pub enum CheckpointError {
     )]
     TooLarge { parameters: usize, needs: u64, has: u64 },
     #[error(
-        "its model is not the one that was asked for; set every knob of the model back but Dropout, Slots, \
-         Neighbours, Novelty, Inserts, Recombine and kNN-LM share"
+        "its model is not the one that was asked for; set every setting of the model back but Dropout, Slots, \
+         Neighbours, Write threshold, Max writes a step, Merge after and kNN-LM share"
     )]
     Model,
     #[error(

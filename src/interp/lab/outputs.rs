@@ -264,11 +264,11 @@ fn top_of_mind(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
             found.entropy
         ),
         false => "The final norm has no bias, so with an empty residual stream all characters are \
-                  equally likely. Switch Biases on to give the model a top of mind."
+                  equally likely. Switch Biases on to give the model such a prediction."
             .into(),
     };
     Ok(vec![Figure {
-        title: "Top of mind: what is likeliest with nothing read".into(),
+        title: "Bias-only prediction: what is likeliest with nothing read".into(),
         note,
         content: Content::Table(Table {
             columns: ["character", "probability"].map(String::from).into(),
