@@ -58,6 +58,12 @@ pub async fn read_text(file: &Blob) -> Result<FileText, String> {
     Err(NO_TEXT.into())
 }
 
+/// The number that the element under an event, or one around it, has as `data-at`.
+pub fn place_of(event: &web_sys::Event) -> Option<usize> {
+    let element: Element = event.target()?.dyn_into().ok()?;
+    element.closest("[data-at]").ok()??.get_attribute("data-at")?.parse().ok()
+}
+
 /// Tells if files are dragged, not text.
 pub fn has_files(event: &DragEvent) -> bool {
     let types =

@@ -11,6 +11,7 @@ mod events;
 mod fit;
 mod head;
 mod heatmap;
+mod knobs;
 mod lessons;
 mod link;
 mod notes;

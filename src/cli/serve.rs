@@ -57,8 +57,11 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 for request in server.incoming_requests() {
-                    // Who went away needs no answer.
-                    let _ = answer(request, &folder);
+                    let url = request.url().to_owned();
+                    // A browser that went away is none of these errors.
+                    if let Err(error) = answer(request, &folder) {
+                        super::terminal::report(format_args!("{url} was not served: {error}"));
+                    }
                 }
             });
         }
@@ -86,9 +89,10 @@ fn answer(request: Request, folder: &Path) -> std::io::Result<()> {
     if !matches!(request.method(), Method::Get | Method::Head) {
         return request.respond(refusal(405));
     }
-    let Some((path, file)) = find_file(request.url(), folder) else {
+    let Some(path) = find_file(request.url(), folder) else {
         return request.respond(refusal(404));
     };
+    let file = File::open(&path)?;
     let kind = kind_of(&path);
     let mut headers = vec![header("content-type", kind), header("cache-control", "no-cache")];
     let takes_gzip = request.headers().iter().any(|header| {
@@ -115,7 +119,7 @@ fn answer(request: Request, folder: &Path) -> std::io::Result<()> {
 }
 
 /// The file that a URL names: a regular one within the folder, and `index.html` for a folder.
-fn find_file(url: &str, folder: &Path) -> Option<(PathBuf, File)> {
+fn find_file(url: &str, folder: &Path) -> Option<PathBuf> {
     let path = url.split(['?', '#']).next()?;
     let path = percent_decode_str(path).decode_utf8().ok()?;
     let relative = Path::new(path.trim_start_matches('/'));
@@ -128,10 +132,8 @@ fn find_file(url: &str, folder: &Path) -> Option<(PathBuf, File)> {
         path.push("index.html");
     }
     // A link may lead out.
-    let path = path.canonicalize().ok().filter(|path| path.starts_with(folder))?;
-    let is_file = path.metadata().is_ok_and(|of| of.is_file());
-    let file = is_file.then(|| File::open(&path).ok()).flatten()?;
-    Some((path, file))
+    let path = path.canonicalize().ok()?;
+    (path.starts_with(folder) && path.is_file()).then_some(path)
 }
 
 fn kind_of(path: &Path) -> &'static str {

@@ -94,6 +94,7 @@ pub fn command() -> Command {
                 .value_name("SECONDS")
                 .value_parser(value_parser!(u64).range(2..=86_400))
                 .default_value("60")
+                .requires("queue")
                 .help("time after which a run of a program that is gone is taken by another"),
         )
         .arg(file_arg(
@@ -168,7 +169,7 @@ fn run_alone(
     let sweep_bar = SweepBar::new(runs);
     for run in runs {
         let name = Outcome::name(run)?;
-        if outcomes.all.iter().all(|outcome| outcome.link != name) {
+        if !outcomes.has(&name) {
             let Some(outcome) = train(run, &device, Some(&part), &stops, &sweep_bar)? else {
                 bail!("stopped; the same command goes on from here");
             };
@@ -232,7 +233,7 @@ fn run_queue(matches: &ArgMatches, runs: &[RunConfig], url: &str) -> Result<()> 
     if let Some(out) = out {
         let mut kept = Outcomes::open(&out)?;
         for outcome in &outcomes {
-            if kept.all.iter().all(|other| other.link != outcome.link) {
+            if !kept.has(&outcome.link) {
                 kept.add(outcome.clone())?;
             }
         }

@@ -42,7 +42,7 @@ const MAX_TAB_CHARS: usize = 32;
 /// Highest temperature and largest top-k of a link.
 const MAX_TEMPERATURE: f64 = 2.0;
 const MAX_TOP_K: usize = 1000;
-/// Highest number of a layer or a head. A model has fewer, and shows its last in place of one that it lacks.
+/// Highest number of a layer or a head.
 const MAX_PART: usize = 1023;
 
 impl Link {

@@ -2,8 +2,8 @@ use confab::figure::show_token;
 use confab::protocol::Answer;
 use leptos::ev;
 use leptos::prelude::*;
-use wasm_bindgen::JsCast;
 
+use crate::browser;
 use crate::state::use_state;
 use crate::tables::escape;
 
@@ -27,10 +27,7 @@ pub fn AnswerView(placeholder: String) -> impl IntoView {
     let count = move || state.answer.with(|answer| answer.as_ref().map_or(0, |of| of.said.len()));
     let place = move || chosen.get().min(count().saturating_sub(1));
     let point = move |event: ev::PointerEvent| {
-        let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
-        let at = target.and_then(|target| target.closest("[data-at]").ok().flatten());
-        let at = at.and_then(|at| at.get_attribute("data-at")?.parse().ok());
-        if let Some(at) = at {
+        if let Some(at) = browser::place_of(&event) {
             chosen.set(at);
         }
     };

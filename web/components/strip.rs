@@ -6,10 +6,11 @@ use leptos::ev;
 use leptos::html;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
-use web_sys::{Element, HtmlElement};
+use web_sys::HtmlElement;
 
 use super::controls::live;
 use super::trace::Shown;
+use crate::browser;
 use crate::place::Inspected;
 use crate::state::use_state;
 use crate::tab::Tab;
@@ -131,9 +132,7 @@ fn row(
         }
     });
     let choose = move |event: &ev::PointerEvent| {
-        let chip = event.target().and_then(|target| target.dyn_into::<Element>().ok());
-        let chip = chip.and_then(|chip| chip.closest("[data-at]").ok().flatten());
-        if let Some(at) = chip.and_then(|chip| chip.get_attribute("data-at")?.parse().ok()) {
+        if let Some(at) = browser::place_of(event) {
             let inspected = Some(Inspected::at(at, is_sample));
             if state.inspected.get_untracked() != inspected {
                 state.inspected.set(inspected);

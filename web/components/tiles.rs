@@ -60,9 +60,7 @@ pub fn tiles(
         }
     });
     let click = move |event: ev::MouseEvent| {
-        let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
-        let tile = target.and_then(|target| target.closest("[data-at]").ok().flatten());
-        if let Some(place) = tile.and_then(|tile| tile.get_attribute("data-at")?.parse().ok()) {
+        if let Some(place) = browser::place_of(&event) {
             chosen.set(Head::at(place, heads));
         }
     };

@@ -1,10 +1,10 @@
 use confab::figure::{Figure, Grid};
 use leptos::ev;
 use leptos::prelude::*;
-use wasm_bindgen::JsCast;
 
 use super::controls::live;
 use super::grid::{Focus, with_grid};
+use crate::browser;
 use crate::tables::escape;
 
 /// The text, coloured by what the token under the pointer reads, or by what reads it; a click keeps
@@ -29,17 +29,13 @@ pub fn Tokens(
             is_locked,
         });
     };
-    let token_of = |event: &ev::PointerEvent| {
-        let target = event.target()?.dyn_into::<web_sys::Element>().ok()?;
-        target.get_attribute("data-at")?.parse().ok()
-    };
     let point = move |event: ev::PointerEvent| {
-        if let Some(at) = token_of(&event).filter(|_| !focus.get_untracked().is_locked) {
+        if let Some(at) = browser::place_of(&event).filter(|_| !focus.get_untracked().is_locked) {
             look_at(at, false);
         }
     };
     let lock = move |event: ev::PointerEvent| {
-        if let Some(at) = token_of(&event) {
+        if let Some(at) = browser::place_of(&event) {
             look_at(at, !focus.get_untracked().is_locked);
         }
     };

@@ -9,13 +9,15 @@ use clap::{Arg, ArgMatches, value_parser};
 use confab::report::Shape;
 use serde::{Deserialize, Serialize};
 
+use crate::cli::terminal;
+
 pub fn args() -> [Arg; 2] {
     [
         Arg::new("against")
             .long("against")
             .value_name("PROGRAM")
             .value_parser(value_parser!(PathBuf))
-            .conflicts_with("python")
+            .conflicts_with_all(["python", "stores"])
             .help("another build of confab: measures both in turn, and prints how many times as fast this one is"),
         Arg::new("turns")
             .long("turns")
@@ -72,18 +74,16 @@ pub fn run(matches: &ArgMatches, other: &Path) -> Result<()> {
             let pairs: Vec<[Vec<Row>; 2]> = (0..turns)
                 .map(|turn| {
                     // Each is the first of its turn as often as the other.
-                    if turn % 2 == 0 {
-                        let first = measure(&this)?;
-                        return Ok([first, measure(other)?]);
-                    }
-                    let first = measure(other)?;
-                    Ok([measure(&this)?, first])
+                    let is_first = turn % 2 == 0;
+                    let [first, second] = if is_first { [&this, other] } else { [other, &this] };
+                    let [first, second] = [measure(first)?, measure(second)?];
+                    Ok(if is_first { [first, second] } else { [second, first] })
                 })
                 .collect::<Result<_>>()?;
             rows.extend(compare(&pairs));
         }
     }
-    let mut out = super::super::terminal::output();
+    let mut out = terminal::output();
     if matches.get_flag("json") {
         writeln!(out, "{}", serde_json::to_string_pretty(&rows)?)?;
         return Ok(());

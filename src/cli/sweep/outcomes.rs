@@ -36,6 +36,10 @@ impl Outcomes {
         Ok(Self { all, path: path.to_owned(), file })
     }
 
+    pub fn has(&self, link: &str) -> bool {
+        self.all.iter().any(|outcome| outcome.link == link)
+    }
+
     pub fn add(&mut self, outcome: Outcome) -> Result<()> {
         let line = sweep::write(&outcome);
         let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());

@@ -14,6 +14,8 @@ use confab::report::sweep;
 use confab::report::sweep::Outcome;
 use postgres::{Client, Config, NoTls};
 
+use crate::cli::terminal;
+
 /// Longest wait for a connection, and for a server that is gone.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Programs that begin together make the table one after the other.
@@ -43,6 +45,7 @@ const RELEASE: &str = "
 const FINISH: &str = "
     UPDATE confab_sweep SET outcome = $3, until = NULL
     WHERE link = $1 AND worker = $2 AND outcome IS NULL";
+const LEFT: &str = "SELECT count(*) FROM confab_sweep WHERE link = ANY($1) AND outcome IS NULL";
 const OUTCOMES: &str =
     "SELECT outcome FROM confab_sweep WHERE link = ANY($1) AND outcome IS NOT NULL ORDER BY place";
 
@@ -97,8 +100,13 @@ impl Queue {
     }
 
     /// True if every run has an outcome.
+    ///
+    /// # Errors
+    /// If the database fails.
     pub fn is_done(&self) -> Result<bool> {
-        Ok(self.outcomes()?.len() >= self.links.len())
+        let left = lock(&self.client).query_one(LEFT, &[&self.links]);
+        let left: i64 = left.context("counting the runs of --queue")?.try_get(0)?;
+        Ok(left == 0)
     }
 }
 
@@ -125,6 +133,10 @@ impl Lease {
                 while ended.recv_timeout(lease / 3) == Err(RecvTimeoutError::Timeout) {
                     let renewed =
                         lock(&client).execute(RENEW, &[&link, &worker, &lease.as_secs_f64()]);
+                    let renewed = renewed.context("asking the database of --queue");
+                    if let Err(error) = &renewed {
+                        terminal::report(format_args!("The lease was not renewed: {error:#}"));
+                    }
                     if !matches!(renewed, Ok(1)) {
                         return lost.store(true, Ordering::SeqCst);
                     }
