@@ -2,14 +2,17 @@
 
 mod suite;
 
+use std::rc::Rc;
+
 use burn::tensor::{Device, ExecutionError, Tensor};
 use web_time::{Duration, Instant};
 
+use crate::base::parallel::Threads;
 use crate::config::{ConfigError, MemoryLimits, RunConfig};
 use crate::data::{Batch, Row};
 use crate::generate::Decoder;
 use crate::kernel::dropout::Dropout;
-use crate::learn::{Likelihood, Trainer};
+use crate::learn::{Crew, Likelihood, Passes, Trainer, TrainingPass};
 use crate::report::{Shape, StepTime};
 use crate::run::Field;
 
@@ -27,6 +30,8 @@ const PASSES: usize = 5;
 pub struct Bench {
     trainer: Trainer,
     device: Device,
+    /// Who takes whole steps; parts of one are measured on threads.
+    crew: Rc<dyn Crew>,
 }
 
 /// Step times of one shape, taken in rounds.
@@ -51,9 +56,10 @@ impl Bench {
         config: RunConfig,
         device: Device,
         limits: &MemoryLimits,
+        crew: Rc<dyn Crew>,
     ) -> Result<Self, ConfigError> {
         let trainer = Trainer::new(config, device.clone(), limits)?;
-        Ok(Self { trainer, device })
+        Ok(Self { trainer, device, crew })
     }
 
     /// Times one more step of `shape`, as a whole and part by part.
@@ -68,8 +74,8 @@ impl Bench {
         Ok(())
     }
 
-    /// Seconds of forward, backward, update and readback of one step. Unless `is_apart`, only the readback waits
-    /// for the device, so its time includes all late work.
+    /// Seconds of forward, backward, update and readback of one step. Unless `is_apart`, forward counts as part of
+    /// backward, and only the readback waits for the device, so its time includes all late work.
     async fn step(
         &mut self,
         Shape { batch, seq }: Shape,
@@ -78,21 +84,31 @@ impl Bench {
     ) -> Result<[f64; 4], ExecutionError> {
         let rows: Vec<Row> = (0..batch).map(|row| self.row(row + batch * round, seq + 1)).collect();
         let mut laps = Laps::new(is_apart.then_some(&self.device));
-        let learner = &mut self.trainer.learner;
-        let train = &self.trainer.config.train;
-        let rates = learner.rates(train, round, train.lr);
+        let trainer = &mut self.trainer;
+        trainer.crew = match is_apart {
+            true => Rc::new(Threads::shared()),
+            false => self.crew.clone(),
+        };
+        let train = &trainer.config.train;
+        let rates = trainer.learner.rates(train, round, train.lr);
         let batch = Batch::new(&rows, seq, &self.device.clone().autodiff());
-        let mut pass = learner.pass();
-        let loss = pass.forward(&batch, &Likelihood::default(), Dropout::NONE, 1.0);
+        if is_apart {
+            forward(trainer, &batch);
+        }
         laps.end().await?;
-        pass.backward(&loss);
+        let Passes { figures, gradient, .. } = 
+            trainer.passes_over(|_| batch.clone(), false).await;
         laps.end().await?;
-        let gradient = pass.into_gradient();
-        learner.update(rates, gradient);
+        let (Some(figures), Some(gradient)) = (figures, gradient) else {
+            unreachable!("a step has a pass");
+        };
+        trainer.learner.update(rates, gradient);
         laps.end().await?;
-        loss.figures.into_scalar_async::<f32>().await?;
+        figures.into_scalar_async::<f32>().await?;
         laps.end().await?;
-        Ok(laps.times)
+        let [forward, passes, update, readback] = laps.times;
+        let backward = if is_apart { (passes - forward).max(0.0) } else { passes };
+        Ok([forward, backward, update, readback])
     }
 
     /// Seconds per character after the first ones: a median over passes, because browser clocks cannot time a
@@ -125,6 +141,19 @@ impl Bench {
 
     fn vocab_size(&self) -> usize {
         self.trainer.tokenizer.vocab_size()
+    }
+}
+
+/// A forward pass alone, in the shards of a step.
+fn forward(trainer: &Trainer, batch: &Batch) {
+    let model = trainer.model();
+    let shards: Vec<Batch> = batch.shards(trainer.shards()).map(|(_, shard)| shard).collect();
+    let pass = |shard: Batch| {
+        TrainingPass::new(model).forward(&shard, &Likelihood::default(), Dropout::NONE, 1.0);
+    };
+    match shards.len() {
+        1 => shards.into_iter().for_each(pass),
+        _ => drop(Threads::shared().map(shards, pass)),
     }
 }
 

@@ -17,7 +17,7 @@ use confab::session::RunStorage;
 use futures::channel::mpsc::unbounded;
 use futures::executor::block_on;
 
-use common::{LIMITS, checkpoint, resume, trainer};
+use common::{LIMITS, checkpoint, crew, resume, trainer};
 
 const KINDS: [MemoryKind; 3] =
     [MemoryKind::Featural, MemoryKind::Associative, MemoryKind::ProductKey];
@@ -219,7 +219,7 @@ fn a_session_goes_on_with_the_clone() {
         Event::Notice { text } | Event::Refused { reason: text } => panic!("{text}"),
         _ => {}
     };
-    block_on(session::run(received, emit, RunStorage::none()));
+    block_on(session::run(received, emit, RunStorage::none(), crew()));
     assert_eq!(models.borrow()[1], (asked.model, 2));
     let reports = reports.borrow();
     let last = reports.last().unwrap();

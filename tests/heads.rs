@@ -17,7 +17,7 @@ use confab::surgery::{grow_heads, head_gates, operate, prune_heads};
 use confab::task::Split;
 use futures::executor::block_on;
 
-use common::{Changes, LIMITS, apart, checkpoint, losses, resume, set, small};
+use common::{Changes, LIMITS, apart, checkpoint, crew, losses, resume, set, small};
 
 fn config(changes: Changes) -> RunConfig {
     let mut config = small(&[("model.n_heads", "4"), ("model.head_gates", "true")]);
@@ -228,7 +228,7 @@ fn session(changes: Changes) -> (Vec<String>, Vec<usize>, Checkpoint) {
         Event::CheckpointFile { bytes, .. } => *file.borrow_mut() = Some(bytes),
         _ => {}
     };
-    block_on(session::run(received, emit, RunStorage::none()));
+    block_on(session::run(received, emit, RunStorage::none(), crew()));
     assert_eq!(pauses.get(), 1, "it trains on by itself");
     let file = file.into_inner().unwrap();
     (notices.into_inner(), heads.into_inner(), Checkpoint::from_bytes(&file).unwrap())

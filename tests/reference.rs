@@ -7,7 +7,7 @@ use confab::arch::Layout;
 use confab::config::{MixerKind, MlpKind, ModelConfig, NormKind, Positions, TrainConfig};
 use confab::host::HostModel;
 use confab::kernel::transfer::to_device;
-use confab::learn::{AdamW, mean_loss, token_losses};
+use confab::learn::{AdamW, token_losses, weighted_loss};
 use confab::model::{Gpt, PassOptions, Weights};
 use safetensors::SafeTensors;
 
@@ -63,10 +63,12 @@ impl Reference {
         let device = device.clone().autodiff();
         let model = Gpt::new(&self.config, weights);
         let logits = model.forward(self.ids("tokens", &device), &PassOptions::default()).logits;
-        let counts = TensorData::new(self.floats("weights"), [3, 7]);
+        let counts = self.floats("weights");
+        let scale = 1.0 / f64::from(counts.iter().sum::<f32>());
+        let counts = TensorData::new(counts, [3, 7]);
         let counts = Tensor::from_data(counts, &device);
         let loss =
-            mean_loss(token_losses(logits.clone(), self.ids("targets", &device)), counts, 1.0);
+            weighted_loss(token_losses(logits.clone(), self.ids("targets", &device)), counts, scale);
         (logits, loss)
     }
 

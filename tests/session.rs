@@ -1,5 +1,7 @@
 //! The session's runs: made, gone on with, and refused.
 
+mod common;
+
 use std::cell::RefCell;
 
 use confab::checkpoint::Checkpoint;
@@ -13,6 +15,8 @@ use confab::run::{DeviceChoice, Intervention};
 use confab::session::{self, RunStorage};
 use futures::channel::mpsc::unbounded;
 use futures::executor::block_on;
+
+use common::crew;
 
 const CPU: DeviceChoice = DeviceChoice::Cpu;
 
@@ -62,7 +66,7 @@ fn ask_until(
             orders.close_channel();
         }
     };
-    block_on(session::run(received, emit, RunStorage::none()));
+    block_on(session::run(received, emit, RunStorage::none(), crew()));
     answers.into_inner()
 }
 

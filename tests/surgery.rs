@@ -18,7 +18,7 @@ use confab::task::Task;
 use futures::executor::block_on;
 use proptest::prelude::*;
 
-use common::{Changes, LIMITS, apart, losses, resume, small, trainer};
+use common::{Changes, LIMITS, apart, crew, losses, resume, small, trainer};
 
 /// A run with weights so large that patterns are far from even and every part tells, and with moments
 /// that tell where they are from.
@@ -423,7 +423,7 @@ fn told(commands: impl IntoIterator<Item = Command>) -> Told {
             _ => {}
         }
     };
-    block_on(session::run(futures::stream::iter(commands), emit, RunStorage::none()));
+    block_on(session::run(futures::stream::iter(commands), emit, RunStorage::none(), crew()));
     told.into_inner()
 }
 

@@ -168,6 +168,11 @@ pub fn context_2d(canvas: &HtmlCanvasElement) -> Option<web_sys::CanvasRendering
     canvas.get_context("2d").ok()??.dyn_into().ok()
 }
 
+/// Cores of the machine, of which a browser may tell fewer.
+pub fn cores() -> usize {
+    (window().navigator().hardware_concurrency() as usize).max(1)
+}
+
 /// The fragment of the page's address, with its `#`.
 pub fn read_fragment() -> String {
     window().location().hash().unwrap_or_default()

@@ -31,6 +31,10 @@ pub fn receive(actions: Actions, event: Event) {
             state.take_catalogue(catalogue);
             state.is_ready.set(true);
             actions.keep_outcomes();
+            state.workers.set(1);
+            if let Some(cores) = state.cores.get_untracked() {
+                actions.set_cores(Some(cores)); // of a worker that took a dead one's place
+            }
             open(actions);
         }
         Event::Resumable { id, config, step } => state.resumable.set(Some((id, *config, step))),
@@ -52,6 +56,7 @@ pub fn receive(actions: Actions, event: Event) {
         }
         Event::TaskDescribed { number, facts } => actions.take_description(number, facts),
         Event::Device(report) => state.device.set(Some(report)),
+        Event::Workers(workers) => state.workers.set(workers),
         Event::Built(built) if built.is_remade => show_model(actions, *built, Origin::Surgery),
         Event::Built(built) => {
             let (origin, is_overtaken) = actions.settle();

@@ -39,6 +39,8 @@ pub struct State {
     pub defaults: RwSignal<RunConfig>,
     pub drafts: RwSignal<Drafts>,
     pub device_choice: RwSignal<DeviceChoice>,
+    /// Cores that train at once on the CPU, if they were chosen.
+    pub cores: RwSignal<Option<usize>>,
     pub prompt: RwSignal<String>,
     /// The prompt is the user's own, so a new model's example does not replace it.
     pub prompt_is_own: RwSignal<bool>,
@@ -68,6 +70,8 @@ pub struct State {
     pub fields: RwSignal<Option<FieldView>>,
     pub speed: RwSignal<Option<Speed>>,
     pub device: RwSignal<Option<DeviceReport>>,
+    /// Workers that train at once.
+    pub workers: RwSignal<usize>,
     pub saved_step: RwSignal<Option<usize>>,
     pub sample: RwSignal<SampleView>,
     pub trace: RwSignal<Option<Arc<Trace>>>,
@@ -199,6 +203,7 @@ impl State {
             defaults: RwSignal::new(tuned),
             drafts,
             device_choice: RwSignal::new(DeviceChoice::Auto),
+            cores: RwSignal::new(None),
             prompt: RwSignal::new(String::new()),
             prompt_is_own: RwSignal::new(false),
             temperature: RwSignal::new(SampleOptions::default().temperature),
@@ -219,6 +224,7 @@ impl State {
             fields: RwSignal::new(None),
             speed: RwSignal::new(None),
             device: RwSignal::new(None),
+            workers: RwSignal::new(1),
             saved_step: RwSignal::new(None),
             sample: RwSignal::new(SampleView::default()),
             trace: RwSignal::new(None),

@@ -1,13 +1,20 @@
 //! The worker: runs a session, with commands from the page and events to it.
 
+mod crew;
+mod post;
+mod trial;
 mod wire;
+
+use std::rc::Rc;
 
 use confab::protocol::{Command, Event};
 use confab::session::RunStorage;
 use futures::channel::mpsc;
 use gloo_events::EventListener;
 use wasm_bindgen::prelude::*;
-use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
+use web_sys::MessageEvent;
+
+use post::{post_last_words, scope};
 
 unsafe extern "C" {
     /// Runs the constructors by which CubeCL registers its operations. A linker that finds no call
@@ -22,6 +29,9 @@ fn main() {
         console_error_panic_hook::hook(info);
         post_last_words(&info.to_string());
     }));
+    if scope().name() == crew::HELPER {
+        return crew::help();
+    }
     let (sender, commands) = mpsc::unbounded();
     let receive = move |event: &web_sys::Event| {
         let message: &MessageEvent = event.unchecked_ref();
@@ -33,11 +43,9 @@ fn main() {
         }
     };
     EventListener::new(&scope(), "message", receive).forget();
-    wasm_bindgen_futures::spawn_local(confab::session::run(commands, emit, RunStorage::opfs()));
-}
-
-fn scope() -> DedicatedWorkerGlobalScope {
-    js_sys::global().unchecked_into()
+    let cores = scope().navigator().hardware_concurrency() as usize;
+    let crew = Rc::new(crew::Helpers::new(emit, cores));
+    wasm_bindgen_futures::spawn_local(confab::session::run(commands, emit, RunStorage::opfs(), crew));
 }
 
 fn emit(event: Event) {
@@ -49,10 +57,4 @@ fn emit(event: Event) {
         }
         Err(reason) => post_last_words(&reason),
     }
-}
-
-/// Says why this worker is of no more use; the page then replaces it. The only message that is
-/// not an [`Event`]: a plain string.
-fn post_last_words(reason: &str) {
-    let _ = scope().post_message(&JsValue::from_str(reason));
 }

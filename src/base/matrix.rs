@@ -1,5 +1,6 @@
 //! Products of matrices on the CPU.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::lanes::{mul_add, wide};
@@ -70,28 +71,53 @@ impl<'a> Matrix<'a> {
             }
             return;
         }
+        // SAFETY: the values of an initialized slice stay initialized, for products write only numbers.
+        let to = unsafe { &mut *(std::ptr::from_mut(to) as *mut [MaybeUninit<f32>]) };
+        self.in_parts(other, to, by_row, true);
+    }
+
+    /// The product with `other`, row after row.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    pub fn product(self, other: Matrix) -> Vec<f32> {
+        assert_eq!(self.columns, other.rows, "a column for every row");
+        let count = self.rows * other.columns;
+        if self.columns == 0 {
+            return vec![0.0; count];
+        }
+        let mut product = Vec::with_capacity(count);
+        self.in_parts(other, &mut product.spare_capacity_mut()[..count], other.columns, false);
+        // SAFETY: every value is a sum of at least one product, and was written.
+        unsafe { product.set_len(count) };
+        product
+    }
+
+    fn in_parts(self, other: Matrix, to: &mut [MaybeUninit<f32>], by_row: usize, adds: bool) {
         let rows = (PART / (other.rows * other.columns).max(1)).max(PART_ROWS);
         let parts = to.chunks_mut((rows * by_row).max(1)).collect();
         for_each(parts, |part, to| {
             let end = self.rows.min((part + 1) * rows);
-            self.rows(end.min(part * rows)..end).add_part(other, to, by_row);
+            self.rows(end.min(part * rows)..end).write_part(other, to, by_row, adds);
         });
     }
 
-    fn add_part(self, other: Matrix, to: &mut [f32], by_row: usize) {
+    /// Writes the product to `to`, or adds it to what is initialized there.
+    fn write_part(self, other: Matrix, to: &mut [MaybeUninit<f32>], by_row: usize, adds: bool) {
         let (rows, columns) = (self.rows, other.columns);
         assert!(self.fits() && other.fits(), "matrices within their slices");
         assert!(extent(rows, columns, by_row, 1) <= to.len() && columns <= by_row);
-        // SAFETY: no row or column reaches beyond its slice, and each value of `to` is written once.
+        // SAFETY: no row or column reaches beyond its slice, each value of `to` is written once, and read only where
+        // the caller adds to it.
         unsafe {
             gemm::gemm(
                 rows,
                 columns,
                 self.columns,
-                to.as_mut_ptr(),
+                to.as_mut_ptr().cast(),
                 1,
                 by_row as isize,
-                true,
+                adds,
                 self.values.as_ptr(),
                 self.by_column as isize,
                 self.by_row as isize,

@@ -1,6 +1,7 @@
 //! Benchmarks of several sizes at several shapes, one piece after another.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use burn::tensor::ExecutionError;
 
@@ -8,7 +9,7 @@ use super::{Bench, Rounds, WARM_UP};
 use crate::config::{ConfigError, Preset, RunConfig};
 use crate::device::{OpenDevice, matmul_peak, memory_held};
 use crate::report::{BenchCurrent, BenchReport, BenchRow, Shape};
-use crate::learn::Trainer;
+use crate::learn::{Crew, Trainer};
 
 /// Common shape, at which all sizes are compared.
 const COMMON: Shape = Shape { batch: 32, seq: 64 };
@@ -23,6 +24,7 @@ pub struct Suite {
     peak: Option<Option<f64>>,
     /// Steps per median.
     rounds: usize,
+    crew: Rc<dyn Crew>,
 }
 
 struct Current {
@@ -35,18 +37,21 @@ struct Current {
 }
 
 impl Suite {
+    /// Benchmarks of `runs`, whose whole steps `crew` takes.
+    ///
     /// # Errors
     /// The first of `runs` that does not work on `device`.
     pub fn new(
         runs: Vec<RunConfig>,
         device: OpenDevice,
         rounds: usize,
+        crew: Rc<dyn Crew>,
     ) -> Result<Self, ConfigError> {
         for run in &runs {
             Trainer::check(run, &device.limits)?;
         }
         let (runs, rows) = (runs.into(), Vec::new());
-        let mut suite = Self { runs, current: None, rows, device, peak: None, rounds };
+        let mut suite = Self { runs, current: None, rows, device, peak: None, rounds, crew };
         suite.begin_next();
         Ok(suite)
     }
@@ -107,7 +112,8 @@ impl Suite {
         if own != COMMON {
             shapes.push_back(own);
         }
-        let bench = Bench::new(run, self.device.device.clone(), &self.device.limits).ok()?;
+        let OpenDevice { device, limits, .. } = &self.device;
+        let bench = Bench::new(run, device.clone(), limits, self.crew.clone()).ok()?;
         Some(Current { size, bench, shapes, taken: Rounds::default(), characters_per_s: None })
     }
 

@@ -6,10 +6,12 @@ mod stores;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command as Process, Stdio};
+use std::rc::Rc;
 
 use anyhow::{Context, Result, bail};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Command, value_parser};
+use confab::base::parallel::Threads;
 use confab::bench::Suite;
 use confab::config::{Preset, RunConfig};
 use confab::device::OpenDevice;
@@ -101,7 +103,8 @@ fn measure(presets: &[&Preset], device: &OpenDevice, rounds: usize) -> Result<Ve
         preset.apply(&mut config);
         config
     });
-    let mut suite = Suite::new(runs.collect(), device.clone(), rounds)?;
+    let crew = Rc::new(Threads::shared());
+    let mut suite = Suite::new(runs.collect(), device.clone(), rounds, crew)?;
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(std::time::Duration::from_millis(100));
     while block_on(suite.next())? {

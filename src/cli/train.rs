@@ -6,11 +6,13 @@ mod text;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use confab::base::file::is_same;
+use confab::base::parallel::Threads;
 use confab::base::plot;
 use confab::base::plot::{Axes, Line, Point};
 use confab::protocol::{Command as Order, NamedFile, Then};
@@ -118,7 +120,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let screen = RefCell::new(Screen::new(log, orders));
     let emit = |event| screen.borrow_mut().show(event);
     let store = RunStorage::file(out.clone()).with_steps(path("keep-steps"));
-    futures::executor::block_on(session::run(received, emit, store));
+    futures::executor::block_on(session::run(received, emit, store, Rc::new(Threads::shared())));
     let screen = screen.into_inner();
     screen.result?;
     match (screen.trained, screen.saved) {

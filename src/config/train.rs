@@ -14,6 +14,9 @@ pub struct TrainConfig {
     pub batch: usize,
     /// Micro-batches whose gradients are averaged into one step.
     pub accumulation: usize,
+    /// Parts of a micro-batch, of which each core takes one after the other; a GPU takes it whole.
+    #[serde(default = "TrainConfig::whole")]
+    pub shards: usize,
     /// Learning rate after the warm-up.
     pub lr: f64,
     /// Learning rate at the last step.
@@ -42,6 +45,11 @@ pub struct TrainConfig {
 }
 
 impl TrainConfig {
+    /// The number of shards of checkpoints that do not tell theirs: they were trained on whole batches.
+    fn whole() -> usize {
+        1
+    }
+
     /// Settings to train a finished model on with: few small steps at a constant rate, as in nanoGPT's
     /// `config/finetune_shakespeare.py`.
     pub fn for_fine_tuning() -> Self {

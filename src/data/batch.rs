@@ -1,7 +1,10 @@
 //! Batches: records as token tensors with loss weights, or vectors with the values to produce.
 
+use std::ops::Range;
+
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use crate::config::NoiseConfig;
 use super::{Inputs, Targets, noise};
@@ -22,10 +25,51 @@ pub struct Batch {
     pub forgotten: Option<Tensor<2, Bool>>,
     /// Number of tokens with weight 1.
     pub counted: usize,
+    /// Number of tokens with weight 1 in the batch whose rows these are, by which its loss is a mean.
+    pub whole: usize,
     /// Field of each target, row by row; `None` where the weight is 0.
     pub fields: Vec<Option<Field>>,
     /// Each token and the one after it, row by row; none of vectors.
     pub ids: Vec<(u32, u32)>,
+}
+
+/// The tokens of a batch, row by row, before they are on a device.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BatchTokens {
+    /// Tokens a row.
+    pub seq: usize,
+    /// Each token and the one after it.
+    pub ids: Vec<(u32, u32)>,
+    /// Field of each target; `None` where nothing is predicted.
+    pub fields: Vec<Option<Field>>,
+    /// True at tokens hidden from all later ones.
+    pub forgotten: Vec<bool>,
+    /// Number of predictions in the batch whose rows these are.
+    pub whole: usize,
+}
+
+impl BatchTokens {
+    pub fn on(self, device: &Device) -> Batch {
+        let Self { seq, ids, fields, forgotten, whole } = self;
+        let shape = [ids.len() / seq.max(1), seq];
+        let ints = |of: fn(&(u32, u32)) -> u32| {
+            let ints: Vec<i32> = ids.iter().map(|pair| of(pair) as i32).collect();
+            Tensor::from_data(TensorData::new(ints, shape), device)
+        };
+        let weights: Vec<f32> = fields.iter().map(|field| f32::from(field.is_some())).collect();
+        let is_forgetful = forgotten.contains(&true);
+        Batch {
+            inputs: Inputs::Tokens(ints(|(token, _)| *token)),
+            targets: Targets::Classes(ints(|(_, target)| *target)),
+            weights: Tensor::from_data(TensorData::new(weights, shape), device),
+            forgotten: is_forgetful
+                .then(|| Tensor::from_data(TensorData::new(forgotten, shape), device)),
+            counted: fields.iter().flatten().count(),
+            whole,
+            fields,
+            ids,
+        }
+    }
 }
 
 /// A tokenized record.
@@ -168,6 +212,7 @@ impl Batch {
             targets: Targets::Values(targets),
             forgotten: None,
             counted: batch * seq,
+            whole: batch * seq,
             fields: vec![None; batch * seq],
             ids: Vec::new(),
         }
@@ -183,35 +228,62 @@ impl Batch {
         let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
         let multiple = SEQ_MULTIPLE.min(longest.next_power_of_two());
         let seq = longest.next_multiple_of(multiple).min(context).max(1);
-        let mut tokens = vec![0i32; rows.len() * seq];
-        let mut targets = tokens.clone();
-        let mut weights = vec![0.0f32; tokens.len()];
-        let mut fields = vec![None; tokens.len()];
-        let mut ids = vec![(0, 0); tokens.len()];
-        let mut forgotten = vec![false; tokens.len()];
+        let count = rows.len() * seq;
+        let (mut ids, mut fields) = (vec![(0, 0); count], vec![None; count]);
+        let mut forgotten = vec![false; count];
         for (index, row) in rows.iter().enumerate() {
             for (place, token) in row.iter().take(seq).enumerate() {
                 let at = index * seq + place;
-                (tokens[at], forgotten[at]) = (token.id as i32, token.is_forgotten);
-                if let Some((target, field)) = token.target {
-                    (targets[at], weights[at]) = (target as i32, 1.0);
-                    fields[at] = Some(field);
-                }
-                ids[at] = (token.id, targets[at] as u32);
+                let target = token.target.map_or(0, |(target, _)| target);
+                ids[at] = (token.id, target);
+                fields[at] = token.target.map(|(_, field)| field);
+                forgotten[at] = token.is_forgotten;
             }
         }
-        let counted = weights.iter().filter(|w| **w > 0.0).count();
-        let shape = [rows.len(), seq];
-        let is_forgetful = forgotten.contains(&true);
+        let whole = fields.iter().flatten().count();
+        BatchTokens { seq, ids, fields, forgotten, whole }.on(device)
+    }
+
+    /// Its tokens; `None` of vectors.
+    pub fn tokens(&self) -> Option<BatchTokens> {
+        let [_, seq] = self.inputs.dims();
+        let forgotten = match &self.forgotten {
+            Some(forgotten) => forgotten.clone().into_data().iter::<bool>().collect(),
+            None => vec![false; self.ids.len()],
+        };
+        let (ids, fields) = (self.ids.clone(), self.fields.clone());
+        let tokens = BatchTokens { seq, ids, fields, forgotten, whole: self.whole };
+        matches!(self.inputs, Inputs::Tokens(_)).then_some(tokens)
+    }
+
+    /// Its rows in `count` groups of the same size but for one row, or each row alone if they are fewer; each with the
+    /// number of its first row.
+    pub fn shards(&self, count: usize) -> impl Iterator<Item = (usize, Self)> + '_ {
+        let [rows, _] = self.inputs.dims();
+        let count = count.min(rows).max(1);
+        (0..count).map(move |shard| {
+            let [first, end] = [shard, shard + 1].map(|shard| shard * rows / count);
+            (first, self.rows(first..end))
+        })
+    }
+
+    fn rows(&self, rows: Range<usize>) -> Self {
+        let [_, seq] = self.inputs.dims();
+        let tokens = rows.start * seq..rows.end * seq;
+        let fields = self.fields[tokens.clone()].to_vec();
+        let counted = match &self.inputs {
+            Inputs::Tokens(_) => fields.iter().flatten().count(),
+            Inputs::Vectors(_) => tokens.len(),
+        };
         Self {
-            inputs: Inputs::Tokens(Tensor::from_data(TensorData::new(tokens, shape), device)),
-            targets: Targets::Classes(Tensor::from_data(TensorData::new(targets, shape), device)),
-            weights: Tensor::from_data(TensorData::new(weights, shape), device),
-            forgotten: is_forgetful
-                .then(|| Tensor::from_data(TensorData::new(forgotten, shape), device)),
+            inputs: self.inputs.rows(rows.clone()),
+            targets: self.targets.rows(rows.clone()),
+            weights: self.weights.clone().slice(rows.clone()),
+            forgotten: self.forgotten.clone().map(|forgotten| forgotten.slice(rows)),
             counted,
+            whole: self.whole,
             fields,
-            ids,
+            ids: self.ids.get(tokens).unwrap_or_default().to_vec(),
         }
     }
 }

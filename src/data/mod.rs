@@ -4,5 +4,5 @@ mod batch;
 pub mod noise;
 mod tensors;
 
-pub use batch::{Batch, Row};
+pub use batch::{Batch, BatchTokens, Row};
 pub use tensors::{Inputs, Targets};

@@ -1,5 +1,7 @@
 //! Inputs and targets of a batch.
 
+use std::ops::Range;
+
 use burn::tensor::{Device, Int, Tensor};
 
 /// Inputs of a model.
@@ -20,6 +22,14 @@ impl Inputs {
                 let [batch, seq, _] = vectors.dims();
                 [batch, seq]
             }
+        }
+    }
+
+    /// Some of its rows.
+    pub fn rows(&self, rows: Range<usize>) -> Self {
+        match self {
+            Self::Tokens(tokens) => Self::Tokens(tokens.clone().slice(rows)),
+            Self::Vectors(vectors) => Self::Vectors(vectors.clone().slice(rows)),
         }
     }
 
@@ -52,4 +62,14 @@ pub enum Targets {
     Classes(Tensor<2, Int>),
     /// The outputs to produce: `[batch, seq, vocab]`.
     Values(Tensor<3>),
+}
+
+impl Targets {
+    /// Those of some of its rows.
+    pub fn rows(&self, rows: Range<usize>) -> Self {
+        match self {
+            Self::Classes(targets) => Self::Classes(targets.clone().slice(rows)),
+            Self::Values(values) => Self::Values(values.clone().slice(rows)),
+        }
+    }
 }

@@ -36,22 +36,21 @@ pub fn reference(logits: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<2> {
     log_p.gather(2, targets.unsqueeze_dim::<3>(2)).squeeze_dim::<2>(2).neg() // [batch, seq]
 }
 
-/// Weighted mean of `losses`, in nats per character, times `share`.
+/// Sum of `losses`, each by its weight, times `scale`.
 ///
 /// # Shapes
 /// `losses` and `weights`: `[batch, seq]`; the result: `[1]`
-pub fn mean_loss(losses: Tensor<2>, weights: Tensor<2>, share: f64) -> Tensor<1> {
+pub fn weighted_loss(losses: Tensor<2>, weights: Tensor<2>, scale: f64) -> Tensor<1> {
     if fused::is_cpu(&losses.device()) {
-        mean_reference(losses, weights, share)
+        weighted_reference(losses, weights, scale)
     } else {
-        fused::apply(gpu::Mean::new(weights, share), [losses.into_dispatch()])
+        fused::apply(gpu::Weighted::new(weights, scale), [losses.into_dispatch()])
     }
 }
 
-/// [`mean_loss`] in plain tensor operations.
-pub fn mean_reference(losses: Tensor<2>, weights: Tensor<2>, share: f64) -> Tensor<1> {
-    let total = weights.clone().sum();
-    ((losses * weights).sum() / total).mul_scalar(share)
+/// [`weighted_loss`] in plain tensor operations.
+pub fn weighted_reference(losses: Tensor<2>, weights: Tensor<2>, scale: f64) -> Tensor<1> {
+    (losses * weights).sum().mul_scalar(scale)
 }
 
 #[derive(Clone, Debug)]

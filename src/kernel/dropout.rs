@@ -4,12 +4,15 @@
 use burn::tensor::{Tensor, TensorData};
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// A share of activations that is set to 0, the others being scaled up for it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dropout {
     p: f64,
     seed: u32,
+    /// Place in its batch of the first row that is given.
+    row: usize,
 }
 
 impl Default for Dropout {
@@ -20,19 +23,29 @@ impl Default for Dropout {
 
 impl Dropout {
     /// Nothing is dropped.
-    pub const NONE: Self = Self { p: 0.0, seed: 0 };
+    pub const NONE: Self = Self { p: 0.0, seed: 0, row: 0 };
 
     /// A share `p` of activations, others for every `seed`.
     pub fn new(p: f64, seed: u64) -> Self {
         if p == 0.0 {
             return Self::NONE;
         }
-        Self { p, seed: hash(seed as u32 ^ hash((seed >> 32) as u32)) }
+        Self { p, seed: hash(seed as u32 ^ hash((seed >> 32) as u32)), row: 0 }
     }
 
     /// The same share, of other activations.
     pub fn site(self, number: u32) -> Self {
         if self.is_none() { self } else { Self { seed: hash(self.seed ^ hash(number)), ..self } }
+    }
+
+    /// The same dropout of the rows from `row` on, which drop what they would as part of the whole batch.
+    pub fn from_row(self, row: usize) -> Self {
+        Self { row, ..self }
+    }
+
+    /// Place in its batch of the first row that is given.
+    pub fn row(self) -> usize {
+        self.row
     }
 
     pub fn is_none(self) -> bool {
@@ -44,12 +57,14 @@ impl Dropout {
         if hash(place ^ self.seed) < self.threshold() { 0.0 } else { self.scale() }
     }
 
-    /// Drops of `x`.
+    /// Drops of `x`, whose first axis is the batch's.
     pub fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         if self.is_none() {
             return x;
         }
-        let factors = (0..x.shape().num_elements() as u32).map(|place| self.factor(place));
+        let (count, rows) = (x.shape().num_elements(), x.dims()[0]);
+        let first = self.row * (count / rows.max(1));
+        let factors = (first..first + count).map(|place| self.factor(place as u32));
         let factors = TensorData::new(factors.collect::<Vec<f32>>(), x.shape());
         let factors = Tensor::from_data(factors, &x.device());
         x * factors

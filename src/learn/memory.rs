@@ -1,21 +1,33 @@
 //! Learning of a model's memories from a batch.
 
-use burn::tensor::{ExecutionError, Gradients, Tensor};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
 
-use super::Learner;
-use crate::config::MemoryConfig;
 use crate::data::Batch;
-use crate::memory::Tokens;
+use crate::kernel::transfer::floats;
+use crate::memory::{Found, Tokens};
 use crate::model::memory::LayerRead;
+use crate::model::slots::Nearest;
 use crate::tokenizer::Tokenizer;
 
 /// Reads and tokens of a batch, for memories to learn from.
-pub(super) struct Learned {
+pub(crate) struct Learned {
     /// Each memory layer's, and the gradient by the values it found.
-    reads: Vec<(usize, LayerRead, Option<Tensor<2>>)>,
+    pub(super) reads: Vec<(usize, LayerRead, Option<Tensor<2>>)>,
     /// Each token, and what is to follow it.
-    ids: Vec<(u32, Option<u32>)>,
+    pub(super) ids: Vec<(u32, Option<u32>)>,
     seq: usize,
+}
+
+/// A layer's reads, off the device.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct ReadOnHost {
+    layer: usize,
+    found: Found,
+    /// Keys and values that each token would write.
+    written: [Vec<f32>; 2],
+    /// The gradient by the values found.
+    gradient: Option<Vec<f32>>,
 }
 
 impl Learned {
@@ -33,10 +45,60 @@ impl Learned {
             let gradient = trained.and_then(|values| values.grad_remove(&mut gradients));
             (layer, read, gradient)
         };
-        let reads = reads.into_iter().map(with_gradient).collect();
+        Some(Self::of(reads.into_iter().map(with_gradient).collect(), batch))
+    }
+
+    fn of(reads: Vec<(usize, LayerRead, Option<Tensor<2>>)>, batch: &Batch) -> Self {
         let ids = batch.ids.iter().zip(&batch.fields);
         let ids = ids.map(|((id, next), field)| (*id, field.map(|_| *next))).collect();
-        Some(Self { reads, ids, seq: batch.inputs.dims()[1] })
+        Self { reads, ids, seq: batch.inputs.dims()[1] }
+    }
+
+    /// Reads of a batch on the CPU, as they travel.
+    ///
+    /// # Panics
+    /// If they are on a GPU.
+    pub(super) fn on_host(self) -> Vec<ReadOnHost> {
+        let of_layer = |(layer, read, gradient): (usize, LayerRead, Option<Tensor<2>>)| {
+            let LayerRead { nearest, keys, values, .. } = read;
+            let Nearest::OnHost(found) = nearest else {
+                unreachable!("only the CPU reads a batch in parts");
+            };
+            let written = [keys, values].map(|written| floats(written.into_data()));
+            let gradient = gradient.map(|gradient| floats(gradient.into_data()));
+            ReadOnHost { layer, found, written, gradient }
+        };
+        self.reads.into_iter().map(of_layer).collect()
+    }
+
+    /// Reads of `batch` that have travelled; `None` if there are none.
+    pub(super) fn of_host(reads: Vec<ReadOnHost>, batch: &Batch, device: &Device) -> Option<Self> {
+        if reads.is_empty() {
+            return None;
+        }
+        let of_layer = |ReadOnHost { layer, found, written, gradient }: ReadOnHost| {
+            let rows = |values: Vec<f32>, count: usize| {
+                let width = values.len() / count.max(1);
+                Tensor::<2>::from_data(TensorData::new(values, [count, width]), device)
+            };
+            let count = batch.ids.len();
+            let gradient = gradient.map(|gradient| rows(gradient, count * found.k));
+            let [keys, values] = written.map(|values| rows(values, count));
+            let nearest = Nearest::OnHost(found);
+            (layer, LayerRead { nearest, keys, values, trained: None }, gradient)
+        };
+        Some(Self::of(reads.into_iter().map(of_layer).collect(), batch))
+    }
+
+    /// Appends the reads of rows that follow.
+    pub(super) fn append(&mut self, next: Self) {
+        self.ids.extend(next.ids);
+        for ((_, read, gradient), (_, more, by_more)) in self.reads.iter_mut().zip(next.reads) {
+            read.append(more);
+            if let (Some(gradient), Some(by_more)) = (gradient, by_more) {
+                *gradient = Tensor::cat(vec![gradient.clone(), by_more], 0);
+            }
+        }
     }
 
     /// The batch's tokens, as stores know them.
@@ -49,32 +111,5 @@ impl Learned {
             read: self.ids.iter().map(|(id, _)| text(*id)).collect(),
             next: self.ids.iter().map(|(_, next)| next.map(text)).collect(),
         }
-    }
-}
-
-impl Learner {
-    /// Changes the memories by what a batch read.
-    ///
-    /// # Errors
-    /// If the device failed.
-    pub(super) async fn learn(
-        &mut self,
-        learned: Learned,
-        tokens: &Tokens,
-        memory: &MemoryConfig,
-        rate: f64,
-    ) -> Result<(), ExecutionError> {
-        let Learned { reads, ids, .. } = learned;
-        let next: Vec<Option<u32>> = ids.iter().map(|(_, next)| *next).collect();
-        for (layer, read, gradient) in reads {
-            let gradient = gradient.map(|gradient| (gradient, rate as f32));
-            let (found, read) = read.read(gradient).await?;
-            // Values that are not finite are not written; the loss shows them.
-            let _ = match layer == self.model.config.n_layers {
-                true => self.model.bank.learn_next(memory, tokens, &next, found, read.keys),
-                false => self.model.bank.learn(layer, memory, tokens, &found, &read),
-            };
-        }
-        Ok(())
     }
 }

@@ -1,8 +1,9 @@
 //! Losses that a model is trained to lower.
 
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
-use super::{losses, mean_loss};
+use super::{losses, weighted_loss};
 use crate::config::TrainConfig;
 use crate::data::Batch;
 use crate::kernel::dropout::Dropout;
@@ -16,6 +17,11 @@ pub trait Objective {
 
     /// The loss of a batch, `share` of which counts: 1 over the micro-batches of a step.
     fn loss(&self, output: Output, batch: &Batch, share: f64) -> Loss;
+
+    /// The likelihood, if it is that: the loss of a batch is then the sum of its rows', and can be taken of some at a time.
+    fn likelihood(&self) -> Option<&Likelihood> {
+        None
+    }
 
     /// True if it is measured on held-out records, too.
     fn is_validated(&self) -> bool {
@@ -36,7 +42,7 @@ pub struct Loss {
 }
 
 /// Cross-entropy of the next token, or the squared error of values, and a penalty on the size of what is unembedded.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Likelihood {
     /// Added to the loss of a token: this times the mean absolute component of its output vector. 0 is off.
     pub output_l1: f64,
@@ -57,16 +63,21 @@ impl Objective for Likelihood {
     fn loss(&self, output: Output, batch: &Batch, share: f64) -> Loss {
         let Output { logits, normed, reads, .. } = output;
         let losses = losses(logits, batch.targets.clone());
-        let loss = mean_loss(losses.clone(), batch.weights.clone(), share);
+        let scale = share / batch.whole as f64;
+        let loss = weighted_loss(losses.clone(), batch.weights.clone(), scale);
         let by_token = losses.clone().inner();
         let figures = loss.clone().inner();
         let total = if self.output_l1 > 0.0 {
             let sizes = normed.abs().mean_dim(2).squeeze_dim::<2>(2); // [batch, seq]
-            mean_loss(losses + sizes.mul_scalar(self.output_l1), batch.weights.clone(), share)
+            weighted_loss(losses + sizes.mul_scalar(self.output_l1), batch.weights.clone(), scale)
         } else {
             loss
         };
         Loss { total, figures, by_token: Some(by_token), reads }
+    }
+
+    fn likelihood(&self) -> Option<&Likelihood> {
+        Some(self)
     }
 
     fn is_validated(&self) -> bool {

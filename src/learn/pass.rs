@@ -2,16 +2,29 @@
 
 use burn::tensor::{Gradients, Tensor};
 
+use super::memory::Learned;
 use super::{Loss, Objective, feedback};
 use crate::data::Batch;
 use crate::kernel::dropout::Dropout;
 use crate::model::{Model, Weights};
+use crate::run::Field;
 
 /// A pass of a model whose gradients can be taken, over one batch or several.
 pub struct TrainingPass<'a> {
     model: &'a Model,
     weights: Weights<'a>,
     is_frozen: bool,
+}
+
+/// The result of a pass over a batch, but for the gradient by the parameters.
+pub(super) struct Passed {
+    /// Number of tokens with weight 1.
+    pub tokens: usize,
+    /// `[figures]`
+    pub figures: Tensor<1>,
+    /// The loss of every token, `[batch, seq]`, with its target's field.
+    pub losses: Option<(Tensor<2>, Vec<Option<Field>>)>,
+    pub learned: Option<Learned>,
 }
 
 impl<'a> TrainingPass<'a> {
@@ -43,6 +56,24 @@ impl<'a> TrainingPass<'a> {
     /// Adds the gradient of a loss to those before, and returns those of tensors that are no parameters.
     pub fn backward(&mut self, loss: &Loss) -> Gradients {
         self.weights.backward(&loss.total)
+    }
+
+    /// Forward, loss and backward over a batch.
+    pub(super) fn run(
+        &mut self,
+        batch: &Batch,
+        objective: &dyn Objective,
+        dropout: Dropout,
+        share: f64,
+    ) -> Passed {
+        let loss = self.forward(batch, objective, dropout, share);
+        let gradients = self.backward(&loss);
+        Passed {
+            tokens: batch.counted,
+            figures: loss.figures,
+            losses: loss.by_token.map(|losses| (losses, batch.fields.clone())),
+            learned: Learned::new(loss.reads, gradients, batch),
+        }
     }
 
     /// The sum of the gradients, in the layout's order: `[layout.len()]`.

@@ -1,9 +1,12 @@
 //! Start of a run: untrained, or as it was saved.
 
+use std::rc::Rc;
+
 use burn::tensor::Device;
 
 use super::{Learner, Likelihood, TaskRecords, Trainer};
 use crate::arch::Layout;
+use crate::base::parallel::Threads;
 use crate::checkpoint::{Checkpoint, CheckpointError, check_room, drawn_adapter};
 use crate::config::{ConfigError, MemoryLimits, RunConfig, TaskConfig};
 use crate::kernel::transfer::to_device;
@@ -101,7 +104,8 @@ impl Trainer {
         };
         let objective = Box::new(Likelihood::of(&config.train));
         let source = Box::new(TaskRecords);
-        Self { config, task, tokenizer, learner, objective, source, step, history, edits }
+        let crew = Rc::new(Threads::shared());
+        Self { config, task, tokenizer, learner, objective, source, crew, step, history, edits }
     }
 
     /// The run with the records of another task, which its model reads as its own.

@@ -1,10 +1,12 @@
 //! A run: its learner, its objective and how far it has come.
 
-use burn::tensor::{Device, ExecutionError, Tensor, Transaction};
+use std::rc::Rc;
 
-use super::memory::Learned;
+use burn::tensor::{Device, ExecutionError, Transaction};
+
+use super::sums::Passes;
 use super::{
-    Adapters, BatchSource, Learner, LossSums, Objective, TaskSource, feedback, learning_rate,
+    Adapters, BatchSource, Crew, Learner, LossSums, Objective, TaskSource, feedback, learning_rate,
     hits, losses,
 };
 use crate::checkpoint::Checkpoint;
@@ -25,6 +27,8 @@ pub struct Trainer {
     pub learner: Learner,
     pub(super) objective: Box<dyn Objective>,
     pub(super) source: Box<dyn BatchSource>,
+    /// Who takes the shards of a step.
+    pub crew: Rc<dyn Crew>,
     /// Steps done.
     pub step: usize,
     /// Losses so far, oldest first; thinned to every second point when longer than [`MAX_HISTORY`].
@@ -82,37 +86,10 @@ impl Trainer {
         let lr = learning_rate(&train, self.step);
         let rates = self.learner.rates(&train, self.step, lr);
         let validates = self.objective.is_validated() && self.validates_after(self.step + 1);
-        let share = 1.0 / train.accumulation as f64;
-        let stream = |micro: usize| (self.step * train.accumulation + micro) as u64;
-        let device = self.device().autodiff();
-        let draw = |micro| self.source.draw(self.run(), stream(micro), &device);
-        // Drawn before anything else: a GPU makes later transfers wait for earlier work.
-        let mut first = Some(draw(0));
-        let mut pass = self.learner.pass().frozen(train.frozen);
-        let mut sum: Option<Tensor<1>> = None;
-        let mut tokens = 0;
-        let mut by_token = Vec::new();
-        let mut learned = Vec::new();
-        for micro in 0..train.accumulation {
-            let batch = first.take().unwrap_or_else(|| draw(micro));
-            tokens += batch.counted;
-            let seed = self.config.seed ^ stream(micro) << 20;
-            let dropout = Dropout::new(self.config.model.dropout, seed);
-            let loss = pass.forward(&batch, &*self.objective, dropout, share);
-            if let Some(losses) = loss.by_token.as_ref().filter(|_| validates) {
-                by_token.push((losses.clone(), batch.fields.clone()));
-            }
-            let gradients = pass.backward(&loss);
-            learned.extend(Learned::new(loss.reads, gradients, &batch));
-            sum = Some(match sum {
-                Some(sum) => sum + loss.figures,
-                None => loss.figures,
-            });
-        }
-        let Some(figures) = sum else {
+        let Passes { tokens, figures, gradient, losses: by_token, learned, .. } = self.passes(validates).await;
+        let (Some(figures), Some(gradient)) = (figures, gradient) else {
             unreachable!("accumulation is at least 1");
         };
-        let gradient = pass.into_gradient();
         if !train.frozen {
             self.learner.update(rates, gradient);
         }

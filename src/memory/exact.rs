@@ -1,9 +1,13 @@
 //! Slots in memory, searched one and all.
 
+mod patch;
+
 use std::collections::HashMap;
 
 use super::brute_force;
 use super::{Found, NewSlot, Origin, Shape, Slot, Store, StoreError, mean};
+
+pub use patch::Patch;
 
 /// A store whose every answer is exact.
 #[derive(Clone, Debug, PartialEq)]

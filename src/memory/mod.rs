@@ -31,7 +31,7 @@ pub use bench::{StoreBench, StoreRow};
 pub use change::{ChangeError, change, matching};
 #[cfg(feature = "cli")]
 pub use disk::Disk;
-pub use exact::Exact;
+pub use exact::{Exact, Patch};
 #[cfg(feature = "cli")]
 pub use postgres::Postgres;
 pub use read::Read;
@@ -98,7 +98,7 @@ pub struct Slot {
 
 /// Slots found by `n` queries: as many for each, the nearest first. Equal distances are in the order
 /// of their ids.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Found {
     /// Slots a query: those asked for, or all there are.
     pub k: usize,
@@ -110,6 +110,17 @@ pub struct Found {
     pub keys: Vec<f32>,
     /// `[n, k, d_value]`
     pub values: Vec<f32>,
+}
+
+impl Found {
+    /// Appends what other queries found among the same slots.
+    pub fn append(&mut self, next: Self) {
+        self.k = next.k;
+        self.distances.extend(next.distances);
+        self.ids.extend(next.ids);
+        self.keys.extend(next.keys);
+        self.values.extend(next.values);
+    }
 }
 
 /// Slots that are found by how near their keys are to a query.

@@ -81,6 +81,8 @@ pub enum Command {
     LoadCheckpoint { files: Vec<NamedFile>, device: DeviceChoice },
     /// Continues a run of `Event::Resumable` or `Event::KeptRuns`: `Event::Built`, or `Event::Refused`.
     OpenRun { id: String, device: DeviceChoice },
+    /// Trains on the CPU with so many workers at once; `None` takes as many as are measured to be fastest.
+    Workers(Option<usize>),
     /// Deletes a run of `Event::KeptRuns`, which is then sent anew.
     DeleteRun { id: String },
 }

@@ -30,6 +30,8 @@ pub enum Event {
     },
     /// The device in use.
     Device(DeviceReport),
+    /// Workers that train at once from now on, on the CPU.
+    Workers(usize),
     /// A new or loaded model.
     Built(Box<Built>),
     State(RunState),

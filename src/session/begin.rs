@@ -170,7 +170,8 @@ impl<E: Fn(Event)> Session<E> {
     }
 
     /// Puts another trainer in the place of the session's, and reports it.
-    pub(super) fn take(&mut self, trainer: Trainer, device: OpenDevice, is_remade: bool) {
+    pub(super) fn take(&mut self, mut trainer: Trainer, device: OpenDevice, is_remade: bool) {
+        trainer.crew = self.crew.clone();
         (self.emit)(Event::Device(device.report.clone()));
         (self.emit)(Event::Built(Box::new(Built {
             step: trainer.step,

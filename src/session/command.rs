@@ -80,6 +80,7 @@ impl<E: Fn(Event)> Session<E> {
             }
             Command::OpenRun { id, device } => self.open_run(id, device).await,
             Command::Film(part) => self.film(part),
+            Command::Workers(count) => self.crew.set_size(count),
             Command::DeleteRun { id } => self.delete_run(&id).await,
         }
     }

@@ -1,6 +1,7 @@
 //! The loop of a session: takes commands as they come, and works between them.
 
 use std::pin::pin;
+use std::rc::Rc;
 
 use futures::future::{Either, select};
 use futures::{FutureExt, Stream, StreamExt};
@@ -10,18 +11,20 @@ use super::catalogue::catalogue;
 use super::state::Session;
 use super::storage::RunStorage;
 use crate::device;
+use crate::learn::Crew;
 use crate::protocol::{Command, Event};
 
 /// Longest that the loop computes before it looks at commands.
 const YIELD_EVERY: Duration = Duration::from_millis(40);
 
-/// Runs a session until `commands` end. `emit` is called with each event as it happens.
+/// Runs a session until `commands` end. `emit` is called with each event as it happens, and `crew` trains.
 pub async fn run(
     mut commands: impl Stream<Item = Command> + Unpin,
     emit: impl Fn(Event),
     store: RunStorage,
+    crew: Rc<dyn Crew>,
 ) {
-    let mut session = Session::new(emit, store);
+    let mut session = Session::new(emit, store, crew);
     (session.emit)(Event::Ready(catalogue()));
     session.offer_resume().await;
     session.report_runs().await;

@@ -1,5 +1,7 @@
 //! The state of a session.
 
+use std::rc::Rc;
+
 use web_time::Instant;
 
 use super::analysis_view::AnalysisView;
@@ -15,7 +17,7 @@ use crate::device::OpenDevice;
 use crate::export::Film;
 use crate::generate::Sampler;
 use crate::interp::trace::Logits;
-use crate::learn::Trainer;
+use crate::learn::{Crew, Trainer};
 use crate::protocol::{Event, SampleOptions};
 use crate::run::Intervention;
 
@@ -23,6 +25,7 @@ use crate::run::Intervention;
 pub(super) struct Session<E: Fn(Event)> {
     pub(super) emit: E,
     pub(super) store: RunStorage,
+    pub(super) crew: Rc<dyn Crew>,
     /// Name of the run in the storage.
     pub(super) run: String,
     pub(super) device: Option<OpenDevice>,
@@ -52,11 +55,12 @@ pub(super) struct Session<E: Fn(Event)> {
 }
 
 impl<E: Fn(Event)> Session<E> {
-    pub(super) fn new(emit: E, store: RunStorage) -> Self {
+    pub(super) fn new(emit: E, store: RunStorage, crew: Rc<dyn Crew>) -> Self {
         Self {
             emit,
             run: store.new_run(),
             store,
+            crew,
             device: None,
             trainer: None,
             running: false,

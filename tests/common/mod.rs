@@ -3,15 +3,18 @@
 
 pub mod terminal;
 
+use std::rc::Rc;
+
 use burn::tensor::{Device, Int, Tensor};
 use confab::arch::Layout;
+use confab::base::parallel::Threads;
 use confab::checkpoint::Checkpoint;
 use confab::config::{Knob, MemoryLimits, ModelConfig, RunConfig};
 use confab::data::{Batch, Targets};
 use confab::device;
 use confab::kernel::dropout::Dropout;
 use confab::kernel::transfer::{floats, to_device, to_tensor};
-use confab::learn::{Trainer, feedback};
+use confab::learn::{Crew, Trainer, feedback};
 use confab::memory::Bank;
 use confab::model::{Model, Output, PassOptions};
 use confab::run::DeviceChoice;
@@ -60,6 +63,11 @@ pub fn resume(checkpoint: Checkpoint) -> Trainer {
     Trainer::resume(checkpoint, Device::flex(), &LIMITS).unwrap()
 }
 
+/// Threads that train what sessions do.
+pub fn crew() -> Rc<dyn Crew> {
+    Rc::new(Threads::shared())
+}
+
 /// Trains so many steps, and returns the loss of each.
 pub fn losses(trainer: &mut Trainer, steps: usize) -> Vec<f32> {
     (0..steps).map(|_| block_on(trainer.step()).unwrap().loss.train_loss).collect()
@@ -97,6 +105,7 @@ pub fn batch(tokens: Tensor<2, Int>) -> Batch {
         weights: Tensor::zeros(tokens.dims(), &tokens.device()),
         forgotten: None,
         counted: 0,
+        whole: 0,
         fields: Vec::new(),
         ids: Vec::new(),
         inputs: tokens.into(),

@@ -99,6 +99,12 @@ impl Actions {
         self.go(Then::Train);
     }
 
+    /// Trains with so many cores from now on; `None` measures how many are fastest.
+    pub fn set_cores(&self, cores: Option<usize>) {
+        self.state.cores.set(cores);
+        self.send(Command::Workers(cores));
+    }
+
     pub fn pause(&self) {
         self.send(Command::Pause);
     }

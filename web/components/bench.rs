@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use crate::actions::use_actions;
 use crate::browser;
 use crate::components::controls::live;
-use crate::components::experiment::choose_device;
+use crate::components::device::{choose_cores, choose_device};
 use crate::components::save::{Saved, save_menu};
 use crate::components::sizes::Sizes;
 use crate::runs::group_digits;
@@ -47,7 +47,7 @@ pub fn Bench() -> impl IntoView {
                  of a step are waited for one by one."
             </p>
             <div class="controls">
-                {choose_device(state)} <Sizes names chosen=sizes/>
+                {choose_device(state)} {choose_cores()} <Sizes names chosen=sizes/>
                 <button
                     class="primary"
                     disabled=move || state.is_measuring.get()

@@ -1,12 +1,12 @@
 use confab::config::{KNOBS, Knob, PRESETS, Preset, Range, TUNED};
-use confab::run::DeviceChoice;
 use leptos::html;
 use leptos::prelude::*;
 
 use crate::browser;
 use crate::components::controls::{SelectEvent, asked, live, switch};
+use crate::components::device::{choose_cores, choose_device};
 use crate::components::knob::KnobRow;
-use crate::runs::{format_bytes, group_digits, list_changes, name_device};
+use crate::runs::{format_bytes, group_digits, list_changes};
 use crate::state::{State, use_state};
 
 /// Knobs that are always in sight, besides the preset and the device.
@@ -38,7 +38,7 @@ pub fn Experiment() -> impl IntoView {
                 {text_row}
                 {choose_preset(state)}
                 {rest.map(|key| Knob::find(key).map(|knob| view! { <KnobRow knob/> })).collect_view()}
-                {choose_device(state)}
+                {choose_device(state)} {choose_cores()}
             </div>
             <Summary/>
             <Settings/>
@@ -145,27 +145,6 @@ fn choose_preset(state: State) -> impl IntoView {
                     "custom"
                 </option>
             </select>
-        </div>
-    }
-}
-
-pub(super) fn choose_device(state: State) -> impl IntoView {
-    let options = DeviceChoice::BROWSER
-        .iter()
-        .map(|name| {
-            let is_chosen = move || name_device(state.device_choice.get()) == *name;
-            view! { <option value=*name prop:selected=is_chosen>{*name}</option> }
-        })
-        .collect_view();
-    let choose = move |event: SelectEvent| {
-        if let Some(device) = DeviceChoice::parse(&event.target().value()) {
-            state.device_choice.set(device);
-        }
-    };
-    view! {
-        <div class="knob">
-            <label for="device" title="where the next run computes">"Device"</label>
-            <select id="device" on:change:target=choose>{options}</select>
         </div>
     }
 }

@@ -11,6 +11,7 @@ mod by_type;
 mod capacity;
 mod compare;
 mod controls;
+mod device;
 mod diagram;
 mod distill;
 mod drawing;

@@ -61,7 +61,10 @@ pub fn LinkNote() -> impl IntoView {
 pub fn StatusBar() -> impl IntoView {
     let state = use_state();
     let device = move || match state.device.get() {
-        Some(device) => device.name,
+        Some(device) => match state.workers.get() {
+            1 => device.name,
+            workers => format!("{}, {workers} cores", device.name),
+        },
         None if state.is_ready.get() => "ready".into(),
         None if state.building.get() => "starting… your run begins as soon as this is done".into(),
         None => state

@@ -8,6 +8,13 @@ pub(super) const KNOBS: &[Knob] = &[
     int(at!(train.steps), "Steps", 1, 10_000_000, "length of the run"),
     int(at!(train.batch), "Batch size", 1, 8192, "records per micro-batch"),
     int(at!(train.accumulation), "Gradient accumulation", 1, 1024, "micro-batches per step"),
+    int(
+        at!(train.shards),
+        "Shards",
+        1,
+        64,
+        "parts of a micro-batch, a core each; losses depend on it, but not on the number of cores",
+    ),
     float(at!(train.lr), "Learning rate", 0.0, 10.0, "learning rate after the warm-up"),
     float(at!(train.min_lr), "Min learning rate", 0.0, 10.0, "learning rate at the last step"),
     int(at!(train.warmup), "Warm-up", 0, 1_000_000, "steps over which the rate grows from 0"),

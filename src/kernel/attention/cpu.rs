@@ -82,7 +82,7 @@ fn forward(
         let added = added(heads, hidden.map(|hidden| part(hidden, row, heads.seq)));
         let mut scratch = Forward::new(heads);
         for (head, log_sums) in log_sums.chunks_exact_mut(heads.seq).enumerate() {
-            let dropped = Dropped::new(dropout, heads, row * heads.n_heads + head);
+            let dropped = Dropped::new(dropout, heads, row, head);
             scratch.load(heads, head, qkv, dropped);
             scratch.compute(heads, head, qkv, &added, z, log_sums);
         }
@@ -110,7 +110,7 @@ fn backward(
         let mut scratch = Backward::new(heads);
         for head in 0..heads.n_heads {
             scratch.load(heads, head, part(qkv, row, 3 * size), outputs);
-            let dropped = Dropped::new(dropout, heads, row * heads.n_heads + head);
+            let dropped = Dropped::new(dropout, heads, row, head);
             scratch.compute(heads, &added, dropped);
             scratch.store(heads, head, gradient);
         }

@@ -121,97 +121,90 @@ fn backward(
     }
 }
 
-/// The weighted mean of tokens' losses, times a share.
+/// The sum of tokens' losses, each by its weight, times a scale.
 #[derive(Clone, Debug)]
-pub struct Mean {
+pub struct Weighted {
     weights: GpuTensor, // [batch, seq]
-    share: f32,
+    scale: f32,
 }
 
-impl Mean {
-    pub fn new(weights: Tensor<2>, share: f64) -> Self {
+impl Weighted {
+    pub fn new(weights: Tensor<2>, scale: f64) -> Self {
         let weights = fused::primitive::<Cube>(weights.into_dispatch());
-        Self { weights, share: share as f32 }
+        Self { weights, scale: scale as f32 }
     }
 }
 
-impl Fused<Cube, 1> for Mean {
-    /// The share of each unit of weight: `[1]`.
-    type Saved = GpuTensor;
+impl Fused<Cube, 1> for Weighted {
+    type Saved = ();
 
-    fn forward(&self, [losses]: &[GpuTensor; 1]) -> (GpuTensor, GpuTensor) {
+    fn forward(&self, [losses]: &[GpuTensor; 1]) -> (GpuTensor, ()) {
         let [batch, seq] = dims(losses);
-        let [mean, scale] = [(); 2].map(|()| empty(losses, [1]));
-        mean_forward::launch(
+        let sum = empty(losses, [1]);
+        weighted_forward::launch(
             &losses.client,
             groups(1),
             CubeDim::new_1d(UNITS as u32),
             arg(losses),
             arg(&self.weights),
-            arg(&mean),
-            arg(&scale),
+            arg(&sum),
             batch * seq,
-            self.share,
+            self.scale,
         );
-        (mean, scale)
+        (sum, ())
     }
 
     fn backward(
         &self,
         [losses]: &[GpuTensor; 1],
-        scale: &GpuTensor,
-        by_mean: &GpuTensor,
+        (): &(),
+        by_sum: &GpuTensor,
     ) -> [Option<GpuTensor>; 1] {
         let shape @ [batch, seq] = dims(losses);
         let by_loss = empty(losses, shape);
-        mean_backward::launch(
+        weighted_backward::launch(
             &losses.client,
             groups((batch * seq).div_ceil(UNITS)),
             CubeDim::new_1d(UNITS as u32),
             arg(&self.weights),
-            arg(scale),
-            arg(by_mean),
+            arg(by_sum),
             arg(&by_loss),
             batch * seq,
+            self.scale,
         );
         [Some(by_loss)]
     }
 }
 
 #[cube(launch)]
-fn mean_forward(
+fn weighted_forward(
     losses: &[f32],
     weights: &[f32],
-    mean: &mut [f32],
-    scale: &mut [f32],
+    weighted: &mut [f32],
     count: usize,
-    share: f32,
+    scale: f32,
 ) {
     let mut shared = Shared::<[f32]>::new_slice(UNITS);
     let mut sum = 0.0f32;
-    let mut total = 0.0f32;
     for at in range_stepped(UNIT_POS as usize, count, UNITS) {
         sum += losses[at] * weights[at];
-        total += weights[at];
     }
     let sum = sum_of(sum, &mut shared, UNITS);
-    let total = sum_of(total, &mut shared, UNITS);
     if UNIT_POS == 0 {
-        scale[0] = share / total;
-        mean[0] = sum * share / total;
+        weighted[0] = sum * scale;
     }
 }
 
 #[cube(launch)]
-fn mean_backward(
+fn weighted_backward(
     weights: &[f32],
-    scale: &[f32],
-    by_mean: &[f32],
+    by_sum: &[f32],
     by_loss: &mut [f32],
     count: usize,
+    scale: f32,
 ) {
     let at = CUBE_POS * UNITS + UNIT_POS as usize;
     if at < count {
-        by_loss[at] = weights[at] * scale[0] * by_mean[0];
+        by_loss[at] = weights[at] * scale * by_sum[0];
     }
 }

@@ -19,6 +19,20 @@ pub struct LayerRead {
 }
 
 impl LayerRead {
+    /// Appends what the rows that follow read, on the CPU.
+    ///
+    /// # Panics
+    /// If they were read on a GPU, which takes a batch as a whole.
+    pub fn append(&mut self, next: Self) {
+        let (Nearest::OnHost(found), Nearest::OnHost(more)) = (&mut self.nearest, next.nearest) else {
+            unreachable!("only the CPU reads a batch in parts");
+        };
+        found.append(more);
+        for (of, more) in [(&mut self.keys, next.keys), (&mut self.values, next.values)] {
+            *of = Tensor::cat(vec![of.clone(), more], 0);
+        }
+    }
+
     /// Slots found, without keys and values, and those to be written, read back at once. `gradient` is that by
     /// the values found, with the rate at which they are to move.
     ///

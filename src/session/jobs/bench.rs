@@ -21,7 +21,7 @@ pub(super) fn start<'a>(
         let RunsOptions { runs, device: choice } = options::<Bench>(request)?;
         let refused = |reason| StartError::Refused(format!("The benchmark was not begun: {reason}"));
         let (device, notice) = device::choose(context.device, choice).await.map_err(refused)?;
-        let suite = Suite::new(runs, device, ROUNDS);
+        let suite = Suite::new(runs, device, ROUNDS, context.crew.clone());
         let suite = suite.map_err(|error| refused(format!("{error}.")).after(&notice))?;
         Ok((Box::new(suite) as Box<dyn Job>, notice))
     }

@@ -1,11 +1,13 @@
 //! The trait of jobs, and what they start from.
 
+use std::rc::Rc;
+
 use burn::tensor::ExecutionError;
 use futures::future::LocalBoxFuture;
 
 use crate::device::OpenDevice;
 use crate::generate::Shown;
-use crate::learn::Trainer;
+use crate::learn::{Crew, Trainer};
 use crate::protocol::{JobKind, JobReport, JobRequest};
 
 /// A job under way.
@@ -61,6 +63,7 @@ pub(in crate::session) struct Context<'a> {
     pub(in crate::session) device: Option<&'a OpenDevice>,
     /// The model that is shown in place of the run's newest.
     pub(in crate::session) shown: Option<&'a Shown>,
+    pub(in crate::session) crew: &'a Rc<dyn Crew>,
 }
 
 impl<'a> Context<'a> {

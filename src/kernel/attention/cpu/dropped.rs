@@ -12,9 +12,10 @@ pub struct Dropped {
 }
 
 impl Dropped {
-    /// `None` if nothing is dropped; `number` counts the heads of all rows.
-    pub fn new(dropout: Dropout, heads: Heads, number: usize) -> Option<Self> {
-        let seq = heads.seq;
+    /// Weights dropped of `head` in `row` of those given; `None` if nothing is dropped.
+    pub fn new(dropout: Dropout, heads: Heads, row: usize, head: usize) -> Option<Self> {
+        let Heads { seq, n_heads, .. } = heads;
+        let number = (dropout.row() + row) * n_heads + head;
         (!dropout.is_none()).then_some(Self { dropout, first: number * seq * seq, seq })
     }
 

@@ -10,6 +10,7 @@ pub struct Forward {
     k: Vec<f32>,        // [seq, d_head], scaled so that scores are powers of 2
     v: Vec<f32>,        // [seq, d_head]
     q: Vec<Lanes>,      // [d_head], a query a lane
+    mixed: Vec<Lanes>,  // [d_head], a query a lane
     scores: Vec<Lanes>, // [key], a query a lane
     dropped: Option<Dropped>,
 }
@@ -18,7 +19,7 @@ impl Forward {
     pub fn new(heads: Heads) -> Self {
         let zeros = vec![0.0; heads.seq * heads.d_head];
         let (q, scores) = (vec![[0.0; LANES]; heads.d_head], vec![[0.0; LANES]; heads.seq]);
-        Self { k: zeros.clone(), v: zeros, q, scores, dropped: None }
+        Self { k: zeros.clone(), v: zeros, mixed: q.clone(), q, scores, dropped: None }
     }
 
     pub fn load(&mut self, heads: Heads, head: usize, qkv: &[f32], dropped: Option<Dropped>) {
@@ -37,10 +38,10 @@ impl Forward {
         z: &mut [f32],
         log_sums: &mut [f32],
     ) {
-        let Self { k, v, q: queries, scores, dropped } = self;
+        let Self { k, v, q: queries, mixed, scores, dropped } = self;
         let start = head * heads.d_head;
         let (q, z, added) = (&qkv[start..], &mut z[start..], added.as_flattened());
-        forward_head(heads, q, k, v, added, *dropped, queries, scores, z, log_sums);
+        forward_head(heads, q, k, v, added, *dropped, queries, mixed, scores, z, log_sums);
     }
 }
 
@@ -54,6 +55,7 @@ wide! {
         added: &[f32],
         dropped: Option<Dropped>,
         queries: &mut [Lanes],
+        mixed: &mut [Lanes],
         scores: &mut [Lanes],
         z: &mut [f32],
         log_sums: &mut [f32],
@@ -61,10 +63,10 @@ wide! {
         let width = |d_head| Heads { d_head, ..heads };
         // The small widths apart, so that their loops are unrolled.
         match heads.d_head {
-            1 => forward_lanes::<FMA>(width(1), q, k, v, added, dropped, queries, scores, z, log_sums),
-            2 => forward_lanes::<FMA>(width(2), q, k, v, added, dropped, queries, scores, z, log_sums),
-            4 => forward_lanes::<FMA>(width(4), q, k, v, added, dropped, queries, scores, z, log_sums),
-            _ => forward_lanes::<FMA>(heads, q, k, v, added, dropped, queries, scores, z, log_sums),
+            1 => forward_lanes::<FMA>(width(1), q, k, v, added, dropped, queries, mixed, scores, z, log_sums),
+            2 => forward_lanes::<FMA>(width(2), q, k, v, added, dropped, queries, mixed, scores, z, log_sums),
+            4 => forward_lanes::<FMA>(width(4), q, k, v, added, dropped, queries, mixed, scores, z, log_sums),
+            _ => forward_lanes::<FMA>(heads, q, k, v, added, dropped, queries, mixed, scores, z, log_sums),
         }
     }
 }
@@ -80,12 +82,14 @@ fn forward_lanes<const FMA: bool>(
     added: &[f32],
     dropped: Option<Dropped>,
     queries: &mut [Lanes],
+    mixed: &mut [Lanes],
     scores: &mut [Lanes],
     z: &mut [f32],
     log_sums: &mut [f32],
 ) {
     let Heads { seq, d_head, .. } = heads;
     let d_model = heads.d_model();
+    let (queries, mixed) = (&mut queries[..d_head], &mut mixed[..d_head]);
     for first in (0..seq).step_by(LANES) {
         let rows = LANES.min(seq - first);
         let keys = first + rows;
@@ -110,26 +114,25 @@ fn forward_lanes<const FMA: bool>(
             }
         }
         let mut sums = [0.0; LANES];
-        for score in &mut scores[..keys] {
+        mixed.fill([0.0; LANES]);
+        for (key, (score, v)) in scores[..keys].iter().zip(v.chunks_exact(d_head)).enumerate() {
+            let mut weight = [0.0; LANES];
             for l in 0..LANES {
-                score[l] = exp2::<FMA>(score[l] - largest[l]);
-                sums[l] += score[l];
+                weight[l] = exp2::<FMA>(score[l] - largest[l]);
+                sums[l] += weight[l];
             }
-        }
-        if let Some(dropped) = dropped {
-            for (key, score) in scores[..keys].iter_mut().enumerate() {
-                for (l, score) in score.iter_mut().enumerate() {
-                    *score *= dropped.factor(first + l, key);
+            if let Some(dropped) = dropped {
+                for (l, weight) in weight.iter_mut().enumerate() {
+                    *weight *= dropped.factor(first + l, key);
                 }
             }
-        }
-        for d in 0..d_head {
-            let mut mixed = [0.0; LANES];
-            for (weight, v) in scores[..keys].iter().zip(v.chunks_exact(d_head)) {
+            for (mixed, v) in mixed.iter_mut().zip(v) {
                 for l in 0..LANES {
-                    mixed[l] = mul_add::<FMA>(weight[l], v[d], mixed[l]);
+                    mixed[l] = mul_add::<FMA>(weight[l], *v, mixed[l]);
                 }
             }
+        }
+        for (d, mixed) in mixed.iter().enumerate() {
             for l in 0..rows {
                 z[(first + l) * d_model + d] = mixed[l] / sums[l];
             }

@@ -1,0 +1,72 @@
+//! Shards of a step's batches, and those who take them through a pass.
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+use futures::FutureExt;
+use futures::future::{LocalBoxFuture, ready};
+
+use super::pass::Passed;
+use super::{Likelihood, TrainingPass};
+use crate::base::parallel::Threads;
+use crate::data::Batch;
+use crate::kernel::dropout::Dropout;
+use crate::model::Model;
+
+/// Rows of a micro-batch, which one core takes through a whole pass.
+pub struct Shard {
+    /// Number of the micro-batch in its step.
+    pub micro: usize,
+    pub batch: Batch,
+    pub dropout: Dropout,
+}
+
+/// A pass that the shards of a step have in common.
+#[derive(Clone, Copy)]
+pub struct ShardPass<'a> {
+    pub model: &'a Model,
+    pub objective: &'a Likelihood,
+    pub is_frozen: bool,
+    /// Share of the step that a micro-batch is.
+    pub share: f64,
+}
+
+/// The result of a pass over a shard.
+pub struct PassedShard {
+    pub(super) micro: usize,
+    pub(super) passed: Passed,
+    /// `[layout.len()]`
+    pub(super) gradient: Tensor<1>,
+}
+
+/// Those who take shards through their passes, several at once.
+pub trait Crew {
+    /// The results of `pass` over each shard, in their order, which are the same whoever takes them.
+    fn take<'a>(
+        &'a self,
+        pass: ShardPass<'a>,
+        shards: Vec<Shard>,
+    ) -> LocalBoxFuture<'a, Vec<PassedShard>>;
+
+    /// Takes shards with so many workers from now on; `None` leaves the number to the crew. Threads stay as many as they
+    /// were made.
+    fn set_size(&self, _workers: Option<usize>) {}
+}
+
+impl ShardPass<'_> {
+    pub fn run(&self, shard: &Shard) -> PassedShard {
+        let mut pass = TrainingPass::new(self.model).frozen(self.is_frozen);
+        let passed = pass.run(&shard.batch, self.objective, shard.dropout, self.share);
+        PassedShard { micro: shard.micro, passed, gradient: pass.into_gradient() }
+    }
+}
+
+impl Crew for Arc<Threads> {
+    fn take<'a>(
+        &'a self,
+        pass: ShardPass<'a>,
+        shards: Vec<Shard>,
+    ) -> LocalBoxFuture<'a, Vec<PassedShard>> {
+        ready(self.map(shards, |shard| pass.run(&shard))).boxed_local()
+    }
+}

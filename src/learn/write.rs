@@ -1,0 +1,35 @@
+//! Changes that a step leaves in a model's memories.
+
+use burn::tensor::ExecutionError;
+
+use super::Learner;
+use super::memory::Learned;
+use crate::config::MemoryConfig;
+use crate::memory::Tokens;
+
+impl Learner {
+    /// Changes the memories by what a batch read.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub(super) async fn learn(
+        &mut self,
+        learned: Learned,
+        tokens: &Tokens,
+        memory: &MemoryConfig,
+        rate: f64,
+    ) -> Result<(), ExecutionError> {
+        let Learned { reads, ids, .. } = learned;
+        let next: Vec<Option<u32>> = ids.iter().map(|(_, next)| *next).collect();
+        for (layer, read, gradient) in reads {
+            let gradient = gradient.map(|gradient| (gradient, rate as f32));
+            let (found, read) = read.read(gradient).await?;
+            // Values that are not finite are not written; the loss shows them.
+            let _ = match layer == self.model.config.n_layers {
+                true => self.model.bank.learn_next(memory, tokens, &next, found, read.keys),
+                false => self.model.bank.learn(layer, memory, tokens, &found, &read),
+            };
+        }
+        Ok(())
+    }
+}
