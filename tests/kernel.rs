@@ -173,7 +173,11 @@ fn check_cross_entropy(device: &Device) {
             move |[x]: [Tensor<2>; 1]| f(x, weights.clone(), 0.25).unsqueeze::<2>()
         };
         let losses = leaf([3, seq], 2, device);
-        same(&[losses], [&of(cross_entropy::weighted_loss), &of(cross_entropy::weighted_reference)], &what);
+        same(
+            &[losses],
+            [&of(cross_entropy::weighted_loss), &of(cross_entropy::weighted_reference)],
+            &what,
+        );
     }
 }
 

@@ -67,8 +67,11 @@ impl Reference {
         let scale = 1.0 / f64::from(counts.iter().sum::<f32>());
         let counts = TensorData::new(counts, [3, 7]);
         let counts = Tensor::from_data(counts, &device);
-        let loss =
-            weighted_loss(token_losses(logits.clone(), self.ids("targets", &device)), counts, scale);
+        let loss = weighted_loss(
+            token_losses(logits.clone(), self.ids("targets", &device)),
+            counts,
+            scale,
+        );
         (logits, loss)
     }
 

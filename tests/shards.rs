@@ -9,10 +9,10 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use confab::base::parallel::Threads;
 use confab::config::TrainConfig;
-use confab::memory::{Bank, NewSlot, Origin, Store};
 use confab::learn::{
     Answer, Crew, Helper, Known, Likelihood, Order, PassedShard, Shard, ShardPass, Trainer,
 };
+use confab::memory::{Bank, NewSlot, Origin, Store};
 use futures::FutureExt;
 use futures::executor::block_on;
 use futures::future::{LocalBoxFuture, ready};
@@ -46,7 +46,9 @@ fn bits(mut run: Trainer, steps: usize) -> (Vec<u32>, Vec<u32>) {
 
 #[test]
 fn losses_are_the_same_on_any_number_of_threads() {
-    for changes in [ALL, &[("train.batch", "3"), ("train.accumulation", "5")], &[("train.batch", "16")]] {
+    for changes in
+        [ALL, &[("train.batch", "3"), ("train.accumulation", "5")], &[("train.batch", "16")]]
+    {
         let one = bits(by_threads(trainer(small(changes)), 1), 12);
         for threads in [2, 3, 8] {
             let more = bits(by_threads(trainer(small(changes)), threads), 12);
@@ -62,7 +64,10 @@ fn shards_train_as_the_whole_batch_does() {
         let changes: Vec<_> = ALL.iter().copied().chain([("train.shards", shards)]).collect();
         let mut run = trainer(small(&changes));
         let losses = losses(&mut run, 6);
-        (losses, run.model().bank.memories().map(|(_, memory)| memory.store.ids().len()).sum::<usize>())
+        (
+            losses,
+            run.model().bank.memories().map(|(_, memory)| memory.store.ids().len()).sum::<usize>(),
+        )
     };
     let (whole, slots) = losses("1");
     assert!(slots > 0, "the memory is written");
@@ -122,7 +127,8 @@ fn helpers_give_the_same_numbers_over_messages() {
 fn a_copy_of_a_bank_is_brought_up_to_date_by_the_slots_that_changed() {
     let config = small(ALL).model;
     let (mut bank, mut copy) = (Bank::new(&config), Bank::new(&config));
-    let (layer, width) = bank.memories().map(|(layer, of)| (layer, of.store.shape().d_key)).next().unwrap();
+    let (layer, width) =
+        bank.memories().map(|(layer, of)| (layer, of.store.shape().d_key)).next().unwrap();
     let slot = |seed| NewSlot {
         key: numbers(width, seed),
         value: numbers(width, seed + 1000),
@@ -159,7 +165,8 @@ fn an_order_for_another_model_is_refused() {
     let mut known = Known::default();
     let run = trainer(small(&[]));
     let objective = Likelihood::default();
-    let pass = ShardPass { model: run.model(), objective: &objective, is_frozen: false, share: 1.0 };
+    let pass =
+        ShardPass { model: run.model(), objective: &objective, is_frozen: false, share: 1.0 };
     known.order(&pass, &[]).unwrap();
     let second = known.order(&pass, &[]).unwrap();
     let reason = Helper::default().take(second).unwrap_err();

@@ -45,7 +45,12 @@ fn main() {
     EventListener::new(&scope(), "message", receive).forget();
     let cores = scope().navigator().hardware_concurrency() as usize;
     let crew = Rc::new(crew::Helpers::new(emit, cores));
-    wasm_bindgen_futures::spawn_local(confab::session::run(commands, emit, RunStorage::opfs(), crew));
+    wasm_bindgen_futures::spawn_local(confab::session::run(
+        commands,
+        emit,
+        RunStorage::opfs(),
+        crew,
+    ));
 }
 
 fn emit(event: Event) {

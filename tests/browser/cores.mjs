@@ -43,8 +43,8 @@ const times = rows => Object.fromEntries(rows.map(({ size, shape, time }) => [`$
 const turns = []
 for (let turn = 0; turn < TURNS; turn++) turns.push({ one: await page('1'), two: await page('2'), terminal: terminal() })
 const spread = ratios => {
-  const [least, ...rest] = ratios.sort((a, b) => a - b)
-  return `${ratios[ratios.length >> 1].toFixed(2)} (${least.toFixed(2)} to ${rest.at(-1).toFixed(2)})`
+  const [least, middle, most] = [0, ratios.length >> 1, ratios.length - 1].map(at => ratios.sort((a, b) => a - b)[at].toFixed(2))
+  return `${middle} (${least} to ${most})`
 }
 console.log('size and shape | two cores against one | one core against the terminal | two cores against the terminal')
 for (const shape of Object.keys(turns[0].one)) {
