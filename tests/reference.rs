@@ -7,7 +7,7 @@ use confab::arch::Layout;
 use confab::config::{MixerKind, MlpKind, ModelConfig, NormKind, Positions, TrainConfig};
 use confab::host::HostModel;
 use confab::kernel::transfer::to_device;
-use confab::learn::{AdamW, token_losses, weighted_loss};
+use confab::learn::{AdamW, mean_loss, token_losses};
 use confab::model::{Gpt, PassOptions, Weights};
 use safetensors::SafeTensors;
 
@@ -64,13 +64,14 @@ impl Reference {
         let model = Gpt::new(&self.config, weights);
         let logits = model.forward(self.ids("tokens", &device), &PassOptions::default()).logits;
         let counts = self.floats("weights");
-        let scale = 1.0 / f64::from(counts.iter().sum::<f32>());
+        let whole = counts.iter().sum::<f32>() as usize;
         let counts = TensorData::new(counts, [3, 7]);
         let counts = Tensor::from_data(counts, &device);
-        let loss = weighted_loss(
+        let loss = mean_loss(
             token_losses(logits.clone(), self.ids("targets", &device)),
             counts,
-            scale,
+            whole,
+            1.0,
         );
         (logits, loss)
     }

@@ -109,6 +109,10 @@ impl Crew for Helped {
         let all = own.flat_map(|own| [Some(own), theirs.next()]).flatten().collect();
         ready(all).boxed_local()
     }
+
+    fn workers(&self) -> usize {
+        2
+    }
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub struct Helpers {
     trial: RefCell<Trial>,
     helpers: RefCell<Vec<Rc<Hand>>>,
     /// Workers that took the last step.
-    told: Cell<usize>,
+    workers: Cell<usize>,
 }
 
 /// A helper, as this worker sees it.
@@ -57,7 +57,7 @@ impl Helpers {
             asked: Cell::new(None),
             trial: RefCell::default(),
             helpers: RefCell::default(),
-            told: Cell::new(0),
+            workers: Cell::new(1),
         }
     }
 
@@ -112,17 +112,11 @@ impl Helpers {
         (self.emit)(Event::Notice { text });
     }
 
-    fn tell(&self, workers: usize) {
-        if self.told.replace(workers) != workers {
-            (self.emit)(Event::Workers(workers));
-        }
-    }
-
     async fn take_all(&self, pass: ShardPass<'_>, shards: Vec<Shard>) -> Vec<PassedShard> {
         let start = Instant::now();
         let hands = self.muster(&pass, &shards);
         let workers = hands.len() + 1;
-        self.tell(workers);
+        self.workers.set(workers);
         let count = shards.len();
         let mut groups: Vec<Vec<Shard>> = (0..workers).map(|_| Vec::new()).collect();
         for (index, shard) in shards.into_iter().enumerate() {
@@ -132,15 +126,17 @@ impl Helpers {
             hands.iter().zip(&groups[1..]).map(|(hand, shards)| hand.ask(&pass, shards)).collect();
         let run = |shards: &[Shard]| shards.iter().map(|shard| pass.run(shard)).collect::<Vec<_>>();
         let mut passed = vec![run(&groups[0]).into_iter()];
-        for (answer, shards) in answers.into_iter().zip(&groups[1..]) {
+        for ((hand, answer), shards) in hands.iter().zip(answers).zip(&groups[1..]) {
             let answer = match answer {
                 Some(answer) => answer.await.ok(),
                 None => None,
             };
-            let device = pass.model.device();
-            let of_helper = answer.and_then(|answer| answer.of(shards, &device));
+            let taken = answer.map(|answer| answer.of(shards, &pass.model.device()));
+            if let Some(None) = taken {
+                hand.die("it answered something else than was asked".into());
+            }
             // What a helper did not take is taken here; `bury` says so before the next step.
-            passed.push(of_helper.unwrap_or_else(|| run(shards)).into_iter());
+            passed.push(taken.flatten().unwrap_or_else(|| run(shards)).into_iter());
         }
         let in_order = (0..count).filter_map(|index| passed[index % workers].next()).collect();
         self.trial.borrow_mut().note(workers, start.elapsed());
@@ -155,6 +151,10 @@ impl Crew for Helpers {
         shards: Vec<Shard>,
     ) -> LocalBoxFuture<'a, Vec<PassedShard>> {
         self.take_all(pass, shards).boxed_local()
+    }
+
+    fn workers(&self) -> usize {
+        self.workers.get()
     }
 
     fn set_size(&self, workers: Option<usize>) {

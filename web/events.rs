@@ -5,7 +5,7 @@ use std::sync::Arc;
 use confab::config::TaskKind;
 use confab::protocol::{
     AverageAttention, Bench, Built, Distill, Evaluate, Event, JobKind, JobReport, KeptRun,
-    NamedFile, Probe, Sweep, Trace,
+    NamedFile, Probe, StepReport, Sweep, Trace,
 };
 use confab::report::sweep::Sweeping;
 use confab::report::{BenchReport, DistillReport};
@@ -31,7 +31,6 @@ pub fn receive(actions: Actions, event: Event) {
             state.take_catalogue(catalogue);
             state.is_ready.set(true);
             actions.keep_outcomes();
-            state.workers.set(1);
             if let Some(cores) = state.cores.get_untracked() {
                 actions.set_cores(Some(cores)); // of a worker that took a dead one's place
             }
@@ -56,7 +55,6 @@ pub fn receive(actions: Actions, event: Event) {
         }
         Event::TaskDescribed { number, facts } => actions.take_description(number, facts),
         Event::Device(report) => state.device.set(Some(report)),
-        Event::Workers(workers) => state.workers.set(workers),
         Event::Built(built) if built.is_remade => show_model(actions, *built, Origin::Surgery),
         Event::Built(built) => {
             let (origin, is_overtaken) = actions.settle();
@@ -79,8 +77,8 @@ pub fn receive(actions: Actions, event: Event) {
                     run.points.update(|points| points.push(report.loss));
                 }
             });
-            let (steps_per_s, tokens_per_s) = (report.steps_per_s, report.tokens_per_s);
-            state.speed.set(Some(Speed { steps_per_s, tokens_per_s }));
+            let StepReport { steps_per_s, tokens_per_s, workers, .. } = report;
+            state.speed.set(Some(Speed { steps_per_s, tokens_per_s, workers }));
         }
         Event::Fields { step, fields } => state.fields.set(Some(FieldView { step, fields })),
         Event::SampleStarted(options) => {

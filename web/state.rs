@@ -70,8 +70,6 @@ pub struct State {
     pub fields: RwSignal<Option<FieldView>>,
     pub speed: RwSignal<Option<Speed>>,
     pub device: RwSignal<Option<DeviceReport>>,
-    /// Workers that train at once.
-    pub workers: RwSignal<usize>,
     pub saved_step: RwSignal<Option<usize>>,
     pub sample: RwSignal<SampleView>,
     pub trace: RwSignal<Option<Arc<Trace>>>,
@@ -166,6 +164,8 @@ pub struct FieldView {
 pub struct Speed {
     pub steps_per_s: f32,
     pub tokens_per_s: f32,
+    /// Workers that train at once.
+    pub workers: usize,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -224,7 +224,6 @@ impl State {
             fields: RwSignal::new(None),
             speed: RwSignal::new(None),
             device: RwSignal::new(None),
-            workers: RwSignal::new(1),
             saved_step: RwSignal::new(None),
             sample: RwSignal::new(SampleView::default()),
             trace: RwSignal::new(None),

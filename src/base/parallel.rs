@@ -48,6 +48,10 @@ impl Threads {
         SHARED.get_or_init(|| Arc::new(Self::new(rayon::current_num_threads()))).clone()
     }
 
+    pub fn count(&self) -> usize {
+        self.pools.len()
+    }
+
     /// The results of `work` with every item, in their order.
     pub fn map<T: Send, R: Send>(&self, items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
         let mut results: Vec<Option<R>> = items.iter().map(|_| None).collect();
@@ -78,6 +82,10 @@ fn on_each(pools: &[rayon::ThreadPool], work: &(impl Fn() + Sync)) {
 impl Threads {
     pub fn shared() -> Arc<Self> {
         Arc::new(Self {})
+    }
+
+    pub fn count(&self) -> usize {
+        1
     }
 
     /// The results of `work` with every item, in their order.

@@ -36,21 +36,33 @@ pub fn reference(logits: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<2> {
     log_p.gather(2, targets.unsqueeze_dim::<3>(2)).squeeze_dim::<2>(2).neg() // [batch, seq]
 }
 
-/// Sum of `losses`, each by its weight, times `scale`.
+/// Weighted mean of `losses`, in nats per character, times `share`. `whole` is the sum of the weights in the batch whose
+/// rows these are. A GPU takes a batch as a whole, and adds its weights itself: a number that changes from step to step
+/// would be a new buffer in each.
 ///
 /// # Shapes
 /// `losses` and `weights`: `[batch, seq]`; the result: `[1]`
-pub fn weighted_loss(losses: Tensor<2>, weights: Tensor<2>, scale: f64) -> Tensor<1> {
+pub fn mean_loss(
+    losses: Tensor<2>,
+    weights: Tensor<2>,
+    whole: usize,
+    share: f64,
+) -> Tensor<1> {
     if fused::is_cpu(&losses.device()) {
-        weighted_reference(losses, weights, scale)
+        mean_reference(losses, weights, whole, share)
     } else {
-        fused::apply(gpu::Weighted::new(weights, scale), [losses.into_dispatch()])
+        fused::apply(gpu::Mean::new(weights, share), [losses.into_dispatch()])
     }
 }
 
-/// [`weighted_loss`] in plain tensor operations.
-pub fn weighted_reference(losses: Tensor<2>, weights: Tensor<2>, scale: f64) -> Tensor<1> {
-    (losses * weights).sum().mul_scalar(scale)
+/// [`mean_loss`] in plain tensor operations.
+pub fn mean_reference(
+    losses: Tensor<2>,
+    weights: Tensor<2>,
+    whole: usize,
+    share: f64,
+) -> Tensor<1> {
+    (losses * weights).sum().mul_scalar(share / whole as f64)
 }
 
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{Bool, Tensor};
 
 use crate::data::Targets;
-pub use crate::kernel::cross_entropy::{weighted_loss, token_losses};
+pub use crate::kernel::cross_entropy::{mean_loss, token_losses};
 use crate::run::FieldLoss;
 use crate::run::Field;
 

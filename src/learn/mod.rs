@@ -28,7 +28,7 @@ pub use feedback::feedback;
 pub use heads::HeadChange;
 pub use helper::{Answer, Helper, Known, Order};
 pub use learner::Learner;
-pub use loss::{LossSums, hits, losses, weighted_loss, token_losses};
+pub use loss::{LossSums, hits, losses, mean_loss, token_losses};
 pub use objective::{Likelihood, Loss, Objective};
 pub use optimizer::{AdamW, Rates};
 pub use packed::PackError;

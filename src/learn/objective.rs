@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::{losses, weighted_loss};
+use super::{losses, mean_loss};
 use crate::config::TrainConfig;
 use crate::data::Batch;
 use crate::kernel::dropout::Dropout;
@@ -63,13 +63,13 @@ impl Objective for Likelihood {
     fn loss(&self, output: Output, batch: &Batch, share: f64) -> Loss {
         let Output { logits, normed, reads, .. } = output;
         let losses = losses(logits, batch.targets.clone());
-        let scale = share / batch.whole as f64;
-        let loss = weighted_loss(losses.clone(), batch.weights.clone(), scale);
+        let mean = |losses| mean_loss(losses, batch.weights.clone(), batch.whole, share);
+        let loss = mean(losses.clone());
         let by_token = losses.clone().inner();
         let figures = loss.clone().inner();
         let total = if self.output_l1 > 0.0 {
             let sizes = normed.abs().mean_dim(2).squeeze_dim::<2>(2); // [batch, seq]
-            weighted_loss(losses + sizes.mul_scalar(self.output_l1), batch.weights.clone(), scale)
+            mean(losses + sizes.mul_scalar(self.output_l1))
         } else {
             loss
         };

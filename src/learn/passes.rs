@@ -52,6 +52,11 @@ impl Trainer {
         self.by_row().map_or(1, |_| self.config.train.shards)
     }
 
+    /// Workers that took the last step at once.
+    pub fn workers(&self) -> usize {
+        self.by_row().map_or(1, |_| self.crew.workers())
+    }
+
     /// The objective, if batches are trained in shards.
     fn by_row(&self) -> Option<&Likelihood> {
         let splits = self.config.train.shards > 1 && is_cpu(&self.device());

@@ -48,6 +48,9 @@ pub trait Crew {
         shards: Vec<Shard>,
     ) -> LocalBoxFuture<'a, Vec<PassedShard>>;
 
+    /// Workers that took the last shards.
+    fn workers(&self) -> usize;
+
     /// Takes shards with so many workers from now on; `None` leaves the number to the crew. Threads stay as many as they
     /// were made.
     fn set_size(&self, _workers: Option<usize>) {}
@@ -68,5 +71,9 @@ impl Crew for Arc<Threads> {
         shards: Vec<Shard>,
     ) -> LocalBoxFuture<'a, Vec<PassedShard>> {
         ready(self.map(shards, |shard| pass.run(&shard))).boxed_local()
+    }
+
+    fn workers(&self) -> usize {
+        self.count()
     }
 }

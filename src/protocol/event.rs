@@ -30,8 +30,6 @@ pub enum Event {
     },
     /// The device in use.
     Device(DeviceReport),
-    /// Workers that train at once from now on, on the CPU.
-    Workers(usize),
     /// A new or loaded model.
     Built(Box<Built>),
     State(RunState),
@@ -170,4 +168,6 @@ pub struct StepReport {
     pub bits_per_byte: Option<f32>,
     pub steps_per_s: f32,
     pub tokens_per_s: f32,
+    /// Workers that took the step at once.
+    pub workers: usize,
 }

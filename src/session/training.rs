@@ -59,7 +59,14 @@ impl<E: Fn(Event)> Session<E> {
                     (trainer.finished(), outcome.loss, outcome.bits_per_byte);
                 self.pace.count(outcome.tokens);
                 let Pace { steps_per_s, tokens_per_s, .. } = self.pace;
-                (self.emit)(Event::Step(StepReport { loss, bits_per_byte, steps_per_s, tokens_per_s }));
+                let workers = trainer.workers();
+                (self.emit)(Event::Step(StepReport {
+                    loss,
+                    bits_per_byte,
+                    steps_per_s,
+                    tokens_per_s,
+                    workers,
+                }));
                 if !loss.train_loss.is_finite() {
                     return self.go_back(loss.step).await;
                 }

@@ -61,7 +61,7 @@ pub fn LinkNote() -> impl IntoView {
 pub fn StatusBar() -> impl IntoView {
     let state = use_state();
     let device = move || match state.device.get() {
-        Some(device) => match state.workers.get() {
+        Some(device) => match state.speed.get().map_or(1, |speed| speed.workers) {
             1 => device.name,
             workers => format!("{}, {workers} cores", device.name),
         },

@@ -94,7 +94,7 @@ impl Screen {
     fn step(&mut self, report: &StepReport) {
         self.trained = Some(report.loss.step);
         self.history.push(report.loss);
-        let StepReport { loss, bits_per_byte, steps_per_s, tokens_per_s } = report;
+        let StepReport { loss, bits_per_byte, steps_per_s, tokens_per_s, .. } = report;
         let LossPoint { step, train_loss, val_loss, accuracy } = loss;
         let validation = val_loss.map_or(String::new(), |loss| format!(", validation {loss:.3}"));
         let accuracy =

@@ -121,90 +121,97 @@ fn backward(
     }
 }
 
-/// The sum of tokens' losses, each by its weight, times a scale.
+/// The weighted mean of tokens' losses, times a share.
 #[derive(Clone, Debug)]
-pub struct Weighted {
+pub struct Mean {
     weights: GpuTensor, // [batch, seq]
-    scale: f32,
+    share: f32,
 }
 
-impl Weighted {
-    pub fn new(weights: Tensor<2>, scale: f64) -> Self {
+impl Mean {
+    pub fn new(weights: Tensor<2>, share: f64) -> Self {
         let weights = fused::primitive::<Cube>(weights.into_dispatch());
-        Self { weights, scale: scale as f32 }
+        Self { weights, share: share as f32 }
     }
 }
 
-impl Fused<Cube, 1> for Weighted {
-    type Saved = ();
+impl Fused<Cube, 1> for Mean {
+    /// The share of each unit of weight: `[1]`.
+    type Saved = GpuTensor;
 
-    fn forward(&self, [losses]: &[GpuTensor; 1]) -> (GpuTensor, ()) {
+    fn forward(&self, [losses]: &[GpuTensor; 1]) -> (GpuTensor, GpuTensor) {
         let [batch, seq] = dims(losses);
-        let sum = empty(losses, [1]);
-        weighted_forward::launch(
+        let [mean, scale] = [(); 2].map(|()| empty(losses, [1]));
+        mean_forward::launch(
             &losses.client,
             groups(1),
             CubeDim::new_1d(UNITS as u32),
             arg(losses),
             arg(&self.weights),
-            arg(&sum),
+            arg(&mean),
+            arg(&scale),
             batch * seq,
-            self.scale,
+            self.share,
         );
-        (sum, ())
+        (mean, scale)
     }
 
     fn backward(
         &self,
         [losses]: &[GpuTensor; 1],
-        (): &(),
-        by_sum: &GpuTensor,
+        scale: &GpuTensor,
+        by_mean: &GpuTensor,
     ) -> [Option<GpuTensor>; 1] {
         let shape @ [batch, seq] = dims(losses);
         let by_loss = empty(losses, shape);
-        weighted_backward::launch(
+        mean_backward::launch(
             &losses.client,
             groups((batch * seq).div_ceil(UNITS)),
             CubeDim::new_1d(UNITS as u32),
             arg(&self.weights),
-            arg(by_sum),
+            arg(scale),
+            arg(by_mean),
             arg(&by_loss),
             batch * seq,
-            self.scale,
         );
         [Some(by_loss)]
     }
 }
 
 #[cube(launch)]
-fn weighted_forward(
+fn mean_forward(
     losses: &[f32],
     weights: &[f32],
-    weighted: &mut [f32],
+    mean: &mut [f32],
+    scale: &mut [f32],
     count: usize,
-    scale: f32,
+    share: f32,
 ) {
     let mut shared = Shared::<[f32]>::new_slice(UNITS);
     let mut sum = 0.0f32;
+    let mut total = 0.0f32;
     for at in range_stepped(UNIT_POS as usize, count, UNITS) {
         sum += losses[at] * weights[at];
+        total += weights[at];
     }
     let sum = sum_of(sum, &mut shared, UNITS);
+    let total = sum_of(total, &mut shared, UNITS);
     if UNIT_POS == 0 {
-        weighted[0] = sum * scale;
+        scale[0] = share / total;
+        mean[0] = sum * share / total;
     }
 }
 
 #[cube(launch)]
-fn weighted_backward(
+fn mean_backward(
     weights: &[f32],
-    by_sum: &[f32],
+    scale: &[f32],
+    by_mean: &[f32],
     by_loss: &mut [f32],
     count: usize,
-    scale: f32,
 ) {
     let at = CUBE_POS * UNITS + UNIT_POS as usize;
     if at < count {
-        by_loss[at] = weights[at] * scale * by_sum[0];
+        by_loss[at] = weights[at] * scale[0] * by_mean[0];
     }
 }
