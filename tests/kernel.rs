@@ -168,8 +168,8 @@ fn check_cross_entropy(device: &Device) {
         let weights: Vec<f32> = (0..3 * seq).map(|at| f32::from(at % 3 != 1)).collect();
         let weights = Tensor::<2>::from_data(TensorData::new(weights, [3, seq]), device);
         let weights = Tensor::from_inner(weights);
-        let whole = (0..3 * seq).filter(|at| at % 3 != 1).count();
-        let of = |f: fn(Tensor<2>, Tensor<2>, usize, f64) -> Tensor<1>| {
+        let whole = (0..3 * seq).filter(|at| at % 3 != 1).count() as f64;
+        let of = |f: fn(Tensor<2>, Tensor<2>, f64, f64) -> Tensor<1>| {
             let weights = weights.clone();
             move |[x]: [Tensor<2>; 1]| f(x, weights.clone(), whole, 0.25).unsqueeze::<2>()
         };

@@ -64,7 +64,7 @@ impl Reference {
         let model = Gpt::new(&self.config, weights);
         let logits = model.forward(self.ids("tokens", &device), &PassOptions::default()).logits;
         let counts = self.floats("weights");
-        let whole = counts.iter().sum::<f32>() as usize;
+        let whole = f64::from(counts.iter().sum::<f32>());
         let counts = TensorData::new(counts, [3, 7]);
         let counts = Tensor::from_data(counts, &device);
         let loss = mean_loss(

@@ -45,7 +45,7 @@ pub fn reference(logits: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<2> {
 pub fn mean_loss(
     losses: Tensor<2>,
     weights: Tensor<2>,
-    whole: usize,
+    whole: f64,
     share: f64,
 ) -> Tensor<1> {
     if fused::is_cpu(&losses.device()) {
@@ -59,10 +59,10 @@ pub fn mean_loss(
 pub fn mean_reference(
     losses: Tensor<2>,
     weights: Tensor<2>,
-    whole: usize,
+    whole: f64,
     share: f64,
 ) -> Tensor<1> {
-    (losses * weights).sum().mul_scalar(share / whole as f64)
+    (losses * weights).sum().mul_scalar(share / whole)
 }
 
 #[derive(Clone, Debug)]

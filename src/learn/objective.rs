@@ -63,7 +63,7 @@ impl Objective for Likelihood {
     fn loss(&self, output: Output, batch: &Batch, share: f64) -> Loss {
         let Output { logits, normed, reads, .. } = output;
         let losses = losses(logits, batch.targets.clone());
-        let mean = |losses| mean_loss(losses, batch.weights.clone(), batch.whole, share);
+        let mean = |losses| mean_loss(losses, batch.weights.clone(), batch.whole as f64, share);
         let loss = mean(losses.clone());
         let by_token = losses.clone().inner();
         let figures = loss.clone().inner();
