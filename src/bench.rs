@@ -96,8 +96,7 @@ impl Bench {
             forward(trainer, &batch);
         }
         laps.end().await?;
-        let Passes { figures, gradient, .. } = 
-            trainer.passes_over(|_| batch.clone(), false).await;
+        let Passes { figures, gradient, .. } = trainer.passes_over(|_| batch.clone(), false).await;
         laps.end().await?;
         let (Some(figures), Some(gradient)) = (figures, gradient) else {
             unreachable!("a step has a pass");
