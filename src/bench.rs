@@ -12,6 +12,8 @@ use crate::config::{ConfigError, MemoryLimits, RunConfig};
 use crate::data::{Batch, Row};
 use crate::generate::Decoder;
 use crate::kernel::dropout::Dropout;
+use crate::kernel::empty::dispatch;
+use crate::kernel::is_cpu;
 use crate::learn::{Crew, Likelihood, Passes, Trainer, TrainingPass};
 use crate::report::{Shape, StepTime};
 use crate::run::Field;
@@ -23,6 +25,8 @@ const WARM_UP: usize = 3;
 /// Characters written before timing starts, and most characters written.
 const FIRST_CHARS: usize = 8;
 const MAX_CHARS: usize = 128;
+/// Dispatches of a step of a preset for each layer, and all others; the page's tests count them.
+const DISPATCHES: [usize; 2] = [16, 14];
 /// Repetitions of the writing.
 const PASSES: usize = 5;
 
@@ -40,12 +44,14 @@ struct Rounds {
     done: usize,
     whole: Vec<f64>,
     parts: [Vec<f64>; 4],
+    floor: Vec<f64>,
 }
 
 impl Rounds {
     fn median(self) -> StepTime {
         let [forward, backward, update, readback] = self.parts.map(median);
-        StepTime { step: median(self.whole), forward, backward, update, readback }
+        let floor = (!self.floor.is_empty()).then(|| median(self.floor));
+        StepTime { step: median(self.whole), forward, backward, update, readback, floor }
     }
 }
 
@@ -66,9 +72,11 @@ impl Bench {
     async fn round(&mut self, shape: Shape, rounds: &mut Rounds) -> Result<(), ExecutionError> {
         let times = self.step(shape, rounds.done, false).await?;
         let apart = self.step(shape, rounds.done, true).await?;
+        let floor = self.floor().await?;
         if rounds.done >= WARM_UP {
             rounds.whole.push(times.iter().sum());
             rounds.parts.iter_mut().zip(apart).for_each(|(part, time)| part.push(time));
+            rounds.floor.extend(floor);
         }
         rounds.done += 1;
         Ok(())
@@ -108,6 +116,18 @@ impl Bench {
         let [forward, passes, update, readback] = laps.times;
         let backward = if is_apart { (passes - forward).max(0.0) } else { passes };
         Ok([forward, backward, update, readback])
+    }
+
+    /// Seconds of as many empty dispatches as a step has; `None` on the CPU.
+    async fn floor(&self) -> Result<Option<f64>, ExecutionError> {
+        if is_cpu(&self.device) {
+            return Ok(None);
+        }
+        let [of_layer, others] = DISPATCHES;
+        let count = of_layer * self.trainer.config.model.n_layers + others;
+        let start = Instant::now();
+        dispatch(&self.device, count).await?;
+        Ok(Some(seconds(start.elapsed())))
     }
 
     /// Seconds per character after the first ones: a median over passes, because browser clocks cannot time a

@@ -2,12 +2,15 @@
 
 mod common;
 
+use std::rc::Rc;
+
 use burn::tensor::Device;
+use confab::base::parallel::Threads;
 use confab::config::{ConfigError, Preset, RunConfig, TaskKind};
 use confab::eval::{Sweep, SweepRun};
 use confab::generate::Sampler;
-use confab::learn::Trainer;
-use confab::report::sweep::{Grid, Outcome, mean_and_deviation, stored_bits};
+use confab::learn::{Crew, Trainer};
+use confab::report::sweep::{Grid, Outcome, Sweeping, mean_and_deviation, stored_bits};
 use confab::report::{Score, sweep};
 use confab::run::{Field, link};
 use confab::task::{Facts, RecordSource, Split};
@@ -166,7 +169,7 @@ fn what_is_drawn_of_a_hostile_file_is_bounded() {
 
 #[test]
 fn only_facts_are_swept() {
-    let refused = Sweep::new(vec![RunConfig::default()], Device::flex(), LIMITS).err();
+    let refused = Sweep::check(&[RunConfig::default()], &LIMITS).err();
     assert!(matches!(refused, Some(ConfigError::Task(_))));
 }
 
@@ -203,7 +206,8 @@ fn a_sweep_stops_at_full_recall_and_what_it_counts_is_what_the_model_writes() {
 fn a_sweep_goes_through_its_runs_and_an_untrained_model_recalls_nothing() {
     let mut other = small(2);
     other.seed = 7;
-    let mut sweep = Sweep::new(vec![small(2), other], Device::flex(), LIMITS).unwrap();
+    let alone: Rc<dyn Crew> = Rc::new(Threads::shared());
+    let mut sweep = Sweep::new(vec![small(2), other], Device::flex(), LIMITS, alone).unwrap();
     assert_eq!(sweep.progress().left, 2);
     while block_on(sweep.next()).unwrap() {}
     let standing = sweep.progress();
@@ -211,4 +215,28 @@ fn a_sweep_goes_through_its_runs_and_an_untrained_model_recalls_nothing() {
     let seeds: Vec<u64> = standing.done.iter().map(|outcome| outcome.seed).collect();
     assert_eq!(seeds, [RunConfig::default().seed, 7]);
     assert!(standing.done.iter().all(|outcome| outcome.recalled == Score { right: 0, of: 9 }));
+}
+
+#[test]
+fn every_run_has_one_outcome_whoever_trains_it_and_when_a_worker_ends() {
+    let runs: Vec<RunConfig> = (1..=4).map(|seed| RunConfig { seed, ..small(12) }).collect();
+    let outcomes = |crew: Rc<dyn Crew>| {
+        let mut sweep = Sweep::new(runs.clone(), Device::flex(), LIMITS, crew).unwrap();
+        let mut at_once = 0;
+        while block_on(sweep.next()).unwrap() {
+            let Sweeping { current, elsewhere, .. } = sweep.progress();
+            at_once = at_once.max(elsewhere + usize::from(current.is_some()));
+        }
+        let Sweeping { mut done, current, elsewhere, left } = sweep.progress();
+        assert_eq!((current, elsewhere, left), (None, 0, 0));
+        done.sort_by_key(|outcome| outcome.seed);
+        (done, at_once)
+    };
+    let (alone, at_once) = outcomes(Rc::new(Threads::shared()));
+    assert_eq!((alone.len(), at_once), (4, 1));
+    let crew = Rc::new(common::crew::Mortal::default());
+    let (helped, at_once) = outcomes(crew.clone());
+    assert_eq!(alone, helped);
+    // The third worker ended, so its run was sent again.
+    assert_eq!((crew.sent.get(), at_once), (4, 4));
 }

@@ -3,6 +3,8 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
 
 use burn::tensor::Tensor;
 use confab::config::{AnswerRule, RunConfig, TaskConfig, TaskKind};
@@ -98,6 +100,27 @@ fn the_same_seed_gives_the_same_report_and_the_run_goes_on_as_it_would_have() {
         let (a, b) = (block_on(whole.step()).unwrap(), block_on(asked.step()).unwrap());
         assert_eq!(a.loss.train_loss, b.loss.train_loss);
         evaluate(&asked, options);
+    }
+}
+
+#[test]
+fn an_evaluation_is_the_same_whoever_evaluates_which_record() {
+    let facts = |config: &mut RunConfig| {
+        config.task.kind = TaskKind::Facts;
+        config.task.facts.facts = 20;
+    };
+    let changes: [&dyn Fn(&mut RunConfig); 3] =
+        [&|_| {}, &|config| config.task.phone.unknown = 0.5, &facts];
+    for change in changes {
+        let run = trainer(change);
+        let options = EvalOptions { records: 60, temperature: 1.0, seed: 3 };
+        let crew = Rc::new(common::crew::Mortal::default());
+        let file = common::checkpoint(&run).to_bytes().unwrap();
+        let helped = Evaluation::new(&run, None, options).unwrap();
+        let mut helped = helped.helped(crew.clone(), file, Duration::ZERO);
+        while block_on(helped.next()).unwrap() {}
+        assert_eq!(helped.progress(), evaluate(&run, options));
+        assert!(crew.sent.get() > 4, "{} errands", crew.sent.get());
     }
 }
 

@@ -7,6 +7,7 @@ use confab::arch::Layout;
 use confab::config::{ModelConfig, RunConfig};
 use confab::kernel::attention::Mask;
 use confab::kernel::dropout::Dropout;
+use confab::kernel::empty::dispatch;
 use confab::kernel::layer_norm::Scaling;
 use confab::kernel::linear::Linear;
 use confab::kernel::linear::gpu::half::Half;
@@ -15,6 +16,7 @@ use confab::kernel::{
     attention, cross_entropy, embedding, gelu, layer_norm, linear, linear_attention,
 };
 use confab::model::Weights;
+use futures::executor::block_on;
 
 use common::{close, losses, numbers, read, trainer_on, webgpu};
 
@@ -392,4 +394,9 @@ fn thirty_steps_lose_the_same_on_the_cpu_and_on_webgpu() {
 #[test]
 fn with_dropout_too() {
     thirty_steps(0.2);
+}
+
+#[test]
+fn empty_dispatches_are_all_done() {
+    assert_eq!(block_on(dispatch(&webgpu(), 46)).unwrap(), 46.0);
 }

@@ -6,15 +6,16 @@ mod common;
 use burn::tensor::Device;
 use confab::base::random::stream_rng;
 use confab::checkpoint::Checkpoint;
-use confab::config::{MemoryLimits, Preset, RunConfig, TaskKind};
+use confab::config::{MemoryKind, MemoryLimits, Preset, RunConfig, TaskKind};
 use confab::generate::{Sampler, sample};
 use confab::interp::trace::trace;
 use confab::learn::{Trainer, learning_rate};
 use confab::protocol::SampleOptions;
+use confab::run::LossPoint;
 use futures::executor::block_on;
 use proptest::prelude::*;
 
-use common::{LIMITS, checkpoint, losses, resume, trainer};
+use common::{LIMITS, checkpoint, losses, resume, trainer, trainer_on, webgpu};
 
 fn tiny() -> RunConfig {
     let mut config = RunConfig::default();
@@ -57,6 +58,38 @@ fn a_resumed_run_has_the_losses_of_one_that_never_stopped() {
         let (expected, got) = (losses(&mut whole, 5), losses(&mut resumed, 5));
         for (a, b) in expected.iter().zip(&got) {
             assert!((a - b).abs() < 1e-4, "{expected:?} against {got:?}");
+        }
+    }
+}
+
+/// Losses that are read together, on any device, are those that are read one by one. A validation, what a memory learns
+/// and the last step end the steps that are given ahead.
+#[test]
+fn steps_given_ahead_are_those_of_single_steps() {
+    let memory = |config: &mut RunConfig| {
+        config.model.memory.kind = MemoryKind::Associative;
+        config.model.memory.layers = "1".into();
+    };
+    let cases: [(fn(&mut RunConfig), &[usize]); 2] =
+        [(|_| {}, &[1, 8, 1, 8, 2, 8, 2]), (memory, &[1; 30])];
+    for device in [Device::flex(), webgpu()] {
+        for (change, expected) in &cases {
+            let mut config = tiny();
+            change(&mut config);
+            let mut single = trainer_on(config.clone(), device.clone());
+            let mut ahead = trainer_on(config, device.clone());
+            let (mut taken, mut losses) = (Vec::new(), Vec::new());
+            while !ahead.finished() {
+                let outcomes = block_on(ahead.steps(8)).unwrap();
+                taken.push(outcomes.len());
+                losses.extend(outcomes.iter().map(|outcome| outcome.loss));
+            }
+            assert_eq!(taken, *expected);
+            let one_by_one: Vec<LossPoint> =
+                (0..30).map(|_| block_on(single.step()).unwrap().loss).collect();
+            assert_eq!(losses, one_by_one);
+            assert_eq!(ahead.history, single.history);
+            assert_eq!(checkpoint(&ahead).parameters, checkpoint(&single).parameters);
         }
     }
 }

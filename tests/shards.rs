@@ -6,7 +6,6 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use burn::tensor::Device;
 use confab::base::parallel::Threads;
 use confab::config::TrainConfig;
 use confab::learn::{
@@ -104,7 +103,7 @@ impl Crew for Helped {
         let answer = helper.take(postcard::from_bytes::<Order>(&order).unwrap()).unwrap();
         let answer = postcard::to_allocvec(&answer).unwrap();
         let answer = postcard::from_bytes::<Answer>(&answer).unwrap();
-        let mut theirs = answer.of(&theirs, &Device::flex()).unwrap().into_iter();
+        let mut theirs = answer.of(&pass, &theirs).unwrap().into_iter();
         let own = own.iter().map(|shard| pass.run(shard));
         let all = own.flat_map(|own| [Some(own), theirs.next()]).flatten().collect();
         ready(all).boxed_local()

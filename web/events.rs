@@ -54,6 +54,7 @@ pub fn receive(actions: Actions, event: Event) {
             });
         }
         Event::TaskDescribed { number, facts } => actions.take_description(number, facts),
+        Event::Workers(count) => state.cores.set(Some(count)),
         Event::Device(report) => state.device.set(Some(report)),
         Event::Built(built) if built.is_remade => show_model(actions, *built, Origin::Surgery),
         Event::Built(built) => {

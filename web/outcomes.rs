@@ -59,7 +59,7 @@ impl Outcomes {
     /// Takes in how a sweep stands; `true` if there are outcomes to keep.
     pub fn follow(&self, sweeping: Sweeping) -> bool {
         let done = sweeping.done.clone();
-        let is_over = sweeping.current.is_none() && sweeping.left == 0;
+        let is_over = sweeping.current.is_none() && sweeping.elsewhere + sweeping.left == 0;
         self.sweeping.set((!is_over).then_some(sweeping));
         self.add(done)
     }

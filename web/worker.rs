@@ -1,6 +1,8 @@
 //! The worker: runs a session, with commands from the page and events to it.
 
 mod crew;
+mod hand;
+mod helper;
 mod post;
 mod trial;
 mod wire;
@@ -14,7 +16,7 @@ use gloo_events::EventListener;
 use wasm_bindgen::prelude::*;
 use web_sys::MessageEvent;
 
-use post::{post_last_words, scope};
+use post::{post, post_last_words, scope};
 
 unsafe extern "C" {
     /// Runs the constructors by which CubeCL registers its operations. A linker that finds no call
@@ -29,8 +31,8 @@ fn main() {
         console_error_panic_hook::hook(info);
         post_last_words(&info.to_string());
     }));
-    if scope().name() == crew::HELPER {
-        return crew::help();
+    if scope().name() == helper::HELPER {
+        return helper::help();
     }
     let (sender, commands) = mpsc::unbounded();
     let receive = move |event: &web_sys::Event| {
@@ -54,12 +56,7 @@ fn main() {
 }
 
 fn emit(event: Event) {
-    match wire::encode(&event) {
-        Ok((bytes, buffers)) => {
-            if scope().post_message_with_transfer(&bytes, &buffers).is_err() {
-                post_last_words("an event could not be sent");
-            }
-        }
-        Err(reason) => post_last_words(&reason),
+    if let Err(reason) = post(&event) {
+        post_last_words(&reason);
     }
 }

@@ -153,7 +153,7 @@ fn write_table(out: &mut impl Write, rows: &[Compared]) -> Result<()> {
     writeln!(
         out,
         "size   device            batch × seq  ms a step  tokens/s  forward backward update readback  \
-         chars/s  of matmul  memory  × PyTorch"
+         chars/s  of matmul  memory  × floor  × PyTorch"
     )?;
     for Compared { row, against_pytorch } in rows {
         let [forward, backward, update, readback] =
@@ -163,10 +163,11 @@ fn write_table(out: &mut impl Write, rows: &[Compared]) -> Result<()> {
         let ratio = against_pytorch.map_or("-".into(), |ratio| format!("{ratio:.2}"));
         let share = row.matmul_share.map_or("-".into(), |share| format!("{:.1}%", 100.0 * share));
         let memory = row.memory.map_or("-".into(), |bytes| format!("{} MB", bytes / 1_000_000));
+        let floor = row.time.times_floor().map_or("-".into(), |times| format!("{times:.1}"));
         writeln!(
             out,
             "{:<6} {device:<16} {shape:>12} {:>10.1} {:>9.0} {forward:>8} {backward:>8} {update:>6} \
-             {readback:>8} {:>8.0} {share:>10} {memory:>7} {ratio:>10}",
+             {readback:>8} {:>8.0} {share:>10} {memory:>7} {floor:>8} {ratio:>10}",
             row.size,
             1000.0 * row.time.step,
             row.tokens_per_s,

@@ -161,7 +161,7 @@ fn run_alone(
     super::files::check(&[], &written)?;
     let device = super::device::open_chosen(matches)?;
     // Finds out what cannot be run before anything is.
-    Sweep::new(runs.to_vec(), device.device.clone(), device.limits)?;
+    Sweep::check(runs, &device.limits)?;
     let mut outcomes = Outcomes::open(&out)?;
 
     let is_stopped = super::stop::flag()?;
@@ -200,7 +200,7 @@ fn run_queue(matches: &ArgMatches, runs: &[RunConfig], url: &str) -> Result<()> 
     out.as_deref().map(outcomes::check).transpose()?;
     super::files::check(&[], &[("--out", out.as_deref()), ("--plot", plot.as_deref())])?;
     let device = super::device::open_chosen(matches)?;
-    Sweep::new(runs.to_vec(), device.device.clone(), device.limits)?;
+    Sweep::check(runs, &device.limits)?;
     let lease = Duration::from_secs(matches.get_one("lease").copied().unwrap_or(60));
     let names = runs.iter().map(Outcome::name).collect::<Result<Vec<String>, _>>()?;
     let queue = Queue::open(url, names.clone(), lease)?;

@@ -22,6 +22,6 @@ pub use open::{choose, open};
 pub use open_device::OpenDevice;
 #[cfg(not(target_family = "wasm"))]
 pub use peak::matmul_peak;
-pub use target::{cpu_limits, memory_held, yield_now};
+pub use target::{cpu_limits, memory_held, rest, yield_now};
 #[cfg(target_family = "wasm")]
 pub use wasm::matmul_peak;

@@ -1,5 +1,7 @@
 //! Vulkan, WebGPU through wgpu, CUDA and the CPU.
 
+use std::time::Duration;
+
 use burn::tensor::Device;
 use burn::tensor::wgpu::WgpuBackend;
 use burn_cubecl::cubecl::MemoryScope;
@@ -16,6 +18,11 @@ pub const AUTO: DeviceChoice = DeviceChoice::Webgpu;
 
 /// Nothing else runs on a session's thread.
 pub async fn yield_now() {}
+
+/// Waits for a while.
+pub async fn rest(time: Duration) {
+    std::thread::sleep(time);
+}
 
 /// Keeps Mesa's layer that selects a device from asking a desktop which one it is on, where there is no desktop: it
 /// would print errors. To be called before other threads run.

@@ -1,6 +1,7 @@
 //! WebGPU and the CPU in a worker.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use burn::tensor::wgpu::WgpuBackend;
 use burn::tensor::{Device, ExecutionError};
@@ -19,6 +20,11 @@ pub const AUTO: DeviceChoice = DeviceChoice::Webgpu;
 /// Lets the browser deliver messages.
 pub async fn yield_now() {
     gloo_timers::future::TimeoutFuture::new(0).await;
+}
+
+/// Waits for a while.
+pub async fn rest(time: Duration) {
+    gloo_timers::future::sleep(time).await;
 }
 
 /// A WASM program addresses 4 GiB; some of it is its own.

@@ -26,10 +26,11 @@ pub fn empty(task: &Phone) -> PhoneReport {
     PhoneReport { by_line: vec![Score::default(); task.lines()], ..Default::default() }
 }
 
-/// Scores recall on one held-out record.
+/// Scores recall on held-out record number `index`.
 pub async fn score(
     report: &mut PhoneReport,
     task: &Phone,
+    index: usize,
     writer: &mut Writer,
     rng: &mut ChaCha8Rng,
 ) -> Result<(), ExecutionError> {
@@ -38,7 +39,7 @@ pub async fn score(
     score_free(report, &list, read_line(task, &free.text));
 
     // The requested line cycles through the list.
-    let at = report.asked.of % list.len();
+    let at = index % list.len();
     let Line { first, last, number } = &list[at];
     let asked = format!("{prompt}{first} {last}: ");
     let written = writer.write(&asked, "\n", number.len()).await?;

@@ -1,9 +1,11 @@
-//! Runs in sequence, each trained until it recalls everything or completes its steps.
+//! Runs of a sweep, each trained until it recalls everything or completes its steps.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use burn::tensor::{Device, ExecutionError};
 
+use super::errands::{Errands, rest};
 use crate::data::{Batch, Row};
 use crate::report::sweep::{Current, Outcome, Sweeping, stored_bits};
 use crate::checkpoint::{Checkpoint, CheckpointError};
@@ -11,7 +13,8 @@ use crate::config::{ConfigError, MemoryLimits, RunConfig};
 use crate::report::Score;
 use crate::task::{Facts, RecordSource, Split};
 use crate::run::Field;
-use crate::learn::{Trainer, hits};
+use crate::kernel::is_cpu;
+use crate::learn::{Brought, Crew, Errand, Trainer, hits};
 
 /// Most records to recall, spread evenly over all.
 const MAX_RECORDS: usize = 1000;
@@ -51,6 +54,18 @@ impl SweepRun {
 
     pub fn trainer(&self) -> &Trainer {
         &self.trainer
+    }
+
+    /// Trains the run to its end.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub async fn finish(mut self) -> Result<Outcome, ExecutionError> {
+        loop {
+            if let Some(outcome) = self.next().await? {
+                return Ok(outcome);
+            }
+        }
     }
 
     /// Trains one more step. Returns the outcome of the run once it is known.
@@ -131,10 +146,11 @@ async fn recall(trainer: &Trainer, facts: &Facts) -> Result<Score, ExecutionErro
     Ok(recalled)
 }
 
-/// A sweep in progress, one run at a time.
+/// A sweep in progress: a run here, and one with each worker that is free.
 pub struct Sweep {
     runs: VecDeque<RunConfig>,
     current: Option<SweepRun>,
+    elsewhere: Errands<RunConfig>,
     done: Vec<Outcome>,
     device: Device,
     limits: MemoryLimits,
@@ -142,42 +158,80 @@ pub struct Sweep {
 
 impl Sweep {
     /// # Errors
-    /// The first of `runs` that does not work on a device with `limits`, or is not of facts.
+    /// As of [`Sweep::check`].
     pub fn new(
         runs: Vec<RunConfig>,
         device: Device,
         limits: MemoryLimits,
+        crew: Rc<dyn Crew>,
     ) -> Result<Self, ConfigError> {
+        Self::check(&runs, &limits)?;
+        let (elsewhere, done) = (Errands::new(crew), Vec::new());
+        Ok(Self { runs: runs.into(), current: None, elsewhere, done, device, limits })
+    }
+
+    /// # Errors
+    /// The first of `runs` that does not work on a device with `limits`, or is not of facts.
+    pub fn check(runs: &[RunConfig], limits: &MemoryLimits) -> Result<(), ConfigError> {
         let mut checked: Option<&RunConfig> = None;
-        for run in &runs {
+        for run in runs {
             // A run that differs only by its seed needs no further check.
             if checked.is_none_or(|other| RunConfig { seed: other.seed, ..run.clone() } != *other) {
                 name(run)?;
-                Trainer::check(run, &limits)?;
+                Trainer::check(run, limits)?;
             }
             checked = Some(run);
         }
-        Ok(Self { runs: runs.into(), current: None, done: Vec::new(), device, limits })
+        Ok(())
     }
 
-    /// Trains one more step; `false` if all runs have ended.
+    /// Trains one more step of the run that is trained here; `false` if all runs have ended.
     ///
     /// # Errors
     /// If the device failed.
     pub async fn next(&mut self) -> Result<bool, ExecutionError> {
+        self.collect();
         if self.current.is_none()
             && let Some(run) = self.runs.pop_front()
         {
             // `new` checked all runs, so none is refused here.
             self.current = SweepRun::new(run, self.device.clone(), &self.limits).ok();
         }
-        if let Some(run) = &mut self.current
-            && let Some(outcome) = run.next().await?
-        {
-            self.done.push(outcome);
-            self.current = None;
+        self.hand_out();
+        match &mut self.current {
+            Some(run) => {
+                if let Some(outcome) = run.next().await? {
+                    self.done.push(outcome);
+                    self.current = None;
+                }
+            }
+            None if !self.elsewhere.is_empty() => rest().await,
+            None => {}
         }
-        Ok(self.current.is_some() || !self.runs.is_empty())
+        Ok(self.current.is_some() || !self.elsewhere.is_empty() || !self.runs.is_empty())
+    }
+
+    /// Gives runs to the workers that are free.
+    fn hand_out(&mut self) {
+        while is_cpu(&self.device)
+            && let Some(run) = self.runs.pop_front()
+        {
+            let errand = Errand::Run(run.clone().into());
+            if let Some(run) = self.elsewhere.send(&errand, run) {
+                self.runs.push_front(run);
+                break;
+            }
+        }
+    }
+
+    /// Takes the outcomes that have come. A run whose worker has ended is to be trained again.
+    fn collect(&mut self) {
+        for (run, brought) in self.elsewhere.collect() {
+            match brought {
+                Some(Brought::Run(outcome)) => self.done.push(outcome),
+                Some(Brought::Records(_)) | None => self.runs.push_front(run),
+            }
+        }
     }
 
     /// Progress so far.
@@ -189,6 +243,7 @@ impl Sweep {
             step: trainer.step,
             steps: trainer.config.train.steps,
         });
-        Sweeping { done: self.done.clone(), current, left: self.runs.len() }
+        let (elsewhere, left) = (self.elsewhere.len(), self.runs.len());
+        Sweeping { done: self.done.clone(), current, elsewhere, left }
     }
 }

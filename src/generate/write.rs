@@ -45,6 +45,11 @@ impl Writer {
         }
     }
 
+    /// Draws on with the random numbers of record `index` of an evaluation.
+    pub fn reseed(&mut self, seed: u64, index: u64) {
+        self.rng = stream_rng(seed, WRITER_STREAM - 1 - index);
+    }
+
     /// Continues `prompt` up to and including `stop`, by at most `limit` tokens and no more than the context has room
     /// for.
     ///

@@ -8,6 +8,7 @@ pub mod attention;
 pub mod cross_entropy;
 pub mod dropout;
 pub mod embedding;
+pub mod empty;
 pub(crate) mod fused;
 pub mod gelu;
 pub mod gpu;

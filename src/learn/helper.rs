@@ -12,7 +12,6 @@ use crate::arch::Layout;
 use crate::config::ModelConfig;
 use crate::data::BatchTokens;
 use crate::kernel::dropout::Dropout;
-use crate::kernel::transfer::{floats, to_device};
 use crate::memory::{Bank, Patch};
 use crate::model::Model;
 
@@ -21,7 +20,7 @@ use crate::model::Model;
 pub struct Order {
     /// The model and the size of its vocabulary, if the helper has another.
     model: Option<(ModelConfig, usize)>,
-    parameters: Vec<f32>,
+    parameters: TensorData,
     /// Changes of memories, by layer.
     memories: Vec<(usize, Patch)>,
     objective: Likelihood,
@@ -36,9 +35,9 @@ pub struct Answer(Vec<Taken>);
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Taken {
-    gradient: Vec<f32>,
-    figures: Vec<f32>,
-    losses: Option<Vec<f32>>,
+    gradient: TensorData,
+    figures: TensorData,
+    losses: Option<TensorData>,
     reads: Vec<ReadOnHost>,
 }
 
@@ -68,7 +67,7 @@ impl Known {
         self.of = Some((config.clone(), vocab_size, bank.clone()));
         Some(Order {
             model,
-            parameters: floats(parameters.clone().into_data()),
+            parameters: parameters.clone().into_data(),
             memories,
             objective: pass.objective.clone(),
             is_frozen: pass.is_frozen,
@@ -86,7 +85,7 @@ impl Helper {
     pub fn take(&mut self, order: Order) -> Result<Answer, String> {
         let Order { model, parameters, memories, objective, is_frozen, share, shards } = order;
         let device = Device::flex();
-        let parameters = to_device(parameters, &device);
+        let parameters = Tensor::<1>::from_data(parameters, &device);
         if let Some((config, vocab_size)) = model {
             let layout = Layout::new(&config, vocab_size);
             let bank = Bank::new(&config);
@@ -112,32 +111,30 @@ impl Helper {
 impl Taken {
     fn new(PassedShard { passed, gradient, .. }: PassedShard) -> Self {
         Self {
-            gradient: floats(gradient.into_data()),
-            figures: floats(passed.figures.into_data()),
-            losses: passed.losses.map(|(losses, _)| floats(losses.into_data())),
+            gradient: gradient.into_data(),
+            figures: passed.figures.into_data(),
+            losses: passed.losses.map(|(losses, _)| losses.into_data()),
             reads: passed.learned.map_or_else(Vec::new, Learned::on_host),
         }
     }
 }
 
 impl Answer {
-    /// The results for the `shards` of the order; `None` if they do not belong to them.
-    pub fn of(self, shards: &[Shard], device: &Device) -> Option<Vec<PassedShard>> {
+    /// The results of `pass` over the `shards` of the order; `None` if they do not belong to them.
+    pub fn of(self, pass: &ShardPass, shards: &[Shard]) -> Option<Vec<PassedShard>> {
         let Self(taken) = self;
+        let device = &pass.model.device();
         let of_shard = |(Shard { micro, batch, .. }, taken): (&Shard, Taken)| {
             let Taken { gradient, figures, losses, reads } = taken;
-            let shape = batch.inputs.dims();
-            let losses = losses.map(|losses| {
-                let losses = Tensor::from_data(TensorData::new(losses, shape), device);
-                (losses, batch.fields.clone())
-            });
+            let losses =
+                losses.map(|losses| (Tensor::from_data(losses, device), batch.fields.clone()));
             let passed = Passed {
                 tokens: batch.counted,
-                figures: to_device(figures, device),
+                figures: Tensor::from_data(figures, device),
                 losses,
                 learned: Learned::of_host(reads, batch, device),
             };
-            PassedShard { micro: *micro, passed, gradient: to_device(gradient, device) }
+            PassedShard { micro: *micro, passed, gradient: Tensor::from_data(gradient, device) }
         };
         (taken.len() == shards.len()).then(|| shards.iter().zip(taken).map(of_shard).collect())
     }

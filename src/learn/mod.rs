@@ -3,6 +3,7 @@
 
 mod adapters;
 pub mod distill;
+mod errand;
 mod feedback;
 mod heads;
 mod helper;
@@ -24,6 +25,7 @@ mod trainer;
 mod write;
 
 pub use adapters::Adapters;
+pub use errand::{Brought, Elsewhere, Errand};
 pub use feedback::feedback;
 pub use heads::HeadChange;
 pub use helper::{Answer, Helper, Known, Order};

@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 use futures::FutureExt;
 use futures::future::{LocalBoxFuture, ready};
 
+use super::errand::{Elsewhere, Errand};
 use super::pass::Passed;
 use super::{Likelihood, TrainingPass};
 use crate::base::parallel::Threads;
@@ -50,6 +51,11 @@ pub trait Crew {
 
     /// Workers that took the last shards.
     fn workers(&self) -> usize;
+
+    /// Sends another worker on an errand; `None` if none is free.
+    fn send(&self, _errand: &Errand) -> Option<Elsewhere> {
+        None
+    }
 
     /// Takes shards with so many workers from now on; `None` leaves the number to the crew. Threads stay as many as they
     /// were made.

@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
-use burn::tensor::{Device, ExecutionError, Transaction};
+use burn::tensor::{Device, ExecutionError, Tensor, Transaction};
 
+use super::memory::Learned;
 use super::sums::Passes;
 use super::{
     Adapters, BatchSource, Crew, Learner, LossSums, Objective, TaskSource, feedback, learning_rate,
@@ -15,7 +16,9 @@ use crate::data::Batch;
 use crate::kernel::dropout::Dropout;
 use crate::kernel::transfer::floats;
 use crate::model::{Model, Output, PassOptions};
-use crate::run::{AppliedOperation, FieldLoss, Floor, LossPoint, MAX_HISTORY, Moments, Reference};
+use crate::run::{
+    AppliedOperation, Field, FieldLoss, Floor, LossPoint, MAX_HISTORY, Moments, Reference,
+};
 use crate::task::{Split, Task};
 use crate::tokenizer::Tokenizer;
 
@@ -54,6 +57,25 @@ pub struct StepOutcome {
     pub figures: Vec<f32>,
 }
 
+/// A step whose work the device has, and whose figures are still to be read.
+struct Begun {
+    /// Steps done with it.
+    step: usize,
+    lr: f64,
+    tokens: usize,
+    figures: Tensor<1>,
+    losses: Vec<(Tensor<2>, Vec<Option<Field>>)>,
+    learned: Vec<Learned>,
+    validates: bool,
+}
+
+impl Begun {
+    /// True if the next step needs nothing that is read of this one.
+    fn may_be_followed(&self) -> bool {
+        !self.validates && self.learned.is_empty()
+    }
+}
+
 impl Trainer {
     /// The run with another objective, other batches, and moments of 0 of the parameters where `trained` is 1.
     pub(super) fn with_objective(
@@ -82,11 +104,41 @@ impl Trainer {
     /// # Panics
     /// If there is nothing to train on: see [`Trainer::finished`].
     pub async fn step(&mut self) -> Result<StepOutcome, ExecutionError> {
+        let begun = self.begin().await;
+        let figures = begun.figures.clone().into_data_async().await?;
+        self.end(begun, floats(figures)).await
+    }
+
+    /// Trains `most` steps, fewer up to the first that is validated, writes memories or is the last, and reads what they
+    /// gave together: a GPU then need not wait for each step's loss to be read.
+    ///
+    /// # Errors
+    /// If the device failed; the run is then to be resumed from its last checkpoint.
+    ///
+    /// # Panics
+    /// If there is nothing to train on: see [`Trainer::finished`].
+    pub async fn steps(&mut self, most: usize) -> Result<Vec<StepOutcome>, ExecutionError> {
+        let mut all = vec![self.begin().await];
+        while all.len() < most && !self.finished() && all.iter().all(Begun::may_be_followed) {
+            all.push(self.begin().await);
+        }
+        let reads = all.iter().map(|begun| begun.figures.clone());
+        let reads = reads.fold(Transaction::default(), Transaction::register);
+        let mut outcomes = Vec::new();
+        for (begun, figures) in all.into_iter().zip(reads.execute_async().await?) {
+            outcomes.push(self.end(begun, floats(figures)).await?);
+        }
+        Ok(outcomes)
+    }
+
+    /// Gives the device the work of the next step.
+    async fn begin(&mut self) -> Begun {
         let train = self.config.train.clone();
         let lr = learning_rate(&train, self.step);
         let rates = self.learner.rates(&train, self.step, lr);
         let validates = self.objective.is_validated() && self.validates_after(self.step + 1);
-        let Passes { tokens, figures, gradient, losses: by_token, learned, .. } = self.passes(validates).await;
+        let Passes { tokens, figures, gradient, losses, learned, .. } =
+            self.passes(validates).await;
         let (Some(figures), Some(gradient)) = (figures, gradient) else {
             unreachable!("accumulation is at least 1");
         };
@@ -94,22 +146,27 @@ impl Trainer {
             self.learner.update(rates, gradient);
         }
         let figures = figures + self.learner.finite_zero();
-        let figures = floats(figures.into_data_async().await?); // the step's one readback
         self.step += 1;
+        Begun { step: self.step, lr, tokens, figures, losses, learned, validates }
+    }
+
+    /// Ends a step whose figures have been read: the last that was begun, if it may not be followed.
+    async fn end(&mut self, begun: Begun, figures: Vec<f32>) -> Result<StepOutcome, ExecutionError> {
+        let Begun { step, lr, tokens, losses: by_token, learned, validates, .. } = begun;
         let memory = self.config.model.memory.clone();
         for learned in learned {
-            let tokens = learned.tokens(&self.tokenizer, self.step as u64, false);
+            let tokens = learned.tokens(&self.tokenizer, step as u64, false);
             self.learner.learn(learned, &tokens, &memory, lr).await?;
         }
         let train_loss = figures.first().copied().unwrap_or(f32::NAN);
-        let mut loss = LossPoint { step: self.step, train_loss, val_loss: None, accuracy: None };
+        let mut loss = LossPoint { step, train_loss, val_loss: None, accuracy: None };
         let (mut fields, mut bits_per_byte) = (None, None);
         if validates {
             let mut trained = LossSums::default();
             for (losses, of_target) in by_token {
                 trained.add(&floats(losses.into_data_async().await?), &of_target);
             }
-            let validated = self.losses(Split::Validation, train.val_batches).await?;
+            let validated = self.losses(Split::Validation, self.config.train.val_batches).await?;
             (loss.val_loss, loss.accuracy) = (Some(validated.mean()), self.accuracy(&validated).await?);
             bits_per_byte = Some(validated.bits_per_byte());
             fields = Some(FieldLoss::of(&trained, &validated));

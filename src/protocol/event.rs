@@ -28,6 +28,8 @@ pub enum Event {
         number: usize,
         facts: Result<TaskFacts, String>,
     },
+    /// So many workers train from now on, because a helper stopped.
+    Workers(usize),
     /// The device in use.
     Device(DeviceReport),
     /// A new or loaded model.

@@ -20,9 +20,16 @@ pub struct StepTime {
     pub backward: f64,
     pub update: f64,
     pub readback: f64,
+    /// As many empty dispatches as a step has, with a readback; `None` on the CPU.
+    pub floor: Option<f64>,
 }
 
 impl StepTime {
+    /// The step as a multiple of its dispatches' floor.
+    pub fn times_floor(&self) -> Option<f64> {
+        self.floor.map(|floor| self.step / floor)
+    }
+
     /// Shares of forward, backward, update and readback, in percent.
     pub fn percentages(&self) -> [f64; 4] {
         let parts = [self.forward, self.backward, self.update, self.readback];

@@ -74,6 +74,65 @@ pub enum Report {
     Facts(FactsReport),
 }
 
+impl Report {
+    /// Adds a report on other records of the same task.
+    pub fn add(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Phone(report), Self::Phone(other)) => report.add(other),
+            (Self::Facts(report), Self::Facts(other)) => report.add(other),
+            (Self::Phone(_), Self::Facts(_)) | (Self::Facts(_), Self::Phone(_)) => {}
+        }
+    }
+}
+
+impl PhoneReport {
+    fn add(&mut self, other: &Self) {
+        let Self { valid, first_name, last_name, name, number, asked, .. } = self;
+        let Self { digits, by_line, edits, calibration, distinct, unlisted, abstained, .. } = self;
+        for (score, other) in [
+            (valid, &other.valid),
+            (first_name, &other.first_name),
+            (last_name, &other.last_name),
+            (name, &other.name),
+            (number, &other.number),
+            (asked, &other.asked),
+            (distinct, &other.distinct),
+            (unlisted, &other.unlisted),
+            (abstained, &other.abstained),
+        ] {
+            score.add_all(other);
+        }
+        let scores = digits.iter_mut().chain(by_line);
+        for (score, other) in scores.zip(other.digits.iter().chain(&other.by_line)) {
+            score.add_all(other);
+        }
+        *edits += other.edits;
+        calibration.add_all(&other.calibration);
+    }
+}
+
+impl FactsReport {
+    fn add(&mut self, other: &Self) {
+        self.trained.add(&other.trained);
+        self.held_out.add(&other.held_out);
+        for (category, score) in &other.categories {
+            self.categories.entry(category.clone()).or_default().add_all(score);
+        }
+        self.calibration.add_all(&other.calibration);
+    }
+}
+
+impl Answers {
+    fn add(&mut self, other: &Self) {
+        let Self { given, left_out, alone, follows_context, follows_weights } = self;
+        given.add_all(&other.given);
+        left_out.add_all(&other.left_out);
+        alone.add_all(&other.alone);
+        follows_context.add_all(&other.follows_context);
+        follows_weights.add_all(&other.follows_weights);
+    }
+}
+
 /// Options of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvalOptions {

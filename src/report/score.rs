@@ -15,6 +15,11 @@ impl Score {
         self.of += 1;
     }
 
+    pub fn add_all(&mut self, other: &Self) {
+        self.right += other.right;
+        self.of += other.of;
+    }
+
     /// Share of right answers, 0 to 1; `None` without answers.
     pub fn share(&self) -> Option<f64> {
         (self.of > 0).then(|| self.right as f64 / self.of as f64)
@@ -44,6 +49,15 @@ impl Calibration {
         bin.score.add(is_right);
         bin.confidence += confidence;
         *(if is_right { &mut self.sure_of_right } else { &mut self.sure_of_wrong }) += confidence;
+    }
+
+    pub fn add_all(&mut self, other: &Self) {
+        for (bin, other) in self.bins.iter_mut().zip(&other.bins) {
+            bin.score.add_all(&other.score);
+            bin.confidence += other.confidence;
+        }
+        self.sure_of_right += other.sure_of_right;
+        self.sure_of_wrong += other.sure_of_wrong;
     }
 
     /// Score over all bins.

@@ -13,7 +13,6 @@ const MAX_BYTES: usize = 128 << 20;
 
 /// Steps and runs that are kept, and those of them that are shown.
 pub(super) struct Steps {
-    /// A step is kept every so many.
     every: usize,
     /// Steps that there is room for; none, if that is for one only.
     pub(super) limit: usize,
@@ -54,6 +53,11 @@ impl Steps {
     pub(super) fn go_back(&mut self, mut kept: Vec<(usize, Vec<f32>)>, step: usize) {
         kept.retain(|(kept, _)| *kept <= step);
         self.kept = kept;
+    }
+
+    /// A step is kept every so many.
+    pub(super) fn every(&self) -> usize {
+        self.every
     }
 
     pub(super) fn is_due(&self, step: usize) -> bool {

@@ -1,9 +1,17 @@
 //! Training: started, paused, and done step by step.
 
+use web_time::Duration;
+
 use super::pace::Pace;
 use super::state::Session;
 use crate::checkpoint::Checkpoint;
+use crate::kernel::is_cpu;
+use crate::learn::StepOutcome;
 use crate::protocol::{Event, RunState, StepReport};
+
+/// Longest that steps take whose losses are read together, and most of them.
+const AHEAD: Duration = Duration::from_millis(40);
+const MAX_AHEAD: usize = 16;
 
 impl<E: Fn(Event)> Session<E> {
     pub(super) fn start(&mut self) {
@@ -36,7 +44,7 @@ impl<E: Fn(Event)> Session<E> {
 
     pub(super) async fn step_once(&mut self) {
         self.running = false;
-        self.train_step().await;
+        self.train_steps(1).await;
         self.trace().await;
         self.analysis.follow(false);
         self.saved.waits = !self.saved.may_save();
@@ -48,50 +56,64 @@ impl<E: Fn(Event)> Session<E> {
         }
     }
 
-    pub(super) async fn train_step(&mut self) {
+    /// Trains `most` steps, or fewer, and reports them.
+    pub(super) async fn train_steps(&mut self, most: usize) {
         let Some(trainer) = &mut self.trainer else { return };
         if trainer.finished() {
             return (self.emit)(Event::State(RunState::Finished));
         }
-        match trainer.step().await {
-            Ok(outcome) => {
-                let (finished, loss, bits_per_byte) =
-                    (trainer.finished(), outcome.loss, outcome.bits_per_byte);
-                self.pace.count(outcome.tokens);
-                let Pace { steps_per_s, tokens_per_s, .. } = self.pace;
-                let workers = trainer.workers();
-                (self.emit)(Event::Step(StepReport {
-                    loss,
-                    bits_per_byte,
-                    steps_per_s,
-                    tokens_per_s,
-                    workers,
-                }));
-                if !loss.train_loss.is_finite() {
-                    return self.go_back(loss.step).await;
-                }
-                if let Err(error) = self.keep_step().await {
-                    return self.recover(error).await;
-                }
-                if outcome.fields.is_some() && self.saved.may_remember() {
-                    self.remember().await;
-                }
-                if let Err(error) = self.adjust_heads().await {
-                    return self.recover(error).await;
-                }
-                if let Some(fields) = outcome.fields {
-                    (self.emit)(Event::Fields { step: loss.step, fields });
-                }
-                if finished {
-                    self.running = false;
-                    (self.emit)(Event::State(RunState::Finished));
-                    self.report_memory();
-                    self.trace().await;
-                    self.save().await;
-                }
+        let outcomes = match trainer.steps(most).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => return self.recover(error).await,
+        };
+        let (finished, workers) = (trainer.finished(), trainer.workers());
+        let mut fields = None;
+        for outcome in outcomes {
+            let StepOutcome { loss, bits_per_byte, tokens, .. } = outcome;
+            self.pace.count(tokens);
+            let Pace { steps_per_s, tokens_per_s, .. } = self.pace;
+            (self.emit)(Event::Step(StepReport {
+                loss,
+                bits_per_byte,
+                steps_per_s,
+                tokens_per_s,
+                workers,
+            }));
+            if !loss.train_loss.is_finite() {
+                return self.go_back(loss.step).await;
             }
-            Err(error) => self.recover(error).await,
+            fields = outcome.fields.map(|fields| (loss.step, fields));
         }
+        if let Err(error) = self.keep_step().await {
+            return self.recover(error).await;
+        }
+        if fields.is_some() && self.saved.may_remember() {
+            self.remember().await;
+        }
+        if let Err(error) = self.adjust_heads().await {
+            return self.recover(error).await;
+        }
+        if let Some((step, fields)) = fields {
+            (self.emit)(Event::Fields { step, fields });
+        }
+        if finished {
+            self.running = false;
+            (self.emit)(Event::State(RunState::Finished));
+            self.report_memory();
+            self.trace().await;
+            self.save().await;
+        }
+    }
+
+    /// Steps to train before the losses are read: on a GPU several short ones, up to the next after which something is
+    /// looked at.
+    pub(super) fn ahead(&self) -> usize {
+        let Some(trainer) = self.trainer.as_ref().filter(|of| !is_cpu(&of.device())) else { return 1 };
+        let until = |every: usize| every - trainer.step % every;
+        let heads = trainer.config.train.heads.every;
+        let heads = if heads == 0 { MAX_AHEAD } else { until(heads) };
+        let in_time = (self.pace.steps_per_s * AHEAD.as_secs_f32()) as usize;
+        in_time.min(heads).min(until(self.steps.every())).clamp(1, MAX_AHEAD)
     }
 
     /// Puts the last good state in the place of a run that is no longer finite after `step`.

@@ -19,7 +19,7 @@ impl<E: Fn(Event)> Session<E> {
         self.continue_job().await;
         self.analyse().await;
         if self.running {
-            self.train_step().await;
+            self.train_steps(self.ahead()).await;
             if self.running && self.trace_throttle.is_due() {
                 self.trace().await;
             }

@@ -45,11 +45,38 @@ test('a sweep is run in the page, kept, gone on with and saved', async () => {
 
     const [download] = await Promise.all([page.waitForEvent('download'), confab.click('Save outcomes')])
     const lines = readFileSync(await download.path(), 'utf8').trim().split('\n').map(line => JSON.parse(line))
-    assert.equal(lines.length, 4)
-    assert.deepEqual(lines.map(line => [line.facts, line.seed]), [[10, 1], [10, 2], [20, 1], [20, 2]])
+    assert.deepEqual(lines.map(line => `${line.facts} ${line.seed}`).sort(), ['10 1', '10 2', '20 1', '20 2'])
 
     await confab.click('Clear')
     assert.equal(await diagram(confab).count(), 0)
+  })
+})
+
+test('a sweep trains a run a core, and has the outcomes of one core', async () => {
+  await withPage({ fragment: FAST, cores: 4 }, async confab => {
+    const sweep = async cores => {
+      await confab.settings()
+      await confab.combobox('Cores').selectOption(cores)
+      await plan(confab, '10, 20', 150, 4)
+      await confab.click('Run sweep')
+      let most = 1
+      await eventually(async () => {
+        const progress = (await confab.output('sweep-runs').allInnerTexts()).join()
+        const [, first, last] = /Runs (\d+) to (\d+) of 8/.exec(progress) ?? [0, 1, 1]
+        most = Math.max(most, last - first + 1)
+        return progress === '' && await diagram(confab).count() > 0
+      }, 'the end of the sweep', 180_000, () => confab.describe())
+      const [download] = await Promise.all([confab.page.waitForEvent('download'), confab.click('Save outcomes')])
+      const lines = readFileSync(await download.path(), 'utf8').trim().split('\n').sort()
+      assert.equal(lines.length, 8)
+      await confab.click('Clear')
+      return [lines, most]
+    }
+    const [alone, one] = await sweep('1')
+    const [together, several] = await sweep('4')
+    assert.deepEqual(together, alone)
+    assert.equal(one, 1)
+    assert(several > 1, 'runs at once')
   })
 })
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
-import { TINY, withPage } from './harness.mjs'
+import { TINY, eventually, withPage } from './harness.mjs'
 
 /** All that crosses rows: dropout, a memory that is written, clipping, heads that are added. */
 const ALL = 'model.dropout=0.2&model.memory.kind=associative&model.memory.layers=1&train.clip=0.1&model.head_gates=true'
@@ -11,20 +11,16 @@ const ALL = 'model.dropout=0.2&model.memory.kind=associative&model.memory.layers
 const STEPS = 300
 const FRAGMENT = `${TINY}&train.batch=11&train.val_every=100&train.steps=${STEPS}&${ALL}`
 
-/** A machine with four cores. */
-const CORES = "Object.defineProperty(navigator, 'hardwareConcurrency', { value: 4 });"
+const open = (worker, body) => withPage({ cores: 4, worker, fragment: FRAGMENT }, body)
 
-async function open(worker, body) {
-  await withPage({ worker: CORES + worker, open: false }, async confab => {
-    await confab.page.context().addInitScript(CORES)
-    await confab.open(FRAGMENT)
-    await body(confab)
-  })
+async function setCores(confab, cores) {
+  await confab.settings()
+  await confab.combobox('Cores').selectOption(cores)
 }
 
 /** Trains with so many cores, and tells a digest of the checkpoint, whose parts are in no order. */
 async function train(confab, cores, notice) {
-  await confab.combobox('Cores').selectOption(cores)
+  await setCores(confab, cores)
   await confab.click('Train')
   if (notice) await confab.untilNotice(notice)
   await confab.untilStep(STEPS, 60_000)
@@ -59,8 +55,42 @@ test('a run is the same to the bit with one core, two and three, and when a help
       }
     };`
   await open(dies, async confab => {
-    const weights = await train(confab, '2', /made to stop.*goes on with one core/)
+    const weights = await train(confab, '2', /made to stop.*other cores take its work/)
     assert.equal(weights, one, 'a run whose helper died has other weights')
     assert.doesNotMatch(await confab.text('device'), /cores/)
+    assert.equal(await confab.combobox('Cores').inputValue(), '1', 'the setting is what trains')
+  })
+})
+
+/** Counts what helpers are sent, in the worker's `sent`. */
+const COUNTED = `
+  self.sent = 0
+  const { postMessage } = Worker.prototype
+  Worker.prototype.postMessage = function (...message) {
+    self.sent++
+    return postMessage.apply(this, message)
+  };`
+const sent = confab => confab.page.workers()[0].evaluate(() => self.sent)
+
+test('an evaluation has the same numbers with one core and four', async () => {
+  await withPage({ cores: 4, worker: COUNTED, open: false }, async confab => {
+    await confab.open()
+    await confab.untilExample()
+    const evaluated = async cores => {
+      await setCores(confab, cores)
+      await confab.tab('Evaluate').click()
+      await confab.page.getByRole('spinbutton', { name: 'Records' }).fill('300')
+      await confab.page.getByRole('spinbutton', { name: 'Temperature of answers' }).fill('1')
+      await confab.click('Evaluate')
+      await eventually(async () => /^300 of 300 records/.test(await confab.text('retrieval-progress')), 'all records',
+        120_000, () => confab.describe())
+      const rows = await confab.page.getByRole('table').locator('.number').allInnerTexts()
+      assert(rows.length > 10)
+      return rows
+    }
+    const alone = await evaluated('1')
+    assert.equal(await sent(confab), 0)
+    assert.deepEqual(await evaluated('4'), alone)
+    assert(await sent(confab) > 3 * 2, `${await sent(confab)} messages to three helpers`)
   })
 })

@@ -77,12 +77,13 @@ export async function launch() {
  * - `fragment`: the link's fragment to open, without `#`
  * - `device`: what is chosen as Device; `null` leaves it alone
  * - `gpu: false` takes WebGPU away, from page and worker
+ * - `cores`: the number of cores that the machine seems to have
  * - `worker`: a script that runs first in the worker
  * - `open: false` leaves the page blank, for `confab.open()`
  * - `errors`: a pattern of console errors that the test expects
  */
 export async function withPage(options, body) {
-  const { fragment = '', device = 'cpu', gpu = true, worker = '', open = true, errors, context: contextOptions } = options
+  const { fragment = '', device = 'cpu', gpu = true, cores, worker = '', open = true, errors, context: contextOptions } = options
   const server = await serve()
   const browser = await launch()
   try {
@@ -90,7 +91,9 @@ export async function withPage(options, body) {
     await context.grantPermissions(['clipboard-read', 'clipboard-write'])
     const confab = new Confab(await context.newPage(), server.url)
     if (!gpu) await context.addInitScript(() => { delete Navigator.prototype.gpu })
-    await confab.prependToWorker((gpu ? '' : 'delete WorkerNavigator.prototype.gpu;') + worker)
+    const machine = cores ? `Object.defineProperty(navigator, 'hardwareConcurrency', { value: ${cores} });` : ''
+    await context.addInitScript(machine)
+    await confab.prependToWorker((gpu ? '' : 'delete WorkerNavigator.prototype.gpu;') + machine + worker)
     if (open) await confab.open(fragment, device)
     await body(confab)
     const unexpected = confab.errors.filter(text => !errors?.test(text))

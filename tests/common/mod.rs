@@ -1,6 +1,7 @@
 //! What several test files need: devices, runs, forward passes and comparisons.
 #![allow(dead_code, reason = "each test file is a crate of its own, and takes a part of this")]
 
+pub mod crew;
 pub mod terminal;
 
 use std::rc::Rc;

@@ -44,10 +44,11 @@ pub fn Bench() -> impl IntoView {
             <p class="hint">
                 "Times whole training steps of each size, at 32 rows of 64 tokens and at the size’s \
                  own batch and context, and characters written. Medians, after a warm-up; the parts \
-                 of a step are waited for one by one."
+                 of a step are waited for one by one. × floor: the step’s time as a multiple of as many \
+                 empty dispatches on the GPU."
             </p>
             <div class="controls">
-                {choose_device(state)} {choose_cores()} <Sizes names chosen=sizes/>
+                {choose_device(state)} {choose_cores(state)} <Sizes names chosen=sizes/>
                 <button
                     class="primary"
                     disabled=move || state.is_measuring.get()
@@ -83,12 +84,13 @@ pub fn Bench() -> impl IntoView {
     }
 }
 
-const HEADINGS: [&str; 10] = [
+const HEADINGS: [&str; 11] = [
     "Size",
     "Parameters",
     "Device",
     "Batch × tokens",
     "Steps/s",
+    "× floor",
     "Forward",
     "Backward",
     "Update",
@@ -104,6 +106,7 @@ fn save_rows(rows: &[BenchRow]) -> Option<Saved> {
             row.device.clone(),
             show_shape(row.shape),
             (1.0 / row.time.step).to_string(),
+            row.time.times_floor().map_or_else(String::new, |times| times.to_string()),
         ];
         cells.extend(row.time.percentages().map(|share| share.to_string()));
         cells.push(row.characters_per_s.to_string());
@@ -121,6 +124,7 @@ fn show_row(row: &BenchRow) -> impl IntoView + use<> {
         row.device.clone(),
         show_shape(row.shape),
         format!("{:.1}", 1.0 / row.time.step),
+        row.time.times_floor().map_or("—".into(), |times| format!("{times:.1}")),
     ];
     cells.extend(row.time.percentages().map(|share| format!("{share:.0}%")));
     cells.push(group_digits(row.characters_per_s as usize));

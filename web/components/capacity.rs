@@ -118,7 +118,8 @@ fn read_plan(facts: &str, seeds: &str, sizes: &[&str]) -> Result<Grid, String> {
 fn progress(state: State) -> Option<impl IntoView> {
     let sweeping = state.outcomes.sweeping.get()?;
     let ended = sweeping.done.len();
-    let all = ended + sweeping.left + usize::from(sweeping.current.is_some());
+    let under_way = usize::from(sweeping.current.is_some()) + sweeping.elsewhere;
+    let all = ended + sweeping.left + under_way;
     let now = sweeping.current.map(|run| {
         format!(
             ": {} parameters on {} facts, seed {}, step {} of {}",
@@ -131,7 +132,11 @@ fn progress(state: State) -> Option<impl IntoView> {
     });
     Some(view! {
         <p class="hint" data-testid="sweep-runs">
-            {format!("Run {} of {all}", (ended + 1).min(all))} {now}
+            {match under_way {
+                0 | 1 => format!("Run {} of {all}", (ended + 1).min(all)),
+                _ => format!("Runs {} to {} of {all}", ended + 1, ended + under_way),
+            }}
+            {now}
         </p>
     })
 }

@@ -34,10 +34,13 @@ pub(super) fn choose_device(state: State) -> impl IntoView {
 }
 
 /// Offers to train on so many of the machine's cores.
-pub(super) fn choose_cores() -> impl IntoView {
+pub(super) fn choose_cores(state: State) -> impl IntoView {
     let actions = use_actions();
     let options = (1..=browser::cores().min(MAX_CORES))
-        .map(|count| view! { <option value=count.to_string()>{count}</option> })
+        .map(|count| {
+            let is_chosen = move || state.cores.get() == Some(count);
+            view! { <option value=count.to_string() prop:selected=is_chosen>{count}</option> }
+        })
         .collect_view();
     let choose = move |event: SelectEvent| actions.set_cores(event.target().value().parse().ok());
     let title = "cores that train on the CPU at once; auto measures how many are fastest. The losses are the same";
@@ -45,7 +48,7 @@ pub(super) fn choose_cores() -> impl IntoView {
         <div class="knob">
             <label for="cores" title=title>"Cores"</label>
             <select id="cores" on:change:target=choose>
-                <option value="">"auto"</option>
+                <option value="" prop:selected=move || state.cores.get().is_none()>"auto"</option>
                 {options}
             </select>
         </div>

@@ -38,7 +38,7 @@ pub fn Experiment() -> impl IntoView {
                 {text_row}
                 {choose_preset(state)}
                 {rest.map(|key| Knob::find(key).map(|knob| view! { <KnobRow knob/> })).collect_view()}
-                {choose_device(state)} {choose_cores()}
+                {choose_device(state)}
             </div>
             <Summary/>
             <Settings/>
@@ -78,6 +78,10 @@ fn Settings() -> impl IntoView {
             </fieldset>
         }
     };
+    let has_cores = move || {
+        let is_found = "cores".contains(&browser::lower_case(search.get().trim()));
+        is_found && (!changed_only.get() || state.cores.with(Option::is_some))
+    };
     let changed = move || {
         let count =
             KNOBS.iter().filter(|knob| !LEAD.contains(&knob.key) && state.is_changed(knob)).count();
@@ -102,6 +106,10 @@ fn Settings() -> impl IntoView {
                 {switch("Changed only", move || changed_only.get(), move |is_on| changed_only.set(is_on))}
             </div>
             {GROUPS.map(group).collect_view()}
+            <fieldset class="knobs" hidden=move || !has_cores()>
+                <legend>"Computation"</legend>
+                {choose_cores(state)}
+            </fieldset>
         </details>
     }
 }

@@ -212,8 +212,10 @@ pub struct Merged {
 pub struct Sweeping {
     /// Runs that have ended.
     pub done: Vec<Outcome>,
-    /// Current run; `None` once all have ended.
+    /// Current run; `None` once all have ended, or others train the last.
     pub current: Option<Current>,
+    /// Runs that other workers train at the same time.
+    pub elsewhere: usize,
     /// Runs that have not begun.
     pub left: usize,
 }

@@ -3,10 +3,17 @@
 use burn::tensor::ExecutionError;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
+use web_time::Duration;
 
 use super::job::{Context, Job, StartError, Started, options};
+use crate::checkpoint::Checkpoint;
 use crate::eval::Evaluation;
 use crate::protocol::{Evaluate, JobReport, JobRequest};
+
+/// An evaluation that takes no longer needs no help.
+const ALONE: Duration = Duration::from_millis(500);
+/// Most parameters of a model that other workers get.
+const MAX_SENT: usize = 4 << 20;
 
 pub(super) fn start<'a>(
     context: Context<'a>,
@@ -14,9 +21,19 @@ pub(super) fn start<'a>(
 ) -> LocalBoxFuture<'a, Started> {
     async move {
         let options = options::<Evaluate>(request)?;
-        let evaluation = Evaluation::new(context.trainer("evaluate")?, context.shown(), options);
+        let trainer = context.trainer("evaluate")?;
         let refused = |error| StartError::Refused(format!("The model was not evaluated: {error}."));
-        Ok((Box::new(evaluation.map_err(refused)?) as Box<dyn Job>, None))
+        let mut evaluation =
+            Evaluation::new(trainer, context.shown(), options).map_err(refused)?;
+        if context.shown.is_none() && trainer.model().layout.len() <= MAX_SENT {
+            let checkpoint = trainer.checkpoint().await.map_err(StartError::Device)?;
+            // A run that cannot be saved is evaluated by this worker alone.
+            let checkpoint = Checkpoint { moments: None, ..checkpoint };
+            if let (true, Ok(run)) = (checkpoint.is_finite(), checkpoint.to_bytes()) {
+                evaluation = evaluation.helped(context.crew.clone(), run, ALONE);
+            }
+        }
+        Ok((Box::new(evaluation) as Box<dyn Job>, None))
     }
     .boxed_local()
 }

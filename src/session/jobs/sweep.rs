@@ -19,7 +19,7 @@ pub(super) fn start<'a>(
         let refused = |reason| StartError::Refused(format!("The sweep was not begun: {reason}."));
         let (device, notice) = device::choose(context.device, choice).await.map_err(refused)?;
         let OpenDevice { device, limits, .. } = device;
-        let sweep = Sweep::new(runs, device, limits)
+        let sweep = Sweep::new(runs, device, limits, context.crew.clone())
             .map_err(|error| refused(error.to_string()).after(&notice))?;
         Ok((Box::new(sweep) as Box<dyn Job>, notice))
     }
@@ -37,6 +37,6 @@ impl Job for Sweep {
 
     fn stop(&self) -> Option<Result<JobReport, postcard::Error>> {
         let done = self.progress().done;
-        Some(JobReport::new::<protocol::Sweep>(&Sweeping { done, current: None, left: 0 }))
+        Some(JobReport::new::<protocol::Sweep>(&Sweeping { done, ..Sweeping::default() }))
     }
 }
