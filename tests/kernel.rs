@@ -4,6 +4,7 @@ mod common;
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use confab::arch::Layout;
+use confab::arch::mixer::FeatureMap;
 use confab::config::{ModelConfig, RunConfig};
 use confab::kernel::attention::Mask;
 use confab::kernel::dropout::Dropout;
@@ -121,30 +122,32 @@ fn attention_is_the_reference_on_webgpu() {
     check_attention(&webgpu());
 }
 
-fn check_causal_product(device: &Device) {
-    for (n_heads, d_key, d_value) in [(1, 1, 1), (3, 2, 3), (2, 8, 9), (1, 64, 65)] {
-        for seq in [1, 7, 65] {
-            let what =
-                format!("{n_heads} heads, keys of {d_key}, values of {d_value}, {seq} tokens");
-            let of = |width, seed| leaf([3, seq, n_heads * width], seed, device);
-            let inputs = [of(d_key, 1), of(d_key, 2), of(d_value, 3)];
-            let product = |f: fn(Tensor<3>, Tensor<3>, Tensor<3>, usize) -> Tensor<3>| {
-                move |[q, k, v]: [Tensor<3>; 3]| f(q, k, v, n_heads)
-            };
-            let fused = product(linear_attention::causal_product);
-            same(&inputs, [&fused, &product(linear_attention::reference)], &what);
+fn check_linear_attention(device: &Device) {
+    for map in [FeatureMap::Elu, FeatureMap::Identity] {
+        for (n_heads, d_head) in [(1, 1), (3, 2), (2, 8), (1, 64)] {
+            for (seq, hides) in [(1, false), (7, true), (65, false), (65, true)] {
+                let what = format!("{map:?}, {n_heads} of {d_head}, {seq} tokens, hidden: {hides}");
+                let mask = Mask::causal(hides.then(|| hidden(3, seq, device)));
+                let qkv = leaf([3, seq, 3 * n_heads * d_head], 1, device);
+                let of = |f: fn(Tensor<3>, usize, FeatureMap, &Mask) -> Tensor<3>| {
+                    let mask = mask.clone();
+                    move |[x]: [Tensor<3>; 1]| f(x.mul_scalar(2.0), n_heads, map, &mask)
+                };
+                let (fused, reference) = (linear_attention::attend, linear_attention::reference);
+                same(&[qkv], [&of(fused), &of(reference)], &what);
+            }
         }
     }
 }
 
 #[test]
-fn the_causal_product_is_the_reference_on_the_cpu() {
-    check_causal_product(&Device::flex());
+fn linear_attention_is_the_reference_on_the_cpu() {
+    check_linear_attention(&Device::flex());
 }
 
 #[test]
-fn the_causal_product_is_the_reference_on_webgpu() {
-    check_causal_product(&webgpu());
+fn linear_attention_is_the_reference_on_webgpu() {
+    check_linear_attention(&webgpu());
 }
 
 #[test]

@@ -76,7 +76,8 @@ impl Mixer {
         match self {
             // With dropout: three rows of each head's pattern.
             Self::Softmax(_) => 10 * config.n_heads * config.d_head() + 3 * pattern_row(config),
-            Self::Linear(_) => 14 * config.n_heads * (config.d_head() + 1),
+            // What goes in, the same through the feature map, outputs and totals.
+            Self::Linear(_) => config.n_heads * (10 * config.d_head() + 1),
         }
     }
 

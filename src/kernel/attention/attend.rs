@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::mask::{Hidden, Mask};
+use super::mask::Mask;
 use super::{cpu, gpu};
 use crate::kernel::dropout::Dropout;
 use crate::kernel::fused;
@@ -15,17 +15,8 @@ use crate::kernel::fused;
 pub fn attend(qkv: Tensor<3>, n_heads: usize, mask: &Mask, dropout: Dropout) -> Tensor<3> {
     let is_cpu = fused::is_cpu(&qkv.device());
     let qkv = [qkv.into_dispatch()];
-    if is_cpu {
-        let hidden = match &mask.hidden {
-            Some(Hidden::Cpu { values, .. }) => Some(values.clone()),
-            _ => None,
-        };
-        fused::apply(cpu::Attend { n_heads, hidden, dropout }, qkv)
-    } else {
-        let hidden = match &mask.hidden {
-            Some(Hidden::Gpu(hidden)) => Some((**hidden).clone()),
-            _ => None,
-        };
-        fused::apply(gpu::Attend::new(n_heads, hidden, dropout), qkv)
+    match is_cpu {
+        true => fused::apply(cpu::Attend { n_heads, hidden: mask.on_host(), dropout }, qkv),
+        false => fused::apply(gpu::Attend::new(n_heads, mask.on_gpu(), dropout), qkv),
     }
 }

@@ -40,6 +40,22 @@ impl Mask {
         Self { hidden }
     }
 
+    /// The hidden keys on the CPU, `[batch, key]`; `None` if none is hidden.
+    pub(in crate::kernel) fn on_host(&self) -> Option<Arc<[bool]>> {
+        match self.hidden.as_ref()? {
+            Hidden::Cpu { values, .. } => Some(values.clone()),
+            Hidden::Gpu(_) => None,
+        }
+    }
+
+    /// The hidden keys on a GPU, `[batch, key]`; `None` if none is hidden.
+    pub(in crate::kernel) fn on_gpu(&self) -> Option<Tensor<2, Int>> {
+        match self.hidden.as_ref()? {
+            Hidden::Gpu(hidden) => Some((**hidden).clone()),
+            Hidden::Cpu { .. } => None,
+        }
+    }
+
     /// 1 for each key, or 0 if it is hidden, `[batch, seq, 1]`; `None` if none is hidden.
     pub fn shown(&self, device: &Device) -> Option<Tensor<3>> {
         let hidden = match self.hidden.as_ref()? {

@@ -1,183 +1,338 @@
-//! The causal product on a GPU: one kernel forward, and one backward. A unit follows one row or one column of a
-//! head's state through all tokens.
+//! Linear attention on a GPU: two kernels forward, of which the first maps queries and keys, and one backward. A unit
+//! follows one row or one column of a head's state through all tokens.
 
 use burn::backend::Cube;
+use burn::backend::tensor::IntTensor;
+use burn::tensor::{Int, Tensor};
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
-use crate::kernel::fused::Fused;
-use crate::kernel::gpu::{GpuTensor, arg, dims, empty, groups};
+use crate::arch::mixer::FeatureMap;
+use crate::kernel::fused::{Fused, primitive};
+use crate::kernel::gpu::{GpuTensor, UNITS, arg, dims, empty, groups, ints};
 
-/// Units of a group.
+/// Units of a group that follow a state.
 const BLOCK: usize = 64;
 
 #[derive(Clone, Debug)]
-pub struct CausalProduct {
-    pub n_heads: usize,
+pub struct Attend {
+    n_heads: usize,
+    map: FeatureMap,
+    hidden: Option<IntTensor<Cube>>, // [batch, key]
 }
 
-/// Widths of a head's keys and values, by which a kernel is compiled: a unit keeps vectors of them.
+/// What the backward pass needs besides the inputs.
+#[derive(Clone, Debug)]
+pub struct Saved {
+    /// Queries and keys through the feature map, and values: `[batch, seq, 3 * width]`.
+    mapped: GpuTensor,
+    z: GpuTensor,
+    /// Sums of the weights of every head, if the map has them: `[batch, seq, n_heads]`.
+    totals: GpuTensor,
+}
+
+/// A head, by which a kernel is compiled: a unit keeps vectors of its width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Widths {
-    d_key: usize,
-    d_value: usize,
+struct Head {
+    d_head: usize,
+    is_elu: bool,
 }
 
-impl CausalProduct {
-    fn widths(&self, q: &GpuTensor, v: &GpuTensor) -> Widths {
-        let [[_, _, keys], [_, _, values]] = [q, v].map(dims::<3>);
-        Widths { d_key: keys / self.n_heads, d_value: values / self.n_heads }
+impl Attend {
+    pub fn new(n_heads: usize, map: FeatureMap, hidden: Option<Tensor<2, Int>>) -> Self {
+        Self { n_heads, map, hidden: hidden.map(ints) }
+    }
+
+    fn head(&self, width: usize) -> Head {
+        Head { d_head: width / 3 / self.n_heads, is_elu: self.map == FeatureMap::Elu }
+    }
+
+    /// Queries and keys through the map, and values.
+    fn mapped(&self, qkv: &GpuTensor) -> GpuTensor {
+        let shape @ [batch, seq, width] = dims(qkv);
+        let mapped = empty(qkv, shape);
+        map::launch(
+            &qkv.client,
+            groups((batch * seq * width).div_ceil(UNITS)),
+            CubeDim::new_1d(UNITS as u32),
+            arg(qkv),
+            arg(self.hidden.as_ref().unwrap_or(qkv)),
+            arg(&mapped),
+            batch * seq,
+            self.n_heads,
+            self.head(width),
+            self.hidden.is_some(),
+        );
+        mapped
+    }
+
+    /// Outputs, totals, and the state after the tokens, if `keeps`.
+    fn outputs(
+        &self,
+        mapped: &GpuTensor,
+        state: Option<&GpuTensor>,
+        keeps: bool,
+    ) -> [GpuTensor; 3] {
+        let [batch, seq, width] = dims(mapped);
+        let head @ Head { d_head, is_elu } = self.head(width);
+        let z = empty(mapped, [batch, seq, width / 3]);
+        let totals = empty(mapped, [if is_elu { batch * seq * self.n_heads } else { 1 }]);
+        let after = empty(mapped, if keeps { [self.n_heads, d_head, d_head + 1] } else { [1, 1, 1] });
+        forward::launch(
+            &mapped.client,
+            groups((batch * width / 3).div_ceil(BLOCK)),
+            CubeDim::new_1d(BLOCK as u32),
+            arg(mapped),
+            arg(state.unwrap_or(mapped)),
+            arg(&z),
+            arg(&totals),
+            arg(&after),
+            batch,
+            seq,
+            self.n_heads,
+            head,
+            state.is_some(),
+            keeps,
+        );
+        [z, totals, after]
     }
 }
 
-impl Fused<Cube, 3> for CausalProduct {
-    type Saved = ();
+impl Fused<Cube, 1> for Attend {
+    type Saved = Saved;
 
-    fn forward(&self, [q, k, v]: &[GpuTensor; 3]) -> (GpuTensor, ()) {
-        let shape @ [batch, seq, width] = dims(v);
-        let z = empty(v, shape);
-        forward::launch(
-            &q.client,
+    fn forward(&self, [qkv]: &[GpuTensor; 1]) -> (GpuTensor, Saved) {
+        let mapped = self.mapped(qkv);
+        let [z, totals, _] = self.outputs(&mapped, None, false);
+        (z.clone(), Saved { mapped, z, totals })
+    }
+
+    fn backward(
+        &self,
+        [qkv]: &[GpuTensor; 1],
+        Saved { mapped, z, totals }: &Saved,
+        dz: &GpuTensor,
+    ) -> [Option<GpuTensor>; 1] {
+        let shape @ [batch, seq, width] = dims(qkv);
+        let gradient = empty(qkv, shape);
+        backward::launch(
+            &qkv.client,
             groups((batch * width).div_ceil(BLOCK)),
             CubeDim::new_1d(BLOCK as u32),
-            arg(q),
-            arg(k),
-            arg(v),
-            arg(&z),
-            batch,
-            seq,
-            self.n_heads,
-            self.widths(q, v),
-        );
-        (z, ())
-    }
-
-    fn backward(&self, [q, k, v]: &[GpuTensor; 3], (): &(), dz: &GpuTensor) -> [Option<GpuTensor>; 3] {
-        let [batch, seq, keys] = dims(q);
-        let [_, _, values] = dims::<3>(v);
-        let gradients = [q, k, v].map(|x| empty(x, dims::<3>(x)));
-        let [dq, dk, dv] = &gradients;
-        backward::launch(
-            &q.client,
-            groups((batch * (2 * keys + values)).div_ceil(BLOCK)),
-            CubeDim::new_1d(BLOCK as u32),
-            arg(q),
-            arg(k),
-            arg(v),
+            arg(mapped),
+            arg(self.hidden.as_ref().unwrap_or(mapped)),
+            arg(z),
             arg(dz),
-            arg(dq),
-            arg(dk),
-            arg(dv),
+            arg(totals),
+            arg(&gradient),
             batch,
             seq,
             self.n_heads,
-            self.widths(q, v),
+            self.head(width),
+            self.hidden.is_some(),
         );
-        gradients.map(Some)
+        [Some(gradient)]
     }
 }
 
-/// A unit for each number of each head's values: it keeps that column of the state.
+pub fn follow(
+    qkv: Tensor<3>,
+    n_heads: usize,
+    map: FeatureMap,
+    state: Option<Tensor<3>>,
+) -> (Tensor<3>, Tensor<3>) {
+    let attend = Attend { n_heads, map, hidden: None };
+    let mapped = attend.mapped(&primitive::<Cube>(qkv.into_dispatch()));
+    let state = state.map(|state| primitive::<Cube>(state.into_dispatch()));
+    let [z, _, after] = attend.outputs(&mapped, state.as_ref(), true);
+    (Tensor::from_primitive::<Cube>(z), Tensor::from_primitive::<Cube>(after))
+}
+
+/// A unit for each number of each token.
 #[cube(launch)]
+#[allow(clippy::too_many_arguments)]
+fn map(
+    qkv: &[f32],
+    hidden: &[i32],
+    mapped: &mut [f32],
+    tokens: usize,
+    n_heads: usize,
+    #[comptime] head: Head,
+    #[comptime] hides: bool,
+) {
+    let at = CUBE_POS * UNITS + UNIT_POS as usize;
+    let width = n_heads * head.d_head;
+    if at < tokens * 3 * width {
+        let part = at / width % 3;
+        let x = qkv[at];
+        let mut value = x;
+        if comptime![head.is_elu] {
+            if part < 2 {
+                value = select(x > 0.0, x + 1.0, x.min(0.0).exp());
+            }
+        } else if part == 0 {
+            value = x / comptime![(head.d_head as f32).sqrt()].runtime();
+        }
+        if comptime![hides] {
+            if part == 1 && hidden[at / (3 * width)] != 0 {
+                value = 0.0;
+            }
+        }
+        mapped[at] = value;
+    }
+}
+
+/// A unit for each number of each head's outputs: it keeps that column of the state, and the sum of the keys.
+#[cube(launch)]
+#[allow(clippy::too_many_arguments)]
 fn forward(
-    q: &[f32],
-    k: &[f32],
-    v: &[f32],
+    mapped: &[f32],
+    before: &[f32],
     z: &mut [f32],
+    totals: &mut [f32],
+    after: &mut [f32],
     batch: usize,
     seq: usize,
     n_heads: usize,
-    #[comptime] widths: Widths,
+    #[comptime] head: Head,
+    #[comptime] follows: bool,
+    #[comptime] keeps: bool,
 ) {
     let unit = CUBE_POS * BLOCK + UNIT_POS as usize;
-    let width = n_heads * widths.d_value;
+    let width = n_heads * head.d_head;
     if unit < batch * width {
         let row = unit / width;
-        let head = unit % width / widths.d_value;
-        let mut state = Array::<f32>::new(widths.d_key);
-        for d in 0..widths.d_key {
+        let column = unit % width;
+        let of_head = column / head.d_head;
+        let own = column % head.d_head;
+        let columns = comptime![head.d_head + 1].runtime();
+        let start = of_head * head.d_head * columns;
+        let mut state = Array::<f32>::new(head.d_head);
+        let mut keys = Array::<f32>::new(head.d_head);
+        for d in 0..head.d_head {
             state[d] = 0.0;
+            keys[d] = 0.0;
+            if comptime![follows] {
+                state[d] = before[start + d * columns + own];
+                keys[d] = before[start + d * columns + head.d_head];
+            }
         }
         for token in 0..seq {
-            let key = ((row * seq + token) * n_heads + head) * widths.d_key;
-            let at = (row * seq + token) * width + unit % width;
-            let value = v[at];
+            let at = (row * seq + token) * 3 * width;
+            let query = at + of_head * head.d_head;
+            let value = mapped[at + 2 * width + column];
             let mut sum = 0.0f32;
-            for d in 0..widths.d_key {
-                state[d] += k[key + d] * value;
-                sum += q[key + d] * state[d];
+            let mut total = 0.0f32;
+            for d in 0..head.d_head {
+                let key = mapped[query + width + d];
+                state[d] += key * value;
+                keys[d] += key;
+                sum += mapped[query + d] * state[d];
+                total += mapped[query + d] * keys[d];
             }
-            z[at] = sum;
+            if comptime![head.is_elu] {
+                sum /= total;
+                if own == 0 {
+                    totals[(row * seq + token) * n_heads + of_head] = total;
+                }
+            }
+            z[(row * seq + token) * width + column] = sum;
+        }
+        if comptime![keeps] {
+            for d in 0..head.d_head {
+                after[start + d * columns + own] = state[d];
+                if own == 0 {
+                    after[start + d * columns + head.d_head] = keys[d];
+                }
+            }
         }
     }
 }
 
-/// A unit for each number of each head's queries, keys and values: for the gradients by them.
+/// A unit for each number of each head's queries, keys and values, for the gradient by it: a query's goes forward
+/// through the tokens, the others' from the end.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
 fn backward(
-    q: &[f32],
-    k: &[f32],
-    v: &[f32],
+    mapped: &[f32],
+    hidden: &[i32],
+    z: &[f32],
     dz: &[f32],
-    dq: &mut [f32],
-    dk: &mut [f32],
-    dv: &mut [f32],
+    totals: &[f32],
+    gradient: &mut [f32],
     batch: usize,
     seq: usize,
     n_heads: usize,
-    #[comptime] widths: Widths,
+    #[comptime] head: Head,
+    #[comptime] hides: bool,
 ) {
     let unit = CUBE_POS * BLOCK + UNIT_POS as usize;
-    let keys = n_heads * widths.d_key;
-    let values = n_heads * widths.d_value;
-    if unit < 2 * batch * keys {
-        // A row of the state: forward for a query, from the end for a key.
-        let is_query = unit < batch * keys;
-        let of = unit % (batch * keys);
-        let row = of / keys;
-        let head = of % keys / widths.d_key;
-        let mut state = Array::<f32>::new(widths.d_value);
-        for e in 0..widths.d_value {
-            state[e] = 0.0;
-        }
-        for step in 0..seq {
-            let token = select(is_query, step, seq - 1 - step);
-            let at = (row * seq + token) * keys + of % keys;
-            let value = ((row * seq + token) * n_heads + head) * widths.d_value;
-            let factor = if is_query { k[at] } else { q[at] };
-            let mut sum = 0.0f32;
-            for e in 0..widths.d_value {
-                let left = if is_query { v[value + e] } else { dz[value + e] };
-                let right = if is_query { dz[value + e] } else { v[value + e] };
-                state[e] += factor * left;
-                sum += state[e] * right;
-            }
-            if is_query {
-                dq[at] = sum;
-            } else {
-                dk[at] = sum;
-            }
-        }
-    } else if unit < batch * (2 * keys + values) {
-        let of = unit - 2 * batch * keys;
-        let row = of / values;
-        let head = of % values / widths.d_value;
-        let mut state = Array::<f32>::new(widths.d_key);
-        for d in 0..widths.d_key {
+    let width = n_heads * head.d_head;
+    if unit < 3 * batch * width {
+        let part = unit / (batch * width);
+        let row = unit % (batch * width) / width;
+        let column = unit % width;
+        let of_head = column / head.d_head;
+        // A row of the state of a query or a key, a column of that of a value; and the sum that goes with the totals.
+        let mut state = Array::<f32>::new(head.d_head);
+        let mut rest = 0.0f32;
+        for d in 0..head.d_head {
             state[d] = 0.0;
         }
         for step in 0..seq {
-            let token = seq - 1 - step;
-            let at = (row * seq + token) * values + of % values;
-            let key = ((row * seq + token) * n_heads + head) * widths.d_key;
-            let by_output = dz[at];
-            let mut sum = 0.0f32;
-            for d in 0..widths.d_key {
-                state[d] += q[key + d] * by_output;
-                sum += state[d] * k[key + d];
+            let token = select(part == 0, step, seq - 1 - step);
+            let at = (row * seq + token) * 3 * width;
+            let first = at + of_head * head.d_head;
+            let output = (row * seq + token) * width + of_head * head.d_head;
+            let mut total = 1.0f32;
+            if comptime![head.is_elu] {
+                total = totals[(row * seq + token) * n_heads + of_head];
             }
-            dv[at] = sum;
+            let mut sum = 0.0f32;
+            if part == 0 {
+                let key = mapped[at + width + column];
+                rest += key;
+                for d in 0..head.d_head {
+                    state[d] += key * mapped[first + 2 * width + d];
+                    let mut by_state = state[d];
+                    if comptime![head.is_elu] {
+                        by_state -= rest * z[output + d];
+                    }
+                    sum += by_state * dz[output + d];
+                }
+                sum /= total;
+            } else if part == 1 {
+                let query = mapped[at + column] / total;
+                for d in 0..head.d_head {
+                    let by_output = query * dz[output + d];
+                    state[d] += by_output;
+                    if comptime![head.is_elu] {
+                        rest -= by_output * z[output + d];
+                    }
+                    sum += state[d] * mapped[first + 2 * width + d];
+                }
+                sum += rest;
+            } else {
+                let by_output = dz[(row * seq + token) * width + column] / total;
+                for d in 0..head.d_head {
+                    state[d] += mapped[first + d] * by_output;
+                    sum += state[d] * mapped[first + width + d];
+                }
+            }
+            let place = at + part * width + column;
+            if comptime![head.is_elu] {
+                if part < 2 {
+                    sum *= mapped[place].min(1.0);
+                }
+            } else if part == 0 {
+                sum /= comptime![(head.d_head as f32).sqrt()].runtime();
+            }
+            if comptime![hides] {
+                if part == 1 && hidden[row * seq + token] != 0 {
+                    sum = 0.0;
+                }
+            }
+            gradient[place] = sum;
         }
     }
 }
