@@ -5,16 +5,20 @@ mod suite;
 use std::rc::Rc;
 
 use burn::tensor::{Device, ExecutionError, Tensor};
+use rand::RngExt;
 use web_time::{Duration, Instant};
 
 use crate::base::parallel::Threads;
-use crate::config::{ConfigError, MemoryLimits, RunConfig};
+use crate::base::random::stream_rng;
+use crate::config::{ConfigError, MemoryLimits, Preset, RunConfig};
 use crate::data::{Batch, Row};
 use crate::generate::Decoder;
 use crate::kernel::dropout::Dropout;
 use crate::kernel::empty::dispatch;
 use crate::kernel::is_cpu;
 use crate::learn::{Crew, Likelihood, Passes, Trainer, TrainingPass};
+use crate::memory::{self, NewSlot, Origin, Store};
+use crate::model::Model;
 use crate::report::{Shape, StepTime};
 use crate::run::Field;
 
@@ -26,7 +30,7 @@ const WARM_UP: usize = 3;
 const FIRST_CHARS: usize = 8;
 const MAX_CHARS: usize = 128;
 /// Dispatches of a step of a preset for each layer, and all others; the page's tests count them.
-const DISPATCHES: [usize; 2] = [16, 14];
+const DISPATCHES: [usize; 2] = [16, 19];
 /// Repetitions of the writing.
 const PASSES: usize = 5;
 
@@ -64,7 +68,8 @@ impl Bench {
         limits: &MemoryLimits,
         crew: Rc<dyn Crew>,
     ) -> Result<Self, ConfigError> {
-        let trainer = Trainer::new(config, device.clone(), limits)?;
+        let mut trainer = Trainer::new(config, device.clone(), limits)?;
+        fill(&mut trainer.learner.model);
         Ok(Self { trainer, device, crew })
     }
 
@@ -104,12 +109,16 @@ impl Bench {
             forward(trainer, &batch);
         }
         laps.end().await?;
-        let Passes { figures, gradient, .. } = trainer.passes_over(|_| batch.clone(), false).await;
+        let Passes { figures, gradient, learned, .. } =
+            trainer.passes_over(|_| batch.clone(), false).await;
         laps.end().await?;
         let (Some(figures), Some(gradient)) = (figures, gradient) else {
             unreachable!("a step has a pass");
         };
+        let lr = train.lr;
         trainer.learner.update(rates, gradient);
+        let figures = figures + trainer.learner.finite_zero();
+        trainer.learn(learned, round + 1, lr).await?;
         laps.end().await?;
         figures.into_scalar_async::<f32>().await?;
         laps.end().await?;
@@ -118,13 +127,14 @@ impl Bench {
         Ok([forward, backward, update, readback])
     }
 
-    /// Seconds of as many empty dispatches as a step has; `None` on the CPU.
+    /// Seconds of as many empty dispatches as a step of a preset has; `None` of other models, and on the CPU.
     async fn floor(&self) -> Result<Option<f64>, ExecutionError> {
-        if is_cpu(&self.device) {
+        let model = &self.trainer.config.model;
+        if is_cpu(&self.device) || Preset::of(model).is_none() {
             return Ok(None);
         }
         let [of_layer, others] = DISPATCHES;
-        let count = of_layer * self.trainer.config.model.n_layers + others;
+        let count = of_layer * model.n_layers + others;
         let start = Instant::now();
         dispatch(&self.device, count).await?;
         Ok(Some(seconds(start.elapsed())))
@@ -160,6 +170,21 @@ impl Bench {
 
     fn vocab_size(&self) -> usize {
         self.trainer.tokenizer.vocab_size()
+    }
+}
+
+/// Fills the stores of a model's memories with arbitrary slots, for a full store takes longest to search.
+fn fill(model: &mut Model) {
+    let mut rng = stream_rng(0, 0);
+    let layers: Vec<usize> = model.bank.memories().map(|(layer, _)| layer).collect();
+    for layer in layers {
+        let Some(store) = model.bank.store(layer) else { continue };
+        let memory::Shape { d_key, d_value, .. } = store.shape();
+        let mut numbers = |count| (0..count).map(|_| rng.random_range(-1.0..1.0)).collect();
+        let slots: Vec<NewSlot> = (0..model.config.memory.slots)
+            .map(|_| NewSlot { key: numbers(d_key), value: numbers(d_value), origin: Origin::default() })
+            .collect();
+        store.insert(&slots).expect("a store in memory takes slots of its shape");
     }
 }
 

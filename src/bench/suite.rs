@@ -6,7 +6,7 @@ use std::rc::Rc;
 use burn::tensor::ExecutionError;
 
 use super::{Bench, Rounds, WARM_UP};
-use crate::config::{ConfigError, Preset, RunConfig};
+use crate::config::{ConfigError, ModelConfig, PRESETS, Preset, RunConfig};
 use crate::device::{OpenDevice, matmul_peak, memory_held};
 use crate::report::{BenchCurrent, BenchReport, BenchRow, Shape};
 use crate::learn::{Crew, Trainer};
@@ -106,7 +106,7 @@ impl Suite {
 
     /// Begins a run. [`Suite::new`] checked all runs, so none is refused here.
     fn begin(&self, run: RunConfig) -> Option<Current> {
-        let size = Preset::of(&run.model).map_or("custom", |preset| preset.name).to_owned();
+        let size = name(&run.model);
         let mut shapes = VecDeque::from([COMMON]);
         let own = Shape { batch: run.train.batch, seq: run.model.context };
         if own != COMMON {
@@ -126,5 +126,16 @@ impl Suite {
             of: WARM_UP + self.rounds,
         });
         BenchReport::new(self.rows.clone(), current)
+    }
+}
+
+/// A preset's name, with a star if the model has other parts; `custom` of another size.
+fn name(model: &ModelConfig) -> String {
+    let shape = (model.n_layers, model.n_heads, model.d_model);
+    let is_as_large = |preset: &&Preset| (preset.n_layers, preset.n_heads, preset.d_model) == shape;
+    match (Preset::of(model), PRESETS.iter().find(is_as_large)) {
+        (Some(preset), _) => preset.name.to_owned(),
+        (None, Some(preset)) => format!("{}*", preset.name),
+        (None, None) => "custom".to_owned(),
     }
 }

@@ -51,6 +51,7 @@ pub fn command() -> Command {
                 .default_value("python3")
                 .help("a Python, to measure PyTorch with; \"\" measures without"),
         )
+        .args(super::knobs::model_args())
         .args(against::args())
         .args(stores::args())
         .arg(super::args::json_arg())
@@ -78,7 +79,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     for name in matches.get_many::<String>("device").into_iter().flatten() {
         let choice = DeviceChoice::parse(name).unwrap_or_default();
         let device = super::device::open(choice)?;
-        let measured = measure(&presets, &device, rounds)
+        let measured = measure(matches, &presets, &device, rounds)
             .with_context(|| format!("measuring on {}", device.report.name))?;
         rows.extend(measured.into_iter().map(|row| Compared { row, against_pytorch: None }));
     }
@@ -97,14 +98,20 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     Ok(())
 }
 
-fn measure(presets: &[&Preset], device: &OpenDevice, rounds: usize) -> Result<Vec<BenchRow>> {
-    let runs = presets.iter().map(|preset| {
+fn measure(
+    matches: &ArgMatches,
+    presets: &[&Preset],
+    device: &OpenDevice,
+    rounds: usize,
+) -> Result<Vec<BenchRow>> {
+    let run = |preset: &&Preset| {
         let mut config = RunConfig::default();
         preset.apply(&mut config);
-        config
-    });
+        super::knobs::apply(matches, &mut config).map(|()| config)
+    };
+    let runs = presets.iter().map(run).collect::<Result<_>>()?;
     let crew = Rc::new(Threads::shared());
-    let mut suite = Suite::new(runs.collect(), device.clone(), rounds, crew)?;
+    let mut suite = Suite::new(runs, device.clone(), rounds, crew)?;
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(std::time::Duration::from_millis(100));
     while block_on(suite.next())? {
@@ -124,7 +131,8 @@ fn compare(rows: &mut [Compared], python: &str) -> Result<()> {
         step: f64,
     }
     for Compared { row, against_pytorch } in rows {
-        let preset = Preset::find(&row.size).context("no such preset")?;
+        // nanoGPT has no other parts.
+        let Some(preset) = Preset::find(&row.size) else { continue };
         let shapes = serde_json::json!([{
             "layers": preset.n_layers, "heads": preset.n_heads, "width": preset.d_model,
             "vocab": row.vocab_size, "batch": row.shape.batch, "seq": row.shape.seq,

@@ -45,6 +45,22 @@ pub fn args() -> Vec<Arg> {
     args
 }
 
+/// Flags of a model's parts.
+pub fn model_args() -> impl Iterator<Item = Arg> {
+    let defaults = RunConfig::default();
+    let is_of_model = |knob: &&Knob| knob.key.starts_with("model.");
+    KNOBS.iter().filter(is_of_model).map(move |knob| knob_arg(knob, &defaults))
+}
+
+/// Flags of a model's parts as they were given.
+pub fn given_of_model(matches: &ArgMatches) -> Vec<String> {
+    let given = |knob: &'static Knob| {
+        let value = matches.try_get_one::<String>(knob.key).ok().flatten()?;
+        Some(format!("--{}={value}", knob.flag()))
+    };
+    KNOBS.iter().filter(|knob| knob.key.starts_with("model.")).filter_map(given).collect()
+}
+
 /// `--as-task`, and the flags of tasks' options.
 pub fn task_args() -> Vec<Arg> {
     let defaults = RunConfig::default();

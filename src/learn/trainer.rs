@@ -153,11 +153,7 @@ impl Trainer {
     /// Ends a step whose figures have been read: the last that was begun, if it may not be followed.
     async fn end(&mut self, begun: Begun, figures: Vec<f32>) -> Result<StepOutcome, ExecutionError> {
         let Begun { step, lr, tokens, losses: by_token, learned, validates, .. } = begun;
-        let memory = self.config.model.memory.clone();
-        for learned in learned {
-            let tokens = learned.tokens(&self.tokenizer, step as u64, false);
-            self.learner.learn(learned, &tokens, &memory, lr).await?;
-        }
+        self.learn(learned, step, lr).await?;
         let train_loss = figures.first().copied().unwrap_or(f32::NAN);
         let mut loss = LossPoint { step, train_loss, val_loss: None, accuracy: None };
         let (mut fields, mut bits_per_byte) = (None, None);
@@ -173,6 +169,24 @@ impl Trainer {
         }
         self.record(loss);
         Ok(StepOutcome { loss, bits_per_byte, tokens, fields, figures })
+    }
+
+    /// Has the memories learn from what `step` read of them.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub(crate) async fn learn(
+        &mut self,
+        learned: Vec<Learned>,
+        step: usize,
+        lr: f64,
+    ) -> Result<(), ExecutionError> {
+        let memory = self.config.model.memory.clone();
+        for learned in learned {
+            let tokens = learned.tokens(&self.tokenizer, step as u64, false);
+            self.learner.learn(learned, &tokens, &memory, lr).await?;
+        }
+        Ok(())
     }
 
     fn validates_after(&self, step: usize) -> bool {

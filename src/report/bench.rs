@@ -41,7 +41,7 @@ impl StepTime {
 /// Measurements of a model size on a device at a shape.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BenchRow {
-    /// A preset's name, or `custom`.
+    /// A preset's name, with a star if the model has other parts, or `custom`.
     pub size: String,
     pub parameters: usize,
     pub vocab_size: usize,

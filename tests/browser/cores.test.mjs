@@ -62,35 +62,45 @@ test('a run is the same to the bit with one core, two and three, and when a help
   })
 })
 
-/** Counts what helpers are sent, in the worker's `sent`. */
+/** Counts messages to helpers, and theirs. */
 const COUNTED = `
-  self.sent = 0
-  const { postMessage } = Worker.prototype
-  Worker.prototype.postMessage = function (...message) {
-    self.sent++
-    return postMessage.apply(this, message)
+  self.counts = { sent: 0, came: 0 }
+  const Whole = self.Worker
+  self.Worker = class extends Whole {
+    constructor(...options) {
+      super(...options)
+      this.addEventListener('message', () => self.counts.came++)
+    }
+    postMessage(...message) {
+      self.counts.sent++
+      super.postMessage(...message)
+    }
   };`
-const sent = confab => confab.page.workers()[0].evaluate(() => self.sent)
+const counts = confab => confab.page.workers()[0].evaluate(() => self.counts)
 
 test('an evaluation has the same numbers with one core and four', async () => {
-  await withPage({ cores: 4, worker: COUNTED, open: false }, async confab => {
-    await confab.open()
-    await confab.untilExample()
-    const evaluated = async cores => {
+  const evaluate = async cores => {
+    let evaluated
+    await withPage({ cores: 4, worker: COUNTED, open: false }, async confab => {
+      await confab.open()
+      await confab.untilExample()
       await setCores(confab, cores)
+      await eventually(async () => (await counts(confab)).came === Number(cores) - 1, 'helpers', 60_000)
       await confab.tab('Evaluate').click()
-      await confab.page.getByRole('spinbutton', { name: 'Records' }).fill('300')
+      await confab.page.getByRole('spinbutton', { name: 'Records' }).fill('600')
       await confab.page.getByRole('spinbutton', { name: 'Temperature of answers' }).fill('1')
       await confab.click('Evaluate')
-      await eventually(async () => /^300 of 300 records/.test(await confab.text('retrieval-progress')), 'all records',
-        120_000, () => confab.describe())
+      await eventually(async () => (await confab.output('retrieval-progress').allInnerTexts()).join().startsWith('600 of 600'),
+        'all records', 120_000, () => confab.describe())
       const rows = await confab.page.getByRole('table').locator('.number').allInnerTexts()
       assert(rows.length > 10)
-      return rows
-    }
-    const alone = await evaluated('1')
-    assert.equal(await sent(confab), 0)
-    assert.deepEqual(await evaluated('4'), alone)
-    assert(await sent(confab) > 3 * 2, `${await sent(confab)} messages to three helpers`)
-  })
+      evaluated = [rows, await counts(confab)]
+    })
+    return evaluated
+  }
+  const [alone, none] = await evaluate('1')
+  const [together, { sent, came }] = await evaluate('4')
+  assert.deepEqual(none, { sent: 0, came: 0 })
+  assert.deepEqual(together, alone)
+  assert(sent > 3 * 2 && came === sent, `${sent} messages to three helpers, ${came} of theirs`)
 })

@@ -9,7 +9,7 @@ use clap::{Arg, ArgMatches, value_parser};
 use confab::report::Shape;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::terminal;
+use crate::cli::{knobs, terminal};
 
 pub fn args() -> [Arg; 2] {
     [
@@ -67,10 +67,11 @@ pub fn run(matches: &ArgMatches, other: &Path) -> Result<()> {
     let all = |name: &str| matches.get_many::<String>(name).into_iter().flatten();
     let rounds = matches.get_one::<u32>("rounds").map_or(7, |rounds| *rounds);
     let turns = matches.get_one::<u32>("turns").map_or(3, |turns| *turns);
+    let parts = knobs::given_of_model(matches);
     let mut rows = Vec::new();
     for device in all("device") {
         for preset in all("preset") {
-            let measure = |program: &Path| measure(program, preset, device, rounds);
+            let measure = |program: &Path| measure(program, preset, device, rounds, &parts);
             let pairs: Vec<[Vec<Row>; 2]> = (0..turns)
                 .map(|turn| {
                     // Each is the first of its turn as often as the other.
@@ -100,11 +101,18 @@ pub fn run(matches: &ArgMatches, other: &Path) -> Result<()> {
 }
 
 /// The rows that `program bench` prints.
-fn measure(program: &Path, preset: &str, device: &str, rounds: u32) -> Result<Vec<Row>> {
+fn measure(
+    program: &Path,
+    preset: &str,
+    device: &str,
+    rounds: u32,
+    parts: &[String],
+) -> Result<Vec<Row>> {
     let named = || format!("measuring {preset} on {device} with {}", program.display());
     let run = Process::new(program)
         .args(["bench", "--json", "--python", "", "--preset", preset, "--device", device])
         .args(["--rounds", &rounds.to_string()])
+        .args(parts)
         .stdin(Stdio::null())
         .output()
         .with_context(named)?;
