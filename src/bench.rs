@@ -191,7 +191,7 @@ fn fill(model: &mut Model) {
 /// A forward pass alone, in the shards of a step.
 fn forward(trainer: &Trainer, batch: &Batch) {
     let model = trainer.model();
-    let shards: Vec<Batch> = batch.shards(trainer.shards()).map(|(_, shard)| shard).collect();
+    let shards: Vec<Batch> = batch.shards(trainer.parts(batch)).map(|(_, shard)| shard).collect();
     let pass = |shard: Batch| {
         TrainingPass::new(model).forward(&shard, &Likelihood::default(), Dropout::NONE, 1.0);
     };

@@ -27,9 +27,14 @@ const ALL: Changes = &[
     ("model.memory.slots", "64"),
     ("train.clip", "0.1"),
     ("train.batch", "11"),
+    ("train.shards", "8"),
     ("train.heads.every", "5"),
     ("train.heads.grow_above", "0.1"),
 ];
+
+const SHARDS: (&str, &str) = ("train.shards", "8");
+/// A model whose batch is worth several shards by itself.
+const LARGE: Changes = &[("model.d_model", "64"), ("train.batch", "16")];
 
 fn by_threads(mut run: Trainer, threads: usize) -> Trainer {
     run.crew = Rc::new(Arc::new(Threads::new(threads)));
@@ -45,9 +50,12 @@ fn bits(mut run: Trainer, steps: usize) -> (Vec<u32>, Vec<u32>) {
 
 #[test]
 fn losses_are_the_same_on_any_number_of_threads() {
-    for changes in
-        [ALL, &[("train.batch", "3"), ("train.accumulation", "5")], &[("train.batch", "16")]]
-    {
+    for changes in [
+        ALL,
+        &[SHARDS, ("train.batch", "3"), ("train.accumulation", "5")],
+        &[SHARDS, ("train.batch", "16")],
+        LARGE,
+    ] {
         let one = bits(by_threads(trainer(small(changes)), 1), 12);
         for threads in [2, 3, 8] {
             let more = bits(by_threads(trainer(small(changes)), threads), 12);
@@ -116,7 +124,9 @@ impl Crew for Helped {
 
 #[test]
 fn helpers_give_the_same_numbers_over_messages() {
-    for changes in [ALL, &[("model.memory.kind", "featural"), ("model.memory.layers", "1")], &[]] {
+    for changes in
+        [ALL, &[SHARDS, ("model.memory.kind", "featural"), ("model.memory.layers", "1")], &[SHARDS]]
+    {
         let one = bits(by_threads(trainer(small(changes)), 1), 12);
         let sent = Rc::new(Cell::new(0));
         let mut run = trainer(small(changes));
@@ -180,7 +190,7 @@ fn an_order_for_another_model_is_refused() {
 fn a_checkpoint_that_tells_no_shards_was_trained_on_whole_batches() {
     let old: TrainConfig = serde_json::from_str(r#"{"steps": 10}"#).unwrap();
     assert_eq!(old.shards, 1);
-    assert_eq!(TrainConfig::default().shards, 8, "new runs");
+    assert_eq!(TrainConfig::default().shards, 0, "new runs go by their size");
 }
 
 #[test]

@@ -62,8 +62,9 @@ pub fn command() -> Command {
 struct Compared {
     #[serde(flatten)]
     row: BenchRow,
-    /// Steps a second, as a multiple of PyTorch's on the like device.
+    /// Steps a second, as a multiple of PyTorch's on the like device, compiled or not.
     against_pytorch: Option<f64>,
+    is_pytorch_compiled: bool,
 }
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
@@ -81,11 +82,12 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         let device = super::device::open(choice)?;
         let measured = measure(matches, &presets, &device, rounds)
             .with_context(|| format!("measuring on {}", device.report.name))?;
-        rows.extend(measured.into_iter().map(|row| Compared { row, against_pytorch: None }));
+        let alone = |row| Compared { row, against_pytorch: None, is_pytorch_compiled: false };
+        rows.extend(measured.into_iter().map(alone));
     }
     let python = matches.get_one::<String>("python").map_or("python3", String::as_str);
     if !python.is_empty()
-        && let Err(error) = compare(&mut rows, python)
+        && let Err(error) = compare(&mut rows, rounds, python)
     {
         super::terminal::report(format_args!("Not compared with PyTorch: {error:#}"));
     }
@@ -124,18 +126,19 @@ fn measure(
 }
 
 /// Measures PyTorch at the shapes of `rows`, in their order.
-fn compare(rows: &mut [Compared], python: &str) -> Result<()> {
+fn compare(rows: &mut [Compared], rounds: usize, python: &str) -> Result<()> {
     #[derive(Deserialize)]
     struct Line {
         device: String,
         step: f64,
+        compiled: bool,
     }
-    for Compared { row, against_pytorch } in rows {
+    for Compared { row, against_pytorch, is_pytorch_compiled } in rows {
         // nanoGPT has no other parts.
         let Some(preset) = Preset::find(&row.size) else { continue };
         let shapes = serde_json::json!([{
             "layers": preset.n_layers, "heads": preset.n_heads, "width": preset.d_model,
-            "vocab": row.vocab_size, "batch": row.shape.batch, "seq": row.shape.seq,
+            "vocab": row.vocab_size, "batch": row.shape.batch, "seq": row.shape.seq, "rounds": rounds,
         }]);
         let run = Process::new(python)
             .args(["-c", NANOGPT, &shapes.to_string()])
@@ -146,11 +149,18 @@ fn compare(rows: &mut [Compared], python: &str) -> Result<()> {
             let errors = String::from_utf8_lossy(&run.stderr);
             bail!("{python} says: {}", errors.lines().last().unwrap_or_default());
         }
+        // Such as that PyTorch could not compile.
+        let said = String::from_utf8_lossy(&run.stderr);
+        if let Some(failure) = said.lines().find(|line| line.starts_with("torch.compile failed")) {
+            super::terminal::report(format_args!("{}: {failure}", row.size));
+        }
         let like = if row.kind == "cpu" { "cpu" } else { "cuda" };
         for line in String::from_utf8_lossy(&run.stdout).lines() {
-            let Line { device, step } = serde_json::from_str(line).context("reading its times")?;
+            let Line { device, step, compiled } =
+                serde_json::from_str(line).context("reading its times")?;
             if device == like {
                 *against_pytorch = Some(step / row.time.step);
+                *is_pytorch_compiled = compiled;
             }
         }
     }
@@ -163,12 +173,13 @@ fn write_table(out: &mut impl Write, rows: &[Compared]) -> Result<()> {
         "size   device            batch × seq  ms a step  tokens/s  forward backward update readback  \
          chars/s  of matmul  memory  × floor  × PyTorch"
     )?;
-    for Compared { row, against_pytorch } in rows {
+    for Compared { row, against_pytorch, is_pytorch_compiled } in rows {
         let [forward, backward, update, readback] =
             row.time.percentages().map(|share| format!("{share:.0}%"));
         let shape = format!("{} × {}", row.shape.batch, row.shape.seq);
         let device: String = row.device.chars().take(16).collect();
-        let ratio = against_pytorch.map_or("-".into(), |ratio| format!("{ratio:.2}"));
+        let how = if *is_pytorch_compiled { " compiled" } else { "" };
+        let ratio = against_pytorch.map_or("-".into(), |ratio| format!("{ratio:.2}{how}"));
         let share = row.matmul_share.map_or("-".into(), |share| format!("{:.1}%", 100.0 * share));
         let memory = row.memory.map_or("-".into(), |bytes| format!("{} MB", bytes / 1_000_000));
         let floor = row.time.times_floor().map_or("-".into(), |times| format!("{times:.1}"));

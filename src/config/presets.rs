@@ -87,7 +87,7 @@ impl Preset {
             steps: self.steps,
             batch: self.batch,
             accumulation: 1,
-            shards: 8,
+            shards: 0,
             lr: self.lr,
             min_lr: self.lr / 10.0,
             warmup: 100,

@@ -14,7 +14,8 @@ pub struct TrainConfig {
     pub batch: usize,
     /// Micro-batches whose gradients are averaged into one step.
     pub accumulation: usize,
-    /// Parts of a micro-batch, of which each core takes one after the other; a GPU takes it whole.
+    /// Parts of a micro-batch, of which each core takes one after the other; 0: as many as its size is worth. A GPU takes it
+    /// whole.
     #[serde(default = "TrainConfig::whole")]
     pub shards: usize,
     /// Learning rate after the warm-up.

@@ -7,6 +7,12 @@ use crate::data::Batch;
 use crate::kernel::dropout::Dropout;
 use crate::kernel::is_cpu;
 
+/// Most parts of a batch whose number goes by its size.
+const MOST: usize = 8;
+/// Parameters times tokens that are worth a part of their own: a pass over fewer takes longer for its operations than for
+/// their numbers.
+const WORTH: usize = 3 << 19;
+
 impl Trainer {
     /// The passes of the next step; the loss of every token is kept only if `keeps_losses`.
     pub(super) async fn passes(&self, keeps_losses: bool) -> Passes {
@@ -32,14 +38,19 @@ impl Trainer {
             let batch = draw(micro);
             let dropout = self.dropout(micro);
             let of_rows = |(row, batch)| Shard { micro, batch, dropout: dropout.from_row(row) };
-            waiting.extend(batch.shards(train.shards).map(of_rows));
+            let parts = self.parts(&batch);
+            waiting.extend(batch.shards(parts).map(of_rows));
             // Micro-batches of few rows are taken together, so that no core waits.
-            if waiting.len() < train.shards && micro + 1 < train.accumulation {
+            if waiting.len() < MOST && micro + 1 < train.accumulation {
                 continue;
             }
-            for PassedShard { micro, passed, gradient } in
-                self.crew.take(pass, std::mem::take(&mut waiting)).await
-            {
+            let shards = std::mem::take(&mut waiting);
+            let taken = match &shards[..] {
+                // A row that is worth several cores has them in its loops.
+                [shard] if parts > 1 => vec![pass.run(shard)],
+                _ => self.crew.take(pass, shards).await,
+            };
+            for PassedShard { micro, passed, gradient } in taken {
                 passes.add(micro, passed, keeps_losses);
                 add(&mut passes.gradient, gradient);
             }
@@ -47,9 +58,16 @@ impl Trainer {
         passes
     }
 
-    /// Parts that a micro-batch is trained in.
-    pub(crate) fn shards(&self) -> usize {
-        self.by_row().map_or(1, |_| self.config.train.shards)
+    /// Parts that `batch` is trained in, if it has as many rows.
+    pub(crate) fn parts(&self, batch: &Batch) -> usize {
+        match (self.by_row(), self.config.train.shards) {
+            (None, _) => 1,
+            (_, 0) => {
+                let work = self.model().layout.len() * batch.inputs.dims().iter().product::<usize>();
+                (1 << (work / WORTH).max(1).ilog2()).min(MOST)
+            }
+            (_, shards) => shards,
+        }
     }
 
     /// Workers that took the last step at once.
@@ -59,7 +77,7 @@ impl Trainer {
 
     /// The objective, if batches are trained in shards.
     fn by_row(&self) -> Option<&Likelihood> {
-        let splits = self.config.train.shards > 1 && is_cpu(&self.device());
+        let splits = self.config.train.shards != 1 && is_cpu(&self.device());
         self.objective.likelihood().filter(|_| splits)
     }
 

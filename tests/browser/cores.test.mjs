@@ -9,7 +9,7 @@ import { TINY, eventually, withPage } from './harness.mjs'
 const ALL = 'model.dropout=0.2&model.memory.kind=associative&model.memory.layers=1&train.clip=0.1&model.head_gates=true'
   + '&train.heads.every=50&train.heads.grow_above=0.1'
 const STEPS = 300
-const FRAGMENT = `${TINY}&train.batch=11&train.val_every=100&train.steps=${STEPS}&${ALL}`
+const FRAGMENT = `${TINY}&train.batch=11&train.val_every=100&train.steps=${STEPS}&train.shards=8&${ALL}`
 
 const open = (worker, body) => withPage({ cores: 4, worker, fragment: FRAGMENT }, body)
 

@@ -11,9 +11,9 @@ pub(super) const KNOBS: &[Knob] = &[
     int(
         at!(train.shards),
         "Shards",
-        1,
+        0,
         64,
-        "parts of a micro-batch, a core each; losses depend on it, but not on the number of cores",
+        "parts of a micro-batch, a core each; 0 goes by its size; losses depend on it, but not on the number of cores",
     ),
     float(at!(train.lr), "Learning rate", 0.0, 10.0, "learning rate after the warm-up"),
     float(at!(train.min_lr), "Min learning rate", 0.0, 10.0, "learning rate at the last step"),
