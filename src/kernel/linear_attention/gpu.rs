@@ -151,6 +151,7 @@ pub fn follow(
 /// A unit for each number of each token.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
+#[allow(clippy::collapsible_if, reason = "the outer condition is known as the kernel is compiled")]
 fn map(
     qkv: &[f32],
     hidden: &[i32],
@@ -253,6 +254,7 @@ fn forward(
 /// through the tokens, the others' from the end.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
+#[allow(clippy::collapsible_if, reason = "the outer condition is known as the kernel is compiled")]
 fn backward(
     mapped: &[f32],
     hidden: &[i32],
