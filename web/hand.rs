@@ -102,6 +102,9 @@ impl Hand {
     }
 
     fn receive(&self, data: &JsValue) {
+        if self.is_gone() {
+            return; // what was on its way when it ended
+        }
         if let Some(last_words) = data.as_string() {
             return self.die(&last_words);
         }
@@ -121,6 +124,9 @@ impl Hand {
 
     /// Ends a helper that failed, and tells so. What is awaited of it never comes: its sender is dropped.
     fn die(&self, reason: &str) {
+        if self.is_gone() {
+            return;
+        }
         self.let_go();
         *self.state.borrow_mut() = State::Failed;
         let text = format!(

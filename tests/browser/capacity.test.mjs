@@ -52,19 +52,27 @@ test('a sweep is run in the page, kept, gone on with and saved', async () => {
   })
 })
 
-test('a sweep trains a run a core, and has the outcomes of one core', async () => {
+test('a sweep trains a run a core, and has the outcomes of one core, also after one that was stopped', async () => {
   await withPage({ fragment: FAST, cores: 4 }, async confab => {
-    const sweep = async cores => {
+    const begin = async cores => {
       await confab.settings()
       await confab.combobox('Cores').selectOption(cores)
       await plan(confab, '10, 20', 150, 4)
       await confab.click('Run sweep')
-      let most = 1
+    }
+    /** Runs at once; 0 when the sweep is over. */
+    const atOnce = async () => {
+      const progress = (await confab.output('sweep-runs').allInnerTexts()).join()
+      const [, first, last] = /Runs (\d+) to (\d+) of 8/.exec(progress) ?? [0, 1, 1]
+      return progress === '' ? 0 : last - first + 1
+    }
+    const sweep = async cores => {
+      await begin(cores)
+      let [most, now] = [0, 0]
       await eventually(async () => {
-        const progress = (await confab.output('sweep-runs').allInnerTexts()).join()
-        const [, first, last] = /Runs (\d+) to (\d+) of 8/.exec(progress) ?? [0, 1, 1]
-        most = Math.max(most, last - first + 1)
-        return progress === '' && await diagram(confab).count() > 0
+        now = await atOnce()
+        most = Math.max(most, now)
+        return now === 0 && await diagram(confab).count() > 0
       }, 'the end of the sweep', 180_000, () => confab.describe())
       const [download] = await Promise.all([confab.page.waitForEvent('download'), confab.click('Save outcomes')])
       const lines = readFileSync(await download.path(), 'utf8').trim().split('\n').sort()
@@ -73,9 +81,14 @@ test('a sweep trains a run a core, and has the outcomes of one core', async () =
       return [lines, most]
     }
     const [alone, one] = await sweep('1')
+    assert.equal(one, 1)
+    await begin('4')
+    await eventually(async () => await atOnce() > 1, 'runs at once', 60_000, () => confab.describe())
+    await confab.click('Stop sweep')
+    await eventually(async () => await atOnce() === 0, 'the sweep has stopped')
+    if (await confab.button('Clear').isEnabled()) await confab.click('Clear')
     const [together, several] = await sweep('4')
     assert.deepEqual(together, alone)
-    assert.equal(one, 1)
     assert(several > 1, 'runs at once')
   })
 })
