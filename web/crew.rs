@@ -130,10 +130,10 @@ impl Crew for Helpers {
         self.workers.get()
     }
 
-    fn send(&self, errand: &Errand) -> Option<Elsewhere> {
+    fn send(&self, errand: &dyn Fn() -> Errand) -> Option<Elsewhere> {
         self.bury();
         self.start(self.asked.get().unwrap_or(self.cores));
-        self.ready(1).first()?.send(errand)
+        self.ready(1).first()?.send(errand())
     }
 
     fn set_size(&self, workers: Option<usize>) {

@@ -82,8 +82,8 @@ impl Hand {
     }
 
     /// Sends it on an errand; `None` if that cannot be sent.
-    pub fn send(self: &Rc<Self>, errand: &Errand) -> Option<Elsewhere> {
-        let awaited = self.work(&Work::Errand(errand.clone()))?;
+    pub fn send(self: &Rc<Self>, errand: Errand) -> Option<Elsewhere> {
+        let awaited = self.work(&Work::Errand(errand))?;
         Some(awaited.brought().boxed_local())
     }
 

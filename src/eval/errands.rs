@@ -31,8 +31,8 @@ impl<T> Errands<T> {
     }
 
     /// Sends a worker that is free on an errand for `of`, which comes back if none is.
-    pub(super) fn send(&mut self, errand: &Errand, of: T) -> Option<T> {
-        match self.crew.send(errand) {
+    pub(super) fn send(&mut self, of: T, errand: impl Fn(&T) -> Errand) -> Option<T> {
+        match self.crew.send(&|| errand(&of)) {
             Some(elsewhere) => {
                 self.under_way.push((of, elsewhere));
                 None

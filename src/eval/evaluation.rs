@@ -165,9 +165,13 @@ impl Evaluation {
             return;
         }
         while let Some(records) = self.left.pop_front() {
-            let (options, first, count) = (self.options, records.start, records.len());
-            let errand = Errand::Records { run: run.clone(), options, first, count };
-            if let Some(records) = errands.send(&errand, records) {
+            let errand = |records: &Range<usize>| Errand::Records {
+                run: run.clone(),
+                options: self.options,
+                first: records.start,
+                count: records.len(),
+            };
+            if let Some(records) = errands.send(records, errand) {
                 self.left.push_front(records);
                 break;
             }

@@ -216,8 +216,8 @@ impl Sweep {
         while is_cpu(&self.device)
             && let Some(run) = self.runs.pop_front()
         {
-            let errand = Errand::Run(run.clone().into());
-            if let Some(run) = self.elsewhere.send(&errand, run) {
+            let errand = |run: &RunConfig| Errand::Run(run.clone().into());
+            if let Some(run) = self.elsewhere.send(run, errand) {
                 self.runs.push_front(run);
                 break;
             }

@@ -52,8 +52,8 @@ pub trait Crew {
     /// Workers that took the last shards.
     fn workers(&self) -> usize;
 
-    /// Sends another worker on an errand; `None` if none is free.
-    fn send(&self, _errand: &Errand) -> Option<Elsewhere> {
+    /// Sends another worker on an errand, which is made only for one that is free; `None` if none is.
+    fn send(&self, _errand: &dyn Fn() -> Errand) -> Option<Elsewhere> {
         None
     }
 

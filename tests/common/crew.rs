@@ -30,10 +30,10 @@ impl Crew for Mortal {
         1
     }
 
-    fn send(&self, errand: &Errand) -> Option<Elsewhere> {
+    fn send(&self, errand: &dyn Fn() -> Errand) -> Option<Elsewhere> {
         self.sent.set(self.sent.get() + 1);
         // As it travels between workers.
-        let sent = postcard::to_allocvec(errand).unwrap();
+        let sent = postcard::to_allocvec(&errand()).unwrap();
         let errand: Errand = postcard::from_bytes(&sent).unwrap();
         let ends = self.sent.get().is_multiple_of(3);
         let mut is_first = true;

@@ -37,7 +37,7 @@ struct Sizes {
     map: FeatureMap,
 }
 
-/// One head of one row: queries, keys and values of its tokens through the map, its outputs, their gradients and totals.
+/// One head of one row, of which `mapped` are queries, keys and values of all heads through the map.
 #[derive(Clone, Copy)]
 struct Head<'a> {
     sizes: Sizes,
