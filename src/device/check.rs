@@ -11,6 +11,7 @@ use crate::data::{Batch, Row};
 use crate::kernel::dropout::Dropout;
 use crate::kernel::gpu::client;
 use crate::kernel::linear::gpu::half::{Half, LARGE};
+use crate::kernel::recall::Mirrors;
 use crate::kernel::transfer::{floats, to_device};
 use crate::learn::{Likelihood, TrainingPass};
 use crate::memory::Bank;
@@ -57,7 +58,7 @@ async fn loss_and_gradient(
     let layout = Layout::new(&config, 13);
     let flat = untrained(&config, &layout, 7).into_iter().map(|w| 5.0 * w).collect();
     let (parameters, bank) = (to_device(flat, device), Bank::new(&config));
-    let model = Model { config, layout, parameters, bank };
+    let model = Model { config, layout, parameters, bank, mirrors: Mirrors::default() };
     let rows: Vec<Row> = (0..3)
         .map(|row: u32| Row {
             ids: (0..=context as u32).map(|i| (i * i + 5 * row + i * row) % 13).collect(),

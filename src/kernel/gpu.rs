@@ -29,6 +29,29 @@ pub fn empty<const D: usize>(like: &GpuTensor, shape: [usize; D]) -> GpuTensor {
     GpuTensor::new_contiguous(client, like.device.clone(), Shape::from(shape), handle, DType::F32)
 }
 
+/// A buffer for several tensors, of any values, and where each begins: WebGPU binds at most eight buffers to a kernel.
+pub fn together<const N: usize>(like: &GpuTensor, lengths: [usize; N]) -> (GpuTensor, [usize; N]) {
+    /// Numbers between two places at which a WebGPU device may bind a buffer: 256 bytes.
+    const ALIGNMENT: usize = 64;
+    let mut end = 0;
+    let starts = lengths.map(|length| {
+        let start = end;
+        end += length.next_multiple_of(ALIGNMENT);
+        start
+    });
+    (empty(like, [end.max(1)]), starts)
+}
+
+/// The tensor that begins at `start` of a buffer for several.
+pub fn part_of<const D: usize>(whole: &GpuTensor, start: usize, shape: [usize; D]) -> GpuTensor {
+    let [length] = dims(whole);
+    let bytes = |numbers: usize| (numbers * size_of::<f32>()) as u64;
+    let after = length - start - shape.iter().product::<usize>();
+    let handle = whole.handle.clone().offset_start(bytes(start)).offset_end(bytes(after));
+    let (client, device) = (whole.client.clone(), whole.device.clone());
+    GpuTensor::new_contiguous(client, device, Shape::from(shape), handle, DType::F32)
+}
+
 /// A contiguous tensor as a kernel's argument.
 pub fn arg(tensor: &GpuTensor) -> BufferArg {
     let length = tensor.meta.shape().num_elements();

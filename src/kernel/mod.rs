@@ -15,8 +15,8 @@ pub mod gpu;
 pub mod layer_norm;
 pub mod linear;
 pub mod linear_attention;
-pub mod nearest;
 pub mod param;
+pub mod recall;
 pub mod top;
 pub mod transfer;
 

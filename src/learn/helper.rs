@@ -2,6 +2,8 @@
 //!
 //! A helper holds a copy of the model. Every order brings it up to date, so that it computes what the run itself would.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +14,8 @@ use crate::arch::Layout;
 use crate::config::ModelConfig;
 use crate::data::BatchTokens;
 use crate::kernel::dropout::Dropout;
-use crate::memory::{Bank, Patch};
+use crate::kernel::recall::Mirrors;
+use crate::memory::{Bank, Patch, Stamps};
 use crate::model::Model;
 
 /// Shards to take, and the model to take them with.
@@ -50,7 +53,7 @@ pub struct Helper {
 /// The state of a helper's copy, as those who give it orders know it.
 #[derive(Default)]
 pub struct Known {
-    of: Option<(ModelConfig, usize, Bank)>,
+    of: Option<(ModelConfig, usize, BTreeMap<usize, Stamps>)>,
 }
 
 impl Known {
@@ -58,13 +61,12 @@ impl Known {
     pub fn order(&mut self, pass: &ShardPass, shards: &[Shard]) -> Option<Order> {
         let tokens = |shard: &Shard| Some((shard.batch.tokens()?, shard.dropout));
         let shards = shards.iter().map(tokens).collect::<Option<Vec<_>>>()?;
-        let Model { config, layout, parameters, bank } = pass.model;
+        let Model { config, layout, parameters, bank, .. } = pass.model;
         let vocab_size = layout.find("embed.W_E")?.shape()[0];
         let held = self.of.take().filter(|(of, vocab, _)| of == config && *vocab == vocab_size);
         let model = held.is_none().then(|| (config.clone(), vocab_size));
-        let before = held.map_or_else(|| Bank::new(config), |(.., bank)| bank);
-        let memories = bank.changes_since(&before);
-        self.of = Some((config.clone(), vocab_size, bank.clone()));
+        let memories = bank.changes_since(&held.map(|(.., stamps)| stamps).unwrap_or_default());
+        self.of = Some((config.clone(), vocab_size, bank.stamps()));
         Some(Order {
             model,
             parameters: parameters.clone().into_data(),
@@ -89,7 +91,8 @@ impl Helper {
         if let Some((config, vocab_size)) = model {
             let layout = Layout::new(&config, vocab_size);
             let bank = Bank::new(&config);
-            self.model = Some(Model { config, layout, parameters: parameters.clone(), bank });
+            let (parameters, mirrors) = (parameters.clone(), Mirrors::default());
+            self.model = Some(Model { config, layout, parameters, bank, mirrors });
         }
         let model = self.model.as_mut().ok_or("the helper has no model yet")?;
         let [count] = parameters.dims();

@@ -1,13 +1,15 @@
 //! Learning of a model's memories from a batch.
 
+use std::sync::Arc;
+
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::data::Batch;
+use crate::kernel::recall::Found;
 use crate::kernel::transfer::floats;
-use crate::memory::{Found, Tokens};
+use crate::memory::{self, Tokens};
 use crate::model::memory::LayerRead;
-use crate::model::slots::Nearest;
 use crate::tokenizer::Tokenizer;
 
 /// Reads and tokens of a batch, for memories to learn from.
@@ -23,7 +25,7 @@ pub(crate) struct Learned {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct ReadOnHost {
     layer: usize,
-    found: Found,
+    found: memory::Found,
     /// Keys and values that each token would write.
     written: [Vec<f32>; 2],
     /// The gradient by the values found.
@@ -60,8 +62,8 @@ impl Learned {
     /// If they are on a GPU.
     pub(super) fn on_host(self) -> Vec<ReadOnHost> {
         let of_layer = |(layer, read, gradient): (usize, LayerRead, Option<Tensor<2>>)| {
-            let LayerRead { nearest, keys, values, .. } = read;
-            let Nearest::OnHost(found) = nearest else {
+            let LayerRead { found, keys, values, .. } = read;
+            let Found::OnHost(found, _) = found else {
                 unreachable!("only the CPU reads a batch in parts");
             };
             let written = [keys, values].map(|written| floats(written.into_data()));
@@ -84,8 +86,8 @@ impl Learned {
             let count = batch.ids.len();
             let gradient = gradient.map(|gradient| rows(gradient, count * found.k));
             let [keys, values] = written.map(|values| rows(values, count));
-            let nearest = Nearest::OnHost(found);
-            (layer, LayerRead { nearest, keys, values, trained: None }, gradient)
+            let found = Found::OnHost(found, Arc::default());
+            (layer, LayerRead { found, keys, values, trained: None }, gradient)
         };
         Some(Self::of(reads.into_iter().map(of_layer).collect(), batch))
     }

@@ -9,6 +9,7 @@ use crate::arch::Layout;
 use crate::base::parallel::Threads;
 use crate::checkpoint::{Checkpoint, CheckpointError, check_room, drawn_adapter};
 use crate::config::{ConfigError, MemoryLimits, RunConfig, TaskConfig};
+use crate::kernel::recall::Mirrors;
 use crate::kernel::transfer::to_device;
 use crate::memory::Bank;
 use crate::model::{Model, untrained};
@@ -91,6 +92,7 @@ impl Trainer {
             parameters: to_device(parameters, &device),
             layout,
             bank,
+            mirrors: Mirrors::default(),
         };
         let is_adapted = config.train.lora.rank > 0;
         if is_adapted && adapters.is_empty() {

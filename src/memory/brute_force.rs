@@ -1,6 +1,7 @@
 //! Search by brute force: every query against every key, a block at a time.
 
 use super::Shape;
+use crate::base::lanes::{LANES, wide};
 use crate::base::matrix::Matrix;
 use crate::base::parallel::for_each;
 use crate::config::Distance;
@@ -50,16 +51,8 @@ fn of_block(
         products.resize(n * width, 0.0);
         rows.add_product(Matrix::new(keys, d_key).transposed(), &mut products, width);
         let squares = &squares[start..start + width];
-        for (best, products) in best.iter_mut().zip(products.chunks(width)) {
-            for (index, (product, square)) in products.iter().zip(squares).enumerate() {
-                // Grows with the distance, all else being the same for one query.
-                let score = match distance {
-                    Distance::L2 => square - 2.0 * product,
-                    Distance::Cosine if *square == 0.0 => 0.0,
-                    Distance::Cosine => -product / square.sqrt(),
-                };
-                keep(best, k, (score, start + index));
-            }
+        for (best, products) in best.iter_mut().zip(products.chunks_mut(width)) {
+            keep_nearest(products, squares, distance, best, k, start);
         }
     }
     for (best, query) in best.iter_mut().zip(queries.chunks(d_key)) {
@@ -72,9 +65,46 @@ fn of_block(
     best
 }
 
+wide! {
+    /// Puts the keys from the index `start` on among the `k` nearest of a query, of which these are the products with them.
+    fn keep_nearest(
+        products: &mut [f32],
+        squares: &[f32],
+        distance: Distance,
+        best: &mut Vec<(f32, usize)>,
+        k: usize,
+        start: usize,
+    ) {
+        // Scores grow with the distance, all else being the same for one query.
+        let pairs = products.iter_mut().zip(squares);
+        match distance {
+            Distance::L2 => pairs.for_each(|(x, square)| *x = square - 2.0 * *x),
+            Distance::Cosine => pairs.for_each(|(x, square)| {
+                *x = if *square == 0.0 { 0.0 } else { -*x / square.sqrt() };
+            }),
+        }
+        for (part, scores) in products.chunks(LANES).enumerate() {
+            let limit = largest(best, k);
+            let is_near = |score: &f32| *score < limit || limit.is_nan() || score.is_nan();
+            // Without an early end, this is a comparison of all at once.
+            if !scores.iter().fold(false, |any, score| any | is_near(score)) {
+                continue;
+            }
+            for (index, score) in scores.iter().enumerate() {
+                keep(best, k, (*score, start + part * LANES + index));
+            }
+        }
+    }
+}
+
+/// The score that a key must be below to be among the `k` smallest; not a number while any is.
+fn largest(best: &[(f32, usize)], k: usize) -> f32 {
+    best.get(k - 1).map_or(f32::NAN, |(largest, _)| *largest)
+}
+
 /// Puts `new` among the `k` smallest, in order.
 fn keep(best: &mut Vec<(f32, usize)>, k: usize, new: (f32, usize)) {
-    if best.len() == k && best.last().is_some_and(|(largest, _)| new.0 >= *largest) {
+    if new.0 >= largest(best, k) {
         return;
     }
     let at = best.partition_point(|(score, _)| *score <= new.0);

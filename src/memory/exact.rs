@@ -3,14 +3,15 @@
 mod patch;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::brute_force;
 use super::{Found, NewSlot, Origin, Shape, Slot, Store, StoreError, mean};
 
-pub use patch::Patch;
+pub use patch::{Patch, Stamps};
 
 /// A store whose every answer is exact.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Exact {
     shape: Shape,
     /// `[len, d_key]`
@@ -20,6 +21,8 @@ pub struct Exact {
     /// Squares of the keys' lengths: `[len]`.
     squares: Vec<f32>,
     facts: Vec<Facts>,
+    /// When each key and value was written, which no two writings share: `[len]`.
+    stamps: Vec<u64>,
     /// Where each id lies.
     places: HashMap<u64, usize>,
     next_id: u64,
@@ -46,6 +49,7 @@ impl Exact {
             values: Vec::new(),
             squares: Vec::new(),
             facts: Vec::new(),
+            stamps: Vec::new(),
             places: HashMap::new(),
             next_id: 0,
         }
@@ -108,6 +112,7 @@ impl Exact {
         self.keys.extend(key);
         self.values.extend(value);
         self.facts.push(Facts { id, origin, hits, last, merged });
+        self.stamps.push(stamp());
         self.next_id = self.next_id.max(id + 1);
     }
 
@@ -117,6 +122,11 @@ impl Exact {
 
     fn value(&self, place: usize) -> &[f32] {
         &self.values[place * self.shape.d_value..][..self.shape.d_value]
+    }
+
+    /// Key and value of a slot side by side.
+    pub fn row(&self, place: usize) -> impl Iterator<Item = f32> {
+        self.key(place).iter().chain(self.value(place)).copied()
     }
 
     fn slot(&self, place: usize) -> Slot {
@@ -130,6 +140,7 @@ impl Exact {
         let Some(place) = self.places.remove(&id) else { return false };
         self.facts.swap_remove(place);
         self.squares.swap_remove(place);
+        self.stamps.swap_remove(place);
         swap_remove(&mut self.keys, place, self.shape.d_key);
         swap_remove(&mut self.values, place, self.shape.d_value);
         if let Some(moved) = self.facts.get(place) {
@@ -137,6 +148,21 @@ impl Exact {
         }
         true
     }
+}
+
+impl PartialEq for Exact {
+    /// Whether they hold the same slots in the same places, whenever those were written.
+    fn eq(&self, other: &Self) -> bool {
+        let Self { shape, keys, values, facts, next_id, .. } = self;
+        (shape, keys, values, facts, next_id)
+            == (&other.shape, &other.keys, &other.values, &other.facts, &other.next_id)
+    }
+}
+
+/// A number that was not given before.
+fn stamp() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 fn square(key: &[f32]) -> f32 {
@@ -215,6 +241,7 @@ impl Store for Exact {
         if let Some(value) = value {
             self.values[place * d_value..][..d_value].copy_from_slice(value);
         }
+        self.stamps[place] = stamp();
         Ok(())
     }
 

@@ -31,7 +31,7 @@ pub use bench::{StoreBench, StoreRow};
 pub use change::{ChangeError, change, matching};
 #[cfg(feature = "cli")]
 pub use disk::Disk;
-pub use exact::{Exact, Patch};
+pub use exact::{Exact, Patch, Stamps};
 #[cfg(feature = "cli")]
 pub use postgres::Postgres;
 pub use read::Read;

@@ -7,11 +7,11 @@ use super::heads::Heads;
 use super::memorizing::Memorizing;
 use super::memory::LayerRead;
 use super::rotary::Rotation;
-use super::slots::Slots;
 use crate::arch::SoftmaxAttention;
 use crate::config::ModelConfig;
 use crate::kernel::attention::{KeyValues, Mask, attend};
 use crate::kernel::dropout::Dropout;
+use crate::kernel::recall::Slots;
 
 #[derive(Clone, Debug)]
 pub struct Attention {

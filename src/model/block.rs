@@ -9,11 +9,11 @@ use super::mlp::Mlp;
 use super::norm::Norm;
 use super::product_key::ProductKey;
 use super::rotary::Rotation;
-use super::slots::Slots;
 use crate::arch;
 use crate::config::ModelConfig;
 use crate::kernel::attention::Mask;
 use crate::kernel::dropout::Dropout;
+use crate::kernel::recall::Slots;
 
 #[derive(Clone, Debug)]
 pub struct Block {

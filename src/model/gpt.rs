@@ -9,7 +9,6 @@ use super::mixer::MixerState;
 use super::neighbours::Neighbours;
 use super::norm::Norm;
 use super::rotary::Rotation;
-use super::slots::Slots;
 use crate::config::{ModelConfig, Positions};
 use crate::data::Inputs;
 use crate::kernel::attention::Mask;
@@ -17,6 +16,7 @@ use crate::kernel::dropout::Dropout;
 use crate::kernel::embedding::embed;
 use crate::kernel::linear::Linear;
 use crate::kernel::param::Param;
+use crate::kernel::recall::Mirrors;
 use crate::memory::Bank;
 
 #[derive(Clone, Debug)]
@@ -98,14 +98,14 @@ impl Gpt {
     }
 
     /// The model with its memories reading from the slots of `bank`.
-    pub fn remember(mut self, bank: &Bank, device: &Device) -> Self {
+    pub fn remember(mut self, bank: &Bank, mirrors: &Mirrors, device: &Device) -> Self {
         for (layer, block) in self.blocks.iter_mut().enumerate() {
             if let Some(memory) = bank.layer(layer) {
-                block.remember(Slots::new(&memory.store, device));
+                block.remember(mirrors.slots(layer, &memory.store, device));
             }
         }
         if let (Some(neighbours), Some(memory)) = (&mut self.neighbours, bank.output()) {
-            neighbours.remember(Slots::new(&memory.store, device));
+            neighbours.remember(mirrors.slots(self.blocks.len(), &memory.store, device));
         }
         self
     }

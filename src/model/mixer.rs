@@ -7,11 +7,11 @@ use super::attention::Attention;
 use super::linear_attention::{LinearAttention, LinearState};
 use super::memory::LayerRead;
 use super::rotary::Rotation;
-use super::slots::Slots;
 use crate::arch;
 use crate::config::ModelConfig;
 use crate::kernel::attention::{KeyValues, Mask};
 use crate::kernel::dropout::Dropout;
+use crate::kernel::recall::Slots;
 
 #[derive(Clone, Debug)]
 pub enum Mixer {

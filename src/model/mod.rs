@@ -1,6 +1,6 @@
 //! The model on Burn, leaf to root: [`norm`], [`rotary`], the mixers ([`attention`], which may memorize), the
 //! feed-forward layers ([`mlp`], [`memory`], [`product_key`]), [`block`], [`gpt`]. Its parameters live in one flat
-//! vector, from which [`Weights`] cuts tensors; memories search [`slots`]. A [`Model`] holds all of one.
+//! vector, from which [`Weights`] cuts tensors; a [`Model`] holds all of one.
 
 pub mod attention;
 pub mod block;
@@ -17,7 +17,6 @@ pub mod norm;
 mod on_device;
 pub mod product_key;
 pub mod rotary;
-pub mod slots;
 mod weights;
 
 pub use gpt::{Gpt, Output, PassOptions};

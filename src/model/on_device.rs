@@ -5,6 +5,7 @@ use burn::tensor::{Device, Tensor};
 use super::{Gpt, Weights};
 use crate::arch::Layout;
 use crate::config::ModelConfig;
+use crate::kernel::recall::Mirrors;
 use crate::memory::Bank;
 
 #[derive(Clone, Debug)]
@@ -15,6 +16,8 @@ pub struct Model {
     pub parameters: Tensor<1>,
     /// The slots of its memories.
     pub bank: Bank,
+    /// Those slots on a GPU.
+    pub mirrors: Mirrors,
 }
 
 impl Model {
@@ -29,7 +32,7 @@ impl Model {
 
     /// The model with other weights, such as trainable ones.
     pub fn gpt_of(&self, weights: &Weights) -> Gpt {
-        Gpt::new(&self.config, weights).remember(&self.bank, &self.device())
+        Gpt::new(&self.config, weights).remember(&self.bank, &self.mirrors, &self.device())
     }
 
     /// The weights, whose gradients can be taken.

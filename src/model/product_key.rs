@@ -4,7 +4,6 @@
 use burn::tensor::Tensor;
 
 use super::Weights;
-use super::memory::softmax_from_first;
 use crate::arch::ProductKeys;
 use crate::kernel::dropout::Dropout;
 use crate::kernel::embedding::embed;
@@ -60,4 +59,16 @@ impl ProductKey {
         let z = (weights * values).sum_dim(1); // [n, 1, d_model]
         resid + dropout.site(3).apply(z.reshape([batch, seq, d_model]))
     }
+}
+
+/// Softmax of scores, of which the first is the largest or nearly so: that of the nearest. Taking it off, and
+/// not the largest, spares a browser Burn's search for the largest and its gradient.
+///
+/// # Shapes
+/// `scores` and the result: `[n, k]`
+fn softmax_from_first(scores: Tensor<2>) -> Tensor<2> {
+    let first = scores.clone().narrow(1, 0, 1);
+    let powers = (scores - first).exp();
+    let total = powers.clone().sum_dim(1);
+    powers / total
 }

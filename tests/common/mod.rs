@@ -14,6 +14,7 @@ use confab::config::{Knob, MemoryLimits, ModelConfig, RunConfig};
 use confab::data::{Batch, Targets};
 use confab::device;
 use confab::kernel::dropout::Dropout;
+use confab::kernel::recall::Mirrors;
 use confab::kernel::transfer::{floats, to_device, to_tensor};
 use confab::learn::{Crew, Trainer, feedback};
 use confab::memory::Bank;
@@ -93,6 +94,7 @@ pub fn model(config: &ModelConfig, layout: &Layout, flat: &[f32], device: &Devic
         layout: layout.clone(),
         parameters: to_device(flat.to_vec(), device),
         bank: Bank::new(config),
+        mirrors: Mirrors::default(),
     }
 }
 

@@ -1,10 +1,10 @@
 //! Changes that bring a copy of a store up to date: slots alone, without their origins and hits.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Exact, Facts, square};
+use super::{Exact, Facts, square, stamp};
 use crate::memory::{Bank, Memory, NewSlot, Origin, Slot, StoreError};
 
 /// Slots of a store that a copy of it lacks.
@@ -16,20 +16,31 @@ pub struct Patch {
     slots: Vec<(usize, u64, Vec<f32>, Vec<f32>)>,
 }
 
+/// State of a copy of a store: when each of its slots was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stamps(Vec<u64>);
+
 impl Exact {
-    /// Changes since `old`, a store of the same shape.
-    fn changes_since(&self, old: &Self) -> Patch {
-        let is_new = |place: &usize| {
-            old.facts.get(*place).map(|facts| facts.id) != Some(self.facts[*place].id)
-                || old.key(*place) != self.key(*place)
-                || old.value(*place) != self.value(*place)
-        };
+    pub fn stamps(&self) -> Stamps {
+        Stamps(self.stamps.clone())
+    }
+
+    /// Places whose slot a copy in the state `old` lacks, in their order.
+    pub fn changed_since(&self, old: &Stamps) -> Vec<usize> {
+        let Stamps(old) = old;
+        let places = 0..self.stamps.len();
+        places.filter(|place| old.get(*place) != Some(&self.stamps[*place])).collect()
+    }
+
+    /// Changes since a copy was in the state `old`; `None` if there are none.
+    fn changes_since(&self, old: &Stamps) -> Option<Patch> {
         let slot = |place: usize| {
             let (key, value) = (self.key(place).to_vec(), self.value(place).to_vec());
             (place, self.facts[place].id, key, value)
         };
+        let slots: Vec<_> = self.changed_since(old).into_iter().map(slot).collect();
         let len = self.facts.len();
-        Patch { len, slots: (0..len).filter(is_new).map(slot).collect() }
+        (!slots.is_empty() || len != old.0.len()).then_some(Patch { len, slots })
     }
 
     fn apply(&mut self, patch: Patch) -> Result<(), StoreError> {
@@ -38,6 +49,7 @@ impl Exact {
         self.keys.truncate(patch.len * d_key);
         self.values.truncate(patch.len * d_value);
         self.squares.truncate(patch.len);
+        self.stamps.truncate(patch.len);
         for (place, id, key, value) in patch.slots {
             let new = NewSlot { key, value, origin: Origin::default() };
             self.shape.check(&new)?;
@@ -49,6 +61,7 @@ impl Exact {
             self.squares[place] = square(&new.key);
             self.keys[place * d_key..][..d_key].copy_from_slice(&new.key);
             self.values[place * d_value..][..d_value].copy_from_slice(&new.value);
+            self.stamps[place] = stamp();
         }
         self.places = self.facts.iter().enumerate().map(|(place, facts)| (facts.id, place)).collect();
         Ok(())
@@ -56,11 +69,17 @@ impl Exact {
 }
 
 impl Bank {
-    /// Changes of its layers since `old`, the bank of the same model.
-    pub fn changes_since(&self, old: &Self) -> Vec<(usize, Patch)> {
-        let changed = |(layer, Memory { store, .. }): (usize, &Memory)| {
-            let before = &old.layer(layer)?.store;
-            (!Arc::ptr_eq(before, store)).then(|| (layer, store.changes_since(before)))
+    /// State of a copy of the store of every layer that has one, and of the output.
+    pub fn stamps(&self) -> BTreeMap<usize, Stamps> {
+        self.memories().map(|(layer, memory)| (layer, memory.store.stamps())).collect()
+    }
+
+    /// Changes of its layers since a copy was in the state `old`; a layer that is not in it was empty.
+    pub fn changes_since(&self, old: &BTreeMap<usize, Stamps>) -> Vec<(usize, Patch)> {
+        let nothing = Stamps::default();
+        let changed = |(layer, memory): (usize, &Memory)| {
+            let patch = memory.store.changes_since(old.get(&layer).unwrap_or(&nothing))?;
+            Some((layer, patch))
         };
         self.memories().filter_map(changed).collect()
     }

@@ -3,14 +3,14 @@
 use burn::tensor::{ExecutionError, Tensor, Transaction};
 
 use crate::kernel::transfer::floats;
-use crate::memory::{Found, Read};
-use crate::model::slots::{Nearest, Places};
+use crate::kernel::recall::Found;
+use crate::memory::{self, Read};
 
 /// Slots that a layer read for a batch, and those it would write, for its store to learn from.
 #[derive(Clone, Debug)]
 pub struct LayerRead {
     /// Slots found by `n = batch * seq` tokens.
-    pub nearest: Nearest,
+    pub found: Found,
     /// Key and value that each token would write: `[n, d_key]` each.
     pub keys: Tensor<2>,
     pub values: Tensor<2>,
@@ -24,7 +24,7 @@ impl LayerRead {
     /// # Panics
     /// If they were read on a GPU, which takes a batch as a whole.
     pub fn append(&mut self, next: Self) {
-        let (Nearest::OnHost(found), Nearest::OnHost(more)) = (&mut self.nearest, next.nearest) else {
+        let (Found::OnHost(found, _), Found::OnHost(more, _)) = (&mut self.found, next.found) else {
             unreachable!("only the CPU reads a batch in parts");
         };
         found.append(more);
@@ -44,10 +44,10 @@ impl LayerRead {
     pub async fn read(
         self,
         gradient: Option<(Tensor<2>, f32)>,
-    ) -> Result<(Found, Read), ExecutionError> {
+    ) -> Result<(memory::Found, Read), ExecutionError> {
         let mut asked = Transaction::default().register(self.keys).register(self.values);
-        if let Nearest::OnGpu(found) = &self.nearest {
-            asked = asked.register(found.places.clone()).register(found.distances.clone());
+        if let Found::OnGpu(found) = &self.found {
+            asked = asked.register(found.places()).register(found.distances());
         }
         if let Some((gradient, _)) = &gradient {
             asked = asked.register(gradient.clone());
@@ -55,14 +55,13 @@ impl LayerRead {
         let mut asked = asked.execute_async().await?.into_iter();
         let mut next = || asked.next().unwrap_or_else(|| unreachable!("as many are read as asked"));
         let (keys, values) = (floats(next()), floats(next()));
-        let found = match self.nearest {
-            Nearest::OnHost(found) => found,
-            Nearest::OnGpu(found) => {
-                let Places { places, mirror, .. } = *found;
-                let [_, k] = places.dims();
-                let by_place: Vec<u64> = mirror.store.ids().collect();
+        let found = match self.found {
+            Found::OnHost(found, _) => found,
+            Found::OnGpu(found) => {
+                let by_place = found.mirror.ids();
                 let ids = next().iter::<u32>().map(|index| by_place[index as usize]).collect();
-                Found { k, ids, distances: floats(next()), ..Found::default() }
+                let distances = floats(next());
+                memory::Found { k: found.k(), ids, distances, ..memory::Found::default() }
             }
         };
         let gradient = gradient.map(|(_, rate)| (floats(next()), rate));
