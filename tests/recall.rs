@@ -12,10 +12,10 @@ use confab::checkpoint::Checkpoint;
 use confab::config::{Distance, MemoryKind, ModelConfig, RunConfig, TaskKind};
 use confab::host::{Cache, HostModel};
 use confab::kernel::param::{FlatParameters, Param, ParamSlice};
+use confab::kernel::product_keys;
 use confab::kernel::recall::{
     Form, Found, Mirrors, Slots, mix, read as read_slots, reference, straight_through, unit,
 };
-use confab::kernel::top::top;
 use confab::kernel::transfer::to_tensor;
 use confab::memory;
 use confab::memory::{Bank, Exact, NewSlot, Origin, Shape, Slot, Store};
@@ -455,15 +455,56 @@ fn reads_are_the_reference_on_every_device() {
 }
 
 #[test]
-fn the_largest_are_found_in_order_on_every_device() {
-    for device in [Device::flex(), webgpu()] {
-        for (n, width, k) in [(1, 1, 1), (5, 9, 4), (200, 64, 8)] {
-            let scores = tensor([n, width], 3, &device);
-            let found: Vec<i64> = top(scores.clone(), k).into_data().iter::<i64>().collect();
-            for (row, found) in read(scores).chunks(width).zip(found.chunks(k)) {
-                let mut order: Vec<i64> = (0..width as i64).collect();
-                order.sort_by(|a, b| row[*b as usize].total_cmp(&row[*a as usize]));
-                assert_eq!(found, &order[..k]);
+fn product_keys_are_the_reference_on_every_device() {
+    let devices = [Device::flex(), webgpu()];
+    for (half_keys, half, d_model, k) in [(1, 1, 1, 1), (6, 3, 8, 4), (9, 4, 70, 9)] {
+        let lengths = [half_keys * half, half_keys * half, half_keys * half_keys * d_model];
+        let shapes = [[half_keys, half], [half_keys, half], [half_keys * half_keys, d_model]];
+        let numbers = numbers(lengths.iter().sum(), 5);
+        let starts = [0, lengths[0], 2 * lengths[0]];
+        // The output, and gradients by queries and by all parameters.
+        let pass = |device: &Device, is_reference: bool| {
+            let tracked = device.clone().autodiff();
+            let q = tensor::<3>([2, 9, 2 * half], 8, &tracked).require_grad();
+            let weigh = tensor::<3>([2, 9, d_model], 9, &tracked);
+            let data = TensorData::new(numbers.clone(), [numbers.len()]);
+            let is_cpu = *device == devices[0];
+            let leaf = Tensor::<1>::from_data(data.clone(), &tracked).require_grad();
+            let flat = || FlatParameters::trainable(&Tensor::from_data(data.clone(), device));
+            let mut flat = (!is_cpu).then(|| Arc::new(flat()));
+            let own = |at: usize| {
+                leaf.clone().slice(starts[at]..starts[at] + lengths[at]).reshape(shapes[at])
+            };
+            let param = |at: usize| match &flat {
+                Some(flat) => {
+                    let (parameters, start, shape) = (flat.clone(), starts[at], shapes[at]);
+                    Param::Slice(ParamSlice { parameters, start, shape })
+                }
+                None => Param::Own(Box::new(own(at))),
+            };
+            let z = match is_reference {
+                true => product_keys::reference(q.clone(), [own(0), own(1)], own(2), k),
+                false => product_keys::read(q.clone(), &[param(0), param(1)], &param(2), k),
+            };
+            let loss = (z.clone() * weigh).sum();
+            let (gradients, by_parameters) = match &mut flat {
+                Some(flat) => {
+                    let flat = Arc::make_mut(flat);
+                    (flat.backward(&loss), read(flat.gradient()))
+                }
+                None => {
+                    let gradients = loss.backward();
+                    let by = read(leaf.grad(&gradients).unwrap());
+                    (gradients, by)
+                }
+            };
+            [read(z.inner()), read(q.grad(&gradients).unwrap()), by_parameters]
+        };
+        let expected = pass(&devices[0], true);
+        for device in &devices {
+            let what = format!("{half_keys} half-keys of {half}, {k} found on {device:?}");
+            for (got, expected) in pass(device, false).iter().zip(&expected) {
+                close(got, expected, (1e-5, 1e-2), &what);
             }
         }
     }

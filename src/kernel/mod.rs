@@ -16,8 +16,9 @@ pub mod layer_norm;
 pub mod linear;
 pub mod linear_attention;
 pub mod param;
+pub mod product_keys;
 pub mod recall;
-pub mod top;
+mod top;
 pub mod transfer;
 
 pub use fused::is_cpu;
