@@ -59,12 +59,23 @@ impl ModelConfig {
     /// Bytes of the largest single tensor in training. A WebGPU buffer must hold it.
     pub fn largest_tensor_bytes(&self, vocab_size: usize, batch: usize) -> u64 {
         let tokens = (batch * self.context) as u64;
+        // A store, with room for as many slots as the next power of two, and the gradients by what was found in it.
+        let (store, found) = match self.stored() {
+            0 => (0, 0),
+            _ => {
+                let width = (2 * self.d_slot()).max(self.d_model + 1) as u64;
+                let found = (self.memory.top_k + 5) * self.d_slot();
+                (self.memory.slots.next_power_of_two() as u64 * width, tokens * found as u64)
+            }
+        };
         let widest = [
             tokens * pattern_row(self) as u64,
             tokens * self.d_mlp() as u64,
             tokens * 3 * (self.n_heads * self.d_head()) as u64,
             tokens * vocab_size as u64,
             self.parameters(vocab_size) as u64,
+            store,
+            found,
         ];
         4 * widest.into_iter().max().unwrap_or(0)
     }

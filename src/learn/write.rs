@@ -6,6 +6,7 @@ use super::Learner;
 use super::memory::Learned;
 use crate::config::MemoryConfig;
 use crate::memory::Tokens;
+use crate::model::memory::LayerRead;
 
 impl Learner {
     /// Changes the memories by what a batch read.
@@ -21,9 +22,10 @@ impl Learner {
     ) -> Result<(), ExecutionError> {
         let Learned { reads, ids, .. } = learned;
         let next: Vec<Option<u32>> = ids.iter().map(|(_, next)| *next).collect();
-        for (layer, read, gradient) in reads {
-            let gradient = gradient.map(|gradient| (gradient, rate as f32));
-            let (found, read) = read.read(gradient).await?;
+        let (layers, reads): (Vec<_>, Vec<_>) =
+            reads.into_iter().map(|(layer, read, gradient)| (layer, (read, gradient))).unzip();
+        let reads = LayerRead::read_all(reads, rate as f32).await?;
+        for (layer, (found, read)) in layers.into_iter().zip(reads) {
             // Values that are not finite are not written; the loss shows them.
             let _ = match layer == self.model.config.n_layers {
                 true => self.model.bank.learn_next(memory, tokens, &next, found, read.keys),

@@ -63,6 +63,15 @@ test('a layer of linear attention takes one dispatch more than one of attention'
   assert.equal(dispatches(three) - dispatches(two), 17)
 })
 
+test('a memory takes few dispatches more than an MLP', async () => {
+  const most = { featural: 56, associative: 56, memorizing: 57, 'product-key': 56 }
+  for (const [kind, budget] of Object.entries(most)) {
+    const taken = await steps(`model.n_layers=2&model.memory.layers=1&model.memory.kind=${kind}`, 20)
+    const largest = Math.max(...taken.slice(10).map(step => step.dispatches))
+    assert(largest > 40 && largest <= budget, `${kind}: ${largest} dispatches`)
+  }
+})
+
 test('a character that is written after others keeps to its budget', async () => {
   // Too large to be read back and written with in plain loops.
   const large = 'model.n_layers=2&model.d_model=640&model.n_heads=10&train.batch=1'

@@ -33,38 +33,44 @@ impl LayerRead {
         }
     }
 
-    /// Slots found, without keys and values, and those to be written, read back at once. `gradient` is that by
-    /// the values found, with the rate at which they are to move.
+    /// Slots found, without their keys and values, and those to be written, of every layer, all read back at once. With each
+    /// stands the gradient by the values found, which are to move by `rate`.
     ///
     /// # Shapes
-    /// `gradient`: `[n * k, d_key]`
+    /// The gradients: `[n * k, d_key]`
     ///
     /// # Errors
     /// If the device failed.
-    pub async fn read(
-        self,
-        gradient: Option<(Tensor<2>, f32)>,
-    ) -> Result<(memory::Found, Read), ExecutionError> {
-        let mut asked = Transaction::default().register(self.keys).register(self.values);
-        if let Found::OnGpu(found) = &self.found {
-            asked = asked.register(found.places()).register(found.distances());
-        }
-        if let Some((gradient, _)) = &gradient {
-            asked = asked.register(gradient.clone());
+    pub async fn read_all(
+        reads: Vec<(Self, Option<Tensor<2>>)>,
+        rate: f32,
+    ) -> Result<Vec<(memory::Found, Read)>, ExecutionError> {
+        let mut asked = Transaction::default();
+        for (Self { found, keys, values, .. }, gradient) in &reads {
+            asked = asked.register(keys.clone()).register(values.clone());
+            if let Found::OnGpu(found) = found {
+                asked = asked.register(found.places()).register(found.distances());
+            }
+            if let Some(gradient) = gradient {
+                asked = asked.register(gradient.clone());
+            }
         }
         let mut asked = asked.execute_async().await?.into_iter();
         let mut next = || asked.next().unwrap_or_else(|| unreachable!("as many are read as asked"));
-        let (keys, values) = (floats(next()), floats(next()));
-        let found = match self.found {
-            Found::OnHost(found, _) => found,
-            Found::OnGpu(found) => {
-                let by_place = found.mirror.ids();
-                let ids = next().iter::<u32>().map(|index| by_place[index as usize]).collect();
-                let distances = floats(next());
-                memory::Found { k: found.k(), ids, distances, ..memory::Found::default() }
-            }
+        let of_layer = |(read, gradient): (Self, Option<Tensor<2>>)| {
+            let (keys, values) = (floats(next()), floats(next()));
+            let found = match read.found {
+                Found::OnHost(found, _) => found,
+                Found::OnGpu(found) => {
+                    let by_place = found.mirror.ids();
+                    let ids = next().iter::<u32>().map(|index| by_place[index as usize]).collect();
+                    let distances = floats(next());
+                    memory::Found { k: found.k(), ids, distances, ..memory::Found::default() }
+                }
+            };
+            let gradient = gradient.map(|_| (floats(next()), rate));
+            (found, Read { keys, values, gradient })
         };
-        let gradient = gradient.map(|(_, rate)| (floats(next()), rate));
-        Ok((found, Read { keys, values, gradient }))
+        Ok(reads.into_iter().map(of_layer).collect())
     }
 }
