@@ -1,5 +1,5 @@
 //! The terminal: `confab train | sample | inspect | memory | import | export | edit | adapter | data | eval | probe |
-//! floor | sweep | distill | bench`.
+//! floor | sweep | distill | bench | serve | lend`.
 
 mod cli;
 

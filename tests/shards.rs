@@ -16,7 +16,7 @@ use futures::FutureExt;
 use futures::executor::block_on;
 use futures::future::{LocalBoxFuture, ready};
 
-use common::{Changes, checkpoint, losses, numbers, small, trainer};
+use common::{Changes, bits, losses, numbers, small, trainer};
 
 /// Settings with all that crosses rows: dropout, a memory that is written, clipping, and heads that are added.
 const ALL: Changes = &[
@@ -39,13 +39,6 @@ const LARGE: Changes = &[("model.d_model", "64"), ("train.batch", "16")];
 fn by_threads(mut run: Trainer, threads: usize) -> Trainer {
     run.crew = Rc::new(Arc::new(Threads::new(threads)));
     run
-}
-
-/// The losses of `steps` steps and the parameters after them, to the bit.
-fn bits(mut run: Trainer, steps: usize) -> (Vec<u32>, Vec<u32>) {
-    let losses = losses(&mut run, steps).iter().map(|loss| loss.to_bits()).collect();
-    let parameters = checkpoint(&run).parameters.iter().map(|value| value.to_bits()).collect();
-    (losses, parameters)
 }
 
 #[test]

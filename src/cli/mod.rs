@@ -6,6 +6,7 @@ mod args;
 mod bench;
 mod data;
 mod device;
+mod devices;
 mod distill;
 mod edit;
 mod eval;
@@ -15,6 +16,7 @@ mod floor;
 mod import;
 mod inspect;
 mod knobs;
+mod lend;
 mod memory;
 mod picture;
 mod probe;
@@ -55,6 +57,7 @@ pub fn run() -> Result<()> {
             distill::command(),
             bench::command(),
             serve::command(),
+            lend::command(),
         ]);
     let matches = command.get_matches();
     match matches.subcommand() {
@@ -74,6 +77,7 @@ pub fn run() -> Result<()> {
         Some(("distill", matches)) => distill::run(matches),
         Some(("bench", matches)) => bench::run(matches),
         Some(("serve", matches)) => serve::run(matches),
+        Some(("lend", matches)) => lend::run(matches),
         _ => bail!("no such command"),
     }
 }

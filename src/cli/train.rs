@@ -15,14 +15,17 @@ use confab::base::file::is_same;
 use confab::base::parallel::Threads;
 use confab::base::plot;
 use confab::base::plot::{Axes, Line, Point};
-use confab::protocol::{Command as Order, NamedFile, Then};
+use confab::protocol::{Command as Order, Event, NamedFile, Then};
 use confab::run::LossPoint;
 use confab::session;
 use confab::session::RunStorage;
 use futures::channel::mpsc::{UnboundedSender, unbounded};
+use futures::executor::block_on;
 use log::Log;
 use screen::Screen;
 use text::{check_texts, moved_text};
+
+use super::devices::{Gathered, Place};
 
 /// Size of the picture of the curves, in pixels.
 const PLOT_SIZE: (u32, u32) = (760, 360);
@@ -32,6 +35,7 @@ pub fn command() -> Command {
         .about("Trains a model; Ctrl-C, SIGTERM and a closed terminal save it and stop")
         .args(super::knobs::args())
         .arg(super::device::arg())
+        .arg(super::devices::arg())
         .arg(
             Arg::new("out")
                 .long("out")
@@ -87,7 +91,11 @@ pub fn command() -> Command {
 }
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
-    let device = super::device::choice(matches);
+    let places = super::devices::named(matches);
+    let device = match places.as_deref() {
+        Some([Place::Here(own, _), ..]) => *own,
+        _ => super::device::choice(matches),
+    };
     let path = |name: &str| matches.get_one::<PathBuf>(name).cloned();
     let out = out(matches)?;
     check(matches, &out)?;
@@ -110,6 +118,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         }
         (None, None) => {
             let config = Box::new(super::knobs::config(matches)?);
+            super::devices::check_shards(matches, &config.train)?;
             Order::Build { config, device, then: Then::Wait }
         }
     };
@@ -117,12 +126,20 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     stop_on_signal(orders.clone())?;
     orders.unbounded_send(first)?;
     orders.unbounded_send(Order::Train)?;
-    let screen = RefCell::new(Screen::new(log, orders));
+    let screen = Rc::new(RefCell::new(Screen::new(log, orders)));
     let emit = |event| screen.borrow_mut().show(event);
     let store = RunStorage::file(out.clone()).with_steps(path("keep-steps"));
-    futures::executor::block_on(session::run(received, emit, store, Rc::new(Threads::shared())));
-    let screen = screen.into_inner();
-    screen.result?;
+    match places {
+        Some(places) => {
+            let told = screen.clone();
+            let tell = move |text| told.borrow_mut().show(Event::Notice { text });
+            let Gathered { own, crew } = super::devices::gather(&places, tell)?;
+            block_on(session::run_on(own, received, emit, store, crew));
+        }
+        None => block_on(session::run(received, emit, store, Rc::new(Threads::shared()))),
+    }
+    let mut screen = screen.borrow_mut();
+    std::mem::replace(&mut screen.result, Ok(()))?;
     match (screen.trained, screen.saved) {
         (Some(trained), saved) if saved != Some(trained) => {
             bail!("step {trained} was not saved to {}; name another --out", out.display())
@@ -218,6 +235,7 @@ fn checkpoint(file: &Path, matches: &ArgMatches) -> Result<Vec<u8>> {
         }
         knob.set(&mut changed, text)?;
     }
+    super::devices::check_shards(matches, &changed.train)?;
     ensure!(
         checkpoint.step < changed.train.steps,
         "resuming {}: it has done {} of {} steps; give --steps a larger number",
@@ -248,6 +266,7 @@ fn restarted(file: &Path, matches: &ArgMatches) -> Result<Vec<u8>> {
     super::knobs::apply(matches, &mut config)?;
     super::knobs::apply_files(matches, &mut config)?;
     check_texts(&config, file)?;
+    super::devices::check_shards(matches, &config.train)?;
     ensure!(
         !config.task.is_unknown(),
         "beginning with {}: it is a model from elsewhere, which brought nothing to train on; name a task, as by --task \

@@ -244,6 +244,12 @@ impl Batch {
         BatchTokens { seq, ids, fields, forgotten, whole }.on(device)
     }
 
+    /// True if rows of a batch with more predictions.
+    #[cfg(feature = "cli")]
+    pub fn is_part(&self) -> bool {
+        self.counted != self.whole
+    }
+
     /// Its tokens; `None` of vectors.
     pub fn tokens(&self) -> Option<BatchTokens> {
         let [_, seq] = self.inputs.dims();

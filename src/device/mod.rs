@@ -19,6 +19,8 @@ use wasm as target;
 #[cfg(not(target_family = "wasm"))]
 pub use native::{keep_freed_memory, quiet_drivers};
 pub use open::{choose, open};
+#[cfg(feature = "cli")]
+pub use open::open_number;
 pub use open_device::OpenDevice;
 #[cfg(not(target_family = "wasm"))]
 pub use peak::matmul_peak;

@@ -1,9 +1,12 @@
 //! Vulkan, WebGPU through wgpu, CUDA and the CPU.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use burn::tensor::Device;
-use burn::tensor::wgpu::WgpuBackend;
+#[cfg(feature = "cuda")]
+use burn::tensor::DeviceType;
+use burn::tensor::wgpu::{WgpuBackend, wgpu};
+use burn::tensor::{Device, DeviceKind};
 use burn_cubecl::cubecl::MemoryScope;
 
 use super::candidate::{Candidate, MAX_TASKS, describe};
@@ -70,17 +73,45 @@ fn kib(text: &str, name: &str) -> Option<u64> {
     Some(kib << 10)
 }
 
+/// GPUs that have been opened, by choice and number: Burn does not open one again.
+static OPENED: Mutex<Vec<((DeviceChoice, Option<usize>), Candidate)>> = Mutex::new(Vec::new());
+
 pub async fn find_gpu(choice: DeviceChoice) -> Result<Candidate, String> {
-    let (api, label) = match choice {
-        DeviceChoice::Vulkan => (WgpuBackend::Vulkan, "Vulkan"),
+    find_gpu_number(choice, None).await
+}
+
+/// The GPU with this number among those of its kind, or the one that `choice` means by itself.
+pub async fn find_gpu_number(
+    choice: DeviceChoice,
+    number: Option<usize>,
+) -> Result<Candidate, String> {
+    let opened = || OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+    let held = opened().iter().find(|(of, _)| *of == (choice, number)).map(|(_, held)| held.clone());
+    if let Some(held) = held {
+        return Ok(held);
+    }
+    let candidate = match choice {
+        DeviceChoice::Vulkan => by_wgpu(WgpuBackend::Vulkan, "Vulkan", number).await,
         // wgpu's own pick among Vulkan, Metal and DirectX 12.
-        DeviceChoice::Webgpu => (WgpuBackend::Auto, "WebGPU"),
-        DeviceChoice::Cuda => return cuda(),
-        DeviceChoice::Auto | DeviceChoice::Cpu => return Err("it is no GPU".into()),
+        DeviceChoice::Webgpu => by_wgpu(WgpuBackend::Auto, "WebGPU", number).await,
+        DeviceChoice::Cuda => cuda(number),
+        DeviceChoice::Auto | DeviceChoice::Cpu => Err("it is no GPU".into()),
+    }?;
+    opened().push(((choice, number), candidate.clone()));
+    Ok(candidate)
+}
+
+async fn by_wgpu(
+    api: WgpuBackend,
+    label: &str,
+    number: Option<usize>,
+) -> Result<Candidate, String> {
+    let options = Device::wgpu_options().graphics_api(api).tasks_max(MAX_TASKS);
+    let options = match number {
+        Some(number) => options.device_kind(adapter(api, number).await?),
+        None => options,
     };
-    let (device, setup) = Device::wgpu_options()
-        .graphics_api(api)
-        .tasks_max(MAX_TASKS)
+    let (device, setup) = options
         .init_with_setup_async()
         .await
         .map_err(|e| format!("no GPU was found ({})", first_line(&e.to_string())))?;
@@ -88,14 +119,51 @@ pub async fn find_gpu(choice: DeviceChoice) -> Result<Candidate, String> {
     Ok(describe(device, &setup, label, u64::MAX))
 }
 
+/// The adapter with this number: cards of their own first, then those within a processor, virtual ones, and software.
+async fn adapter(api: WgpuBackend, number: usize) -> Result<DeviceKind, String> {
+    type Numbered = fn(usize) -> DeviceKind;
+    let kinds: [(wgpu::DeviceType, Numbered); 4] = [
+        (wgpu::DeviceType::DiscreteGpu, DeviceKind::DiscreteGpu),
+        (wgpu::DeviceType::IntegratedGpu, DeviceKind::IntegratedGpu),
+        (wgpu::DeviceType::VirtualGpu, DeviceKind::VirtualGpu),
+        (wgpu::DeviceType::Cpu, |_| DeviceKind::Cpu),
+    ];
+    // Burn's own pick.
+    let backends = match api {
+        WgpuBackend::Auto if cfg!(target_os = "macos") => wgpu::Backends::METAL,
+        _ => wgpu::Backends::VULKAN,
+    };
+    let descriptor = wgpu::InstanceDescriptor {
+        backends,
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    };
+    let found = wgpu::Instance::new(descriptor).enumerate_adapters(backends).await;
+    let infos: Vec<_> = found.iter().map(wgpu::Adapter::get_info).collect();
+    let of_kind = |(kind, numbered): &(wgpu::DeviceType, Numbered)| {
+        let (kind, numbered) = (*kind, *numbered);
+        let same = infos.iter().filter(move |info| info.device_type == kind);
+        same.enumerate().map(move |(at, info)| (numbered(at), info.name.clone())).collect::<Vec<_>>()
+    };
+    let all: Vec<_> = kinds.iter().flat_map(of_kind).collect();
+    let names = all.iter().enumerate().map(|(at, (_, name))| format!("{at} is {name}"));
+    let names = names.collect::<Vec<_>>().join(", ");
+    let there = if names.is_empty() { "there is none".into() } else { names };
+    let found = all.into_iter().nth(number).map(|(kind, _)| kind);
+    found.ok_or_else(|| format!("there is no GPU of number {number}: {there}"))
+}
+
 #[cfg(feature = "cuda")]
-fn cuda() -> Result<Candidate, String> {
+fn cuda(number: Option<usize>) -> Result<Candidate, String> {
     let limits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
-    Ok(Candidate { device: Device::cuda(0), name: "CUDA".into(), software: false, limits })
+    let (number, count) = (number.unwrap_or(0), Device::enumerate(DeviceType::Cuda).into_vec().len());
+    match number < count {
+        true => Ok(Candidate { device: Device::cuda(number), name: "CUDA".into(), software: false, limits }),
+        false => Err(format!("there is no GPU of number {number}: CUDA has {count}, counted from 0")),
+    }
 }
 
 #[cfg(not(feature = "cuda"))]
-fn cuda() -> Result<Candidate, String> {
+fn cuda(_: Option<usize>) -> Result<Candidate, String> {
     Err("this binary was built without it; build with `cargo build --release --features cuda`"
         .into())
 }

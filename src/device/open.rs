@@ -2,6 +2,7 @@
 
 use burn::tensor::Device;
 
+use super::candidate::Candidate;
 use super::check::check;
 use super::open_device::{OpenDevice, name};
 use super::target;
@@ -30,6 +31,22 @@ pub async fn open(choice: DeviceChoice) -> Result<(OpenDevice, Option<String>), 
     }
 }
 
+/// Opens the GPU with this number among those that `choice` names.
+///
+/// # Errors
+/// A sentence on why it cannot be used.
+#[cfg(feature = "cli")]
+pub async fn open_number(choice: DeviceChoice, number: usize) -> Result<OpenDevice, String> {
+    let found = target::find_gpu_number(choice, Some(number)).await;
+    let opened = match found {
+        Ok(candidate) => admit(candidate, choice, choice).await,
+        Err(reason) => Err(reason),
+    };
+    opened.map_err(|reason| {
+        format!("The device `{}:{number}` cannot be used: {reason}. Choose another.", name(choice))
+    })
+}
+
 /// The current device if it is of that choice, else a newly opened one, and a notice about it.
 ///
 /// # Errors
@@ -46,6 +63,15 @@ pub async fn choose(
 
 async fn open_gpu(gpu: DeviceChoice, asked: DeviceChoice) -> Result<OpenDevice, String> {
     let candidate = target::find_gpu(gpu).await?;
+    admit(candidate, gpu, asked).await
+}
+
+/// Lets a device be used if it computes rightly.
+async fn admit(
+    candidate: Candidate,
+    gpu: DeviceChoice,
+    asked: DeviceChoice,
+) -> Result<OpenDevice, String> {
     if candidate.software && asked == DeviceChoice::Auto {
         return Err(format!("the only GPU found is a software one ({})", candidate.name));
     }

@@ -37,8 +37,8 @@ pub fn reference(logits: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<2> {
 }
 
 /// Weighted mean of `losses`, in nats per character, times `share`. `whole` is the sum of the weights in the batch whose
-/// rows these are. A GPU takes a batch as a whole, and adds its weights itself: a number that changes from step to step
-/// would be a new buffer in each.
+/// rows these are. A GPU is given whole batches, and adds their weights itself: a number that changes from step to step
+/// would be a new buffer in each. Rows of a larger batch have [`mean_of_part`] there.
 ///
 /// # Shapes
 /// `losses` and `weights`: `[batch, seq]`; the result: `[1]`
@@ -63,6 +63,21 @@ pub fn mean_reference(
     share: f64,
 ) -> Tensor<1> {
     (losses * weights).sum().mul_scalar(share / whole)
+}
+
+/// [`mean_loss`] of rows of a larger batch on a GPU, for which the number that changes is written into a tensor.
+///
+/// # Shapes
+/// Shapes of [`mean_loss`].
+#[cfg(feature = "cli")]
+pub fn mean_of_part(
+    losses: Tensor<2>,
+    weights: Tensor<2>,
+    whole: f64,
+    share: f64,
+) -> Tensor<1> {
+    let scale = Tensor::from_data([(share / whole) as f32], &losses.device());
+    (losses * weights).sum() * scale
 }
 
 #[derive(Clone, Debug)]

@@ -43,6 +43,12 @@ impl Dropout {
         Self { row, ..self }
     }
 
+    /// True if its numbers are such as a run has.
+    #[cfg(feature = "cli")]
+    pub fn is_sound(self) -> bool {
+        (0.0..1.0).contains(&self.p) && self.row < 1 << 20
+    }
+
     /// Place in its batch of the first row that is given.
     pub fn row(self) -> usize {
         self.row

@@ -13,6 +13,7 @@ mod slots;
 use burn::tensor::Tensor;
 
 pub use form::Form;
+pub use gpu::Found as OnGpu;
 pub use next::mix_next;
 pub use slots::{Asked, Found, Mirrors, Slots};
 

@@ -2,21 +2,31 @@
 //!
 //! A helper holds a copy of the model. Every order brings it up to date, so that it computes what the run itself would.
 
-use std::collections::BTreeMap;
+#[cfg(feature = "cli")]
+mod check;
+#[cfg(feature = "cli")]
+mod plan;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use burn::tensor::{Device, ExecutionError, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::memory::{Learned, ReadOnHost};
 use super::pass::Passed;
 use super::{Likelihood, PassedShard, Shard, ShardPass};
 use crate::arch::Layout;
+use crate::base::parallel::Threads;
 use crate::config::ModelConfig;
 use crate::data::BatchTokens;
 use crate::kernel::dropout::Dropout;
 use crate::kernel::recall::Mirrors;
 use crate::memory::{Bank, Patch, Stamps};
 use crate::model::Model;
+
+#[cfg(feature = "cli")]
+pub use plan::Plan;
 
 /// Shards to take, and the model to take them with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,10 +54,19 @@ struct Taken {
     reads: Vec<ReadOnHost>,
 }
 
-/// The copy of a run's model that a helper has.
-#[derive(Default)]
+/// The copy of a run's model that a helper has, and the device that it computes on.
 pub struct Helper {
     model: Option<Model>,
+    device: Device,
+    /// Those who take shards, if the device is the CPU.
+    threads: Arc<Threads>,
+}
+
+impl Default for Helper {
+    /// A helper that computes on the CPU's cores.
+    fn default() -> Self {
+        Self::new(Device::flex(), Threads::shared())
+    }
 }
 
 /// The state of a helper's copy, as those who give it orders know it.
@@ -80,14 +99,18 @@ impl Known {
 }
 
 impl Helper {
+    /// A helper without a model, whose `threads` take the shards if `device` is the CPU.
+    pub fn new(device: Device, threads: Arc<Threads>) -> Self {
+        Self { model: None, device, threads }
+    }
+
     /// Takes the shards of an order.
     ///
     /// # Errors
-    /// If the order is not for the model that this helper has.
+    /// If the order is not for the model that this helper has, or the device failed.
     pub fn take(&mut self, order: Order) -> Result<Answer, String> {
         let Order { model, parameters, memories, objective, is_frozen, share, shards } = order;
-        let device = Device::flex();
-        let parameters = Tensor::<1>::from_data(parameters, &device);
+        let parameters = Tensor::<1>::from_data(parameters, &self.device);
         if let Some((config, vocab_size)) = model {
             let layout = Layout::new(&config, vocab_size);
             let bank = Bank::new(&config);
@@ -102,23 +125,25 @@ impl Helper {
         model.parameters = parameters;
         model.bank.apply(memories).map_err(|error| error.to_string())?;
         let pass = ShardPass { model, objective: &objective, is_frozen, share };
-        let device = device.autodiff();
-        let take = |(tokens, dropout): (BatchTokens, Dropout)| {
-            let shard = Shard { micro: 0, batch: tokens.on(&device), dropout };
-            Taken::new(pass.run(&shard))
+        let device = self.device.clone().autodiff();
+        let shard = |(tokens, dropout): (BatchTokens, Dropout)| {
+            Shard { micro: 0, batch: tokens.on(&device), dropout }
         };
-        Ok(Answer(shards.into_iter().map(take).collect()))
+        let passed = pass.run_all(shards.into_iter().map(shard).collect(), &self.threads);
+        let taken: Result<_, _> = passed.into_iter().map(Taken::new).collect();
+        Ok(Answer(taken.map_err(|error: ExecutionError| error.to_string())?))
     }
 }
 
 impl Taken {
-    fn new(PassedShard { passed, gradient, .. }: PassedShard) -> Self {
-        Self {
-            gradient: gradient.into_data(),
-            figures: passed.figures.into_data(),
-            losses: passed.losses.map(|(losses, _)| losses.into_data()),
+    fn new(PassedShard { passed, gradient, .. }: PassedShard) -> Result<Self, ExecutionError> {
+        let losses = passed.losses.map(|(losses, _)| losses.try_into_data());
+        Ok(Self {
+            gradient: gradient.try_into_data()?,
+            figures: passed.figures.try_into_data()?,
+            losses: losses.transpose()?,
             reads: passed.learned.map_or_else(Vec::new, Learned::on_host),
-        }
+        })
     }
 }
 

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::data::Batch;
 use crate::kernel::recall::Found;
 use crate::kernel::transfer::floats;
+#[cfg(feature = "cli")]
+use crate::memory::Shape;
 use crate::memory::{self, Tokens};
 use crate::model::memory::LayerRead;
 use crate::tokenizer::Tokenizer;
@@ -56,15 +58,22 @@ impl Learned {
         Self { reads, ids, seq: batch.inputs.dims()[1] }
     }
 
-    /// Reads of a batch on the CPU, as they travel.
+    /// The reads with what was found read back from a GPU, as the parts of a batch are joined.
+    #[cfg(feature = "cli")]
+    pub(super) fn read_back(self) -> Self {
+        let of_layer = |(layer, read, gradient): (usize, LayerRead, _)| (layer, read.on_host(), gradient);
+        Self { reads: self.reads.into_iter().map(of_layer).collect(), ..self }
+    }
+
+    /// Reads of rows of a batch, as they travel.
     ///
     /// # Panics
-    /// If they are on a GPU.
+    /// If what was found is on a GPU.
     pub(super) fn on_host(self) -> Vec<ReadOnHost> {
         let of_layer = |(layer, read, gradient): (usize, LayerRead, Option<Tensor<2>>)| {
             let LayerRead { found, keys, values, .. } = read;
             let Found::OnHost(found, _) = found else {
-                unreachable!("only the CPU reads a batch in parts");
+                unreachable!("what parts of a batch found is read back first");
             };
             let written = [keys, values].map(|written| floats(written.into_data()));
             let gradient = gradient.map(|gradient| floats(gradient.into_data()));
@@ -113,5 +122,29 @@ impl Learned {
             read: self.ids.iter().map(|(id, _)| text(*id)).collect(),
             next: self.ids.iter().map(|(_, next)| next.map(text)).collect(),
         }
+    }
+}
+
+#[cfg(feature = "cli")]
+impl ReadOnHost {
+    /// True if `n` tokens found `k` slots of `shape` each in the memory of `layer`, and wrote keys and values of so many
+    /// numbers.
+    pub(super) fn is_of(
+        &self,
+        layer: usize,
+        written: [usize; 2],
+        Shape { d_key, d_value, .. }: Shape,
+        (n, k): (usize, usize),
+    ) -> bool {
+        let found = &self.found;
+        let rows = |values: &[f32], width: usize| values.len() == n * k * width;
+        self.layer == layer
+            && found.k == k
+            && rows(&found.distances, 1)
+            && found.ids.len() == n * k
+            && (found.keys.is_empty() || rows(&found.keys, d_key))
+            && (found.values.is_empty() || rows(&found.values, d_value))
+            && self.written.iter().zip(written).all(|(values, width)| values.len() == n * width)
+            && self.gradient.as_ref().is_none_or(|gradient| rows(gradient, d_value))
     }
 }

@@ -2,6 +2,8 @@
 //! [`Trainer`] the one loop of all that train: forward, loss, backward, update.
 
 mod adapters;
+#[cfg(feature = "cli")]
+pub mod devices;
 pub mod distill;
 mod errand;
 mod feedback;
@@ -29,6 +31,8 @@ pub use errand::{Brought, Elsewhere, Errand};
 pub use feedback::feedback;
 pub use heads::HeadChange;
 pub use helper::{Answer, Helper, Known, Order};
+#[cfg(feature = "cli")]
+pub use helper::Plan;
 pub use learner::Learner;
 pub use loss::{LossSums, hits, losses, mean_loss, token_losses};
 pub use objective::{Likelihood, Loss, Objective};

@@ -6,7 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::{losses, mean_loss};
 use crate::config::TrainConfig;
 use crate::data::Batch;
+#[cfg(feature = "cli")]
+use crate::kernel::cross_entropy::mean_of_part;
 use crate::kernel::dropout::Dropout;
+#[cfg(feature = "cli")]
+use crate::kernel::is_cpu;
 use crate::model::memory::LayerRead;
 use crate::model::{Output, PassOptions};
 
@@ -63,7 +67,14 @@ impl Objective for Likelihood {
     fn loss(&self, output: Output, batch: &Batch, share: f64) -> Loss {
         let Output { logits, normed, reads, .. } = output;
         let losses = losses(logits, batch.targets.clone());
-        let mean = |losses| mean_loss(losses, batch.weights.clone(), batch.whole as f64, share);
+        let mean = |losses: Tensor<2>| {
+            let (weights, whole) = (batch.weights.clone(), batch.whole as f64);
+            #[cfg(feature = "cli")]
+            if batch.is_part() && !is_cpu(&losses.device()) {
+                return mean_of_part(losses, weights, whole, share);
+            }
+            mean_loss(losses, weights, whole, share)
+        };
         let loss = mean(losses.clone());
         let by_token = losses.clone().inner();
         let figures = loss.clone().inner();

@@ -5,7 +5,6 @@ use super::shard::{PassedShard, Shard, ShardPass};
 use super::{Likelihood, Trainer};
 use crate::data::Batch;
 use crate::kernel::dropout::Dropout;
-use crate::kernel::is_cpu;
 
 /// Most parts of a batch whose number goes by its size.
 const MOST: usize = 8;
@@ -22,7 +21,7 @@ impl Trainer {
 
     /// The passes over the micro-batches that `draw` makes.
     ///
-    /// Shards are the same on any number of cores, and their gradients and losses are added in their order, so that
+    /// Shards are the same on any number of cores and devices, and their gradients and losses are added in their order, so that
     /// the sums are the same to the bit.
     pub(crate) async fn passes_over(
         &self,
@@ -77,7 +76,7 @@ impl Trainer {
 
     /// The objective, if batches are trained in shards.
     fn by_row(&self) -> Option<&Likelihood> {
-        let splits = self.config.train.shards != 1 && is_cpu(&self.device());
+        let splits = self.config.train.shards != 1 && self.crew.splits(&self.device());
         self.objective.likelihood().filter(|_| splits)
     }
 

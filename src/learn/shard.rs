@@ -2,19 +2,22 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use futures::FutureExt;
 use futures::future::{LocalBoxFuture, ready};
 
 use super::errand::{Elsewhere, Errand};
+#[cfg(feature = "cli")]
+use super::memory::Learned;
 use super::pass::Passed;
 use super::{Likelihood, TrainingPass};
 use crate::base::parallel::Threads;
 use crate::data::Batch;
 use crate::kernel::dropout::Dropout;
+use crate::kernel::is_cpu;
 use crate::model::Model;
 
-/// Rows of a micro-batch, which one core takes through a whole pass.
+/// Rows of a micro-batch, which one core, or one GPU, takes through a whole pass.
 pub struct Shard {
     /// Number of the micro-batch in its step.
     pub micro: usize,
@@ -52,6 +55,11 @@ pub trait Crew {
     /// Workers that took the last shards.
     fn workers(&self) -> usize;
 
+    /// True if it takes the batches of a run on `device` in shards; else they are passed over as a whole.
+    fn splits(&self, device: &Device) -> bool {
+        is_cpu(device)
+    }
+
     /// Sends another worker on an errand, which is made only for one that is free; `None` if none is.
     fn send(&self, _errand: &dyn Fn() -> Errand) -> Option<Elsewhere> {
         None
@@ -66,7 +74,18 @@ impl ShardPass<'_> {
     pub fn run(&self, shard: &Shard) -> PassedShard {
         let mut pass = TrainingPass::new(self.model).frozen(self.is_frozen);
         let passed = pass.run(&shard.batch, self.objective, shard.dropout, self.share);
+        #[cfg(feature = "cli")]
+        let passed = Passed { learned: passed.learned.map(Learned::read_back), ..passed };
         PassedShard { micro: shard.micro, passed, gradient: pass.into_gradient() }
+    }
+
+    /// The results over each of `shards`, in their order: by `threads` on the CPU, one after the other on a GPU, which
+    /// takes work in the order of the thread that it is given by.
+    pub fn run_all(&self, shards: Vec<Shard>, threads: &Threads) -> Vec<PassedShard> {
+        match is_cpu(&self.model.device()) {
+            true => threads.map(shards, |shard| self.run(&shard)),
+            false => shards.iter().map(|shard| self.run(shard)).collect(),
+        }
     }
 }
 
@@ -76,7 +95,7 @@ impl Crew for Arc<Threads> {
         pass: ShardPass<'a>,
         shards: Vec<Shard>,
     ) -> LocalBoxFuture<'a, Vec<PassedShard>> {
-        ready(self.map(shards, |shard| pass.run(&shard))).boxed_local()
+        ready(pass.run_all(shards, self)).boxed_local()
     }
 
     fn workers(&self) -> usize {

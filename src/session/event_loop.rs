@@ -11,6 +11,8 @@ use super::catalogue::catalogue;
 use super::state::Session;
 use super::storage::RunStorage;
 use crate::device;
+#[cfg(feature = "cli")]
+use crate::device::OpenDevice;
 use crate::learn::Crew;
 use crate::protocol::{Command, Event};
 
@@ -19,12 +21,31 @@ const YIELD_EVERY: Duration = Duration::from_millis(40);
 
 /// Runs a session until `commands` end. `emit` is called with each event as it happens, and `crew` trains.
 pub async fn run(
-    mut commands: impl Stream<Item = Command> + Unpin,
+    commands: impl Stream<Item = Command> + Unpin,
     emit: impl Fn(Event),
     store: RunStorage,
     crew: Rc<dyn Crew>,
 ) {
-    let mut session = Session::new(emit, store, crew);
+    go_on(Session::new(emit, store, crew), commands).await;
+}
+
+/// The same on a device that has been opened, which runs that ask for its kind take.
+#[cfg(feature = "cli")]
+pub async fn run_on(
+    device: OpenDevice,
+    commands: impl Stream<Item = Command> + Unpin,
+    emit: impl Fn(Event),
+    store: RunStorage,
+    crew: Rc<dyn Crew>,
+) {
+    let session = Session::new(emit, store, crew);
+    go_on(Session { device: Some(device), ..session }, commands).await;
+}
+
+async fn go_on<E: Fn(Event)>(
+    mut session: Session<E>,
+    mut commands: impl Stream<Item = Command> + Unpin,
+) {
     (session.emit)(Event::Ready(catalogue()));
     session.offer_resume().await;
     session.report_runs().await;

@@ -34,4 +34,6 @@ mod work;
 
 pub use catalogue::catalogue;
 pub use event_loop::run;
+#[cfg(feature = "cli")]
+pub use event_loop::run_on;
 pub use storage::RunStorage;

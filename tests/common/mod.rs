@@ -79,6 +79,13 @@ pub fn checkpoint(trainer: &Trainer) -> Checkpoint {
     block_on(trainer.checkpoint()).unwrap()
 }
 
+/// The losses of `steps` steps and the parameters after them, to the bit.
+pub fn bits(mut run: Trainer, steps: usize) -> (Vec<u32>, Vec<u32>) {
+    let losses = losses(&mut run, steps).iter().map(|loss| loss.to_bits()).collect();
+    let parameters = checkpoint(&run).parameters.iter().map(|value| value.to_bits()).collect();
+    (losses, parameters)
+}
+
 /// Slots in all memories.
 pub fn held(bank: &Bank) -> usize {
     bank.memories().map(|(_, memory)| memory.store.ids().len()).sum()

@@ -36,7 +36,7 @@ impl Attend {
 
     fn dropped(&self) -> DroppedLaunch {
         let dropout = self.dropout;
-        DroppedLaunch::new(dropout.seed(), dropout.threshold(), dropout.scale())
+        DroppedLaunch::new(dropout.seed(), dropout.threshold(), dropout.scale(), dropout.row())
     }
 
     /// The hidden keys, or anything: not what the kernel writes, which must not be read as well.

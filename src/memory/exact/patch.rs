@@ -20,6 +20,19 @@ pub struct Patch {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stamps(Vec<u64>);
 
+#[cfg(feature = "cli")]
+impl Patch {
+    /// True if it goes with a store of `held` slots: it has every slot that such a store lacks, and those alone.
+    fn goes_with(&self, held: usize) -> bool {
+        let places = || self.slots.iter().map(|(place, ..)| *place);
+        let added = places().filter(|place| *place >= held).count();
+        places().is_sorted_by(|a, b| a < b)
+            && places().all(|place| place < self.len)
+            && added == self.len.saturating_sub(held)
+            && self.slots.iter().all(|(_, id, ..)| *id < super::MAX_ID)
+    }
+}
+
 impl Exact {
     pub fn stamps(&self) -> Stamps {
         Stamps(self.stamps.clone())
@@ -82,6 +95,16 @@ impl Bank {
             Some((layer, patch))
         };
         self.memories().filter_map(changed).collect()
+    }
+
+    /// True if these changes, which may be anybody's, go with what it holds; their keys and values are checked as they are
+    /// [applied](Self::apply).
+    #[cfg(feature = "cli")]
+    pub fn takes(&self, changes: &[(usize, Patch)]) -> bool {
+        let goes = |(layer, patch): &(usize, Patch)| {
+            self.layer(*layer).is_some_and(|memory| patch.goes_with(memory.store.ids().len()))
+        };
+        changes.iter().all(goes) && changes.is_sorted_by(|(a, _), (b, _)| a < b)
     }
 
     /// Brings this copy up to date.

@@ -43,6 +43,7 @@ pub fn attend(
     let own = row * seq * width + which * head.d_head;
     let own_output = row * seq * d_model + which * head.d_head;
     let own_sums = (row * n_heads + which) * seq;
+    let own_dropped = ((row + dropped.row) * n_heads + which) * seq;
     if CUBE_POS < half {
         let q = copy(qkv, own + place * width, head);
         let at = own_output + place * d_model;
@@ -65,7 +66,7 @@ pub fn attend(
                 if start + key <= token && is_seen(hidden, row * seq + start + key, hides) {
                     let at = key * head.d_head;
                     let weight = (dot(&q, &left, at, head) * scale - log_sum).exp();
-                    let place = (own_sums + token) * seq + start + key;
+                    let place = (own_dropped + token) * seq + start + key;
                     let by_weight =
                         dot(&by_output, &right, at, head) * dropped_factor(place, &dropped, drops);
                     let by_score = weight * (by_weight - mean) * scale;
@@ -105,7 +106,7 @@ pub fn attend(
                         let at = query * head.d_head;
                         let score = dot(&k, &left, at, head) * scale;
                         let weight = (score - of_query[query * 2 + 1]).exp();
-                        let place = (own_sums + start + query) * seq + token;
+                        let place = (own_dropped + start + query) * seq + token;
                         let kept = dropped_factor(place, &dropped, drops);
                         let by_weight = dot(&v, &right, at, head) * kept - of_query[query * 2];
                         add(&mut by_value, weight * kept, &right, at, head);

@@ -58,7 +58,8 @@ pub fn attend(
                     }
                     let weight = (score - largest).exp();
                     sum += weight;
-                    let place = ((row * n_heads + which) * seq + query) * seq + start + key;
+                    let of_batch = row + dropped.row;
+                    let place = ((of_batch * n_heads + which) * seq + query) * seq + start + key;
                     let kept = weight * dropped_factor(place, &dropped, drops);
                     add(&mut sum_of_values, kept, &values, key * head.d_head, head);
                 }

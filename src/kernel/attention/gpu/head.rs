@@ -90,6 +90,8 @@ pub struct Dropped {
     seed: u32,
     threshold: u32,
     scale: f32,
+    /// Place in its batch of the first row that is given.
+    pub row: usize,
 }
 
 /// Factor of the weight at `place` among all of a batch.
