@@ -15,7 +15,7 @@ pub struct TrainConfig {
     /// Micro-batches whose gradients are averaged into one step.
     pub accumulation: usize,
     /// Parts of a micro-batch, of which each core takes one after the other; 0: as many as its size is worth. A GPU takes it
-    /// whole.
+    /// whole, unless several devices share it.
     #[serde(default = "TrainConfig::whole")]
     pub shards: usize,
     /// Learning rate after the warm-up.

@@ -3,6 +3,7 @@
 
 pub mod crew;
 pub mod terminal;
+pub mod wire;
 
 use std::rc::Rc;
 
