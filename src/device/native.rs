@@ -73,8 +73,11 @@ fn kib(text: &str, name: &str) -> Option<u64> {
     Some(kib << 10)
 }
 
-/// GPUs that have been opened, by choice and number: Burn does not open one again.
-static OPENED: Mutex<Vec<((DeviceChoice, Option<usize>), Candidate)>> = Mutex::new(Vec::new());
+/// A GPU as it was asked for: its choice, and its number.
+type Asked = (DeviceChoice, Option<usize>);
+
+/// GPUs that have been opened: Burn does not open one again.
+static OPENED: Mutex<Vec<(Asked, Candidate)>> = Mutex::new(Vec::new());
 
 pub async fn find_gpu(choice: DeviceChoice) -> Result<Candidate, String> {
     find_gpu_number(choice, None).await
