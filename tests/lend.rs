@@ -135,7 +135,7 @@ fn two_processes_give_the_file_of_one() {
 fn a_killed_process_leaves_the_same_numbers_and_is_told_of() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let steps = ["--steps", "600"];
+    let steps = ["--steps", "400"];
     ok(&run_on(at, "cpu", "one", &steps));
     let mut lending = Lending::at(at);
     let devices = format!("cpu,tcp://{}", lending.address);
