@@ -71,14 +71,15 @@ impl Screen {
             return self.end(Err(error));
         }
         self.say(&format!(
-            "{} parameters ({} layers, {} heads, width {}), {} tokens, steps {} to {}",
+            "{} parameters ({} layers, {} heads, width {}), {} tokens, steps {} to {}, about {} MiB",
             built.parameters,
             model.n_layers,
             model.n_heads,
             model.d_model,
             built.vocab_size,
             built.step,
-            train.steps
+            train.steps,
+            (built.training_bytes >> 20).max(1)
         ));
         if let Some(Reference { name, loss, .. }) = &built.reference {
             self.say(&format!("{name}: {loss:.3} nats per token in validation"));
