@@ -21,6 +21,9 @@ pub struct Matrix<'a> {
 /// Fewest products, and fewest rows, worth a thread: each thread reads all of the second matrix.
 const PART: usize = 1 << 20;
 const PART_ROWS: usize = 64;
+/// Fewest columns of a core in a product with one row: narrower pieces of rows are read slower by two cores than by one.
+#[cfg(feature = "cli")]
+const SHARE: usize = 4096;
 
 impl<'a> Matrix<'a> {
     /// Matrix of `values`, row after row.
@@ -36,6 +39,12 @@ impl<'a> Matrix<'a> {
     /// The only row, if there is one.
     pub(super) fn single_row(self) -> Option<&'a [f32]> {
         (self.rows == 1 && self.by_column == 1).then(|| &self.values[..self.columns])
+    }
+
+    /// Number of columns.
+    #[cfg(feature = "cli")]
+    pub(super) fn width(self) -> usize {
+        self.columns
     }
 
     /// View of these rows.
@@ -62,7 +71,7 @@ impl<'a> Matrix<'a> {
         assert_eq!(self.columns, other.rows, "a column for every row");
         let row = self.single_row();
         if let Some(row) = row.filter(|_| other.by_column == 1) {
-            return combine::<F32>(row, other.values, other.by_row, &mut to[..other.columns]);
+            return add_row::<F32>(row, other.values, other.by_row, &mut to[..other.columns]);
         }
         if row.is_some() && other.by_row == 1 {
             for (index, to) in to[..other.columns].iter_mut().enumerate() {
@@ -144,9 +153,22 @@ fn extent(rows: usize, columns: usize, by_row: usize, by_column: usize) -> usize
     if rows * columns == 0 { 0 } else { (rows - 1) * by_row + (columns - 1) * by_column + 1 }
 }
 
+/// Adds `x W` to `y`, where rows of `w` begin `by_row` apart. Natively every core takes some of the columns, whose sums
+/// are the same in any number of parts.
+pub(super) fn add_row<F: Format>(x: &[f32], w: &[F::Stored], by_row: usize, y: &mut [f32]) {
+    #[cfg(feature = "cli")]
+    if y.len() >= 2 * SHARE {
+        let width = y.len().div_ceil(super::parallel::cores()).max(SHARE);
+        return for_each(y.chunks_mut(width).collect(), |part, y| {
+            combine::<F>(x, &w[part * width..], by_row, y);
+        });
+    }
+    combine::<F>(x, w, by_row, y);
+}
+
 wide! {
-    /// Adds `x W` to `y`, where rows of `w` begin `by_row` apart.
-    pub(super) fn combine<F: Format>(x: &[f32], w: &[F::Stored], by_row: usize, y: &mut [f32]) {
+    /// Adds `x W` to `y`, on one core.
+    fn combine<F: Format>(x: &[f32], w: &[F::Stored], by_row: usize, y: &mut [f32]) {
         for (index, x) in x.iter().enumerate() {
             for (y, w) in y.iter_mut().zip(&w[index * by_row..]) {
                 *y = mul_add::<FMA>(*x, F::widen(*w), *y);

@@ -23,6 +23,8 @@ pub mod matrix;
 pub mod numbers;
 #[cfg(feature = "compute")]
 pub mod parallel;
+#[cfg(feature = "cli")]
+pub mod quantized;
 #[cfg(feature = "compute")]
 pub mod random;
 #[cfg(feature = "compute")]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::matrix::{Matrix, combine};
+use super::matrix::{Matrix, add_row};
 use super::stored::{Bf16, F16, F32, Format, Le32};
 
 /// Numbers of one format.
@@ -154,7 +154,7 @@ impl<'a> Numbers<'a> {
             return x.add_product(Matrix::new(stored, columns), y, columns);
         }
         if let Some(row) = x.single_row() {
-            return with!(self, Any, stored => combine::<Any>(row, stored, columns, y));
+            return with!(self, Any, stored => add_row::<Any>(row, stored, columns, y));
         }
         // Parts of about equal width: products of very few columns would be summed in another order.
         let widest = (PART / rows.max(1)).max(PART_COLUMNS);

@@ -17,6 +17,22 @@ pub fn for_each<T: Send>(items: Vec<T>, work: impl Fn(usize, T) + Send + Sync) {
     items.into_par_iter().enumerate().for_each(|(index, item)| work(index, item));
 }
 
+/// Runs `work` on a thread of [`for_each`], whose loops then begin at once: from another thread, each waits for one of these
+/// to wake up.
+#[cfg(feature = "cli")]
+pub fn on_core<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    match cores() {
+        1 => work(),
+        _ => rayon::scope(|_| work()),
+    }
+}
+
+/// Number of cores that [`for_each`] shares items out to.
+#[cfg(feature = "cli")]
+pub fn cores() -> usize {
+    rayon::current_num_threads()
+}
+
 /// Calls `work` with the index and value of every item, in order: the page has no threads of its own.
 #[cfg(target_family = "wasm")]
 pub fn for_each<T: Send>(items: Vec<T>, work: impl Fn(usize, T) + Send + Sync) {

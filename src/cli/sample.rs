@@ -3,8 +3,10 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use confab::base::quantized::Bits;
 use confab::checkpoint::Checkpoint;
 use confab::generate::{Decoder, Sampler};
 use confab::host::{HostModel, ParameterSource};
@@ -12,6 +14,9 @@ use confab::kernel::is_cpu;
 use confab::protocol::SampleOptions;
 use confab::task::Task;
 use confab::tokenizer::Tokenizer;
+
+/// The matrices as the file stores them.
+const STORED: &str = "stored";
 
 pub fn command() -> Command {
     Command::new("sample")
@@ -41,6 +46,15 @@ pub fn command() -> Command {
                 .help("most characters to draw; a sample also ends after {E}"),
         )
         .arg(
+            Arg::new("weights")
+                .long("weights")
+                .value_name("FORMAT")
+                .value_parser(PossibleValuesParser::new(std::iter::once(&STORED).chain(Bits::NAMES)))
+                .default_value(STORED)
+                .help("how the matrices are held while a model writes on the CPU: as the file stores them, or rounded to \
+                       8 or 4 bits, which makes large models faster"),
+        )
+        .arg(
             Arg::new("probs")
                 .long("probs")
                 .action(ArgAction::SetTrue)
@@ -52,12 +66,26 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
     let file = matches.get_one::<PathBuf>("checkpoint").context("no checkpoint was named")?;
     let (run, task) = super::files::open_checkpoint(file)?;
     let (tokenizer, seed) = (run.tokenizer.clone(), run.config.seed);
+    let bits = matches.get_one::<String>("weights").and_then(|name| Bits::parse(name));
     let opened = super::device::open_to_look(matches, run.parameters.count())?;
     // Only a GPU needs the weights as tensors.
     let decoder = if is_cpu(&opened.device) {
         let Checkpoint { config, bank, .. } = &run;
         let host = HostModel::new(&config.model, &run.layout(), run.adapted()).remember(bank);
-        Decoder::on_host(host, config.model.context)
+        let context = config.model.context;
+        let host = match bits {
+            Some(bits) => host.quantize(bits).context("loading the weights")?,
+            None => host,
+        };
+        // Of rounded weights, nothing else holds what they were.
+        drop(run);
+        Decoder::on_host(host, context)
+    } else if let Some(bits) = bits {
+        bail!(
+            "--weights {} is for the CPU, and the model would write on {}: add --device cpu",
+            bits.name(),
+            opened.report.name
+        );
     } else {
         Decoder::new(super::files::resume(run.widen(), opened, file)?.model())
     };

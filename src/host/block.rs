@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::cache::LayerActivations;
 use super::intervene::Interventions;
+#[cfg(feature = "cli")]
+use super::linear::Linear;
 use super::linear::Parameters;
 use super::memory::{MemoryLayer, ProductKey, Recalled};
 use super::mixer::{Mixer, MixerState};
@@ -70,6 +72,18 @@ impl Block {
                 self.mixer.remember(store);
             }
         }
+    }
+
+    /// The projections of the mixer and the MLP, by the ends of their names. Memories keep their matrices, for a query
+    /// that is rounded finds other slots.
+    #[cfg(feature = "cli")]
+    pub fn projections(&mut self) -> impl Iterator<Item = (&'static str, &mut Linear)> {
+        let mlp = match &mut self.feed_forward {
+            FeedForward::Mlp(mlp) => Some(mlp),
+            FeedForward::None | FeedForward::ProductKey(_) | FeedForward::Memory(_) => None,
+        };
+        let of_mlp = mlp.into_iter().flat_map(Mlp::projections);
+        self.mixer.projections().into_iter().chain(of_mlp)
     }
 
     /// Empty state of the mixer.

@@ -39,6 +39,13 @@ impl Heads {
         Self { n_heads, kv_heads, d_head, q, k, v, o, q_norm, k_norm, rope_base, gates }
     }
 
+    /// The projections, by the ends of their names.
+    #[cfg(feature = "cli")]
+    pub fn projections(&mut self) -> [(&'static str, &mut Linear); 4] {
+        let Self { q, k, v, o, .. } = self;
+        [("attn.W_Q", q), ("attn.W_K", k), ("attn.W_V", v), ("attn.W_O", o)]
+    }
+
     /// Queries, `[seq, n_heads * d_head]`, keys and values, `[seq, kv_heads * d_head]`, before rotary encoding.
     ///
     /// # Shapes

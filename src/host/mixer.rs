@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::attention::{Attention, KeyValues};
 use super::intervene::Interventions;
+#[cfg(feature = "cli")]
+use super::linear::Linear;
 use super::linear::Parameters;
 use super::linear_attention::{LinearAttention, LinearState};
 use super::mixed::Mixed;
@@ -52,6 +54,15 @@ impl Mixer {
         match self {
             Self::Softmax(attention) => attention.remember(store),
             Self::Linear(_) => {}
+        }
+    }
+
+    /// The projections, by the ends of their names.
+    #[cfg(feature = "cli")]
+    pub fn projections(&mut self) -> [(&'static str, &mut Linear); 4] {
+        match self {
+            Self::Softmax(attention) => attention.heads.projections(),
+            Self::Linear(attention) => attention.heads.projections(),
         }
     }
 

@@ -25,6 +25,13 @@ impl Mlp {
         Self { w_in, gate, activate, w_out }
     }
 
+    /// The projections, by the ends of their names.
+    #[cfg(feature = "cli")]
+    pub fn projections(&mut self) -> impl Iterator<Item = (&'static str, &mut Linear)> {
+        let gate = self.gate.as_mut().map(|gate| ("mlp.W_gate", gate));
+        gate.into_iter().chain([("mlp.W_in", &mut self.w_in), ("mlp.W_out", &mut self.w_out)])
+    }
+
     /// Hidden activations after the nonlinearity, and the output to the residual stream.
     ///
     /// # Shapes

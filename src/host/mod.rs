@@ -23,6 +23,8 @@ mod weights;
 pub use cache::{ActivationCache, LayerActivations};
 pub use linear::Parameters;
 pub use memory::Recalled;
+#[cfg(feature = "cli")]
+pub use model::NotFinite;
 pub use model::{Cache, HostModel};
 pub use norm::Norm;
 pub use weights::{ParameterSource, Values, Weights};

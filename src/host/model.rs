@@ -1,5 +1,8 @@
 //! The whole model: tokens to logits, and every activation between.
 
+#[cfg(feature = "cli")]
+mod quantize;
+
 use super::block::Block;
 use super::cache::{ActivationCache, LayerActivations};
 use super::intervene::Interventions;
@@ -11,9 +14,14 @@ use super::norm::Norm;
 use super::vector::{add, less, sum};
 use super::weights::{Values, Weights};
 use crate::arch::Layout;
+#[cfg(feature = "cli")]
+use crate::base::parallel::on_core;
 use crate::config::ModelConfig;
 use crate::memory::Bank;
 use crate::run::{ActivationIntervention, Site};
+
+#[cfg(feature = "cli")]
+pub use quantize::NotFinite;
 
 #[derive(Clone, Debug)]
 pub struct HostModel {
@@ -31,6 +39,9 @@ pub struct HostModel {
     vocab_size: usize,
     /// Interventions on every forward pass.
     ablations: Vec<ActivationIntervention>,
+    /// True if products of one token are large enough for several cores.
+    #[cfg(feature = "cli")]
+    is_large: bool,
 }
 
 /// Mixer states of all layers, for [`HostModel::decode`].
@@ -53,6 +64,9 @@ impl Cache {
 
 /// Prompt tokens decoded at once, to bound the memory for patterns.
 const PROMPT_PART: usize = 64;
+/// Parameters of a model whose products of one token are worth several cores.
+#[cfg(feature = "cli")]
+const LARGE: usize = 1 << 20;
 
 impl HostModel {
     /// A model of these weights, which it shares.
@@ -82,6 +96,8 @@ impl HostModel {
             neighbours: Neighbours::new(config),
             vocab_size,
             ablations: Vec::new(),
+            #[cfg(feature = "cli")]
+            is_large: layout.len() >= LARGE,
         }
     }
 
@@ -109,6 +125,14 @@ impl HostModel {
     /// # Panics
     /// If the tokens exceed the context, or one is not in the vocabulary.
     pub fn decode(&self, ids: &[u32], cache: &mut Cache) -> Vec<f32> {
+        #[cfg(feature = "cli")]
+        if self.is_large {
+            return on_core(|| self.decode_here(ids, cache));
+        }
+        self.decode_here(ids, cache)
+    }
+
+    fn decode_here(&self, ids: &[u32], cache: &mut Cache) -> Vec<f32> {
         let resid = self.pass_cached(ids, cache);
         let last = &resid[resid.len().saturating_sub(self.d_model)..];
         self.predict(&self.ln_final.forward(last)).0

@@ -60,6 +60,17 @@ impl Values {
         }
     }
 
+    /// The values in a copy, without the rest of what they are stored in.
+    #[cfg(feature = "cli")]
+    pub fn apart(&self) -> Self {
+        match &self.source {
+            Source::Memory(values) => values[self.range.clone()].to_vec().into(),
+            Source::File(bytes, encoding) => {
+                Self::of_file(bytes[self.range.clone()].to_vec(), *encoding, 0..self.range.len())
+            }
+        }
+    }
+
     /// The transposed matrix, in a copy.
     pub fn transposed(&self, rows: usize) -> Self {
         match self.numbers() {
