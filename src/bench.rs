@@ -1,5 +1,7 @@
 //! Speed of training and writing, and the time of each part of a step.
 
+#[cfg(feature = "cli")]
+mod decode;
 mod suite;
 
 use std::rc::Rc;
@@ -22,6 +24,8 @@ use crate::model::Model;
 use crate::report::{Shape, StepTime};
 use crate::run::Field;
 
+#[cfg(feature = "cli")]
+pub use decode::{DecodeRow, DecodeShape};
 pub use suite::Suite;
 
 /// Warm-up steps, whose times do not count: kernels compile and memory is allocated.

@@ -1,6 +1,7 @@
 //! `confab bench`: steps and characters a second, beside PyTorch if it is there, or beside another build.
 
 mod against;
+mod decode;
 mod stores;
 
 use std::io::Write;
@@ -54,6 +55,7 @@ pub fn command() -> Command {
         .args(super::knobs::model_args())
         .args(against::args())
         .args(stores::args())
+        .arg(decode::arg())
         .arg(super::args::json_arg())
 }
 
@@ -70,6 +72,9 @@ struct Compared {
 pub fn run(matches: &ArgMatches) -> Result<()> {
     if matches.contains_id("stores") {
         return stores::run(matches);
+    }
+    if matches.contains_id("decode") {
+        return decode::run(matches);
     }
     if let Some(other) = matches.get_one::<PathBuf>("against") {
         return against::run(matches, other);
