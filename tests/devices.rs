@@ -23,22 +23,9 @@ use futures::executor::block_on;
 
 use common::wire::{MAGIC, framed};
 use common::{
-    Changes, LIMITS, apart, bits, held, losses, numbers, small, trainer, trainer_on, webgpu,
+    CROSSING, Changes, LIMITS, apart, bits, held, losses, numbers, small, trainer, trainer_on,
+    webgpu,
 };
-
-/// Settings with all that crosses shards: dropout, a memory that is written, clipping, and heads that are added.
-const ALL: Changes = &[
-    ("model.dropout", "0.2"),
-    ("model.head_gates", "true"),
-    ("model.memory.kind", "associative"),
-    ("model.memory.layers", "1"),
-    ("model.memory.slots", "64"),
-    ("train.clip", "0.1"),
-    ("train.batch", "11"),
-    ("train.shards", "8"),
-    ("train.heads.every", "5"),
-    ("train.heads.grow_above", "0.1"),
-];
 
 /// What a run was told of its devices.
 type Told = Rc<RefCell<Vec<String>>>;
@@ -66,7 +53,7 @@ fn two_cpu_devices_give_the_numbers_of_one() {
         ("model.memory.layers", "1"),
         ("train.accumulation", "3"),
     ];
-    for changes in [ALL, featural] {
+    for changes in [CROSSING, featural] {
         let one = bits(trainer(small(changes)), 12);
         for others in 0..3 {
             let hands = (0..others).map(|_| hand(&Device::flex())).collect();
@@ -82,7 +69,7 @@ fn two_cpu_devices_give_the_numbers_of_one() {
 fn two_gpu_devices_give_the_numbers_of_one() {
     let opened = block_on(device::open_number(DeviceChoice::Webgpu, 0));
     let devices = [webgpu(), opened.expect("the first adapter is there").device];
-    let changes: Vec<_> = ALL.iter().copied().chain([("train.shards", "3")]).collect();
+    let changes: Vec<_> = CROSSING.iter().copied().chain([("train.shards", "3")]).collect();
     let run = || trainer_on(small(&changes), devices[0].clone());
     let whole = losses(&mut run(), 4);
     let one = bits(with(run(), Vec::new()).0, 4);
@@ -128,7 +115,7 @@ fn impostor(answer: Vec<u8>) -> (Hand, thread::JoinHandle<()>) {
 
 #[test]
 fn an_impostor_changes_nothing_and_is_told_of() {
-    let one = bits(trainer(small(ALL)), 6);
+    let one = bits(trainer(small(CROSSING)), 6);
     let (answers, refused) =
         (framed(&[3]), framed(&postcard::to_allocvec(&(1u32, "no\u{7}!")).unwrap()));
     for (answer, says) in [
@@ -139,7 +126,7 @@ fn an_impostor_changes_nothing_and_is_told_of() {
         (b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), "was announced, where at most"),
     ] {
         let (hand, serve) = impostor(answer);
-        let (run, told) = with(trainer(small(ALL)), vec![hand]);
+        let (run, told) = with(trainer(small(CROSSING)), vec![hand]);
         assert!(one == bits(run, 6), "other numbers");
         let told = told.borrow();
         assert!(matches!(&told[..], [one] if one.contains(says)), "{told:?} lacks {says}");
@@ -176,7 +163,7 @@ fn damaged(bytes: &[u8], count: usize) -> impl Iterator<Item = Vec<u8>> {
 
 #[test]
 fn damaged_orders_and_answers_are_refused_or_harmless() {
-    let mut run = trainer(small(ALL));
+    let mut run = trainer(small(CROSSING));
     losses(&mut run, 4);
     assert!(held(&run.model().bank) > 0);
     let RunConfig { model: config, .. } = run.config.clone();

@@ -16,21 +16,7 @@ use futures::FutureExt;
 use futures::executor::block_on;
 use futures::future::{LocalBoxFuture, ready};
 
-use common::{Changes, bits, losses, numbers, small, trainer};
-
-/// Settings with all that crosses rows: dropout, a memory that is written, clipping, and heads that are added.
-const ALL: Changes = &[
-    ("model.dropout", "0.2"),
-    ("model.head_gates", "true"),
-    ("model.memory.kind", "associative"),
-    ("model.memory.layers", "1"),
-    ("model.memory.slots", "64"),
-    ("train.clip", "0.1"),
-    ("train.batch", "11"),
-    ("train.shards", "8"),
-    ("train.heads.every", "5"),
-    ("train.heads.grow_above", "0.1"),
-];
+use common::{CROSSING, Changes, bits, losses, numbers, small, trainer};
 
 const SHARDS: (&str, &str) = ("train.shards", "8");
 /// A model whose batch is worth several shards by itself.
@@ -44,7 +30,7 @@ fn by_threads(mut run: Trainer, threads: usize) -> Trainer {
 #[test]
 fn losses_are_the_same_on_any_number_of_threads() {
     for changes in [
-        ALL,
+        CROSSING,
         &[SHARDS, ("train.batch", "3"), ("train.accumulation", "5")],
         &[SHARDS, ("train.batch", "16")],
         LARGE,
@@ -61,7 +47,7 @@ fn losses_are_the_same_on_any_number_of_threads() {
 #[test]
 fn shards_train_as_the_whole_batch_does() {
     let losses = |shards: &'static str| {
-        let changes: Vec<_> = ALL.iter().copied().chain([("train.shards", shards)]).collect();
+        let changes: Vec<_> = CROSSING.iter().copied().chain([("train.shards", shards)]).collect();
         let mut run = trainer(small(&changes));
         let losses = losses(&mut run, 6);
         (
@@ -117,9 +103,11 @@ impl Crew for Helped {
 
 #[test]
 fn helpers_give_the_same_numbers_over_messages() {
-    for changes in
-        [ALL, &[SHARDS, ("model.memory.kind", "featural"), ("model.memory.layers", "1")], &[SHARDS]]
-    {
+    for changes in [
+        CROSSING,
+        &[SHARDS, ("model.memory.kind", "featural"), ("model.memory.layers", "1")],
+        &[SHARDS],
+    ] {
         let one = bits(by_threads(trainer(small(changes)), 1), 12);
         let sent = Rc::new(Cell::new(0));
         let mut run = trainer(small(changes));
@@ -131,7 +119,7 @@ fn helpers_give_the_same_numbers_over_messages() {
 
 #[test]
 fn a_copy_of_a_bank_is_brought_up_to_date_by_the_slots_that_changed() {
-    let config = small(ALL).model;
+    let config = small(CROSSING).model;
     let (mut bank, mut copy) = (Bank::new(&config), Bank::new(&config));
     let (layer, width) =
         bank.memories().map(|(layer, of)| (layer, of.store.shape().d_key)).next().unwrap();
@@ -189,7 +177,7 @@ fn a_checkpoint_that_tells_no_shards_was_trained_on_whole_batches() {
 #[test]
 fn heads_are_added_as_in_one_thread() {
     let grow = |threads| {
-        let mut run = by_threads(trainer(small(ALL)), threads);
+        let mut run = by_threads(trainer(small(CROSSING)), threads);
         let mut changes = Vec::new();
         for _ in 0..10 {
             block_on(run.step()).unwrap();

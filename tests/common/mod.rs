@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file is a crate of its own, and takes a part of this")]
 
 pub mod crew;
+pub mod slots;
 pub mod terminal;
 pub mod wire;
 
@@ -22,6 +23,20 @@ use confab::memory::Bank;
 use confab::model::{Model, Output, PassOptions};
 use confab::run::DeviceChoice;
 use futures::executor::block_on;
+
+/// Settings with all that crosses rows: dropout, a memory that is written, clipping, and heads that are added.
+pub const CROSSING: Changes = &[
+    ("model.dropout", "0.2"),
+    ("model.head_gates", "true"),
+    ("model.memory.kind", "associative"),
+    ("model.memory.layers", "1"),
+    ("model.memory.slots", "64"),
+    ("train.clip", "0.1"),
+    ("train.batch", "11"),
+    ("train.shards", "8"),
+    ("train.heads.every", "5"),
+    ("train.heads.grow_above", "0.1"),
+];
 
 /// Of a device that holds everything.
 pub const LIMITS: MemoryLimits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
