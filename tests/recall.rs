@@ -289,6 +289,17 @@ fn a_gpu_trains_memories_as_the_cpu_does() {
 }
 
 #[test]
+fn a_step_sends_a_gpu_only_what_the_step_before_wrote() {
+    let mut config = run(MemoryKind::Associative);
+    config.model.memory.merge_after = 0;
+    let mut run = trainer_on(config, webgpu());
+    losses(&mut run, 20);
+    let (sent, held) = (run.model().mirrors.sent(), held(&run.model().bank));
+    // Slots that were written never change, so each is sent once, and again when a copy is too small.
+    assert!(held > 100 && sent <= 2 * held, "{sent} slots were sent, and {held} are held");
+}
+
+#[test]
 fn with_frozen_weights_only_memories_learn() {
     let mut trained = trainer(longer(MemoryKind::Featural));
     losses(&mut trained, 200);

@@ -9,7 +9,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/preamble.bash"
 # Trains, is stopped after the step 10 if it is to be resumed, and tells the most memory held.
 train() {
     local pid peak=0 now stops=${stops:-}
-    "$confab" train --device cpu --log "$work/run.jsonl" --out "$work/run.safetensors" "$@" >"$work/out" &
+    "$confab" train --log "$work/run.jsonl" --out "$work/run.safetensors" "$@" >"$work/out" &
     pid=$!
     while now=$(awk '/^VmHWM/ { print int($2 / 1024) }' "/proc/$pid/status" 2>/dev/null) && [ -n "$now" ]; do
         peak=$now
@@ -31,16 +31,16 @@ measure() {
     rm -f "$work"/run.*
     export RAYON_NUM_THREADS=$threads
     peak=$(train --preset 63m --context 80 --lines 1 --names 8 --steps 20 --val-every 5 --val-batches 1 "$@")
-    [ -n "${stops:-}" ] && peak=$(stops='' train --resume "$work/run.safetensors")
+    [ -n "${stops:-}" ] && peak=$(stops='' train --device cpu --resume "$work/run.safetensors")
     sed -n 's/.*"step":\([0-9]*\),.*"train_loss":\([0-9.]*\).*/\1 \2/p' "$work/run.jsonl" |
         awk -v name="$name" -v peak="$peak" \
             '$1 % 5 == 0 { line = line "\t" $2 } END { print name line "\t" peak }' >>"$table"
 }
 
-measure 'whole batch' 2 --batch 4 --shards 1
-measure 'four shards, one thread' 1 --batch 4 --shards 4
-measure 'four shards, two threads' 2 --batch 4 --shards 4
-measure 'two devices' 2 --batch 4 --shards 4 --devices cpu,cpu
-measure 'two batches a step' 2 --batch 2 --accumulation 2 --shards 2
-stops=yes measure 'stopped and resumed' 2 --batch 4 --shards 4
+measure 'whole batch' 2 --device cpu --batch 4 --shards 1
+measure 'four shards, one thread' 1 --device cpu --batch 4 --shards 4
+measure 'four shards, two threads' 2 --device cpu --batch 4 --shards 4
+measure 'two devices' 2 --devices cpu,cpu --batch 4 --shards 4
+measure 'two batches a step' 2 --device cpu --batch 2 --accumulation 2 --shards 2
+stops=yes measure 'stopped and resumed' 2 --device cpu --batch 4 --shards 4
 cat "$table"
