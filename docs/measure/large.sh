@@ -41,6 +41,7 @@ measure 'whole batch' 2 --device cpu --batch 4 --shards 1
 measure 'four shards, one thread' 1 --device cpu --batch 4 --shards 4
 measure 'four shards, two threads' 2 --device cpu --batch 4 --shards 4
 measure 'two devices' 2 --devices cpu,cpu --batch 4 --shards 4
-measure 'two batches a step' 2 --device cpu --batch 2 --accumulation 2 --shards 2
+measure 'two batches a step, each whole' 2 --device cpu --batch 2 --accumulation 2 --shards 1
+measure 'two batches a step, in two shards' 2 --device cpu --batch 2 --accumulation 2 --shards 2
 stops=yes measure 'stopped and resumed' 2 --device cpu --batch 4 --shards 4
 cat "$table"

@@ -93,7 +93,6 @@ impl Found {
             Self::OnGpu(found) => found.k(),
         }
     }
-
 }
 
 impl Default for Found {
