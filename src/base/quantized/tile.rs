@@ -9,7 +9,7 @@ const HALF: usize = BLOCK / 2;
 /// 32 rows of 16 columns. Each column of a tile is a block: a number stands for its level times the block's scale.
 ///
 /// The blocks are llama.cpp's Q8_0 and Q4_0 (`ggml/src/ggml-common.h`) but for two things. The scale is a bfloat16,
-/// rounded up, where theirs is a half: it has the range of 32 bits, so no block is too large or too small for one. And 4
+/// rounded up, where theirs is a half: it has the range of 32 bits, so no block below 1e38 is too large or too small. And 4
 /// bits have the levels -7 to 7, where theirs reach from -8 to 7: both signs reach as far, so that no number is further
 /// than half a step from its level. Sixteen blocks lie side by side, so that a product adds to as many sums at once.
 pub trait Tile: Copy + Send + Sync {
@@ -33,7 +33,7 @@ pub trait Tile: Copy + Send + Sync {
         self.stored_scales().map(|stored| f32::from_bits(u32::from(stored) << 16))
     }
 
-    /// The levels that are nearest to `numbers`, which are finite: none is off by more than half the scale.
+    /// The levels that are nearest to `numbers`, which are below 1e38: none is off by more than half the scale.
     #[inline(always)]
     fn nearest(numbers: &[Lanes; BLOCK]) -> Self {
         let mut largest = [0.0; LANES];
