@@ -28,4 +28,5 @@ pub mod quantized;
 #[cfg(feature = "compute")]
 pub mod random;
 #[cfg(feature = "compute")]
+pub mod softmax;
 pub mod stored;

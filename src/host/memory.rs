@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::linear::{Linear, Parameters};
 use crate::base::matrix::Matrix;
+use crate::base::softmax;
 use crate::arch::{ProductKeys, StoredMemory};
 use crate::config::{Distance, ModelConfig};
 use crate::memory::{Exact, Found};
@@ -120,10 +121,7 @@ pub(super) fn unit(mut x: Vec<f32>, width: usize) -> Vec<f32> {
 }
 
 pub(super) fn softmax(mut scores: Vec<f32>) -> Vec<f32> {
-    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    scores.iter_mut().for_each(|score| *score = (*score - largest).exp());
-    let total: f32 = scores.iter().sum();
-    scores.iter_mut().for_each(|score| *score /= total);
+    softmax::softmax(&mut scores, 1.0);
     scores
 }
 

@@ -127,13 +127,13 @@ impl Learned {
 
 #[cfg(feature = "cli")]
 impl ReadOnHost {
-    /// True if `n` tokens found `k` slots of `shape` each in the memory of `layer`, and wrote keys and values of so many
-    /// numbers.
+    /// True if `n` tokens found `k` slots of such a shape each in the memory of `layer`, without their keys and values, and
+    /// wrote keys and values of so many numbers.
     pub(super) fn is_of(
         &self,
         layer: usize,
         written: [usize; 2],
-        Shape { d_key, d_value, .. }: Shape,
+        Shape { d_value, .. }: Shape,
         (n, k): (usize, usize),
     ) -> bool {
         let found = &self.found;
@@ -142,8 +142,8 @@ impl ReadOnHost {
             && found.k == k
             && rows(&found.distances, 1)
             && found.ids.len() == n * k
-            && (found.keys.is_empty() || rows(&found.keys, d_key))
-            && (found.values.is_empty() || rows(&found.values, d_value))
+            && found.keys.is_empty()
+            && found.values.is_empty()
             && self.written.iter().zip(written).all(|(values, width)| values.len() == n * width)
             && self.gradient.as_ref().is_none_or(|gradient| rows(gradient, d_value))
     }

@@ -7,6 +7,7 @@ use burn::backend::flex::FlexTensor;
 
 use crate::base::matrix::Matrix;
 use crate::base::parallel::for_each;
+use crate::base::softmax::softmax;
 use crate::kernel::fused::{self, Fused};
 
 /// Queries that are worth a thread's while.
@@ -69,12 +70,12 @@ impl<'a> Memory<'a> {
             let sums: Vec<f32> =
                 first.iter().flat_map(|(_, a)| second.iter().map(move |(_, b)| a + b)).collect();
             let best = largest(&sums, k);
-            let power = |score: f32| (score - best[0].1).exp();
-            let total = best.iter().map(|(_, score)| power(*score)).sum::<f32>();
-            let pair = |(at, score): &(usize, f32)| {
-                (first[at / k].0, second[at % k].0, power(*score) / total)
+            let mut weights: Vec<f32> = best.iter().map(|(_, score)| *score).collect();
+            softmax(&mut weights, 1.0);
+            let pair = |((at, _), weight): (&(usize, f32), f32)| {
+                (first[at / k].0, second[at % k].0, weight)
             };
-            best.iter().map(pair).collect()
+            best.iter().zip(weights).map(pair).collect()
         };
         first.zip(second).map(of_query).collect()
     }

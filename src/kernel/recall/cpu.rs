@@ -9,6 +9,7 @@ use burn::tensor::{Tensor, TensorData};
 use super::form::Form;
 use crate::arch::EPSILON;
 use crate::base::parallel::for_each;
+use crate::base::softmax::softmax;
 use crate::kernel::fused::{self, Fused};
 use crate::kernel::transfer::floats;
 use crate::memory::{self, Exact};
@@ -95,12 +96,8 @@ impl<'a> Head<'a> {
                 false => pairs.map(|(u, k)| u * k).sum(),
             };
         }
-        let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        for (weight, score) in weights.iter_mut().zip(&*scores) {
-            *weight = (self.sharpness * (score - largest)).exp();
-        }
-        let total = weights.iter().sum::<f32>();
-        weights.iter_mut().for_each(|weight| *weight /= total);
+        weights.copy_from_slice(scores);
+        softmax(weights, self.sharpness);
     }
 
     /// `z` is added to.

@@ -5,6 +5,7 @@ use burn::tensor::{Tensor, TensorData};
 use super::gpu;
 use super::slots::Found;
 use crate::arch::SHARPNESS;
+use crate::base::softmax::softmax;
 use crate::kernel::transfer::floats;
 
 /// The logarithms of `(1 - lambda) p + lambda q`: `p` is what the logits predict, `q` what followed the nearest, weighted by
@@ -23,8 +24,8 @@ pub fn mix_next(logits: Tensor<2>, found: &Found, lambda: f32) -> Tensor<2> {
     for (row, (distances, next)) in rows {
         softmax(row, 1.0);
         row.iter_mut().for_each(|p| *p *= 1.0 - lambda);
-        let mut weights = distances.to_vec();
-        softmax(&mut weights, -SHARPNESS);
+        let mut weights: Vec<f32> = distances.iter().map(|far| -far).collect();
+        softmax(&mut weights, SHARPNESS);
         for (weight, token) in weights.iter().zip(next) {
             // A token that the model does not have is not predicted.
             if let Some(p) = row.get_mut(*token as usize) {
@@ -34,13 +35,4 @@ pub fn mix_next(logits: Tensor<2>, found: &Found, lambda: f32) -> Tensor<2> {
         row.iter_mut().for_each(|p| *p = p.max(f32::MIN_POSITIVE).ln());
     }
     Tensor::from_data(TensorData::new(mixed, shape), &device)
-}
-
-/// `softmax(scale x)`, in place.
-fn softmax(x: &mut [f32], scale: f32) {
-    x.iter_mut().for_each(|x| *x *= scale);
-    let largest = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    x.iter_mut().for_each(|x| *x = (*x - largest).exp());
-    let total = x.iter().sum::<f32>();
-    x.iter_mut().for_each(|x| *x /= total);
 }

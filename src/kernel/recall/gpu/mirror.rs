@@ -19,7 +19,6 @@ pub struct Mirror {
     /// Key and value of every slot side by side, room for more, and behind all the number of slots:
     /// `[capacity * width + 1]`.
     pub rows: GpuTensor,
-    pub distance: Distance,
     shape: Shape,
     ids: Vec<u64>,
     stamps: Stamps,
@@ -56,7 +55,6 @@ impl Mirror {
         rows.push(len as f32);
         Self {
             rows: primitive::<Cube>(to_device(rows, device).into_dispatch()),
-            distance: shape.distance,
             shape,
             ids: store.ids().collect(),
             stamps: store.stamps(),
@@ -98,6 +96,11 @@ impl Mirror {
     /// Numbers of a row.
     pub fn width(&self) -> usize {
         self.shape.d_key + self.shape.d_value
+    }
+
+    /// Distance by which its slots are near.
+    pub fn distance(&self) -> Distance {
+        self.shape.distance
     }
 
     /// Slots held.

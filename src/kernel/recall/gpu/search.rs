@@ -50,7 +50,7 @@ pub fn find(
         n_heads: form.n_heads,
         d_head: form.d_head(),
         k,
-        is_cosine: mirror.is_some_and(|mirror| mirror.distance == Distance::Cosine),
+        is_cosine: mirror.is_some_and(|mirror| mirror.distance() == Distance::Cosine),
         has_written,
     };
     look_up::launch(
