@@ -82,6 +82,7 @@ test('a notice covers no control, and only the newest is shown', async () => {
     const { page } = confab
     await confab.untilExample()
     await confab.model('Train from these weights')
+    await confab.untilNotice(/cannot go on/)
     await confab.click('Share')
     await confab.untilNotice(/Link copied/)
     assert.equal(await confab.button('Dismiss').count(), 1)
