@@ -30,3 +30,5 @@ pub mod random;
 #[cfg(feature = "compute")]
 pub mod softmax;
 pub mod stored;
+#[cfg(feature = "compute")]
+pub mod wide;

@@ -1,9 +1,16 @@
 //! One head's output.
 
+use macerator::Simd;
+
 use super::dropped::Dropped;
 use super::heads::{Heads, Of};
-use super::scores::mask;
-use crate::base::lanes::{LANES, Lanes, exp2, mul_add, wide};
+use super::scores::MOST_BY_KEY;
+use crate::base::lanes::{LANES, Lanes};
+use crate::base::wide;
+use crate::base::wide::{Wide, Widely};
+
+/// Keys, or values of a key, at a time, of heads too wide for their queries to stay in registers.
+const PART: usize = 4;
 
 /// One head's keys and values, and a block of its queries with their scores.
 pub struct Forward {
@@ -40,148 +47,226 @@ impl Forward {
         let Self { k, v, q: queries, scores, dropped } = self;
         let start = head * heads.d_head;
         let (q, z, added) = (&qkv[start..], &mut z[start..], added.as_flattened());
-        forward_head(heads, q, k, v, added, *dropped, queries, scores, z, log_sums);
+        let dropped = *dropped;
+        wide::run(Head { heads, q, k, v, added, dropped, queries, scores, z, log_sums });
     }
 }
 
-wide! {
-    /// `z` and the `log_sums` of one head; `q` and `z` begin at its first column.
-    fn forward_head(
-        heads: Heads,
-        q: &[f32],
-        k: &[f32],
-        v: &[f32],
-        added: &[f32],
-        dropped: Option<Dropped>,
-        queries: &mut [Lanes],
-        scores: &mut [Lanes],
-        z: &mut [f32],
-        log_sums: &mut [f32],
-    ) {
-        let width = |d_head| Heads { d_head, ..heads };
-        // The small widths apart, so that their loops are unrolled.
-        match heads.d_head {
-            1 => forward_lanes::<FMA, 1>(width(1), q, k, v, added, dropped, queries, scores, z, log_sums),
-            2 => forward_lanes::<FMA, 2>(width(2), q, k, v, added, dropped, queries, scores, z, log_sums),
-            3 => forward_lanes::<FMA, 2>(heads, q, k, v, added, dropped, queries, scores, z, log_sums),
-            4 => forward_lanes::<FMA, 4>(width(4), q, k, v, added, dropped, queries, scores, z, log_sums),
-            _ => forward_lanes::<FMA, 4>(heads, q, k, v, added, dropped, queries, scores, z, log_sums),
-        }
-    }
-}
-
-/// A query a lane, so that no sum runs across lanes. The first `D` values of a head are mixed as their weights are computed,
-/// the others after that, a few at a time: sums of more would not stay in registers.
-#[inline(always)]
-#[allow(clippy::too_many_arguments)] // The compiler knows that arguments do not overlap.
-fn forward_lanes<const FMA: bool, const D: usize>(
+/// `z` and the `log_sums` of one head; `q` and `z` begin at its first column.
+///
+/// A query a lane, so that no sum runs across lanes.
+struct Head<'a> {
     heads: Heads,
-    q: &[f32],
-    k: &[f32],
-    v: &[f32],
-    added: &[f32],
+    q: &'a [f32],
+    k: &'a [f32],
+    v: &'a [f32],
+    added: &'a [f32],
     dropped: Option<Dropped>,
-    queries: &mut [Lanes],
-    scores: &mut [Lanes],
-    z: &mut [f32],
-    log_sums: &mut [f32],
-) {
-    let Heads { seq, d_head, .. } = heads;
-    let d_model = heads.d_model();
-    // Of the small widths, so that the loops over them are known to end.
-    let queries = if d_head <= D { &mut queries[..d_head] } else { queries };
-    for first in (0..seq).step_by(LANES) {
-        let rows = LANES.min(seq - first);
-        let keys = first + rows;
-        for l in 0..rows {
-            let query = &q[(first + l) * heads.width()..][..d_head];
-            queries.iter_mut().zip(query).for_each(|(lanes, value)| lanes[l] = *value);
+    queries: &'a mut [Lanes],
+    scores: &'a mut [Lanes],
+    z: &'a mut [f32],
+    log_sums: &'a mut [f32],
+}
+
+impl Widely for Head<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const N: usize>(self) {
+        match self.dropped {
+            None => self.blocks::<S, N, false>(),
+            Some(_) => self.blocks::<S, N, true>(),
         }
-        let mut largest = [f32::NEG_INFINITY; LANES];
-        let of_key = scores.iter_mut().zip(k.chunks_exact(d_head)).zip(added);
-        for (key, ((score, k), added)) in of_key.enumerate().take(keys) {
-            *score = [*added; LANES];
-            for d in 0..d_head {
-                for l in 0..LANES {
-                    score[l] = mul_add::<FMA>(queries[d][l], k[d], score[l]);
-                }
-            }
-            if key > first {
-                mask(score, |l| first + l < key);
-            }
-            for l in 0..LANES {
-                largest[l] = if score[l] > largest[l] { score[l] } else { largest[l] };
+    }
+}
+
+impl Head<'_> {
+    /// `DROPS` says whether weights are dropped, so that what does it takes no registers where none are.
+    #[inline(always)]
+    fn blocks<S: Simd, const N: usize, const DROPS: bool>(mut self) {
+        for first in (0..self.heads.seq).step_by(LANES) {
+            self.gather(first);
+            match self.heads.d_head {
+                1 => self.narrow::<S, N, DROPS, 1>(first),
+                2 => self.narrow::<S, N, DROPS, 2>(first),
+                3 => self.narrow::<S, N, DROPS, 3>(first),
+                4 => self.narrow::<S, N, DROPS, 4>(first),
+                _ => self.broad::<S, N, DROPS>(first),
             }
         }
-        let mut sums = [0.0; LANES];
-        let mut mixed = [[0.0; LANES]; D];
-        for (key, (score, v)) in scores[..keys].iter_mut().zip(v.chunks_exact(d_head)).enumerate() {
-            let mut weight = [0.0; LANES];
-            for l in 0..LANES {
-                weight[l] = exp2::<FMA>(score[l] - largest[l]);
-                sums[l] += weight[l];
+    }
+
+    /// How many queries of the block from `first` on there are.
+    #[inline(always)]
+    fn rows(&self, first: usize) -> usize {
+        LANES.min(self.heads.seq - first)
+    }
+
+    /// Puts the queries of a block in lanes.
+    #[inline(always)]
+    fn gather(&mut self, first: usize) {
+        let (width, d_head) = (self.heads.width(), self.heads.d_head);
+        for l in 0..self.rows(first) {
+            let query = &self.q[(first + l) * width..][..d_head];
+            self.queries.iter_mut().zip(query).for_each(|(lanes, value)| lanes[l] = *value);
+        }
+    }
+
+    /// A block of queries of `D` values, which stay in registers.
+    #[inline(always)]
+    fn narrow<S: Simd, const N: usize, const DROPS: bool, const D: usize>(&mut self, first: usize) {
+        let keys = first + self.rows(first);
+        let mut queries = [Wide::<S, N>::splat(0.0); D];
+        for (lanes, query) in queries.iter_mut().zip(&*self.queries) {
+            *lanes = Wide::load(query);
+        }
+        let scores = &mut self.scores[..keys];
+        let mut largest = Wide::splat(f32::NEG_INFINITY);
+        let of_keys = self.k.chunks_exact(D).zip(self.added);
+        for (key, (score, (k, added))) in scores.iter_mut().zip(of_keys).enumerate() {
+            let mut sum = Wide::splat(*added);
+            for d in 0..D {
+                sum = queries[d].mul_add(Wide::splat(k[d]), sum);
             }
-            if let Some(dropped) = dropped {
-                for (l, weight) in weight.iter_mut().enumerate() {
-                    *weight *= dropped.factor(first + l, key);
-                }
+            if key >= first {
+                sum = sum.min(Wide::load(&MOST_BY_KEY[key - first]));
             }
-            add::<FMA, D>(&mut mixed, &weight, v);
-            if d_head > D {
-                *score = weight;
+            largest = largest.max(sum);
+            sum.store(score);
+        }
+        let mut sums = Wide::splat(0.0);
+        let mut mixed = [Wide::splat(0.0); D];
+        for (key, (score, v)) in self.scores[..keys].iter().zip(self.v.chunks_exact(D)).enumerate() {
+            let weight = (Wide::load(score) - largest).exp2();
+            sums = sums + weight;
+            let weight = self.kept::<S, N, DROPS>(first, key, weight);
+            for d in 0..D {
+                mixed[d] = weight.mul_add(Wide::splat(v[d]), mixed[d]);
             }
         }
-        put(&mixed, &sums, &mut z[first * d_model..], d_model, rows);
-        let mut d = D;
-        while d < d_head {
-            let (weights, v, z) = (&scores[..keys], &v[d..], &mut z[first * d_model + d..]);
-            d += match d_head - d {
-                1 => mix::<FMA, 1>(weights, v, d_head, &sums, z, d_model, rows),
-                2 | 3 => mix::<FMA, 2>(weights, v, d_head, &sums, z, d_model, rows),
-                _ => mix::<FMA, 4>(weights, v, d_head, &sums, z, d_model, rows),
+        self.put(first, 0, &mixed, sums);
+        self.put_log_sums(first, largest, sums);
+    }
+
+    /// A block of queries of any width, with a few keys at a time, and then a few values.
+    #[inline(always)]
+    fn broad<S: Simd, const N: usize, const DROPS: bool>(&mut self, first: usize) {
+        let d_head = self.heads.d_head;
+        let keys = first + self.rows(first);
+        let mut largest = Wide::<S, N>::splat(f32::NEG_INFINITY);
+        let mut key = 0;
+        while key < keys {
+            // Blocks begin at whole parts, so that none of these is of a key that some query does not see.
+            key += match key + PART <= first {
+                true => self.score::<S, N, PART>(key, first, &mut largest),
+                false => self.score::<S, N, 1>(key, first, &mut largest),
             };
         }
-        for l in 0..rows {
-            log_sums[first + l] = largest[l] + sums[l].log2();
+        let mut sums = Wide::splat(0.0);
+        for key in 0..keys {
+            let weight = (Wide::load(&self.scores[key]) - largest).exp2();
+            sums = sums + weight;
+            self.kept::<S, N, DROPS>(first, key, weight).store(&mut self.scores[key]);
+        }
+        let mut d = 0;
+        while d < d_head {
+            d += match d_head - d {
+                1 => self.mix::<S, N, 1>(first, d, sums),
+                2 | 3 => self.mix::<S, N, 2>(first, d, sums),
+                _ => self.mix::<S, N, PART>(first, d, sums),
+            };
+        }
+        self.put_log_sums(first, largest, sums);
+    }
+
+    /// Scores of `K` keys from `key` on; returns `K`.
+    #[inline(always)]
+    fn score<S: Simd, const N: usize, const K: usize>(
+        &mut self,
+        key: usize,
+        first: usize,
+        largest: &mut Wide<S, N>,
+    ) -> usize {
+        let d_head = self.heads.d_head;
+        let k = &self.k[key * d_head..][..K * d_head];
+        let mut sums = [Wide::splat(0.0); K];
+        for (sum, added) in sums.iter_mut().zip(&self.added[key..]) {
+            *sum = Wide::splat(*added);
+        }
+        for (d, query) in self.queries.iter().enumerate() {
+            let query = Wide::load(query);
+            for i in 0..K {
+                sums[i] = query.mul_add(Wide::splat(k[i * d_head + d]), sums[i]);
+            }
+        }
+        for (i, score) in self.scores[key..][..K].iter_mut().enumerate() {
+            if key + i >= first {
+                sums[i] = sums[i].min(Wide::load(&MOST_BY_KEY[key + i - first]));
+            }
+            *largest = largest.max(sums[i]);
+            sums[i].store(score);
+        }
+        K
+    }
+
+    /// `D` values of every query from `d` on, by the weights of all keys; returns `D`.
+    #[inline(always)]
+    fn mix<S: Simd, const N: usize, const D: usize>(
+        &mut self,
+        first: usize,
+        d: usize,
+        sums: Wide<S, N>,
+    ) -> usize {
+        let mut mixed = [Wide::splat(0.0); D];
+        let weights = &self.scores[..first + self.rows(first)];
+        for (weight, v) in weights.iter().zip(self.v.chunks_exact(self.heads.d_head)) {
+            let (weight, v) = (Wide::load(weight), &v[d..][..D]);
+            for i in 0..D {
+                mixed[i] = weight.mul_add(Wide::splat(v[i]), mixed[i]);
+            }
+        }
+        self.put(first, d, &mixed, sums);
+        D
+    }
+
+    /// Writes values of a block of queries from `d` on, each over the sum of its weights.
+    #[inline(always)]
+    fn put<S: Simd, const N: usize, const D: usize>(
+        &mut self,
+        first: usize,
+        d: usize,
+        mixed: &[Wide<S, N>; D],
+        sums: Wide<S, N>,
+    ) {
+        let (rows, d_model, sums) = (self.rows(first), self.heads.d_model(), sums.lanes());
+        for (i, mixed) in mixed.iter().enumerate() {
+            for (l, value) in mixed.lanes().iter().take(rows).enumerate() {
+                self.z[(first + l) * d_model + d + i] = value / sums[l];
+            }
         }
     }
-}
 
-/// The other `D` values of every query, by the weights of all keys; returns `D`. Their sums stay in registers.
-#[inline(always)]
-fn mix<const FMA: bool, const D: usize>(
-    weights: &[Lanes],
-    v: &[f32],
-    d_head: usize,
-    sums: &Lanes,
-    z: &mut [f32],
-    d_model: usize,
-    rows: usize,
-) -> usize {
-    let mut mixed = [[0.0; LANES]; D];
-    for (weight, v) in weights.iter().zip(v.chunks(d_head)) {
-        add::<FMA, D>(&mut mixed, weight, v);
+    #[inline(always)]
+    fn put_log_sums<S: Simd, const N: usize>(
+        &mut self,
+        first: usize,
+        largest: Wide<S, N>,
+        sums: Wide<S, N>,
+    ) {
+        let (largest, sums) = (largest.lanes(), sums.lanes());
+        let log_sums = self.log_sums[first..].iter_mut().zip(largest.iter().zip(&sums));
+        log_sums.for_each(|(log_sum, (largest, sum))| *log_sum = largest + sum.log2());
     }
-    put(&mixed, sums, z, d_model, rows);
-    D
-}
 
-/// Adds the first `D` of a key's values, by each query's weight of it.
-#[inline(always)]
-fn add<const FMA: bool, const D: usize>(mixed: &mut [Lanes; D], weight: &Lanes, v: &[f32]) {
-    for (mixed, v) in mixed.iter_mut().zip(&v[..D]) {
-        for l in 0..LANES {
-            mixed[l] = mul_add::<FMA>(weight[l], *v, mixed[l]);
-        }
-    }
-}
-
-/// Writes `D` values of `rows` queries, each over the sum of its weights.
-#[inline(always)]
-fn put<const D: usize>(mixed: &[Lanes; D], sums: &Lanes, z: &mut [f32], d_model: usize, rows: usize) {
-    for (d, mixed) in mixed.iter().enumerate() {
-        for l in 0..rows {
-            z[l * d_model + d] = mixed[l] / sums[l];
+    /// Weights of a key that are left where some are dropped.
+    #[inline(always)]
+    fn kept<S: Simd, const N: usize, const DROPS: bool>(
+        &self,
+        first: usize,
+        key: usize,
+        weight: Wide<S, N>,
+    ) -> Wide<S, N> {
+        match self.dropped {
+            Some(dropped) if DROPS => weight * Wide::load(&dropped.of_queries(first, key)),
+            _ => weight,
         }
     }
 }

@@ -16,12 +16,35 @@ pub fn added(heads: Heads, hidden: Option<&[bool]>) -> Vec<Lanes> {
     added
 }
 
-/// Takes the scores out whose lane is of a key after its query.
-#[inline(always)]
-pub fn mask(scores: &mut Lanes, is_after: impl Fn(usize) -> bool) {
-    for (l, score) in scores.iter_mut().enumerate() {
-        if is_after(l) {
-            *score = MASKED;
+/// The most that scores may be where a query sees all keys.
+pub const ANY: Lanes = [f32::INFINITY; LANES];
+
+/// The most that scores may be where a block of as many queries and keys meets itself: by key, a query a lane.
+pub const MOST_BY_KEY: [Lanes; LANES] = {
+    let mut most = [ANY; LANES];
+    let mut key = 0;
+    while key < LANES {
+        let mut query = 0;
+        while query < key {
+            most[key][query] = MASKED;
+            query += 1;
         }
+        key += 1;
     }
-}
+    most
+};
+
+/// [`MOST_BY_KEY`] by query, a key a lane.
+pub const MOST_BY_QUERY: [Lanes; LANES] = {
+    let mut most = [ANY; LANES];
+    let mut query = 0;
+    while query < LANES {
+        let mut key = query + 1;
+        while key < LANES {
+            most[query][key] = MASKED;
+            key += 1;
+        }
+        query += 1;
+    }
+    most
+};
