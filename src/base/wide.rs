@@ -1,15 +1,14 @@
-//! Sixteen numbers in registers.
+//! Numbers in registers.
 //!
-//! Loops over arrays that live across iterations are left in memory by the compiler as often as not; these never are.
-//! Attention takes a fifth of the time with them.
+//! Arrays that live across iterations of a loop are left in memory by the compiler as often as not; these are not.
 
-use std::ops::{Add, Mul, Sub};
+use std::ops::{Add, Mul, Range, Sub};
 
 use macerator::{AutoArch, Scalar, Simd, Vector, WithSimd};
 
 use super::lanes::{EXP2, LANES, Lanes};
 
-/// Sixteen numbers in `N` registers of the kind of CPU `S`.
+/// Some of [`LANES`] numbers, in `N` registers of the kind of CPU `S`: all where these are long, else a part of them at a time.
 pub struct Wide<S: Simd, const N: usize>([Vector<S, f32>; N]);
 
 impl<S: Simd, const N: usize> Copy for Wide<S, N> {}
@@ -22,30 +21,28 @@ impl<S: Simd, const N: usize> Clone for Wide<S, N> {
 }
 
 /// A computation on [`Wide`] numbers. Its functions have to be `#[inline(always)]`: what is not inlined is compiled for the
-/// oldest CPU.
+/// oldest CPU. It should be small: an engine of WebAssembly compiles long functions badly.
 pub trait Widely: Sized {
     fn run<S: Simd, const N: usize>(self);
 }
 
 /// Runs a computation as compiled for this CPU.
 pub fn run(computation: impl Widely) {
-    AutoArch::new().dispatch(Sized16(computation));
+    AutoArch::new().dispatch(Dispatched(computation));
 }
 
-struct Sized16<T>(T);
+struct Dispatched<T>(T);
 
-impl<T: Widely> WithSimd for Sized16<T> {
+impl<T: Widely> WithSimd for Dispatched<T> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self) {
         match S::lanes32() {
             16 => self.0.run::<S, 1>(),
-            8 => self.0.run::<S, 2>(),
-            4 => self.0.run::<S, 4>(),
-            // A page has SIMD. Without this, its engine takes both programs for one that is too large to be made fast.
-            _ if cfg!(target_family = "wasm") => unreachable!("a page's CPU has SIMD"),
-            _ => self.0.run::<S, 8>(),
+            // Without the branch, both programs would be one function of a page.
+            2 if cfg!(target_family = "wasm") => unreachable!("the page is compiled with SIMD"),
+            _ => self.0.run::<S, 2>(),
         }
     }
 }
@@ -58,47 +55,73 @@ macro_rules! by_register {
             #[inline(always)]
             fn $name(mut self, other: Self) -> Self {
                 for i in 0..N {
-                    self.0[i] = self.0[i] $operator other.0[i];
+                    self.0[i] $operator other.0[i];
                 }
                 self
             }
         }
     )* };
 }
-by_register!(Add::add +, Sub::sub -, Mul::mul *);
+by_register!(Add::add +=, Sub::sub -=, Mul::mul *=);
 
 impl<S: Simd, const N: usize> Wide<S, N> {
-    /// `x` sixteen times.
+    /// Numbers at a time.
+    #[inline(always)]
+    fn width() -> usize {
+        N * S::lanes32()
+    }
+
+    /// How many parts [`LANES`] numbers have.
+    #[inline(always)]
+    pub fn parts() -> usize {
+        LANES / Self::width()
+    }
+
+    /// `x` in all lanes.
     #[inline(always)]
     pub fn splat(x: f32) -> Self {
         Self([x.splat(); N])
     }
 
     #[inline(always)]
-    pub fn load(from: &Lanes) -> Self {
-        assert_eq!(N * S::lanes32(), LANES);
+    pub fn load(from: &Lanes, part: usize) -> Self {
+        let start = part * Self::width() % LANES;
         let mut to = Self::splat(0.0);
         for i in 0..N {
-            // SAFETY: `N` registers hold as many numbers as `from`.
-            to.0[i] = unsafe { macerator::vload_unaligned(from.as_ptr().add(i * LANES / N)) };
+            // SAFETY: the width divides LANES, so that a part ends within `from`.
+            to.0[i] =
+                unsafe { macerator::vload_unaligned(from.as_ptr().add(start + i * S::lanes32())) };
         }
         to
     }
 
     #[inline(always)]
-    pub fn store(self, to: &mut Lanes) {
-        assert_eq!(N * S::lanes32(), LANES);
+    pub fn store(self, to: &mut Lanes, part: usize) {
+        let start = part * Self::width() % LANES;
         for i in 0..N {
-            // SAFETY: `to` holds as many numbers as `N` registers.
-            unsafe { macerator::vstore_unaligned(to.as_mut_ptr().add(i * LANES / N), self.0[i]) };
+            // SAFETY: the width divides LANES, so that a part ends within `to`.
+            unsafe {
+                macerator::vstore_unaligned(
+                    to.as_mut_ptr().add(start + i * S::lanes32()),
+                    self.0[i],
+                )
+            };
         }
     }
 
+    /// The lanes of a part, with zeros in the others.
     #[inline(always)]
-    pub fn lanes(self) -> Lanes {
+    pub fn lanes(self, part: usize) -> Lanes {
         let mut lanes = [0.0; LANES];
-        self.store(&mut lanes);
+        self.store(&mut lanes, part);
         lanes
+    }
+
+    /// Which of the first `count` lanes are a part's.
+    #[inline(always)]
+    pub fn range(part: usize, count: usize) -> Range<usize> {
+        let start = part * Self::width();
+        start..count.min(start + Self::width())
     }
 
     /// `self b + c`, rounded once if the CPU has an instruction for it.
@@ -147,7 +170,7 @@ impl<S: Simd, const N: usize> Wide<S, N> {
         }
         for i in 0..N {
             let power = whole.0[i].reinterpret::<u32>() << 23;
-            series.0[i] = series.0[i] * power.reinterpret();
+            series.0[i] *= power.reinterpret();
         }
         series
     }

@@ -6,27 +6,29 @@ use macerator::Simd;
 
 use super::dropped::Dropped;
 use super::heads::{Heads, Of, Outputs};
-use super::scores::{ANY, MOST_BY_QUERY};
+use super::scores::MOST_BY_QUERY;
 use crate::base::lanes::{LANES, Lanes, total};
 use crate::base::wide;
 use crate::base::wide::{Wide, Widely};
 
-/// Queries at a time: each key, value and gradient by them is then loaded half as often.
-const ROWS: usize = 2;
+/// Queries at a time, with the 32 registers of AVX-512: each key, value and gradient by them is loaded so much more seldom.
+const MOST_ROWS: usize = 4;
+/// Queries at a time, with 16 registers.
+const FEW_ROWS: usize = 2;
 
 /// One head's inputs, and the gradients by them.
 pub struct Backward {
-    // [seq, d_head], padded to whole ROWS
+    // [seq, d_head], padded to whole MOST_ROWS
     q: Vec<f32>,
     dz: Vec<f32>,
     dq: Vec<f32>,
-    queries: Vec<Query>, // [seq], padded to whole ROWS
+    queries: Vec<Query>, // [seq], padded to whole MOST_ROWS
     // [seq / LANES, d_head], a key a lane
     k: Vec<Lanes>, // scaled so that scores are powers of 2
     v: Vec<Lanes>,
     dk: Vec<Lanes>,
     dv: Vec<Lanes>,
-    by_rows: Vec<[Lanes; ROWS]>, // [d_head], the gradient by the present queries before its sum
+    by_rows: Vec<Lanes>, // [d_head, row], the gradient by the present queries before its sum
 }
 
 #[derive(Clone, Copy, Default)]
@@ -38,11 +40,11 @@ struct Query {
 
 impl Backward {
     pub fn new(heads: Heads) -> Self {
-        let (padded, blocks) = (heads.seq.next_multiple_of(ROWS), heads.seq.div_ceil(LANES));
+        let (padded, blocks) = (heads.seq.next_multiple_of(MOST_ROWS), heads.seq.div_ceil(LANES));
         let [q, dz, dq] = [(); 3].map(|()| vec![0.0; padded * heads.d_head]);
         let [k, v, dk, dv] = [(); 4].map(|()| vec![[0.0; LANES]; blocks * heads.d_head]);
         let queries = vec![Query::default(); padded];
-        let by_rows = vec![[[0.0; LANES]; ROWS]; heads.d_head];
+        let by_rows = vec![[0.0; LANES]; heads.d_head * MOST_ROWS];
         Self { q, dz, dq, queries, k, v, dk, dv, by_rows }
     }
 
@@ -70,7 +72,11 @@ impl Backward {
     /// The gradients by what was loaded.
     pub fn compute(&mut self, heads: Heads, added: &[Lanes], dropped: Option<Dropped>) {
         let Self { q, dz, dq, queries, k, v, dk, dv, by_rows } = self;
-        wide::run(Head { heads, q, dz, queries, k, v, added, dropped, by_rows, dq, dk, dv });
+        let head = Head { heads, q, dz, queries, k, v, added, dropped, by_rows, dq, dk, dv };
+        match dropped {
+            None => head.compute::<false>(),
+            Some(_) => head.compute::<true>(),
+        }
     }
 
     pub fn store(&self, heads: Heads, head: usize, gradient: &mut [f32]) {
@@ -100,118 +106,174 @@ struct Head<'a> {
     v: &'a [Lanes],
     added: &'a [Lanes],
     dropped: Option<Dropped>,
-    by_rows: &'a mut [[Lanes; ROWS]],
+    by_rows: &'a mut [Lanes],
     dq: &'a mut [f32],
     dk: &'a mut [Lanes],
     dv: &'a mut [Lanes],
 }
 
-impl Widely for Head<'_> {
+/// Queries of `D` values, by which the gradients stay in registers. `DROPS` says whether weights are dropped: what does it takes
+/// registers.
+struct Narrow<'a, const D: usize, const DROPS: bool>(Head<'a>);
+
+/// Queries of any width.
+struct Broad<'a, const DROPS: bool>(Head<'a>);
+
+impl<const D: usize, const DROPS: bool> Widely for Narrow<'_, D, DROPS> {
     #[inline(always)]
-    fn run<S: Simd, const N: usize>(self) {
-        match self.dropped {
-            None => self.rows::<S, N, false>(),
-            Some(_) => self.rows::<S, N, true>(),
+    fn run<S: Simd, const N: usize>(mut self) {
+        match S::lanes32() {
+            16 => self.0.all_narrow::<S, N, DROPS, D, MOST_ROWS>(),
+            _ => self.0.all_narrow::<S, N, DROPS, D, FEW_ROWS>(),
+        }
+    }
+}
+
+impl<const DROPS: bool> Widely for Broad<'_, DROPS> {
+    #[inline(always)]
+    fn run<S: Simd, const N: usize>(mut self) {
+        match S::lanes32() {
+            16 => self.0.all_broad::<S, N, DROPS, MOST_ROWS>(),
+            _ => self.0.all_broad::<S, N, DROPS, FEW_ROWS>(),
         }
     }
 }
 
 impl Head<'_> {
-    /// `DROPS` says whether weights are dropped, so that what does it takes no registers where none are.
-    #[inline(always)]
-    fn rows<S: Simd, const N: usize, const DROPS: bool>(mut self) {
-        for first in (0..self.heads.seq).step_by(ROWS) {
-            match self.heads.d_head {
-                1 => self.narrow::<S, N, DROPS, 1>(first),
-                2 => self.narrow::<S, N, DROPS, 2>(first),
-                3 => self.narrow::<S, N, DROPS, 3>(first),
-                4 => self.narrow::<S, N, DROPS, 4>(first),
-                _ => self.broad::<S, N, DROPS>(first),
-            }
+    fn compute<const DROPS: bool>(self) {
+        match self.heads.d_head {
+            1 => wide::run(Narrow::<1, DROPS>(self)),
+            2 => wide::run(Narrow::<2, DROPS>(self)),
+            3 => wide::run(Narrow::<3, DROPS>(self)),
+            4 => wide::run(Narrow::<4, DROPS>(self)),
+            _ => wide::run(Broad::<DROPS>(self)),
         }
     }
 
-    /// A few queries of `D` values, by which the gradients stay in registers.
     #[inline(always)]
-    fn narrow<S: Simd, const N: usize, const DROPS: bool, const D: usize>(&mut self, first: usize) {
-        let q = &self.q[first * D..][..ROWS * D];
-        let dz = &self.dz[first * D..][..ROWS * D];
-        let rows = self.rows_from(first);
+    fn all_narrow<S: Simd, const N: usize, const DROPS: bool, const D: usize, const ROWS: usize>(
+        &mut self,
+    ) {
+        for first in (0..self.heads.seq).step_by(ROWS) {
+            let rows = self.rows(first);
+            for part in 0..Wide::<S, N>::parts() {
+                self.narrow::<S, N, DROPS, D, ROWS>(rows, part);
+            }
+            self.put::<ROWS>(first);
+        }
+    }
+
+    #[inline(always)]
+    fn all_broad<S: Simd, const N: usize, const DROPS: bool, const ROWS: usize>(&mut self) {
+        for first in (0..self.heads.seq).step_by(ROWS) {
+            let rows = self.rows(first);
+            self.by_rows.fill([0.0; LANES]);
+            for part in 0..Wide::<S, N>::parts() {
+                self.broad::<S, N, DROPS, ROWS>(rows, part);
+            }
+            self.put::<ROWS>(first);
+        }
+    }
+
+    #[inline(always)]
+    fn rows<const ROWS: usize>(&self, first: usize) -> Rows<ROWS> {
+        let mut queries = [Query::default(); ROWS];
+        queries.copy_from_slice(&self.queries[first..][..ROWS]);
+        Rows { first, queries, dropped: self.dropped }
+    }
+
+    /// A few queries of `D` values, and a part of every block of keys.
+    #[inline(always)]
+    fn narrow<S: Simd, const N: usize, const DROPS: bool, const D: usize, const ROWS: usize>(
+        &mut self,
+        rows: Rows<ROWS>,
+        part: usize,
+    ) {
+        let [q, dz] = [self.q, self.dz].map(|of| &of[rows.first * D..][..ROWS * D]);
         let mut by_rows = [[Wide::<S, N>::splat(0.0); ROWS]; D];
         let of_keys = self.k.chunks_exact(D).zip(self.v.chunks_exact(D)).zip(self.added);
         let by_keys = self.dk.chunks_exact_mut(D).zip(self.dv.chunks_exact_mut(D));
-        for (block, (((k, v), added), (dk, dv))) in of_keys.zip(by_keys).take(rows.blocks()).enumerate() {
-            let mut weights = [Wide::load(added); ROWS];
+        let blocks = of_keys.zip(by_keys).take(rows.blocks());
+        for (block, (((k, v), added), (dk, dv))) in blocks.enumerate() {
+            let mut weights = [Wide::load(added, part); ROWS];
             let mut ds = [Wide::splat(0.0); ROWS];
             for d in 0..D {
-                add_products([q, dz], [&k[d], &v[d]], D, d, &mut weights, &mut ds);
+                let kv = [Wide::load(&k[d], part), Wide::load(&v[d], part)];
+                add_products([q, dz], kv, D, d, &mut weights, &mut ds);
             }
-            rows.by_scores::<S, N, DROPS>(block, &mut weights, &mut ds);
+            rows.by_scores::<S, N, DROPS>(block, part, &mut weights, &mut ds);
             for d in 0..D {
-                add_gradients([q, dz], D, d, &weights, &ds, [&mut dk[d], &mut dv[d]]);
+                let by_kv = [Wide::load(&dk[d], part), Wide::load(&dv[d], part)];
+                let [by_k, by_v] = add_gradients([q, dz], by_kv, D, d, &weights, &ds);
+                by_k.store(&mut dk[d], part);
+                by_v.store(&mut dv[d], part);
+                let k = Wide::load(&k[d], part);
                 for row in 0..ROWS {
-                    by_rows[d][row] = ds[row].mul_add(Wide::load(&k[d]), by_rows[d][row]);
+                    by_rows[d][row] = ds[row].mul_add(k, by_rows[d][row]);
                 }
             }
         }
-        for (d, by_rows) in by_rows.iter().enumerate() {
-            for (row, sums) in by_rows.iter().enumerate() {
-                self.dq[(first + row) * D + d] = total(sums.lanes()) * LN_2;
+        for (to, by_row) in self.by_rows.iter_mut().zip(by_rows.as_flattened()) {
+            by_row.store(to, part);
+        }
+    }
+
+    /// A few queries of any width, and a part of every block of keys.
+    #[inline(always)]
+    fn broad<S: Simd, const N: usize, const DROPS: bool, const ROWS: usize>(
+        &mut self,
+        rows: Rows<ROWS>,
+        part: usize,
+    ) {
+        let d_head = self.heads.d_head;
+        let [q, dz] = [self.q, self.dz].map(|of| &of[rows.first * d_head..][..ROWS * d_head]);
+        let of_keys = self.k.chunks_exact(d_head).zip(self.v.chunks_exact(d_head)).zip(self.added);
+        let by_keys = self.dk.chunks_exact_mut(d_head).zip(self.dv.chunks_exact_mut(d_head));
+        let blocks = of_keys.zip(by_keys).take(rows.blocks());
+        for (block, (((k, v), added), (dk, dv))) in blocks.enumerate() {
+            let mut weights = [Wide::<S, N>::load(added, part); ROWS];
+            let mut ds = [Wide::splat(0.0); ROWS];
+            for (d, (k, v)) in k.iter().zip(v).enumerate() {
+                let kv = [Wide::load(k, part), Wide::load(v, part)];
+                add_products([q, dz], kv, d_head, d, &mut weights, &mut ds);
+            }
+            rows.by_scores::<S, N, DROPS>(block, part, &mut weights, &mut ds);
+            let of_d = dk.iter_mut().zip(dv).zip(k.iter().zip(self.by_rows.as_chunks_mut::<ROWS>().0));
+            for (d, ((dk, dv), (k, by_rows))) in of_d.enumerate() {
+                let by_kv = [Wide::load(dk, part), Wide::load(dv, part)];
+                let [by_k, by_v] = add_gradients([q, dz], by_kv, d_head, d, &weights, &ds);
+                by_k.store(dk, part);
+                by_v.store(dv, part);
+                let k = Wide::load(k, part);
+                for (ds, by_row) in ds.iter().zip(by_rows) {
+                    ds.mul_add(k, Wide::load(by_row, part)).store(by_row, part);
+                }
             }
         }
     }
 
-    /// A few queries of any width.
+    /// Sums the gradient by the queries from `first` on.
     #[inline(always)]
-    fn broad<S: Simd, const N: usize, const DROPS: bool>(&mut self, first: usize) {
+    fn put<const ROWS: usize>(&mut self, first: usize) {
         let d_head = self.heads.d_head;
-        let q = &self.q[first * d_head..][..ROWS * d_head];
-        let dz = &self.dz[first * d_head..][..ROWS * d_head];
-        let rows = self.rows_from(first);
-        self.by_rows.fill([[0.0; LANES]; ROWS]);
-        let of_keys = self.k.chunks_exact(d_head).zip(self.v.chunks_exact(d_head)).zip(self.added);
-        let by_keys = self.dk.chunks_exact_mut(d_head).zip(self.dv.chunks_exact_mut(d_head));
-        for (block, (((k, v), added), (dk, dv))) in of_keys.zip(by_keys).take(rows.blocks()).enumerate() {
-            let mut weights = [Wide::<S, N>::load(added); ROWS];
-            let mut ds = [Wide::splat(0.0); ROWS];
-            for (d, kv) in k.iter().zip(v).enumerate() {
-                add_products([q, dz], kv.into(), d_head, d, &mut weights, &mut ds);
-            }
-            rows.by_scores::<S, N, DROPS>(block, &mut weights, &mut ds);
-            let of_d = dk.iter_mut().zip(dv).zip(k.iter().zip(&mut *self.by_rows));
-            for (d, (by_kv, (k, by_rows))) in of_d.enumerate() {
-                add_gradients([q, dz], d_head, d, &weights, &ds, by_kv.into());
-                let k = Wide::load(k);
-                for (ds, by_row) in ds.iter().zip(by_rows) {
-                    ds.mul_add(k, Wide::load(by_row)).store(by_row);
-                }
-            }
-        }
-        for (d, by_rows) in self.by_rows.iter().enumerate() {
+        for (d, by_rows) in self.by_rows.as_chunks::<ROWS>().0.iter().take(d_head).enumerate() {
             for (row, sums) in by_rows.iter().enumerate() {
                 self.dq[(first + row) * d_head + d] = total(*sums) * LN_2;
             }
         }
     }
-
-    #[inline(always)]
-    fn rows_from(&self, first: usize) -> Rows {
-        let mut queries = [Query::default(); ROWS];
-        queries.copy_from_slice(&self.queries[first..][..ROWS]);
-        Rows { first, queries, dropped: self.dropped }
-    }
 }
 
 /// A few queries from `first` on.
 #[derive(Clone, Copy)]
-struct Rows {
+struct Rows<const ROWS: usize> {
     first: usize,
     queries: [Query; ROWS],
     dropped: Option<Dropped>,
 }
 
-impl Rows {
-    /// How many blocks of keys they see.
+impl<const ROWS: usize> Rows<ROWS> {
+    /// How many blocks of keys they see, the last in part.
     #[inline(always)]
     fn blocks(self) -> usize {
         self.first / LANES + 1
@@ -222,21 +284,21 @@ impl Rows {
     fn by_scores<S: Simd, const N: usize, const DROPS: bool>(
         self,
         block: usize,
+        part: usize,
         weights: &mut [Wide<S, N>; ROWS],
         ds: &mut [Wide<S, N>; ROWS],
     ) {
         for row in 0..ROWS {
             let Query { log_sum, mean } = self.queries[row];
             let query = self.first + row;
-            let most = match block == self.first / LANES {
-                true => &MOST_BY_QUERY[query % LANES],
-                false => &ANY,
-            };
-            let score = weights[row].min(Wide::load(most));
-            let weight = (score - Wide::splat(log_sum)).exp2();
+            if block == self.first / LANES {
+                weights[row] = weights[row].min(Wide::load(&MOST_BY_QUERY[query % LANES], part));
+            }
+            let weight = (weights[row] - Wide::splat(log_sum)).exp2();
             weights[row] = weight;
             if DROPS && let Some(dropped) = self.dropped {
-                let factors = Wide::load(&dropped.of_keys(query, block * LANES));
+                let lanes = Wide::<S, N>::range(part, LANES);
+                let factors = Wide::load(&dropped.of_keys(query, block * LANES, lanes), part);
                 weights[row] = weight * factors;
                 ds[row] = ds[row] * factors;
             }
@@ -247,15 +309,14 @@ impl Rows {
 
 /// Adds products of queries with a value of keys, and of the gradients by outputs with one of values.
 #[inline(always)]
-fn add_products<S: Simd, const N: usize>(
+fn add_products<S: Simd, const N: usize, const ROWS: usize>(
     [q, dz]: [&[f32]; 2],
-    [k, v]: [&Lanes; 2],
+    [k, v]: [Wide<S, N>; 2],
     d_head: usize,
     d: usize,
     scores: &mut [Wide<S, N>; ROWS],
     by_weights: &mut [Wide<S, N>; ROWS],
 ) {
-    let (k, v) = (Wide::load(k), Wide::load(v));
     for row in 0..ROWS {
         let at = row * d_head + d;
         scores[row] = Wide::splat(q[at]).mul_add(k, scores[row]);
@@ -263,22 +324,20 @@ fn add_products<S: Simd, const N: usize>(
     }
 }
 
-/// Adds the gradients by a value of keys and by one of values.
+/// The gradients by a value of keys and by one of values, with what a few queries add.
 #[inline(always)]
-fn add_gradients<S: Simd, const N: usize>(
+fn add_gradients<S: Simd, const N: usize, const ROWS: usize>(
     [q, dz]: [&[f32]; 2],
+    [mut dk, mut dv]: [Wide<S, N>; 2],
     d_head: usize,
     d: usize,
     weights: &[Wide<S, N>; ROWS],
     ds: &[Wide<S, N>; ROWS],
-    [to_k, to_v]: [&mut Lanes; 2],
-) {
-    let (mut dk, mut dv) = (Wide::load(to_k), Wide::load(to_v));
+) -> [Wide<S, N>; 2] {
     for row in 0..ROWS {
         let at = row * d_head + d;
         dk = ds[row].mul_add(Wide::splat(q[at]), dk);
         dv = weights[row].mul_add(Wide::splat(dz[at]), dv);
     }
-    dk.store(to_k);
-    dv.store(to_v);
+    [dk, dv]
 }

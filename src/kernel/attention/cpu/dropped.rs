@@ -1,7 +1,9 @@
 //! Weights dropped of a pattern.
 
+use std::ops::Range;
+
 use super::heads::Heads;
-use crate::base::lanes::Lanes;
+use crate::base::lanes::{LANES, Lanes};
 use crate::kernel::dropout::Dropout;
 
 /// Weights dropped of one head's pattern.
@@ -20,17 +22,23 @@ impl Dropped {
         (!dropout.is_none()).then_some(Self { dropout, first: number * seq * seq, seq })
     }
 
-    /// Factors of the weights of `key` for the queries from `first` on.
-    pub fn of_queries(self, first: usize, key: usize) -> Lanes {
-        std::array::from_fn(|l| self.factor(first + l, key))
+    /// Factors of the weights of `key` for the queries from `first` on, in some lanes.
+    pub fn of_queries(self, first: usize, key: usize, lanes: Range<usize>) -> Lanes {
+        in_lanes(lanes, |l| self.factor(first + l, key))
     }
 
-    /// Factors of the weights of the keys from `first` on for `query`.
-    pub fn of_keys(self, query: usize, first: usize) -> Lanes {
-        std::array::from_fn(|l| self.factor(query, first + l))
+    /// Factors of the weights of the keys from `first` on for `query`, in some lanes.
+    pub fn of_keys(self, query: usize, first: usize, lanes: Range<usize>) -> Lanes {
+        in_lanes(lanes, |l| self.factor(query, first + l))
     }
 
     fn factor(self, query: usize, key: usize) -> f32 {
         self.dropout.factor((self.first + query * self.seq + key) as u32)
     }
+}
+
+fn in_lanes(lanes: Range<usize>, of: impl Fn(usize) -> f32) -> Lanes {
+    let mut factors = [0.0; LANES];
+    lanes.for_each(|l| factors[l] = of(l));
+    factors
 }

@@ -48,7 +48,11 @@ impl Forward {
         let start = head * heads.d_head;
         let (q, z, added) = (&qkv[start..], &mut z[start..], added.as_flattened());
         let dropped = *dropped;
-        wide::run(Head { heads, q, k, v, added, dropped, queries, scores, z, log_sums });
+        let head = Head { heads, q, k, v, added, dropped, queries, scores, z, log_sums };
+        match dropped {
+            None => head.compute::<false>(),
+            Some(_) => head.compute::<true>(),
+        }
     }
 }
 
@@ -68,57 +72,92 @@ struct Head<'a> {
     log_sums: &'a mut [f32],
 }
 
-impl Widely for Head<'_> {
+/// A part of the queries that are in lanes.
+#[derive(Clone, Copy)]
+struct Block {
+    first: usize, // of the queries in lanes
+    rows: usize,
+    part: usize,
+}
+
+impl Block {
+    /// How many keys the queries see, some of them in part.
     #[inline(always)]
-    fn run<S: Simd, const N: usize>(self) {
-        match self.dropped {
-            None => self.blocks::<S, N, false>(),
-            Some(_) => self.blocks::<S, N, true>(),
+    fn keys(self) -> usize {
+        self.first + self.rows
+    }
+
+    /// Scores, but of keys that come after their query.
+    #[inline(always)]
+    fn seen<S: Simd, const N: usize>(self, key: usize, scores: Wide<S, N>) -> Wide<S, N> {
+        match key < self.first {
+            true => scores,
+            false => scores.min(Wide::load(&MOST_BY_KEY[key - self.first], self.part)),
+        }
+    }
+}
+
+/// Queries of `D` values, which stay in registers. `DROPS` says whether weights are dropped: what does it takes registers.
+struct Narrow<'a, const D: usize, const DROPS: bool>(Head<'a>);
+
+/// Queries of any width.
+struct Broad<'a, const DROPS: bool>(Head<'a>);
+
+impl<const D: usize, const DROPS: bool> Widely for Narrow<'_, D, DROPS> {
+    #[inline(always)]
+    fn run<S: Simd, const N: usize>(mut self) {
+        for first in (0..self.0.heads.seq).step_by(LANES) {
+            let rows = self.0.gather(first);
+            for part in 0..Wide::<S, N>::parts() {
+                self.0.narrow::<S, N, DROPS, D>(Block { first, rows, part });
+            }
+        }
+    }
+}
+
+impl<const DROPS: bool> Widely for Broad<'_, DROPS> {
+    #[inline(always)]
+    fn run<S: Simd, const N: usize>(mut self) {
+        for first in (0..self.0.heads.seq).step_by(LANES) {
+            let rows = self.0.gather(first);
+            for part in 0..Wide::<S, N>::parts() {
+                self.0.broad::<S, N, DROPS>(Block { first, rows, part });
+            }
         }
     }
 }
 
 impl Head<'_> {
-    /// `DROPS` says whether weights are dropped, so that what does it takes no registers where none are.
-    #[inline(always)]
-    fn blocks<S: Simd, const N: usize, const DROPS: bool>(mut self) {
-        for first in (0..self.heads.seq).step_by(LANES) {
-            self.gather(first);
-            match self.heads.d_head {
-                1 => self.narrow::<S, N, DROPS, 1>(first),
-                2 => self.narrow::<S, N, DROPS, 2>(first),
-                3 => self.narrow::<S, N, DROPS, 3>(first),
-                4 => self.narrow::<S, N, DROPS, 4>(first),
-                _ => self.broad::<S, N, DROPS>(first),
-            }
+    fn compute<const DROPS: bool>(self) {
+        match self.heads.d_head {
+            1 => wide::run(Narrow::<1, DROPS>(self)),
+            2 => wide::run(Narrow::<2, DROPS>(self)),
+            3 => wide::run(Narrow::<3, DROPS>(self)),
+            4 => wide::run(Narrow::<4, DROPS>(self)),
+            _ => wide::run(Broad::<DROPS>(self)),
         }
     }
 
-    /// How many queries of the block from `first` on there are.
+    /// Puts the queries from `first` on in lanes; returns how many there are.
     #[inline(always)]
-    fn rows(&self, first: usize) -> usize {
-        LANES.min(self.heads.seq - first)
-    }
-
-    /// Puts the queries of a block in lanes.
-    #[inline(always)]
-    fn gather(&mut self, first: usize) {
+    fn gather(&mut self, first: usize) -> usize {
         let (width, d_head) = (self.heads.width(), self.heads.d_head);
-        for l in 0..self.rows(first) {
+        let rows = LANES.min(self.heads.seq - first);
+        for l in 0..rows {
             let query = &self.q[(first + l) * width..][..d_head];
             self.queries.iter_mut().zip(query).for_each(|(lanes, value)| lanes[l] = *value);
         }
+        rows
     }
 
-    /// A block of queries of `D` values, which stay in registers.
+    /// Queries of `D` values, which stay in registers.
     #[inline(always)]
-    fn narrow<S: Simd, const N: usize, const DROPS: bool, const D: usize>(&mut self, first: usize) {
-        let keys = first + self.rows(first);
+    fn narrow<S: Simd, const N: usize, const DROPS: bool, const D: usize>(&mut self, block: Block) {
         let mut queries = [Wide::<S, N>::splat(0.0); D];
         for (lanes, query) in queries.iter_mut().zip(&*self.queries) {
-            *lanes = Wide::load(query);
+            *lanes = Wide::load(query, block.part);
         }
-        let scores = &mut self.scores[..keys];
+        let scores = &mut self.scores[..block.keys()];
         let mut largest = Wide::splat(f32::NEG_INFINITY);
         let of_keys = self.k.chunks_exact(D).zip(self.added);
         for (key, (score, (k, added))) in scores.iter_mut().zip(of_keys).enumerate() {
@@ -126,63 +165,60 @@ impl Head<'_> {
             for d in 0..D {
                 sum = queries[d].mul_add(Wide::splat(k[d]), sum);
             }
-            if key >= first {
-                sum = sum.min(Wide::load(&MOST_BY_KEY[key - first]));
-            }
+            let sum = block.seen(key, sum);
             largest = largest.max(sum);
-            sum.store(score);
+            sum.store(score, block.part);
         }
         let mut sums = Wide::splat(0.0);
         let mut mixed = [Wide::splat(0.0); D];
-        for (key, (score, v)) in self.scores[..keys].iter().zip(self.v.chunks_exact(D)).enumerate() {
-            let weight = (Wide::load(score) - largest).exp2();
+        let of_keys = self.scores[..block.keys()].iter().zip(self.v.chunks_exact(D));
+        for (key, (score, v)) in of_keys.enumerate() {
+            let weight = (Wide::load(score, block.part) - largest).exp2();
             sums = sums + weight;
-            let weight = self.kept::<S, N, DROPS>(first, key, weight);
+            let weight = self.kept::<S, N, DROPS>(block, key, weight);
             for d in 0..D {
                 mixed[d] = weight.mul_add(Wide::splat(v[d]), mixed[d]);
             }
         }
-        self.put(first, 0, &mixed, sums);
-        self.put_log_sums(first, largest, sums);
+        self.put(block, 0, &mixed, sums);
+        self.put_log_sums(block, largest, sums);
     }
 
-    /// A block of queries of any width, with a few keys at a time, and then a few values.
+    /// Queries of any width, with a few keys at a time, and then a few values.
     #[inline(always)]
-    fn broad<S: Simd, const N: usize, const DROPS: bool>(&mut self, first: usize) {
-        let d_head = self.heads.d_head;
-        let keys = first + self.rows(first);
+    fn broad<S: Simd, const N: usize, const DROPS: bool>(&mut self, block: Block) {
         let mut largest = Wide::<S, N>::splat(f32::NEG_INFINITY);
         let mut key = 0;
-        while key < keys {
-            // Blocks begin at whole parts, so that none of these is of a key that some query does not see.
-            key += match key + PART <= first {
-                true => self.score::<S, N, PART>(key, first, &mut largest),
-                false => self.score::<S, N, 1>(key, first, &mut largest),
+        while key < block.keys() {
+            key += match key + PART <= block.keys() {
+                true => self.score::<S, N, PART>(block, key, &mut largest),
+                false => self.score::<S, N, 1>(block, key, &mut largest),
             };
         }
         let mut sums = Wide::splat(0.0);
-        for key in 0..keys {
-            let weight = (Wide::load(&self.scores[key]) - largest).exp2();
+        for key in 0..block.keys() {
+            let weight = (Wide::load(&self.scores[key], block.part) - largest).exp2();
             sums = sums + weight;
-            self.kept::<S, N, DROPS>(first, key, weight).store(&mut self.scores[key]);
+            let weight = self.kept::<S, N, DROPS>(block, key, weight);
+            weight.store(&mut self.scores[key], block.part);
         }
         let mut d = 0;
-        while d < d_head {
-            d += match d_head - d {
-                1 => self.mix::<S, N, 1>(first, d, sums),
-                2 | 3 => self.mix::<S, N, 2>(first, d, sums),
-                _ => self.mix::<S, N, PART>(first, d, sums),
+        while d < self.heads.d_head {
+            d += match self.heads.d_head - d {
+                1 => self.mix::<S, N, 1>(block, d, sums),
+                2 | 3 => self.mix::<S, N, 2>(block, d, sums),
+                _ => self.mix::<S, N, PART>(block, d, sums),
             };
         }
-        self.put_log_sums(first, largest, sums);
+        self.put_log_sums(block, largest, sums);
     }
 
     /// Scores of `K` keys from `key` on; returns `K`.
     #[inline(always)]
     fn score<S: Simd, const N: usize, const K: usize>(
         &mut self,
+        block: Block,
         key: usize,
-        first: usize,
         largest: &mut Wide<S, N>,
     ) -> usize {
         let d_head = self.heads.d_head;
@@ -192,17 +228,15 @@ impl Head<'_> {
             *sum = Wide::splat(*added);
         }
         for (d, query) in self.queries.iter().enumerate() {
-            let query = Wide::load(query);
+            let query = Wide::load(query, block.part);
             for i in 0..K {
                 sums[i] = query.mul_add(Wide::splat(k[i * d_head + d]), sums[i]);
             }
         }
         for (i, score) in self.scores[key..][..K].iter_mut().enumerate() {
-            if key + i >= first {
-                sums[i] = sums[i].min(Wide::load(&MOST_BY_KEY[key + i - first]));
-            }
-            *largest = largest.max(sums[i]);
-            sums[i].store(score);
+            let sum = block.seen(key + i, sums[i]);
+            *largest = largest.max(sum);
+            sum.store(score, block.part);
         }
         K
     }
@@ -211,35 +245,36 @@ impl Head<'_> {
     #[inline(always)]
     fn mix<S: Simd, const N: usize, const D: usize>(
         &mut self,
-        first: usize,
+        block: Block,
         d: usize,
         sums: Wide<S, N>,
     ) -> usize {
         let mut mixed = [Wide::splat(0.0); D];
-        let weights = &self.scores[..first + self.rows(first)];
+        let weights = &self.scores[..block.keys()];
         for (weight, v) in weights.iter().zip(self.v.chunks_exact(self.heads.d_head)) {
-            let (weight, v) = (Wide::load(weight), &v[d..][..D]);
+            let (weight, v) = (Wide::load(weight, block.part), &v[d..][..D]);
             for i in 0..D {
                 mixed[i] = weight.mul_add(Wide::splat(v[i]), mixed[i]);
             }
         }
-        self.put(first, d, &mixed, sums);
+        self.put(block, d, &mixed, sums);
         D
     }
 
-    /// Writes values of a block of queries from `d` on, each over the sum of its weights.
+    /// Writes values of queries from `d` on, each over the sum of its weights.
     #[inline(always)]
     fn put<S: Simd, const N: usize, const D: usize>(
         &mut self,
-        first: usize,
+        block: Block,
         d: usize,
         mixed: &[Wide<S, N>; D],
         sums: Wide<S, N>,
     ) {
-        let (rows, d_model, sums) = (self.rows(first), self.heads.d_model(), sums.lanes());
+        let (d_model, sums) = (self.heads.d_model(), sums.lanes(block.part));
         for (i, mixed) in mixed.iter().enumerate() {
-            for (l, value) in mixed.lanes().iter().take(rows).enumerate() {
-                self.z[(first + l) * d_model + d + i] = value / sums[l];
+            let values = mixed.lanes(block.part);
+            for l in Wide::<S, N>::range(block.part, block.rows) {
+                self.z[(block.first + l) * d_model + d + i] = values[l] / sums[l];
             }
         }
     }
@@ -247,25 +282,29 @@ impl Head<'_> {
     #[inline(always)]
     fn put_log_sums<S: Simd, const N: usize>(
         &mut self,
-        first: usize,
+        block: Block,
         largest: Wide<S, N>,
         sums: Wide<S, N>,
     ) {
-        let (largest, sums) = (largest.lanes(), sums.lanes());
-        let log_sums = self.log_sums[first..].iter_mut().zip(largest.iter().zip(&sums));
-        log_sums.for_each(|(log_sum, (largest, sum))| *log_sum = largest + sum.log2());
+        let (largest, sums) = (largest.lanes(block.part), sums.lanes(block.part));
+        for l in Wide::<S, N>::range(block.part, block.rows) {
+            self.log_sums[block.first + l] = largest[l] + sums[l].log2();
+        }
     }
 
     /// Weights of a key that are left where some are dropped.
     #[inline(always)]
     fn kept<S: Simd, const N: usize, const DROPS: bool>(
         &self,
-        first: usize,
+        block: Block,
         key: usize,
         weight: Wide<S, N>,
     ) -> Wide<S, N> {
         match self.dropped {
-            Some(dropped) if DROPS => weight * Wide::load(&dropped.of_queries(first, key)),
+            Some(dropped) if DROPS => {
+                let lanes = Wide::<S, N>::range(block.part, LANES);
+                weight * Wide::load(&dropped.of_queries(block.first, key, lanes), block.part)
+            }
             _ => weight,
         }
     }

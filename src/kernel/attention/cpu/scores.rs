@@ -16,12 +16,9 @@ pub fn added(heads: Heads, hidden: Option<&[bool]>) -> Vec<Lanes> {
     added
 }
 
-/// The most that scores may be where a query sees all keys.
-pub const ANY: Lanes = [f32::INFINITY; LANES];
-
 /// The most that scores may be where a block of as many queries and keys meets itself: by key, a query a lane.
 pub const MOST_BY_KEY: [Lanes; LANES] = {
-    let mut most = [ANY; LANES];
+    let mut most = [[f32::INFINITY; LANES]; LANES];
     let mut key = 0;
     while key < LANES {
         let mut query = 0;
@@ -36,7 +33,7 @@ pub const MOST_BY_KEY: [Lanes; LANES] = {
 
 /// [`MOST_BY_KEY`] by query, a key a lane.
 pub const MOST_BY_QUERY: [Lanes; LANES] = {
-    let mut most = [ANY; LANES];
+    let mut most = [[f32::INFINITY; LANES]; LANES];
     let mut query = 0;
     while query < LANES {
         let mut key = query + 1;
