@@ -435,8 +435,9 @@ fn what_is_counted_is_what_there_is() {
     let more: [Changes; 3] =
         [&[("model.mlp", "swiglu")], &[("model.mlp", "none")], &[("model.norm", "none")]];
     for changes in VARIANTS.iter().chain(&more) {
-        let RunConfig { model, .. } = config(changes);
-        let layout = Layout::new(&model, VOCAB);
+        let run = config(changes);
+        let model = &run.model;
+        let layout = Layout::new(model, VOCAB);
         assert_eq!(model.parameters(VOCAB), layout.len(), "{changes:?}");
         let layers = if model.memory.layers.is_empty() { 2 } else { 1 };
         let width = model.n_heads * model.d_head();
@@ -445,8 +446,8 @@ fn what_is_counted_is_what_there_is() {
         assert_eq!(has("blocks.1.mlp.W_in"), model.mlp != confab::config::MlpKind::None);
         assert_eq!(has("blocks.0.attn.gate"), layers == 2);
         assert!(has("blocks.1.attn.gate") && !has("blocks.1.memory.W_Q"));
-        let without = config(&[*changes, &[("model.memory.kind", "none")]].concat()).model;
-        assert!(model.training_bytes(VOCAB, 4) > without.training_bytes(VOCAB, 4));
+        let without = config(&[*changes, &[("model.memory.kind", "none")]].concat());
+        assert!(run.training_bytes(VOCAB, 4, 1) > without.training_bytes(VOCAB, 4, 1));
     }
 }
 

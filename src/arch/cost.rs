@@ -2,7 +2,7 @@
 
 use super::feed_forward::FeedForward;
 use super::layout::declare;
-use super::mixer::{Mixer, pattern_row};
+use super::mixer::Mixer;
 use crate::config::{ConfigError, MemoryKind, MemoryLimits, ModelConfig, Positions, RunConfig};
 
 impl ModelConfig {
@@ -27,27 +27,6 @@ impl ModelConfig {
         if self.positions == Positions::Learned { self.context * self.d_model } else { 0 }
     }
 
-    /// Estimated bytes of memory in training with `batch` rows of `context` tokens: parameters, gradients, two
-    /// moments, and the activations kept for the backward pass, in 32-bit floats. Each layer keeps about 8 vectors
-    /// of `d_model` per token (10 with feedback), and the activations of its mixer and feed-forward layer.
-    pub fn training_bytes(&self, vocab_size: usize, batch: usize) -> u64 {
-        let tokens = (batch * self.context) as u64;
-        let streams = if self.feeds_back() { 10 } else { 8 };
-        let kept = |layer: usize| {
-            let own = Mixer::of(self, layer).kept(self) + FeedForward::of(self, layer).kept();
-            (streams * self.d_model + own) as u64
-        };
-        let kept: u64 = (0..self.n_layers).map(kept).sum();
-        let logits = 4 * tokens * vocab_size as u64;
-        // Slots found by a memory, and their weighted sums.
-        let found = match self.memory.kind {
-            MemoryKind::None => 0,
-            _ => 8 * tokens * (self.memory.top_k * self.d_slot()) as u64,
-        };
-        let found = found * self.n_layers as u64 + 4 * self.stored();
-        4 * (found + 4 * self.parameters(vocab_size) as u64 + tokens * kept + logits)
-    }
-
     /// Floating-point operations of training on one token, the last of `seq`: `6 N + 12 L d T`, where `N` counts
     /// the parameters without positions (Chowdhery et al. 2022, "PaLM", appendix B).
     pub fn operations(&self, vocab_size: usize, seq: usize) -> f64 {
@@ -69,7 +48,6 @@ impl ModelConfig {
             }
         };
         let widest = [
-            tokens * pattern_row(self) as u64,
             tokens * self.d_mlp() as u64,
             tokens * 3 * (self.n_heads * self.d_head()) as u64,
             tokens * vocab_size as u64,
@@ -82,6 +60,37 @@ impl ModelConfig {
 }
 
 impl RunConfig {
+    /// Estimated bytes of memory in training with `batch` rows of the longest context, in 32-bit floats, where so many `passes`
+    /// are made at once.
+    ///
+    /// Held are the parameters, two moments and a mask of what decays; in a pass, a copy of the parameters, their gradients and the
+    /// vector of these, which may wait for another's; while the run is saved, copies of three and their file. Of every token, a
+    /// layer keeps four vectors of `d_model` (six with feedback), and the activations of its mixer and feed-forward layer; those
+    /// of one layer more are at work.
+    pub fn training_bytes(&self, vocab_size: usize, batch: usize, passes: usize) -> u64 {
+        let model = &self.model;
+        let vectors = match self.train.lora.rank {
+            0 => 4 + (4 * passes).max(7),
+            _ => 4 * passes,
+        };
+        let tokens = (batch * model.context) as u64;
+        let streams = if model.feeds_back() { 6 } else { 4 };
+        let kept = |layer: usize| {
+            let own = Mixer::of(model, layer).kept(model) + FeedForward::of(model, layer).kept();
+            (streams * model.d_model + own) as u64
+        };
+        let widest = (0..model.n_layers).map(kept).max().unwrap_or(0);
+        let kept = (0..model.n_layers).map(kept).sum::<u64>() + widest;
+        let logits = 4 * tokens * vocab_size as u64;
+        // Slots found by a memory, and their weighted sums.
+        let found = match model.memory.kind.is_stored() {
+            false => 0,
+            true => 8 * tokens * (model.memory.top_k * model.d_slot()) as u64,
+        };
+        let found = found * model.n_layers as u64 + 4 * model.stored();
+        4 * (found + vectors as u64 * model.parameters(vocab_size) as u64 + tokens * kept + logits)
+    }
+
     /// Checks the estimated memory against the device's limits.
     ///
     /// # Errors
@@ -92,7 +101,7 @@ impl RunConfig {
         limits: &MemoryLimits,
     ) -> Result<(), ConfigError> {
         let over = |batch: usize| {
-            let total = self.model.training_bytes(vocab_size, batch);
+            let total = self.training_bytes(vocab_size, batch, 1);
             let single = self.model.largest_tensor_bytes(vocab_size, batch);
             if total > limits.total {
                 Some((total, limits.total, "this device is taken to have"))

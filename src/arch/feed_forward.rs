@@ -98,7 +98,7 @@ impl FeedForward {
     /// Hidden activations kept per token for the backward pass.
     pub(super) fn kept(&self) -> usize {
         match self {
-            Self::Mlp(mlp) => 2 * (if mlp.is_gated { 3 } else { 2 }) * mlp.d_mlp,
+            Self::Mlp(mlp) => (if mlp.is_gated { 5 } else { 2 }) * mlp.d_mlp,
             Self::None | Self::Memory(_) | Self::ProductKeys(_) => 0,
         }
     }

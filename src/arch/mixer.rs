@@ -74,10 +74,10 @@ impl Mixer {
     /// Activations kept per token for the backward pass.
     pub(super) fn kept(&self, config: &ModelConfig) -> usize {
         match self {
-            // With dropout: three rows of each head's pattern.
-            Self::Softmax(_) => 10 * config.n_heads * config.d_head() + 3 * pattern_row(config),
-            // What goes in, the same through the feature map, outputs and totals.
-            Self::Linear(_) => config.n_heads * (10 * config.d_head() + 1),
+            // Queries, keys and values, what comes of them, and the sums of the pattern's rows.
+            Self::Softmax(_) => config.n_heads * (4 * config.d_head() + 1),
+            // The same, and queries and keys through the feature map.
+            Self::Linear(_) => config.n_heads * (7 * config.d_head() + 1),
         }
     }
 
@@ -88,11 +88,6 @@ impl Mixer {
             Self::Linear(_) => (12 * config.n_heads * config.d_head().pow(2)) as f64,
         }
     }
-}
-
-/// Numbers of attention patterns kept per token in training: 0 without dropout.
-pub(super) fn pattern_row(config: &ModelConfig) -> usize {
-    if config.dropout > 0.0 { config.n_heads * config.context } else { 0 }
 }
 
 /// Query, key and value projections, norms and gates, which all mixers with heads have.

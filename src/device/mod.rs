@@ -2,6 +2,8 @@
 
 mod candidate;
 mod check;
+#[cfg(target_family = "wasm")]
+mod late;
 #[cfg(not(target_family = "wasm"))]
 mod native;
 mod open;
@@ -24,6 +26,6 @@ pub use open::open_number;
 pub use open_device::OpenDevice;
 #[cfg(not(target_family = "wasm"))]
 pub use peak::matmul_peak;
-pub use target::{cpu_limits, memory_held, rest, yield_now};
+pub use target::{attend, cpu_limits, memory_held, rest, yield_now};
 #[cfg(target_family = "wasm")]
 pub use wasm::matmul_peak;

@@ -22,6 +22,11 @@ pub const AUTO: DeviceChoice = DeviceChoice::Webgpu;
 /// Nothing else runs on a session's thread.
 pub async fn yield_now() {}
 
+/// The result of `work`: nobody has to make a driver tell what the GPU has finished.
+pub async fn attend<T>(work: impl Future<Output = T>) -> T {
+    work.await
+}
+
 /// Waits for a while.
 pub async fn rest(time: Duration) {
     std::thread::sleep(time);

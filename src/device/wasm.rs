@@ -8,10 +8,12 @@ use burn::tensor::{Device, ExecutionError};
 use futures::future::{Either, select};
 use js_sys::Reflect;
 
-use super::OpenDevice;
+use super::{OpenDevice, late};
 use super::candidate::{Candidate, MAX_TASKS, describe};
 use crate::config::MemoryLimits;
 use crate::run::DeviceChoice;
+
+pub use super::late::attend;
 
 pub const CPU_NAME: &str = "CPU (in the browser)";
 /// The device that `auto` tries first.
@@ -68,6 +70,7 @@ pub async fn find_gpu(choice: DeviceChoice) -> Result<Candidate, String> {
         .init_with_setup_async()
         .await
         .map_err(|e| format!("no WebGPU adapter was had ({e})"))?;
+    late::look_after(&setup.queue);
     // Browsers do not tell how much memory a GPU has; a page is seldom granted more than this.
     let candidate = describe(device, &setup, "WebGPU", 8 << 30);
     OPENED.set(Some(candidate.clone()));

@@ -59,10 +59,22 @@ impl Trainer {
 
     /// Parts that `batch` is trained in, if it has as many rows.
     pub(crate) fn parts(&self, batch: &Batch) -> usize {
+        self.parts_of(batch.inputs.dims().iter().product())
+    }
+
+    /// Estimated bytes of memory in training.
+    pub fn training_bytes(&self) -> u64 {
+        let batch = self.config.train.batch;
+        let parts = self.parts_of(batch * self.config.model.context).min(batch);
+        let vocab_size = self.tokenizer.vocab_size();
+        self.config.training_bytes(vocab_size, batch, parts.min(self.workers()))
+    }
+
+    fn parts_of(&self, tokens: usize) -> usize {
         match (self.by_row(), self.config.train.shards) {
             (None, _) => 1,
             (_, 0) => {
-                let work = self.model().layout.len() * batch.inputs.dims().iter().product::<usize>();
+                let work = self.model().layout.len() * tokens;
                 (1 << (work / WORTH).max(1).ilog2()).min(MOST)
             }
             (_, shards) => shards,

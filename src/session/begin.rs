@@ -179,10 +179,7 @@ impl<E: Fn(Event)> Session<E> {
             parameters: trainer.model().layout.len(),
             vocab_size: trainer.tokenizer.vocab_size(),
             is_approximate: trainer.tokenizer.is_approximate(),
-            training_bytes: trainer
-                .config
-                .model
-                .training_bytes(trainer.tokenizer.vocab_size(), trainer.config.train.batch),
+            training_bytes: trainer.training_bytes(),
             history: trainer.history.clone(),
             example_prompt: trainer.task.example_prompt(trainer.config.seed),
             probes: trainer.task.probes(trainer.config.seed),

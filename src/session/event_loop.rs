@@ -64,15 +64,15 @@ async fn go_on<E: Fn(Event)>(
             false => commands.next().now_or_never(),
         };
         match command {
-            Some(Some(command)) => session.handle(command).await,
+            Some(Some(command)) => device::attend(session.handle(command)).await,
             Some(None) => break,
-            None if idle => session.save().await,
-            None => session.work().await,
+            None if idle => device::attend(session.save()).await,
+            None => device::attend(session.work()).await,
         }
         if yielded.elapsed() > YIELD_EVERY {
             device::yield_now().await;
             yielded = Instant::now();
         }
     }
-    session.save().await;
+    device::attend(session.save()).await;
 }

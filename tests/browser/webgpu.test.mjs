@@ -28,6 +28,30 @@ test('trains on WebGPU, to the losses that the CPU has', async () => {
   })
 })
 
+/** Firefox at its worst: what the GPU has finished is told only when something is submitted. */
+const FIREFOX = `
+  Object.defineProperty(navigator, 'userAgent', { value: 'Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0' })
+  const finished = []
+  const { submit } = GPUQueue.prototype
+  GPUQueue.prototype.submit = function (...commands) {
+    submit.apply(this, commands)
+    for (const tell of finished.splice(0)) tell()
+  }
+  const { mapAsync } = GPUBuffer.prototype
+  GPUBuffer.prototype.mapAsync = function (...range) {
+    const mapped = mapAsync.apply(this, range)
+    return new Promise((tell, fail) => mapped.then(() => finished.push(tell), fail))
+  };`
+
+test('a browser that tells what a GPU has finished only when asked is asked', async () => {
+  await withPage({ fragment: FEW_STEPS, device: 'webgpu', worker: FIREFOX }, async confab => {
+    await confab.click('Train')
+    await confab.untilStep(12, SLOW)
+    await confab.untilDevice(/WebGPU/)
+    assert.equal(history(await confab.saveCheckpoint()).length, 12)
+  })
+})
+
 test('without WebGPU, trains on the CPU', async () => {
   await withPage({ fragment: TINY, device: 'auto', gpu: false }, async confab => {
     await confab.click('Train')

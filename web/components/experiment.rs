@@ -191,7 +191,7 @@ fn Summary() -> impl IntoView {
         let characters = state.task.get()?.ok()?.characters;
         state.knobs.with(|knobs| {
             let vocab_size = knobs.model.vocab_size(characters);
-            let bytes = knobs.model.training_bytes(vocab_size, knobs.train.batch);
+            let bytes = knobs.training_bytes(vocab_size, knobs.train.batch, 1);
             Some((knobs.model.parameters(vocab_size), bytes))
         })
     });

@@ -80,7 +80,8 @@ impl Plan {
     /// A sentence, if it has not.
     pub fn check_room(&self, tokens: usize) -> Result<(), String> {
         let rows = tokens.div_ceil(self.config.context);
-        let needs = self.config.training_bytes(self.vocab_size, rows);
+        let run = RunConfig { model: self.config.clone(), ..RunConfig::default() };
+        let needs = run.training_bytes(self.vocab_size, rows, 1);
         let single = self.config.largest_tensor_bytes(self.vocab_size, rows);
         if needs <= self.limits.total && single <= self.limits.buffer {
             return Ok(());

@@ -130,9 +130,7 @@ impl<const DROPS: bool> Widely for Broad<'_, DROPS> {
 impl Head<'_> {
     fn compute<const DROPS: bool>(self) {
         match self.heads.d_head {
-            1 => wide::run(Narrow::<1, DROPS>(self)),
             2 => wide::run(Narrow::<2, DROPS>(self)),
-            3 => wide::run(Narrow::<3, DROPS>(self)),
             4 => wide::run(Narrow::<4, DROPS>(self)),
             _ => wide::run(Broad::<DROPS>(self)),
         }
