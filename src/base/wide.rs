@@ -182,3 +182,148 @@ impl<S: Simd, const N: usize> Wide<S, N> {
 fn has_ordered<S: Simd>() -> bool {
     cfg!(target_arch = "x86_64") && S::lanes32() > 2
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::base::lanes::mul_add;
+
+    /// What every operation makes of three times sixteen numbers.
+    #[derive(Clone, Copy)]
+    struct All<'a> {
+        inputs: [Lanes; 3],
+        results: &'a RefCell<Vec<[Lanes; 6]>>,
+    }
+
+    impl Widely for All<'_> {
+        #[inline(always)]
+        fn run<S: Simd, const N: usize>(self) {
+            let mut results = [[0.0; LANES]; 6];
+            for part in 0..Wide::<S, N>::parts() {
+                let [a, b, c] = self.inputs.map(|lanes| Wide::<S, N>::load(&lanes, part));
+                let of_each = [a + b, a - b, a * b, a.max(b), a.min(b), a.mul_add(b, c)];
+                for (result, lanes) in of_each.iter().zip(&mut results) {
+                    result.store(lanes, part);
+                }
+            }
+            self.results.borrow_mut().push(results);
+        }
+    }
+
+    /// Powers of two.
+    #[derive(Clone, Copy)]
+    struct Powers<'a> {
+        exponents: Lanes,
+        results: &'a RefCell<Vec<Lanes>>,
+    }
+
+    impl Widely for Powers<'_> {
+        #[inline(always)]
+        fn run<S: Simd, const N: usize>(self) {
+            let mut results = [0.0; LANES];
+            for part in 0..Wide::<S, N>::parts() {
+                Wide::<S, N>::load(&self.exponents, part).exp2().store(&mut results, part);
+            }
+            self.results.borrow_mut().push(results);
+        }
+    }
+
+    /// Runs a computation as compiled for every kind of CPU that this one can stand for.
+    fn on_each(computation: impl Widely + Copy) {
+        run(computation);
+        #[cfg(target_arch = "x86_64")]
+        {
+            use macerator::Arch;
+            let has_v2 = is_x86_feature_detected!("sse4.2");
+            let has_v3 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            for (arch, is_there) in [(Arch::Scalar, true), (Arch::V2, has_v2), (Arch::V3, has_v3)] {
+                if is_there {
+                    // SAFETY: the CPU has what it is compiled for.
+                    unsafe { arch.dispatch(Dispatched(computation)) };
+                }
+            }
+        }
+    }
+
+    fn bits(lanes: &Lanes) -> [u32; LANES] {
+        lanes.map(f32::to_bits)
+    }
+
+    #[test]
+    fn operations_are_those_of_each_number() {
+        let a = std::array::from_fn(|l| (l as f32 * 1.7).sin() * 3.0);
+        let b = std::array::from_fn(|l| (l as f32 * 2.3).cos());
+        let c = std::array::from_fn(|l| l as f32 - 7.5);
+        let results = RefCell::default();
+        on_each(All { inputs: [a, b, c], results: &results });
+        let each = |of: fn(f32, f32, f32) -> f32| std::array::from_fn(|l| of(a[l], b[l], c[l]));
+        let exact: [Lanes; 5] = [
+            each(|a, b, _| a + b),
+            each(|a, b, _| a - b),
+            each(|a, b, _| a * b),
+            each(|a, b, _| a.max(b)),
+            each(|a, b, _| a.min(b)),
+        ];
+        let [fused, rounded] =
+            [each(mul_add::<true>), each(mul_add::<false>)].map(|lanes: Lanes| bits(&lanes));
+        assert!(!results.borrow().is_empty());
+        for result in results.borrow().iter() {
+            for (got, expected) in result.iter().zip(&exact) {
+                assert_eq!(bits(got), bits(expected));
+            }
+            let got = bits(&result[5]);
+            assert!(got == fused || got == rounded, "{got:x?}");
+        }
+    }
+
+    /// A query or key that is no number makes its outputs none; another's it leaves alone.
+    #[test]
+    fn what_is_no_number_stays_so() {
+        let results = RefCell::default();
+        let inputs = [[f32::NAN; LANES], [1.0; LANES], [0.0; LANES]];
+        on_each(All { inputs, results: &results });
+        let [nan, one, zero] = inputs;
+        on_each(All { inputs: [one, nan, zero], results: &results });
+        let results = results.into_inner();
+        let (first, second) = results.split_at(results.len() / 2);
+        for result in first {
+            assert!(result[3].iter().chain(&result[4]).all(|value| value.is_nan()), "{result:?}");
+        }
+        for result in second {
+            assert!(result[3].iter().chain(&result[4]).all(|value| *value == 1.0), "{result:?}");
+        }
+    }
+
+    #[test]
+    fn powers_of_two_are_near_and_end_at_0() {
+        for first in 0..10_000 {
+            let exponents = std::array::from_fn(|l| (first as f32 + l as f32 / 16.0) * -0.0126);
+            let results = RefCell::default();
+            on_each(Powers { exponents, results: &results });
+            for result in results.borrow().iter() {
+                for (x, power) in exponents.iter().zip(result) {
+                    let exact = f64::from(*x).exp2();
+                    assert!(
+                        (f64::from(*power) - exact).abs() <= 3e-7 * exact + 1.2e-38,
+                        "2^{x} is {power}"
+                    );
+                }
+            }
+        }
+        let exponents = std::array::from_fn(|l| {
+            [-126.6, -127.5, -1e3, -1e30, f32::NEG_INFINITY, f32::NAN][l % 6]
+        });
+        let results = RefCell::default();
+        on_each(Powers { exponents, results: &results });
+        for result in results.borrow().iter() {
+            for (x, power) in exponents.iter().zip(result) {
+                assert!(
+                    if x.is_nan() { power.is_nan() } else { *power == 0.0 },
+                    "2^{x} is {power}"
+                );
+            }
+        }
+    }
+}

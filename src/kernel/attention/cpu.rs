@@ -7,6 +7,7 @@ mod backward;
 mod dropped;
 mod forward;
 mod heads;
+mod program;
 mod scores;
 
 use std::sync::Arc;

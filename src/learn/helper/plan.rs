@@ -64,13 +64,13 @@ impl Plan {
 
     /// Most bytes of an answer: of each shard a gradient, and of each token a loss and the reads of each memory.
     pub fn longest_answer(&self, shards: usize, tokens: usize) -> u64 {
-        let found = |memory: &Memory| {
+        let read = |memory: &Memory| {
             let shape = memory.store.shape();
-            let width = 4 * (shape.d_key + shape.d_key.max(shape.d_value)) as u64;
-            // What is found has a distance, an id, and the gradient by its value.
-            self.config.memory.top_k as u64 * (2 * width + 14) + width
+            // What is found has a distance, an id, and the gradient by its value; the token's own key and value come with it.
+            let found = 4 * shape.d_value as u64 + 14;
+            self.config.memory.top_k as u64 * found + 4 * (shape.d_key + shape.d_key.max(shape.d_value)) as u64
         };
-        let reads: u64 = Bank::new(&self.config).memories().map(|(_, memory)| found(memory)).sum();
+        let reads: u64 = Bank::new(&self.config).memories().map(|(_, memory)| read(memory)).sum();
         shards as u64 * (FRAME + 4 * self.parameters as u64) + tokens as u64 * (4 + reads)
     }
 

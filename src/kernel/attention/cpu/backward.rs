@@ -6,10 +6,11 @@ use macerator::Simd;
 
 use super::dropped::Dropped;
 use super::heads::{Heads, Of, Outputs};
+use super::program;
+use super::program::{ANY, OfHead};
 use super::scores::MOST_BY_QUERY;
 use crate::base::lanes::{LANES, Lanes, total};
-use crate::base::wide;
-use crate::base::wide::{Wide, Widely};
+use crate::base::wide::Wide;
 
 /// Queries at a time, with the 32 registers of AVX-512: each key, value and gradient by them is loaded so much more seldom.
 const MOST_ROWS: usize = 4;
@@ -73,10 +74,7 @@ impl Backward {
     pub fn compute(&mut self, heads: Heads, added: &[Lanes], dropped: Option<Dropped>) {
         let Self { q, dz, dq, queries, k, v, dk, dv, by_rows } = self;
         let head = Head { heads, q, dz, queries, k, v, added, dropped, by_rows, dq, dk, dv };
-        match dropped {
-            None => head.compute::<false>(),
-            Some(_) => head.compute::<true>(),
-        }
+        program::run(head, heads.d_head, dropped.is_some());
     }
 
     pub fn store(&self, heads: Heads, head: usize, gradient: &mut [f32]) {
@@ -112,62 +110,29 @@ struct Head<'a> {
     dv: &'a mut [Lanes],
 }
 
-/// Queries of `D` values, by which the gradients stay in registers. `DROPS` says whether weights are dropped: what does it takes
-/// registers.
-struct Narrow<'a, const D: usize, const DROPS: bool>(Head<'a>);
-
-/// Queries of any width.
-struct Broad<'a, const DROPS: bool>(Head<'a>);
-
-impl<const D: usize, const DROPS: bool> Widely for Narrow<'_, D, DROPS> {
+impl OfHead for Head<'_> {
     #[inline(always)]
-    fn run<S: Simd, const N: usize>(mut self) {
+    fn run<S: Simd, const N: usize, const D: usize, const DROPS: bool>(self) {
         match S::lanes32() {
-            16 => self.0.all_narrow::<S, N, DROPS, D, MOST_ROWS>(),
-            _ => self.0.all_narrow::<S, N, DROPS, D, FEW_ROWS>(),
-        }
-    }
-}
-
-impl<const DROPS: bool> Widely for Broad<'_, DROPS> {
-    #[inline(always)]
-    fn run<S: Simd, const N: usize>(mut self) {
-        match S::lanes32() {
-            16 => self.0.all_broad::<S, N, DROPS, MOST_ROWS>(),
-            _ => self.0.all_broad::<S, N, DROPS, FEW_ROWS>(),
+            16 => self.all::<S, N, D, DROPS, MOST_ROWS>(),
+            _ => self.all::<S, N, D, DROPS, FEW_ROWS>(),
         }
     }
 }
 
 impl Head<'_> {
-    fn compute<const DROPS: bool>(self) {
-        match self.heads.d_head {
-            2 => wide::run(Narrow::<2, DROPS>(self)),
-            4 => wide::run(Narrow::<4, DROPS>(self)),
-            _ => wide::run(Broad::<DROPS>(self)),
-        }
-    }
-
     #[inline(always)]
-    fn all_narrow<S: Simd, const N: usize, const DROPS: bool, const D: usize, const ROWS: usize>(
-        &mut self,
-    ) {
+    fn all<S: Simd, const N: usize, const D: usize, const DROPS: bool, const ROWS: usize>(mut self) {
         for first in (0..self.heads.seq).step_by(ROWS) {
-            let rows = self.rows(first);
-            for part in 0..Wide::<S, N>::parts() {
-                self.narrow::<S, N, DROPS, D, ROWS>(rows, part);
+            let rows = self.rows::<ROWS>(first);
+            if D == ANY {
+                self.by_rows.fill([0.0; LANES]);
             }
-            self.put::<ROWS>(first);
-        }
-    }
-
-    #[inline(always)]
-    fn all_broad<S: Simd, const N: usize, const DROPS: bool, const ROWS: usize>(&mut self) {
-        for first in (0..self.heads.seq).step_by(ROWS) {
-            let rows = self.rows(first);
-            self.by_rows.fill([0.0; LANES]);
             for part in 0..Wide::<S, N>::parts() {
-                self.broad::<S, N, DROPS, ROWS>(rows, part);
+                match D {
+                    ANY => self.broad::<S, N, DROPS, ROWS>(rows, part),
+                    _ => self.narrow::<S, N, D, DROPS, ROWS>(rows, part),
+                }
             }
             self.put::<ROWS>(first);
         }
@@ -180,9 +145,9 @@ impl Head<'_> {
         Rows { first, queries, dropped: self.dropped }
     }
 
-    /// A few queries of `D` values, and a part of every block of keys.
+    /// A few queries of `D` values, by which the gradients stay in registers, and a part of every block of keys.
     #[inline(always)]
-    fn narrow<S: Simd, const N: usize, const DROPS: bool, const D: usize, const ROWS: usize>(
+    fn narrow<S: Simd, const N: usize, const D: usize, const DROPS: bool, const ROWS: usize>(
         &mut self,
         rows: Rows<ROWS>,
         part: usize,

@@ -4,10 +4,11 @@ use macerator::Simd;
 
 use super::dropped::Dropped;
 use super::heads::{Heads, Of};
+use super::program;
+use super::program::{ANY, OfHead};
 use super::scores::MOST_BY_KEY;
 use crate::base::lanes::{LANES, Lanes};
-use crate::base::wide;
-use crate::base::wide::{Wide, Widely};
+use crate::base::wide::Wide;
 
 /// Keys, or values of a key, at a time, of heads too wide for their queries to stay in registers.
 const PART: usize = 4;
@@ -49,10 +50,7 @@ impl Forward {
         let (q, z, added) = (&qkv[start..], &mut z[start..], added.as_flattened());
         let dropped = *dropped;
         let head = Head { heads, q, k, v, added, dropped, queries, scores, z, log_sums };
-        match dropped {
-            None => head.compute::<false>(),
-            Some(_) => head.compute::<true>(),
-        }
+        program::run(head, heads.d_head, dropped.is_some());
     }
 }
 
@@ -97,45 +95,23 @@ impl Block {
     }
 }
 
-/// Queries of `D` values, which stay in registers. `DROPS` says whether weights are dropped: what does it takes registers.
-struct Narrow<'a, const D: usize, const DROPS: bool>(Head<'a>);
-
-/// Queries of any width.
-struct Broad<'a, const DROPS: bool>(Head<'a>);
-
-impl<const D: usize, const DROPS: bool> Widely for Narrow<'_, D, DROPS> {
+impl OfHead for Head<'_> {
     #[inline(always)]
-    fn run<S: Simd, const N: usize>(mut self) {
-        for first in (0..self.0.heads.seq).step_by(LANES) {
-            let rows = self.0.gather(first);
+    fn run<S: Simd, const N: usize, const D: usize, const DROPS: bool>(mut self) {
+        for first in (0..self.heads.seq).step_by(LANES) {
+            let rows = self.gather(first);
             for part in 0..Wide::<S, N>::parts() {
-                self.0.narrow::<S, N, DROPS, D>(Block { first, rows, part });
-            }
-        }
-    }
-}
-
-impl<const DROPS: bool> Widely for Broad<'_, DROPS> {
-    #[inline(always)]
-    fn run<S: Simd, const N: usize>(mut self) {
-        for first in (0..self.0.heads.seq).step_by(LANES) {
-            let rows = self.0.gather(first);
-            for part in 0..Wide::<S, N>::parts() {
-                self.0.broad::<S, N, DROPS>(Block { first, rows, part });
+                let block = Block { first, rows, part };
+                match D {
+                    ANY => self.broad::<S, N, DROPS>(block),
+                    _ => self.narrow::<S, N, D, DROPS>(block),
+                }
             }
         }
     }
 }
 
 impl Head<'_> {
-    fn compute<const DROPS: bool>(self) {
-        match self.heads.d_head {
-            2 => wide::run(Narrow::<2, DROPS>(self)),
-            4 => wide::run(Narrow::<4, DROPS>(self)),
-            _ => wide::run(Broad::<DROPS>(self)),
-        }
-    }
-
     /// Puts the queries from `first` on in lanes; returns how many there are.
     #[inline(always)]
     fn gather(&mut self, first: usize) -> usize {
@@ -150,7 +126,7 @@ impl Head<'_> {
 
     /// Queries of `D` values, which stay in registers.
     #[inline(always)]
-    fn narrow<S: Simd, const N: usize, const DROPS: bool, const D: usize>(&mut self, block: Block) {
+    fn narrow<S: Simd, const N: usize, const D: usize, const DROPS: bool>(&mut self, block: Block) {
         let mut queries = [Wide::<S, N>::splat(0.0); D];
         for (lanes, query) in queries.iter_mut().zip(&*self.queries) {
             *lanes = Wide::load(query, block.part);
