@@ -11,28 +11,21 @@ pub fn mul_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FMA { a.mul_add(b, c) } else { a * b + c }
 }
 
-/// What `2^x` is computed with.
-pub struct Exp2 {
-    /// Added to a small number, this leaves the nearest integer, plus the exponent's bias of 127, in the lowest bits.
-    pub round: f32,
-    /// Coefficients of `2^f` for `f` within 0.5 of 0, highest power first: Remez's algorithm gives 7.5e-8.
-    pub series: [f32; 6],
-}
-
-pub const EXP2: Exp2 = Exp2 {
-    round: 12_582_912.0 + 127.0,
-    series: [0.001_327_647_3, 0.009_675_541, 0.055_507_13, 0.240_221_2, 0.693_146_94, 1.000_000_1],
-};
+/// Added to a small number, this leaves the nearest integer, plus the exponent's bias of 127, in the lowest bits.
+pub const EXP2_ROUND: f32 = 12_582_912.0 + 127.0;
+/// Coefficients of `2^f` for `f` within 0.5 of 0, highest power first: Remez's algorithm gives 7.5e-8.
+pub const EXP2_SERIES: [f32; 6] =
+    [0.001_327_647_3, 0.009_675_541, 0.055_507_13, 0.240_221_2, 0.693_146_94, 1.000_000_1];
 
 /// `2^x` for `x` up to 0, with a relative error below 2e-7; 0 below -126. The standard library's version takes a
 /// call per number.
 #[inline(always)]
 pub fn exp2<const FMA: bool>(x: f32) -> f32 {
-    let whole = x + EXP2.round;
+    let whole = x + EXP2_ROUND;
     let power = f32::from_bits(whole.to_bits() << 23);
-    let f = x - (whole - EXP2.round);
-    let mut series = EXP2.series[0];
-    for coefficient in &EXP2.series[1..] {
+    let f = x - (whole - EXP2_ROUND);
+    let mut series = EXP2_SERIES[0];
+    for coefficient in &EXP2_SERIES[1..] {
         series = mul_add::<FMA>(series, f, *coefficient);
     }
     if x < -126.0 { 0.0 } else { series * power }

@@ -6,7 +6,7 @@ use std::ops::{Add, Mul, Range, Sub};
 
 use macerator::{AutoArch, Scalar, Simd, Vector, WithSimd};
 
-use super::lanes::{EXP2, LANES, Lanes};
+use super::lanes::{EXP2_ROUND, EXP2_SERIES, LANES, Lanes};
 
 /// Some of [`LANES`] numbers, in `N` registers of the kind of CPU `S`: all where these are long, else a part of them at a time.
 pub struct Wide<S: Simd, const N: usize>([Vector<S, f32>; N]);
@@ -63,6 +63,23 @@ macro_rules! by_register {
     )* };
 }
 by_register!(Add::add +=, Sub::sub -=, Mul::mul *=);
+
+/// The second number where the first compares so with it, else the first, also where either is no number.
+macro_rules! extreme {
+    ($(#[$attribute:meta])* $name:ident $compare:ident) => {
+        $(#[$attribute])*
+        #[inline(always)]
+        pub fn $name(mut self, b: Self) -> Self {
+            for i in 0..N {
+                self.0[i] = match has_ordered::<S>() {
+                    true => b.0[i].$name(self.0[i]),
+                    false => self.0[i].$compare(b.0[i]).select(b.0[i], self.0[i]),
+                };
+            }
+            self
+        }
+    };
+}
 
 impl<S: Simd, const N: usize> Wide<S, N> {
     /// Numbers at a time.
@@ -133,28 +150,14 @@ impl<S: Simd, const N: usize> Wide<S, N> {
         self
     }
 
-    /// `b` where it is greater, else `self`.
-    #[inline(always)]
-    pub fn max(mut self, b: Self) -> Self {
-        for i in 0..N {
-            self.0[i] = match has_ordered::<S>() {
-                true => b.0[i].max(self.0[i]),
-                false => self.0[i].lt(b.0[i]).select(b.0[i], self.0[i]),
-            };
-        }
-        self
+    extreme! {
+        /// `b` where it is greater, else `self`.
+        max lt
     }
 
-    /// `b` where it is less, else `self`.
-    #[inline(always)]
-    pub fn min(mut self, b: Self) -> Self {
-        for i in 0..N {
-            self.0[i] = match has_ordered::<S>() {
-                true => b.0[i].min(self.0[i]),
-                false => b.0[i].lt(self.0[i]).select(b.0[i], self.0[i]),
-            };
-        }
-        self
+    extreme! {
+        /// `b` where it is less, else `self`.
+        min gt
     }
 
     /// [`lanes::exp2`](super::lanes::exp2) of each, but 0 below -126.5.
@@ -162,10 +165,10 @@ impl<S: Simd, const N: usize> Wide<S, N> {
     pub fn exp2(self) -> Self {
         // The exponent of 2^-127 is stored as 0, which makes the number 0.
         let x = self.max(Self::splat(-127.0));
-        let whole = x + Self::splat(EXP2.round);
-        let f = x - (whole - Self::splat(EXP2.round));
-        let mut series = Self::splat(EXP2.series[0]);
-        for coefficient in &EXP2.series[1..] {
+        let whole = x + Self::splat(EXP2_ROUND);
+        let f = x - (whole - Self::splat(EXP2_ROUND));
+        let mut series = Self::splat(EXP2_SERIES[0]);
+        for coefficient in &EXP2_SERIES[1..] {
             series = series.mul_add(f, Self::splat(*coefficient));
         }
         for i in 0..N {

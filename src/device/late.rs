@@ -9,14 +9,13 @@ use std::pin::pin;
 use burn::tensor::wgpu::wgpu::Queue;
 use futures::future::{Either, select};
 use gloo_timers::future::TimeoutFuture;
-use js_sys::Reflect;
+
+use super::navigator;
 
 thread_local! {
     /// True if the browser is late.
     static IS_LATE: bool = {
-        let navigator = Reflect::get(&js_sys::global(), &"navigator".into()).unwrap_or_default();
-        let agent = Reflect::get(&navigator, &"userAgent".into()).unwrap_or_default();
-        agent.as_string().is_some_and(|agent| agent.contains("Firefox/"))
+        navigator::get("userAgent").as_string().is_some_and(|agent| agent.contains("Firefox/"))
     };
     /// Queue of the GPU that was opened.
     static QUEUE: RefCell<Option<Queue>> = const { RefCell::new(None) };

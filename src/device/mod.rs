@@ -6,6 +6,8 @@ mod check;
 mod late;
 #[cfg(not(target_family = "wasm"))]
 mod native;
+#[cfg(target_family = "wasm")]
+mod navigator;
 mod open;
 mod open_device;
 #[cfg(not(target_family = "wasm"))]

@@ -6,10 +6,9 @@ use std::time::Duration;
 use burn::tensor::wgpu::WgpuBackend;
 use burn::tensor::{Device, ExecutionError};
 use futures::future::{Either, select};
-use js_sys::Reflect;
 
-use super::{OpenDevice, late};
 use super::candidate::{Candidate, MAX_TASKS, describe};
+use super::{OpenDevice, late, navigator};
 use crate::config::MemoryLimits;
 use crate::run::DeviceChoice;
 
@@ -56,8 +55,7 @@ pub async fn find_gpu(choice: DeviceChoice) -> Result<Candidate, String> {
     if choice != DeviceChoice::Webgpu {
         return Err("a browser offers no such device".into());
     }
-    let navigator = Reflect::get(&js_sys::global(), &"navigator".into()).unwrap_or_default();
-    let gpu = Reflect::get(&navigator, &"gpu".into()).unwrap_or_default();
+    let gpu = navigator::get("gpu");
     if gpu.is_undefined() || gpu.is_null() {
         return Err("this browser offers no WebGPU".into());
     }

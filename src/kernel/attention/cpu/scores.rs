@@ -17,31 +17,22 @@ pub fn added(heads: Heads, hidden: Option<&[bool]>) -> Vec<Lanes> {
 }
 
 /// The most that scores may be where a block of as many queries and keys meets itself: by key, a query a lane.
-pub const MOST_BY_KEY: [Lanes; LANES] = {
+pub const MOST_BY_KEY: [Lanes; LANES] = most(true);
+
+/// [`MOST_BY_KEY`] by query, a key a lane.
+pub const MOST_BY_QUERY: [Lanes; LANES] = most(false);
+
+const fn most(is_by_key: bool) -> [Lanes; LANES] {
     let mut most = [[f32::INFINITY; LANES]; LANES];
     let mut key = 0;
     while key < LANES {
         let mut query = 0;
         while query < key {
-            most[key][query] = MASKED;
+            let (row, lane) = if is_by_key { (key, query) } else { (query, key) };
+            most[row][lane] = MASKED;
             query += 1;
         }
         key += 1;
     }
     most
-};
-
-/// [`MOST_BY_KEY`] by query, a key a lane.
-pub const MOST_BY_QUERY: [Lanes; LANES] = {
-    let mut most = [[f32::INFINITY; LANES]; LANES];
-    let mut query = 0;
-    while query < LANES {
-        let mut key = query + 1;
-        while key < LANES {
-            most[query][key] = MASKED;
-            key += 1;
-        }
-        query += 1;
-    }
-    most
-};
+}
