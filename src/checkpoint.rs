@@ -10,12 +10,14 @@ mod adapters;
 mod bank;
 mod error;
 mod format;
+mod head;
 mod room;
 mod summary;
 mod tensors;
 
 pub use adapters::drawn_adapter;
 pub use error::CheckpointError;
+pub use head::{Head, MAX_TOKENS, common_metadata, from_json, to_json};
 pub use room::{check_room, check_room_in_place};
 pub use summary::{LENGTH_BYTES, Summary};
 
@@ -26,21 +28,16 @@ use std::sync::Arc;
 use safetensors::tensor::SafeTensors;
 
 use crate::arch::{Layout, ParamSpec, Parameter, parameters};
-use crate::base::file_kind::FileKind;
 use crate::base::numbers::Numbers;
-use crate::config::{ModelConfig, RunConfig, TaskKind};
+use crate::config::{LearnerKind, ModelConfig, RunConfig};
 use crate::host::{ParameterSource, Weights};
 use crate::memory::Bank;
 use crate::run::{Adapter, AppliedOperation, LossPoint, MAX_EDITS, Moments};
-use crate::task::{Modular, RecordSource};
 use crate::tokenizer::Tokenizer;
-use format::FORMAT;
 use tensors::Part;
 
 const FIRST: &str = "optim.first.";
 const SECOND: &str = "optim.second.";
-/// More tokens than any model has that fits the knobs; guards the size of the embedding.
-pub const MAX_TOKENS: usize = 1 << 18;
 
 /// Everything a run needs to go on as if it had never stopped. Its parameters are the flat vector, to be trained or
 /// changed, or [`Weights`] as they are stored, to be looked at.
@@ -241,20 +238,10 @@ impl<W> Checkpoint<W> {
     fn metadata(&self) -> Result<HashMap<String, String>, CheckpointError> {
         let adapters = (!self.adapters.is_empty()).then(|| to_json(adapters::KEY, &self.adapters));
         let adapters = adapters.transpose()?.map(|json| (adapters::KEY.to_owned(), json));
-        let always = [
-            ("format".into(), "pt".into()), // what Python's loaders look for
-            ("confab.format".into(), FORMAT.into()),
-            ("confab.config".into(), to_json("confab.config", &self.config)?),
-            ("confab.step".into(), self.step.to_string()),
-            ("confab.tokenizer".into(), to_json("confab.tokenizer", &self.tokenizer)?),
-            (
-                "confab.rng".into(),
-                format!("chacha8 seed {} stream {}", self.config.seed, self.step),
-            ),
-            ("confab.history".into(), to_json("confab.history", &self.history)?),
-            ("confab.edits".into(), to_json("confab.edits", &self.edits)?),
-        ];
-        Ok(always.into_iter().chain(adapters).collect())
+        let mut all = common_metadata(&self.config, self.step, &self.tokenizer, &self.history)?;
+        all.insert("confab.edits".into(), to_json("confab.edits", &self.edits)?);
+        all.extend(adapters);
+        Ok(all)
     }
 
     /// Checks that the parameters of another run could take the place of these.
@@ -290,24 +277,13 @@ impl<W> Checkpoint<W> {
 
 /// Reads all of a run but its parameters and their moments.
 fn read_run(bytes: &[u8]) -> Result<Checkpoint<()>, CheckpointError> {
-    match FileKind::of(bytes) {
-        FileKind::Foreign(kind) => return Err(CheckpointError::Kind(kind)),
-        FileKind::Zip | FileKind::Pickle => return Err(CheckpointError::Pytorch),
-        FileKind::Safetensors | FileKind::Unknown => {}
+    let Head { summary: Summary { config, step, history }, tokenizer, metadata } = Head::read(bytes)?;
+    if config.learner == LearnerKind::Codec {
+        return Err(CheckpointError::Codec);
     }
-    let (_, header) = SafeTensors::read_metadata(bytes)?;
-    let metadata =
-        header.metadata().as_ref().ok_or(CheckpointError::Foreign("confab.format"))?;
-    let Summary { config, step, history } = Summary::from_metadata(metadata)?;
-    let key = "confab.tokenizer";
-    let tokenizer = metadata.get(key).ok_or(CheckpointError::Foreign(key))?;
-    let tokenizer: Tokenizer = from_json(key, tokenizer)?;
-    let tokenizer = with_numbers(tokenizer, &config);
-    let has_its_memory = tokenizer.memory_tokens() == config.model.memory_tokens;
-    if tokenizer.vocab_size() > MAX_TOKENS || !has_its_memory {
+    if tokenizer.memory_tokens() != config.model.memory_tokens {
         return Err(CheckpointError::Alphabet);
     }
-    tokenizer.check().map_err(CheckpointError::Tokenizer)?;
     let edits = metadata.get("confab.edits").map(|text| from_json("confab.edits", text));
     let mut edits: Vec<AppliedOperation> = edits.transpose()?.unwrap_or_default();
     edits.truncate(MAX_EDITS);
@@ -342,27 +318,4 @@ fn parts<'a>(
         (format!("{prefix}{}", of.name()), Part::Numbers(of.shape(), values.numbers(of)))
     };
     Ok(layout.parameters().iter().map(part).collect())
-}
-
-fn to_json(key: &'static str, value: &impl serde::Serialize) -> Result<String, CheckpointError> {
-    serde_json::to_string(value).map_err(|e| CheckpointError::Metadata { key, why: e.to_string() })
-}
-
-fn from_json<T: serde::de::DeserializeOwned>(
-    key: &'static str,
-    text: &str,
-) -> Result<T, CheckpointError> {
-    serde_json::from_str(text).map_err(|e| CheckpointError::Metadata { key, why: e.to_string() })
-}
-
-/// Tokenizer of a model of modular addition, whose numbers were single characters in older files.
-fn with_numbers(tokenizer: Tokenizer, config: &RunConfig) -> Tokenizer {
-    if config.task.kind != TaskKind::Modular {
-        return tokenizer;
-    }
-    let task = Modular::new(&config.task.modular);
-    match task.had_alphabet(tokenizer.characters()) {
-        true => task.tokenizer().with_memory(tokenizer.memory_tokens()),
-        false => tokenizer,
-    }
 }

@@ -32,6 +32,7 @@ compute! {
     generate
     checkpoint import surgery export
     learn
+    codec
     device
     bench eval interp
     session

@@ -2,6 +2,7 @@
 //! process.
 
 mod answer;
+mod codec;
 mod command;
 mod event;
 mod film;
@@ -11,6 +12,7 @@ mod sample;
 mod trace;
 
 pub use answer::{Answer, Said};
+pub use codec::{CodecBuilt, CodecStep};
 pub use command::{Baseline, Command, NamedFile, SaveAs, Then};
 pub use event::{Built, Event, KeptRun, RunState, StepReport, TaskFacts};
 pub use film::{Film, FilmForm};

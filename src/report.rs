@@ -3,6 +3,7 @@
 
 mod bench;
 mod by_type;
+mod codec;
 pub mod circuits;
 mod distill;
 mod evaluation;
@@ -15,6 +16,7 @@ pub mod sweep;
 
 pub use bench::{BenchCurrent, BenchReport, BenchRow, Shape, StepTime};
 pub use by_type::AttentionByType;
+pub use codec::{CodecPoint, HeldOut, Spaces};
 pub use distill::{DistillReport, LayerError, SideBySide};
 pub use evaluation::{
     Answers, EvalOptions, Evaluated, FactsReport, MAX_RECORDS, PhoneReport, Report,

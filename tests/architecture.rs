@@ -26,6 +26,7 @@ const HOUSE: &[&[&str]] = &[
     &["generate"],
     &["checkpoint", "surgery", "import", "export"],
     &["learn"],
+    &["codec"],
     &["device"],
     &["interp", "eval", "bench"],
     &["session"],

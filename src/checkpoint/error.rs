@@ -50,6 +50,11 @@ pub enum CheckpointError {
     Shape { there: Option<(String, Vec<usize>)>, asked: Option<(String, Vec<usize>)> },
     #[error("its tokenizer cannot be applied: {0}; import the model again")]
     Tokenizer(String),
+    #[error(
+        "it is a noise codec, which has tables in place of weights; `confab train --resume`, `confab sample`, `confab \
+         eval` and `confab inspect` read it, and the page"
+    )]
+    Codec,
     #[error("its alphabet is not that of its task in this version of Confab")]
     Alphabet,
 }

@@ -1,6 +1,7 @@
 //! `confab eval`: losses beside their floor, and how well a model answers.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::{Arg, ArgMatches, Command, value_parser};
@@ -44,8 +45,13 @@ pub fn command() -> Command {
 }
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
-    let trainer = super::records::load(matches)?;
     let records = matches.get_one::<u32>("records").map_or(100, |records| *records as usize);
+    let file = matches.get_one::<PathBuf>("checkpoint").context("no checkpoint was named")?;
+    if let Some(bytes) = super::codec::bytes(file)? {
+        return super::codec::eval(&bytes, records, matches.get_flag("json"))
+            .with_context(|| format!("evaluating {}", file.display()));
+    }
+    let trainer = super::records::load(matches)?;
     let seed = matches.get_one("seed").copied().unwrap_or(1);
     let floor = trainer.floor();
     let unit = if trainer.tokenizer.is_of_pieces() { "token" } else { "character" };

@@ -4,6 +4,7 @@ mod adapter;
 mod analysis;
 mod args;
 mod bench;
+mod codec;
 mod data;
 mod device;
 mod devices;

@@ -64,6 +64,11 @@ pub fn command() -> Command {
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
     let file = matches.get_one::<PathBuf>("checkpoint").context("no checkpoint was named")?;
+    if let Some(bytes) = super::codec::bytes(file)? {
+        let input = matches.get_one::<String>("prompt").map(|prompt| super::args::unescape(prompt));
+        return super::codec::sample(&bytes, input, matches.get_flag("probs"))
+            .with_context(|| format!("sampling {}", file.display()));
+    }
     let (run, task) = super::files::open_checkpoint(file)?;
     let (tokenizer, seed) = (run.tokenizer.clone(), run.config.seed);
     let bits = matches.get_one::<String>("weights").and_then(|name| Bits::parse(name));

@@ -15,6 +15,8 @@ use confab::base::file::is_same;
 use confab::base::parallel::Threads;
 use confab::base::plot;
 use confab::base::plot::{Axes, Line, Point};
+use confab::codec::CodecRun;
+use confab::config::LearnerKind;
 use confab::protocol::{Command as Order, Event, NamedFile, Then};
 use confab::run::LossPoint;
 use confab::session;
@@ -119,6 +121,10 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         (None, None) => {
             let config = Box::new(super::knobs::config(matches)?);
             super::devices::check_shards(matches, &config.train)?;
+            ensure!(
+                config.learner != LearnerKind::Codec || path("keep-steps").is_none(),
+                "--keep-steps keeps the weights of a transformer, and a noise codec has none; leave it out"
+            );
             Order::Build { config, device, then: Then::Wait }
         }
     };
@@ -150,7 +156,13 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         (None, _) => super::terminal::report("Nothing new was trained"),
     }
     match path("plot") {
-        Some(file) => super::files::write(&file, draw(&screen.history).as_bytes()),
+        Some(file) => {
+            let drawn = match screen.codec.is_empty() {
+                true => draw(&screen.history),
+                false => super::codec::draw(&screen.codec, PLOT_SIZE),
+            };
+            super::files::write(&file, drawn.as_bytes())
+        }
         None => Ok(()),
     }
 }
@@ -216,6 +228,9 @@ fn stop_on_signal(orders: UnboundedSender<Order>) -> Result<()> {
 fn checkpoint(file: &Path, matches: &ArgMatches) -> Result<Vec<u8>> {
     let bytes = super::files::read_bytes(file)?;
     let load = || format!("loading the checkpoint {}", file.display());
+    if CodecRun::is_one(&bytes) {
+        return super::codec::resumed(&bytes, matches).with_context(load);
+    }
     let mut checkpoint = confab::checkpoint::Checkpoint::from_bytes(&bytes).with_context(load)?;
     let mut changed = checkpoint.config.clone();
     if let Some(text) = matches.get_one::<PathBuf>("text-file") {

@@ -1,12 +1,28 @@
 //! Knobs that change nothing while another is as it is.
 
-use super::{Knob, MemoryKind, MlpKind, NormKind, Positions, RunConfig, TokenKind};
+use super::{Knob, LearnerKind, MemoryKind, MlpKind, NormKind, Positions, RunConfig, TokenKind};
+
+/// Settings that every kind of learner has, beside those of the task.
+const BOTH: [&str; 7] = [
+    "learner",
+    "seed",
+    "train.steps",
+    "train.records",
+    "train.batch",
+    "train.val_every",
+    "train.val_batches",
+];
 
 impl Knob {
     /// False if no value of it changes the run that `config` asks for, as the RoPE base without rotary positions.
     pub fn has_effect(&self, config: &RunConfig) -> bool {
         let (model, train) = (&config.model, &config.train);
         let has_memory = model.memory.kind != MemoryKind::None;
+        let is_of_codec = self.key.starts_with("codec.");
+        let is_of_both = BOTH.contains(&self.key) || self.key.starts_with("task.");
+        if is_of_codec != (config.learner == LearnerKind::Codec) && !is_of_both {
+            return false;
+        }
         match self.key {
             "task.kind" | "model.memory.kind" | "model.memory.lambda" | "train.heads.every" => true,
             "task.text.vocab" => config.task.text.tokens == TokenKind::Bpe,

@@ -157,7 +157,7 @@ fn flag(key: &str) -> String {
     let name = match key.rsplit_once('.') {
         Some(("task", _)) => "task",
         Some(("task.grammar", _)) => "grammar_text",
-        Some(("noise", _)) | None => key,
+        Some(("noise" | "codec", _)) | None => key,
         Some(("model.memory", "kind")) => "memory",
         Some(("model.memory", _)) => key.trim_start_matches("model."),
         Some(("train.heads" | "train.lora", _)) => key.trim_start_matches("train."),

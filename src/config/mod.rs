@@ -1,6 +1,7 @@
 //! The settings of a run: [`RunConfig`], the [`PRESETS`], and [`KNOBS`], the one table that the page's controls,
 //! the terminal's flags and the keys of a link are made from.
 
+mod codec;
 mod effect;
 mod error;
 mod heads;
@@ -21,6 +22,7 @@ mod train;
 mod tuned;
 mod variants;
 
+pub use codec::{CodecConfig, Fitting, KeyDistance, LearnerKind, NoiseKind};
 pub use error::ConfigError;
 pub use heads::{HeadsConfig, PruneBy};
 pub use knob::{Knob, Range};

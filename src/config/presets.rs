@@ -85,6 +85,7 @@ impl Preset {
     pub fn train(&self) -> TrainConfig {
         TrainConfig {
             steps: self.steps,
+            records: 0,
             batch: self.batch,
             accumulation: 1,
             shards: 0,

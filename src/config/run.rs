@@ -2,17 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ModelConfig, TaskConfig, TrainConfig};
+use super::{CodecConfig, LearnerKind, ModelConfig, TaskConfig, TrainConfig};
 
 /// Everything that decides what a run computes. Two runs with equal `RunConfig`s on the same
 /// device see the same batches and the same losses.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RunConfig {
+    pub learner: LearnerKind,
     pub task: TaskConfig,
     pub model: ModelConfig,
     pub train: TrainConfig,
     pub noise: NoiseConfig,
+    pub codec: CodecConfig,
     /// Seeds the weights, the batches and the dropout. Kept below 2^53 so that JSON readers keep it.
     pub seed: u64,
 }

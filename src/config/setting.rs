@@ -1,5 +1,6 @@
 //! Where in a run a knob's value lies, and how it is written and read.
 
+use super::{Fitting, KeyDistance, LearnerKind, NoiseKind};
 use super::{AnswerRule, FactsSplit, TaskKind, TokenKind};
 use super::{Distance, MemoryKind, MixerKind, MlpKind, NormKind, Positions, PruneBy, RunConfig};
 
@@ -63,4 +64,4 @@ macro_rules! impl_choice {
     };
 }
 
-impl_choice!(TaskKind AnswerRule FactsSplit TokenKind MixerKind NormKind MlpKind Positions MemoryKind Distance PruneBy);
+impl_choice!(LearnerKind KeyDistance NoiseKind Fitting TaskKind AnswerRule FactsSplit TokenKind MixerKind NormKind MlpKind Positions MemoryKind Distance PruneBy);

@@ -10,6 +10,8 @@ use super::{HeadsConfig, LoraConfig};
 pub struct TrainConfig {
     /// Length of the run, in steps.
     pub steps: usize,
+    /// Different records to train on; 0 for as many as are drawn.
+    pub records: usize,
     /// Records a micro-batch.
     pub batch: usize,
     /// Micro-batches whose gradients are averaged into one step.

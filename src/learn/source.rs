@@ -33,7 +33,8 @@ impl BatchSource for TaskRecords {
 impl TaskSource<'_> {
     /// Micro-batch `stream` to train on: with a supplement, records of it among the task's.
     pub fn draw_training(&self, stream: u64, device: &Device) -> Batch {
-        let task = self.task.training();
+        let RunConfig { train, seed, .. } = self.config;
+        let task = self.task.training().limited(train.records, *seed);
         TaskSource { task: &task, ..*self }.draw(Split::Train, stream, device)
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, CharacterReport, Expected, JobReport, NamedFile, SampleOptions, Trace};
+use super::{Answer, CharacterReport, CodecBuilt, CodecStep, Expected, JobReport, NamedFile, SampleOptions, Trace};
 use crate::config::RunConfig;
 use crate::report::sweep::Merged;
 use crate::run::{
@@ -34,8 +34,11 @@ pub enum Event {
     Device(DeviceReport),
     /// A new or loaded model.
     Built(Box<Built>),
+    /// A new or loaded noise codec.
+    CodecBuilt(Box<CodecBuilt>),
     State(RunState),
     Step(StepReport),
+    CodecStep(CodecStep),
     /// Losses by field, after a step with validation.
     Fields {
         step: usize,

@@ -5,7 +5,8 @@ use super::saved::Saved;
 use super::state::Session;
 use super::undo::Undo;
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::config::RunConfig;
+use crate::codec::CodecRun;
+use crate::config::{LearnerKind, RunConfig};
 use crate::device::OpenDevice;
 use crate::import::{self, File};
 use crate::learn::Trainer;
@@ -17,14 +18,14 @@ impl<E: Fn(Event)> Session<E> {
     pub(super) async fn offer_resume(&mut self) {
         let saved = match self.store.latest().await {
             Ok(None) => return,
-            Ok(Some((id, bytes))) => match Checkpoint::from_bytes(&bytes) {
-                Ok(checkpoint) => Ok((id, checkpoint)),
+            Ok(Some((id, bytes))) => match saved_run(&bytes) {
+                Ok((config, step)) => Ok((id, config, step)),
                 Err(error) => Err(error.to_string()),
             },
             Err(reason) => Err(reason),
         };
         match saved {
-            Ok((id, Checkpoint { config, step, .. })) if step > 0 => {
+            Ok((id, config, step)) if step > 0 => {
                 (self.emit)(Event::Resumable { id, config: Box::new(config), step });
             }
             Ok(_) => {}
@@ -34,6 +35,9 @@ impl<E: Fn(Event)> Session<E> {
 
     /// Makes a new run; `false` if it was refused, which has been said.
     pub(super) async fn build(&mut self, config: RunConfig, choice: DeviceChoice) -> bool {
+        if config.learner == LearnerKind::Codec {
+            return self.build_codec(config).await;
+        }
         self.save().await;
         let Some(device) = self.open(choice).await else { return false };
         match Trainer::new(config, device.device.clone(), &device.limits) {
@@ -123,6 +127,11 @@ impl<E: Fn(Event)> Session<E> {
         choice: DeviceChoice,
         run: String,
     ) {
+        if let [file] = files.as_slice()
+            && CodecRun::is_one(&file.bytes)
+        {
+            return self.load_codec(&file.bytes, run).await;
+        }
         let opened = {
             let files = files.iter().map(|NamedFile { name, bytes }| File { name, bytes });
             import::open(&files.collect::<Vec<_>>())
@@ -206,9 +215,20 @@ impl<E: Fn(Event)> Session<E> {
         };
         (self.emit)(Event::State(state));
         self.device = Some(device);
+        self.codec = None;
         self.trainer = Some(trainer);
         self.check_ablations();
         self.analysis.forget_model();
         self.report_memory();
     }
+}
+
+/// The settings and the step of a run that was saved, if all of it can be read.
+fn saved_run(bytes: &[u8]) -> Result<(RunConfig, usize), CheckpointError> {
+    if CodecRun::is_one(bytes) {
+        let CodecRun { config, step, .. } = CodecRun::from_bytes(bytes)?;
+        return Ok((config, step));
+    }
+    let Checkpoint { config, step, .. } = Checkpoint::from_bytes(bytes)?;
+    Ok((config, step))
 }

@@ -5,6 +5,7 @@ mod analysis_view;
 mod aside;
 mod begin;
 mod catalogue;
+mod codec;
 mod command;
 mod current_job;
 mod describe;

@@ -16,6 +16,9 @@ use crate::run::Packed;
 
 impl<E: Fn(Event)> Session<E> {
     pub(super) async fn export(&mut self, form: SaveAs) {
+        if let Some(run) = &self.codec {
+            return self.export_codec(run, form);
+        }
         let Some(trainer) = &self.trainer else {
             return self.notice("There is no run to save yet. Press Train first.");
         };
@@ -41,6 +44,10 @@ impl<E: Fn(Event)> Session<E> {
 
     /// Reports the run as it fits a link.
     pub(super) async fn pack(&mut self) {
+        if self.codec.is_some() {
+            let reason = "a noise codec has no weights that travel in a link: share its settings".into();
+            return (self.emit)(Event::Packed(Err(reason)));
+        }
         let Some(trainer) = &self.trainer else {
             return self.notice("There is no model to share yet. Press Train first.");
         };
@@ -93,6 +100,9 @@ impl<E: Fn(Event)> Session<E> {
     /// or it holds values that are no numbers.
     pub(super) async fn save(&mut self) {
         self.saved.waits = false;
+        if self.codec.is_some() {
+            return self.save_codec().await;
+        }
         let Some(trainer) = &self.trainer else { return };
         if self.saved.step == Some(trainer.step) {
             return;
@@ -103,7 +113,7 @@ impl<E: Fn(Event)> Session<E> {
         if checkpoint.is_finite() {
             match checkpoint.to_bytes() {
                 Ok(bytes) => {
-                    match self.store.save(&self.run, &checkpoint, &bytes).await {
+                    match self.store.save(&self.run, step, &bytes).await {
                         Ok(Some(Kept { removed })) => (self.emit)(Event::Saved { step, removed }),
                         Ok(None) => {}
                         Err(error) => self.notice(format!("The run was not saved: {error}.")),

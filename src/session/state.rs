@@ -13,6 +13,7 @@ use super::steps::Steps;
 use super::storage::RunStorage;
 use super::throttle::Throttle;
 use super::undo::Undo;
+use crate::codec::CodecRun;
 use crate::device::OpenDevice;
 use crate::export::Film;
 use crate::generate::Sampler;
@@ -30,6 +31,8 @@ pub(super) struct Session<E: Fn(Event)> {
     pub(super) run: String,
     pub(super) device: Option<OpenDevice>,
     pub(super) trainer: Option<Trainer>,
+    /// The run, if it is one of the noise codec: then there is no trainer.
+    pub(super) codec: Option<CodecRun>,
     pub(super) running: bool,
     pub(super) sampler: Option<Sampler>,
     pub(super) job: Option<Box<dyn Job>>,
@@ -63,6 +66,7 @@ impl<E: Fn(Event)> Session<E> {
             crew,
             device: None,
             trainer: None,
+            codec: None,
             running: false,
             sampler: None,
             job: None,

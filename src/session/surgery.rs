@@ -65,6 +65,11 @@ impl<E: Fn(Event)> Session<E> {
 
     /// Goes on with the run to a last step, on a device; `false`, with an answer, if it cannot.
     pub(super) async fn go_on(&mut self, steps: usize, choice: DeviceChoice) -> bool {
+        if let Some(run) = self.codec.take() {
+            self.go_on_with_codec(run, steps);
+            self.save().await;
+            return true;
+        }
         let Some(trainer) = &self.trainer else {
             self.refuse("There is no run to go on with yet: press Train first.");
             return false;

@@ -5,8 +5,9 @@ use web_time::Duration;
 use super::pace::Pace;
 use super::state::Session;
 use crate::checkpoint::Checkpoint;
+use crate::codec::CodecRun;
 use crate::kernel::is_cpu;
-use crate::learn::StepOutcome;
+use crate::learn::{StepOutcome, Trainer};
 use crate::protocol::{Event, RunState, StepReport};
 
 /// Longest that steps take whose losses are read together, and most of them.
@@ -21,10 +22,10 @@ impl<E: Fn(Event)> Session<E> {
                  weights (at the terminal: --from and --task), look into it, or let it write.",
             );
         }
-        let state = match &self.trainer {
+        let state = match self.is_finished() {
             None => RunState::Paused, // its making was refused, which has been said
-            Some(trainer) if trainer.finished() => RunState::Finished,
-            Some(_) => RunState::Running,
+            Some(true) => RunState::Finished,
+            Some(false) => RunState::Running,
         };
         self.running = state == RunState::Running;
         self.pace = Pace::new();
@@ -51,13 +52,22 @@ impl<E: Fn(Event)> Session<E> {
         if !self.saved.waits {
             self.save().await;
         }
-        if self.trainer.as_ref().is_some_and(|trainer| !trainer.finished()) {
+        if self.is_finished() == Some(false) {
             (self.emit)(Event::State(RunState::Paused));
         }
     }
 
+    /// True if all steps of the run are done; `None` without a run.
+    fn is_finished(&self) -> Option<bool> {
+        let of_codec = self.codec.as_ref().map(CodecRun::is_finished);
+        self.trainer.as_ref().map(Trainer::finished).or(of_codec)
+    }
+
     /// Trains `most` steps, or fewer, and reports them.
     pub(super) async fn train_steps(&mut self, most: usize) {
+        if self.codec.is_some() {
+            return self.learn_codec().await;
+        }
         let Some(trainer) = &mut self.trainer else { return };
         if trainer.finished() {
             return (self.emit)(Event::State(RunState::Finished));
@@ -121,7 +131,7 @@ impl<E: Fn(Event)> Session<E> {
         self.running = false;
         let good = self.saved.bytes.take().map(|bytes| (Checkpoint::from_bytes(&bytes), bytes));
         let kept = match &good {
-            Some((Ok(checkpoint), bytes)) => match self.store.save(&self.run, checkpoint, bytes).await {
+            Some((Ok(checkpoint), bytes)) => match self.store.save(&self.run, checkpoint.step, bytes).await {
                 Ok(kept) => {
                     let saved = if kept.is_some() { ", which is saved" } else { "" };
                     format!("The run is back at step {}, the last good one{saved}.", checkpoint.step)

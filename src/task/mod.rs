@@ -6,6 +6,7 @@ mod facts;
 mod floor;
 pub mod grammar;
 mod induction;
+mod limited;
 mod modular;
 mod ngram;
 mod oracle;

@@ -5,13 +5,14 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::source::RecordSource;
+use super::limited::{Limited, numbered};
 use super::split::Split;
 use super::supplement::Mixture;
 use super::{Facts, Induction, Modular, Phone, Text, Written};
 use crate::base::random::stream_rng;
 use crate::base::text::named;
 use crate::config::{ConfigError, SupplementConfig, TaskConfig, TaskKind};
-use crate::run::Field;
+use crate::run::{Field, Record};
 use crate::tokenizer::Tokenizer;
 
 /// A task that has been set up from its [`TaskConfig`]. Clones share it.
@@ -59,6 +60,19 @@ impl Task {
             Some(mixture) => Self { source: mixture.clone(), mixture: None },
             None => self.clone(),
         }
+    }
+
+    /// The first `records` of the records that a run with `seed` is trained on; all of them, without end, if it is 0.
+    pub fn limited(self, records: usize, seed: u64) -> Self {
+        match records {
+            0 => self,
+            _ => Limited { own: self.source, records, seed }.into(),
+        }
+    }
+
+    /// Training record `number` of a run with `seed`, as [`limited`](Self::limited) counts them.
+    pub fn numbered(&self, number: usize, window: usize, seed: u64) -> Record {
+        numbered(&*self.source, number, window, seed)
     }
 
     /// Tokenizer of all that a model is trained on.

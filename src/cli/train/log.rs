@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use confab::base::file::open_to_append;
 use confab::protocol::StepReport;
+use confab::report::CodecPoint;
 use confab::run::LossPoint;
 use serde_json::{Value, json};
 
@@ -33,7 +34,8 @@ impl Log {
             let line = begin.split(|byte| *byte == b'\n').next().unwrap_or_default();
             let is_line = |line: &[u8]| {
                 let line: Value = serde_json::from_slice(line).unwrap_or_default();
-                line.get("step").is_some() && line.get("train_loss").is_some()
+                line.get("step").is_some()
+                    && (line.get("train_loss").is_some() || line.get("held_out").is_some())
             };
             ensure!(
                 begin.is_empty() || is_line(line),
@@ -65,6 +67,14 @@ impl Log {
             "step": step, "train_loss": train_loss, "val_loss": val_loss, "accuracy": accuracy,
             "val_bits_per_byte": bits_per_byte, "tokens_per_s": tokens_per_s,
         });
+        file.write_all(format!("{line}\n").as_bytes()).with_context(|| self.writing())
+    }
+
+    /// Adds a line on a noise codec.
+    pub fn write_codec(&mut self, point: &CodecPoint, tokens_per_s: f32) -> Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let mut line = serde_json::to_value(point)?;
+        line["tokens_per_s"] = tokens_per_s.into();
         file.write_all(format!("{line}\n").as_bytes()).with_context(|| self.writing())
     }
 

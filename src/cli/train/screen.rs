@@ -4,12 +4,14 @@ use std::io::IsTerminal;
 
 use anyhow::Result;
 use confab::config::{RunConfig, TaskKind};
-use confab::protocol::{Built, Command as Order, Event, RunState, StepReport};
+use confab::protocol::{Built, CodecBuilt, CodecStep, Command as Order, Event, RunState, StepReport};
+use confab::report::CodecPoint;
 use confab::run::{LossPoint, Reference};
 use futures::channel::mpsc::UnboundedSender;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::log::Log;
+use crate::cli::codec::describe;
 use crate::cli::terminal;
 use crate::cli::terminal::LOG_EVERY;
 
@@ -17,6 +19,8 @@ use crate::cli::terminal::LOG_EVERY;
 pub struct Screen {
     /// The losses so far, with those of a run that is resumed.
     pub history: Vec<LossPoint>,
+    /// In place of losses, what a noise codec did.
+    pub codec: Vec<CodecPoint>,
     log: Option<Log>,
     /// True if losses are told per byte too, so that models with other tokens compare.
     is_of_text: bool,
@@ -34,6 +38,7 @@ impl Screen {
         let history = Vec::new();
         Self {
             history,
+            codec: Vec::new(),
             log,
             is_of_text: false,
             bar: None,
@@ -52,6 +57,8 @@ impl Screen {
             Event::Device(device) => self.say(&format!("Device: {}", device.name)),
             Event::Built(built) => self.begin(&built),
             Event::Step(report) => self.step(&report),
+            Event::CodecBuilt(built) => self.begin_codec(&built),
+            Event::CodecStep(step) => self.codec_step(&step),
             Event::Notice { text } => self.say(&text),
             Event::Saved { step, .. } => self.saved = Some(step),
             Event::Refused { reason } => self.end(Err(anyhow::Error::msg(reason))),
@@ -65,10 +72,8 @@ impl Screen {
         let RunConfig { model, train, .. } = &built.config;
         self.history = built.history.clone();
         self.is_of_text = built.config.task.kind == TaskKind::Text;
-        if let Some(log) = &mut self.log
-            && let Err(error) = log.open()
-        {
-            return self.end(Err(error));
+        if !self.open_log() {
+            return;
         }
         self.say(&format!(
             "{} parameters ({} layers, {} heads, width {}), {} tokens, steps {} to {}, about {} MiB",
@@ -84,12 +89,65 @@ impl Screen {
         if let Some(Reference { name, loss, .. }) = &built.reference {
             self.say(&format!("{name}: {loss:.3} nats per token in validation"));
         }
-        let bar = ProgressBar::new(train.steps as u64);
+        self.show_bar(built.step, train.steps);
+    }
+
+    fn show_bar(&mut self, step: usize, steps: usize) {
+        let bar = ProgressBar::new(steps as u64);
         let style = "{bar:30} {pos}/{len} steps  {msg}  {eta} left";
         bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
-        bar.set_position(built.step as u64);
+        bar.set_position(step as u64);
         bar.reset_eta();
         self.bar = Some(bar);
+    }
+
+    /// Opens the log, if there is one; `false` if that failed, which ends the session.
+    fn open_log(&mut self) -> bool {
+        let opened = self.log.as_mut().map_or(Ok(()), Log::open);
+        let is_open = opened.is_ok();
+        if !is_open {
+            self.end(opened);
+        }
+        is_open
+    }
+
+    fn begin_codec(&mut self, built: &CodecBuilt) {
+        let RunConfig { codec, train, .. } = &built.config;
+        self.codec = built.history.clone();
+        if !self.open_log() {
+            return;
+        }
+        self.say(&format!(
+            "Noise codec: {} tokens with keys of {} times {} digits, steps {} to {}",
+            built.vocab_size, codec.numbers, codec.digits, built.step, train.steps
+        ));
+        self.show_bar(built.step, train.steps);
+    }
+
+    fn codec_step(&mut self, report: &CodecStep) {
+        let CodecStep { step, steps_per_s, tokens_per_s, point } = report;
+        self.trained = Some(*step);
+        let speed = format!("{steps_per_s:.1} steps/s, {tokens_per_s:.0} tokens/s");
+        if let Some(bar) = &self.bar {
+            bar.set_position(*step as u64);
+            if point.is_none() {
+                bar.set_message(speed.clone());
+            }
+        }
+        let Some(point) = point else { return };
+        self.codec.push((**point).clone());
+        let line = format!("{}, {speed}", describe(point));
+        if let Some(bar) = &self.bar {
+            bar.set_message(line.clone());
+        }
+        if !std::io::stderr().is_terminal() {
+            terminal::report(format_args!("step {step}: {line}"));
+        }
+        let written = self.log.as_mut().map_or(Ok(()), |log| log.write_codec(point, *tokens_per_s));
+        if written.is_err() {
+            self.log = None;
+            self.end(written);
+        }
     }
 
     fn step(&mut self, report: &StepReport) {

@@ -1,5 +1,6 @@
 //! Everything that can be set, in one table.
 
+mod codec;
 mod memory;
 mod model;
 mod noise;
@@ -15,8 +16,8 @@ use super::{Knob, Range, TaskKind};
 const SEED: &[Knob] =
     &[int(at!(seed), "Seed", 0, MAX_SEED, "decides weights, batches and dropout")];
 
-const GROUPS: [&[Knob]; 6] =
-    [task::KNOBS, model::KNOBS, memory::KNOBS, train::KNOBS, noise::KNOBS, SEED];
+const GROUPS: [&[Knob]; 7] =
+    [task::KNOBS, model::KNOBS, memory::KNOBS, train::KNOBS, noise::KNOBS, codec::KNOBS, SEED];
 
 /// Every knob, in the order in which the page shows them.
 pub const KNOBS: &[Knob] = &join::<{ count() }>();

@@ -6,6 +6,13 @@ use super::super::{Knob, LoraConfig, PruneBy, Range};
 
 pub(super) const KNOBS: &[Knob] = &[
     int(at!(train.steps), "Steps", 1, 10_000_000, "length of the run"),
+    int(
+        at!(train.records),
+        "Training records",
+        0,
+        10_000_000,
+        "different records to train on, the run's first; 0 draws new ones without end",
+    ),
     int(at!(train.batch), "Batch size", 1, 8192, "records per micro-batch"),
     int(at!(train.accumulation), "Gradient accumulation", 1, 1024, "micro-batches per step"),
     int(

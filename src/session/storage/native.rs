@@ -94,7 +94,7 @@ impl RunStorage {
     ///
     /// # Errors
     /// A sentence naming the file.
-    pub async fn save(&self, _: &str, _: &Checkpoint, bytes: &[u8]) -> Result<Option<Kept>, String> {
+    pub async fn save(&self, _: &str, _: usize, bytes: &[u8]) -> Result<Option<Kept>, String> {
         let Some(file) = &self.file else { return Ok(None) };
         replace_file(file, bytes).map_err(|e| format!("writing {}: {e}", file.display()))?;
         Ok(Some(Kept { removed: Vec::new() }))

@@ -121,12 +121,12 @@ impl RunStorage {
     pub async fn save(
         &self,
         run: &str,
-        checkpoint: &Checkpoint,
+        step: usize,
         bytes: &[u8],
     ) -> Result<Option<Kept>, String> {
         // The name is drawn at random or was claimed when the run was opened.
         self.claim(run).await;
-        let removed = save(run, checkpoint.step, bytes).await.map_err(refusal)?;
+        let removed = save(run, step, bytes).await.map_err(refusal)?;
         Ok(Some(Kept { removed }))
     }
 }

@@ -1,0 +1,146 @@
+//! The noise codec at the terminal: what it does in training, what it writes, and where that comes from.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Result, bail, ensure};
+use clap::ArgMatches;
+use confab::base::plot;
+use confab::base::plot::{Axes, Line, Point};
+use confab::codec::CodecRun;
+use confab::config::KNOBS;
+use confab::report::{CodecPoint, HeldOut, Score};
+use serde_json::json;
+
+/// A validation in a line.
+pub fn describe(point: &CodecPoint) -> String {
+    let HeldOut { exact, .. } = &point.held_out;
+    let accuracy = point.held_out.accuracy().map_or(String::new(), |share| {
+        format!(", held-out accuracy {:.1}%", 100.0 * share)
+    });
+    let draws = point.draws_per_token().map_or(String::new(), |of| format!(", {of:.1} draws/token"));
+    format!(
+        "exact: training {}, held-out {}{accuracy}, {} contexts{draws}",
+        percent(&point.training),
+        percent(exact),
+        point.contexts
+    )
+}
+
+fn percent(score: &Score) -> String {
+    score.share().map_or("-".into(), |share| format!("{:.1}%", 100.0 * share))
+}
+
+/// Shares of records that are written to the letter, against the records read.
+pub fn draw(history: &[CodecPoint], size: (u32, u32)) -> String {
+    let line = |name: &str, of: fn(&CodecPoint) -> Option<f64>| {
+        let points = history.iter().filter_map(|point| {
+            Some(Point { x: point.records as f64, y: of(point)?, spread: 0.0 })
+        });
+        Line { name: name.into(), points: points.collect(), labels: Vec::new() }
+    };
+    let lines = [
+        line("training records", |point| point.training.share()),
+        line("held-out records", |point| point.held_out.exact.share()),
+        line("held-out accuracy", |point| point.held_out.accuracy()),
+    ];
+    let axes = Axes {
+        x: "records read",
+        x_is_log: true,
+        y: "share that is right",
+        y_is_share: true,
+        has_legend: true,
+    };
+    plot::draw(&[(axes, &lines)], size, false)
+}
+
+/// The bytes of a run that is resumed, with the settings of training that were given.
+pub fn resumed(bytes: &[u8], matches: &ArgMatches) -> Result<Vec<u8>> {
+    let mut run = CodecRun::from_bytes(bytes)?;
+    for knob in KNOBS {
+        let Some(text) = matches.get_one::<String>(knob.key) else { continue };
+        let may_change = ["train.steps", "train.val_every", "train.val_batches"].contains(&knob.key);
+        if !may_change {
+            bail!("--{} cannot be changed with --resume; train a new run instead", knob.flag());
+        }
+        knob.set(&mut run.config, text)?;
+    }
+    ensure!(
+        !run.is_finished(),
+        "it has done {} of {} steps; give --steps a larger number",
+        run.step,
+        run.config.train.steps
+    );
+    Ok(run.to_bytes()?)
+}
+
+/// Writes what the codec in `file` maps an input to.
+pub fn sample(bytes: &[u8], input: Option<String>, as_json: bool) -> Result<()> {
+    let run = CodecRun::from_bytes(bytes)?;
+    let input = input.unwrap_or_else(|| run.example_input());
+    let steps = run.trace(&input)?;
+    let mut out = super::terminal::output();
+    if !as_json {
+        writeln!(out, "{}", run.tokenizer.decode(&run.codec.written(&steps)))?;
+        return Ok(());
+    }
+    for step in &steps {
+        writeln!(out, "{}", serde_json::to_value(run.explain(step))?)?;
+    }
+    Ok(())
+}
+
+/// Tells what the codec in `file` writes of its training records and of held-out ones.
+pub fn eval(bytes: &[u8], records: usize, as_json: bool) -> Result<()> {
+    let run = CodecRun::from_bytes(bytes)?;
+    let start = std::time::Instant::now();
+    let (training, held_out) = (run.training(), run.held_out(records));
+    let seconds = start.elapsed().as_secs_f64();
+    let mut out = super::terminal::output();
+    if as_json {
+        let json = json!({
+            "step": run.step, "training": training, "held_out": held_out, "seconds": seconds,
+            "sides": run.codec.windows.sides, "contexts": run.codec.layer.len(),
+            "last": run.history.last(),
+        });
+        writeln!(out, "{}", serde_json::to_string_pretty(&json)?)?;
+        return Ok(());
+    }
+    writeln!(out, "{:<34} training  held out", "Written from the input alone")?;
+    let row = |name: &str, of: &dyn Fn(&HeldOut) -> Option<f64>| {
+        let [training, held_out] = [&training, &held_out].map(|counts| {
+            of(counts).map_or("-".into(), |share| format!("{:.2}%", 100.0 * share))
+        });
+        format!("{name:<34} {training:>8}  {held_out:>8}")
+    };
+    writeln!(out, "{}", row("records to the letter", &|of| of.exact.share()))?;
+    writeln!(out, "{}", row("accuracy (1 − edits a token)", &HeldOut::accuracy))?;
+    if run.config.task.kind.name() == "spacing" {
+        writeln!(out, "{}", row("F1 of spaces", &|of| of.spaces.f1()))?;
+    }
+    let lengths = run.codec.windows.sides.iter().enumerate();
+    for (window, sides) in lengths {
+        let share = |of: &HeldOut| {
+            let all: u64 = of.windows.iter().sum();
+            (all > 0 && (training.windows[window] > 0 || held_out.windows[window] > 0))
+                .then(|| of.windows[window] as f64 / all as f64)
+        };
+        if share(&training).is_some() {
+            writeln!(out, "{}", row(&format!("tokens by {sides} neighbours a side"), &share))?;
+        }
+    }
+    let none = |of: &HeldOut| {
+        let all: u64 = of.windows.iter().sum();
+        (all > 0).then(|| of.windows.last().copied().unwrap_or(0) as f64 / all as f64)
+    };
+    writeln!(out, "{}", row("tokens without a known context", &none))?;
+    let tokens = (training.windows.iter().chain(&held_out.windows)).sum::<u64>() as f64;
+    writeln!(out, "{:<34} {:.0}", "tokens read a second", tokens / seconds)?;
+    Ok(())
+}
+
+/// Bytes of a codec's file; `None` if it is another checkpoint.
+pub fn bytes(file: &Path) -> Result<Option<Vec<u8>>> {
+    let bytes = super::files::read_bytes(file)?;
+    Ok(CodecRun::is_one(&bytes).then_some(bytes))
+}

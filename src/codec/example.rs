@@ -1,0 +1,52 @@
+//! Records as mappings.
+
+use super::learner::Example;
+use crate::run::{Field, Record};
+use crate::task::{Split, Task, in_tokens};
+use crate::tokenizer::Tokenizer;
+
+/// Longest record, in symbols, where records are cut from a text.
+const WINDOW: usize = 512;
+/// The first of the streams that held-out records are drawn from.
+const HELD_OUT: u64 = 3 << 62;
+
+/// A run's records, as mappings.
+#[derive(Clone, Copy)]
+pub struct Examples<'a> {
+    pub task: &'a Task,
+    pub tokenizer: &'a Tokenizer,
+    pub seed: u64,
+}
+
+impl Examples<'_> {
+    /// Training record `number`.
+    pub fn training(&self, number: usize) -> Option<Example> {
+        self.of(&self.task.training().numbered(number, WINDOW, self.seed))
+    }
+
+    /// Held-out record `number`.
+    pub fn held_out(&self, number: usize) -> Option<Example> {
+        let mut rng = crate::base::random::stream_rng(self.seed, HELD_OUT + number as u64);
+        self.of(&self.task.draw(Split::Validation, WINDOW, &mut rng))
+    }
+
+    /// The answer of a record, as the output of what is before it, without marks; `None` if it has no answer.
+    pub fn of(&self, record: &Record) -> Option<Example> {
+        let record = in_tokens(record, self.tokenizer);
+        let start = self.task.answer_start(&record)?;
+        let ids: Option<Vec<u32>> = match record.ids.is_empty() {
+            true => record.symbols().map(|symbol| self.tokenizer.id(symbol)).collect(),
+            false => Some(record.ids.clone()),
+        };
+        let ids = ids?;
+        let is_mark = |field: &Field| matches!(field, Field::Marker | Field::Separator);
+        let part = |from: usize, to: usize, keeps: &dyn Fn(&Field) -> bool| {
+            let symbols = ids[from..to].iter().zip(&record.fields[from..to]);
+            symbols.filter(|(_, field)| keeps(field)).map(|(id, _)| *id).collect()
+        };
+        Some(Example {
+            input: part(0, start, &|field| !is_mark(field)),
+            output: part(start, ids.len(), &|field| *field == Field::Answer),
+        })
+    }
+}

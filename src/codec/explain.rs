@@ -1,0 +1,114 @@
+//! Where an output came from: the keys, the noise, and the known context that it was taken from.
+
+use serde::Serialize;
+
+use super::align::align;
+use super::distance::distance;
+use super::learner::{Example, Step};
+use super::number::{fraction, minus};
+use super::run::CodecRun;
+
+/// A token that was read, and what it was mapped to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Explained {
+    /// The token; empty at the end of the input.
+    pub token: String,
+    /// What is written for it.
+    pub output: String,
+    /// Its key.
+    pub key: Vec<f64>,
+    pub noises: Vec<ExplainedNoise>,
+    /// The context that the noises were taken from; `None` if none is known.
+    pub context: Option<Source>,
+}
+
+/// A noise, and the token that it leads to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ExplainedNoise {
+    pub noise: Vec<f64>,
+    /// The key minus the noise, modulo 1.
+    pub embedding: Vec<f64>,
+    /// The token with the nearest key; empty for the end of an output.
+    pub token: String,
+    /// Its key.
+    pub nearest: Vec<f64>,
+    pub distance: f64,
+}
+
+/// A known context.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Source {
+    /// Neighbours to each side in its window.
+    pub sides: usize,
+    /// Distance of the context from the one that was read; 0 if they are equal.
+    pub distance: f64,
+    /// The training record that it was first met in, and place of the token there.
+    pub record: u32,
+    pub place: u32,
+    /// The record's input and output.
+    pub input: String,
+    pub output: String,
+    /// What the token became there.
+    pub became: String,
+    /// Times that the context was met, and times that this output was wanted.
+    pub met: u32,
+    pub wanted: u32,
+}
+
+impl CodecRun {
+    /// Tells where what is written for a token came from.
+    pub fn explain(&self, step: &Step) -> Explained {
+        let keys = &self.codec.keys;
+        let numbers = |key: &[u32]| key.iter().map(|number| fraction(*number)).collect();
+        let key = keys.of(step.token);
+        let noises = step.noises.chunks_exact(keys.width()).zip(&step.reached);
+        let noises = noises.map(|(noise, reached)| {
+            let embedding: Vec<u32> = key.iter().zip(noise).map(|(key, of)| minus(*key, *of)).collect();
+            let nearest = keys.of(*reached);
+            ExplainedNoise {
+                noise: numbers(noise),
+                token: self.shown(*reached),
+                nearest: numbers(nearest),
+                distance: distance(keys.metric.of_keys(&embedding, nearest)),
+                embedding: numbers(&embedding),
+            }
+        });
+        Explained {
+            token: self.shown(step.token),
+            output: self.tokenizer.decode(self.codec.output(&step.reached)),
+            key: numbers(key),
+            noises: noises.collect(),
+            context: self.source(step),
+        }
+    }
+
+    fn source(&self, step: &Step) -> Option<Source> {
+        let near = step.near?;
+        let (record, place) = near.entry.origin;
+        let Example { input, output } = self.examples().training(record as usize)?;
+        let became = self.became(&input, &output, place as usize);
+        let mode = near.entry.likeliest()?;
+        Some(Source {
+            sides: self.codec.windows.sides[near.window],
+            distance: distance(near.cost),
+            record,
+            place,
+            input: self.tokenizer.decode(&input),
+            output: self.tokenizer.decode(&output),
+            became: self.tokenizer.decode(&became),
+            met: near.entry.count(),
+            wanted: mode.count,
+        })
+    }
+
+    /// What the token at `place` of an input becomes in a record.
+    fn became(&self, input: &[u32], output: &[u32], place: usize) -> Vec<u32> {
+        let read: Vec<u32> = input.iter().copied().chain([self.codec.end()]).collect();
+        align(&read, output).get(place).map_or(Vec::new(), |part| part.to_vec())
+    }
+
+    /// Text of a token; none of the end.
+    fn shown(&self, token: u32) -> String {
+        self.tokenizer.token(token).unwrap_or_default().to_owned()
+    }
+}

@@ -1,0 +1,72 @@
+//! Noise that maps a token to a wanted one: found by drawing, or drawn from the cell of the wanted key.
+
+use std::collections::HashMap;
+
+use rand_chacha::ChaCha8Rng;
+
+use super::cell::Cell;
+use super::keys::Keys;
+use super::noise::Noise;
+use super::number::minus;
+use crate::config::{CodecConfig, Fitting};
+
+/// Finds noise. Draws are counted.
+#[derive(Clone, Debug)]
+pub struct Fitter {
+    fitting: Fitting,
+    /// Most draws for one noise.
+    limit: usize,
+    /// Cells of keys that have one number.
+    cells: HashMap<u32, Cell>,
+    /// Draws so far, of all noises.
+    pub draws: u64,
+}
+
+impl Fitter {
+    pub fn new(config: &CodecConfig) -> Self {
+        Self { fitting: config.fitting, limit: config.draws, cells: HashMap::new(), draws: 0 }
+    }
+
+    /// Noise that maps `token` to `wanted`; `None` if as many draws as are allowed find none.
+    pub fn fit(
+        &mut self,
+        keys: &Keys,
+        token: u32,
+        wanted: u32,
+        noise: &mut Noise,
+        rng: &mut ChaCha8Rng,
+    ) -> Option<Vec<u32>> {
+        let mut found = vec![0; keys.width()];
+        for _ in 0..self.limit {
+            self.draws += 1;
+            match self.fitting {
+                Fitting::Search => noise.draw(&mut found, rng),
+                Fitting::Cell => {
+                    let embedding = self.embedding(keys, wanted, rng)?;
+                    for (noise, (key, to)) in found.iter_mut().zip(keys.of(token).iter().zip(embedding)) {
+                        *noise = minus(*key, to);
+                    }
+                }
+            }
+            if keys.map(token, &found) == wanted {
+                return Some(found);
+            }
+        }
+        None
+    }
+
+    /// A draw from the cell of `token`: of one number evenly, of several by drawing one after the other while the others
+    /// stay (Gibbs sampling), from the key itself on.
+    fn embedding(&mut self, keys: &Keys, token: u32, rng: &mut ChaCha8Rng) -> Option<Vec<u32>> {
+        let mut at = keys.of(token).to_vec();
+        if let [number] = at.as_mut_slice() {
+            let cell = self.cells.entry(token);
+            *number = cell.or_insert_with(|| Cell::of(keys, token, &[*number], 0)).draw(rng)?;
+            return Some(at);
+        }
+        for axis in 0..at.len() {
+            at[axis] = Cell::of(keys, token, &at, axis).draw(rng)?;
+        }
+        Some(at)
+    }
+}

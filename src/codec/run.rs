@@ -1,0 +1,194 @@
+//! A run of the codec: its task, and how far it has come.
+
+use super::align::levenshtein;
+use super::example::Examples;
+use super::fit::Fitter;
+use super::learner::{Codec, Example, Learned, Step};
+use super::noise::Noise;
+use crate::base::random::stream_rng;
+use crate::config::{ConfigError, RunConfig};
+use crate::report::{CodecPoint, HeldOut, Score, Spaces};
+use crate::run::MAX_HISTORY;
+use crate::task::Task;
+use crate::tokenizer::{TokenizeError, Tokenizer};
+
+/// Most training records that a validation writes.
+const CHECKED: usize = 1000;
+/// The first of the streams that noise is drawn from.
+const NOISE: u64 = 1 << 61;
+
+/// A run under way.
+#[derive(Clone, Debug)]
+pub struct CodecRun {
+    pub config: RunConfig,
+    pub task: Task,
+    pub tokenizer: Tokenizer,
+    pub codec: Codec,
+    /// Steps done.
+    pub step: usize,
+    /// What it did at each validation, oldest first.
+    pub history: Vec<CodecPoint>,
+    pub(super) fitter: Fitter,
+    /// Tokens that noise was drawn for.
+    pub(super) drawn_for: u64,
+    /// Records that were fitted.
+    pub(super) fitted: Score,
+}
+
+impl CodecRun {
+    /// A codec that knows nothing.
+    ///
+    /// # Errors
+    /// If something in `config` does not work, or the task's records have no answers.
+    pub fn new(config: RunConfig) -> Result<Self, ConfigError> {
+        config.validate()?;
+        let task = Task::new(&config.task)?;
+        let tokenizer = task.tokenizer();
+        let codec = Codec::new(tokenizer.vocab_size(), &config.codec, config.seed);
+        let run = Self {
+            codec: codec.map_err(ConfigError::Task)?,
+            fitter: Fitter::new(&config.codec),
+            config,
+            task,
+            tokenizer,
+            step: 0,
+            history: Vec::new(),
+            drawn_for: 0,
+            fitted: Score::default(),
+        };
+        match run.examples().training(0) {
+            Some(_) => Ok(run),
+            None => Err(ConfigError::Task(
+                "a noise codec maps a question to its answer, and these records have none; choose another Task \
+                 (task.kind), as spacing"
+                    .into(),
+            )),
+        }
+    }
+
+    pub fn is_finished(&self) -> bool {
+        self.step >= self.config.train.steps
+    }
+
+    /// Input of a held-out record.
+    pub fn example_input(&self) -> String {
+        let example = self.examples().held_out(0);
+        example.map_or(String::new(), |example| self.tokenizer.decode(&example.input))
+    }
+
+    pub(super) fn examples(&self) -> Examples<'_> {
+        Examples { task: &self.task, tokenizer: &self.tokenizer, seed: self.config.seed }
+    }
+
+    /// Number of different training records that were read.
+    pub fn read(&self) -> usize {
+        let (train, all) = (&self.config.train, self.step.saturating_mul(self.config.train.batch));
+        if train.records == 0 { all } else { all.min(train.records) }
+    }
+
+    /// Learns the records of a step, and returns the number of tokens read. Records are fitted as they come first; from
+    /// then on, what they get wrong is put right.
+    pub fn learn(&mut self) -> usize {
+        let RunConfig { train, seed, codec: config, .. } = &self.config;
+        let (train, seed) = (train.clone(), *seed);
+        let mut tokens = 0;
+        for place in 0..train.batch {
+            let visit = self.step * train.batch + place;
+            let number = if train.records == 0 { visit } else { visit % train.records };
+            let Some(example) = self.examples().training(number) else { continue };
+            let mut rng = stream_rng(seed, NOISE + visit as u64);
+            let is_new = number == visit;
+            let mut noise = is_new.then(|| Noise::new(config, &mut rng));
+            let numbered = (number as u32, &example);
+            let learned: Learned = self.codec.learn(numbered, &mut self.fitter, noise.as_mut(), &mut rng);
+            tokens += learned.tokens;
+            if is_new {
+                self.fitted.add(learned.unfit == 0);
+                self.drawn_for += learned.tokens as u64;
+            }
+        }
+        self.step += 1;
+        tokens
+    }
+
+    /// True if a validation is due after the last step.
+    pub fn is_due(&self) -> bool {
+        self.is_finished() || self.step.is_multiple_of(self.config.train.val_every)
+    }
+
+    /// Writes training and held-out records from their inputs, and notes what is right.
+    pub fn validate(&mut self) -> &CodecPoint {
+        let read = self.read();
+        let checked = read.min(CHECKED);
+        let mut training = Score::default();
+        for place in 0..checked {
+            // Evenly over all of them.
+            if let Some(example) = self.examples().training(place * read / checked) {
+                training.add(self.codec.write(&example.input) == example.output);
+            }
+        }
+        let train = &self.config.train;
+        let point = CodecPoint {
+            step: self.step,
+            records: (self.step * train.batch) as u64,
+            fitted: self.fitted,
+            draws: (self.fitter.draws, self.drawn_for),
+            contexts: self.codec.layer.len(),
+            training,
+            held_out: self.held_out(train.batch * train.val_batches),
+        };
+        if self.history.len() >= MAX_HISTORY {
+            let mut place = 0;
+            self.history.retain(|_| {
+                place += 1;
+                place % 2 == 0
+            });
+        }
+        self.history.push(point);
+        &self.history[self.history.len() - 1]
+    }
+
+    /// What is written of the first `count` held-out records.
+    pub fn held_out(&self, count: usize) -> HeldOut {
+        let lengths = self.codec.windows.sides.len();
+        let mut held_out = HeldOut { windows: vec![0; lengths + 1], ..HeldOut::default() };
+        for number in 0..count {
+            let Some(example) = self.examples().held_out(number) else { break };
+            self.count(&example, &mut held_out);
+        }
+        held_out
+    }
+
+    /// What is written of all training records that were read.
+    pub fn training(&self) -> HeldOut {
+        let lengths = self.codec.windows.sides.len();
+        let mut training = HeldOut { windows: vec![0; lengths + 1], ..HeldOut::default() };
+        for number in 0..self.read() {
+            let Some(example) = self.examples().training(number) else { break };
+            self.count(&example, &mut training);
+        }
+        training
+    }
+
+    fn count(&self, example: &Example, counts: &mut HeldOut) {
+        let steps = self.codec.trace(&example.input);
+        let none = counts.windows.len() - 1;
+        for step in &steps {
+            counts.windows[step.near.map_or(none, |near| near.window)] += 1;
+        }
+        let written = self.codec.written(&steps);
+        counts.exact.add(written == example.output);
+        counts.edits.0 += levenshtein(&written, &example.output);
+        counts.edits.1 += example.output.len();
+        let [written, wanted] = [&written, &example.output].map(|ids| self.tokenizer.decode(ids));
+        counts.spaces.add_all(&Spaces::of(&written, &wanted));
+    }
+
+    /// The text that `input` is mapped to, token by token.
+    ///
+    /// # Errors
+    /// If a character is no token of the run's.
+    pub fn trace(&self, input: &str) -> Result<Vec<Step<'_>>, TokenizeError> {
+        Ok(self.codec.trace(&self.tokenizer.encode(input)?))
+    }
+}
