@@ -2,7 +2,6 @@
 //! process.
 
 mod answer;
-mod codec;
 mod command;
 mod event;
 mod film;
@@ -12,7 +11,6 @@ mod sample;
 mod trace;
 
 pub use answer::{Answer, Said};
-pub use codec::{CodecBuilt, CodecStep};
 pub use command::{Baseline, Command, NamedFile, SaveAs, Then};
 pub use event::{Built, Event, KeptRun, RunState, StepReport, TaskFacts};
 pub use film::{Film, FilmForm};

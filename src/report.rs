@@ -3,8 +3,8 @@
 
 mod bench;
 mod by_type;
-mod codec;
 pub mod circuits;
+mod codec;
 mod distill;
 mod evaluation;
 pub mod forward;

@@ -81,6 +81,7 @@ pub fn receive(actions: Actions, event: Event) {
             let StepReport { steps_per_s, tokens_per_s, workers, .. } = report;
             state.speed.set(Some(Speed { steps_per_s, tokens_per_s, workers }));
         }
+        Event::Codec(_) => {} // the terminal's: the page asks for figures
         Event::Fields { step, fields } => state.fields.set(Some(FieldView { step, fields })),
         Event::SampleStarted(options) => {
             forget_sample(state);

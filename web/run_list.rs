@@ -16,13 +16,12 @@ impl State {
         kept.into_iter().chain(runs).collect()
     }
 
-    /// Runs whose curves share a chart: those of the task of the one on screen, for floors differ. And how many others
+    /// Runs whose curves share a chart: those of the task and the learner of the one on screen, for floors and losses differ. And how many others
     /// were to be shown.
     pub fn drawn_runs(&self) -> (Vec<Run>, usize) {
-        let kind = self.runs.with(|runs| runs.last().map(|run| run.config.task.kind));
+        let kind = self.runs.with(|runs| runs.last().map(Run::kind));
         let shown = self.all_runs().into_iter().filter(|run| run.is_shown);
-        let (drawn, others): (Vec<_>, Vec<_>) =
-            shown.partition(|run| Some(run.config.task.kind) == kind);
+        let (drawn, others): (Vec<_>, Vec<_>) = shown.partition(|run| Some(run.kind()) == kind);
         (drawn, others.len())
     }
 

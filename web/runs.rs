@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use confab::config::{KNOBS, Preset, Range, RunConfig, TaskKind};
+use confab::config::{KNOBS, LearnerKind, Preset, Range, RunConfig, TaskKind};
 use confab::protocol::KeptRun;
 use confab::run::{DeviceChoice, LossPoint};
 use leptos::prelude::*;
@@ -57,6 +57,11 @@ impl Run {
         (loss, loss.zip(self.floor).map(|(loss, floor)| loss - floor))
     }
 
+    /// What its curves are drawn with: its task, and its learner.
+    pub fn kind(&self) -> (TaskKind, LearnerKind) {
+        (self.config.task.kind, self.config.learner)
+    }
+
     /// Its accuracy at its last validation.
     pub fn accuracy(&self) -> Option<f64> {
         let point = |points: &Vec<LossPoint>| points.iter().rev().find_map(|of| of.accuracy);
@@ -76,6 +81,7 @@ pub fn name_run(config: &RunConfig, parameters: usize, number: usize) -> String 
 /// `phone 1.7k`, or the parameter count where no preset has these sizes.
 pub fn name_experiment(config: &RunConfig, parameters: usize) -> String {
     let size = match Preset::of(&config.model) {
+        _ if config.learner == LearnerKind::Codec => "codec".into(),
         Some(preset) => preset.name.to_owned(),
         None => abbreviate(parameters as f64),
     };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use confab::config::{RunConfig, TaskKind};
+use confab::config::{LearnerKind, RunConfig, TaskKind};
 use confab::protocol::{
     Answer, Baseline, CharacterReport, Expected, RunState, SampleOptions, TaskFacts, Then, Trace,
 };
@@ -176,6 +176,12 @@ pub struct SampleView {
     pub model: Option<String>,
     pub characters: Vec<CharacterReport>,
     pub is_running: bool,
+}
+
+impl Model {
+    pub fn is_codec(&self) -> bool {
+        self.config.learner == LearnerKind::Codec
+    }
 }
 
 impl SampleView {

@@ -12,13 +12,14 @@ pub enum Tab {
     Circuits,
     Outputs,
     Memory,
+    Codec,
     Surgery,
     Retrieval,
     Capacity,
 }
 
 impl Tab {
-    pub const ALL: [Tab; 10] = [
+    pub const ALL: [Tab; 11] = [
         Tab::Probabilities,
         Tab::Residual,
         Tab::Attention,
@@ -26,6 +27,7 @@ impl Tab {
         Tab::Circuits,
         Tab::Outputs,
         Tab::Memory,
+        Tab::Codec,
         Tab::Surgery,
         Tab::Retrieval,
         Tab::Capacity,
@@ -37,7 +39,7 @@ impl Tab {
             Tab::Probabilities => Some("Predictions"),
             Tab::Circuits => Some("Weights and circuits"),
             Tab::Surgery => Some("Experiments"),
-            Tab::Attention | Tab::Change | Tab::Memory => Some(""),
+            Tab::Attention | Tab::Change | Tab::Memory | Tab::Codec => Some(""),
             Tab::Residual | Tab::Outputs | Tab::Retrieval | Tab::Capacity => None,
         }
     }
@@ -56,6 +58,7 @@ impl Tab {
             Tab::Circuits => "Circuits",
             Tab::Outputs => "Unembedding",
             Tab::Memory => "Memory",
+            Tab::Codec => "Noise codec",
             Tab::Surgery => "Edit architecture",
             Tab::Retrieval => "Evaluate",
             Tab::Capacity => "Scaling sweep",
@@ -72,6 +75,7 @@ impl Tab {
             Tab::Circuits => "circuits",
             Tab::Outputs => "outputs",
             Tab::Memory => "memory",
+            Tab::Codec => "codec",
             Tab::Surgery => "surgery",
             Tab::Retrieval => "retrieval",
             Tab::Capacity => "capacity",
@@ -86,6 +90,7 @@ impl Tab {
             Tab::Circuits => Some(Group::Circuits),
             Tab::Outputs => Some(Group::Outputs),
             Tab::Memory => Some(Group::Memory),
+            Tab::Codec => Some(Group::Codec),
             Tab::Surgery => Some(Group::Architecture),
             _ => None,
         }

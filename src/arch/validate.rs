@@ -2,8 +2,8 @@
 
 use super::mixer::Mixer;
 use crate::config::{
-    ConfigError, KNOBS, MAX_D_MODEL, MAX_HEADS_WIDTH, MemoryKind, ModelConfig, Positions,
-    RunConfig, TaskKind, layers,
+    ConfigError, KNOBS, LearnerKind, MAX_D_MODEL, MAX_HEADS_WIDTH, MemoryKind, ModelConfig,
+    Positions, RunConfig, TaskKind, layers,
 };
 
 /// Length of the shortest record: one character to read and one to predict.
@@ -50,7 +50,9 @@ impl RunConfig {
     /// record, in characters.
     pub fn validate_context(&self, longest: usize) -> Result<(), ConfigError> {
         let ModelConfig { context, memory_tokens, .. } = self.model;
-        match context < longest + memory_tokens {
+        // A codec has no context.
+        let is_limited = self.learner == LearnerKind::Gpt;
+        match is_limited && context < longest + memory_tokens {
             true => Err(ConfigError::Context { context, longest, memory_tokens }),
             false => Ok(()),
         }

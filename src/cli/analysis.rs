@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
+use confab::codec;
 use confab::figure::{Content, Figure, Grid, Table, show};
 use confab::interp::lab::{self, AnalysisJob, Snapshot};
 use confab::run::{AnalysisRequest, Intervention};
@@ -27,6 +28,7 @@ pub fn args() -> Vec<Arg> {
         text(name, "FILE", help).value_parser(value_parser!(PathBuf))
     };
     let names = lab::entries()
+        .chain(codec::entries())
         .map(|entry| clap::builder::PossibleValue::new(&*entry.id).help(&*entry.label));
     vec![
         Arg::new("what")
@@ -128,15 +130,19 @@ pub fn run(matches: &ArgMatches, model: Snapshot, prompt: String) -> Result<()> 
         bar.tick();
     }
     bar.finish_and_clear();
-    let figures = job.figures()?;
+    deliver(matches, &job.figures()?)
+}
+
+/// Writes figures as the command line asks for.
+pub(super) fn deliver(matches: &ArgMatches, figures: &[Figure]) -> Result<()> {
     for (name, draw) in [("svg", svg as Draw), ("png", super::picture::grid)] {
         if let Some(file) = matches.get_one::<PathBuf>(name) {
-            write_pictures(file, &figures, draw)?;
+            write_pictures(file, figures, draw)?;
         }
     }
     match ["svg", "png"].iter().any(|file| matches.contains_id(file)) {
         true if !matches.get_flag("json") => Ok(()),
-        _ => print_all(&figures, matches.get_flag("json")),
+        _ => print_all(figures, matches.get_flag("json")),
     }
 }
 
@@ -182,7 +188,9 @@ pub(super) fn print(out: &mut impl Write, figure: &Figure) -> Result<()> {
             for series in &plot.series {
                 let ends = [series.points.first(), series.points.last()];
                 let ends = ends.map(|point| {
-                    point.map_or(String::new(), |[x, y]| format!("({}, {})", show(*x), show(*y)))
+                    point.map_or(String::new(), |[x, y]| {
+                        format!("({}, {})", show(*x), show(*y))
+                    })
                 });
                 let count = series.points.len();
                 writeln!(

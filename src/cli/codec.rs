@@ -7,18 +7,21 @@ use anyhow::{Result, bail, ensure};
 use clap::ArgMatches;
 use confab::base::plot;
 use confab::base::plot::{Axes, Line, Point};
-use confab::codec::CodecRun;
+use confab::codec::{self, CodecRun};
 use confab::config::KNOBS;
 use confab::report::{CodecPoint, HeldOut, Score};
+use confab::run::AnalysisRequest;
 use serde_json::json;
 
 /// A validation in a line.
 pub fn describe(point: &CodecPoint) -> String {
     let HeldOut { exact, .. } = &point.held_out;
-    let accuracy = point.held_out.accuracy().map_or(String::new(), |share| {
-        format!(", held-out accuracy {:.1}%", 100.0 * share)
-    });
-    let draws = point.draws_per_token().map_or(String::new(), |of| format!(", {of:.1} draws/token"));
+    let accuracy = point
+        .held_out
+        .accuracy()
+        .map_or(String::new(), |share| format!(", held-out accuracy {:.1}%", 100.0 * share));
+    let draws =
+        point.draws_per_token().map_or(String::new(), |of| format!(", {of:.1} draws/token"));
     format!(
         "exact: training {}, held-out {}{accuracy}, {} contexts{draws}",
         percent(&point.training),
@@ -59,7 +62,8 @@ pub fn resumed(bytes: &[u8], matches: &ArgMatches) -> Result<Vec<u8>> {
     let mut run = CodecRun::from_bytes(bytes)?;
     for knob in KNOBS {
         let Some(text) = matches.get_one::<String>(knob.key) else { continue };
-        let may_change = ["train.steps", "train.val_every", "train.val_batches"].contains(&knob.key);
+        let may_change =
+            ["train.steps", "train.val_every", "train.val_batches"].contains(&knob.key);
         if !may_change {
             bail!("--{} cannot be changed with --resume; train a new run instead", knob.flag());
         }
@@ -108,14 +112,13 @@ pub fn eval(bytes: &[u8], records: usize, as_json: bool) -> Result<()> {
     }
     writeln!(out, "{:<34} training  held out", "Written from the input alone")?;
     let row = |name: &str, of: &dyn Fn(&HeldOut) -> Option<f64>| {
-        let [training, held_out] = [&training, &held_out].map(|counts| {
-            of(counts).map_or("-".into(), |share| format!("{:.2}%", 100.0 * share))
-        });
+        let [training, held_out] = [&training, &held_out]
+            .map(|counts| of(counts).map_or("-".into(), |share| format!("{:.2}%", 100.0 * share)));
         format!("{name:<34} {training:>8}  {held_out:>8}")
     };
     writeln!(out, "{}", row("records to the letter", &|of| of.exact.share()))?;
     writeln!(out, "{}", row("accuracy (1 − edits a token)", &HeldOut::accuracy))?;
-    if run.config.task.kind.name() == "spacing" {
+    if run.has_spaces() {
         writeln!(out, "{}", row("F1 of spaces", &|of| of.spaces.f1()))?;
     }
     let lengths = run.codec.windows.sides.iter().enumerate();
@@ -137,6 +140,24 @@ pub fn eval(bytes: &[u8], records: usize, as_json: bool) -> Result<()> {
     let tokens = (training.windows.iter().chain(&held_out.windows)).sum::<u64>() as f64;
     writeln!(out, "{:<34} {:.0}", "tokens read a second", tokens / seconds)?;
     Ok(())
+}
+
+/// Writes the figures of an analysis of the codec in `file`.
+pub fn inspect(bytes: &[u8], matches: &ArgMatches) -> Result<()> {
+    let run = CodecRun::from_bytes(bytes)?;
+    ensure!(
+        !matches.contains_id("compare-with"),
+        "--compare-with subtracts figures of transformers; leave it out"
+    );
+    let prompt = matches.get_one::<String>("prompt").map(|prompt| super::args::unescape(prompt));
+    let request = AnalysisRequest {
+        analysis: matches.get_one::<String>("what").cloned().unwrap_or_default(),
+        prompt: prompt.unwrap_or_else(|| run.example_input()),
+        position: matches.get_one("position").copied(),
+        ..AnalysisRequest::default()
+    };
+    let figures = codec::analyse(&run, &request).map_err(anyhow::Error::msg)?;
+    super::analysis::deliver(matches, &figures)
 }
 
 /// Bytes of a codec's file; `None` if it is another checkpoint.

@@ -50,6 +50,11 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         return write_attention(matches);
     }
     super::analysis::check_files(matches)?;
+    let file = matches.get_one::<PathBuf>("checkpoint").context("no checkpoint was named")?;
+    if let Some(bytes) = super::codec::bytes(file)? {
+        return super::codec::inspect(&bytes, matches)
+            .with_context(|| format!("inspecting {}", file.display()));
+    }
     let (run, task) = open(matches)?;
     let prompt = prompt(matches, run.config.seed, &task);
     super::analysis::run(matches, Snapshot::of(run, &task), prompt)

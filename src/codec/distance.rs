@@ -63,6 +63,16 @@ impl Metric {
         }
     }
 
+    /// Share of the distance of two numbers that a place adds. A plain difference is not of places: all of it stands at
+    /// the first.
+    pub fn at_place(&self, a: u32, b: u32, place: usize) -> f64 {
+        match self {
+            Self::Digits(costs) => distance(costs[place][digit(a, place).abs_diff(digit(b, place))]),
+            Self::Plain if place == 0 => distance(self.of_numbers(a, b)),
+            Self::Plain => 0.0,
+        }
+    }
+
     /// Distance of two keys.
     pub fn of_keys(&self, a: &[u32], b: &[u32]) -> Cost {
         a.iter().zip(b).map(|(a, b)| self.of_numbers(*a, *b)).sum()

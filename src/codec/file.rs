@@ -50,7 +50,7 @@ impl CodecRun {
                 parts.extend(context_parts(*sides, contexts, keys.width()));
             }
         }
-        let mut metadata = common_metadata(&self.config, self.step, &self.tokenizer, &[])?;
+        let mut metadata = common_metadata(&self.config, self.step, &self.tokenizer, &self.losses)?;
         let counts = Counts {
             draws: self.fitter.draws,
             drawn_for: self.drawn_for,
@@ -76,7 +76,7 @@ impl CodecRun {
     /// If the file is no whole checkpoint of a codec.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
         let Head { summary, tokenizer, metadata } = Head::read(bytes)?;
-        let Summary { config, step, .. } = summary;
+        let Summary { config, step, history: losses } = summary;
         if config.learner != LearnerKind::Codec {
             return Err(CheckpointError::Foreign(COUNTS));
         }
@@ -92,7 +92,7 @@ impl CodecRun {
         let windows = run.codec.windows.sides.iter().map(|sides| reader.contexts(*sides));
         let windows = windows.collect::<Result<_, _>>()?;
         (run.codec.keys, run.codec.layer.windows) = (keys, windows);
-        (run.step, run.history) = (step, history);
+        (run.step, run.history, run.losses) = (step, history, losses);
         (run.fitter.draws, run.drawn_for, run.fitted) = (counts.draws, counts.drawn_for, counts.fitted);
         Ok(run)
     }

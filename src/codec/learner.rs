@@ -52,6 +52,14 @@ pub struct Step<'a> {
     pub reached: Vec<u32>,
 }
 
+impl Step<'_> {
+    /// Share of the times that its context was met in which this output was wanted; 0 without a known context.
+    pub fn share(&self) -> f32 {
+        let wanted = self.near.and_then(|near| Some((near.entry.likeliest()?.count, near.entry.count())));
+        wanted.map_or(0.0, |(wanted, met)| wanted as f32 / met.max(1) as f32)
+    }
+}
+
 impl Codec {
     /// A codec of `tokens` tokens that knows nothing.
     ///

@@ -2,11 +2,13 @@
 //! subtracted from it, and the nearest key is the token that is written.
 
 mod align;
+mod answer;
 mod cell;
 mod distance;
 mod example;
 mod explain;
 mod file;
+mod figures;
 mod fit;
 mod keys;
 mod layer;
@@ -20,6 +22,7 @@ mod window;
 pub use align::{align, levenshtein};
 pub use cell::Cell;
 pub use learner::{Codec, Example, Learned, Step};
+pub use figures::{analyse, entries};
 pub use fit::Fitter;
 pub use distance::{Cost, Metric, cost, distance};
 pub use explain::{Explained, ExplainedNoise, Source};

@@ -8,7 +8,7 @@ use super::noise::Noise;
 use crate::base::random::stream_rng;
 use crate::config::{ConfigError, RunConfig};
 use crate::report::{CodecPoint, HeldOut, Score, Spaces};
-use crate::run::MAX_HISTORY;
+use crate::run::{LossPoint, push_thinned};
 use crate::task::Task;
 use crate::tokenizer::{TokenizeError, Tokenizer};
 
@@ -28,6 +28,9 @@ pub struct CodecRun {
     pub step: usize,
     /// What it did at each validation, oldest first.
     pub history: Vec<CodecPoint>,
+    /// Of each step the share of its tokens that were mapped wrong before they were learnt, and at a validation that of
+    /// edits to held-out records, oldest first. The accuracy is 1 less that.
+    pub losses: Vec<LossPoint>,
     pub(super) fitter: Fitter,
     /// Tokens that noise was drawn for.
     pub(super) drawn_for: u64,
@@ -53,6 +56,7 @@ impl CodecRun {
             tokenizer,
             step: 0,
             history: Vec::new(),
+            losses: Vec::new(),
             drawn_for: 0,
             fitted: Score::default(),
         };
@@ -64,6 +68,14 @@ impl CodecRun {
                     .into(),
             )),
         }
+    }
+
+    /// About how many bytes the tables take.
+    pub fn bytes(&self) -> u64 {
+        let width = self.codec.keys.width();
+        // A context: its point, its place in a bucket, and one mode with two noises and their variances.
+        let context = 4 * 2 * width + 4 + 96 + 2 * width * (4 + 8);
+        (self.codec.keys.numbers().len() * 4 + self.codec.layer.len() * context) as u64
     }
 
     pub fn is_finished(&self) -> bool {
@@ -86,12 +98,12 @@ impl CodecRun {
         if train.records == 0 { all } else { all.min(train.records) }
     }
 
-    /// Learns the records of a step, and returns the number of tokens read. Records are fitted as they come first; from
-    /// then on, what they get wrong is put right.
+    /// Learns the records of a step, validates what is due, and returns the number of tokens read. Records are fitted as
+    /// they come first; from then on, what they get wrong is put right.
     pub fn learn(&mut self) -> usize {
         let RunConfig { train, seed, codec: config, .. } = &self.config;
         let (train, seed) = (train.clone(), *seed);
-        let mut tokens = 0;
+        let (mut tokens, mut wrong) = (0, 0);
         for place in 0..train.batch {
             let visit = self.step * train.batch + place;
             let number = if train.records == 0 { visit } else { visit % train.records };
@@ -102,22 +114,42 @@ impl CodecRun {
             let numbered = (number as u32, &example);
             let learned: Learned = self.codec.learn(numbered, &mut self.fitter, noise.as_mut(), &mut rng);
             tokens += learned.tokens;
+            wrong += learned.tokens - learned.right;
             if is_new {
                 self.fitted.add(learned.unfit == 0);
                 self.drawn_for += learned.tokens as u64;
             }
         }
         self.step += 1;
+        let accuracy = if self.is_due() { self.validate().held_out.accuracy() } else { None };
+        let accuracy = accuracy.map(|share| share as f32);
+        let loss = LossPoint {
+            step: self.step,
+            train_loss: wrong as f32 / tokens.max(1) as f32,
+            val_loss: accuracy.map(|share| 1.0 - share),
+            accuracy,
+        };
+        push_thinned(&mut self.losses, loss, |_| false);
         tokens
     }
 
+    /// True if outputs are inputs with spaces.
+    pub fn has_spaces(&self) -> bool {
+        self.config.task.kind.name() == "spacing"
+    }
+
+    /// What was noted after the last step; `None` if that was not validated.
+    pub fn last_point(&self) -> Option<&CodecPoint> {
+        self.history.last().filter(|point| point.step == self.step)
+    }
+
     /// True if a validation is due after the last step.
-    pub fn is_due(&self) -> bool {
+    fn is_due(&self) -> bool {
         self.is_finished() || self.step.is_multiple_of(self.config.train.val_every)
     }
 
     /// Writes training and held-out records from their inputs, and notes what is right.
-    pub fn validate(&mut self) -> &CodecPoint {
+    fn validate(&mut self) -> &CodecPoint {
         let read = self.read();
         let checked = read.min(CHECKED);
         let mut training = Score::default();
@@ -137,14 +169,7 @@ impl CodecRun {
             training,
             held_out: self.held_out(train.batch * train.val_batches),
         };
-        if self.history.len() >= MAX_HISTORY {
-            let mut place = 0;
-            self.history.retain(|_| {
-                place += 1;
-                place % 2 == 0
-            });
-        }
-        self.history.push(point);
+        push_thinned(&mut self.history, point, |_| false);
         &self.history[self.history.len() - 1]
     }
 

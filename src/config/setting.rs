@@ -1,8 +1,8 @@
 //! Where in a run a knob's value lies, and how it is written and read.
 
-use super::{Fitting, KeyDistance, LearnerKind, NoiseKind};
 use super::{AnswerRule, FactsSplit, TaskKind, TokenKind};
 use super::{Distance, MemoryKind, MixerKind, MlpKind, NormKind, Positions, PruneBy, RunConfig};
+use super::{Fitting, KeyDistance, LearnerKind, NoiseKind};
 
 /// A field of [`RunConfig`]: made with [`at!`].
 #[derive(Clone, Copy, Debug)]

@@ -17,7 +17,7 @@ use crate::kernel::dropout::Dropout;
 use crate::kernel::transfer::floats;
 use crate::model::{Model, Output, PassOptions};
 use crate::run::{
-    AppliedOperation, Field, FieldLoss, Floor, LossPoint, MAX_HISTORY, Moments, Reference,
+    AppliedOperation, Field, FieldLoss, Floor, LossPoint, Moments, Reference, push_thinned,
 };
 use crate::task::{Split, Task};
 use crate::tokenizer::Tokenizer;
@@ -34,7 +34,7 @@ pub struct Trainer {
     pub crew: Rc<dyn Crew>,
     /// Steps done.
     pub step: usize,
-    /// Losses so far, oldest first; thinned to every second point when longer than [`MAX_HISTORY`].
+    /// Losses so far, oldest first; thinned as by [`push_thinned`].
     pub history: Vec<LossPoint>,
     /// Operations done to the model, oldest first.
     pub edits: Vec<AppliedOperation>,
@@ -316,13 +316,6 @@ impl Trainer {
     }
 
     fn record(&mut self, point: LossPoint) {
-        self.history.push(point);
-        if self.history.len() > MAX_HISTORY {
-            let mut position = 0;
-            self.history.retain(|point| {
-                position += 1;
-                position % 2 == 0 || point.step == 0
-            });
-        }
+        push_thinned(&mut self.history, point, |point| point.step == 0);
     }
 }

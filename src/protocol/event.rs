@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, CharacterReport, CodecBuilt, CodecStep, Expected, JobReport, NamedFile, SampleOptions, Trace};
+use super::{Answer, CharacterReport, Expected, JobReport, NamedFile, SampleOptions, Trace};
 use crate::config::RunConfig;
+use crate::report::CodecPoint;
 use crate::report::sweep::Merged;
 use crate::run::{
     AnalysisResult, Catalogue, DeviceReport, FieldLoss, Floor, Intervention, LossPoint, Packed,
@@ -32,13 +33,12 @@ pub enum Event {
     Workers(usize),
     /// The device in use.
     Device(DeviceReport),
-    /// A new or loaded model.
+    /// A new or loaded model, or noise codec.
     Built(Box<Built>),
-    /// A new or loaded noise codec.
-    CodecBuilt(Box<CodecBuilt>),
     State(RunState),
     Step(StepReport),
-    CodecStep(CodecStep),
+    /// What a noise codec did at a validation; of one that is loaded, at all of them.
+    Codec(Vec<CodecPoint>),
     /// Losses by field, after a step with validation.
     Fields {
         step: usize,
@@ -140,6 +140,7 @@ pub struct Built {
     pub is_remade: bool,
     /// Steps trained so far.
     pub step: usize,
+    /// None of a noise codec, whose tables grow.
     pub parameters: usize,
     pub vocab_size: usize,
     /// True if text becomes other tokens here than it may at the terminal.

@@ -67,6 +67,7 @@ pub enum Group {
     Outputs,
     Memory,
     Architecture,
+    Codec,
 }
 
 /// Input of an analysis.

@@ -20,6 +20,19 @@ pub struct LossPoint {
     pub accuracy: Option<f32>,
 }
 
+/// Appends a point to a run's `history`, oldest first. One that becomes longer than [`MAX_HISTORY`] is thinned to every
+/// second point, and to all that `is_kept`.
+pub fn push_thinned<T>(history: &mut Vec<T>, point: T, is_kept: impl Fn(&T) -> bool) {
+    history.push(point);
+    if history.len() > MAX_HISTORY {
+        let mut place = 0;
+        history.retain(|point| {
+            place += 1;
+            place % 2 == 0 || is_kept(point)
+        });
+    }
+}
+
 /// A validation loss to compare with where no floor is known, in nats per token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reference {

@@ -48,6 +48,12 @@ impl<E: Fn(Event)> Session<E> {
 
     /// Reads the model as it is now and prepares the requested analysis; `false` if there is none.
     async fn begin_analysis(&mut self) -> bool {
+        if let (Some(request), Some(run)) = (&self.analysis.request, &self.codec) {
+            let start = Instant::now();
+            self.analyse_codec(run, request);
+            self.analysis.throttle = Throttle::after(start.elapsed());
+            return false;
+        }
         let (Some(mut request), Some(trainer)) = (self.analysis.request.clone(), &self.trainer) else {
             return false;
         };

@@ -7,19 +7,21 @@ use super::saved::Saved;
 use super::state::Session;
 use super::storage::Kept;
 use crate::checkpoint::CheckpointError;
+use crate::codec;
 use crate::codec::CodecRun;
 use crate::config::RunConfig;
-use crate::protocol::{CodecBuilt, CodecStep, Event, RunState, SaveAs};
+use crate::protocol::{
+    Built, CharacterReport, Cost, Event, RunState, SampleOptions, SaveAs, StepReport, Trace,
+};
+use crate::run::{AnalysisRequest, AnalysisResult};
 
 impl<E: Fn(Event)> Session<E> {
     /// Makes a new codec; `false` if it was refused, which has been said.
     pub(super) async fn build_codec(&mut self, config: RunConfig) -> bool {
-        self.save().await;
         match CodecRun::new(config) {
             Ok(run) => {
-                self.keep_run().await;
-                self.run = self.store.new_run();
-                self.take_codec(run);
+                let name = self.store.new_run();
+                self.begin_codec(run, name).await;
                 true
             }
             Err(error) => {
@@ -29,35 +31,46 @@ impl<E: Fn(Event)> Session<E> {
         }
     }
 
-    /// Goes on with the codec to a last step.
-    pub(super) fn go_on_with_codec(&mut self, mut run: CodecRun, steps: usize) {
-        run.config.train.steps = steps;
-        self.take_codec(run);
-        self.saved.forget();
-    }
-
-    pub(super) async fn load_codec(&mut self, bytes: &[u8], run: String) {
+    pub(super) async fn load_codec(&mut self, bytes: &[u8], name: String) {
         match CodecRun::from_bytes(bytes) {
-            Ok(codec) => {
-                self.save().await;
-                self.keep_run().await;
-                self.run = run;
-                self.take_codec(codec);
-            }
+            Ok(run) => self.begin_codec(run, name).await,
             Err(error) => self.refuse(format!("The checkpoint was not loaded: {error}.")),
         }
     }
 
+    async fn begin_codec(&mut self, run: CodecRun, name: String) {
+        self.save().await;
+        self.keep_run().await;
+        self.run = name;
+        self.take_codec(run);
+    }
+
+    /// Goes on with the codec to a last step.
+    pub(super) async fn go_on_with_codec(&mut self, mut run: CodecRun, steps: usize) {
+        run.config.train.steps = steps;
+        self.take_codec(run);
+        self.saved.forget();
+        self.save().await;
+    }
+
     /// Puts a codec in the place of the session's run, and reports it.
     fn take_codec(&mut self, run: CodecRun) {
-        (self.emit)(Event::CodecBuilt(Box::new(CodecBuilt {
+        (self.emit)(Event::Built(Box::new(Built {
             config: run.config.clone(),
             id: self.run.clone(),
+            is_remade: false,
             step: run.step,
+            parameters: 0,
             vocab_size: run.tokenizer.vocab_size(),
-            history: run.history.clone(),
+            is_approximate: false,
+            training_bytes: run.bytes(),
+            history: run.losses.clone(),
             example_prompt: run.example_input(),
+            probes: Vec::new(),
+            floor: None,
+            reference: None,
         })));
+        (self.emit)(Event::Codec(run.history.clone()));
         self.drop_work();
         self.running = false;
         self.trainer = None;
@@ -67,6 +80,7 @@ impl<E: Fn(Event)> Session<E> {
         let state = if run.is_finished() { RunState::Finished } else { RunState::Paused };
         self.codec = Some(run);
         self.analysis.forget_model();
+        (self.emit)(Event::Kept { steps: Vec::new(), runs: Vec::new() });
         (self.emit)(Event::State(state));
     }
 
@@ -77,16 +91,85 @@ impl<E: Fn(Event)> Session<E> {
             return (self.emit)(Event::State(RunState::Finished));
         }
         let tokens = run.learn();
-        let point = run.is_due().then(|| Box::new(run.validate().clone()));
-        let (step, is_finished) = (run.step, run.is_finished());
         self.pace.count(tokens);
         let Pace { steps_per_s, tokens_per_s, .. } = self.pace;
-        (self.emit)(Event::CodecStep(CodecStep { step, steps_per_s, tokens_per_s, point }));
-        if is_finished {
+        if let Some(loss) = run.losses.last().copied() {
+            let workers = 1;
+            let bits_per_byte = None;
+            let report = StepReport { loss, bits_per_byte, steps_per_s, tokens_per_s, workers };
+            (self.emit)(Event::Step(report));
+        }
+        if let Some(point) = run.last_point() {
+            (self.emit)(Event::Codec(vec![point.clone()]));
+        }
+        if run.is_finished() {
             self.running = false;
             (self.emit)(Event::State(RunState::Finished));
+            self.trace_codec();
             self.save().await;
         }
+    }
+
+    /// Answers the questions, and shows the prompt token by token.
+    pub(super) fn trace_codec(&mut self) {
+        let Some(run) = &self.codec else { return };
+        for number in &self.questions {
+            if let Some(answer) = run.answer(*number) {
+                (self.emit)(Event::Answered { number: *number, answer: Box::new(answer) });
+            }
+        }
+        if self.inspected.prompt.is_empty() {
+            return;
+        }
+        match run.tokenizer.encode(&self.inspected.prompt) {
+            Ok(ids) => (self.emit)(Event::Trace(Trace {
+                step: run.step,
+                against: None,
+                tokens: ids.iter().map(|id| run.tokenizer.decode(&[*id])).collect(),
+                prompt_len: ids.len(),
+                n_layers: 0,
+                n_heads: 0,
+                patterns: Vec::new(),
+            })),
+            Err(error) => {
+                self.inspected.prompt.clear(); // said once, not at every trace
+                (self.emit)(Event::Untraced);
+                self.notice_sentence(&error);
+            }
+        }
+    }
+
+    /// Writes what the codec maps a prompt to. The cost of a token is that of the share of its context.
+    pub(super) fn sample_codec(&self, run: &CodecRun, options: SampleOptions) {
+        let traced = run.trace(&options.prompt);
+        (self.emit)(Event::SampleStarted(options));
+        match traced {
+            Ok(steps) => {
+                for step in &steps {
+                    for token in run.codec.output(&step.reached) {
+                        let text = run.tokenizer.decode(&[*token]);
+                        let cost = Cost { loss: -step.share().ln(), floor: None };
+                        let report =
+                            CharacterReport { picked: text.clone(), text, alternatives: Vec::new(), cost };
+                        (self.emit)(Event::Character(report));
+                    }
+                }
+                let text = run.tokenizer.decode(&run.codec.written(&steps));
+                (self.emit)(Event::SampleEnded { text });
+            }
+            Err(error) => {
+                (self.emit)(Event::SampleEnded { text: String::new() });
+                self.notice_sentence(&error);
+            }
+        }
+    }
+
+    pub(super) fn analyse_codec(&self, run: &CodecRun, request: &AnalysisRequest) {
+        let figures = codec::analyse(run, request);
+        let (analysis, other) = (request.analysis.clone(), String::new());
+        let (step, baseline, is_done) = (run.step, None, true);
+        let result = AnalysisResult { analysis, other, step, baseline, is_done, figures };
+        (self.emit)(Event::Analysed(Box::new(result)));
     }
 
     /// Keeps the codec in the store, unless nothing has happened since it was kept.
@@ -96,12 +179,14 @@ impl<E: Fn(Event)> Session<E> {
             return;
         }
         let (start, step) = (Instant::now(), run.step);
-        match run.to_bytes() {
-            Ok(bytes) => match self.store.save(&self.run, step, &bytes).await {
-                Ok(Some(Kept { removed })) => (self.emit)(Event::Saved { step, removed }),
-                Ok(None) => {}
-                Err(error) => self.notice(format!("The run was not saved: {error}.")),
-            },
+        let bytes = run.to_bytes().map_err(|error| error.to_string());
+        let kept = match bytes {
+            Ok(bytes) => self.store.save(&self.run, step, &bytes).await,
+            Err(error) => Err(error),
+        };
+        match kept {
+            Ok(Some(Kept { removed })) => (self.emit)(Event::Saved { step, removed }),
+            Ok(None) => {}
             Err(error) => self.notice(format!("The run was not saved: {error}.")),
         }
         (self.saved.at, self.saved.took, self.saved.step) =

@@ -6,6 +6,9 @@ use crate::protocol::{Event, SampleOptions};
 
 impl<E: Fn(Event)> Session<E> {
     pub(super) async fn start_sample(&mut self, options: SampleOptions) {
+        if let Some(run) = &self.codec {
+            return self.sample_codec(run, options);
+        }
         let Some(trainer) = &self.trainer else {
             return self.notice("There is no model to sample from yet: press Train first.");
         };

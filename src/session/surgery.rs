@@ -66,8 +66,7 @@ impl<E: Fn(Event)> Session<E> {
     /// Goes on with the run to a last step, on a device; `false`, with an answer, if it cannot.
     pub(super) async fn go_on(&mut self, steps: usize, choice: DeviceChoice) -> bool {
         if let Some(run) = self.codec.take() {
-            self.go_on_with_codec(run, steps);
-            self.save().await;
+            self.go_on_with_codec(run, steps).await;
             return true;
         }
         let Some(trainer) = &self.trainer else {

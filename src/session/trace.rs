@@ -14,6 +14,9 @@ use crate::tokenizer::TokenizeError;
 impl<E: Fn(Event)> Session<E> {
     /// Traces the prompt and asks the questions of the model that is shown.
     pub(super) async fn trace(&mut self) {
+        if self.codec.is_some() {
+            return self.trace_codec();
+        }
         let Some(trainer) = &self.trainer else { return };
         if self.inspected.prompt.is_empty() && self.questions.is_empty() {
             return;

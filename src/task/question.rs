@@ -13,10 +13,15 @@ pub struct Question {
 }
 
 impl Task {
+    /// The record that a question is of, by the question's number.
+    pub fn question_record(&self, seed: u64, number: u64) -> Record {
+        let split = if self.is_by_heart() { Split::Train } else { Split::Validation };
+        self.draw(split, WINDOW, &mut stream_rng(seed, STREAM - number))
+    }
+
     /// A question of the task, by its number; `None` for records without answers.
     pub fn question(&self, seed: u64, number: u64) -> Option<Question> {
-        let split = if self.is_by_heart() { Split::Train } else { Split::Validation };
-        let record = self.draw(split, WINDOW, &mut stream_rng(seed, STREAM - number));
+        let record = self.question_record(seed, number);
         let start = self.answer_start(&record)?;
         let length = answer_len(&record, start);
         Some(Question {

@@ -1,4 +1,4 @@
-use confab::config::{KNOBS, Knob, PRESETS, Preset, Range, TUNED};
+use confab::config::{KNOBS, Knob, LearnerKind, PRESETS, Preset, Range, TUNED};
 use leptos::html;
 use leptos::prelude::*;
 
@@ -13,12 +13,14 @@ use crate::state::{State, use_state};
 const LEAD: [&str; 4] = ["task.kind", "train.steps", "train.lr", "seed"];
 
 /// Groups of all other knobs, by the beginnings of their keys.
-const GROUPS: [(&str, &str); 5] = [
+const GROUPS: [(&str, &str); 7] = [
+    ("Learner", "learner"),
     ("Data", "task."),
     ("Architecture", "model."),
     ("Optimizer", "train."),
     ("Memory", MEMORY),
     ("Noise", "noise."),
+    ("Noise codec", "codec."),
 ];
 const MEMORY: &str = "model.memory.";
 
@@ -185,7 +187,8 @@ fn Preview() -> impl IntoView {
 fn Summary() -> impl IntoView {
     let state = use_state();
     let size = Memo::new(move |_| {
-        if state.problem.with(Option::is_some) {
+        let is_codec = state.knobs.with(|knobs| knobs.learner == LearnerKind::Codec);
+        if is_codec || state.problem.with(Option::is_some) {
             return None;
         }
         let characters = state.task.get()?.ok()?.characters;

@@ -14,7 +14,7 @@ use crate::components::fixed_answers::FixedAnswers;
 use crate::components::save::{Picture, Saved, name_saved, save_menu};
 use crate::components::theme::Dark;
 use crate::runs::{Run, group_digits, show_loss, show_share};
-use crate::state::{State, use_state};
+use crate::state::{Model, State, use_state};
 
 /// The chart is drawn anew at most this often.
 const REDRAW_MS: f64 = 250.0;
@@ -68,7 +68,7 @@ pub fn Loss() -> impl IntoView {
     view! {
         <section class="panel loss" aria-label="Loss">
             <div class="heading">
-                <h2>"Loss"</h2>
+                <h2>{live(move || if is_codec(state) { "Share of tokens wrong" } else { "Loss" })}</h2>
                 {switch("Log scale", move || is_log.get(), move |is_on| is_log.set(is_on))}
                 {save_menu(saved)}
             </div>
@@ -173,6 +173,11 @@ fn Floor() -> impl IntoView {
     }
 }
 
+/// True if the run on screen is of the noise codec, which has no loss: its curves are of what is wrong.
+fn is_codec(state: State) -> bool {
+    state.model.with(|model| model.as_ref().is_some_and(Model::is_codec))
+}
+
 /// The floor of the run on screen, or its reference.
 fn find_level(state: State) -> Option<Level> {
     state.model.with(|model| {
@@ -253,8 +258,8 @@ fn Readout(chart: RwSignal<Option<Chart>>, holder: NodeRef<html::Div>) -> impl I
 fn describe_others(state: State) -> String {
     match state.drawn_runs().1 {
         0 => String::new(),
-        1 => " A run of another task is not drawn.".into(),
-        count => format!(" {count} runs of other tasks are not drawn."),
+        1 => " A run of another task or learner is not drawn.".into(),
+        count => format!(" {count} runs of other tasks or learners are not drawn."),
     }
 }
 
@@ -297,7 +302,11 @@ pub(super) fn draw(state: State) -> String {
 /// Losses of the runs on the chart by step, and the level that they are held against.
 fn list_losses(state: State) -> Plot {
     let series = |name: String, points| Series { name, points, labels: Vec::new() };
-    let mut plot = Plot { x: "step".into(), y: "loss, nats per token".into(), series: Vec::new() };
+    let mut plot = Plot {
+        x: "step".into(),
+        y: if is_codec(state) { "share of tokens wrong" } else { "loss, nats per token" }.into(),
+        series: Vec::new(),
+    };
     let mut last = 0;
     for run in state.drawn_runs().0 {
         run.points.with(|points| {

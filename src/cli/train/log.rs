@@ -71,10 +71,9 @@ impl Log {
     }
 
     /// Adds a line on a noise codec.
-    pub fn write_codec(&mut self, point: &CodecPoint, tokens_per_s: f32) -> Result<()> {
+    pub fn write_codec(&mut self, point: &CodecPoint) -> Result<()> {
         let Some(file) = &mut self.file else { return Ok(()) };
-        let mut line = serde_json::to_value(point)?;
-        line["tokens_per_s"] = tokens_per_s.into();
+        let line = serde_json::to_string(point)?;
         file.write_all(format!("{line}\n").as_bytes()).with_context(|| self.writing())
     }
 

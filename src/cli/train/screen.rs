@@ -3,8 +3,8 @@
 use std::io::IsTerminal;
 
 use anyhow::Result;
-use confab::config::{RunConfig, TaskKind};
-use confab::protocol::{Built, CodecBuilt, CodecStep, Command as Order, Event, RunState, StepReport};
+use confab::config::{LearnerKind, RunConfig, TaskKind};
+use confab::protocol::{Built, Command as Order, Event, RunState, StepReport};
 use confab::report::CodecPoint;
 use confab::run::{LossPoint, Reference};
 use futures::channel::mpsc::UnboundedSender;
@@ -24,6 +24,8 @@ pub struct Screen {
     log: Option<Log>,
     /// True if losses are told per byte too, so that models with other tokens compare.
     is_of_text: bool,
+    /// True of a noise codec, whose validations are told in place of losses.
+    is_codec: bool,
     bar: Option<ProgressBar>,
     /// Closed to end the session.
     orders: UnboundedSender<Order>,
@@ -41,6 +43,7 @@ impl Screen {
             codec: Vec::new(),
             log,
             is_of_text: false,
+            is_codec: false,
             bar: None,
             orders,
             trained: None,
@@ -57,8 +60,7 @@ impl Screen {
             Event::Device(device) => self.say(&format!("Device: {}", device.name)),
             Event::Built(built) => self.begin(&built),
             Event::Step(report) => self.step(&report),
-            Event::CodecBuilt(built) => self.begin_codec(&built),
-            Event::CodecStep(step) => self.codec_step(&step),
+            Event::Codec(points) => self.note_codec(points),
             Event::Notice { text } => self.say(&text),
             Event::Saved { step, .. } => self.saved = Some(step),
             Event::Refused { reason } => self.end(Err(anyhow::Error::msg(reason))),
@@ -72,8 +74,18 @@ impl Screen {
         let RunConfig { model, train, .. } = &built.config;
         self.history = built.history.clone();
         self.is_of_text = built.config.task.kind == TaskKind::Text;
+        self.is_codec = built.config.learner == LearnerKind::Codec;
         if !self.open_log() {
             return;
+        }
+        if self.is_codec {
+            let (codec, tokens) = (&built.config.codec, built.vocab_size);
+            let (numbers, digits) = (codec.numbers, codec.digits);
+            self.say(&format!(
+                "Noise codec: {tokens} tokens, keys of {numbers} × {digits} digits, steps {} to {}",
+                built.step, train.steps
+            ));
+            return self.show_bar(built.step, train.steps);
         }
         self.say(&format!(
             "{} parameters ({} layers, {} heads, width {}), {} tokens, steps {} to {}, about {} MiB",
@@ -111,39 +123,15 @@ impl Screen {
         is_open
     }
 
-    fn begin_codec(&mut self, built: &CodecBuilt) {
-        let RunConfig { codec, train, .. } = &built.config;
-        self.codec = built.history.clone();
-        if !self.open_log() {
+    /// Tells what a noise codec did at its last validation.
+    fn note_codec(&mut self, points: Vec<CodecPoint>) {
+        self.codec.extend(points);
+        // Those of a run that is resumed were told by it.
+        let Some(point) = self.codec.last().filter(|point| self.trained == Some(point.step)) else {
             return;
-        }
-        self.say(&format!(
-            "Noise codec: {} tokens with keys of {} times {} digits, steps {} to {}",
-            built.vocab_size, codec.numbers, codec.digits, built.step, train.steps
-        ));
-        self.show_bar(built.step, train.steps);
-    }
-
-    fn codec_step(&mut self, report: &CodecStep) {
-        let CodecStep { step, steps_per_s, tokens_per_s, point } = report;
-        self.trained = Some(*step);
-        let speed = format!("{steps_per_s:.1} steps/s, {tokens_per_s:.0} tokens/s");
-        if let Some(bar) = &self.bar {
-            bar.set_position(*step as u64);
-            if point.is_none() {
-                bar.set_message(speed.clone());
-            }
-        }
-        let Some(point) = point else { return };
-        self.codec.push((**point).clone());
-        let line = format!("{}, {speed}", describe(point));
-        if let Some(bar) = &self.bar {
-            bar.set_message(line.clone());
-        }
-        if !std::io::stderr().is_terminal() {
-            terminal::report(format_args!("step {step}: {line}"));
-        }
-        let written = self.log.as_mut().map_or(Ok(()), |log| log.write_codec(point, *tokens_per_s));
+        };
+        self.say(&format!("step {}: {}", point.step, describe(point)));
+        let written = self.log.as_mut().map_or(Ok(()), |log| log.write_codec(point));
         if written.is_err() {
             self.log = None;
             self.end(written);
@@ -160,14 +148,16 @@ impl Screen {
             accuracy.map_or(String::new(), |share| format!(", accuracy {:.1}%", 100.0 * share));
         let per_byte = bits_per_byte.filter(|_| self.is_of_text);
         let per_byte = per_byte.map_or(String::new(), |bits| format!(" ({bits:.3} bits per byte)"));
-        let line = format!(
-            "loss {train_loss:.3}{validation}{per_byte}{accuracy}, {steps_per_s:.1} steps/s, {tokens_per_s:.0} tokens/s"
-        );
+        let speed = format!("{steps_per_s:.1} steps/s, {tokens_per_s:.0} tokens/s");
+        let line = match self.is_codec {
+            true => format!("{:.2}% of tokens wrong, {speed}", 100.0 * train_loss),
+            false => format!("loss {train_loss:.3}{validation}{per_byte}{accuracy}, {speed}"),
+        };
         if let Some(bar) = &self.bar {
             bar.set_position(*step as u64);
             bar.set_message(line.clone());
         }
-        if step % LOG_EVERY != 0 && val_loss.is_none() {
+        if self.is_codec || step % LOG_EVERY != 0 && val_loss.is_none() {
             return;
         }
         if !std::io::stderr().is_terminal() {
