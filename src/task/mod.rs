@@ -1,6 +1,7 @@
 //! Tasks, which a model is trained on. A task draws **records** from a seeded generator, says which field each
 //! character belongs to, and keeps validation records apart by construction.
 
+mod blocks;
 mod cut;
 mod facts;
 mod floor;

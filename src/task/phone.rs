@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::prefixes::Prefixes;
 use super::source::{RecordSource, spelled};
-use super::split::{Split, below, stable_hash};
+use super::split::{self, MAX_DRAWS, Split, below, draw_of};
 use crate::config::{AnswerRule, MAX_NAMES_BYTES, PhoneConfig};
 use crate::run::{Field, Floor, Record};
 use crate::tokenizer::Tokenizer;
@@ -30,10 +30,6 @@ pub const UNKNOWN: &str = "?";
 
 const NAMES: &str = include_str!("data/names.txt");
 const MAX_LINES: usize = 5;
-/// One list in this many is held out for validation.
-const HELD_OUT: u64 = 16;
-/// More redraws than are ever needed: that all of them miss a split has a chance below 10^-280.
-const MAX_DRAWS: usize = 10_000;
 
 /// `{B}`, lines `First Last: NNN-NNN-NNNN`, `=========`, one of the lines again, `{E}`. With
 /// `unknown`, the name after the separator is, in that share of records, drawn from the whole book;
@@ -146,13 +142,7 @@ impl RecordSource for Phone {
     /// Draws a record. Its split hangs on its list alone, so that no list of training comes back in
     /// validation with another line recalled.
     fn draw(&self, split: Split, _window: usize, rng: &mut ChaCha8Rng) -> Record {
-        let mut list = self.list(rng);
-        for _ in 0..MAX_DRAWS {
-            if split_of(&list) == split {
-                break;
-            }
-            list = self.list(rng);
-        }
+        let list = draw_of(split, || self.list(rng), |list| split_of(list));
         let asks_book = self.unknown > 0.0 && rng.random_bool(self.unknown);
         let name = if asks_book { Some(self.name(rng)) } else { None };
         let mut recalled = recall(&list, name, rng);
@@ -233,7 +223,7 @@ fn split_of(list: &[Entry]) -> Split {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{first} {last} {number:?}");
     }
-    if stable_hash(&text).is_multiple_of(HELD_OUT) { Split::Validation } else { Split::Train }
+    split::split_of(&text)
 }
 
 fn record(rules: &Rules, list: &[Entry], recalled: &Entry) -> Record {

@@ -10,6 +10,10 @@ use rand_chacha::rand_core::SeedableRng;
 use crate::base::hash::StableHash;
 
 const SHUFFLE_SEED: u64 = 0x5EED;
+/// One in this many of what is split by its hash is held out.
+const HELD_OUT: u64 = 16;
+/// More redraws than are ever needed, unless there is hardly anything to draw.
+pub(super) const MAX_DRAWS: usize = 10_000;
 
 /// Training records or held-out ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +68,30 @@ pub(super) fn hold_out<K: Eq + Hash>(keys: &[K]) -> Vec<bool> {
     out
 }
 
+/// The split of `text`, by its hash.
+pub(super) fn split_of(text: &str) -> Split {
+    if stable_hash(text).is_multiple_of(HELD_OUT) { Split::Validation } else { Split::Train }
+}
+
+/// Draws until what is drawn is of `split`, as `split_of` tells. Where hardly anything can be drawn, the last may be of the
+/// other.
+pub(super) fn draw_of<T>(
+    split: Split,
+    mut draw: impl FnMut() -> T,
+    split_of: impl Fn(&T) -> Split,
+) -> T {
+    let mut drawn = draw();
+    for _ in 0..MAX_DRAWS {
+        if split_of(&drawn) == split {
+            break;
+        }
+        drawn = draw();
+    }
+    drawn
+}
+
 /// A hash that is the same in every version and on every machine.
-pub(super) fn stable_hash(text: &str) -> u64 {
+fn stable_hash(text: &str) -> u64 {
     let mut hash = StableHash::default();
     hash.push(text.as_bytes());
     hash.finish()
