@@ -125,13 +125,12 @@ fn a_run_that_is_refused_leaves_the_last_as_it_is_and_trains_nothing() {
 
 #[test]
 fn tuned_settings_are_of_their_task_and_keep_what_is_the_users() {
-    for kind in
-        [TaskKind::Phone, TaskKind::Facts, TaskKind::Text, TaskKind::Induction, TaskKind::Modular]
-    {
+    for kind in TaskKind::all() {
         let mut config = RunConfig { seed: 7, ..RunConfig::default() };
         config.task.kind = kind;
         config.task.text.text = "a text of the user's\n".repeat(40);
         config.task.phone.own_names = "Ada\nGrace\n".repeat(60);
+        config.task.words.text = "one two\nthree four\n".into();
         config.noise.swap = 0.1;
         let before = config.clone();
         config.tune();
@@ -141,6 +140,7 @@ fn tuned_settings_are_of_their_task_and_keep_what_is_the_users() {
             (&before.task.text, &before.noise, 7)
         );
         assert_eq!(config.task.phone.own_names, before.task.phone.own_names);
+        assert_eq!(config.task.words.text, before.task.words.text);
         let tuned = RunConfig::tuned(kind);
         assert_eq!((&config.model, &config.train), (&tuned.model, &tuned.train));
         assert_eq!(tuned.task.kind, kind);

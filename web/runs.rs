@@ -107,7 +107,7 @@ pub fn list_changes(
     let (old, new) = (without_text(before.0), without_text(after.0));
     let mut changes: Vec<String> = KNOBS
         .iter()
-        .filter(|knob| knob.task().is_none_or(|kind| kind == new.task.kind))
+        .filter(|knob| knob.is_of(new.task.kind))
         .map(|knob| (knob, knob.get(&old), knob.get(&new)))
         .filter(|(_, old, new)| old != new)
         .map(|(knob, old, new)| match knob.range {
@@ -136,6 +136,8 @@ pub fn without_text(config: &RunConfig) -> RunConfig {
     copy.task.phone = config.task.phone.clone();
     copy.task.facts = config.task.facts.clone();
     copy.task.grammar = config.task.grammar.clone();
+    copy.task.sequence = config.task.sequence.clone();
+    copy.task.words = config.task.words.clone();
     copy
 }
 

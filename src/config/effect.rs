@@ -1,6 +1,6 @@
 //! Knobs that change nothing while another is as it is.
 
-use super::{Knob, LearnerKind, MemoryKind, MlpKind, NormKind, Positions, RunConfig, TokenKind};
+use super::{Knob, LearnerKind, MemoryKind, MlpKind, NormKind, Positions, RunConfig, TaskKind, TokenKind};
 
 /// Settings that every kind of learner has, beside those of the task.
 const BOTH: [&str; 7] = [
@@ -26,13 +26,18 @@ impl Knob {
         match self.key {
             "task.kind" | "model.memory.kind" | "model.memory.lambda" | "train.heads.every" => true,
             "task.text.vocab" => config.task.text.tokens == TokenKind::Bpe,
+            "task.words.text" => config.task.kind == TaskKind::Spacing,
+            "task.words.max_letters" => self.is_of(config.task.kind),
+            key if key.starts_with("task.words.") => {
+                self.is_of(config.task.kind) && !config.task.has_own_sentences()
+            }
             "model.rope_base" => model.positions == Positions::Rotary,
             "model.norm_eps" => model.norm != NormKind::None,
             "model.d_mlp" => model.mlp != MlpKind::None,
             "train.lora.alpha" | "train.lora.on" => train.lora.rank > 0,
             key if key.starts_with("train.heads.") => train.heads.every > 0,
             key if key.starts_with("model.memory.") => has_memory || model.memory.lambda > 0.0,
-            _ => self.task().is_none_or(|kind| kind == config.task.kind),
+            _ => self.is_of(config.task.kind),
         }
     }
 }

@@ -95,10 +95,19 @@ impl Knob {
         OLD_CHOICES.iter().find(old).map_or(text, |(_, _, new)| new)
     }
 
-    /// The task whose option this is, if it is one.
+    /// The task whose option this is, if it is one; the first, if several have it.
     pub fn task(&self) -> Option<TaskKind> {
-        let kind = self.key.strip_prefix("task.")?.split('.').next()?;
-        TaskKind::parse(kind)
+        TaskKind::all().find(|kind| self.is_option_of(*kind))
+    }
+
+    /// True if `kind` has it: it is an option of that task, or of none.
+    pub fn is_of(&self, kind: TaskKind) -> bool {
+        self.is_option_of(kind) || self.task().is_none()
+    }
+
+    fn is_option_of(&self, kind: TaskKind) -> bool {
+        let option = self.key.strip_prefix("task.").and_then(|rest| rest.split_once('.'));
+        option.is_some_and(|(options, _)| options == kind.options())
     }
 
     /// The value of this knob in `config`, as a user would type it.
@@ -157,6 +166,8 @@ fn flag(key: &str) -> String {
     let name = match key.rsplit_once('.') {
         Some(("task", _)) => "task",
         Some(("task.grammar", _)) => "grammar_text",
+        // Other tasks' options have the same names.
+        Some(("task.sequence", _) | ("task.words", "text")) => key.trim_start_matches("task."),
         Some(("noise" | "codec", _)) | None => key,
         Some(("model.memory", "kind")) => "memory",
         Some(("model.memory", _)) => key.trim_start_matches("model."),

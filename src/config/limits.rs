@@ -12,6 +12,8 @@ pub const MAX_SEED: u64 = (1 << 53) - 1;
 pub const MAX_NAMES: usize = 2000;
 /// The largest list of names a run takes in, in bytes; it travels in the checkpoint.
 pub const MAX_NAMES_BYTES: usize = 256 << 10;
+/// The largest text whose spaces are put back, in bytes; it travels in the checkpoint.
+pub const MAX_SENTENCES_BYTES: usize = 256 << 10;
 /// The largest grammar of a task, in bytes.
 pub const MAX_GRAMMAR_BYTES: usize = 16 << 10;
 /// The largest text a run takes in, in bytes; it travels in the checkpoint.

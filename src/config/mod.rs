@@ -5,10 +5,12 @@ mod codec;
 mod effect;
 mod error;
 mod heads;
+mod kind;
 mod knob;
 mod knobs;
 mod limits;
 mod lora;
+mod mapping;
 mod memory;
 mod memory_limits;
 mod model;
@@ -25,13 +27,15 @@ mod variants;
 pub use codec::{CodecConfig, Fitting, KeyDistance, LearnerKind, NoiseKind};
 pub use error::ConfigError;
 pub use heads::{HeadsConfig, PruneBy};
+pub use kind::TaskKind;
 pub use knob::{Knob, Range};
 pub use knobs::KNOBS;
 pub use limits::{
     MAX_D_MODEL, MAX_GRAMMAR_BYTES, MAX_HEADS_WIDTH, MAX_LONG_TEXT_BYTES, MAX_MEMORY_TOKENS,
-    MAX_NAMES, MAX_NAMES_BYTES, MAX_RECORDS_BYTES, MAX_TEXT_BYTES,
+    MAX_NAMES, MAX_NAMES_BYTES, MAX_RECORDS_BYTES, MAX_SENTENCES_BYTES, MAX_TEXT_BYTES,
 };
 pub use lora::LoraConfig;
+pub use mapping::{SequenceConfig, WordsConfig};
 pub use memory::{MemoryConfig, MemoryKind, layers};
 pub use memory_limits::MemoryLimits;
 pub use model::ModelConfig;
@@ -40,7 +44,7 @@ pub use presets::{PRESETS, Preset};
 pub use run::{NoiseConfig, RunConfig};
 pub use task::{
     AnswerRule, FactsConfig, FactsSplit, GrammarConfig, InductionConfig, ModularConfig,
-    PhoneConfig, SupplementConfig, TaskConfig, TaskKind, TextConfig, TextFile, TokenKind,
+    PhoneConfig, SupplementConfig, TaskConfig, TextConfig, TextFile, TokenKind,
 };
 pub use train::TrainConfig;
 pub use tuned::TUNED;

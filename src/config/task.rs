@@ -4,44 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::ConfigError;
-
-/// Which task.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TaskKind {
-    #[default]
-    Phone,
-    Facts,
-    Text,
-    Induction,
-    Modular,
-    Grammar,
-}
-
-impl_names! {
-    TaskKind:
-    Phone = "phone",
-    Facts = "facts",
-    Text = "text",
-    Induction = "induction",
-    Modular = "modular",
-    Grammar = "grammar",
-}
-
-impl TaskKind {
-    /// Words for it on the page.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Phone => "Phone book",
-            Self::Facts => "Facts",
-            Self::Text => "Your text",
-            Self::Induction => "Repeated sequence",
-            Self::Modular => "Modular addition",
-            Self::Grammar => "Your grammar",
-        }
-    }
-}
+use super::{ConfigError, SequenceConfig, TaskKind, WordsConfig};
 
 /// Number on the line after the separator of a `phone` record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +45,8 @@ pub struct TaskConfig {
     pub induction: InductionConfig,
     pub modular: ModularConfig,
     pub grammar: GrammarConfig,
+    pub sequence: SequenceConfig,
+    pub words: WordsConfig,
     pub supplement: SupplementConfig,
 }
 
@@ -91,6 +56,11 @@ impl TaskConfig {
     pub fn is_unknown(&self) -> bool {
         let is_empty = self.text.text.is_empty() && self.text.file.is_none();
         self.kind == TaskKind::Text && is_empty || self.lost_text().is_some()
+    }
+
+    /// True if its sentences are the user's own.
+    pub fn has_own_sentences(&self) -> bool {
+        self.kind == TaskKind::Spacing && !self.words.text.is_empty()
     }
 
     /// True if it holds what came from files and has no knob, so that no link can carry it.

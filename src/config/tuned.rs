@@ -1,6 +1,6 @@
 //! Settings with which a run mostly learns its task, in less than a minute on two cores.
 
-use super::{MlpKind, NormKind, PhoneConfig, Positions, RunConfig, TaskKind};
+use super::{MlpKind, NormKind, PhoneConfig, Positions, RunConfig, TaskKind, WordsConfig};
 
 /// Name of these settings beside those of the presets.
 pub const TUNED: &str = "tuned";
@@ -31,6 +31,14 @@ impl RunConfig {
             TaskKind::Induction => {
                 (model.mlp, model.context) = (MlpKind::None, 50);
                 (train.steps, train.batch, train.lr) = (1200, 32, 0.01);
+            }
+            TaskKind::Copy | TaskKind::Reverse => {
+                model.context = 50;
+                (train.steps, train.batch, train.lr) = (1500, 32, 0.005);
+            }
+            TaskKind::Spacing | TaskKind::Tagging => {
+                model.context = 64;
+                (train.steps, train.batch, train.lr) = (2000, 32, 0.003);
             }
             TaskKind::Facts => {
                 task.facts.facts = 50;
@@ -71,6 +79,11 @@ impl RunConfig {
             TaskKind::Facts => self.task.facts = task.facts,
             TaskKind::Induction => self.task.induction = task.induction,
             TaskKind::Modular => self.task.modular = task.modular,
+            TaskKind::Copy | TaskKind::Reverse => self.task.sequence = task.sequence,
+            TaskKind::Spacing | TaskKind::Tagging => {
+                let text = std::mem::take(&mut self.task.words.text);
+                self.task.words = WordsConfig { text, ..task.words };
+            }
             TaskKind::Text | TaskKind::Grammar => {}
         }
     }

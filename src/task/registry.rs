@@ -8,7 +8,7 @@ use super::source::RecordSource;
 use super::limited::{Limited, numbered};
 use super::split::Split;
 use super::supplement::Mixture;
-use super::{Facts, Induction, Modular, Phone, Text, Written};
+use super::{Asked, Facts, Induction, Modular, Order, Phone, Sentences, Sequence, Spaced, Text, Written};
 use crate::base::random::stream_rng;
 use crate::base::text::named;
 use crate::config::{ConfigError, SupplementConfig, TaskConfig, TaskKind};
@@ -35,6 +35,13 @@ impl Task {
             TaskKind::Facts => Facts::new(&config.facts)?.into(),
             TaskKind::Text => Text::new(&config.text, None).map_err(ConfigError::Task)?.into(),
             TaskKind::Induction => Induction::new(&config.induction).into(),
+            TaskKind::Copy => Sequence::new(&config.sequence, Order::Forwards).into(),
+            TaskKind::Reverse => Sequence::new(&config.sequence, Order::Backwards).into(),
+            TaskKind::Spacing if config.has_own_sentences() => {
+                Spaced::new(&config.words).map_err(ConfigError::Task)?.into()
+            }
+            TaskKind::Spacing => Sentences::new(&config.words, Asked::Spaces).into(),
+            TaskKind::Tagging => Sentences::new(&config.words, Asked::Tags).into(),
             TaskKind::Modular => Modular::new(&config.modular).into(),
             TaskKind::Grammar => Written::new(&config.grammar).map_err(ConfigError::Task)?.into(),
         };

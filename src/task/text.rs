@@ -170,7 +170,11 @@ fn check_alphabet(records: Records, tokenizer: &Tokenizer) -> Result<Records, St
     }
 }
 
-fn alphabet(characters: BTreeSet<char>) -> Result<String, String> {
+/// The characters of a tokenizer.
+///
+/// # Errors
+/// If there are too many of them.
+pub(super) fn alphabet(characters: BTreeSet<char>) -> Result<String, String> {
     match characters.len() {
         count if count > MAX_ALPHABET => Err(format!(
             "the text has {count} distinct characters; use one with {MAX_ALPHABET} or fewer"

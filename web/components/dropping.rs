@@ -71,7 +71,7 @@ fn open(actions: Actions, event: &ev::DragEvent) {
             let names: Vec<String> = files.iter().map(gloo_file::File::name).collect();
             actions.state.notify(format!(
                 "Nothing was opened of what was dropped ({}). Drop a model ({}, with its config.json and \
-                 tokenizer.json if it has them) anywhere, one text on the text field of the tasks text and grammar, or outcomes \
+                 tokenizer.json if it has them) anywhere, one text on the text field of the tasks text, grammar and spacing, or outcomes \
                  of a sweep on Scaling sweep.",
                 names.join(", "),
                 WEIGHTS.join(", "),

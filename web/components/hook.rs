@@ -68,6 +68,14 @@ fn sentence(kind: TaskKind) -> &'static str {
         TaskKind::Grammar => {
             "This tiny transformer should write records as your grammar draws them."
         }
+        TaskKind::Copy => "This tiny transformer should write a sequence again.",
+        TaskKind::Reverse => "This tiny transformer should write a sequence backwards.",
+        TaskKind::Spacing => {
+            "This tiny transformer should put the spaces back between words of a made-up language."
+        }
+        TaskKind::Tagging => {
+            "This tiny transformer should tell the class of each word of a made-up language."
+        }
     }
 }
 
@@ -107,7 +115,7 @@ struct Card {
     promise: &'static str,
 }
 
-const CARDS: [Card; 5] = [
+const CARDS: [Card; 9] = [
     Card {
         kind: TaskKind::Phone,
         sample: "Ada Moss: 212-345-6789\nAda Moss: 212-34…",
@@ -127,6 +135,26 @@ const CARDS: [Card; 5] = [
         kind: TaskKind::Modular,
         sample: "27+31=15\n13+41=…",
         promise: "learns the table by heart, then groks; a minute",
+    },
+    Card {
+        kind: TaskKind::Copy,
+        sample: "kfjjvcqh=\nkfjj…",
+        promise: "copies every letter; a minute",
+    },
+    Card {
+        kind: TaskKind::Reverse,
+        sample: "kfjjvcqh=\nhqcv…",
+        promise: "reverses every sequence; a minute",
+    },
+    Card {
+        kind: TaskKind::Spacing,
+        sample: "kiredaruvo=\nkire da…",
+        promise: "puts the spaces back; a minute",
+    },
+    Card {
+        kind: TaskKind::Tagging,
+        sample: "kire daru vo=\nsv…",
+        promise: "tells nouns from verbs; a minute",
     },
     Card {
         kind: TaskKind::Text,

@@ -180,6 +180,7 @@ fn text(
     };
     let placeholder = match knob.task() {
         Some(TaskKind::Grammar) => "Write rules, or open a file of them…",
+        Some(TaskKind::Spacing) => "Paste sentences, or leave it empty for made-up ones…",
         _ => "Paste a text, or records in JSON…",
     };
     view! {

@@ -89,7 +89,13 @@ pub fn Retrieval() -> impl IntoView {
 fn has_answers(task: &TaskConfig) -> bool {
     match task.kind {
         TaskKind::Phone | TaskKind::Facts => true,
-        TaskKind::Induction | TaskKind::Modular | TaskKind::Grammar => false,
+        TaskKind::Induction
+        | TaskKind::Modular
+        | TaskKind::Grammar
+        | TaskKind::Copy
+        | TaskKind::Reverse
+        | TaskKind::Spacing
+        | TaskKind::Tagging => false,
         TaskKind::Text => {
             task.text.file.is_some() || task.text.text.trim_start().starts_with(['{', '['])
         }

@@ -3,8 +3,8 @@
 use super::super::knob::{float, int, knob};
 use super::super::setting::{Place, at};
 use super::super::{
-    AnswerRule, FactsSplit, Knob, MAX_GRAMMAR_BYTES, MAX_NAMES, MAX_TEXT_BYTES, Range, TaskKind,
-    TokenKind,
+    AnswerRule, FactsSplit, Knob, MAX_GRAMMAR_BYTES, MAX_NAMES, MAX_SENTENCES_BYTES,
+    MAX_TEXT_BYTES, Range, TaskKind, TokenKind,
 };
 
 pub(super) const KNOBS: &[Knob] = &[
@@ -75,5 +75,43 @@ pub(super) const KNOBS: &[Knob] = &[
         "Grammar",
         Range::Text { max_bytes: MAX_GRAMMAR_BYTES },
         "your own task: rules that draw its records",
+    ),
+    int(
+        at!(task.sequence.characters),
+        "Input characters",
+        2,
+        62,
+        "different characters to draw from",
+    ),
+    int(at!(task.sequence.min_len), "Min input length", 1, 512, "fewest characters of an input"),
+    int(at!(task.sequence.max_len), "Max input length", 1, 512, "most characters of an input"),
+    int(at!(task.words.words), "Words", 10, 5000, "words of the vocabulary"),
+    int(at!(task.words.vocabulary), "Vocabulary number", 0, 1000, "each number makes other words"),
+    float(
+        at!(task.words.ambiguous),
+        "Ambiguous words",
+        0.0,
+        1.0,
+        "share of words that are in two classes",
+    ),
+    int(
+        at!(task.words.min_letters),
+        "Min letters",
+        1,
+        100,
+        "fewest letters of a sentence, spaces not counted",
+    ),
+    int(
+        at!(task.words.max_letters),
+        "Max letters",
+        1,
+        100,
+        "letters from which on a sentence ends with its next word",
+    ),
+    knob(
+        at!(task.words.text),
+        "Own sentences",
+        Range::Text { max_bytes: MAX_SENTENCES_BYTES },
+        "your own text, a sentence a line, of which spaces are put back; empty for the made-up language",
     ),
 ];
