@@ -188,9 +188,7 @@ pub(super) fn print(out: &mut impl Write, figure: &Figure) -> Result<()> {
             for series in &plot.series {
                 let ends = [series.points.first(), series.points.last()];
                 let ends = ends.map(|point| {
-                    point.map_or(String::new(), |[x, y]| {
-                        format!("({}, {})", show(*x), show(*y))
-                    })
+                    point.map_or(String::new(), |[x, y]| format!("({}, {})", show(*x), show(*y)))
                 });
                 let count = series.points.len();
                 writeln!(

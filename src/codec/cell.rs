@@ -9,8 +9,10 @@ use super::distance::{Cost, Metric};
 use super::keys::Keys;
 use super::number::{PLACES, WHOLE, digit, unit};
 
-/// Most beginnings of numbers that are undecided at a time.
-const MAX_OPEN: usize = 20_000;
+/// Most beginnings of numbers that are looked at before the rest is left open: of a cell that is kept, and of one that serves
+/// one draw.
+pub const KEPT: usize = 20_000;
+pub const ONCE: usize = 500;
 
 /// A part of a cell: one number of a key, while the others stay as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,40 +24,31 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// The cell of `token`, along number `axis` of the embedding `at`.
-    pub fn of(keys: &Keys, token: u32, at: &[u32], axis: usize) -> Self {
+    /// The cell of `token`, along number `axis` of the embedding `at`. No more than `most` beginnings are looked at longer.
+    pub fn of(keys: &Keys, token: u32, at: &[u32], axis: usize, most: usize) -> Self {
         let others = |key: &[u32]| {
             let numbers = key.iter().zip(at).enumerate().filter(|(number, _)| *number != axis);
             numbers.map(|(_, (own, at))| keys.metric.of_numbers(*own, *at)).sum::<Cost>()
         };
-        let candidates = (0..keys.len() as u32).map(|token| {
+        let candidate = |token: u32| {
             let key = keys.of(token);
             Candidate { token, number: key[axis], cost: others(key) }
-        });
-        let candidates: Vec<Candidate> = candidates.collect();
-        let Metric::Digits(costs) = &keys.metric else {
-            return Self::plain(token, candidates);
         };
-        let mut worst = [0; PLACES + 1];
-        for place in (0..PLACES).rev() {
-            worst[place] = worst[place + 1] + costs[place].iter().max().copied().unwrap_or(0);
+        let rest = (0..keys.len() as u32).filter(|other| *other != token).map(candidate);
+        let (own, rest) = (candidate(token), rest.collect());
+        match &keys.metric {
+            Metric::Digits(costs) => Search::new(own, rest, costs).run(most),
+            Metric::Plain => Self::plain(own, rest),
         }
-        let mut search = Search { token, costs, worst, cell: Self::default() };
-        search.run(candidates);
-        search.cell
     }
 
     /// By |Δ|: the numbers between the middles to both sides, or up to the end. With a start of their own, as the others'
     /// numbers give them, costs are still of slope 1 to either side, so the cell is one range.
-    fn plain(token: u32, candidates: Vec<Candidate>) -> Self {
-        let plain = Metric::Plain;
-        let to = |of: &Candidate, number: u32| of.cost + plain.of_numbers(of.number, number);
+    fn plain(own: Candidate, others: Vec<Candidate>) -> Self {
+        let to = |of: &Candidate, number| of.cost + Metric::Plain.of_numbers(of.number, number);
         let is_inside = |number: u32| {
-            let nearest = candidates.iter().min_by_key(|of| (to(of, number), of.token));
-            nearest.is_some_and(|of| of.token == token)
-        };
-        let Some(own) = candidates.iter().find(|of| of.token == token) else {
-            return Self::default();
+            let own = (to(&own, number), own.token);
+            others.iter().all(|other| own < (to(other, number), other.token))
         };
         if !is_inside(own.number) {
             return Self::default();
@@ -98,71 +91,101 @@ fn partition(from: u32, to: u32, is: impl Fn(u32) -> bool) -> u32 {
     low
 }
 
-/// A key that may be nearest to numbers with the beginning that is looked at.
+/// A key beside that whose cell is looked for.
 #[derive(Clone, Copy)]
 struct Candidate {
     token: u32,
     number: u32,
-    /// Distance, as far as it is known.
+    /// Distance from the other numbers of the embedding.
     cost: Cost,
 }
 
-/// A search by the beginnings of numbers, a digit longer at a time. A key is out as soon as another is nearer whatever the
-/// other digits are.
+/// A search by the beginnings of numbers, a digit longer at a time. How much nearer than another key the own one is changes by
+/// at most the distance of both keys' digits that are still to come. So the beginning is decided once it is more than that.
 struct Search<'a> {
-    token: u32,
+    own: Candidate,
+    others: Vec<Candidate>,
     costs: &'a [[Cost; 10]; PLACES],
-    /// Most that the digits from a place on cost.
-    worst: [Cost; PLACES + 1],
+    /// Of each other key, the distance of its digits from those of the own one from each place on.
+    rest: Vec<[Cost; PLACES + 1]>,
     cell: Cell,
 }
 
-impl Search<'_> {
-    fn run(&mut self, candidates: Vec<Candidate>) {
-        // Beginnings that are not decided, each with its first number.
-        let mut open = vec![(0, candidates)];
+/// A beginning that is not decided: its first number, and the keys that may be nearer, each with how much further it is.
+type Open = (u32, Vec<(usize, i64)>);
+
+impl<'a> Search<'a> {
+    fn new(own: Candidate, others: Vec<Candidate>, costs: &'a [[Cost; 10]; PLACES]) -> Self {
+        let rest = others.iter().map(|other| {
+            let mut rest = [0; PLACES + 1];
+            for place in (0..PLACES).rev() {
+                let apart = digit(other.number, place).abs_diff(digit(own.number, place));
+                rest[place] = rest[place + 1] + costs[place][apart];
+            }
+            rest
+        });
+        Self { rest: rest.collect(), own, others, costs, cell: Cell::default() }
+    }
+
+    fn run(mut self, most: usize) -> Cell {
+        let further = |of: &Candidate| of.cost as i64 - self.own.cost as i64;
+        let all = self.others.iter().map(further).enumerate().collect();
+        let mut open: Vec<Open> = self.decide(0, WHOLE, 0, all).into_iter().collect();
         for place in 0..PLACES {
-            if open.len() > MAX_OPEN {
+            if open.len() > most {
                 let end = |start| start + 10 * unit(place);
                 self.cell.open = open.iter().map(|(start, _)| *start..end(*start)).collect();
                 break;
             }
-            let longer = open.iter().flat_map(|(start, candidates)| {
-                (0..10).map(move |next| (start + next as u32 * unit(place), next, candidates))
-            });
-            open = longer.filter_map(|(start, next, from)| self.go_on(start, place, next, from)).collect();
+            let mut longer = Vec::new();
+            for (start, others) in &open {
+                for next in 0..10 {
+                    let others = others.iter().map(|(at, further)| {
+                        (*at, further + self.cost(*at, place, next))
+                    });
+                    let start = start + next as u32 * unit(place);
+                    let others = others.collect();
+                    longer.extend(self.decide(start, unit(place), place + 1, others));
+                }
+            }
+            open = longer;
         }
         self.cell.inside.sort_by_key(|range| range.start);
-        for ranges in [&mut self.cell.inside, &mut self.cell.open] {
-            join(ranges);
-        }
+        [&mut self.cell.inside, &mut self.cell.open].map(join);
+        self.cell
     }
 
-    /// The candidates for numbers from `start` on whose digit at `place` is `digit`; `None` where it is decided.
-    fn go_on(
+    /// How much more the digit `next` at `place` costs another key than the own one.
+    fn cost(&self, at: usize, place: usize, next: usize) -> i64 {
+        let cost = |number| self.costs[place][digit(number, place).abs_diff(next)] as i64;
+        cost(self.others[at].number) - cost(self.own.number)
+    }
+
+    /// Decides on the `size` numbers from `start` on, which share the digits before `place`; returns what is left open.
+    fn decide(
         &mut self,
         start: u32,
+        size: u32,
         place: usize,
-        own: usize,
-        from: &[Candidate],
-    ) -> Option<(u32, Vec<Candidate>)> {
-        let cost = |of: &Candidate| self.costs[place][digit(of.number, place).abs_diff(own)];
-        let further = from.iter().map(|of| Candidate { cost: of.cost + cost(of), ..*of });
-        let mut candidates: Vec<Candidate> = further.collect();
-        let best = candidates.iter().map(|of| of.cost).min().unwrap_or(0);
-        candidates.retain(|of| of.cost <= best + self.worst[place + 1]);
-        if place + 1 == PLACES {
-            candidates.sort_by_key(|of| (of.cost, of.token));
-            candidates.truncate(1);
-        }
-        if !candidates.iter().any(|of| of.token == self.token) {
+        mut others: Vec<(usize, i64)>,
+    ) -> Option<Open> {
+        // Of keys that are equally near, the first is taken.
+        let is_first = |at: usize| self.own.token < self.others[at].token;
+        let rest = |at: usize| self.rest[at][place] as i64;
+        let is_nearer = |(at, further): &(usize, i64)| {
+            -further > rest(*at) || -further == rest(*at) && !is_first(*at)
+        };
+        if others.iter().any(is_nearer) {
             return None;
         }
-        if candidates.len() == 1 {
-            self.cell.inside.push(start..start + unit(place));
+        others.retain(|(at, further)| {
+            !(*further > rest(*at) || *further == rest(*at) && is_first(*at))
+        });
+        if others.is_empty() {
+            self.cell.inside.push(start..start + size);
             return None;
         }
-        Some((start, candidates))
+        Some((start, others))
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rand_chacha::ChaCha8Rng;
 
-use super::cell::Cell;
+use super::cell::{Cell, KEPT, ONCE};
 use super::keys::Keys;
 use super::noise::Noise;
 use super::number::minus;
@@ -61,11 +61,16 @@ impl Fitter {
         let mut at = keys.of(token).to_vec();
         if let [number] = at.as_mut_slice() {
             let cell = self.cells.entry(token);
-            *number = cell.or_insert_with(|| Cell::of(keys, token, &[*number], 0)).draw(rng)?;
+            *number = cell.or_insert_with(|| Cell::of(keys, token, &[*number], 0, KEPT)).draw(rng)?;
             return Some(at);
         }
         for axis in 0..at.len() {
-            at[axis] = Cell::of(keys, token, &at, axis).draw(rng)?;
+            let drawn = Cell::of(keys, token, &at, axis, ONCE).draw(rng)?;
+            let before = std::mem::replace(&mut at[axis], drawn);
+            // What a cell leaves open may be outside.
+            if keys.nearest(&at).0 != token {
+                at[axis] = before;
+            }
         }
         Some(at)
     }

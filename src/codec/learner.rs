@@ -115,7 +115,8 @@ impl Codec {
                     self.collect(window, place, *token, wanted, &noises);
                 }
             }
-            if is_right {
+            // What nothing is known of writes nothing, which may be right.
+            if is_right && near.is_some() {
                 continue;
             }
             // A longer window than the one that was wrong, or the same, if it knew a like context only.

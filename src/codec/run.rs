@@ -6,7 +6,7 @@ use super::fit::Fitter;
 use super::learner::{Codec, Example, Learned, Step};
 use super::noise::Noise;
 use crate::base::random::stream_rng;
-use crate::config::{ConfigError, RunConfig};
+use crate::config::{ConfigError, RunConfig, TaskKind};
 use crate::report::{CodecPoint, HeldOut, Score, Spaces};
 use crate::run::{LossPoint, push_thinned};
 use crate::task::Task;
@@ -135,7 +135,7 @@ impl CodecRun {
 
     /// True if outputs are inputs with spaces.
     pub fn has_spaces(&self) -> bool {
-        self.config.task.kind.name() == "spacing"
+        self.config.task.kind == TaskKind::Spacing
     }
 
     /// What was noted after the last step; `None` if that was not validated.

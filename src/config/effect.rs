@@ -1,6 +1,8 @@
 //! Knobs that change nothing while another is as it is.
 
-use super::{Knob, LearnerKind, MemoryKind, MlpKind, NormKind, Positions, RunConfig, TaskKind, TokenKind};
+use super::{
+    Knob, LearnerKind, MemoryKind, MlpKind, NormKind, Positions, RunConfig, TaskKind, TokenKind,
+};
 
 /// Settings that every kind of learner has, beside those of the task.
 const BOTH: [&str; 7] = [
