@@ -35,6 +35,10 @@ for seed in 1 2 3; do
     measure induction "$seed"
     measure modular "$seed"
     measure grammar "$seed"
+    measure copy "$seed"
+    measure reverse "$seed"
+    measure spacing "$seed"
+    measure tagging "$seed"
     measure text "$seed" --text-file "$work/text.txt"
 done
 

@@ -33,7 +33,7 @@ pub fn args() -> Vec<Arg> {
             .long("preset")
             .value_name("PRESET")
             .value_parser(PossibleValuesParser::new(presets))
-            .help("sizes and training settings to start from; `tuned` are those with which the task is mostly learned in a minute"),
+            .help("sizes and training settings to start from; `tuned` are those with which the task is mostly learned in a minute or two"),
         Arg::new("link")
             .long("link")
             .value_name("URL")

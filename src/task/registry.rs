@@ -8,7 +8,9 @@ use super::source::RecordSource;
 use super::limited::{Limited, numbered};
 use super::split::Split;
 use super::supplement::Mixture;
-use super::{Asked, Facts, Induction, Modular, Order, Phone, Sentences, Sequence, Spaced, Text, Written};
+use super::{
+    Asked, Facts, Induction, Modular, Order, Phone, Sentences, Sequence, Spaced, Text, Written,
+};
 use crate::base::random::stream_rng;
 use crate::base::text::named;
 use crate::config::{ConfigError, SupplementConfig, TaskConfig, TaskKind};

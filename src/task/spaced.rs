@@ -39,7 +39,10 @@ impl Spaced {
         }
         let inputs: Vec<String> = pieces.iter().map(|piece| piece.replace(' ', "")).collect();
         if inputs.iter().all(|input| *input == inputs[0]) {
-            return Err("the text has fewer than two different lines of two words or more; give it more".into());
+            return Err(
+                "the text has fewer than two different lines of two words or more; give it more"
+                    .into(),
+            );
         }
         let characters = pieces.iter().flat_map(|piece| piece.chars());
         let characters: BTreeSet<char> = characters.chain([EQUALS, END]).collect();

@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, DefaultHasher};
 
-use super::{Kind, Words};
 use super::belief::{Belief, Place};
 use super::chain::{ByTag, FIRST, TAGS, Tag, follow};
+use super::{Kind, Words};
 
 /// Entropy of what is seen of a record.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -127,7 +127,8 @@ impl Words {
     pub fn entropy_of_words(&self, seen: Seen, max_states: usize) -> Option<Entropy> {
         let groups = seen.groups();
         let mut entropy = Entropy::default();
-        let mut levels: Vec<Level<ByTag>> = (0..=self.longest()).map(|_| Level::default()).collect();
+        let mut levels: Vec<Level<ByTag>> =
+            (0..=self.longest()).map(|_| Level::default()).collect();
         levels[0].add(1.0, FIRST, Vec::new());
         for letters in 0..levels.len() {
             let stop = self.lengths.stop(letters);
@@ -137,14 +138,20 @@ impl Words {
                 if goes_on == 0.0 {
                     continue;
                 }
-                for (tags, kind) in groups.iter().flat_map(|tags| self.kinds.iter().map(move |kind| (tags, kind))) {
+                for (tags, kind) in
+                    groups.iter().flat_map(|tags| self.kinds.iter().map(move |kind| (tags, kind)))
+                {
                     let written = self.write(kind, &next, tags);
                     let each: f64 = written.iter().sum();
                     if each > 0.0 {
                         entropy.nats += goes_on * kind.count() * surprise(each);
                         let after = follow(&written.map(|weight| weight / each));
                         let key = after.map(rounded).to_vec();
-                        let is_new = levels[letters + kind.letters].add(goes_on * kind.count() * each, after, key);
+                        let is_new = levels[letters + kind.letters].add(
+                            goes_on * kind.count() * each,
+                            after,
+                            key,
+                        );
                         entropy.count(is_new, max_states)?;
                     }
                 }

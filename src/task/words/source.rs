@@ -151,7 +151,12 @@ impl RecordSource for Sentences {
 
     fn probability(&self, prefix: &str, symbol: &str) -> f64 {
         let before = self.begins(prefix);
-        if before > 0.0 { self.begins(&format!("{prefix}{symbol}")) / before } else { 0.0 }
+        if before > 0.0 {
+            // Rounding may make a certain symbol more than that.
+            (self.begins(&format!("{prefix}{symbol}")) / before).min(1.0)
+        } else {
+            0.0
+        }
     }
 
     fn tokenizer(&self) -> Tokenizer {

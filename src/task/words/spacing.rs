@@ -7,7 +7,8 @@ use crate::task::mapping::END;
 /// so.
 pub fn read(input: &str, output: Option<&str>) -> Option<Evidence> {
     let is_text = input.bytes().all(|byte| byte.is_ascii_lowercase());
-    let seen = Evidence { letters: input.into(), is_whole: output.is_some(), ..Evidence::default() };
+    let seen =
+        Evidence { letters: input.into(), is_whole: output.is_some(), ..Evidence::default() };
     let Some(output) = output else { return is_text.then_some(seen) };
     let written = output.strip_suffix(END);
     let Evidence { letters, ends, .. } = Evidence::of_text(written.unwrap_or(output))?;
