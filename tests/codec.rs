@@ -1,9 +1,7 @@
 //! The noise codec's parts against direct transcriptions, brute force and closed forms.
 
 use confab::base::random::stream_rng;
-use confab::codec::{
-    Cell, Fitter, Keys, Metric, Noise, Table, align, cost, distance, levenshtein,
-};
+use confab::codec::{Cell, Fitter, Keys, Metric, Noise, Table, align, cost, distance, levenshtein};
 use confab::config::{CodecConfig, Fitting, KeyDistance, NoiseKind};
 use proptest::prelude::*;
 
@@ -261,11 +259,10 @@ fn powers(kind: NoiseKind) -> (f64, f64) {
         }
         let mean = values.iter().sum::<f64>() / LENGTH as f64;
         let power = |frequency: usize| {
-            let angle = |at: usize| {
-                std::f64::consts::TAU * (frequency * at) as f64 / LENGTH as f64
-            };
+            let angle = |at: usize| std::f64::consts::TAU * (frequency * at) as f64 / LENGTH as f64;
             // Hann's window, or the ends would look like all frequencies.
-            let weight = |at: usize| (std::f64::consts::PI * at as f64 / LENGTH as f64).sin().powi(2);
+            let weight =
+                |at: usize| (std::f64::consts::PI * at as f64 / LENGTH as f64).sin().powi(2);
             let sum = |of: fn(f64) -> f64| -> f64 {
                 let values = values.iter().enumerate();
                 values.map(|(at, value)| weight(at) * (value - mean) * of(angle(at))).sum()
@@ -302,7 +299,9 @@ fn keys_are_distinct_and_have_their_digits() {
     let keys = Keys::draw(3000, &config, 1).unwrap();
     let all: std::collections::BTreeSet<&[u32]> = (0..3000).map(|token| keys.of(token)).collect();
     assert_eq!(all.len(), 3000);
-    assert!(keys.numbers().iter().all(|number| number.is_multiple_of(10_000_000) && *number < WHOLE));
+    assert!(
+        keys.numbers().iter().all(|number| number.is_multiple_of(10_000_000) && *number < WHOLE)
+    );
     assert_ne!(keys, Keys::draw(3000, &config, 2).unwrap());
     let error = Keys::draw(6000, &config, 1).unwrap_err();
     assert!(error.contains("Key digits"), "{error}");

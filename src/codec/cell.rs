@@ -151,7 +151,8 @@ impl<'a> Search<'a> {
             open = longer;
         }
         self.cell.inside.sort_by_key(|range| range.start);
-        [&mut self.cell.inside, &mut self.cell.open].map(join);
+        join(&mut self.cell.inside);
+        join(&mut self.cell.open);
         self.cell
     }
 
