@@ -1,5 +1,6 @@
 //! The answer of a codec to a question of its task, beside the true one.
 
+use super::learner::Said as Spoken;
 use super::run::CodecRun;
 use crate::protocol::{Answer, Said};
 use crate::run::Field;
@@ -16,17 +17,17 @@ impl CodecRun {
         let places: Vec<usize> =
             (0..start).filter(|place| is_read(&record.fields[*place])).collect();
         let (mut said, mut reads) = (Vec::new(), Vec::new());
-        for (at, step) in self.codec.trace(&example.input).iter().enumerate() {
-            let sides = step.near.map_or(0, |near| self.codec.windows.sides[near.window]);
-            for token in self.codec.output(&step.reached) {
-                let mut row = vec![0.0; start + said.len()];
-                let window = at.saturating_sub(sides)..(at + sides + 1).min(places.len());
-                let share = 1.0 / window.len().max(1) as f32;
-                places.get(window).into_iter().flatten().for_each(|place| row[*place] = share);
-                reads.push(row);
-                let token = self.tokenizer.token(*token).unwrap_or_default().to_owned();
-                said.push(Said { token, probability: step.share() });
-            }
+        let steps = self.codec.trace(&example.input);
+        for Spoken { token, at, share } in self.codec.said(&steps) {
+            let near = steps[at].near;
+            let sides = near.map_or(0, |near| self.codec.windows.sides[near.window]);
+            let mut row = vec![0.0; start + said.len()];
+            let window = at.saturating_sub(sides)..(at + sides + 1).min(places.len());
+            let each = 1.0 / window.len().max(1) as f32;
+            places.get(window).into_iter().flatten().for_each(|place| row[*place] = each);
+            reads.push(row);
+            let token = self.tokenizer.token(token).unwrap_or_default().to_owned();
+            said.push(Said { token, probability: share });
         }
         let token = |id: &u32| self.tokenizer.token(*id).unwrap_or_default().to_owned();
         let truth: Vec<String> = example.output.iter().map(token).collect();

@@ -31,7 +31,7 @@ pub fn distance(cost: Cost) -> f64 {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Metric {
     /// Cost by place and by difference of the digits.
-    Digits([[Cost; 10]; PLACES]),
+    Digits(Box<[[Cost; 10]; PLACES]>),
     /// |Δ|.
     Plain,
 }
@@ -42,14 +42,14 @@ impl Metric {
             return Self::Plain;
         }
         let mut weight = 1.0;
-        Self::Digits(std::array::from_fn(|_| {
+        Self::Digits(Box::new(std::array::from_fn(|_| {
             let costs = std::array::from_fn(|apart| match apart {
                 0 => 0,
                 _ => cost(weight * (1.0 - config.closeness * (1.0 - apart as f64 / 9.0))),
             });
             weight *= config.falloff;
             costs
-        }))
+        })))
     }
 
     /// Distance of two numbers.

@@ -20,6 +20,17 @@ pub struct Explained {
     pub noises: Vec<ExplainedNoise>,
     /// The context that the noises were taken from; `None` if none is known.
     pub context: Option<Source>,
+    /// The choice between what neighbours and earlier noises propose; `None` without a chain.
+    pub choice: Option<ExplainedChoice>,
+}
+
+/// A choice between two proposals.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ExplainedChoice {
+    /// True if the earlier noises' proposal was taken.
+    pub is_past: bool,
+    /// Likelihoods of the neighbours' proposal and of the earlier noises', where there is one.
+    pub likelihoods: [Option<f64>; 2],
 }
 
 /// A noise, and the token that it leads to.
@@ -38,8 +49,8 @@ pub struct ExplainedNoise {
 /// A known context.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Source {
-    /// Neighbours to each side in its window.
-    pub sides: usize,
+    /// Neighbours to each side in its window; `None` if it is one of earlier noises.
+    pub sides: Option<usize>,
     /// Distance of the context from the one that was read; 0 if they are equal.
     pub distance: f64,
     /// The training record that it was first met in, and place of the token there.
@@ -63,7 +74,8 @@ impl CodecRun {
         let key = keys.of(step.token);
         let noises = step.noises.chunks_exact(keys.width()).zip(&step.reached);
         let noises = noises.map(|(noise, reached)| {
-            let embedding: Vec<u32> = key.iter().zip(noise).map(|(key, of)| minus(*key, *of)).collect();
+            let embedding: Vec<u32> =
+                key.iter().zip(noise).map(|(key, of)| minus(*key, *of)).collect();
             let nearest = keys.of(*reached);
             ExplainedNoise {
                 noise: numbers(noise),
@@ -79,17 +91,22 @@ impl CodecRun {
             key: numbers(key),
             noises: noises.collect(),
             context: self.source(step),
+            choice: step.choice.map(|choice| ExplainedChoice {
+                is_past: choice.is_past,
+                likelihoods: choice.likelihoods,
+            }),
         }
     }
 
     fn source(&self, step: &Step) -> Option<Source> {
-        let near = step.near?;
+        let near = step.taken()?;
+        let is_past = step.choice.is_some_and(|choice| choice.is_past);
         let (record, place) = near.entry.origin;
         let Example { input, output } = self.examples().training(record as usize)?;
         let became = self.became(&input, &output, place as usize);
         let mode = near.entry.likeliest()?;
         Some(Source {
-            sides: self.codec.windows.sides[near.window],
+            sides: (!is_past).then(|| self.codec.windows.sides[near.window]),
             distance: distance(near.cost),
             record,
             place,

@@ -2,21 +2,24 @@
 
 use super::distance::distance;
 use super::explain::{Explained, Source};
+use super::graph::{Effect, Function};
 use super::learner::Step;
 use super::number::{PLACES, digit, fraction, minus};
 use super::run::CodecRun;
 use crate::figure::{Axis, Content, Figure, Grid, Plot, Series, Table, show_token};
 use crate::run::{AnalysisEntry, AnalysisRequest, Group, Input};
 
-type Draw = fn(&Traced) -> Vec<Figure>;
+type Draw = fn(&Traced) -> Result<Vec<Figure>, String>;
 
 const PROMPTED: &[Input] = &[Input::Prompt, Input::Position];
 
 /// All analyses of a codec, in the order of display.
-static ANALYSES: [(AnalysisEntry, Draw); 4] = [
+static ANALYSES: [(AnalysisEntry, Draw); 6] = [
     (entry("codec-written", "What is written, and where it comes from", PROMPTED), written),
     (entry("codec-keys", "Keys and noise", PROMPTED), keys),
     (entry("codec-digits", "Digits compared", PROMPTED), digits),
+    (entry("codec-chain", "Chain of noises", &[]), chain),
+    (entry("codec-graph", "Graph tokens", &[Input::Prompt]), graph),
     (entry("codec-progress", "Progress", &[]), progress),
 ];
 
@@ -58,7 +61,7 @@ pub fn analyse(run: &CodecRun, request: &AnalysisRequest) -> Result<Vec<Figure>,
     // Without a choice, the first token that becomes another.
     let changed = steps.iter().position(|step| run.codec.output(&step.reached) != [step.token]);
     let at = request.position.or(changed).unwrap_or(0).min(steps.len() - 1);
-    Ok(draw(&Traced { run, steps, at }))
+    draw(&Traced { run, steps, at })
 }
 
 impl Traced<'_> {
@@ -71,7 +74,7 @@ fn figure(title: &str, note: String, content: Content) -> Figure {
     Figure { title: title.into(), note, content }
 }
 
-fn written(traced: &Traced) -> Vec<Figure> {
+fn written(traced: &Traced) -> Result<Vec<Figure>, String> {
     let text = traced.run.tokenizer.decode(&traced.run.codec.written(&traced.steps));
     let columns =
         ["", "Token", "Becomes", "Neighbours", "Distance", "Met", "Wanted", "Borrowed from", "There"];
@@ -92,7 +95,7 @@ fn written(traced: &Traced) -> Vec<Figure> {
          Borrowed from: the training record in which this context was first met, the token in brackets.",
         show_token(&text)
     );
-    vec![figure("What is written", note, Content::Table(table))]
+    Ok(vec![figure("What is written", note, Content::Table(table))])
 }
 
 fn of_source(source: &Source) -> Vec<String> {
@@ -108,7 +111,7 @@ fn of_source(source: &Source) -> Vec<String> {
         .collect();
     let end = if place >= input.chars().count() { "[end]" } else { "" };
     vec![
-        sides.to_string(),
+        sides.map_or("past noises".into(), |sides| sides.to_string()),
         format!("{distance:.3}"),
         met.to_string(),
         wanted.to_string(),
@@ -117,7 +120,7 @@ fn of_source(source: &Source) -> Vec<String> {
     ]
 }
 
-fn keys(traced: &Traced) -> Vec<Figure> {
+fn keys(traced: &Traced) -> Result<Vec<Figure>, String> {
     let (run, step) = (traced.run, &traced.steps[traced.at]);
     let keys = &run.codec.keys;
     let point = |key: &[u32]| {
@@ -142,13 +145,13 @@ fn keys(traced: &Traced) -> Vec<Figure> {
                 subtracted, modulo 1. The nearest key by the digit distance is written."
         .into();
     let plot = Plot { x: "first number".into(), y: y.into(), series };
-    vec![figure("Keys and noise", note, Content::Plot(plot))]
+    Ok(vec![figure("Keys and noise", note, Content::Plot(plot))])
 }
 
 /// Nearest keys that are compared.
 const COMPARED: usize = 5;
 
-fn digits(traced: &Traced) -> Vec<Figure> {
+fn digits(traced: &Traced) -> Result<Vec<Figure>, String> {
     let step = &traced.steps[traced.at];
     let keys = &traced.run.codec.keys;
     let width = keys.width();
@@ -186,7 +189,7 @@ fn digits(traced: &Traced) -> Vec<Figure> {
             .to_owned();
         figure(&title, note, Content::Grid(Grid { texts, ..grid }))
     };
-    step.noises.chunks_exact(width).enumerate().map(one).collect()
+    Ok(step.noises.chunks_exact(width).enumerate().map(one).collect())
 }
 
 fn all_digits(key: &[u32]) -> impl Iterator<Item = String> {
@@ -194,7 +197,66 @@ fn all_digits(key: &[u32]) -> impl Iterator<Item = String> {
     digits.map(|digit| digit.to_string())
 }
 
-fn progress(traced: &Traced) -> Vec<Figure> {
+/// Probabilities of the chain's next state, and the share of time in each.
+fn chain(traced: &Traced) -> Result<Vec<Figure>, String> {
+    let chain = traced.run.codec.chain.as_ref();
+    let chain = chain.ok_or("this codec has no chain; train one with Chain (codec.chain)")?;
+    let (states, digits) = (chain.states(), traced.run.config.codec.state_digits);
+    let names: Vec<String> = (0..states).map(|state| format!("{state:0digits$}")).collect();
+    let pairs = (0..states).flat_map(|from| (0..states).map(move |to| (from, to)));
+    let values = pairs.map(|(from, to)| chain.probability(Some(from), to) as f32).collect();
+    let axis = |name| Axis::new(name, names.clone());
+    let grid = Grid::new(axis("noise before"), axis("noise after"), values).within([0.0, 1.0]);
+    let rank = chain.rank().iter().enumerate();
+    let points = rank.map(|(state, share)| [state as f32, *share as f32]).collect();
+    let series = vec![Series { name: "share of time".into(), points, labels: Vec::new() }];
+    let plot = Plot { x: "state".into(), y: "share".into(), series };
+    let note = "Probability of a token's noise by its first digits, after that of the token before.";
+    let of_rank = "Stationary distribution of the chain, by power iteration with damping as in PageRank.";
+    Ok(vec![
+        figure("Transitions", note.into(), Content::Grid(grid)),
+        figure("Ranks of states", of_rank.into(), Content::Plot(plot)),
+    ])
+}
+
+/// The graph of the input, and what each of its functions changed.
+fn graph(traced: &Traced) -> Result<Vec<Figure>, String> {
+    let codec = &traced.run.codec;
+    let found = codec.graph(&traced.steps);
+    let (chosen, ran) =
+        found.ok_or("this codec has no graph tokens; train one with Graph tokens (codec.graph)")?;
+    let text = |ids: &[u32]| show_token(&traced.run.tokenizer.decode(ids));
+    let tokens = |places: &[u32]| places.iter().map(|place| traced.name(*place)).collect::<Vec<_>>();
+    let rows = ran.turns.iter().map(|turn| {
+        let name = turn.function.map_or("?", Function::name).to_owned();
+        let told = match &turn.effect {
+            Effect::Changed { on_input, before, after } => {
+                let of = if *on_input { "input" } else { "output" };
+                format!("{of}: {} → {}", text(before), text(after))
+            }
+            Effect::Register { before, after } => format!("register: {before} → {after}"),
+            Effect::Gate { before, after } => {
+                let told = |is_open: &bool| if *is_open { "open" } else { "closed" };
+                format!("gate: {} → {}", told(before), told(after))
+            }
+            Effect::Marked => "marks the next function".into(),
+            Effect::Closed => "nothing: the gate is closed".into(),
+            Effect::Malformed => "nothing: an argument is missing".into(),
+        };
+        vec![name, tokens(&turn.arguments).join(" "), told]
+    });
+    let columns = ["Function", "Of", "Effect"].map(String::from).to_vec();
+    let note = format!(
+        "Tokens are written first: “{}”. Then the graph, which the noise of the input's end leads to, makes “{}” of them. {} of \
+         its tokens are written, macros in one.",
+        text(&codec.reached(&traced.steps)),
+        text(&ran.output),
+        chosen.short.len()
+    );
+    Ok(vec![figure("Graph tokens", note, Content::Table(Table { columns, rows: rows.collect() }))])
+}
+
+fn progress(traced: &Traced) -> Result<Vec<Figure>, String> {
     let history = &traced.run.history;
     let line = |name: &str, of: fn(&crate::report::CodecPoint) -> Option<f64>| Series {
         name: name.into(),
@@ -217,7 +279,7 @@ fn progress(traced: &Traced) -> Vec<Figure> {
     };
     let draws = vec![line("draws a token", |point| point.draws_per_token())];
     let contexts = vec![line("contexts", |point| Some(point.contexts as f64))];
-    vec![
+    Ok(vec![
         figure(
             "What is right",
             "Written from the input alone. Accuracy: 1 less the edits a wanted token.".into(),
@@ -230,7 +292,7 @@ fn progress(traced: &Traced) -> Vec<Figure> {
         ),
         figure("Contexts known", "Entries of the key layer, of all windows.".into(), plot("contexts", contexts)),
         windows(traced),
-    ]
+    ])
 }
 
 /// Tokens of held-out records by the window whose noise they took.

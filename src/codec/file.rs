@@ -5,18 +5,20 @@
 //! many modes each has. Of the modes, one after the other, `.counts` says how often each was wanted, `.lengths` `[mode, 2]`
 //! how many outputs and noises it has, `.outputs` are these tokens, `.noises` `[noise, number]` the means and `.variances`
 //! their variances.
+//!
+//! With a chain, `codec.chain` `[from, to]` holds its transitions, and `codec.past` contexts of past noises in the same way.
 
 use std::collections::HashMap;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
+use super::chain::Chain;
 use super::keys::Keys;
 use super::layer::{Contexts, Entry, Mode};
 use super::learner::Codec;
 use super::number::WHOLE;
 use super::run::CodecRun;
-use super::table::Table;
 use crate::checkpoint::{CheckpointError, Head, Summary, common_metadata, from_json, to_json};
 use crate::config::LearnerKind;
 use crate::report::{CodecPoint, Score};
@@ -24,6 +26,8 @@ use crate::run::MAX_HISTORY;
 
 const COUNTS: &str = "confab.codec.counts";
 const HISTORY: &str = "confab.codec.history";
+const CHAIN: &str = "codec.chain";
+const PAST: &str = "codec.past";
 
 /// Counts of a run that its history does not hold yet.
 #[derive(Serialize, Deserialize)]
@@ -47,7 +51,14 @@ impl CodecRun {
         let mut parts = vec![part("codec.keys".into(), shape, keys.numbers().iter().copied())];
         for (sides, contexts) in self.codec.windows.sides.iter().zip(&self.codec.layer.windows) {
             if !contexts.entries.is_empty() {
-                parts.extend(context_parts(*sides, contexts, keys.width()));
+                parts.extend(context_parts(&window(*sides), contexts, keys.width()));
+            }
+        }
+        if let Some(chain) = &self.codec.chain {
+            let transitions = chain.transitions().iter().flat_map(|count| count.to_le_bytes());
+            parts.push((CHAIN.into(), Dtype::F64, vec![chain.states(); 2], transitions.collect()));
+            if !chain.past.entries.is_empty() {
+                parts.extend(context_parts(PAST, &chain.past, keys.width()));
             }
         }
         let mut metadata = common_metadata(&self.config, self.step, &self.tokenizer, &self.losses)?;
@@ -89,11 +100,13 @@ impl CodecRun {
         history.truncate(MAX_HISTORY);
         let reader = Reader { tensors: SafeTensors::deserialize(bytes)?, codec: &run.codec };
         let keys = reader.keys()?;
-        let windows = run.codec.windows.sides.iter().map(|sides| reader.contexts(*sides));
+        let windows = run.codec.windows.sides.iter().map(|sides| reader.contexts(&window(*sides)));
         let windows = windows.collect::<Result<_, _>>()?;
-        (run.codec.keys, run.codec.layer.windows) = (keys, windows);
+        let chain = run.codec.chain.as_ref().map(|chain| reader.chain(chain)).transpose()?;
+        (run.codec.keys, run.codec.layer.windows, run.codec.chain) = (keys, windows, chain);
         (run.step, run.history, run.losses) = (step, history, losses);
-        (run.fitter.draws, run.drawn_for, run.fitted) = (counts.draws, counts.drawn_for, counts.fitted);
+        (run.fitter.draws, run.drawn_for, run.fitted) =
+            (counts.draws, counts.drawn_for, counts.fitted);
         Ok(run)
     }
 
@@ -115,9 +128,9 @@ fn part(name: String, shape: Vec<usize>, numbers: impl Iterator<Item = u32>) -> 
     (name, Dtype::U32, shape, numbers.flat_map(u32::to_le_bytes).collect())
 }
 
-fn context_parts(sides: usize, contexts: &Contexts, width: usize) -> Vec<Part> {
+fn context_parts(prefix: &str, contexts: &Contexts, width: usize) -> Vec<Part> {
     let Contexts { table, entries } = contexts;
-    let name = |of: &str| window_name(sides, of);
+    let name = |of: &str| format!("{prefix}.{of}");
     let modes = || entries.iter().flat_map(|entry| &entry.modes);
     let count = modes().count();
     let outputs = modes().map(|mode| mode.output.len()).sum();
@@ -130,7 +143,11 @@ fn context_parts(sides: usize, contexts: &Contexts, width: usize) -> Vec<Part> {
             vec![entries.len(), 2],
             entries.iter().flat_map(|entry| [entry.origin.0, entry.origin.1]),
         ),
-        part(name("modes"), vec![entries.len()], entries.iter().map(|entry| entry.modes.len() as u32)),
+        part(
+            name("modes"),
+            vec![entries.len()],
+            entries.iter().map(|entry| entry.modes.len() as u32),
+        ),
         part(name("counts"), vec![count], modes().map(|mode| mode.count)),
         part(
             name("lengths"),
@@ -138,13 +155,18 @@ fn context_parts(sides: usize, contexts: &Contexts, width: usize) -> Vec<Part> {
             modes().flat_map(|mode| [mode.output.len(), mode.mean.len() / width]).map(|n| n as u32),
         ),
         part(name("outputs"), vec![outputs], modes().flat_map(|mode| mode.output.iter().copied())),
-        part(name("noises"), vec![noises, width], modes().flat_map(|mode| mode.mean.iter().copied())),
+        part(
+            name("noises"),
+            vec![noises, width],
+            modes().flat_map(|mode| mode.mean.iter().copied()),
+        ),
         (name("variances"), Dtype::F64, vec![noises, width], variances.collect()),
     ]
 }
 
-fn window_name(sides: usize, of: &str) -> String {
-    format!("codec.window.{sides}.{of}")
+/// Name of what the file holds of windows with as many neighbours to each side.
+fn window(sides: usize) -> String {
+    format!("codec.window.{sides}")
 }
 
 /// The tensors of a file, to be read for a codec that knows nothing.
@@ -161,11 +183,20 @@ impl<'a> Reader<'a> {
         read.ok_or_else(|| damaged(name, "gives two tokens one key".into()))
     }
 
-    /// The contexts of a window; none if the file has none.
-    fn contexts(&self, sides: usize) -> Result<Contexts, CheckpointError> {
+    /// The chain, as one that knows nothing is.
+    fn chain(&self, empty: &Chain) -> Result<Chain, CheckpointError> {
+        let counts = self.floats(CHAIN, &[empty.states(); 2])?;
+        let mut read = empty.clone();
+        read.past = self.contexts(PAST)?;
+        let what = "holds a transition that is not from 0 up, or too large";
+        read.with_transitions(counts).ok_or_else(|| damaged(CHAIN, what.into()))
+    }
+
+    /// The contexts of a kind; none if the file has none.
+    fn contexts(&self, prefix: &str) -> Result<Contexts, CheckpointError> {
         let (width, most) = (self.codec.keys.width(), self.codec.config.noises);
-        let mut contexts = Contexts { table: Table::new(2 * width), entries: Vec::new() };
-        let name = |of: &str| window_name(sides, of);
+        let mut contexts = Contexts::new(2 * width);
+        let name = |of: &str| format!("{prefix}.{of}");
         let Ok(tensor) = self.tensors.tensor(&name("contexts")) else { return Ok(contexts) };
         let count = tensor.shape().first().copied().unwrap_or(0);
         let points = self.whole(&name("contexts"), &[count, 2 * width], WHOLE)?;
@@ -183,12 +214,15 @@ impl<'a> Reader<'a> {
         let (mut outputs, mut means) = (outputs.as_slice(), means.as_slice());
         let mut variances = variances.as_slice();
         let mut rows = counts.iter().zip(lengths.as_chunks::<2>().0);
-        for ((point, origin), modes) in points.chunks_exact(2 * width).zip(origins.as_chunks::<2>().0).zip(&modes) {
+        for ((point, origin), modes) in
+            points.chunks_exact(2 * width).zip(origins.as_chunks::<2>().0).zip(&modes)
+        {
             let read = rows.by_ref().take(*modes as usize).map(|(count, [written, noises])| {
                 let (written, noises) = (*written as usize, *noises as usize);
                 let is_whole = noises == written + 1 || noises == written && written == most;
                 if !is_whole || noises > most || *count == 0 {
-                    let what = format!("has {written} outputs of {noises} noises, wanted {count} times");
+                    let what =
+                        format!("has {written} outputs of {noises} noises, wanted {count} times");
                     return Err(damaged(&name("lengths"), what));
                 }
                 Ok(Mode {
@@ -213,25 +247,39 @@ impl<'a> Reader<'a> {
         let (words, _) = self.bytes(name, Dtype::U32, shape)?.as_chunks::<4>();
         let numbers: Vec<u32> = words.iter().map(|word| u32::from_le_bytes(*word)).collect();
         match numbers.iter().find(|number| **number >= below) {
-            Some(number) => Err(damaged(name, format!("holds {number}, which is not below {below}"))),
+            Some(number) => {
+                Err(damaged(name, format!("holds {number}, which is not below {below}")))
+            }
             None => Ok(numbers),
         }
     }
 
     fn variances(&self, name: &str, shape: &[usize]) -> Result<Vec<f64>, CheckpointError> {
-        let (words, _) = self.bytes(name, Dtype::F64, shape)?.as_chunks::<8>();
-        let numbers: Vec<f64> = words.iter().map(|word| f64::from_le_bytes(*word)).collect();
+        let numbers = self.floats(name, shape)?;
         match numbers.iter().any(|number| !(0.0..=1.0).contains(number)) {
             true => Err(damaged(name, "holds a variance that is not from 0 to 1".into())),
             false => Ok(numbers),
         }
     }
 
-    fn bytes(&self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<&'a [u8], CheckpointError> {
+    fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f64>, CheckpointError> {
+        let (words, _) = self.bytes(name, Dtype::F64, shape)?.as_chunks::<8>();
+        Ok(words.iter().map(|word| f64::from_le_bytes(*word)).collect())
+    }
+
+    fn bytes(
+        &self,
+        name: &str,
+        dtype: Dtype,
+        shape: &[usize],
+    ) -> Result<&'a [u8], CheckpointError> {
         let tensor = self.tensors.tensor(name).map_err(|_| damaged(name, "is missing".into()))?;
         if tensor.dtype() != dtype || tensor.shape() != shape {
             let (is, has) = (tensor.dtype(), tensor.shape());
-            return Err(damaged(name, format!("is {is:?} {has:?} where {dtype:?} {shape:?} is expected")));
+            return Err(damaged(
+                name,
+                format!("is {is:?} {has:?} where {dtype:?} {shape:?} is expected"),
+            ));
         }
         Ok(tensor.data())
     }

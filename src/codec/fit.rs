@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use rand_chacha::ChaCha8Rng;
 
+use super::between::Between;
 use super::cell::{Cell, KEPT, ONCE};
 use super::keys::Keys;
 use super::noise::Noise;
@@ -16,8 +17,8 @@ pub struct Fitter {
     fitting: Fitting,
     /// Most draws for one noise.
     limit: usize,
-    /// Cells of keys that have one number.
-    cells: HashMap<u32, Cell>,
+    /// Cells of keys that have one number, by the stream of the dictionary and the token.
+    cells: HashMap<(u64, u32), Cell>,
     /// Draws so far, of all noises.
     pub draws: u64,
 }
@@ -27,28 +28,50 @@ impl Fitter {
         Self { fitting: config.fitting, limit: config.draws, cells: HashMap::new(), draws: 0 }
     }
 
+    /// Noises that map `token` to `wanted`, each found by itself. The end is wanted, too, if there is `room` for one more.
+    /// `None` if there are more wanted than that, or one is not found.
+    pub fn fit_all(
+        &mut self,
+        between: Between,
+        token: u32,
+        (wanted, room): (&[u32], usize),
+        noise: &mut Noise,
+        rng: &mut ChaCha8Rng,
+    ) -> Option<Vec<u32>> {
+        if wanted.len() > room {
+            return None;
+        }
+        let end = (wanted.len() < room).then(|| between.end());
+        let mut noises = Vec::new();
+        for wanted in wanted.iter().copied().chain(end) {
+            noises.extend(self.fit(between, token, wanted, noise, rng)?);
+        }
+        Some(noises)
+    }
+
     /// Noise that maps `token` to `wanted`; `None` if as many draws as are allowed find none.
     pub fn fit(
         &mut self,
-        keys: &Keys,
+        between: Between,
         token: u32,
         wanted: u32,
         noise: &mut Noise,
         rng: &mut ChaCha8Rng,
     ) -> Option<Vec<u32>> {
-        let mut found = vec![0; keys.width()];
+        let mut found = vec![0; between.source.width()];
         for _ in 0..self.limit {
             self.draws += 1;
             match self.fitting {
                 Fitting::Search => noise.draw(&mut found, rng),
                 Fitting::Cell => {
-                    let embedding = self.embedding(keys, wanted, rng)?;
-                    for (noise, (key, to)) in found.iter_mut().zip(keys.of(token).iter().zip(embedding)) {
+                    let embedding = self.embedding(between.target, wanted, rng)?;
+                    let key = between.source.of(token);
+                    for (noise, (key, to)) in found.iter_mut().zip(key.iter().zip(embedding)) {
                         *noise = minus(*key, to);
                     }
                 }
             }
-            if keys.map(token, &found) == wanted {
+            if between.map(token, &found) == wanted {
                 return Some(found);
             }
         }
@@ -60,7 +83,7 @@ impl Fitter {
     fn embedding(&mut self, keys: &Keys, token: u32, rng: &mut ChaCha8Rng) -> Option<Vec<u32>> {
         let mut at = keys.of(token).to_vec();
         if let [number] = at.as_mut_slice() {
-            let cell = self.cells.entry(token);
+            let cell = self.cells.entry((keys.stream(), token));
             *number = cell.or_insert_with(|| Cell::of(keys, token, &[*number], 0, KEPT)).draw(rng)?;
             return Some(at);
         }

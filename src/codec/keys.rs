@@ -7,12 +7,14 @@ use super::number::{draw, minus};
 use crate::base::random::stream_rng;
 use crate::config::CodecConfig;
 
-/// The stream of random numbers that keys are drawn from.
+/// The stream of random numbers that keys of tokens are drawn from.
 const STREAM: u64 = u64::MAX / 2;
 
 /// Keys of tokens, and the distance that they are compared by.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Keys {
+    /// The stream that they were drawn from, which no other dictionary has.
+    stream: u64,
     /// Numbers a key.
     width: usize,
     /// `[token, number]`.
@@ -26,6 +28,19 @@ impl Keys {
     /// # Errors
     /// If there are not twice as many keys as that.
     pub fn draw(count: usize, config: &CodecConfig, seed: u64) -> Result<Self, String> {
+        Self::draw_further(0, count, config, seed)
+    }
+
+    /// As [`Self::draw`], for dictionary `number` beside that of the tokens, which is 0.
+    ///
+    /// # Errors
+    /// If there are not twice as many keys as that.
+    pub fn draw_further(
+        number: u64,
+        count: usize,
+        config: &CodecConfig,
+        seed: u64,
+    ) -> Result<Self, String> {
         let digits = (config.digits * config.numbers).min(18) as u32;
         if 10_u64.pow(digits) < 2 * count as u64 {
             return Err(format!(
@@ -34,7 +49,8 @@ impl Keys {
                 config.digits, config.numbers
             ));
         }
-        let mut rng = stream_rng(seed, STREAM);
+        let stream = STREAM + number;
+        let mut rng = stream_rng(seed, stream);
         let (mut drawn, mut numbers) = (HashSet::new(), Vec::new());
         while drawn.len() < count {
             let key: Vec<u32> =
@@ -43,14 +59,14 @@ impl Keys {
                 numbers.extend(key);
             }
         }
-        Ok(Self { width: config.numbers, numbers, metric: Metric::new(config) })
+        Ok(Self { stream, width: config.numbers, numbers, metric: Metric::new(config) })
     }
 
     /// Other keys of the same shape; `None` if two tokens would have the same.
     pub fn with_numbers(&self, numbers: Vec<u32>) -> Option<Self> {
         let distinct: HashSet<&[u32]> = numbers.chunks_exact(self.width).collect();
         let are_distinct = distinct.len() == self.len();
-        are_distinct.then(|| Self { width: self.width, numbers, metric: self.metric.clone() })
+        are_distinct.then(|| Self { numbers, metric: self.metric.clone(), ..*self })
     }
 
     /// Number of keys.
@@ -60,6 +76,11 @@ impl Keys {
 
     pub fn is_empty(&self) -> bool {
         self.numbers.is_empty()
+    }
+
+    /// The stream that they were drawn from, which no other dictionary has.
+    pub fn stream(&self) -> u64 {
+        self.stream
     }
 
     /// Numbers a key.

@@ -1,5 +1,6 @@
 //! The key layer: noises that were found for like contexts, with their means and variances.
 
+use super::between::Between;
 use super::distance::{Cost, Metric};
 use super::number::{WHOLE, moved, way};
 use super::table::Table;
@@ -45,6 +46,9 @@ impl Mode {
     }
 }
 
+/// Most that a count is raised to.
+const MOST: u32 = 1 << 30;
+
 /// What is known of a context.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
@@ -67,7 +71,16 @@ impl Entry {
 
     /// Times that its context was met.
     pub fn count(&self) -> u32 {
-        self.modes.iter().map(|mode| mode.count).sum()
+        self.modes.iter().fold(0, |sum, mode| sum.saturating_add(mode.count))
+    }
+
+    /// Raises the count of `output` to half of all at least, as weights of experts are (Littlestone and Warmuth 1994, "The
+    /// Weighted Majority Algorithm").
+    pub fn prefer(&mut self, output: &[u32]) {
+        let all = self.count();
+        if let Some(mode) = self.modes.iter_mut().find(|mode| mode.output == output) {
+            mode.count = mode.count.saturating_add(all).min(MOST);
+        }
     }
 }
 
@@ -79,6 +92,49 @@ pub struct Contexts {
     pub entries: Vec<Entry>,
 }
 
+impl Contexts {
+    /// None yet, of contexts with `width` numbers.
+    pub fn new(width: usize) -> Self {
+        Self { table: Table::new(width), entries: Vec::new() }
+    }
+
+    /// The nearest to `context`, and its distance, if that is at most `reach`.
+    pub fn nearest(&self, metric: &Metric, context: &[u32], reach: Cost) -> Option<(usize, Cost)> {
+        if reach == 0 {
+            return self.table.find(context).map(|place| (place, 0));
+        }
+        let found = self.table.nearest(metric, context)?;
+        (found.cost <= reach).then_some((found.point, found.cost))
+    }
+
+    /// Adds `context`, which was met at `origin`, and returns its place. It is to be collected for at once.
+    pub fn push(&mut self, context: &[u32], origin: (u32, u32)) -> usize {
+        self.entries.push(Entry { origin, modes: Vec::new() });
+        self.table.push(context)
+    }
+
+    /// Counts `noises`, which map `token` to `wanted`, in the entry at `place`.
+    pub fn collect(
+        &mut self,
+        place: usize,
+        between: Between,
+        (token, wanted): (u32, &[u32]),
+        noises: &[u32],
+    ) {
+        let modes = &mut self.entries[place].modes;
+        let known = modes.iter().position(|mode| mode.output == wanted);
+        let index = known.unwrap_or_else(|| {
+            modes.push(Mode::new(wanted.to_vec(), noises.to_vec()));
+            modes.len() - 1
+        });
+        let mode = &mut modes[index];
+        let mean = mode.mean_with(noises);
+        let is_right = between.writes(token, &mean, wanted);
+        let mean = if is_right { mean } else { mode.mean.clone() };
+        mode.add(noises, mean);
+    }
+}
+
 /// An entry, and the distance of its context from the one that was looked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Near<'a> {
@@ -87,6 +143,14 @@ pub struct Near<'a> {
     pub place: usize,
     pub cost: Cost,
     pub entry: &'a Entry,
+}
+
+impl Near<'_> {
+    /// Share of the times that the context was met in which its likeliest output was wanted.
+    pub fn share(&self) -> f32 {
+        let wanted = self.entry.likeliest().map_or(0, |mode| mode.count);
+        wanted as f32 / self.entry.count().max(1) as f32
+    }
 }
 
 /// Contexts by the length of their windows.
@@ -101,8 +165,7 @@ pub struct KeyLayer {
 impl KeyLayer {
     /// A layer that knows nothing, of contexts with `width` numbers in `windows` lengths.
     pub fn new(windows: usize, width: usize, reach: Cost) -> Self {
-        let empty = || Contexts { table: Table::new(width), entries: Vec::new() };
-        Self { windows: (0..windows).map(|_| empty()).collect(), reach }
+        Self { windows: (0..windows).map(|_| Contexts::new(width)).collect(), reach }
     }
 
     /// The nearest known context in the longest window that has one within reach. `around` are the windows of a token.
@@ -110,18 +173,62 @@ impl KeyLayer {
         let pairs = self.windows.iter().zip(around).enumerate().rev();
         let mut pairs = pairs.filter(|(_, (contexts, _))| !contexts.entries.is_empty());
         pairs.find_map(|(window, (contexts, context))| {
-            let near = |place: usize, cost| Near { window, place, cost, entry: &contexts.entries[place] };
-            if self.reach == 0 {
-                return contexts.table.find(context).map(|place| near(place, 0));
-            }
-            let found = contexts.table.nearest(metric, context)?;
-            (found.cost <= self.reach).then(|| near(found.point, found.cost))
+            let (place, cost) = contexts.nearest(metric, context, self.reach)?;
+            Some(Near { window, place, cost, entry: &contexts.entries[place] })
         })
     }
 
     /// The entry of exactly this context in a window.
     pub fn find(&self, window: usize, context: &[u32]) -> Option<usize> {
         self.windows[window].table.find(context)
+    }
+
+    /// Noises that are known to map the token in the midst of windows to `wanted`.
+    pub fn known(&self, around: &[Vec<u32>], wanted: &[u32]) -> Option<&Noises> {
+        let mut windows = around.iter().enumerate();
+        windows.find_map(|(window, context)| {
+            let place = self.find(window, context)?;
+            Some(&self.windows[window].entries[place].writing(wanted)?.mean)
+        })
+    }
+
+    /// Counts `noises`, which map a token to what is wanted, in the windows `around` it that are known: in all of them, or
+    /// in those that never led there.
+    pub fn collect(
+        &mut self,
+        between: Between,
+        around: &[Vec<u32>],
+        (token, wanted): (u32, &[u32]),
+        noises: &[u32],
+        in_all: bool,
+    ) {
+        for (window, context) in around.iter().enumerate() {
+            let Some(place) = self.find(window, context) else { continue };
+            let contexts = &mut self.windows[window];
+            if in_all || contexts.entries[place].writing(wanted).is_none() {
+                contexts.collect(place, between, (token, wanted), noises);
+            }
+        }
+    }
+
+    /// Adds the shortest of the windows `around` a token, which was met at `origin`, that is not known and longer than the
+    /// one that was wrong; or the same, if a like context stood for it. `wrong` is that one's place and distance; `None` if
+    /// none was known. False if there is none to add.
+    pub fn add(
+        &mut self,
+        between: Between,
+        around: &[Vec<u32>],
+        (token, wanted): (u32, &[u32]),
+        noises: &[u32],
+        (wrong, origin): (Option<(usize, Cost)>, (u32, u32)),
+    ) -> bool {
+        let from = wrong.map_or(0, |(window, cost)| window + usize::from(cost == 0));
+        let is_new = |window: &usize| self.find(*window, &around[*window]).is_none();
+        let Some(window) = (from..around.len()).find(is_new) else { return false };
+        let contexts = &mut self.windows[window];
+        let place = contexts.push(&around[window], origin);
+        contexts.collect(place, between, (token, wanted), noises);
+        true
     }
 
     /// Number of contexts.

@@ -3,10 +3,14 @@
 use rand_chacha::ChaCha8Rng;
 
 use super::align::align;
+use super::between::Between;
+use super::chain::{Chain, Choice, Past};
 use super::distance::cost;
 use super::fit::Fitter;
+use super::graph::{Chosen, GraphMapper, Ran};
 use super::keys::Keys;
-use super::layer::{Entry, KeyLayer, Mode, Near, Noises};
+use super::layer::{KeyLayer, Near, Noises};
+use super::lesson::{Learned, Lesson};
 use super::noise::Noise;
 use super::window::{Windows, sides};
 use crate::config::CodecConfig;
@@ -26,37 +30,45 @@ pub struct Codec {
     pub keys: Keys,
     pub windows: Windows,
     pub layer: KeyLayer,
+    /// The chain of noises; `None` if it is off.
+    pub chain: Option<Chain>,
+    /// Graphs that go on from what is written; `None` if they are off.
+    pub graphs: Option<GraphMapper>,
 }
 
-/// What learning an example took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Learned {
-    /// Tokens read, with the end of the input.
-    pub tokens: usize,
-    /// Tokens that the key layer mapped right before it learned.
-    pub right: usize,
-    /// Tokens for which no noise was found, or that had more outputs than a token has noises.
-    pub unfit: usize,
-    /// Tokens mapped wrong whose context is known in the longest window, so that nothing can be added.
-    pub undecided: usize,
+/// A token of an output.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Said {
+    pub token: u32,
+    /// Place of the token that was read for it.
+    pub at: usize,
+    /// Share of the times that its context was met in which this was wanted.
+    pub share: f32,
 }
 
 /// A token read, and what it was mapped to.
 #[derive(Clone, Debug)]
 pub struct Step<'a> {
     pub token: u32,
-    /// The context whose noises were taken; `None` if none is near enough.
+    /// The context that the key layer knows; `None` if none is near enough.
     pub near: Option<Near<'a>>,
+    /// What was chosen; `None` without a chain, where the key layer's noises are taken.
+    pub choice: Option<Choice<'a>>,
     /// The noises that were taken, and the tokens they lead to: the last is the end, if it was reached.
     pub noises: Noises,
     pub reached: Vec<u32>,
 }
 
-impl Step<'_> {
-    /// Share of the times that its context was met in which this output was wanted; 0 without a known context.
+impl<'a> Step<'a> {
+    /// The context whose noises were taken.
+    pub fn taken(&self) -> Option<Near<'a>> {
+        let chosen = self.choice.filter(|choice| choice.is_past);
+        chosen.map_or(self.near, |choice| choice.past)
+    }
+
+    /// Share of the times that the context was met in which this output was wanted; 0 without a known context.
     pub fn share(&self) -> f32 {
-        let wanted = self.near.and_then(|near| Some((near.entry.likeliest()?.count, near.entry.count())));
-        wanted.map_or(0.0, |(wanted, met)| wanted as f32 / met.max(1) as f32)
+        self.taken().map_or(0.0, |near| near.share())
     }
 }
 
@@ -67,9 +79,13 @@ impl Codec {
     /// If there are too few keys for so many tokens.
     pub fn new(tokens: usize, config: &CodecConfig, seed: u64) -> Result<Self, String> {
         let windows = Windows { sides: sides(config.window), decay: config.decay };
+        let keys = Keys::draw(tokens + 1, config, seed)?;
+        let graphs = config.graph.then(|| GraphMapper::new(&keys, &windows, config, seed));
         Ok(Self {
-            keys: Keys::draw(tokens + 1, config, seed)?,
+            graphs: graphs.transpose()?,
+            keys,
             layer: KeyLayer::new(windows.sides.len(), 2 * config.numbers, cost(config.reach)),
+            chain: config.chain.then(|| Chain::new(config)),
             windows,
             config: config.clone(),
         })
@@ -80,8 +96,9 @@ impl Codec {
         self.keys.len() as u32 - 1
     }
 
-    /// Learns an example, the `number`th of its run. With a `noise`, each token's own noises are drawn and collected;
-    /// without, only contexts that were mapped wrong are learnt, with noises that are known.
+    /// Learns an example, the `number`th of its run. With a `noise`, each token's own noises are drawn and collected, and
+    /// what the key layer or the chain proposes may be right; without, only contexts that were mapped wrong are learnt, with
+    /// noises that are known.
     pub fn learn(
         &mut self,
         (number, example): (u32, &Example),
@@ -90,56 +107,94 @@ impl Codec {
         rng: &mut ChaCha8Rng,
     ) -> Learned {
         let tokens = self.read(&example.input);
-        let wanted = align(&tokens, &example.output);
-        let mut learned = Learned { tokens: tokens.len(), ..Learned::default() };
+        let end = self.around_end(&tokens);
+        let mut learned = Learned::default();
+        let planned = self.graphs.as_mut().map(|graphs| {
+            let record = (number, example.input.as_slice(), example.output.as_slice());
+            let noise = noise.as_deref_mut();
+            graphs.learn((&self.keys, &end), record, fitter, noise, (&mut *rng, &mut learned))
+        });
+        let wanted = align(&tokens, planned.as_ref().unwrap_or(&example.output));
+        let (mut past, mut states) = (Past::default(), Vec::new());
         for (at, (token, wanted)) in tokens.iter().zip(wanted).enumerate() {
+            let (pair, origin) = ((*token, wanted), (number, at as u32));
             let around = self.windows.around(&self.keys, &tokens, at, self.end());
-            let (near, is_right) = {
-                let step = self.step(*token, &around);
-                (step.near.map(|near| (near.window, near.cost)), self.output(&step.reached) == wanted)
+            let context =
+                self.chain.as_ref().map(|chain| chain.context(self.keys.of(*token), &past));
+            let Tried { wrong, right, taken } = self.attempt(pair, &around, &past, noise.is_some());
+            let is_right = right.is_some();
+            let between = Between::within(&self.keys);
+            let (around, room) = (around.as_slice(), self.config.noises);
+            let lesson = Lesson {
+                between,
+                around,
+                token: *token,
+                wanted,
+                room,
+                origin,
+                is_right,
+                taken: wrong,
             };
-            learned.right += usize::from(is_right);
-            let own = match &mut noise {
-                Some(noise) => self.fit(*token, wanted, fitter, noise, rng),
-                None => None,
-            };
-            let known = || self.known(&around, wanted);
-            let Some(noises) = own.or_else(known) else {
-                learned.unfit += 1;
-                continue;
-            };
-            for window in 0..around.len() {
-                let Some(place) = self.layer.find(window, &around[window]) else { continue };
-                let entry = &self.layer.windows[window].entries[place];
-                if noise.is_some() || entry.writing(wanted).is_none() {
-                    self.collect(window, place, *token, wanted, &noises);
-                }
+            let noises =
+                lesson.learn(&mut self.layer, fitter, noise.as_deref_mut(), rng, &mut learned);
+            let (Some(chain), Some(context)) = (&mut self.chain, context) else { continue };
+            if let Some(noises) = noises.as_ref().filter(|_| noise.is_some() || !is_right) {
+                let is_new = (!is_right).then_some(origin);
+                chain.learn(between, &context, pair, noises, (is_new, noise.is_none()));
             }
-            // What nothing is known of writes nothing, which may be right.
-            if is_right && near.is_some() {
-                continue;
-            }
-            // A longer window than the one that was wrong, or the same, if it knew a like context only.
-            let from = near.map_or(0, |(window, cost)| window + usize::from(cost == 0));
-            let is_new = |window: &usize| self.layer.find(*window, &around[*window]).is_none();
-            match (from..around.len()).find(is_new) {
-                Some(window) => {
-                    let contexts = &mut self.layer.windows[window];
-                    let place = contexts.table.push(&around[window]);
-                    contexts.entries.push(Entry { origin: (number, at as u32), modes: Vec::new() });
-                    self.collect(window, place, *token, wanted, &noises);
-                }
-                None => learned.undecided += 1,
-            }
+            // The noises that it takes once it is right.
+            chain.take(&mut past, &right.or(noises).unwrap_or(taken), self.keys.width());
+            states.push(past.state);
+        }
+        if let Some(chain) = self.chain.as_mut().filter(|_| noise.is_some()) {
+            chain.count(&states);
         }
         learned
+    }
+
+    /// What is proposed for a token, held against what it is to become. If `either` will do, it is right whichever of the
+    /// key layer and the past is.
+    fn attempt(
+        &self,
+        (token, wanted): (u32, &[u32]),
+        around: &[Vec<u32>],
+        past: &Past,
+        either: bool,
+    ) -> Tried {
+        let between = Between::within(&self.keys);
+        let step = self.step(token, around, past);
+        let mean = |near: Option<Near>| Some(near?.entry.likeliest()?.mean.clone());
+        let right = |noises: &Noises| between.writes(token, noises, wanted);
+        let mut is_right = right(&step.noises);
+        let mut found = step.noises.clone();
+        if either && !is_right {
+            let other = match step.choice {
+                Some(Choice { is_past: false, past, .. }) => past,
+                _ => step.near,
+            };
+            found = mean(other).unwrap_or_default();
+            is_right = right(&found);
+        }
+        Tried {
+            wrong: step.near.map(|near| (near.window, near.cost)),
+            right: is_right.then_some(found),
+            taken: step.noises,
+        }
     }
 
     /// Maps `input`, token by token.
     pub fn trace(&self, input: &[u32]) -> Vec<Step<'_>> {
         let tokens = self.read(input);
-        let around = |at| self.windows.around(&self.keys, &tokens, at, self.end());
-        tokens.iter().enumerate().map(|(at, token)| self.step(*token, &around(at))).collect()
+        let mut past = Past::default();
+        let steps = tokens.iter().enumerate().map(|(at, token)| {
+            let around = self.windows.around(&self.keys, &tokens, at, self.end());
+            let step = self.step(*token, &around, &past);
+            if let Some(chain) = &self.chain {
+                chain.take(&mut past, &step.noises, self.keys.width());
+            }
+            step
+        });
+        steps.collect()
     }
 
     /// The output that `input` is mapped to.
@@ -147,9 +202,54 @@ impl Codec {
         self.written(&self.trace(input))
     }
 
-    /// The output of a trace.
+    /// The output of a trace: what its noises lead to, or what the graph makes of it.
     pub fn written(&self, steps: &[Step]) -> Vec<u32> {
+        match self.graph(steps) {
+            Some((_, ran)) => ran.output,
+            None => self.reached(steps),
+        }
+    }
+
+    /// The output of a trace, token by token: each with the place of the token that was read for it, and the share of its
+    /// context that wanted what it became. What a graph makes of it has the graph's share.
+    pub fn said(&self, steps: &[Step]) -> Vec<Said> {
+        if let Some((chosen, ran)) = self.graph(steps).filter(|(chosen, _)| !chosen.graph.is_empty()) {
+            let last = steps.len().saturating_sub(1);
+            let share = chosen.near.map_or(0.0, |near| near.share());
+            let said = ran.output.into_iter().enumerate();
+            return said.map(|(at, token)| Said { token, at: at.min(last), share }).collect();
+        }
+        let of = |(at, step): (usize, &Step)| {
+            let share = step.share();
+            let output = self.output(&step.reached).to_vec();
+            output.into_iter().map(move |token| Said { token, at, share })
+        };
+        steps.iter().enumerate().flat_map(of).collect()
+    }
+
+    /// What the noises of a trace lead to.
+    pub fn reached(&self, steps: &[Step]) -> Vec<u32> {
         steps.iter().flat_map(|step| self.output(&step.reached).to_vec()).collect()
+    }
+
+    /// The graph of a trace, and what it makes of the tokens that its noises lead to; `None` if graphs are off.
+    pub fn graph(&self, steps: &[Step]) -> Option<(Chosen<'_>, Ran)> {
+        let graphs = self.graphs.as_ref()?;
+        let tokens: Vec<u32> = steps.iter().map(|step| step.token).collect();
+        let input = &tokens[..tokens.len().saturating_sub(1)];
+        let chosen = graphs.choose(&self.keys, &self.around_end(&tokens));
+        let ran = graphs.run(&chosen, input, &self.reached(steps));
+        Some((chosen, ran))
+    }
+
+    /// The windows around the end of an input, which is the last of `tokens`.
+    fn around_end(&self, tokens: &[u32]) -> Vec<Vec<u32>> {
+        self.windows.around(&self.keys, tokens, tokens.len().saturating_sub(1), self.end())
+    }
+
+    /// What is written of the tokens that were reached.
+    pub fn output<'a>(&self, reached: &'a [u32]) -> &'a [u32] {
+        Between::within(&self.keys).output(reached)
     }
 
     /// `input` with its end, which may have an output, too.
@@ -157,75 +257,28 @@ impl Codec {
         input.iter().copied().chain([self.end()]).collect()
     }
 
-    fn step(&self, token: u32, around: &[Vec<u32>]) -> Step<'_> {
+    fn step(&self, token: u32, around: &[Vec<u32>], past: &Past) -> Step<'_> {
+        let between = Between::within(&self.keys);
         let near = self.layer.recall(&self.keys.metric, around);
-        let noises = near.and_then(|near| near.entry.likeliest()).map(|mode| mode.mean.clone());
-        let noises = noises.unwrap_or_default();
-        Step { token, near, reached: self.reached(token, &noises), noises }
-    }
-
-    /// The tokens that `token` becomes by each of `noises`, up to the end.
-    fn reached(&self, token: u32, noises: &[u32]) -> Vec<u32> {
-        let mut reached = Vec::new();
-        for noise in noises.chunks_exact(self.keys.width()) {
-            reached.push(self.keys.map(token, noise));
-            if reached.last() == Some(&self.end()) {
-                break;
-            }
+        let choice = self.chain.as_ref().map(|chain| {
+            let context = chain.context(self.keys.of(token), past);
+            chain.choose(between, near, &context, (past, self.layer.reach))
+        });
+        let mut step = Step { token, near, choice, noises: Noises::new(), reached: Vec::new() };
+        if let Some(mode) = step.taken().and_then(|near| near.entry.likeliest()) {
+            step.noises = mode.mean.clone();
+            step.reached = between.reached(token, &mode.mean);
         }
-        reached
+        step
     }
+}
 
-    /// What is written of the tokens that were reached.
-    pub fn output<'a>(&self, reached: &'a [u32]) -> &'a [u32] {
-        reached.strip_suffix(&[self.end()]).unwrap_or(reached)
-    }
-
-    /// Noises that map `token` to `wanted`, each found by itself.
-    fn fit(
-        &self,
-        token: u32,
-        wanted: &[u32],
-        fitter: &mut Fitter,
-        noise: &mut Noise,
-        rng: &mut ChaCha8Rng,
-    ) -> Option<Noises> {
-        if wanted.len() > self.config.noises {
-            return None;
-        }
-        let end = (wanted.len() < self.config.noises).then(|| self.end());
-        let mut noises = Noises::new();
-        for wanted in wanted.iter().copied().chain(end) {
-            noises.extend(fitter.fit(&self.keys, token, wanted, noise, rng)?);
-        }
-        Some(noises)
-    }
-
-    /// Noises that are known to map the token in the midst of windows to `wanted`.
-    fn known(&self, around: &[Vec<u32>], wanted: &[u32]) -> Option<Noises> {
-        let mut windows = around.iter().enumerate();
-        windows.find_map(|(window, context)| {
-            let place = self.layer.find(window, context)?;
-            Some(self.layer.windows[window].entries[place].writing(wanted)?.mean.clone())
-        })
-    }
-
-    /// Counts `noises`, which map `token` to `wanted`, in an entry.
-    fn collect(&mut self, window: usize, place: usize, token: u32, wanted: &[u32], noises: &[u32]) {
-        let entry = &self.layer.windows[window].entries[place];
-        let mode = entry.writing(wanted);
-        let mean = mode.map(|mode| mode.mean_with(noises));
-        let is_right = mean.as_ref().is_some_and(|mean| self.output(&self.reached(token, mean)) == wanted);
-        let modes = &mut self.layer.windows[window].entries[place].modes;
-        let mode = match modes.iter_mut().find(|mode| mode.output == wanted) {
-            Some(mode) => mode,
-            None => {
-                modes.push(Mode::new(wanted.to_vec(), noises.to_vec()));
-                let Some(mode) = modes.last_mut() else { return };
-                mode
-            }
-        };
-        let mean = mean.filter(|_| is_right).unwrap_or_else(|| mode.mean.clone());
-        mode.add(noises, mean);
-    }
+/// What a token was mapped to in training.
+struct Tried {
+    /// Window and distance of the context that the key layer took.
+    wrong: Option<(usize, u64)>,
+    /// The noises that were right.
+    right: Option<Noises>,
+    /// The noises that inference takes.
+    taken: Noises,
 }

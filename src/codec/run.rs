@@ -3,7 +3,7 @@
 use super::align::levenshtein;
 use super::example::Examples;
 use super::fit::Fitter;
-use super::learner::{Codec, Example, Learned, Step};
+use super::learner::{Codec, Example, Step};
 use super::noise::Noise;
 use crate::base::random::stream_rng;
 use crate::config::{ConfigError, RunConfig, TaskKind};
@@ -16,6 +16,8 @@ use crate::tokenizer::{TokenizeError, Tokenizer};
 const CHECKED: usize = 1000;
 /// The first of the streams that noise is drawn from.
 const NOISE: u64 = 1 << 61;
+/// The first of the streams that mutations are drawn from.
+const MUTATIONS: u64 = 1 << 60;
 
 /// A run under way.
 #[derive(Clone, Debug)]
@@ -103,7 +105,7 @@ impl CodecRun {
     pub fn learn(&mut self) -> usize {
         let RunConfig { train, seed, codec: config, .. } = &self.config;
         let (train, seed) = (train.clone(), *seed);
-        let (mut tokens, mut wrong) = (0, 0);
+        let (mut tokens, mut wrong, mut examples) = (0, 0, Vec::new());
         for place in 0..train.batch {
             let visit = self.step * train.batch + place;
             let number = if train.records == 0 { visit } else { visit % train.records };
@@ -112,14 +114,18 @@ impl CodecRun {
             let is_new = number == visit;
             let mut noise = is_new.then(|| Noise::new(config, &mut rng));
             let numbered = (number as u32, &example);
-            let learned: Learned = self.codec.learn(numbered, &mut self.fitter, noise.as_mut(), &mut rng);
+            let learned =
+                self.codec.learn(numbered, &mut self.fitter, noise.as_mut(), &mut rng);
             tokens += learned.tokens;
             wrong += learned.tokens - learned.right;
             if is_new {
                 self.fitted.add(learned.unfit == 0);
                 self.drawn_for += learned.tokens as u64;
             }
+            examples.push(example);
         }
+        let mut rng = stream_rng(seed, MUTATIONS + self.step as u64);
+        self.codec.mutate(&examples, self.config.codec.mutations, &mut rng);
         self.step += 1;
         let accuracy = if self.is_due() { self.validate().held_out.accuracy() } else { None };
         let accuracy = accuracy.map(|share| share as f32);
@@ -199,7 +205,10 @@ impl CodecRun {
         let steps = self.codec.trace(&example.input);
         let none = counts.windows.len() - 1;
         for step in &steps {
-            counts.windows[step.near.map_or(none, |near| near.window)] += 1;
+            match step.choice {
+                Some(choice) if choice.is_past => counts.past += 1,
+                _ => counts.windows[step.near.map_or(none, |near| near.window)] += 1,
+            }
         }
         let written = self.codec.written(&steps);
         counts.exact.add(written == example.output);

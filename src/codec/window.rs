@@ -27,7 +27,9 @@ impl Windows {
     /// `decay²`, the one before that `decay³` and so on, so that the order matters. A window that holds all tokens, and an
     /// edge to both sides, is the last: a longer one would tell no more.
     pub fn around(&self, keys: &Keys, tokens: &[u32], at: usize, edge: u32) -> Vec<Vec<u32>> {
-        let key = |place: Option<usize>| keys.of(place.and_then(|p| tokens.get(p)).copied().unwrap_or(edge));
+        let key = |place: Option<usize>| {
+            keys.of(place.and_then(|p| tokens.get(p)).copied().unwrap_or(edge))
+        };
         let mut sums = Sums::new(keys.width(), self.decay);
         sums.add(key(Some(at)));
         let (mut read, mut windows) = (0, Vec::new());
@@ -49,7 +51,7 @@ impl Windows {
 }
 
 /// Weighted sums of keys.
-struct Sums {
+pub struct Sums {
     decay: f64,
     /// Weight of the next key.
     next: f64,
@@ -59,11 +61,12 @@ struct Sums {
 }
 
 impl Sums {
-    fn new(width: usize, decay: f64) -> Self {
+    pub fn new(width: usize, decay: f64) -> Self {
         Self { decay, next: 1.0, weight: 0.0, sums: vec![[0.0; 2]; width] }
     }
 
-    fn add(&mut self, key: &[u32]) {
+    /// Adds a key, or a noise. Each weighs `decay` times what the one before it does.
+    pub fn add(&mut self, key: &[u32]) {
         for ([sum, squares], number) in self.sums.iter_mut().zip(key) {
             let number = fraction(*number);
             *sum += self.next * number;
@@ -74,7 +77,7 @@ impl Sums {
     }
 
     /// Means, and then variances as shares of the largest that numbers from 0 to 1 can have.
-    fn point(&self) -> Vec<u32> {
+    pub fn point(&self) -> Vec<u32> {
         let mean = |sum: f64| sum / self.weight;
         let means = self.sums.iter().map(|[sum, _]| of_fraction(mean(*sum)));
         let variance = |[sum, squares]: &[f64; 2]| {

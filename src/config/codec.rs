@@ -92,6 +92,16 @@ pub struct CodecConfig {
     pub decay: f64,
     /// Largest distance at which a known context stands for an unknown one.
     pub reach: f64,
+    /// Whether noises before a token propose its noise, beside its neighbours.
+    pub chain: bool,
+    /// First digits of a noise that are its state, 1 or 2.
+    pub state_digits: usize,
+    /// Noises of the past that propose the next.
+    pub past: usize,
+    /// Random changes of the chain's transitions that are tried a step.
+    pub mutations: usize,
+    /// Whether graphs of functions go on from what noise writes.
+    pub graph: bool,
 }
 
 impl Default for CodecConfig {
@@ -109,6 +119,11 @@ impl Default for CodecConfig {
             window: 64,
             decay: 0.8,
             reach: 0.0,
+            chain: false,
+            state_digits: 1,
+            past: 3,
+            mutations: 0,
+            graph: false,
         }
     }
 }

@@ -33,6 +33,7 @@ impl Knob {
             key if key.starts_with("task.words.") => {
                 self.is_of(config.task.kind) && !config.task.has_own_sentences()
             }
+            "codec.state_digits" | "codec.past" | "codec.mutations" => config.codec.chain,
             "model.rope_base" => model.positions == Positions::Rotary,
             "model.norm_eps" => model.norm != NormKind::None,
             "model.d_mlp" => model.mlp != MlpKind::None,

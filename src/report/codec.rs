@@ -35,6 +35,8 @@ pub struct HeldOut {
     pub spaces: Spaces,
     /// Tokens read by the window whose noise they took, the shortest first; at the end those that no context was near.
     pub windows: Vec<u64>,
+    /// Tokens that took the noise that those before them proposed, and none of a window's.
+    pub past: u64,
 }
 
 /// Spaces of a text: right where as many letters are before them as before one that is wanted.

@@ -8,7 +8,7 @@ use super::state::Session;
 use super::storage::Kept;
 use crate::checkpoint::CheckpointError;
 use crate::codec;
-use crate::codec::CodecRun;
+use crate::codec::{CodecRun, Said};
 use crate::config::RunConfig;
 use crate::protocol::{
     Built, CharacterReport, Cost, Event, RunState, SampleOptions, SaveAs, StepReport, Trace,
@@ -145,14 +145,12 @@ impl<E: Fn(Event)> Session<E> {
         (self.emit)(Event::SampleStarted(options));
         match traced {
             Ok(steps) => {
-                for step in &steps {
-                    for token in run.codec.output(&step.reached) {
-                        let text = run.tokenizer.decode(&[*token]);
-                        let cost = Cost { loss: -step.share().ln(), floor: None };
-                        let report =
-                            CharacterReport { picked: text.clone(), text, alternatives: Vec::new(), cost };
-                        (self.emit)(Event::Character(report));
-                    }
+                for Said { token, share, .. } in run.codec.said(&steps) {
+                    let text = run.tokenizer.decode(&[token]);
+                    let (picked, alternatives) = (text.clone(), Vec::new());
+                    let cost = Cost { loss: -share.ln(), floor: None };
+                    let report = CharacterReport { picked, text, alternatives, cost };
+                    (self.emit)(Event::Character(report));
                 }
                 let text = run.tokenizer.decode(&run.codec.written(&steps));
                 (self.emit)(Event::SampleEnded { text });

@@ -68,4 +68,31 @@ pub(super) const KNOBS: &[Knob] = &[
         10.0,
         "distance up to which a known context stands for an unknown one; 0 takes equal ones only",
     ),
+    knob(
+        at!(codec.chain),
+        "Chain of noises",
+        Range::Bool,
+        "the noises before a token propose its noise, too, and the likelier proposal is taken",
+    ),
+    int(
+        at!(codec.state_digits),
+        "State digits",
+        1,
+        2,
+        "first digits of a noise that the chain tells apart",
+    ),
+    int(at!(codec.past), "Past noises", 1, 16, "noises before a token that propose its noise"),
+    int(
+        at!(codec.mutations),
+        "Mutations a step",
+        0,
+        1000,
+        "random changes of the chain's transitions that are tried, and stay if they bring outputs nearer",
+    ),
+    knob(
+        at!(codec.graph),
+        "Graphs",
+        Range::Bool,
+        "each record is mapped to functions, too, which turn round, sort, replace or move what noise writes",
+    ),
 ];

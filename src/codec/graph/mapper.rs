@@ -1,0 +1,158 @@
+//! From an input to its graph, by the noise of its end.
+
+use rand_chacha::ChaCha8Rng;
+
+use super::function::{Dictionary, MACROS};
+use super::run::{Ran, run};
+use super::search::{Plan, search};
+use crate::codec::between::Between;
+use crate::codec::distance::cost;
+use crate::codec::fit::Fitter;
+use crate::codec::keys::Keys;
+use crate::codec::layer::{KeyLayer, Near};
+use crate::codec::lesson::{Learned, Lesson};
+use crate::codec::noise::Noise;
+use crate::codec::window::Windows;
+use crate::config::CodecConfig;
+
+/// Most tokens of a graph.
+const ROOM: usize = 16;
+/// Times that a graph is met before a macro stands for it.
+const FREQUENT: u32 = 8;
+/// Most different graphs that are counted.
+const MAX_MET: usize = 4096;
+
+/// A graph of more than one token that training records have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Met {
+    pub graph: Vec<u32>,
+    pub count: u32,
+}
+
+/// A second dictionary with keys of its own, and the key layer that leads to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GraphMapper {
+    pub dictionary: Dictionary,
+    /// A key for each token of the dictionary.
+    pub keys: Keys,
+    pub layer: KeyLayer,
+    /// Graphs of training, in the order in which they were first met.
+    pub met: Vec<Met>,
+    /// Places in `met` of the graphs that macros stand for.
+    pub macros: Vec<u32>,
+}
+
+/// The graph that an input is mapped to.
+#[derive(Clone, Debug)]
+pub struct Chosen<'a> {
+    /// The context that is known; `None` if none is near enough.
+    pub near: Option<Near<'a>>,
+    /// As it is written, with macros.
+    pub short: Vec<u32>,
+    /// With macros expanded.
+    pub graph: Vec<u32>,
+}
+
+impl GraphMapper {
+    /// A mapper that knows nothing, beside a codec with these keys.
+    ///
+    /// # Errors
+    /// If there are too few keys for the dictionary.
+    pub fn new(
+        keys: &Keys,
+        windows: &Windows,
+        config: &CodecConfig,
+        seed: u64,
+    ) -> Result<Self, String> {
+        let dictionary = Dictionary::new(keys);
+        Ok(Self {
+            keys: Keys::draw_further(1, dictionary.len(), config, seed)?,
+            layer: KeyLayer::new(windows.sides.len(), 2 * config.numbers, cost(config.reach)),
+            dictionary,
+            met: Vec::new(),
+            macros: Vec::new(),
+        })
+    }
+
+    /// The graph of an input, by the windows `around` its end. `keys` are those of the codec.
+    pub fn choose(&self, keys: &Keys, around: &[Vec<u32>]) -> Chosen<'_> {
+        let near = self.layer.recall(&keys.metric, around);
+        let mode = near.and_then(|near| near.entry.likeliest());
+        let between = Between { source: keys, target: &self.keys };
+        let end = keys.len() as u32 - 1;
+        let reached = mode.map_or(Vec::new(), |mode| between.reached(end, &mode.mean));
+        let short = between.output(&reached).to_vec();
+        let graph = short.iter().flat_map(|token| self.expanded(*token)).collect();
+        Chosen { near, short, graph }
+    }
+
+    /// Runs a graph.
+    pub fn run(&self, chosen: &Chosen, input: &[u32], written: &[u32]) -> Ran {
+        run(&self.dictionary, &chosen.graph, input, written)
+    }
+
+    /// Searches the graph of an example, the `number`th of its run, and learns it. Returns what is to be written for it. With
+    /// a `noise`, it is met for the first time.
+    pub fn learn(
+        &mut self,
+        (keys, around): (&Keys, &[Vec<u32>]),
+        (number, input, output): (u32, &[u32], &[u32]),
+        fitter: &mut Fitter,
+        noise: Option<&mut Noise>,
+        (rng, learned): (&mut ChaCha8Rng, &mut Learned),
+    ) -> Vec<u32> {
+        let Plan { graph, written } = search(&self.dictionary, input, output);
+        if noise.is_some() {
+            self.meet(&graph);
+        }
+        let wanted = self.shortened(&graph);
+        let chosen = self.choose(keys, around);
+        let (is_right, taken) =
+            (chosen.short == wanted, chosen.near.map(|near| (near.window, near.cost)));
+        let lesson = Lesson {
+            between: Between { source: keys, target: &self.keys },
+            around,
+            token: keys.len() as u32 - 1,
+            wanted: &wanted,
+            room: ROOM,
+            origin: (number, input.len() as u32),
+            is_right,
+            taken,
+        };
+        lesson.learn(&mut self.layer, fitter, noise, rng, learned);
+        written
+    }
+
+    /// Counts a graph. One that is frequent gets a macro, while there are any.
+    fn meet(&mut self, graph: &[u32]) {
+        if graph.len() < 2 {
+            return;
+        }
+        let known = self.met.iter().position(|met| met.graph == graph);
+        let place = known.unwrap_or(self.met.len());
+        if place == MAX_MET {
+            return;
+        }
+        if known.is_none() {
+            self.met.push(Met { graph: graph.to_vec(), count: 0 });
+        }
+        let met = &mut self.met[place];
+        met.count = met.count.saturating_add(1);
+        if met.count == FREQUENT && self.macros.len() < MACROS {
+            self.macros.push(place as u32);
+        }
+    }
+
+    /// The macro that stands for `graph`, or the graph itself.
+    fn shortened(&self, graph: &[u32]) -> Vec<u32> {
+        let number = self.macros.iter().position(|place| self.met[*place as usize].graph == graph);
+        number.map_or(graph.to_vec(), |number| vec![self.dictionary.of_macro(number)])
+    }
+
+    /// The graph tokens that a token stands for.
+    fn expanded(&self, token: u32) -> Vec<u32> {
+        let place =
+            self.dictionary.number_of_macro(token).and_then(|number| self.macros.get(number));
+        place.map_or(vec![token], |place| self.met[*place as usize].graph.clone())
+    }
+}

@@ -1,0 +1,170 @@
+//! The search for a record's graph.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::function::{Dictionary, Function};
+use super::run::run;
+use crate::codec::align::{align, levenshtein};
+
+/// Most functions of a graph, markers aside.
+const DEPTH: usize = 3;
+/// Graphs that are made longer at a time.
+const BEAM: usize = 8;
+/// Arguments of a kind that are tried for a graph: those that most of its tokens ask for.
+const TRIED: usize = 8;
+/// Cells of distance matrices that a record's search may take.
+const BUDGET: usize = 4_000_000;
+
+/// A graph, and the sequence that it makes the output of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Empty where none saves edits.
+    pub graph: Vec<u32>,
+    /// What the tokens' noise is to write.
+    pub written: Vec<u32>,
+}
+
+/// The graph that saves the most edits between `input` and what is to be written of it, less its own tokens. It saves one
+/// at least, and half of all; the empty graph stands for none.
+pub fn search(dictionary: &Dictionary, input: &[u32], output: &[u32]) -> Plan {
+    let none = Plan { graph: Vec::new(), written: output.to_vec() };
+    let mut left = BUDGET;
+    let Some(all) = distance(input, output, &mut left) else { return none };
+    let (mut best, mut saved) = (none, 0);
+    let mut beam = vec![Node { graph: Vec::new(), made: input.to_vec(), distance: all }];
+    for _ in 0..DEPTH {
+        let mut longer = Vec::new();
+        for node in &beam {
+            for calls in proposals(dictionary, input, &node.made, output, &mut left) {
+                let graph = [node.graph.as_slice(), &calls].concat();
+                // No longer graph can be worth it.
+                if graph.len() >= all {
+                    continue;
+                }
+                let made = run(dictionary, &graph, input, input).output;
+                let Some(distance) = distance(&made, output, &mut left) else { return best };
+                longer.push(Node { graph, made, distance });
+            }
+        }
+        longer.sort_by(|a, b| a.rank().cmp(&b.rank()));
+        longer.dedup_by(|next, last| next.made == last.made);
+        longer.truncate(BEAM);
+        for node in &longer {
+            let written = match node.distance {
+                0 => Some(input.to_vec()),
+                _ => inverse(dictionary, &node.graph, output),
+            };
+            let Some(written) = written else { continue };
+            let Some(distance) = distance(input, &written, &mut left) else { return best };
+            let gain = all.saturating_sub(distance).saturating_sub(node.graph.len());
+            let is_right = || run(dictionary, &node.graph, input, &written).output == output;
+            if gain > saved && 2 * distance <= all && is_right() {
+                (best, saved) = (Plan { graph: node.graph.clone(), written }, gain);
+            }
+        }
+        beam = longer;
+    }
+    best
+}
+
+/// A graph, and what it makes of the input.
+struct Node {
+    graph: Vec<u32>,
+    made: Vec<u32>,
+    /// Edits that are left.
+    distance: usize,
+}
+
+impl Node {
+    /// The better first: by edits and tokens, and then by the graph, so that records alike get the same.
+    fn rank(&self) -> (usize, usize, &[u32]) {
+        (self.distance + self.graph.len(), self.graph.len(), &self.graph)
+    }
+}
+
+/// Edits between two sequences; `None` if they take more cells than are `left`.
+fn distance(a: &[u32], b: &[u32], left: &mut usize) -> Option<usize> {
+    *left = left.checked_sub((a.len() + 1) * (b.len() + 1))?;
+    Some(levenshtein(a, b))
+}
+
+/// Functions, with markers and arguments, that may bring what is `made` nearer to what is `wanted`.
+fn proposals(
+    dictionary: &Dictionary,
+    input: &[u32],
+    made: &[u32],
+    wanted: &[u32],
+    left: &mut usize,
+) -> Vec<Vec<u32>> {
+    let of = |function| dictionary.of(function);
+    let mut calls = vec![vec![of(Function::Backwards)], vec![of(Function::Sorted)]];
+    let shifts = made.iter().zip(wanted).filter_map(|(from, to)| {
+        let [from, to] = [from, to].map(|token| dictionary.place(*token));
+        let by = u64::from(to?) + dictionary.arguments() as u64 - u64::from(from?);
+        dictionary.at(by).filter(|_| from != to)
+    });
+    calls.extend(frequent(shifts).into_iter().map(|by| vec![of(Function::Shift), by]));
+    let cells = (made.len() + 1) * (wanted.len() + 1);
+    if let Some(rest) = left.checked_sub(cells).filter(|_| !made.is_empty()) {
+        *left = rest;
+        let pairs = made.iter().zip(align(made, wanted));
+        let changed = pairs.filter_map(|(from, part)| Some((*from, *part.first()?)));
+        let changed = frequent(changed.filter(|(from, to)| from != to));
+        let substitutes = changed.into_iter();
+        calls.extend(substitutes.map(|(from, to)| vec![of(Function::Substitute), from, to]));
+    }
+    let halves: Vec<Vec<u32>> =
+        calls.iter().map(|call| [&[of(Function::Last)], call.as_slice()].concat()).collect();
+    calls.extend(halves);
+    // What is missing at the end is a token that comes as often as another is in the input.
+    let missing = wanted.len().saturating_sub(made.len());
+    if let Some(last) = wanted.last().filter(|_| missing > 0) {
+        let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
+        input.iter().for_each(|token| *counts.entry(*token).or_default() += 1);
+        let counted = counts.into_iter().filter(|(_, count)| *count == missing).take(TRIED);
+        calls.extend(
+            counted.map(|(token, _)| vec![of(Function::Count), token, of(Function::Extend), *last]),
+        );
+    }
+    calls
+}
+
+/// The items that come most often, at most [`TRIED`].
+fn frequent<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut counts: BTreeMap<T, usize> = BTreeMap::new();
+    items.for_each(|item| *counts.entry(item).or_default() += 1);
+    let mut counts: Vec<(T, usize)> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| Reverse(*count));
+    counts.into_iter().take(TRIED).map(|(item, _)| item).collect()
+}
+
+/// What `graph` makes `output` of, where each of its functions can be undone.
+fn inverse(dictionary: &Dictionary, graph: &[u32], output: &[u32]) -> Option<Vec<u32>> {
+    // The functions, each with its markers and arguments.
+    let mut calls: Vec<Vec<u32>> = Vec::new();
+    let mut is_open = false;
+    for token in graph {
+        let function = dictionary.function(*token);
+        match calls.last_mut() {
+            Some(call) if is_open || function.is_none() => call.push(*token),
+            _ => calls.push(vec![*token]),
+        }
+        is_open = function.is_some_and(Function::is_marker);
+    }
+    let mut undone = output.to_vec();
+    for mut call in calls.into_iter().rev() {
+        let functions = call.iter().filter_map(|token| dictionary.function(*token));
+        match functions.last()? {
+            Function::Backwards => {}
+            Function::Shift => {
+                let by = call.last_mut()?;
+                *by = dictionary
+                    .at(dictionary.arguments() as u64 - u64::from(dictionary.place(*by)?))?;
+            }
+            _ => return None,
+        }
+        undone = run(dictionary, &call, &[], &undone).output;
+    }
+    Some(undone)
+}
