@@ -1,5 +1,6 @@
 //! Sentences of a made-up language: their floors and probabilities against all records of small vocabularies.
 
+mod common;
 #[path = "words/enumeration.rs"]
 mod enumeration;
 #[path = "words/own.rs"]

@@ -9,8 +9,8 @@ use clap::{Arg, ArgMatches};
 use confab::base::file::FileLimit;
 use confab::base::text::FileText;
 use confab::config::{
-    KNOBS, Knob, MAX_GRAMMAR_BYTES, MAX_NAMES_BYTES, MAX_TEXT_BYTES, PRESETS, Preset, Range,
-    RunConfig, TUNED,
+    KNOBS, Knob, MAX_GRAMMAR_BYTES, MAX_NAMES_BYTES, MAX_SENTENCES_BYTES, MAX_TEXT_BYTES, PRESETS,
+    Preset, Range, RunConfig, TUNED,
 };
 use confab::config::{TaskConfig, TaskKind, TextFile};
 use confab::run::link;
@@ -19,6 +19,8 @@ use confab::task::{Task, text_file};
 
 const TEXT: FileLimit = FileLimit { name: "a text", max_bytes: MAX_TEXT_BYTES as u64 };
 const NAMES: FileLimit = FileLimit { name: "a list of names", max_bytes: MAX_NAMES_BYTES as u64 };
+const SENTENCES: FileLimit =
+    FileLimit { name: "a list of sentences", max_bytes: MAX_SENTENCES_BYTES as u64 };
 const GRAMMAR: FileLimit = FileLimit { name: "a grammar", max_bytes: MAX_GRAMMAR_BYTES as u64 };
 
 /// Flags that name a file of the task's.
@@ -33,7 +35,7 @@ pub fn args() -> Vec<Arg> {
             .long("preset")
             .value_name("PRESET")
             .value_parser(PossibleValuesParser::new(presets))
-            .help("sizes and training settings to start from; `tuned` are those with which the task is mostly learned in a minute or two"),
+            .help("sizes and training settings to start from; `tuned` are those with which the task is mostly learned in a few minutes"),
         Arg::new("link")
             .long("link")
             .value_name("URL")
@@ -193,13 +195,26 @@ fn has_grammar(matches: &ArgMatches) -> bool {
 
 /// Puts what the [`FILES`] hold into `config`.
 pub fn apply_files(matches: &ArgMatches, config: &mut RunConfig) -> Result<()> {
-    let has_text = ["task.text.text", "text-file"].iter().any(|flag| matches.contains_id(flag));
+    let is_text = config.task.kind == TaskKind::Text;
+    let is_spacing = config.task.kind == TaskKind::Spacing;
     ensure!(
-        !has_text || config.task.kind == TaskKind::Text,
+        (is_text || !matches.contains_id("task.text.text"))
+            && (is_text || is_spacing || !matches.contains_id("text-file")),
         "a text was given, but the task is another; add --task text, or --as-task text"
     );
-    if let Some(file) = matches.get_one::<PathBuf>("text-file") {
-        (config.task.text.text, config.task.text.file) = text_or_name(file)?;
+    match matches.get_one::<PathBuf>("text-file") {
+        Some(file) if is_spacing => {
+            config.task.words.text = read(file, SENTENCES)?;
+            let is_empty = config.task.words.text.is_empty();
+            ensure!(
+                !is_empty,
+                "reading {}: it is empty; give it a sentence a line",
+                file.display()
+            );
+            Task::new(&config.task).with_context(|| format!("reading {}", file.display()))?;
+        }
+        Some(file) => (config.task.text.text, config.task.text.file) = text_or_name(file)?,
+        None => {}
     }
     if let Some(file) = matches.get_one::<PathBuf>("names-file") {
         ensure!(

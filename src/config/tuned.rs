@@ -1,4 +1,4 @@
-//! Settings with which a run mostly learns its task, in a minute or two on two cores.
+//! Settings with which a run mostly learns its task, in less than five minutes on two cores.
 
 use super::{MlpKind, NormKind, PhoneConfig, Positions, RunConfig, TaskKind, WordsConfig};
 

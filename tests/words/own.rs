@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::common::terminal::{confab as run, ok};
 use confab::base::random::stream_rng;
 use confab::config::WordsConfig;
 use confab::run::Field;
@@ -46,4 +47,23 @@ fn a_text_without_spaces_to_put_back_is_refused() {
         assert!(spaced(text, 20).unwrap_err().contains("give it more"), "{text:?}");
     }
     assert!(spaced("a b\nc d\na = b", 20).unwrap_err().contains("line 3"));
+}
+
+#[test]
+fn a_file_of_sentences_is_read_at_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = |text: &str| {
+        std::fs::write(folder.path().join("own.txt"), text).unwrap();
+        run(
+            folder.path(),
+            &["data", "--task", "spacing", "--text-file", "own.txt", "--records", "1"],
+        )
+    };
+    let printed = ok(&data("two words\nof two\n"));
+    assert!(["twowords=two words\n", "oftwo=of two\n"].contains(&printed.as_str()), "{printed}");
+    for text in ["", "\n", "word\n", "a = b\nc d\n"] {
+        let refused = data(text);
+        let told = String::from_utf8_lossy(&refused.stderr);
+        assert!(!refused.status.success() && told.contains("own.txt"), "{text:?}: {told}");
+    }
 }

@@ -149,12 +149,12 @@ const CARDS: [Card; 9] = [
     Card {
         kind: TaskKind::Spacing,
         sample: "kiredaruvo=\nkire da…",
-        promise: "puts the spaces back; two minutes",
+        promise: "puts the spaces back; a few minutes",
     },
     Card {
         kind: TaskKind::Tagging,
         sample: "kire daru vo=\nsv…",
-        promise: "tells nouns from verbs; two minutes",
+        promise: "tells nouns from verbs; a few minutes",
     },
     Card {
         kind: TaskKind::Text,
