@@ -8,6 +8,7 @@ mod codec;
 mod distill;
 mod evaluation;
 pub mod forward;
+mod mapped;
 mod order;
 mod probe;
 mod score;
@@ -16,11 +17,12 @@ pub mod sweep;
 
 pub use bench::{BenchCurrent, BenchReport, BenchRow, Shape, StepTime};
 pub use by_type::AttentionByType;
-pub use codec::{CodecPoint, HeldOut, Spaces};
+pub use codec::CodecPoint;
 pub use distill::{DistillReport, LayerError, SideBySide};
 pub use evaluation::{
     Answers, EvalOptions, Evaluated, FactsReport, MAX_RECORDS, PhoneReport, Report,
 };
+pub use mapped::{Mapped, MappingReport, Spaces};
 pub use order::order;
 pub use probe::{ProbeReport, ProbeSample};
 pub use score::{Bin, Calibration, Score};

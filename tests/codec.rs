@@ -194,7 +194,8 @@ fn a_search_takes_as_many_draws_as_the_cell_is_small() {
         let mut fitter = Fitter::new(&config);
         let times = 400;
         for _ in 0..times {
-            let found = fitter.fit(&keys, 5, wanted, &mut noise, &mut rng).unwrap();
+            let found =
+                fitter.fit(Between::within(&keys), 5, wanted, &mut noise, &mut rng).unwrap();
             assert_eq!(keys.map(5, &found), wanted);
         }
         // A geometric distribution: five standard deviations of the mean.
@@ -215,7 +216,8 @@ fn noise_from_the_cell_needs_hardly_more_than_one_draw() {
         let mut fitter = Fitter::new(&config);
         for times in 0..200_u32 {
             let (token, wanted) = (times % 12, times * 7 % 12);
-            let found = fitter.fit(&keys, token, wanted, &mut noise, &mut rng).unwrap();
+            let found =
+                fitter.fit(Between::within(&keys), token, wanted, &mut noise, &mut rng).unwrap();
             assert_eq!(keys.map(token, &found), wanted);
         }
         assert!((200..400).contains(&fitter.draws), "{}", fitter.draws);
@@ -229,7 +231,8 @@ fn noise_that_cannot_be_found_is_given_up() {
     let mut rng = stream_rng(1, 0);
     let mut noise = Noise::new(&config, &mut rng);
     let mut fitter = Fitter::new(&config);
-    let found = (0..100).filter(|_| fitter.fit(&keys, 0, 1, &mut noise, &mut rng).is_some());
+    let found = (0..100)
+        .filter(|_| fitter.fit(Between::within(&keys), 0, 1, &mut noise, &mut rng).is_some());
     assert!(found.count() < 50);
     assert_eq!(fitter.draws, 100);
 }

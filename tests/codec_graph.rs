@@ -257,7 +257,7 @@ fn the_search_finds_none_for_pairs_that_have_nothing_to_do_with_each_other() {
             let length = rng.random_range(4..13);
             (0..length).map(|_| rng.random_range(0..1000)).collect::<Vec<u32>>()
         });
-        assert_eq!(search(&dictionary, &input, &output).graph, [], "{input:?} {output:?}");
+        assert!(search(&dictionary, &input, &output).graph.is_empty(), "{input:?} {output:?}");
     }
 }
 

@@ -9,13 +9,13 @@ use confab::base::plot;
 use confab::base::plot::{Axes, Line, Point};
 use confab::codec::{self, CodecRun};
 use confab::config::KNOBS;
-use confab::report::{CodecPoint, HeldOut, Score};
+use confab::report::{CodecPoint, Mapped, Score};
 use confab::run::AnalysisRequest;
 use serde_json::json;
 
 /// A validation in a line.
 pub fn describe(point: &CodecPoint) -> String {
-    let HeldOut { exact, .. } = &point.held_out;
+    let Mapped { exact, .. } = &point.held_out;
     let accuracy = point
         .held_out
         .accuracy()
@@ -94,6 +94,23 @@ pub fn sample(bytes: &[u8], input: Option<String>, as_json: bool) -> Result<()> 
     Ok(())
 }
 
+/// Writes what is right of training records and of held-out ones.
+pub fn write_mapped(out: &mut impl Write, of: [&Mapped; 2], has_spaces: bool) -> Result<()> {
+    writeln!(out, "{:<34} training  held out", "Written from the input alone")?;
+    writeln!(out, "{}", row("records to the letter", of, &|of| of.exact.share()))?;
+    writeln!(out, "{}", row("accuracy (1 − edits a token)", of, &Mapped::accuracy))?;
+    if has_spaces {
+        writeln!(out, "{}", row("F1 of spaces", of, &|of| of.spaces.f1()))?;
+    }
+    Ok(())
+}
+
+fn row(name: &str, both: [&Mapped; 2], of: &dyn Fn(&Mapped) -> Option<f64>) -> String {
+    let [training, held_out] =
+        both.map(|counts| of(counts).map_or("-".into(), |share| format!("{:.2}%", 100.0 * share)));
+    format!("{name:<34} {training:>8}  {held_out:>8}")
+}
+
 /// Tells what the codec in `file` writes of its training records and of held-out ones.
 pub fn eval(bytes: &[u8], records: usize, as_json: bool) -> Result<()> {
     let run = CodecRun::from_bytes(bytes)?;
@@ -110,20 +127,12 @@ pub fn eval(bytes: &[u8], records: usize, as_json: bool) -> Result<()> {
         writeln!(out, "{}", serde_json::to_string_pretty(&json)?)?;
         return Ok(());
     }
-    writeln!(out, "{:<34} training  held out", "Written from the input alone")?;
-    let row = |name: &str, of: &dyn Fn(&HeldOut) -> Option<f64>| {
-        let [training, held_out] = [&training, &held_out]
-            .map(|counts| of(counts).map_or("-".into(), |share| format!("{:.2}%", 100.0 * share)));
-        format!("{name:<34} {training:>8}  {held_out:>8}")
-    };
-    writeln!(out, "{}", row("records to the letter", &|of| of.exact.share()))?;
-    writeln!(out, "{}", row("accuracy (1 − edits a token)", &HeldOut::accuracy))?;
-    if run.has_spaces() {
-        writeln!(out, "{}", row("F1 of spaces", &|of| of.spaces.f1()))?;
-    }
+    write_mapped(&mut out, [&training, &held_out], run.has_spaces())?;
+    let row =
+        |name: &str, of: &dyn Fn(&Mapped) -> Option<f64>| row(name, [&training, &held_out], of);
     let lengths = run.codec.windows.sides.iter().enumerate();
     for (window, sides) in lengths {
-        let share = |of: &HeldOut| {
+        let share = |of: &Mapped| {
             let all: u64 = of.windows.iter().sum();
             (all > 0 && (training.windows[window] > 0 || held_out.windows[window] > 0))
                 .then(|| of.windows[window] as f64 / all as f64)
@@ -132,7 +141,7 @@ pub fn eval(bytes: &[u8], records: usize, as_json: bool) -> Result<()> {
             writeln!(out, "{}", row(&format!("tokens by {sides} neighbours a side"), &share))?;
         }
     }
-    let none = |of: &HeldOut| {
+    let none = |of: &Mapped| {
         let all: u64 = of.windows.iter().sum();
         (all > 0).then(|| of.windows.last().copied().unwrap_or(0) as f64 / all as f64)
     };

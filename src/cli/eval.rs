@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::{Arg, ArgMatches, Command, value_parser};
+use confab::config::TaskKind;
 use confab::eval::Evaluation;
 use confab::learn::Trainer;
 use confab::report::Evaluated;
@@ -81,6 +82,14 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         match report {
             Report::Phone(report) => write_phone(&mut out, report)?,
             Report::Facts(report) => write_facts(&mut out, report)?,
+            Report::Mapping(report) => {
+                let has_spaces = trainer.config.task.kind == TaskKind::Spacing;
+                super::codec::write_mapped(
+                    &mut out,
+                    [&report.trained, &report.held_out],
+                    has_spaces,
+                )?;
+            }
         }
     }
     Ok(())

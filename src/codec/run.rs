@@ -7,7 +7,7 @@ use super::learner::{Codec, Example, Step};
 use super::noise::Noise;
 use crate::base::random::stream_rng;
 use crate::config::{ConfigError, RunConfig, TaskKind};
-use crate::report::{CodecPoint, HeldOut, Score, Spaces};
+use crate::report::{CodecPoint, Mapped, Score, Spaces};
 use crate::run::{LossPoint, push_thinned};
 use crate::task::Task;
 use crate::tokenizer::{TokenizeError, Tokenizer};
@@ -180,42 +180,39 @@ impl CodecRun {
     }
 
     /// What is written of the first `count` held-out records.
-    pub fn held_out(&self, count: usize) -> HeldOut {
-        let lengths = self.codec.windows.sides.len();
-        let mut held_out = HeldOut { windows: vec![0; lengths + 1], ..HeldOut::default() };
-        for number in 0..count {
-            let Some(example) = self.examples().held_out(number) else { break };
-            self.count(&example, &mut held_out);
-        }
-        held_out
+    pub fn held_out(&self, count: usize) -> Mapped {
+        sum((0..count).map(|number| self.of_held_out(number)))
     }
 
     /// What is written of all training records that were read.
-    pub fn training(&self) -> HeldOut {
-        let lengths = self.codec.windows.sides.len();
-        let mut training = HeldOut { windows: vec![0; lengths + 1], ..HeldOut::default() };
-        for number in 0..self.read() {
-            let Some(example) = self.examples().training(number) else { break };
-            self.count(&example, &mut training);
-        }
-        training
+    pub fn training(&self) -> Mapped {
+        sum((0..self.read()).map(|number| self.of_training(number)))
     }
 
-    fn count(&self, example: &Example, counts: &mut HeldOut) {
+    /// What is written of held-out record `number`.
+    pub fn of_held_out(&self, number: usize) -> Mapped {
+        self.count(self.examples().held_out(number))
+    }
+
+    /// What is written of training record `number`, which is one that was read: after the last comes the first.
+    pub fn of_training(&self, number: usize) -> Mapped {
+        self.count(self.examples().training(number % self.read().max(1)))
+    }
+
+    fn count(&self, example: Option<Example>) -> Mapped {
+        let lengths = self.codec.windows.sides.len();
+        let mut counts = Mapped { windows: vec![0; lengths + 1], ..Mapped::default() };
+        let Some(example) = example else { return counts };
         let steps = self.codec.trace(&example.input);
-        let none = counts.windows.len() - 1;
         for step in &steps {
-            match step.choice {
-                Some(choice) if choice.is_past => counts.past += 1,
-                _ => counts.windows[step.near.map_or(none, |near| near.window)] += 1,
-            }
+            counts.windows[step.near.map_or(lengths, |near| near.window)] += 1;
         }
         let written = self.codec.written(&steps);
         counts.exact.add(written == example.output);
-        counts.edits.0 += levenshtein(&written, &example.output);
-        counts.edits.1 += example.output.len();
+        counts.edits = (levenshtein(&written, &example.output), example.output.len());
         let [written, wanted] = [&written, &example.output].map(|ids| self.tokenizer.decode(ids));
-        counts.spaces.add_all(&Spaces::of(&written, &wanted));
+        counts.spaces = Spaces::of(&written, &wanted);
+        counts
     }
 
     /// The text that `input` is mapped to, token by token.
@@ -225,4 +222,11 @@ impl CodecRun {
     pub fn trace(&self, input: &str) -> Result<Vec<Step<'_>>, TokenizeError> {
         Ok(self.codec.trace(&self.tokenizer.encode(input)?))
     }
+}
+
+fn sum(all: impl Iterator<Item = Mapped>) -> Mapped {
+    all.fold(Mapped::default(), |mut sum, of| {
+        sum.add(&of);
+        sum
+    })
 }

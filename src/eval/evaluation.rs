@@ -8,7 +8,7 @@ use burn::tensor::ExecutionError;
 use web_time::{Duration, Instant};
 
 use super::errands::{Errands, rest};
-use super::{facts, phone};
+use super::{facts, mapping, phone};
 use crate::base::random::stream_rng;
 use crate::generate::{Decoder, Shown, Writer};
 use crate::learn::{Brought, Crew, Errand, Trainer};
@@ -26,6 +26,8 @@ const MAX_CHUNKS: usize = 32;
 pub struct Evaluation {
     writer: Writer,
     task: Task,
+    /// The records that it was trained on.
+    trained: Task,
     options: EvalOptions,
     /// Training step of the model.
     step: usize,
@@ -51,7 +53,7 @@ struct Help {
 /// Reasons to refuse an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EvalError {
-    #[error("only the tasks phone and facts and JSON records with answers say which are right")]
+    #[error("only records with answers say which are right, as those of phone, facts, spacing and of JSON")]
     Task,
 }
 
@@ -59,7 +61,7 @@ impl Evaluation {
     /// Evaluates the run's model, or what is shown in its place.
     ///
     /// # Errors
-    /// If the run's task is neither `phone` nor `facts` nor records in JSON with answers.
+    /// If the records of the run's task have no answers.
     pub fn new(
         trainer: &Trainer,
         shown: Option<Shown>,
@@ -71,11 +73,12 @@ impl Evaluation {
         let decoder = Decoder::of(trainer.model(), shown);
         let writer = Writer::with(decoder, &trainer.tokenizer, options);
         let task = trainer.task.clone();
+        let trained = task.training().limited(trainer.config.train.records, trainer.config.seed);
         let chunk = options.records.div_ceil(MAX_CHUNKS).max(CHUNK);
         let starts = (0..options.records).step_by(chunk);
         let left = starts.map(|start| start..options.records.min(start + chunk)).collect();
         let (own, waiting) = (0..0, BTreeMap::new());
-        Ok(Self { writer, task, options, step, report, done: 0, left, own, waiting, help: None })
+        Ok(Self { writer, task, trained, options, step, report, done: 0, left, own, waiting, help: None })
     }
 
     /// The evaluation with the help of `crew`, if it takes longer than `alone`. They get the run as its checkpoint `run`.
@@ -130,7 +133,7 @@ impl Evaluation {
 
     /// The report on one record.
     async fn ask(&mut self, index: usize) -> Result<Report, ExecutionError> {
-        let Self { writer, task, options, .. } = self;
+        let Self { writer, task, trained, options, .. } = self;
         let mut rng = stream_rng(options.seed, index as u64);
         writer.reseed(options.seed, index as u64);
         let mut report = empty(task).expect("a task that was checked");
@@ -143,6 +146,9 @@ impl Evaluation {
             }
             (Report::Facts(report), _) => {
                 facts::score(report, task, index, writer, &mut rng).await?;
+            }
+            (Report::Mapping(report), _) => {
+                mapping::score(report, (task, trained), index, writer, &mut rng).await?;
             }
             (Report::Phone(_), None) => unreachable!("the report is made for the task"),
         }
@@ -197,6 +203,7 @@ fn empty(task: &Task) -> Result<Report, EvalError> {
     match task.downcast_ref::<Phone>() {
         Some(task) => Ok(Report::Phone(phone::empty(task))),
         None if facts::has_answers(task) => Ok(Report::Facts(Default::default())),
+        None if mapping::is_mapping(task, &mut stream_rng(0, 0)) => Ok(Report::Mapping(Default::default())),
         None => Err(EvalError::Task),
     }
 }

@@ -4,6 +4,7 @@ mod errand;
 mod errands;
 mod evaluation;
 mod facts;
+mod mapping;
 mod phone;
 mod probe;
 mod sweep;

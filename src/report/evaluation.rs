@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Calibration, Score};
+use super::{Calibration, MappingReport, Score};
 
 /// Recall from the phone book, on held-out records.
 ///
@@ -72,6 +72,7 @@ pub struct Answers {
 pub enum Report {
     Phone(PhoneReport),
     Facts(FactsReport),
+    Mapping(MappingReport),
 }
 
 impl Report {
@@ -80,7 +81,8 @@ impl Report {
         match (self, other) {
             (Self::Phone(report), Self::Phone(other)) => report.add(other),
             (Self::Facts(report), Self::Facts(other)) => report.add(other),
-            (Self::Phone(_), Self::Facts(_)) | (Self::Facts(_), Self::Phone(_)) => {}
+            (Self::Mapping(report), Self::Mapping(other)) => report.add(other),
+            (Self::Phone(_) | Self::Facts(_) | Self::Mapping(_), _) => {}
         }
     }
 }

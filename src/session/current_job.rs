@@ -15,7 +15,8 @@ impl<E: Fn(Event)> Session<E> {
             Err(error) => return self.recover(error).await,
         };
         let (trainer, device) = (self.trainer.as_ref(), self.device.as_ref());
-        let context = Context { trainer, device, shown: shown.as_ref(), crew: &self.crew };
+        let (codec, shown) = (self.codec.as_ref(), shown.as_ref());
+        let context = Context { trainer, codec, device, shown, crew: &self.crew };
         match jobs::start(context, request).await {
             Ok((job, notice)) => {
                 if let Some(text) = notice {

@@ -1,7 +1,8 @@
 use confab::config::{TaskConfig, TaskKind};
 use confab::report::Evaluated;
 use confab::report::{
-    Answers, Calibration, EvalOptions, FactsReport, MAX_RECORDS, PhoneReport, Report, Score,
+    Answers, Calibration, EvalOptions, FactsReport, MAX_RECORDS, Mapped, MappingReport,
+    PhoneReport, Report, Score,
 };
 use leptos::prelude::*;
 
@@ -16,8 +17,8 @@ use crate::tables;
 const NOTHING: &str = "<p class=nothing>Evaluate has the model recall from records that it never \
      trained on, and tells what it got right.</p>";
 
-const NO_ANSWERS: &str = "Evaluate counts right answers, and the task of this model has none to count: the tasks phone \
-     and facts have them, and a text of JSON records with answers. How good this model is, its validation loss and Loss \
+const NO_ANSWERS: &str = "Evaluate counts right answers, and the task of this model has none to count: modular addition and \
+     plain texts, as grammars, have answers of their own kind or none. How good this model is, its validation loss and Loss \
      by part tell.";
 
 /// Accuracy of the model, on records drawn for it.
@@ -88,17 +89,11 @@ pub fn Retrieval() -> impl IntoView {
 /// Tells if the task's records say which answers are right. Of a text that only a file holds the session knows.
 fn has_answers(task: &TaskConfig) -> bool {
     match task.kind {
-        TaskKind::Phone | TaskKind::Facts => true,
-        TaskKind::Induction
-        | TaskKind::Modular
-        | TaskKind::Grammar
-        | TaskKind::Copy
-        | TaskKind::Reverse
-        | TaskKind::Spacing
-        | TaskKind::Tagging => false,
+        TaskKind::Modular | TaskKind::Grammar => false,
         TaskKind::Text => {
             task.text.file.is_some() || task.text.text.trim_start().starts_with(['{', '['])
         }
+        _ => true,
     }
 }
 
@@ -174,7 +169,24 @@ fn list_sections(report: &Report) -> Vec<Section> {
     match report {
         Report::Phone(report) => list_phone(report),
         Report::Facts(report) => list_facts(report),
+        Report::Mapping(report) => list_mapping(report),
     }
+}
+
+fn list_mapping(report: &MappingReport) -> Vec<Section> {
+    let section = |title, mapped: &Mapped| {
+        let share = |share: Option<f64>| share.map_or("—".into(), show_share);
+        let hint = format!(
+            "Accuracy, 1 less the edits a character that is wanted: {}. Spaces that are right, F1: {}.",
+            share(mapped.accuracy()),
+            share(mapped.spaces.f1()),
+        );
+        Section { hint, ..Section::new(title, &[("right to the letter", mapped.exact)]) }
+    };
+    vec![
+        section("Training records", &report.trained),
+        section("Held-out records", &report.held_out),
+    ]
 }
 
 fn list_phone(report: &PhoneReport) -> Vec<Section> {

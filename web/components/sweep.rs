@@ -97,5 +97,11 @@ fn list_scores(report: &Report) -> Vec<(&'static str, Score)> {
             ("right, held out", report.held_out.given),
             ("right, the fact left out", report.trained.left_out),
         ],
+        Report::Mapping(report) => {
+            vec![
+                ("right, trained on", report.trained.exact),
+                ("right, held out", report.held_out.exact),
+            ]
+        }
     }
 }

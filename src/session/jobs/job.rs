@@ -5,6 +5,7 @@ use std::rc::Rc;
 use burn::tensor::ExecutionError;
 use futures::future::LocalBoxFuture;
 
+use crate::codec::CodecRun;
 use crate::device::OpenDevice;
 use crate::generate::Shown;
 use crate::learn::{Crew, Trainer};
@@ -60,6 +61,8 @@ impl StartError {
 #[derive(Clone, Copy)]
 pub(in crate::session) struct Context<'a> {
     pub(in crate::session) trainer: Option<&'a Trainer>,
+    /// The run, if it is one of the noise codec.
+    pub(in crate::session) codec: Option<&'a CodecRun>,
     pub(in crate::session) device: Option<&'a OpenDevice>,
     /// The model that is shown in place of the run's newest.
     pub(in crate::session) shown: Option<&'a Shown>,
@@ -73,7 +76,10 @@ impl<'a> Context<'a> {
 
     /// The session's run; without one, a notice that there is none to do `what` with.
     pub(super) fn trainer(&self, what: &str) -> Result<&'a Trainer, StartError> {
-        let refused = || format!("There is no model to {what} yet: press Train first.");
+        let refused = || match self.codec {
+            Some(_) => format!("Only a transformer can be had to {what}, and this is a noise codec."),
+            None => format!("There is no model to {what} yet: press Train first."),
+        };
         self.trainer.ok_or_else(|| StartError::Refused(refused()))
     }
 }
