@@ -1,7 +1,9 @@
 //! The noise codec's parts against direct transcriptions, brute force and closed forms.
 
 use confab::base::random::stream_rng;
-use confab::codec::{Between, Cell, Fitter, Keys, Metric, Noise, Table, align, cost, distance, levenshtein};
+use confab::codec::{
+    Between, Cell, Fitter, Keys, Metric, Noise, Table, align, cost, distance, levenshtein,
+};
 use confab::config::{CodecConfig, Fitting, KeyDistance, NoiseKind};
 use proptest::prelude::*;
 

@@ -157,8 +157,7 @@ impl Chain {
             let entry = near?.entry;
             let mode = entry.likeliest()?;
             let state = self.state(&mode.mean)?;
-            let share = f64::from(mode.count) / f64::from(entry.count());
-            Some(share * self.probability(past.state, state))
+            Some(entry.share() * self.probability(past.state, state))
         });
         let [layer, past] = likelihoods;
         let is_past = past.is_some_and(|past| layer.is_none_or(|layer| past > layer));
@@ -188,7 +187,7 @@ impl Chain {
         let Some(place) = place else { return };
         self.past.collect(place, between, (token, wanted), noises);
         if misled {
-            self.past.entries[place].prefer(wanted);
+            self.past.entries[place].blame(wanted);
         }
     }
 }

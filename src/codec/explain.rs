@@ -102,8 +102,9 @@ impl CodecRun {
         let near = step.taken()?;
         let is_past = step.choice.is_some_and(|choice| choice.is_past);
         let (record, place) = near.entry.origin;
-        let Example { input, output } = self.examples().training(record as usize)?;
-        let became = self.became(&input, &output, place as usize);
+        let example = self.examples().training(record as usize)?;
+        let became = self.became(&example, place as usize);
+        let Example { input, output } = example;
         let mode = near.entry.likeliest()?;
         Some(Source {
             sides: (!is_past).then(|| self.codec.windows.sides[near.window]),
@@ -119,9 +120,11 @@ impl CodecRun {
     }
 
     /// What the token at `place` of an input becomes in a record.
-    fn became(&self, input: &[u32], output: &[u32], place: usize) -> Vec<u32> {
-        let read: Vec<u32> = input.iter().copied().chain([self.codec.end()]).collect();
-        align(&read, output).get(place).map_or(Vec::new(), |part| part.to_vec())
+    fn became(&self, example: &Example, place: usize) -> Vec<u32> {
+        let read: Vec<u32> = example.input.iter().copied().chain([self.codec.end()]).collect();
+        align(&read, &self.codec.planned(example))
+            .get(place)
+            .map_or(Vec::new(), |part| part.to_vec())
     }
 
     /// Text of a token; none of the end.

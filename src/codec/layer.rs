@@ -48,6 +48,8 @@ impl Mode {
 
 /// Most that a count is raised to.
 const MOST: u32 = 1 << 30;
+/// Times that an entry may mislead and keep its share.
+const PATIENCE: u32 = 8;
 
 /// What is known of a context.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,12 +58,21 @@ pub struct Entry {
     pub origin: (u32, u32),
     /// At least one.
     pub modes: Vec<Mode>,
+    /// Times that it misled a choice that would have been right without it.
+    pub misled: u32,
 }
 
 impl Entry {
     /// The mode that was wanted most often: the first of those that are equal.
     pub fn likeliest(&self) -> Option<&Mode> {
         self.modes.iter().rev().max_by_key(|mode| mode.count)
+    }
+
+    /// Share of the likeliest mode, 0 to 1. It halves each time that it misled beyond the first [`PATIENCE`].
+    pub fn share(&self) -> f64 {
+        let count = self.likeliest().map_or(0, |mode| mode.count);
+        let halvings = self.misled.saturating_sub(PATIENCE).min(1000) as i32;
+        f64::from(count) / f64::from(self.count().max(1)) * 0.5_f64.powi(halvings)
     }
 
     /// The mode that writes `output`.
@@ -74,10 +85,11 @@ impl Entry {
         self.modes.iter().fold(0, |sum, mode| sum.saturating_add(mode.count))
     }
 
-    /// Raises the count of `output` to half of all at least, as weights of experts are (Littlestone and Warmuth 1994, "The
-    /// Weighted Majority Algorithm").
-    pub fn prefer(&mut self, output: &[u32]) {
+    /// Notes that it misled where `output` was wanted: that has half of all counts at least from now on. An entry that goes
+    /// on to mislead loses its share, as experts do (Littlestone and Warmuth 1994, "The Weighted Majority Algorithm").
+    pub fn blame(&mut self, output: &[u32]) {
         let all = self.count();
+        self.misled = self.misled.saturating_add(1);
         if let Some(mode) = self.modes.iter_mut().find(|mode| mode.output == output) {
             mode.count = mode.count.saturating_add(all).min(MOST);
         }
@@ -109,7 +121,7 @@ impl Contexts {
 
     /// Adds `context`, which was met at `origin`, and returns its place. It is to be collected for at once.
     pub fn push(&mut self, context: &[u32], origin: (u32, u32)) -> usize {
-        self.entries.push(Entry { origin, modes: Vec::new() });
+        self.entries.push(Entry { origin, modes: Vec::new(), misled: 0 });
         self.table.push(context)
     }
 

@@ -242,6 +242,13 @@ impl Codec {
         Some((chosen, ran))
     }
 
+    /// What noise is to write for an example: its output, or what its graph makes that of.
+    pub fn planned(&self, example: &Example) -> Vec<u32> {
+        let graphs = self.graphs.as_ref();
+        let plan = graphs.map(|graphs| graphs.plan(&example.input, &example.output).written);
+        plan.unwrap_or_else(|| example.output.clone())
+    }
+
     /// The windows around the end of an input, which is the last of `tokens`.
     fn around_end(&self, tokens: &[u32]) -> Vec<Vec<u32>> {
         self.windows.around(&self.keys, tokens, tokens.len().saturating_sub(1), self.end())

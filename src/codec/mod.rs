@@ -23,6 +23,7 @@ mod number;
 mod pagerank;
 mod run;
 mod table;
+mod tensors;
 mod window;
 
 pub use align::{align, levenshtein};

@@ -52,6 +52,11 @@ impl Table {
         self.points.is_empty()
     }
 
+    /// Numbers a point.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
     /// Numbers of all points, `[point, number]`.
     pub fn points(&self) -> &[u32] {
         &self.points
@@ -121,7 +126,8 @@ impl Table {
         let mut place = place;
         for turn in 0..MAX_MOVES {
             let homes = [0, 1].map(|side| self.home(side, self.point(place as usize)));
-            let free = [0, 1].into_iter().find(|side| self.buckets[*side][homes[*side]].len() < self.room);
+            let free =
+                [0, 1].into_iter().find(|side| self.buckets[*side][homes[*side]].len() < self.room);
             if let Some(side) = free {
                 self.buckets[side][homes[side]].push(place);
                 return Ok(());
@@ -147,7 +153,8 @@ impl Table {
         loop {
             let count = FIRST_SPLITS[self.splits % 3] * 10_usize.pow(self.splits as u32 / 3);
             self.buckets = [vec![Vec::new(); count], vec![Vec::new(); count]];
-            let mut all = (0..self.len() as u32).filter(|place| *place != homeless).chain([homeless]);
+            let mut all =
+                (0..self.len() as u32).filter(|place| *place != homeless).chain([homeless]);
             match all.find_map(|place| self.settle(place).err()) {
                 None => return,
                 Some(_) => self.room *= 2,

@@ -16,7 +16,7 @@ use crate::codec::window::Windows;
 use crate::config::CodecConfig;
 
 /// Most tokens of a graph.
-const ROOM: usize = 16;
+pub const ROOM: usize = 16;
 /// Times that a graph is met before a macro stands for it.
 const FREQUENT: u32 = 8;
 /// Most different graphs that are counted.
@@ -91,6 +91,11 @@ impl GraphMapper {
         run(&self.dictionary, &chosen.graph, input, written)
     }
 
+    /// The graph of an example, and what is to be written for it.
+    pub fn plan(&self, input: &[u32], output: &[u32]) -> Plan {
+        search(&self.dictionary, input, output)
+    }
+
     /// Searches the graph of an example, the `number`th of its run, and learns it. Returns what is to be written for it. With
     /// a `noise`, it is met for the first time.
     pub fn learn(
@@ -101,7 +106,7 @@ impl GraphMapper {
         noise: Option<&mut Noise>,
         (rng, learned): (&mut ChaCha8Rng, &mut Learned),
     ) -> Vec<u32> {
-        let Plan { graph, written } = search(&self.dictionary, input, output);
+        let Plan { graph, written } = self.plan(input, output);
         if noise.is_some() {
             self.meet(&graph);
         }

@@ -6,7 +6,7 @@ mod mapper;
 mod run;
 mod search;
 
-pub use function::{Dictionary, Function};
-pub use mapper::{Chosen, GraphMapper, Met};
+pub use function::{Dictionary, Function, MACROS};
+pub use mapper::{Chosen, GraphMapper, Met, ROOM};
 pub use run::{Effect, Ran, Turn, run};
 pub use search::{Plan, search};

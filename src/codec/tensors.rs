@@ -1,0 +1,204 @@
+//! Tables of a codec as tensors of a file.
+
+use safetensors::tensor::{Dtype, SafeTensors};
+
+use super::keys::Keys;
+use super::layer::{Contexts, Entry, Mode};
+use super::number::WHOLE;
+use crate::checkpoint::CheckpointError;
+
+/// A tensor to write: its name, type, shape and bytes.
+pub type Part = (String, Dtype, Vec<usize>, Vec<u8>);
+
+/// A tensor of whole numbers.
+pub fn part(name: String, shape: Vec<usize>, numbers: impl Iterator<Item = u32>) -> Part {
+    (name, Dtype::U32, shape, numbers.flat_map(u32::to_le_bytes).collect())
+}
+
+/// Keys of `width` numbers.
+pub fn keys_part(name: &str, keys: &Keys) -> Part {
+    part(name.into(), vec![keys.len(), keys.width()], keys.numbers().iter().copied())
+}
+
+/// Contexts of keys with `width` numbers; nothing if there are none.
+pub fn context_parts(prefix: &str, contexts: &Contexts, width: usize) -> Vec<Part> {
+    let Contexts { table, entries } = contexts;
+    if entries.is_empty() {
+        return Vec::new();
+    }
+    let name = |of: &str| format!("{prefix}.{of}");
+    let modes = || entries.iter().flat_map(|entry| &entry.modes);
+    let count = modes().count();
+    let outputs = modes().map(|mode| mode.output.len()).sum();
+    let noises = modes().map(|mode| mode.mean.len()).sum::<usize>() / width;
+    let variances = modes().flat_map(|mode| &mode.variance).flat_map(|of| of.to_le_bytes());
+    vec![
+        part(name("contexts"), vec![entries.len(), 2 * width], table.points().iter().copied()),
+        part(
+            name("origins"),
+            vec![entries.len(), 2],
+            entries.iter().flat_map(|entry| [entry.origin.0, entry.origin.1]),
+        ),
+        part(name("misled"), vec![entries.len()], entries.iter().map(|entry| entry.misled)),
+        part(
+            name("modes"),
+            vec![entries.len()],
+            entries.iter().map(|entry| entry.modes.len() as u32),
+        ),
+        part(name("counts"), vec![count], modes().map(|mode| mode.count)),
+        part(
+            name("lengths"),
+            vec![count, 2],
+            modes().flat_map(|mode| [mode.output.len(), mode.mean.len() / width]).map(|n| n as u32),
+        ),
+        part(name("outputs"), vec![outputs], modes().flat_map(|mode| mode.output.iter().copied())),
+        part(
+            name("noises"),
+            vec![noises, width],
+            modes().flat_map(|mode| mode.mean.iter().copied()),
+        ),
+        (name("variances"), Dtype::F64, vec![noises, width], variances.collect()),
+    ]
+}
+
+/// What outputs of contexts are made of.
+#[derive(Clone, Copy)]
+pub struct Outputs {
+    /// Numbers a key.
+    pub width: usize,
+    /// The token that ends an output, which is greater than the others.
+    pub end: u32,
+    /// Most noises of a token.
+    pub most: usize,
+}
+
+/// The tensors of a file.
+pub struct Reader<'a>(pub SafeTensors<'a>);
+
+impl<'a> Reader<'a> {
+    /// Keys as many as `own`.
+    pub fn keys(&self, name: &str, own: &Keys) -> Result<Keys, CheckpointError> {
+        let numbers = self.whole(name, &[own.len(), own.width()], WHOLE)?;
+        let read = own.with_numbers(numbers);
+        read.ok_or_else(|| damaged(name, "gives two tokens one key".into()))
+    }
+
+    /// The contexts of a kind; none if the file has none.
+    pub fn contexts(&self, prefix: &str, outputs: Outputs) -> Result<Contexts, CheckpointError> {
+        let Outputs { width, end, most } = outputs;
+        let mut contexts = Contexts::new(2 * width);
+        let name = |of: &str| format!("{prefix}.{of}");
+        let Some(count) = self.length(&name("contexts")) else { return Ok(contexts) };
+        let points = self.whole(&name("contexts"), &[count, 2 * width], WHOLE)?;
+        let origins = self.whole(&name("origins"), &[count, 2], u32::MAX)?;
+        let misled = self.whole(&name("misled"), &[count], u32::MAX)?;
+        let modes = self.whole(&name("modes"), &[count], u32::MAX)?;
+        let all = sum(&modes);
+        let counts = self.whole(&name("counts"), &[all], u32::MAX)?;
+        let lengths = self.whole(&name("lengths"), &[all, 2], u32::MAX)?;
+        let [outputs, noises] = [0, 1].map(|of| {
+            lengths.iter().skip(of).step_by(2).map(|length| *length as usize).sum::<usize>()
+        });
+        let outputs = self.whole(&name("outputs"), &[outputs], end)?;
+        let means = self.whole(&name("noises"), &[noises, width], WHOLE)?;
+        let variances = self.variances(&name("variances"), &[noises, width])?;
+        let (mut outputs, mut means) = (outputs.as_slice(), means.as_slice());
+        let mut variances = variances.as_slice();
+        let mut rows = counts.iter().zip(lengths.as_chunks::<2>().0);
+        let points = points.chunks_exact(2 * width).zip(origins.as_chunks::<2>().0);
+        for ((point, origin), (modes, misled)) in points.zip(modes.iter().zip(misled)) {
+            let read = rows.by_ref().take(*modes as usize).map(|(count, [written, noises])| {
+                let (written, noises) = (*written as usize, *noises as usize);
+                let is_whole = noises == written + 1 || noises == written && written == most;
+                if !is_whole || noises > most || *count == 0 {
+                    let what =
+                        format!("has {written} outputs of {noises} noises, wanted {count} times");
+                    return Err(damaged(&name("lengths"), what));
+                }
+                Ok(Mode {
+                    output: take(&mut outputs, written),
+                    mean: take(&mut means, noises * width),
+                    variance: take(&mut variances, noises * width),
+                    count: *count,
+                })
+            });
+            let modes: Vec<Mode> = read.collect::<Result<_, _>>()?;
+            if modes.is_empty() {
+                return Err(damaged(&name("modes"), "has a context without a mode".into()));
+            }
+            contexts.table.push(point);
+            contexts.entries.push(Entry { origin: (origin[0], origin[1]), modes, misled });
+        }
+        Ok(contexts)
+    }
+
+    /// Length of a tensor; `None` if the file has none of this name.
+    pub fn length(&self, name: &str) -> Option<usize> {
+        self.0.tensor(name).ok()?.shape().first().copied()
+    }
+
+    /// A tensor of whole numbers below `below`.
+    pub fn whole(
+        &self,
+        name: &str,
+        shape: &[usize],
+        below: u32,
+    ) -> Result<Vec<u32>, CheckpointError> {
+        let (words, _) = self.bytes(name, Dtype::U32, shape)?.as_chunks::<4>();
+        let numbers: Vec<u32> = words.iter().map(|word| u32::from_le_bytes(*word)).collect();
+        match numbers.iter().find(|number| **number >= below) {
+            Some(number) => {
+                Err(damaged(name, format!("holds {number}, which is not below {below}")))
+            }
+            None => Ok(numbers),
+        }
+    }
+
+    fn variances(&self, name: &str, shape: &[usize]) -> Result<Vec<f64>, CheckpointError> {
+        let numbers = self.floats(name, shape)?;
+        match numbers.iter().any(|number| !(0.0..=1.0).contains(number)) {
+            true => Err(damaged(name, "holds a variance that is not from 0 to 1".into())),
+            false => Ok(numbers),
+        }
+    }
+
+    /// A tensor of numbers.
+    pub fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f64>, CheckpointError> {
+        let (words, _) = self.bytes(name, Dtype::F64, shape)?.as_chunks::<8>();
+        Ok(words.iter().map(|word| f64::from_le_bytes(*word)).collect())
+    }
+
+    fn bytes(
+        &self,
+        name: &str,
+        dtype: Dtype,
+        shape: &[usize],
+    ) -> Result<&'a [u8], CheckpointError> {
+        let tensor = self.0.tensor(name).map_err(|_| damaged(name, "is missing".into()))?;
+        if tensor.dtype() != dtype || tensor.shape() != shape {
+            let (is, has) = (tensor.dtype(), tensor.shape());
+            return Err(damaged(
+                name,
+                format!("is {is:?} {has:?} where {dtype:?} {shape:?} is expected"),
+            ));
+        }
+        Ok(tensor.data())
+    }
+}
+
+/// Sum of lengths.
+pub fn sum(numbers: &[u32]) -> usize {
+    numbers.iter().map(|number| *number as usize).sum()
+}
+
+/// Takes the first `count` of what is left.
+pub fn take<T: Clone>(from: &mut &[T], count: usize) -> Vec<T> {
+    let (taken, left) = from.split_at(count);
+    *from = left;
+    taken.to_vec()
+}
+
+/// A tensor is not as it should be.
+pub fn damaged(name: &str, what: String) -> CheckpointError {
+    CheckpointError::Tensor { name: name.into(), what }
+}
