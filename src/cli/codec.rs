@@ -117,11 +117,12 @@ pub fn eval(bytes: &[u8], records: usize, as_json: bool) -> Result<()> {
     let start = std::time::Instant::now();
     let (training, held_out) = (run.training(), run.held_out(records));
     let seconds = start.elapsed().as_secs_f64();
+    let grams = run.grams(records);
     let mut out = super::terminal::output();
     if as_json {
         let json = json!({
             "step": run.step, "training": training, "held_out": held_out, "seconds": seconds,
-            "sides": run.codec.windows.sides, "contexts": run.codec.layer.len(),
+            "grams": grams, "sides": run.codec.windows.sides, "contexts": run.codec.layer.len(),
             "last": run.history.last(),
         });
         writeln!(out, "{}", serde_json::to_string_pretty(&json)?)?;
@@ -130,6 +131,13 @@ pub fn eval(bytes: &[u8], records: usize, as_json: bool) -> Result<()> {
     write_mapped(&mut out, [&training, &held_out], run.has_spaces())?;
     let row =
         |name: &str, of: &dyn Fn(&Mapped) -> Option<f64>| row(name, [&training, &held_out], of);
+    if let Some(grams) = &grams {
+        let share =
+            |share: Option<f64>| share.map_or("-".into(), |share| format!("{:.2}%", 100.0 * share));
+        let told = [grams.exact.share(), grams.spaces.f1()].map(share);
+        writeln!(out, "{:<34} {:>8}  {:>8}", "counted 5-grams: to the letter", "", told[0])?;
+        writeln!(out, "{:<34} {:>8}  {:>8}", "counted 5-grams: F1 of spaces", "", told[1])?;
+    }
     let lengths = run.codec.windows.sides.iter().enumerate();
     for (window, sides) in lengths {
         let share = |of: &Mapped| {

@@ -1,5 +1,6 @@
 //! Figures of a codec: what it writes, from where, and how keys are compared.
 
+use super::align::align;
 use super::distance::distance;
 use super::explain::{Explained, Source};
 use super::graph::{Effect, Function};
@@ -14,8 +15,9 @@ type Draw = fn(&Traced) -> Result<Vec<Figure>, String>;
 const PROMPTED: &[Input] = &[Input::Prompt, Input::Position];
 
 /// All analyses of a codec, in the order of display.
-static ANALYSES: [(AnalysisEntry, Draw); 6] = [
+static ANALYSES: [(AnalysisEntry, Draw); 7] = [
     (entry("codec-written", "What is written, and where it comes from", PROMPTED), written),
+    (entry("codec-mistake", "A mistake, and where it comes from", &[]), mistake),
     (entry("codec-keys", "Keys and noise", PROMPTED), keys),
     (entry("codec-digits", "Digits compared", PROMPTED), digits),
     (entry("codec-chain", "Chain of noises", &[]), chain),
@@ -97,6 +99,43 @@ fn written(traced: &Traced) -> Result<Vec<Figure>, String> {
     );
     Ok(vec![figure("What is written", note, Content::Table(table))])
 }
+
+/// The first held-out record that is written wrong, and the contexts that the wrong tokens borrowed from.
+fn mistake(traced: &Traced) -> Result<Vec<Figure>, String> {
+    let run = traced.run;
+    let text = |ids: &[u32]| show_token(&run.tokenizer.decode(ids));
+    let wrong = (0..SEARCHED).find_map(|number| {
+        let example = run.examples().held_out(number)?;
+        let steps = run.codec.trace(&example.input);
+        (run.codec.written(&steps) != example.output).then_some((number, example, steps))
+    });
+    let found = wrong.ok_or_else(|| format!("no mistake is in the first {SEARCHED} held-out records"))?;
+    let (number, example, steps) = found;
+    let read: Vec<u32> = steps.iter().map(|step| step.token).collect();
+    let wanted = align(&read, &example.output);
+    let rows = steps.iter().zip(wanted).filter(|(step, wanted)| run.codec.output(&step.reached) != *wanted);
+    let rows = rows.map(|(step, wanted)| {
+        let becomes = text(run.codec.output(&step.reached));
+        let mut row = vec![traced.name(step.token), text(wanted), becomes];
+        row.extend(run.explain(step).context.map_or(Vec::new(), |source| of_source(&source)));
+        row.resize(MISTAKE.len(), String::new());
+        row
+    });
+    let table = Table { columns: MISTAKE.map(String::from).to_vec(), rows: rows.collect() };
+    let note = format!(
+        "Held-out record {number}: “{}” should be “{}”, and “{}” is written. Each wrong token took the noise of a context that \
+         it shares with a training record, where it was right.",
+        text(&example.input),
+        text(&example.output),
+        text(&run.codec.written(&steps)),
+    );
+    Ok(vec![figure("A mistake", note, Content::Table(table))])
+}
+
+/// Held-out records that are searched for a mistake.
+const SEARCHED: usize = 500;
+const MISTAKE: [&str; 9] =
+    ["Token", "Should become", "Becomes", "Neighbours", "Distance", "Met", "Wanted", "Borrowed from", "There"];
 
 fn of_source(source: &Source) -> Vec<String> {
     let Source { sides, distance, record, place, input, output, became, met, wanted } = source;

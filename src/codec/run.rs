@@ -9,7 +9,7 @@ use crate::base::random::stream_rng;
 use crate::config::{ConfigError, RunConfig, TaskKind};
 use crate::report::{CodecPoint, Mapped, Score, Spaces};
 use crate::run::{LossPoint, push_thinned};
-use crate::task::Task;
+use crate::task::{Grams, Task};
 use crate::tokenizer::{TokenizeError, Tokenizer};
 
 /// Most training records that a validation writes.
@@ -197,6 +197,26 @@ impl CodecRun {
     /// What is written of training record `number`, which is one that was read: after the last comes the first.
     pub fn of_training(&self, number: usize) -> Mapped {
         self.count(self.examples().training(number % self.read().max(1)))
+    }
+
+    /// What counted 5-grams of the training outputs write of as many held-out records, where only spaces are to be put
+    /// back; `None` for other tasks.
+    pub fn grams(&self, count: usize) -> Option<Mapped> {
+        if !self.has_spaces() {
+            return None;
+        }
+        let texts = |example: Example| {
+            [example.input, example.output].map(|ids| self.tokenizer.decode(&ids))
+        };
+        let training = (0..self.read()).filter_map(|number| self.examples().training(number));
+        let lines = training.map(|example| format!("\n{}", texts(example)[1]));
+        let text: Vec<char> = lines.flat_map(|line| line.chars().collect::<Vec<_>>()).chain(['\n']).collect();
+        let grams = Grams::count(&text);
+        let held_out = (0..count).filter_map(|number| self.examples().held_out(number));
+        Some(sum(held_out.map(|example| {
+            let [input, wanted] = texts(example);
+            Mapped::of(&grams.space(&input), &wanted)
+        })))
     }
 
     fn count(&self, example: Option<Example>) -> Mapped {

@@ -4,7 +4,7 @@ use burn::tensor::ExecutionError;
 use rand_chacha::ChaCha8Rng;
 
 use crate::generate::Writer;
-use crate::report::{MappingReport, Spaces};
+use crate::report::{Mapped, MappingReport};
 use crate::run::{Field, Record};
 use crate::task::{Split, Task};
 
@@ -44,9 +44,6 @@ pub async fn score(
     let written = writer.write(&prompt, END, limit).await?.text;
     let written = written.strip_suffix(END).unwrap_or(&written);
     let mapped = if is_trained { &mut report.trained } else { &mut report.held_out };
-    mapped.exact.add(written == wanted);
-    mapped.edits.0 += strsim::levenshtein(written, &wanted);
-    mapped.edits.1 += wanted.chars().count();
-    mapped.spaces.add_all(&Spaces::of(written, &wanted));
+    mapped.add(&Mapped::of(written, &wanted));
     Ok(())
 }

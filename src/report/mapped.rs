@@ -78,6 +78,15 @@ fn places(text: &str) -> Vec<usize> {
 }
 
 impl Mapped {
+    /// A text that is written, held against the one that is wanted.
+    #[cfg(feature = "compute")]
+    pub fn of(written: &str, wanted: &str) -> Self {
+        let mut exact = Score::default();
+        exact.add(written == wanted);
+        let edits = (strsim::levenshtein(written, wanted), wanted.chars().count());
+        Self { exact, edits, spaces: Spaces::of(written, wanted), windows: Vec::new() }
+    }
+
     pub fn add(&mut self, other: &Self) {
         self.exact.add_all(&other.exact);
         self.edits.0 += other.edits.0;

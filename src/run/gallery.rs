@@ -148,4 +148,14 @@ pub static GALLERY: &[Exhibit] = &[
              &train.warmup=1&train.steps=150&tab=memory&look=recalled",
         ),
     },
+    Exhibit {
+        title: Cow::Borrowed("Learning without gradients"),
+        text: Cow::Borrowed(
+            "The noise codec has random keys, noise and nearest keys, and no gradient. It puts the spaces back into every \
+               sentence that it read, and into most that it did not. See a mistake, and the training record that it was \
+               borrowed from. Press New run and Train: it learns in seconds.",
+        ),
+        name: Cow::Borrowed("codec"),
+        open: Cow::Borrowed("tab=codec&look=codec-mistake"),
+    },
 ];

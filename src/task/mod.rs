@@ -30,6 +30,7 @@ pub use cut::in_tokens;
 pub use facts::Facts;
 pub use induction::Induction;
 pub use modular::Modular;
+pub use ngram::Grams;
 pub use oracle::{Oracle, surprisals};
 pub use phone::{Phone, UNKNOWN};
 pub use question::Question;
