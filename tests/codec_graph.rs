@@ -98,7 +98,7 @@ proptest! {
 
     #[test]
     fn sorted_puts_tokens_in_the_order_of_keys(output in tokens()) {
-        let mut expected = Vec::new();
+        let mut expected: Vec<u32> = Vec::new();
         for token in in_order() {
             expected.extend(output.iter().filter(|other| **other == token));
         }

@@ -61,7 +61,8 @@ impl Cell {
 
     /// Numbers in the cell and numbers that may be.
     pub fn sizes(&self) -> (u64, u64) {
-        let size = |of: &[Range<u32>]| of.iter().map(|range| u64::from(range.end - range.start)).sum();
+        let size =
+            |of: &[Range<u32>]| of.iter().map(|range| u64::from(range.end - range.start)).sum();
         (size(&self.inside), size(&self.open))
     }
 
@@ -140,9 +141,9 @@ impl<'a> Search<'a> {
             let mut longer = Vec::new();
             for (start, others) in &open {
                 for next in 0..10 {
-                    let others = others.iter().map(|(at, further)| {
-                        (*at, further + self.cost(*at, place, next))
-                    });
+                    let others = others
+                        .iter()
+                        .map(|(at, further)| (*at, further + self.cost(*at, place, next)));
                     let start = start + next as u32 * unit(place);
                     let others = others.collect();
                     longer.extend(self.decide(start, unit(place), place + 1, others));

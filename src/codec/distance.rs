@@ -67,7 +67,9 @@ impl Metric {
     /// the first.
     pub fn at_place(&self, a: u32, b: u32, place: usize) -> f64 {
         match self {
-            Self::Digits(costs) => distance(costs[place][digit(a, place).abs_diff(digit(b, place))]),
+            Self::Digits(costs) => {
+                distance(costs[place][digit(a, place).abs_diff(digit(b, place))])
+            }
             Self::Plain if place == 0 => distance(self.of_numbers(a, b)),
             Self::Plain => 0.0,
         }

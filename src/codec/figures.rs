@@ -25,11 +25,7 @@ static ANALYSES: [(AnalysisEntry, Draw); 7] = [
     (entry("codec-progress", "Progress", &[]), progress),
 ];
 
-const fn entry(
-    id: &'static str,
-    label: &'static str,
-    inputs: &'static [Input],
-) -> AnalysisEntry {
+const fn entry(id: &'static str, label: &'static str, inputs: &'static [Input]) -> AnalysisEntry {
     AnalysisEntry::new(id, label, Group::Codec, inputs)
 }
 
@@ -78,8 +74,17 @@ fn figure(title: &str, note: String, content: Content) -> Figure {
 
 fn written(traced: &Traced) -> Result<Vec<Figure>, String> {
     let text = traced.run.tokenizer.decode(&traced.run.codec.written(&traced.steps));
-    let columns =
-        ["", "Token", "Becomes", "Neighbours", "Distance", "Met", "Wanted", "Borrowed from", "There"];
+    let columns = [
+        "",
+        "Token",
+        "Becomes",
+        "Neighbours",
+        "Distance",
+        "Met",
+        "Wanted",
+        "Borrowed from",
+        "There",
+    ];
     let rows = traced.steps.iter().enumerate().map(|(at, step)| {
         let Explained { token, output, context, .. } = traced.run.explain(step);
         let quoted = |text: &str| format!("“{}”", show_token(text));
@@ -87,7 +92,9 @@ fn written(traced: &Traced) -> Result<Vec<Figure>, String> {
         let mut row = vec![at.to_string(), token, quoted(&output)];
         row.extend(match context {
             Some(source) => of_source(&source),
-            None => std::iter::once("no known context".into()).chain((0..5).map(|_| String::new())).collect(),
+            None => std::iter::once("no known context".into())
+                .chain((0..5).map(|_| String::new()))
+                .collect(),
         });
         row
     });
@@ -109,11 +116,15 @@ fn mistake(traced: &Traced) -> Result<Vec<Figure>, String> {
         let steps = run.codec.trace(&example.input);
         (run.codec.written(&steps) != example.output).then_some((number, example, steps))
     });
-    let found = wrong.ok_or_else(|| format!("no mistake is in the first {SEARCHED} held-out records"))?;
+    let found =
+        wrong.ok_or_else(|| format!("no mistake is in the first {SEARCHED} held-out records"))?;
     let (number, example, steps) = found;
     let read: Vec<u32> = steps.iter().map(|step| step.token).collect();
     let wanted = align(&read, &example.output);
-    let rows = steps.iter().zip(wanted).filter(|(step, wanted)| run.codec.output(&step.reached) != *wanted);
+    let rows = steps
+        .iter()
+        .zip(wanted)
+        .filter(|(step, wanted)| run.codec.output(&step.reached) != *wanted);
     let rows = rows.map(|(step, wanted)| {
         let becomes = text(run.codec.output(&step.reached));
         let mut row = vec![traced.name(step.token), text(wanted), becomes];
@@ -134,8 +145,17 @@ fn mistake(traced: &Traced) -> Result<Vec<Figure>, String> {
 
 /// Held-out records that are searched for a mistake.
 const SEARCHED: usize = 500;
-const MISTAKE: [&str; 9] =
-    ["Token", "Should become", "Becomes", "Neighbours", "Distance", "Met", "Wanted", "Borrowed from", "There"];
+const MISTAKE: [&str; 9] = [
+    "Token",
+    "Should become",
+    "Becomes",
+    "Neighbours",
+    "Distance",
+    "Met",
+    "Wanted",
+    "Borrowed from",
+    "There",
+];
 
 fn of_source(source: &Source) -> Vec<String> {
     let Source { sides, distance, record, place, input, output, became, met, wanted } = source;
@@ -197,7 +217,8 @@ fn digits(traced: &Traced) -> Result<Vec<Figure>, String> {
     let token = traced.name(step.token);
     let one = |(index, noise): (usize, &[u32])| {
         let key = keys.of(step.token);
-        let embedding: Vec<u32> = key.iter().zip(noise).map(|(key, noise)| minus(*key, *noise)).collect();
+        let embedding: Vec<u32> =
+            key.iter().zip(noise).map(|(key, noise)| minus(*key, *noise)).collect();
         let mut nearest: Vec<u32> = (0..keys.len() as u32).collect();
         nearest.sort_by_key(|token| keys.metric.of_keys(&embedding, keys.of(*token)));
         nearest.truncate(COMPARED);
@@ -250,8 +271,10 @@ fn chain(traced: &Traced) -> Result<Vec<Figure>, String> {
     let points = rank.map(|(state, share)| [state as f32, *share as f32]).collect();
     let series = vec![Series { name: "share of time".into(), points, labels: Vec::new() }];
     let plot = Plot { x: "state".into(), y: "share".into(), series };
-    let note = "Probability of a token's noise by its first digits, after that of the token before.";
-    let of_rank = "Stationary distribution of the chain, by power iteration with damping as in PageRank.";
+    let note =
+        "Probability of a token's noise by its first digits, after that of the token before.";
+    let of_rank =
+        "Stationary distribution of the chain, by power iteration with damping as in PageRank.";
     Ok(vec![
         figure("Transitions", note.into(), Content::Grid(grid)),
         figure("Ranks of states", of_rank.into(), Content::Plot(plot)),
@@ -265,7 +288,8 @@ fn graph(traced: &Traced) -> Result<Vec<Figure>, String> {
     let (chosen, ran) =
         found.ok_or("this codec has no graph tokens; train one with Graph tokens (codec.graph)")?;
     let text = |ids: &[u32]| show_token(&traced.run.tokenizer.decode(ids));
-    let tokens = |places: &[u32]| places.iter().map(|place| traced.name(*place)).collect::<Vec<_>>();
+    let tokens =
+        |places: &[u32]| places.iter().map(|place| traced.name(*place)).collect::<Vec<_>>();
     let rows = ran.turns.iter().map(|turn| {
         let name = turn.function.map_or("?", Function::name).to_owned();
         let told = match &turn.effect {
@@ -313,9 +337,8 @@ fn progress(traced: &Traced) -> Result<Vec<Figure>, String> {
     if traced.run.has_spaces() {
         right.push(line("held-out spaces, F1", |point| point.held_out.spaces.f1()));
     }
-    let plot = |y: &str, series| {
-        Content::Plot(Plot { x: "records read".into(), y: y.into(), series })
-    };
+    let plot =
+        |y: &str, series| Content::Plot(Plot { x: "records read".into(), y: y.into(), series });
     let draws = vec![line("draws a token", |point| point.draws_per_token())];
     let contexts = vec![line("contexts", |point| Some(point.contexts as f64))];
     Ok(vec![

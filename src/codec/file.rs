@@ -61,11 +61,8 @@ impl CodecRun {
             parts.extend(graph_parts(windows, graphs));
         }
         let mut metadata = common_metadata(&self.config, self.step, &self.tokenizer, &self.losses)?;
-        let counts = Counts {
-            draws: self.fitter.draws,
-            drawn_for: self.drawn_for,
-            fitted: self.fitted,
-        };
+        let counts =
+            Counts { draws: self.fitter.draws, drawn_for: self.drawn_for, fitted: self.fitted };
         metadata.insert(COUNTS.into(), to_json(COUNTS, &counts)?);
         metadata.insert(HISTORY.into(), to_json(HISTORY, &self.history)?);
         let views = parts.iter().map(|(name, dtype, shape, bytes)| {

@@ -84,7 +84,8 @@ impl Fitter {
         let mut at = keys.of(token).to_vec();
         if let [number] = at.as_mut_slice() {
             let cell = self.cells.entry((keys.stream(), token));
-            *number = cell.or_insert_with(|| Cell::of(keys, token, &[*number], 0, KEPT)).draw(rng)?;
+            *number =
+                cell.or_insert_with(|| Cell::of(keys, token, &[*number], 0, KEPT)).draw(rng)?;
             return Some(at);
         }
         for axis in 0..at.len() {

@@ -213,7 +213,9 @@ impl Codec {
     /// The output of a trace, token by token: each with the place of the token that was read for it, and the share of its
     /// context that wanted what it became. What a graph makes of it has the graph's share.
     pub fn said(&self, steps: &[Step]) -> Vec<Said> {
-        if let Some((chosen, ran)) = self.graph(steps).filter(|(chosen, _)| !chosen.graph.is_empty()) {
+        if let Some((chosen, ran)) =
+            self.graph(steps).filter(|(chosen, _)| !chosen.graph.is_empty())
+        {
             let last = steps.len().saturating_sub(1);
             let share = chosen.near.map_or(0.0, |near| near.share());
             let said = ran.output.into_iter().enumerate();

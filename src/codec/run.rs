@@ -114,8 +114,7 @@ impl CodecRun {
             let is_new = number == visit;
             let mut noise = is_new.then(|| Noise::new(config, &mut rng));
             let numbered = (number as u32, &example);
-            let learned =
-                self.codec.learn(numbered, &mut self.fitter, noise.as_mut(), &mut rng);
+            let learned = self.codec.learn(numbered, &mut self.fitter, noise.as_mut(), &mut rng);
             tokens += learned.tokens;
             wrong += learned.tokens - learned.right;
             if is_new {
@@ -210,7 +209,8 @@ impl CodecRun {
         };
         let training = (0..self.read()).filter_map(|number| self.examples().training(number));
         let lines = training.map(|example| format!("\n{}", texts(example)[1]));
-        let text: Vec<char> = lines.flat_map(|line| line.chars().collect::<Vec<_>>()).chain(['\n']).collect();
+        let text: Vec<char> =
+            lines.flat_map(|line| line.chars().collect::<Vec<_>>()).chain(['\n']).collect();
         let grams = Grams::count(&text);
         let held_out = (0..count).filter_map(|number| self.examples().held_out(number));
         Some(sum(held_out.map(|example| {
@@ -225,6 +225,7 @@ impl CodecRun {
         let Some(example) = example else { return counts };
         let steps = self.codec.trace(&example.input);
         for step in &steps {
+            counts.past += u64::from(step.choice.is_some_and(|choice| choice.is_past));
             counts.windows[step.near.map_or(lengths, |near| near.window)] += 1;
         }
         let written = self.codec.written(&steps);

@@ -84,7 +84,7 @@ impl Mapped {
         let mut exact = Score::default();
         exact.add(written == wanted);
         let edits = (strsim::levenshtein(written, wanted), wanted.chars().count());
-        Self { exact, edits, spaces: Spaces::of(written, wanted), windows: Vec::new() }
+        Self { exact, edits, spaces: Spaces::of(written, wanted), ..Self::default() }
     }
 
     pub fn add(&mut self, other: &Self) {
@@ -92,6 +92,7 @@ impl Mapped {
         self.edits.0 += other.edits.0;
         self.edits.1 += other.edits.1;
         self.spaces.add_all(&other.spaces);
+        self.past += other.past;
         let longest = self.windows.len().max(other.windows.len());
         self.windows.resize(longest, 0);
         self.windows.iter_mut().zip(&other.windows).for_each(|(count, other)| *count += other);

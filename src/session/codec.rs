@@ -194,7 +194,9 @@ impl<E: Fn(Event)> Session<E> {
 
     pub(super) fn export_codec(&self, run: &CodecRun, form: SaveAs) {
         let written = match form {
-            SaveAs::Checkpoint => run.to_bytes().map_err(|error: CheckpointError| error.to_string()),
+            SaveAs::Checkpoint => {
+                run.to_bytes().map_err(|error: CheckpointError| error.to_string())
+            }
             _ => Err("only transformers are saved in that form, and this is a noise codec".into()),
         };
         match written {

@@ -84,7 +84,8 @@ impl<'a> Grams<'a> {
 /// Loss on `validation` of 5-grams counted on `train`, in nats per character. `None` if there is nothing to predict.
 pub fn loss(train: &[char], validation: &[char]) -> Option<f64> {
     let grams = Grams::count(train);
-    let surprisal = |end: usize| -grams.probability(&validation[end.saturating_sub(ORDER)..=end]).ln();
+    let surprisal =
+        |end: usize| -grams.probability(&validation[end.saturating_sub(ORDER)..=end]).ln();
     // As a model's loss, of all characters but the first.
     let predicted = validation.len().checked_sub(1).filter(|count| *count > 0)?;
     Some((1..validation.len()).map(surprisal).sum::<f64>() / predicted as f64)

@@ -28,8 +28,7 @@ pub(super) fn start<'a>(
         }
         let trainer = context.trainer("evaluate")?;
         let refused = |error| StartError::Refused(format!("The model was not evaluated: {error}."));
-        let mut evaluation =
-            Evaluation::new(trainer, context.shown(), options).map_err(refused)?;
+        let mut evaluation = Evaluation::new(trainer, context.shown(), options).map_err(refused)?;
         if context.shown.is_none() && trainer.model().layout.len() <= MAX_SENT {
             let checkpoint = trainer.checkpoint().await.map_err(StartError::Device)?;
             // A run that cannot be saved is evaluated by this worker alone.
