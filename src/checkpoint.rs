@@ -11,13 +11,15 @@ mod bank;
 mod error;
 mod format;
 mod head;
+mod metadata;
 mod room;
 mod summary;
 mod tensors;
 
 pub use adapters::drawn_adapter;
 pub use error::CheckpointError;
-pub use head::{Head, MAX_TOKENS, common_metadata, from_json, to_json};
+pub use head::{Head, MAX_TOKENS, common_metadata};
+pub use metadata::{from_json, to_json};
 pub use room::{check_room, check_room_in_place};
 pub use summary::{LENGTH_BYTES, Summary};
 

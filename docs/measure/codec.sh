@@ -28,7 +28,7 @@ codec() {
     key="$name	$task	$records	$seed"
     grep -q "^$key	" "$table" && return
     start=$(date +%s)
-    "$confab" train --learner codec --task "$task" "${letters[@]}" --records "$records" --batch "$((records / 10))" --steps 60 \
+    "$confab" train --learner codec --task "$task" "${letters[@]}" --train-records "$records" --batch "$((records / 10))" --steps 60 \
         --val-every 60 --seed "$seed" "$@" --out "$work/run.safetensors" >/dev/null
     "$confab" eval "$work/run.safetensors" --records 1000 --json >"$work/eval.json"
     note "$key" "$(($(date +%s) - start))" .
@@ -43,7 +43,7 @@ gpt() {
     key="gpt 30k	$task	$records	$seed"
     grep -q "^$key	" "$table" && return
     start=$(date +%s)
-    "$confab" train --preset 30k --task "$task" "${letters[@]}" --records "$records" --context 80 --steps 2000 --batch 32 \
+    "$confab" train --preset 30k --task "$task" "${letters[@]}" --train-records "$records" --context 80 --steps 2000 --batch 32 \
         --lr 0.003 --min-lr 0.0003 --positions rotary --val-every 500 --seed "$seed" --device cpu --out "$work/run.safetensors" >/dev/null
     "$confab" eval "$work/run.safetensors" --records 2000 --device cpu --json >"$work/eval.json"
     note "$key" "$(($(date +%s) - start))" '.evaluations[0].report.Mapping | {training: .trained, held_out}'

@@ -6,6 +6,7 @@ use safetensors::tensor::SafeTensors;
 
 use super::error::CheckpointError;
 use super::format::FORMAT;
+use super::metadata::{from_json, to_json};
 use super::summary::Summary;
 use crate::base::file_kind::FileKind;
 use crate::config::{RunConfig, TaskKind};
@@ -70,25 +71,6 @@ pub fn common_metadata(
         ("confab.rng".into(), format!("chacha8 seed {} stream {step}", config.seed)),
         ("confab.history".into(), to_json("confab.history", &history)?),
     ]))
-}
-
-/// The text of an entry of the metadata.
-///
-/// # Errors
-/// If `value` has no JSON.
-pub fn to_json(key: &'static str, value: &impl serde::Serialize) -> Result<String, CheckpointError> {
-    serde_json::to_string(value).map_err(|e| CheckpointError::Metadata { key, why: e.to_string() })
-}
-
-/// The value of an entry of the metadata.
-///
-/// # Errors
-/// If `text` is none.
-pub fn from_json<T: serde::de::DeserializeOwned>(
-    key: &'static str,
-    text: &str,
-) -> Result<T, CheckpointError> {
-    serde_json::from_str(text).map_err(|e| CheckpointError::Metadata { key, why: e.to_string() })
 }
 
 /// Tokenizer of a model of modular addition, whose numbers were single characters in older files.

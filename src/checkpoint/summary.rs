@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::error::CheckpointError;
 use super::format::FORMAT;
-use super::head::from_json;
+use super::metadata::from_json;
 use crate::config::RunConfig;
 use crate::run::{LossPoint, MAX_HISTORY};
 

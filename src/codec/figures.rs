@@ -55,7 +55,11 @@ pub fn analyse(run: &CodecRun, request: &AnalysisRequest) -> Result<Vec<Figure>,
             names.join(", ")
         ));
     };
-    let steps = run.trace(&request.prompt).map_err(|error| error.to_string())?;
+    let prompt = match &*request.prompt {
+        "" => &run.example_input(),
+        prompt => prompt,
+    };
+    let steps = run.trace(prompt).map_err(|error| error.to_string())?;
     // Without a choice, the first token that becomes another.
     let changed = steps.iter().position(|step| run.codec.output(&step.reached) != [step.token]);
     let at = request.position.or(changed).unwrap_or(0).min(steps.len() - 1);

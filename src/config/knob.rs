@@ -168,6 +168,8 @@ fn flag(key: &str) -> String {
         Some(("task.grammar", _)) => "grammar_text",
         // Other tasks' options have the same names.
         Some(("task.sequence", _) | ("task.words", "text")) => key.trim_start_matches("task."),
+        // Of commands that list records, `--records` is another.
+        Some(("train", "records")) => "train_records",
         Some(("noise" | "codec", _)) | None => key,
         Some(("model.memory", "kind")) => "memory",
         Some(("model.memory", _)) => key.trim_start_matches("model."),
