@@ -143,15 +143,26 @@ fn each_step_takes_the_likelier_proposal() {
     learn(&mut codec, &examples, 2);
     let mut taken = [0, 0];
     for example in &examples {
+        let mut before = None;
         for step in codec.trace(&example.input) {
             let choice = step.choice.unwrap();
-            let [layer, past] = choice.likelihoods;
-            for likelihood in [layer, past].into_iter().flatten() {
-                assert!((0.0..=1.0).contains(&likelihood));
+            let [layer, past] = choice.proposals.map(|of| of.map_or(-1.0, |of| of.likelihood));
+            assert!(layer.max(past) > 0.0 && layer.max(past) <= 1.0);
+            assert_eq!(choice.is_past, past > layer);
+            let (near, mode) = step.taken().unwrap();
+            assert_eq!(mode.mean, step.noises);
+            // No mode of either context is likelier.
+            let chain = codec.chain.as_ref().unwrap();
+            let contexts = step.near.iter().chain(&choice.past);
+            for other in
+                contexts.flat_map(|near| near.entry.modes.iter().map(move |mode| (near, mode)))
+            {
+                let state = chain.state(&other.1.mean).unwrap();
+                let likelihood = other.0.entry.share(other.1) * chain.probability(before, state);
+                assert!(likelihood <= layer.max(past));
             }
-            assert_eq!(choice.is_past, past.unwrap_or(-1.0) > layer.unwrap_or(-1.0));
-            let near = if choice.is_past { choice.past } else { step.near };
-            assert_eq!(near.unwrap().entry.likeliest().unwrap().mean, step.noises);
+            assert!(near.entry.modes.contains(mode));
+            before = chain.state(&step.noises);
             taken[usize::from(choice.is_past)] += 1;
         }
     }

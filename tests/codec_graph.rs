@@ -292,6 +292,18 @@ fn a_codec_with_graphs_turns_unknown_sequences_round() {
 }
 
 #[test]
+fn the_context_tells_the_graph() {
+    // What ends with an even token is turned round, and the rest stays as it is.
+    let mixed = |input: &[u32]| {
+        let is_even = input.last().is_some_and(|last| last % 2 == 0);
+        if is_even { input.iter().rev().copied().collect() } else { input.to_vec() }
+    };
+    let [without, with] = [false, true].map(|graph| trained(graph, mixed).1);
+    println!("held-out records, of 200: {without} without graphs, {with} with");
+    assert_eq!(with, 200);
+}
+
+#[test]
 fn a_frequent_graph_gets_a_macro() {
     let shift = [(Shift, &in_order()[3..4])];
     let shifted = |input: &[u32]| made(&shift, &[], input);

@@ -1,11 +1,11 @@
 //! The chain of noises: which follow which, and what the latest lead to.
 //!
 //! A state is the first digits of a token's first noise. The key layer proposes noises by the token's neighbours, the chain
-//! proposes others by the noises before it. Of both the likelier is taken: a proposal's share of what was wanted in its
+//! proposes others by the noises before it. Of all the likeliest is taken: a proposal's share of what was wanted in its
 //! context, times the probability of its state after the state before.
 
 use super::between::Between;
-use super::layer::{Contexts, Near, Noises};
+use super::layer::{Contexts, Entry, Mode, Near, Noises};
 use super::number::{PLACES, unit};
 use super::pagerank::{DAMPING, stationary};
 use super::window::Sums;
@@ -35,10 +35,30 @@ pub struct Chain {
 pub struct Choice<'a> {
     /// Context of past noises that is known; `None` if there is none.
     pub past: Option<Near<'a>>,
-    /// True if the past's proposal was taken.
+    /// What the key layer and the past propose, where they know a context: of its modes the likeliest.
+    pub proposals: [Option<Proposal<'a>>; 2],
+    /// True if the past's was taken.
     pub is_past: bool,
-    /// Likelihoods of the key layer's proposal and of the past's, where there is one.
-    pub likelihoods: [Option<f64>; 2],
+}
+
+/// Noises that are proposed.
+#[derive(Clone, Copy, Debug)]
+pub struct Proposal<'a> {
+    pub mode: &'a Mode,
+    /// Its share times the probability of its state.
+    pub likelihood: f64,
+}
+
+impl<'a> Choice<'a> {
+    /// The noises that were taken; `None` if none were proposed.
+    pub fn taken(&self) -> Option<&'a Mode> {
+        Some(self.proposals[usize::from(self.is_past)]?.mode)
+    }
+
+    /// The noises that were proposed and not taken.
+    pub fn left(&self) -> Option<&'a Mode> {
+        Some(self.proposals[usize::from(!self.is_past)]?.mode)
+    }
 }
 
 /// The latest noises of an input.
@@ -140,7 +160,7 @@ impl Chain {
         sums.point()
     }
 
-    /// Chooses between `near`, which the key layer proposes, and the entry of `context`.
+    /// Chooses between the modes of `near`, which the key layer knows, and those of the entry of `context`.
     pub fn choose<'a>(
         &'a self,
         between: Between,
@@ -153,15 +173,20 @@ impl Chain {
             let entry = &self.past.entries[place];
             Near { window: 0, place, cost, entry }
         });
-        let likelihoods = [near, own].map(|near| {
-            let entry = near?.entry;
-            let mode = entry.likeliest()?;
+        let proposals = [near, own].map(|near| self.propose(near?.entry, past.state));
+        let [layer, of_past] = proposals.map(|of| of.map(|proposal| proposal.likelihood));
+        let is_past = of_past.is_some_and(|past| layer.is_none_or(|layer| past > layer));
+        Choice { past: own, proposals, is_past }
+    }
+
+    /// The likeliest mode of an entry after a state: the first of those that are equal.
+    fn propose<'a>(&self, entry: &'a Entry, before: Option<usize>) -> Option<Proposal<'a>> {
+        let all = entry.modes.iter().filter_map(|mode| {
             let state = self.state(&mode.mean)?;
-            Some(entry.share() * self.probability(past.state, state))
+            let likelihood = entry.share(mode) * self.probability(before, state);
+            Some(Proposal { mode, likelihood })
         });
-        let [layer, past] = likelihoods;
-        let is_past = past.is_some_and(|past| layer.is_none_or(|layer| past > layer));
-        Choice { past: own, is_past, likelihoods }
+        all.reduce(|best, next| if next.likelihood > best.likelihood { next } else { best })
     }
 
     /// Notes that a token took `noises`.

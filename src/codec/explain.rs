@@ -93,19 +93,18 @@ impl CodecRun {
             context: self.source(step),
             choice: step.choice.map(|choice| ExplainedChoice {
                 is_past: choice.is_past,
-                likelihoods: choice.likelihoods,
+                likelihoods: choice.proposals.map(|of| of.map(|of| of.likelihood)),
             }),
         }
     }
 
     fn source(&self, step: &Step) -> Option<Source> {
-        let near = step.taken()?;
+        let (near, mode) = step.taken()?;
         let is_past = step.choice.is_some_and(|choice| choice.is_past);
         let (record, place) = near.entry.origin;
         let example = self.examples().training(record as usize)?;
         let became = self.became(&example, place as usize);
         let Example { input, output } = example;
-        let mode = near.entry.likeliest()?;
         Some(Source {
             sides: (!is_past).then(|| self.codec.windows.sides[near.window]),
             distance: distance(near.cost),

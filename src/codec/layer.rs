@@ -68,11 +68,10 @@ impl Entry {
         self.modes.iter().rev().max_by_key(|mode| mode.count)
     }
 
-    /// Share of the likeliest mode, 0 to 1. It halves each time that it misled beyond the first [`PATIENCE`].
-    pub fn share(&self) -> f64 {
-        let count = self.likeliest().map_or(0, |mode| mode.count);
+    /// Share of one of its modes, 0 to 1. It halves each time that the entry misled beyond the first [`PATIENCE`].
+    pub fn share(&self, mode: &Mode) -> f64 {
         let halvings = self.misled.saturating_sub(PATIENCE).min(1000) as i32;
-        f64::from(count) / f64::from(self.count().max(1)) * 0.5_f64.powi(halvings)
+        f64::from(mode.count) / f64::from(self.count().max(1)) * 0.5_f64.powi(halvings)
     }
 
     /// The mode that writes `output`.

@@ -9,7 +9,7 @@ use super::distance::cost;
 use super::fit::Fitter;
 use super::graph::{Chosen, GraphMapper, Ran};
 use super::keys::Keys;
-use super::layer::{KeyLayer, Near, Noises};
+use super::layer::{KeyLayer, Mode, Near, Noises};
 use super::lesson::{Learned, Lesson};
 use super::noise::Noise;
 use super::window::{Windows, sides};
@@ -60,10 +60,15 @@ pub struct Step<'a> {
 }
 
 impl<'a> Step<'a> {
-    /// The context whose noises were taken.
-    pub fn taken(&self) -> Option<Near<'a>> {
-        let chosen = self.choice.filter(|choice| choice.is_past);
-        chosen.map_or(self.near, |choice| choice.past)
+    /// The context whose noises were taken, and its mode.
+    pub fn taken(&self) -> Option<(Near<'a>, &'a Mode)> {
+        match self.choice {
+            Some(choice) => {
+                let near = if choice.is_past { choice.past } else { self.near };
+                Some((near?, choice.taken()?))
+            }
+            None => Some((self.near?, self.near?.entry.likeliest()?)),
+        }
     }
 
     /// Share of the times that the context was met in which this output was wanted; 0 without a known context.
@@ -163,16 +168,12 @@ impl Codec {
     ) -> Tried {
         let between = Between::within(&self.keys);
         let step = self.step(token, around, past);
-        let mean = |near: Option<Near>| Some(near?.entry.likeliest()?.mean.clone());
         let right = |noises: &Noises| between.writes(token, noises, wanted);
         let mut is_right = right(&step.noises);
         let mut found = step.noises.clone();
         if either && !is_right {
-            let other = match step.choice {
-                Some(Choice { is_past: false, past, .. }) => past,
-                _ => step.near,
-            };
-            found = mean(other).unwrap_or_default();
+            let left = step.choice.and_then(|choice| choice.left());
+            found = left.map_or(Noises::new(), |mode| mode.mean.clone());
             is_right = right(&found);
         }
         Tried {
@@ -274,7 +275,7 @@ impl Codec {
             chain.choose(between, near, &context, (past, self.layer.reach))
         });
         let mut step = Step { token, near, choice, noises: Noises::new(), reached: Vec::new() };
-        if let Some(mode) = step.taken().and_then(|near| near.entry.likeliest()) {
+        if let Some((_, mode)) = step.taken() {
             step.noises = mode.mean.clone();
             step.reached = between.reached(token, &mode.mean);
         }

@@ -58,7 +58,8 @@ impl Lesson<'_> {
         let own =
             noise.and_then(|noise| fitter.fit_all(between, token, (wanted, self.room), noise, rng));
         let Some(noises) = own.or_else(|| layer.known(around, wanted).cloned()) else {
-            learned.unfit += 1;
+            // What is right without noise needs none.
+            learned.unfit += usize::from(in_all || !self.is_right);
             return None;
         };
         layer.collect(between, around, (token, wanted), &noises, in_all);

@@ -29,7 +29,7 @@ mod window;
 pub use align::{align, levenshtein};
 pub use between::Between;
 pub use cell::Cell;
-pub use chain::{Chain, Choice, Past};
+pub use chain::{Chain, Choice, Past, Proposal};
 pub use distance::{Cost, Metric, cost, distance};
 pub use explain::{Explained, ExplainedChoice, ExplainedNoise, Source};
 pub use figures::{analyse, entries};
