@@ -35,15 +35,15 @@ pub fn search(dictionary: &Dictionary, input: &[u32], output: &[u32]) -> Plan {
     let mut beam = vec![Node { graph: Vec::new(), made: input.to_vec(), distance: all }];
     for _ in 0..DEPTH {
         let mut longer = Vec::new();
-        for node in &beam {
+        'beam: for node in &beam {
             for calls in proposals(dictionary, input, &node.made, output, &mut left) {
                 let graph = [node.graph.as_slice(), &calls].concat();
-                // No longer graph can be worth it.
-                if graph.len() >= all {
+                // One as long as that cannot be worth it.
+                if graph.len() >= all || functions(dictionary, &graph) > DEPTH {
                     continue;
                 }
                 let made = run(dictionary, &graph, input, input).output;
-                let Some(distance) = distance(&made, output, &mut left) else { return best };
+                let Some(distance) = distance(&made, output, &mut left) else { break 'beam };
                 longer.push(Node { graph, made, distance });
             }
         }
@@ -51,12 +51,14 @@ pub fn search(dictionary: &Dictionary, input: &[u32], output: &[u32]) -> Plan {
         longer.dedup_by(|next, last| next.made == last.made);
         longer.truncate(BEAM);
         for node in &longer {
-            let written = match node.distance {
-                0 => Some(input.to_vec()),
-                _ => inverse(dictionary, &node.graph, output),
+            let found = match node.distance {
+                0 => Some((input.to_vec(), 0)),
+                _ => inverse(dictionary, &node.graph, output).and_then(|written| {
+                    let distance = distance(input, &written, &mut left)?;
+                    Some((written, distance))
+                }),
             };
-            let Some(written) = written else { continue };
-            let Some(distance) = distance(input, &written, &mut left) else { return best };
+            let Some((written, distance)) = found else { continue };
             let gain = all.saturating_sub(distance).saturating_sub(node.graph.len());
             let is_right = || run(dictionary, &node.graph, input, &written).output == output;
             if gain > saved && 2 * distance <= all && is_right() {
@@ -81,6 +83,12 @@ impl Node {
     fn rank(&self) -> (usize, usize, &[u32]) {
         (self.distance + self.graph.len(), self.graph.len(), &self.graph)
     }
+}
+
+/// Number of a graph's functions, markers aside.
+fn functions(dictionary: &Dictionary, graph: &[u32]) -> usize {
+    let functions = graph.iter().filter_map(|token| dictionary.function(*token));
+    functions.filter(|function| !function.is_marker()).count()
 }
 
 /// Edits between two sequences; `None` if they take more cells than are `left`.
