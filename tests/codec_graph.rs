@@ -158,6 +158,8 @@ proptest! {
         } else {
             let saved = levenshtein(&input, &output) - levenshtein(&input, &plan.written);
             prop_assert!(saved > plan.graph.len());
+            let functions = plan.graph.iter().filter_map(|token| dictionary().function(*token));
+            prop_assert!(functions.filter(|function| !function.is_marker()).count() <= 3);
         }
     }
 }

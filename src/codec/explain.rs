@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::align::align;
 use super::distance::distance;
+use super::graph::Effect;
 use super::learner::{Example, Step};
 use super::number::{fraction, minus};
 use super::run::CodecRun;
@@ -66,7 +67,52 @@ pub struct Source {
     pub wanted: u32,
 }
 
+/// A part of a graph, and what it did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ExplainedTurn {
+    /// The function's name; the token itself where it is none.
+    pub function: String,
+    pub arguments: Vec<String>,
+    /// What it worked on: `output`, `input`, `register` or `gate`; why it did nothing, or that it is a `marker`.
+    pub on: &'static str,
+    /// That before and after it; empty where nothing was.
+    pub before: String,
+    pub after: String,
+}
+
 impl CodecRun {
+    /// Tells what each part of the graph of a trace did; `None` if graphs are off.
+    pub fn explain_graph(&self, steps: &[Step]) -> Option<Vec<ExplainedTurn>> {
+        let (chosen, ran) = self.codec.graph(steps)?;
+        let turns = ran.turns.into_iter().map(|turn| {
+            let text = |tokens: &[u32]| self.tokenizer.decode(tokens);
+            let gate = |is_open: bool| if is_open { "open" } else { "closed" }.to_owned();
+            let (on, before, after) = match &turn.effect {
+                Effect::Changed { on_input, before, after } => {
+                    (if *on_input { "input" } else { "output" }, text(before), text(after))
+                }
+                Effect::Register { before, after } => {
+                    ("register", before.to_string(), after.to_string())
+                }
+                Effect::Gate { before, after } => ("gate", gate(*before), gate(*after)),
+                Effect::Marked => ("marker", String::new(), String::new()),
+                Effect::Closed => ("nothing: the gate is closed", String::new(), String::new()),
+                Effect::Malformed => {
+                    ("nothing: an argument is missing", String::new(), String::new())
+                }
+            };
+            let other = || self.shown(chosen.graph[turn.at]);
+            ExplainedTurn {
+                function: turn.function.map_or_else(other, |function| function.name().to_owned()),
+                arguments: turn.arguments.iter().map(|token| self.shown(*token)).collect(),
+                on,
+                before,
+                after,
+            }
+        });
+        Some(turns.collect())
+    }
+
     /// Tells where what is written for a token came from.
     pub fn explain(&self, step: &Step) -> Explained {
         let keys = &self.codec.keys;

@@ -11,7 +11,7 @@ impl Codec {
     /// Tries `count` random changes: a transition is multiplied by e^N(0, 1). A change stays if it brings what is written of
     /// `examples` nearer to what is wanted, in edits. Returns how many stayed.
     pub fn mutate(&mut self, examples: &[Example], count: usize, rng: &mut ChaCha8Rng) -> usize {
-        let Some(chain) = &self.chain else { return 0 };
+        let Some(chain) = self.chain.as_ref().filter(|_| count > 0) else { return 0 };
         let places: Vec<usize> = (0..chain.transitions().len())
             .filter(|place| chain.transitions()[*place] > 0.0)
             .collect();
