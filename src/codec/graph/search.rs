@@ -162,8 +162,8 @@ fn inverse(dictionary: &Dictionary, graph: &[u32], output: &[u32]) -> Option<Vec
     }
     let mut undone = output.to_vec();
     for mut call in calls.into_iter().rev() {
-        let functions = call.iter().filter_map(|token| dictionary.function(*token));
-        match functions.last()? {
+        let mut functions = call.iter().filter_map(|token| dictionary.function(*token));
+        match functions.next_back()? {
             Function::Backwards => {}
             Function::Shift => {
                 let by = call.last_mut()?;
