@@ -1,7 +1,7 @@
 //! Graphs of functions that go on from what the noise codec writes.
 
 use confab::base::random::stream_rng;
-use confab::codec::graph::{Dictionary, Effect, Function, run, search};
+use confab::codec::graph::{Dictionary, Effect, Function, Plan, plan, run, search};
 use confab::codec::{Keys, levenshtein};
 use confab::config::CodecConfig;
 use proptest::prelude::*;
@@ -160,6 +160,25 @@ proptest! {
             prop_assert!(saved > plan.graph.len());
             let functions = plan.graph.iter().filter_map(|token| dictionary().function(*token));
             prop_assert!(functions.filter(|function| !function.is_marker()).count() <= 3);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_known_graph_is_kept_unless_another_is_better(
+        input in tokens(), output in tokens(), known in prop::collection::vec(0..32_u32, 0..4),
+    ) {
+        let dictionary = dictionary();
+        let found = search(&dictionary, &input, &output);
+        let Plan { graph, written } = plan(&dictionary, &input, &output, &known);
+        prop_assert_eq!(&run(&dictionary, &graph, &input, &written).output, &output);
+        let edits = |written: &[u32]| levenshtein(&input, written);
+        if graph == found.graph {
+            prop_assert_eq!(written, found.written);
+        } else {
+            prop_assert_eq!(graph, known);
+            prop_assert!(edits(&written) <= edits(&found.written) + found.graph.len());
         }
     }
 }

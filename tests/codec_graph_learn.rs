@@ -24,6 +24,19 @@ fn sequences(count: u64) -> Vec<Vec<u32>> {
     (0..count).map(one).collect()
 }
 
+fn learn(codec: &mut Codec, examples: &[Example], passes: usize) {
+    let config = codec.config.clone();
+    let mut fitter = Fitter::new(&config);
+    for pass in 0..passes {
+        for (number, example) in examples.iter().enumerate() {
+            let mut rng = stream_rng(23, number as u64);
+            let mut noise = Noise::new(&config, &mut rng);
+            let noise = (pass == 0).then_some(&mut noise);
+            codec.learn((number as u32, example), &mut fitter, noise, &mut rng);
+        }
+    }
+}
+
 /// A codec that has read 200 training records, and the held-out records that it writes exactly, of 200.
 fn trained(graph: bool, output: impl Fn(&[u32]) -> Vec<u32>) -> (Codec, usize) {
     let example = |input: Vec<u32>| Example { output: output(&input), input };
@@ -31,15 +44,7 @@ fn trained(graph: bool, output: impl Fn(&[u32]) -> Vec<u32>) -> (Codec, usize) {
     let (train, held_out) = examples.split_at(200);
     let config = CodecConfig { graph, fitting: Fitting::Cell, ..CodecConfig::default() };
     let mut codec = Codec::new(TOKENS as usize, &config, 1).unwrap();
-    let mut fitter = Fitter::new(&config);
-    for pass in 0..3 {
-        for (number, example) in train.iter().enumerate() {
-            let mut rng = stream_rng(23, number as u64);
-            let mut noise = Noise::new(&config, &mut rng);
-            let noise = (pass == 0).then_some(&mut noise);
-            codec.learn((number as u32, example), &mut fitter, noise, &mut rng);
-        }
-    }
+    learn(&mut codec, train, 3);
     let exact = held_out.iter().filter(|of| codec.write(&of.input) == of.output).count();
     (codec, exact)
 }
@@ -64,6 +69,24 @@ fn the_context_tells_the_graph() {
     let [without, with] = [false, true].map(|graph| trained(graph, mixed).1);
     println!("held-out records, of 200: {without} without graphs, {with} with");
     assert_eq!(with, 200);
+}
+
+#[test]
+fn records_without_a_rule_are_written_exactly_too() {
+    let mut rng = stream_rng(24, 0);
+    let mut sequence = || -> Vec<u32> {
+        let length = rng.random_range(4..13);
+        (0..length).map(|_| rng.random_range(0..TOKENS)).collect()
+    };
+    let examples: Vec<Example> =
+        (0..200).map(|_| Example { input: sequence(), output: sequence() }).collect();
+    let config =
+        CodecConfig { graph: true, noises: 16, fitting: Fitting::Cell, ..CodecConfig::default() };
+    let mut codec = Codec::new(TOKENS as usize, &config, 1).unwrap();
+    learn(&mut codec, &examples, 5);
+    for example in &examples {
+        assert_eq!(codec.write(&example.input), example.output);
+    }
 }
 
 #[test]

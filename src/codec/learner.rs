@@ -103,7 +103,7 @@ impl Codec {
 
     /// Learns an example, the `number`th of its run. With a `noise`, each token's own noises are drawn and collected, and
     /// what the key layer or the chain proposes may be right; without, only contexts that were mapped wrong are learnt, with
-    /// noises that are known.
+    /// noises that are known, or drawn anew where a graph changed what is wanted.
     pub fn learn(
         &mut self,
         (number, example): (u32, &Example),
@@ -117,7 +117,13 @@ impl Codec {
         let planned = self.graphs.as_mut().map(|graphs| {
             let record = (number, example.input.as_slice(), example.output.as_slice());
             let noise = noise.as_deref_mut();
-            graphs.learn((&self.keys, &end), record, fitter, noise, (&mut *rng, &mut learned))
+            graphs.learn(
+                (&self.keys, &end, &self.config),
+                record,
+                fitter,
+                noise,
+                (&mut *rng, &mut learned),
+            )
         });
         let wanted = align(&tokens, planned.as_ref().unwrap_or(&example.output));
         let (mut past, mut states) = (Past::default(), Vec::new());
@@ -130,6 +136,7 @@ impl Codec {
             let is_right = right.is_some();
             let between = Between::within(&self.keys);
             let (around, room) = (around.as_slice(), self.config.noises);
+            let renewed = self.graphs.as_ref().map(|_| &self.config);
             let lesson = Lesson {
                 between,
                 around,
@@ -139,6 +146,7 @@ impl Codec {
                 origin,
                 is_right,
                 taken: wrong,
+                renewed,
             };
             let noises =
                 lesson.learn(&mut self.layer, fitter, noise.as_deref_mut(), rng, &mut learned);
@@ -248,7 +256,11 @@ impl Codec {
     /// What noise is to write for an example: its output, or what its graph makes that of.
     pub fn planned(&self, example: &Example) -> Vec<u32> {
         let graphs = self.graphs.as_ref();
-        let plan = graphs.map(|graphs| graphs.plan(&example.input, &example.output).written);
+        let plan = graphs.map(|graphs| {
+            let around = self.around_end(&self.read(&example.input));
+            let chosen = graphs.choose(&self.keys, &around);
+            graphs.plan(&chosen, &example.input, &example.output).written
+        });
         plan.unwrap_or_else(|| example.output.clone())
     }
 

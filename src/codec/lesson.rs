@@ -7,6 +7,7 @@ use super::distance::Cost;
 use super::fit::Fitter;
 use super::layer::{KeyLayer, Noises};
 use super::noise::Noise;
+use crate::config::CodecConfig;
 
 /// What learning an example took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct Lesson<'a> {
     pub is_right: bool,
     /// Window and distance of the context that was taken.
     pub taken: Option<(usize, Cost)>,
+    /// How noise is drawn where none is given and none is known, as when a graph changes what is wanted.
+    pub renewed: Option<&'a CodecConfig>,
 }
 
 impl Lesson<'_> {
@@ -57,7 +60,12 @@ impl Lesson<'_> {
         let in_all = noise.is_some();
         let own =
             noise.and_then(|noise| fitter.fit_all(between, token, (wanted, self.room), noise, rng));
-        let Some(noises) = own.or_else(|| layer.known(around, wanted).cloned()) else {
+        let known = own.or_else(|| layer.known(around, wanted).cloned());
+        let renewed = known.or_else(|| {
+            let mut noise = Noise::new(self.renewed.filter(|_| !in_all && !self.is_right)?, rng);
+            fitter.fit_all(between, token, (wanted, self.room), &mut noise, rng)
+        });
+        let Some(noises) = renewed else {
             // What is right without noise needs none.
             learned.unfit += usize::from(in_all || !self.is_right);
             return None;

@@ -4,7 +4,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::function::{Dictionary, MACROS};
 use super::run::{Ran, run};
-use super::search::{Plan, search};
+use super::search::{Plan, plan};
 use crate::codec::between::Between;
 use crate::codec::distance::cost;
 use crate::codec::fit::Fitter;
@@ -91,29 +91,29 @@ impl GraphMapper {
         run(&self.dictionary, &chosen.graph, input, written)
     }
 
-    /// The graph of an example, and what is to be written for it.
-    pub fn plan(&self, input: &[u32], output: &[u32]) -> Plan {
-        search(&self.dictionary, input, output)
+    /// The graph of an example, and what is to be written for it: the graph that its input is mapped to, where that is as
+    /// good as any.
+    pub fn plan(&self, chosen: &Chosen, input: &[u32], output: &[u32]) -> Plan {
+        plan(&self.dictionary, input, output, &chosen.graph)
     }
 
     /// Searches the graph of an example, the `number`th of its run, and learns it. Returns what is to be written for it. With
     /// a `noise`, it is met for the first time.
     pub fn learn(
         &mut self,
-        (keys, around): (&Keys, &[Vec<u32>]),
+        (keys, around, config): (&Keys, &[Vec<u32>], &CodecConfig),
         (number, input, output): (u32, &[u32], &[u32]),
         fitter: &mut Fitter,
         noise: Option<&mut Noise>,
         (rng, learned): (&mut ChaCha8Rng, &mut Learned),
     ) -> Vec<u32> {
-        let Plan { graph, written } = self.plan(input, output);
+        let chosen = self.choose(keys, around);
+        let Plan { graph, written } = self.plan(&chosen, input, output);
+        let (short, near) = (chosen.short, chosen.near.map(|near| (near.window, near.cost)));
         if noise.is_some() {
             self.meet(&graph);
         }
         let wanted = self.shortened(&graph);
-        let chosen = self.choose(keys, around);
-        let (is_right, taken) =
-            (chosen.short == wanted, chosen.near.map(|near| (near.window, near.cost)));
         let lesson = Lesson {
             between: Between { source: keys, target: &self.keys },
             around,
@@ -121,8 +121,9 @@ impl GraphMapper {
             wanted: &wanted,
             room: ROOM,
             origin: (number, input.len() as u32),
-            is_right,
-            taken,
+            is_right: short == wanted,
+            taken: near,
+            renewed: Some(config),
         };
         lesson.learn(&mut self.layer, fitter, noise, rng, learned);
         written

@@ -9,4 +9,4 @@ mod search;
 pub use function::{Dictionary, Function, MACROS};
 pub use mapper::{Chosen, GraphMapper, Met, ROOM};
 pub use run::{Effect, Ran, Turn, run};
-pub use search::{Plan, search};
+pub use search::{Plan, plan, search};

@@ -51,23 +51,52 @@ pub fn search(dictionary: &Dictionary, input: &[u32], output: &[u32]) -> Plan {
         longer.dedup_by(|next, last| next.made == last.made);
         longer.truncate(BEAM);
         for node in &longer {
-            let found = match node.distance {
-                0 => Some((input.to_vec(), 0)),
-                _ => inverse(dictionary, &node.graph, output).and_then(|written| {
-                    let distance = distance(input, &written, &mut left)?;
-                    Some((written, distance))
-                }),
+            let Some(written) = undone(dictionary, &node.graph, input, output) else { continue };
+            let edits = match node.distance {
+                0 => Some(0),
+                _ => distance(input, &written, &mut left),
             };
-            let Some((written, distance)) = found else { continue };
-            let gain = all.saturating_sub(distance).saturating_sub(node.graph.len());
-            let is_right = || run(dictionary, &node.graph, input, &written).output == output;
-            if gain > saved && 2 * distance <= all && is_right() {
+            let Some(edits) = edits else { continue };
+            let gain = all.saturating_sub(edits).saturating_sub(node.graph.len());
+            if gain > saved && 2 * edits <= all {
                 (best, saved) = (Plan { graph: node.graph.clone(), written }, gain);
             }
         }
         beam = longer;
     }
     best
+}
+
+/// As [`search`], but for a graph that is `known` for the input, whose tokens cost nothing. It is kept unless another leaves
+/// fewer edits with its own tokens.
+pub fn plan(dictionary: &Dictionary, input: &[u32], output: &[u32], known: &[u32]) -> Plan {
+    let mut left = BUDGET;
+    let kept = undone(dictionary, known, input, output).filter(|_| !known.is_empty());
+    let kept = kept.and_then(|written| Some((distance(input, &written, &mut left)?, written)));
+    let Some((edits, written)) = kept else { return search(dictionary, input, output) };
+    let kept = Plan { graph: known.to_vec(), written };
+    if edits == 0 {
+        return kept;
+    }
+    let found = search(dictionary, input, output);
+    match distance(input, &found.written, &mut left) {
+        Some(others) if others + found.graph.len() < edits => found,
+        _ => kept,
+    }
+}
+
+/// What `graph` makes `output` of: the input, or the output with each function undone. `None` if neither does.
+fn undone(
+    dictionary: &Dictionary,
+    graph: &[u32],
+    input: &[u32],
+    output: &[u32],
+) -> Option<Vec<u32>> {
+    let leads = |written: &[u32]| run(dictionary, graph, input, written).output == output;
+    if leads(input) {
+        return Some(input.to_vec());
+    }
+    inverse(dictionary, graph, output).filter(|written| leads(written))
 }
 
 /// A graph, and what it makes of the input.
