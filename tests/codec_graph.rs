@@ -289,5 +289,5 @@ fn the_search_of_long_sequences_is_bounded_and_finds_what_comes_first() {
     let reversed: Vec<u32> = input.iter().rev().copied().collect();
     assert_eq!(search(&dictionary, &input, &reversed).graph, [dictionary.of(Backwards)]);
     let endless = vec![1; 100_000];
-    assert_eq!(search(&dictionary, &input, &endless).graph, []);
+    assert!(search(&dictionary, &input, &endless).graph.is_empty());
 }

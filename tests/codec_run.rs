@@ -207,7 +207,8 @@ fn a_chain_and_graphs_are_shown_where_there_are_some() {
 #[test]
 fn a_mistake_is_traced_to_where_it_is_borrowed_from() {
     let run = trained(small(TaskKind::Spacing));
-    let request = AnalysisRequest { analysis: "codec-mistake".into(), ..AnalysisRequest::default() };
+    let request =
+        AnalysisRequest { analysis: "codec-mistake".into(), ..AnalysisRequest::default() };
     let figures = analyse(&run, &request).unwrap();
     let Content::Table(table) = &figures[0].content else { panic!("no table") };
     assert!(!table.rows.is_empty());

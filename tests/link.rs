@@ -4,12 +4,12 @@ mod common;
 
 use burn::tensor::Device;
 use confab::checkpoint::Checkpoint;
+use confab::codec::CodecRun;
 use confab::config::{
     ConfigError, FactsSplit, KNOBS, Knob, MemoryKind, MemoryLimits, MixerKind, Range, RunConfig,
 };
 use confab::interp::lab::entries;
 use confab::learn::{PackError, Trainer};
-use confab::codec::CodecRun;
 use confab::run::gallery::{Exhibit, GALLERY};
 use confab::run::link::{Link, LinkError, MAX_LINK_BYTES, decode, encode};
 use confab::run::{Group, MAX_PACKED, MAX_PACKED_CHARS, Packed};

@@ -3,7 +3,6 @@
 use super::align::align;
 use super::distance::distance;
 use super::explain::{Explained, Source};
-use super::graph::{Effect, Function};
 use super::learner::Step;
 use super::number::{PLACES, digit, fraction, minus};
 use super::run::CodecRun;
@@ -292,25 +291,15 @@ fn graph(traced: &Traced) -> Result<Vec<Figure>, String> {
     let (chosen, ran) =
         found.ok_or("this codec has no graph tokens; train one with Graph tokens (codec.graph)")?;
     let text = |ids: &[u32]| show_token(&traced.run.tokenizer.decode(ids));
-    let tokens =
-        |places: &[u32]| places.iter().map(|place| traced.name(*place)).collect::<Vec<_>>();
-    let rows = ran.turns.iter().map(|turn| {
-        let name = turn.function.map_or("?", Function::name).to_owned();
-        let told = match &turn.effect {
-            Effect::Changed { on_input, before, after } => {
-                let of = if *on_input { "input" } else { "output" };
-                format!("{of}: {} → {}", text(before), text(after))
+    let turns = traced.run.explain_graph(&traced.steps).unwrap_or_default();
+    let rows = turns.into_iter().map(|turn| {
+        let change = match (&*turn.before, &*turn.after) {
+            ("", "") => turn.on.to_owned(),
+            (before, after) => {
+                format!("{}: {} → {}", turn.on, show_token(before), show_token(after))
             }
-            Effect::Register { before, after } => format!("register: {before} → {after}"),
-            Effect::Gate { before, after } => {
-                let told = |is_open: &bool| if *is_open { "open" } else { "closed" };
-                format!("gate: {} → {}", told(before), told(after))
-            }
-            Effect::Marked => "marks the next function".into(),
-            Effect::Closed => "nothing: the gate is closed".into(),
-            Effect::Malformed => "nothing: an argument is missing".into(),
         };
-        vec![name, tokens(&turn.arguments).join(" "), told]
+        vec![turn.function, turn.arguments.join(" "), change]
     });
     let columns = ["Function", "Of", "Effect"].map(String::from).to_vec();
     let note = format!(

@@ -156,14 +156,6 @@ pub struct Near<'a> {
     pub entry: &'a Entry,
 }
 
-impl Near<'_> {
-    /// Share of the times that the context was met in which its likeliest output was wanted.
-    pub fn share(&self) -> f32 {
-        let wanted = self.entry.likeliest().map_or(0, |mode| mode.count);
-        wanted as f32 / self.entry.count().max(1) as f32
-    }
-}
-
 /// Contexts by the length of their windows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeyLayer {

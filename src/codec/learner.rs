@@ -73,7 +73,7 @@ impl<'a> Step<'a> {
 
     /// Share of the times that the context was met in which this output was wanted; 0 without a known context.
     pub fn share(&self) -> f32 {
-        self.taken().map_or(0.0, |near| near.share())
+        self.taken().map_or(0.0, |(near, mode)| near.entry.share(mode) as f32)
     }
 }
 
@@ -226,7 +226,7 @@ impl Codec {
             self.graph(steps).filter(|(chosen, _)| !chosen.graph.is_empty())
         {
             let last = steps.len().saturating_sub(1);
-            let share = chosen.near.map_or(0.0, |near| near.share());
+            let share = chosen.share();
             let said = ran.output.into_iter().enumerate();
             return said.map(|(at, token)| Said { token, at: at.min(last), share }).collect();
         }

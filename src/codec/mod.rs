@@ -32,6 +32,7 @@ pub use cell::Cell;
 pub use chain::{Chain, Choice, Past, Proposal};
 pub use distance::{Cost, Metric, cost, distance};
 pub use explain::{Explained, ExplainedChoice, ExplainedNoise, ExplainedTurn, Source};
+pub use figures::{analyse, entries};
 pub use fit::Fitter;
 pub use keys::Keys;
 pub use learner::{Codec, Example, Said, Step};

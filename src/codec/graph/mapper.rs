@@ -53,6 +53,15 @@ pub struct Chosen<'a> {
     pub graph: Vec<u32>,
 }
 
+impl Chosen<'_> {
+    /// Share of the times that its context was met in which this graph was wanted; 0 without a known context.
+    pub fn share(&self) -> f32 {
+        let entry = self.near.map(|near| near.entry);
+        let share = entry.and_then(|entry| Some(entry.share(entry.likeliest()?)));
+        share.map_or(0.0, |share| share as f32)
+    }
+}
+
 impl GraphMapper {
     /// A mapper that knows nothing, beside a codec with these keys.
     ///
