@@ -2,6 +2,7 @@
 
 mod against;
 mod decode;
+mod lookup;
 mod stores;
 
 use std::io::Write;
@@ -55,6 +56,7 @@ pub fn command() -> Command {
         .args(super::knobs::model_args())
         .args(against::args())
         .args(stores::args())
+        .arg(lookup::arg())
         .arg(decode::arg())
         .arg(super::args::json_arg())
 }
@@ -70,6 +72,9 @@ struct Compared {
 }
 
 pub fn run(matches: &ArgMatches) -> Result<()> {
+    if matches.contains_id("lookup") {
+        return lookup::run(matches);
+    }
     if matches.contains_id("stores") {
         return stores::run(matches);
     }
