@@ -404,7 +404,7 @@ fn the_terminal_trains_resumes_samples_evaluates_and_inspects() {
             "--task",
             "text",
             "--text",
-            "no questions here at all",
+            "a plain text without questions, which is long enough to be cut into windows, and goes on",
             "--out",
             "x.st",
         ],
