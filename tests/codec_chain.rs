@@ -94,7 +94,7 @@ fn a_state_that_nothing_follows_is_followed_by_what_is_common() {
 fn examples(count: u64) -> Vec<Example> {
     let of = |number| {
         let mut rng = stream_rng(11, number);
-        let mut digits = vec![0; 12];
+        let mut digits = [0; 12];
         let noise = CodecConfig { digits: 1, ..CodecConfig::default() };
         let mut noise = Noise::new(&noise, &mut rng);
         digits.chunks_mut(1).for_each(|one| noise.draw(one, &mut rng));
