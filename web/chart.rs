@@ -34,6 +34,8 @@ pub struct Options {
     pub size: (u32, u32),
     pub is_log: bool,
     pub is_dark: bool,
+    /// What losses are.
+    pub unit: &'static str,
 }
 
 impl Curve {
@@ -131,7 +133,7 @@ pub fn draw(curves: &[Curve], level: Option<Level>, options: Options) -> Chart {
         &mut svg,
         theme,
         &Axis { name: "step", ticks: x_ticks.into_iter().map(name_x).collect() },
-        &Axis { name: "loss, nats per token", ticks: y_ticks.into_iter().map(name_y).collect() },
+        &Axis { name: options.unit, ticks: y_ticks.into_iter().map(name_y).collect() },
     );
     for curve in curves {
         let place = |point: &(f64, f64)| frame.place((point.0, rise(point.1)));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use confab::config::TaskKind;
+use confab::config::{LearnerKind, TaskKind};
 use confab::protocol::{
     AverageAttention, Bench, Built, Distill, Evaluate, Event, JobKind, JobReport, KeptRun,
     NamedFile, Probe, StepReport, Sweep, Trace,
@@ -20,6 +20,7 @@ use crate::outcomes::Kept;
 use crate::place::Inspected;
 use crate::runs::{MAX_RUNS, Run, name_experiment, name_run};
 use crate::state::{FIXED, FieldView, Model, SampleView, Speed, State};
+use crate::tab::Tab;
 
 /// Wait for an autosaved run of an earlier visit before the example is loaded.
 const RESUMABLE_WAIT_MS: u32 = 400;
@@ -237,6 +238,10 @@ fn open(actions: Actions) {
 fn show_model(actions: Actions, mut built: Built, origin: Origin) {
     let state = actions.state;
     let is_example = origin == Origin::Example;
+    let shows_any = matches!(state.tab.get_untracked(), Tab::Codec | Tab::Retrieval);
+    if built.config.learner == LearnerKind::Codec && !shows_any {
+        state.tab.set(Tab::Codec);
+    }
     state.visited.set(None);
     state.baseline.set(None);
     if origin == Origin::Rescue {

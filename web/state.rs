@@ -178,12 +178,6 @@ pub struct SampleView {
     pub is_running: bool,
 }
 
-impl Model {
-    pub fn is_codec(&self) -> bool {
-        self.config.learner == LearnerKind::Codec
-    }
-}
-
 impl SampleView {
     pub fn prompt(&self) -> &str {
         self.options.as_ref().map_or("", |options| &options.prompt)
@@ -289,6 +283,13 @@ impl State {
     }
 
     /// Shows a tab of the inspector, in its view where that is not beside the others.
+    /// True if the run on screen is of the noise codec.
+    pub fn is_codec(&self) -> bool {
+        self.model.with(|model| {
+            model.as_ref().is_some_and(|model| model.config.learner == LearnerKind::Codec)
+        })
+    }
+
     pub fn show_tab(&self, tab: Tab) {
         self.tab.set(tab);
         if !browser::is_wide() {

@@ -5,7 +5,7 @@
 //! context, times the probability of its state after the state before.
 
 use super::between::Between;
-use super::layer::{Contexts, Entry, Mode, Near, Noises};
+use super::layer::{Contexts, Entry, Mode, Near, Noises, Origin};
 use super::number::{PLACES, unit};
 use super::pagerank::{DAMPING, stationary};
 use super::window::Sums;
@@ -197,20 +197,20 @@ impl Chain {
         past.noises.drain(..extra);
     }
 
-    /// Counts `noises`, which map `token` to `wanted`, for `context`. One that is not known is added only if it `is_new`,
-    /// with the place where it was met. Where it `misled` what was chosen, the output has half of its counts from now on.
+    /// Counts `noises`, which map `token` to `wanted` at `origin`, for `context`. One that is not known is added only if it
+    /// `is_new`. Where it `misled` what was chosen, the output has half of its counts from now on.
     pub fn learn(
         &mut self,
         between: Between,
         context: &[u32],
         (token, wanted): (u32, &[u32]),
-        noises: &[u32],
-        (is_new, misled): (Option<(u32, u32)>, bool),
+        (noises, origin): (&[u32], Origin),
+        (is_new, misled): (bool, bool),
     ) {
         let known = self.past.table.find(context);
-        let place = known.or_else(|| is_new.map(|origin| self.past.push(context, origin)));
+        let place = known.or_else(|| is_new.then(|| self.past.push(context)));
         let Some(place) = place else { return };
-        self.past.collect(place, between, (token, wanted), noises);
+        self.past.collect(place, between, (token, wanted), (noises, origin));
         if misled {
             self.past.entries[place].blame(wanted);
         }

@@ -54,7 +54,7 @@ pub struct Source {
     pub sides: Option<usize>,
     /// Distance of the context from the one that was read; 0 if they are equal.
     pub distance: f64,
-    /// The training record that it was first met in, and place of the token there.
+    /// The training record in which this output was first wanted of it, and place of the token there.
     pub record: u32,
     pub place: u32,
     /// The record's input and output.
@@ -147,7 +147,7 @@ impl CodecRun {
     fn source(&self, step: &Step) -> Option<Source> {
         let (near, mode) = step.taken()?;
         let is_past = step.choice.is_some_and(|choice| choice.is_past);
-        let (record, place) = near.entry.origin;
+        let (record, place) = mode.origin;
         let example = self.examples().training(record as usize)?;
         let became = self.became(&example, place as usize);
         let Example { input, output } = example;

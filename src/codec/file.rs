@@ -1,7 +1,7 @@
 //! A run of the codec as a file: a safetensors file as any checkpoint, with the codec's tables as its tensors.
 //!
 //! `codec.keys` is `[token, number]`. Of the contexts in windows of `n` neighbours to each side, `codec.window.n.contexts` is
-//! `[context, number]`, `.origins` `[context, 2]` the record and the place where each was first met, `.misled` how often
+//! `[context, number]`, `.misled` how often
 //! each misled a choice, and `.modes` how many modes each has. Of the modes, one after the other, `.counts` says how often
 //! each was wanted, `.lengths` `[mode, 2]` how many outputs and noises it has, `.outputs` are these tokens, `.noises`
 //! `[noise, number]` the means and `.variances` their variances.
@@ -21,7 +21,7 @@ use super::graph::{Dictionary, GraphMapper, MACROS, Met, ROOM};
 use super::layer::{Contexts, KeyLayer};
 use super::learner::Codec;
 use super::run::CodecRun;
-use super::tensors::{Outputs, Part, Reader, context_parts, damaged, keys_part, part, sum, take};
+use super::tensors::{Outputs, Part, Reader, context_parts, damaged, keys_part, part, take};
 use super::window::Windows;
 use crate::checkpoint::{CheckpointError, Head, Summary, common_metadata, from_json, to_json};
 use crate::config::LearnerKind;
@@ -186,8 +186,8 @@ fn read_graphs(
         read_layer(reader, GRAPH, windows, Outputs { width: keys.width(), end, most: ROOM })?;
     let [count, named] = ["met", "macros"].map(|of| reader.length(&graph_name(of)).unwrap_or(0));
     let rows = reader.whole(&graph_name("met"), &[count, 2], u32::MAX)?;
-    let lengths: Vec<u32> = rows.iter().copied().step_by(2).collect();
-    let tokens = reader.whole(&graph_name("tokens"), &[sum(&lengths)], end)?;
+    let all = reader.sum(&graph_name("met"), rows.iter().step_by(2))?;
+    let tokens = reader.whole(&graph_name("tokens"), &[all], end)?;
     let mut left = tokens.as_slice();
     let graph = |row: &[u32; 2]| Met { graph: take(&mut left, row[0] as usize), count: row[1] };
     *met = rows.as_chunks::<2>().0.iter().map(graph).collect();

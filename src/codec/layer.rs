@@ -8,6 +8,9 @@ use super::table::Table;
 /// Noises of one token, one after the other: `[noise, number]`.
 pub type Noises = Vec<u32>;
 
+/// A record of the run, and a place in it.
+pub type Origin = (u32, u32);
+
 /// Noises that map one token to the same output, as they were found for like contexts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mode {
@@ -19,12 +22,14 @@ pub struct Mode {
     pub variance: Vec<f64>,
     /// Times that it was wanted.
     pub count: u32,
+    /// Record in which it was first wanted, and place of the token there.
+    pub origin: Origin,
 }
 
 impl Mode {
-    pub fn new(output: Vec<u32>, noises: Noises) -> Self {
+    pub fn new(output: Vec<u32>, noises: Noises, origin: Origin) -> Self {
         let variance = vec![0.0; noises.len()];
-        Self { output, mean: noises, variance, count: 0 }
+        Self { output, mean: noises, variance, count: 0, origin }
     }
 
     /// The mean with another noise in it.
@@ -54,8 +59,6 @@ const PATIENCE: u32 = 8;
 /// What is known of a context.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// Record that it was first met in, and place of its token there.
-    pub origin: (u32, u32),
     /// At least one.
     pub modes: Vec<Mode>,
     /// Times that it misled a choice that would have been right without it.
@@ -118,24 +121,24 @@ impl Contexts {
         (found.cost <= reach).then_some((found.point, found.cost))
     }
 
-    /// Adds `context`, which was met at `origin`, and returns its place. It is to be collected for at once.
-    pub fn push(&mut self, context: &[u32], origin: (u32, u32)) -> usize {
-        self.entries.push(Entry { origin, modes: Vec::new(), misled: 0 });
+    /// Adds `context`, and returns its place. It is to be collected for at once.
+    pub fn push(&mut self, context: &[u32]) -> usize {
+        self.entries.push(Entry { modes: Vec::new(), misled: 0 });
         self.table.push(context)
     }
 
-    /// Counts `noises`, which map `token` to `wanted`, in the entry at `place`.
+    /// Counts `noises`, which map `token` to `wanted` at `origin`, in the entry at `place`.
     pub fn collect(
         &mut self,
         place: usize,
         between: Between,
         (token, wanted): (u32, &[u32]),
-        noises: &[u32],
+        (noises, origin): (&[u32], Origin),
     ) {
         let modes = &mut self.entries[place].modes;
         let known = modes.iter().position(|mode| mode.output == wanted);
         let index = known.unwrap_or_else(|| {
-            modes.push(Mode::new(wanted.to_vec(), noises.to_vec()));
+            modes.push(Mode::new(wanted.to_vec(), noises.to_vec(), origin));
             modes.len() - 1
         });
         let mode = &mut modes[index];
@@ -195,26 +198,26 @@ impl KeyLayer {
         })
     }
 
-    /// Counts `noises`, which map a token to what is wanted, in the windows `around` it that are known: in all of them, or
+    /// Counts `noises`, which map a token to what is wanted at `origin`, in the windows `around` it that are known: in all of them, or
     /// in those that never led there.
     pub fn collect(
         &mut self,
         between: Between,
         around: &[Vec<u32>],
         (token, wanted): (u32, &[u32]),
-        noises: &[u32],
+        (noises, origin): (&[u32], Origin),
         in_all: bool,
     ) {
         for (window, context) in around.iter().enumerate() {
             let Some(place) = self.find(window, context) else { continue };
             let contexts = &mut self.windows[window];
             if in_all || contexts.entries[place].writing(wanted).is_none() {
-                contexts.collect(place, between, (token, wanted), noises);
+                contexts.collect(place, between, (token, wanted), (noises, origin));
             }
         }
     }
 
-    /// Adds the shortest of the windows `around` a token, which was met at `origin`, that is not known and longer than the
+    /// Adds the shortest of the windows `around` a token at `origin` that is not known and longer than the
     /// one that was wrong; or the same, if a like context stood for it. `wrong` is that one's place and distance; `None` if
     /// none was known. False if there is none to add.
     pub fn add(
@@ -222,15 +225,15 @@ impl KeyLayer {
         between: Between,
         around: &[Vec<u32>],
         (token, wanted): (u32, &[u32]),
-        noises: &[u32],
-        (wrong, origin): (Option<(usize, Cost)>, (u32, u32)),
+        (noises, origin): (&[u32], Origin),
+        wrong: Option<(usize, Cost)>,
     ) -> bool {
         let from = wrong.map_or(0, |(window, cost)| window + usize::from(cost == 0));
         let is_new = |window: &usize| self.find(*window, &around[*window]).is_none();
         let Some(window) = (from..around.len()).find(is_new) else { return false };
         let contexts = &mut self.windows[window];
-        let place = contexts.push(&around[window], origin);
-        contexts.collect(place, between, (token, wanted), noises);
+        let place = contexts.push(&around[window]);
+        contexts.collect(place, between, (token, wanted), (noises, origin));
         true
     }
 

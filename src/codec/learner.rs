@@ -152,8 +152,8 @@ impl Codec {
                 lesson.learn(&mut self.layer, fitter, noise.as_deref_mut(), rng, &mut learned);
             let (Some(chain), Some(context)) = (&mut self.chain, context) else { continue };
             if let Some(noises) = noises.as_ref().filter(|_| noise.is_some() || !is_right) {
-                let is_new = (!is_right).then_some(origin);
-                chain.learn(between, &context, pair, noises, (is_new, noise.is_none()));
+                let own = (noises.as_slice(), origin);
+                chain.learn(between, &context, pair, own, (!is_right, noise.is_none()));
             }
             // The noises that it takes once it is right.
             chain.take(&mut past, &right.or(noises).unwrap_or(taken), self.keys.width());

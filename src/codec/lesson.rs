@@ -70,11 +70,11 @@ impl Lesson<'_> {
             learned.unfit += usize::from(in_all || !self.is_right);
             return None;
         };
-        layer.collect(between, around, (token, wanted), &noises, in_all);
+        let own = (&*noises, self.origin);
+        layer.collect(between, around, (token, wanted), own, in_all);
         // What nothing is known of writes nothing, which may be right.
         if !self.is_right || self.taken.is_none() {
-            let from = (self.taken, self.origin);
-            let is_added = layer.add(between, around, (token, wanted), &noises, from);
+            let is_added = layer.add(between, around, (token, wanted), own, self.taken);
             learned.undecided += usize::from(!is_added);
         }
         Some(noises)

@@ -34,11 +34,6 @@ pub fn context_parts(prefix: &str, contexts: &Contexts, width: usize) -> Vec<Par
     let variances = modes().flat_map(|mode| &mode.variance).flat_map(|of| of.to_le_bytes());
     vec![
         part(name("contexts"), vec![entries.len(), 2 * width], table.points().iter().copied()),
-        part(
-            name("origins"),
-            vec![entries.len(), 2],
-            entries.iter().flat_map(|entry| [entry.origin.0, entry.origin.1]),
-        ),
         part(name("misled"), vec![entries.len()], entries.iter().map(|entry| entry.misled)),
         part(
             name("modes"),
@@ -46,6 +41,11 @@ pub fn context_parts(prefix: &str, contexts: &Contexts, width: usize) -> Vec<Par
             entries.iter().map(|entry| entry.modes.len() as u32),
         ),
         part(name("counts"), vec![count], modes().map(|mode| mode.count)),
+        part(
+            name("origins"),
+            vec![count, 2],
+            modes().flat_map(|mode| [mode.origin.0, mode.origin.1]),
+        ),
         part(
             name("lengths"),
             vec![count, 2],
@@ -90,24 +90,25 @@ impl<'a> Reader<'a> {
         let name = |of: &str| format!("{prefix}.{of}");
         let Some(count) = self.length(&name("contexts")) else { return Ok(contexts) };
         let points = self.whole(&name("contexts"), &[count, 2 * width], WHOLE)?;
-        let origins = self.whole(&name("origins"), &[count, 2], u32::MAX)?;
         let misled = self.whole(&name("misled"), &[count], u32::MAX)?;
         let modes = self.whole(&name("modes"), &[count], u32::MAX)?;
-        let all = sum(&modes);
+        let all = self.sum(&name("modes"), modes.iter())?;
+        let origins = self.whole(&name("origins"), &[all, 2], u32::MAX)?;
         let counts = self.whole(&name("counts"), &[all], u32::MAX)?;
         let lengths = self.whole(&name("lengths"), &[all, 2], u32::MAX)?;
-        let [outputs, noises] = [0, 1].map(|of| {
-            lengths.iter().skip(of).step_by(2).map(|length| *length as usize).sum::<usize>()
-        });
+        let total = |of: usize| self.sum(&name("lengths"), lengths.iter().skip(of).step_by(2));
+        let (outputs, noises) = (total(0)?, total(1)?);
         let outputs = self.whole(&name("outputs"), &[outputs], end)?;
         let means = self.whole(&name("noises"), &[noises, width], WHOLE)?;
         let variances = self.variances(&name("variances"), &[noises, width])?;
         let (mut outputs, mut means) = (outputs.as_slice(), means.as_slice());
         let mut variances = variances.as_slice();
-        let mut rows = counts.iter().zip(lengths.as_chunks::<2>().0);
-        let points = points.chunks_exact(2 * width).zip(origins.as_chunks::<2>().0);
-        for ((point, origin), (modes, misled)) in points.zip(modes.iter().zip(misled)) {
-            let read = rows.by_ref().take(*modes as usize).map(|(count, [written, noises])| {
+        let rows = lengths.as_chunks::<2>().0.iter().zip(origins.as_chunks::<2>().0);
+        let mut rows = counts.iter().zip(rows);
+        let points = points.chunks_exact(2 * width);
+        for (point, (modes, misled)) in points.zip(modes.iter().zip(misled)) {
+            let read = rows.by_ref().take(*modes as usize).map(|(count, row)| {
+                let ([written, noises], [record, place]) = row;
                 let (written, noises) = (*written as usize, *noises as usize);
                 let is_whole = noises == written + 1 || noises == written && written == most;
                 if !is_whole || noises > most || *count == 0 {
@@ -120,6 +121,7 @@ impl<'a> Reader<'a> {
                     mean: take(&mut means, noises * width),
                     variance: take(&mut variances, noises * width),
                     count: *count,
+                    origin: (*record, *place),
                 })
             });
             let modes: Vec<Mode> = read.collect::<Result<_, _>>()?;
@@ -127,9 +129,19 @@ impl<'a> Reader<'a> {
                 return Err(damaged(&name("modes"), "has a context without a mode".into()));
             }
             contexts.table.push(point);
-            contexts.entries.push(Entry { origin: (origin[0], origin[1]), modes, misled });
+            contexts.entries.push(Entry { modes, misled });
         }
         Ok(contexts)
+    }
+
+    /// Sum of the lengths in a tensor.
+    pub fn sum<'n>(
+        &self,
+        name: &str,
+        mut lengths: impl Iterator<Item = &'n u32>,
+    ) -> Result<usize, CheckpointError> {
+        let sum = lengths.try_fold(0_usize, |sum, length| sum.checked_add(*length as usize));
+        sum.ok_or_else(|| damaged(name, "holds more than can be counted".into()))
     }
 
     /// Length of a tensor; `None` if the file has none of this name.
@@ -184,11 +196,6 @@ impl<'a> Reader<'a> {
         }
         Ok(tensor.data())
     }
-}
-
-/// Sum of lengths.
-pub fn sum(numbers: &[u32]) -> usize {
-    numbers.iter().map(|number| *number as usize).sum()
 }
 
 /// Takes the first `count` of what is left.

@@ -163,7 +163,9 @@ impl<E: Fn(Event)> Session<E> {
     }
 
     pub(super) fn analyse_codec(&self, run: &CodecRun, request: &AnalysisRequest) {
-        let figures = codec::analyse(run, request);
+        // The page names a token by the position at which a transformer would predict it.
+        let position = request.position.map(|position| position + 1);
+        let figures = codec::analyse(run, &AnalysisRequest { position, ..request.clone() });
         let (analysis, other) = (request.analysis.clone(), String::new());
         let (step, baseline, is_done) = (run.step, None, true);
         let result = AnalysisResult { analysis, other, step, baseline, is_done, figures };

@@ -20,6 +20,7 @@ test('the codec trains live, and a mistake is traced to the record that it was b
     assert(await confab.number('val-loss') < 0.1, 'few tokens of held-out records are')
     await heading(confab, 'Share of tokens wrong').waitFor()
     await heading(confab, 'What is right').waitFor()
+    assert.equal(await confab.page.getByLabel('Learning rate', { exact: true }).isVisible(), false, 'it has no effect')
     await heading(confab, 'Windows used').waitFor()
 
     const analysis = confab.combobox('Analysis')

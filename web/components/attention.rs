@@ -21,7 +21,8 @@ pub fn Attention() -> impl IntoView {
     let chosen = state.head;
     let is_averaged = Memo::new(move |_| chosen.get().head.is_none());
     let shape = Memo::new(move |_| {
-        trace.with(|trace| trace.as_ref().map(|trace| (trace.n_layers, trace.n_heads)))
+        let shape = trace.with(|trace| trace.as_ref().map(|trace| (trace.n_layers, trace.n_heads)));
+        shape.filter(|(layers, _)| *layers > 0)
     });
     // What is chosen may be of a model with more.
     Effect::new(move |_| {

@@ -3,7 +3,7 @@ use leptos::prelude::*;
 
 use crate::head::{Head, MANY_HEADS};
 use crate::runs::group_digits;
-use crate::state::{Model, State, use_state};
+use crate::state::{State, use_state};
 use crate::tab::Tab;
 
 /// The model's parts from its input to its output, as wide as they are; each opens where it is looked into. Without a
@@ -15,10 +15,9 @@ pub fn Diagram() -> impl IntoView {
         let held = state.model.with(|model| model.as_ref().map(|model| model.config.model.clone()));
         held.unwrap_or_else(|| state.knobs.with(|knobs| knobs.model.clone()))
     });
-    let is_codec = move || state.model.with(|model| model.as_ref().is_some_and(Model::is_codec));
     let parts = move || model.with(|model| draw(state, model));
     view! {
-        <section class="panel diagram" aria-label="Model" hidden=is_codec>
+        <section class="panel diagram" aria-label="Model" hidden=move || state.is_codec()>
             <div class="heading">
                 <h2>"Model"</h2>
                 <span class="hint">"widths to scale; each part opens"</span>

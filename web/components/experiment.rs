@@ -39,13 +39,19 @@ pub fn Experiment() -> impl IntoView {
                 {Knob::find(task).map(|knob| view! { <KnobRow knob/> })}
                 {text_row}
                 {choose_preset(state)}
-                {rest.map(|key| Knob::find(key).map(|knob| view! { <KnobRow knob/> })).collect_view()}
+                {rest.map(|key| Knob::find(key).map(|knob| lead(state, knob))).collect_view()}
                 {choose_device(state)}
             </div>
             <Summary/>
             <Settings/>
         </section>
     }
+}
+
+/// A knob that is always in sight, if it has an effect.
+fn lead(state: State, knob: &'static Knob) -> impl IntoView {
+    let has_effect = Memo::new(move |_| state.knobs.with(|knobs| knob.has_effect(knobs)));
+    view! { <div hidden=move || !has_effect.get()><KnobRow knob/></div> }
 }
 
 /// Every other knob that has an effect, in groups, to be searched.

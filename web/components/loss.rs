@@ -14,7 +14,7 @@ use crate::components::fixed_answers::FixedAnswers;
 use crate::components::save::{Picture, Saved, name_saved, save_menu};
 use crate::components::theme::Dark;
 use crate::runs::{Run, group_digits, show_loss, show_share};
-use crate::state::{Model, State, use_state};
+use crate::state::{State, use_state};
 
 /// The chart is drawn anew at most this often.
 const REDRAW_MS: f64 = 250.0;
@@ -31,6 +31,7 @@ pub fn Loss() -> impl IntoView {
         size: (width, HEIGHT),
         is_log: is_log.get_untracked(),
         is_dark: is_dark.get_untracked(),
+        unit: untrack(|| unit(state)),
     };
     let draw = move || {
         // Not while its view is out of sight, where it has no width.
@@ -68,7 +69,7 @@ pub fn Loss() -> impl IntoView {
     view! {
         <section class="panel loss" aria-label="Loss">
             <div class="heading">
-                <h2>{live(move || if is_codec(state) { "Share of tokens wrong" } else { "Loss" })}</h2>
+                <h2>{live(move || if state.is_codec() { "Share of tokens wrong" } else { "Loss" })}</h2>
                 {switch("Log scale", move || is_log.get(), move |is_on| is_log.set(is_on))}
                 {save_menu(saved)}
             </div>
@@ -173,9 +174,9 @@ fn Floor() -> impl IntoView {
     }
 }
 
-/// True if the run on screen is of the noise codec, which has no loss: its curves are of what is wrong.
-fn is_codec(state: State) -> bool {
-    state.model.with(|model| model.as_ref().is_some_and(Model::is_codec))
+/// What the losses of the run on screen are.
+fn unit(state: State) -> &'static str {
+    if state.is_codec() { "share of tokens wrong" } else { "loss, nats per token" }
 }
 
 /// The floor of the run on screen, or its reference.
@@ -295,18 +296,15 @@ fn list_curves(state: State) -> Vec<Curve> {
 
 /// The chart as it is drawn for a report.
 pub(super) fn draw(state: State) -> String {
-    let options = Options { size: (780, HEIGHT), is_log: false, is_dark: false };
+    let (size, unit) = ((780, HEIGHT), unit(state));
+    let options = Options { size, is_log: false, is_dark: false, unit };
     chart::draw(&list_curves(state), find_level(state), options).svg
 }
 
 /// Losses of the runs on the chart by step, and the level that they are held against.
 fn list_losses(state: State) -> Plot {
     let series = |name: String, points| Series { name, points, labels: Vec::new() };
-    let mut plot = Plot {
-        x: "step".into(),
-        y: if is_codec(state) { "share of tokens wrong" } else { "loss, nats per token" }.into(),
-        series: Vec::new(),
-    };
+    let mut plot = Plot { x: "step".into(), y: unit(state).into(), series: Vec::new() };
     let mut last = 0;
     for run in state.drawn_runs().0 {
         run.points.with(|points| {

@@ -46,7 +46,10 @@ pub fn Strip() -> impl IntoView {
             })
         })
     };
-    let told = move || trace.with(|trace| explain(trace.as_ref()?, state.position()));
+    let told = move || match state.is_codec() {
+        true => Some("Choose a token to see its key and its noises.".into()),
+        false => trace.with(|trace| explain(trace.as_ref()?, state.position())),
+    };
     let is_shown = move || count.get() > 0 && state.tab.get().takes_prompt();
     view! {
         <div

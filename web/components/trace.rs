@@ -33,6 +33,9 @@ pub fn follow_frames(trace: RwSignal<Option<Arc<Trace>>>, shown: RwSignal<Option
 pub fn NoTrace() -> impl IntoView {
     let state = use_state();
     let text = move || match state.model.with(Option::is_some) {
+        true if state.is_codec() => {
+            "A noise codec has no layers: the tab Noise codec shows what it does."
+        }
         true => {
             "Type a prompt of characters that this model knows, and its passage through the \
                  model shows here."

@@ -8,24 +8,26 @@ use crate::figure::{Axis, Content, Figure, Grid, Plot, Series};
 pub fn keys(traced: &Traced) -> Result<Vec<Figure>, String> {
     let (run, step) = (traced.run, &traced.steps[traced.at]);
     let keys = &run.codec.keys;
-    let point = |key: &[u32]| {
+    // Keys of one number lie on a line, and each noise on a line of its own above it.
+    let is_line = keys.width() == 1;
+    let point = |key: &[u32], level: usize| {
         let number = |of: usize| key.get(of).map_or(0.0, |number| fraction(*number) as f32);
-        [number(0), number(1)]
+        [number(0), if is_line { level as f32 } else { number(1) }]
     };
     let tokens = 0..keys.len() as u32;
     let mut series = vec![Series {
         name: "keys".into(),
-        points: tokens.clone().map(|token| point(keys.of(token))).collect(),
+        points: tokens.clone().map(|token| point(keys.of(token), 0)).collect(),
         labels: tokens.map(|token| traced.name(token)).collect(),
     }];
     let noises = step.noises.chunks_exact(keys.width()).zip(&step.reached);
-    for (noise, reached) in noises {
+    for (level, (noise, reached)) in (1..).zip(noises) {
         let name = format!("{} − noise → {}", traced.name(step.token), traced.name(*reached));
         let embedding = keys.encode(step.token, noise);
-        let points = vec![point(keys.of(step.token)), point(&embedding)];
+        let points = vec![point(keys.of(step.token), level), point(&embedding, level)];
         series.push(Series { name, points, labels: Vec::new() });
     }
-    let y = if keys.width() == 1 { "" } else { "second number" };
+    let y = if is_line { "noise" } else { "second number" };
     let note = "Each token's key; a line leads from the key of the chosen token to what is left of it when the noise is \
                 subtracted, modulo 1. The nearest key by the digit distance is written."
         .into();
@@ -49,7 +51,7 @@ pub fn digits(traced: &Traced) -> Result<Vec<Figure>, String> {
         nearest.sort_by_key(|token| keys.metric.of_keys(&embedding, keys.of(*token)));
         nearest.truncate(COMPARED);
         let mut names = vec![format!("key of {token}"), "noise".into(), "what is left".into()];
-        let (mut values, mut texts) = (vec![f32::NAN; 3 * width * PLACES], Vec::new());
+        let (mut values, mut texts) = (vec![0.0; 3 * width * PLACES], Vec::new());
         for row in [key, noise, &embedding] {
             texts.extend(all_digits(row));
         }
