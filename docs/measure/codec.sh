@@ -43,8 +43,8 @@ gpt() {
     key="gpt 30k	$task	$records	$seed"
     grep -q "^$key	" "$table" && return
     start=$(date +%s)
-    "$confab" train --preset 30k --task "$task" "${letters[@]}" --train-records "$records" --context 80 --steps 2000 --batch 32 \
-        --lr 0.003 --min-lr 0.0003 --positions rotary --val-every 500 --seed "$seed" --device cpu --out "$work/run.safetensors" >/dev/null
+    "$confab" train --preset 30k --task "$task" "${letters[@]}" --train-records "$records" --context 80 --steps 4000 --batch 32 \
+        --lr 0.005 --min-lr 0.0005 --positions rotary --qk-norm true --val-every 1000 --seed "$seed" --device cpu --out "$work/run.safetensors" >/dev/null
     "$confab" eval "$work/run.safetensors" --records 2000 --device cpu --json >"$work/eval.json"
     note "$key" "$(($(date +%s) - start))" '.evaluations[0].report.Mapping | {training: .trained, held_out}'
 }
@@ -69,6 +69,8 @@ for seed in 1 2 3; do
     for noise in gaussian pink blue black; do
         codec "$noise noise" spacing 1000 "$seed" --codec-noise "$noise"
     done
+done
+for seed in 1 2 3; do
     for records in 100 1000 10000; do
         gpt spacing "$records" "$seed"
     done
