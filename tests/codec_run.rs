@@ -2,12 +2,14 @@
 
 mod common;
 
+use burn::tensor::Device;
 use common::terminal::{command, confab, ok, refused};
 use confab::base::random::stream_rng;
 use confab::checkpoint::CheckpointError;
 use confab::codec::{Codec, CodecRun, Example, Fitter, Noise, analyse, entries};
 use confab::config::{CodecConfig, LearnerKind, RunConfig, TaskKind};
 use confab::figure::Content;
+use confab::learn::Trainer;
 use confab::run::AnalysisRequest;
 use proptest::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -218,6 +220,15 @@ fn a_mistake_is_traced_to_where_it_is_borrowed_from() {
         // Where it was borrowed from, it was right.
         assert_eq!(row[8], format!("“{}”", row[2]), "{row:?}");
     }
+}
+
+/// What trains transformers, as sweeps and benchmarks do, trains no codec for one.
+#[test]
+fn no_transformer_is_trained_in_place_of_a_codec() {
+    let limits = confab::device::cpu_limits();
+    let made = Trainer::new(small(TaskKind::Spacing), Device::flex(), &limits);
+    let error = made.map(drop).unwrap_err().to_string();
+    assert!(error.contains("set it to gpt"), "{error}");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! context, times the probability of its state after the state before.
 
 use super::between::Between;
-use super::layer::{Contexts, Entry, Mode, Near, Noises, Origin};
+use super::layer::{Contexts, Entry, FULL, Mode, Near, Noises, Origin};
 use super::number::{PLACES, unit};
 use super::pagerank::{DAMPING, stationary};
 use super::window::Sums;
@@ -208,7 +208,10 @@ impl Chain {
         (is_new, misled): (bool, bool),
     ) {
         let known = self.past.table.find(context);
-        let place = known.or_else(|| is_new.then(|| self.past.push(context)));
+        let place = known.or_else(|| {
+            let may_push = is_new && self.past.entries.len() < FULL;
+            may_push.then(|| self.past.push(context))
+        });
         let Some(place) = place else { return };
         self.past.collect(place, between, (token, wanted), (noises, origin));
         if misled {

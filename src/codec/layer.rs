@@ -41,7 +41,7 @@ impl Mode {
     /// Counts `noises`, with which the mean becomes `mean` (Welford 1962, "Note on a Method for Calculating Corrected Sums
     /// of Squares and Products").
     pub fn add(&mut self, noises: &[u32], mean: Noises) {
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         for (number, variance) in self.variance.iter_mut().enumerate() {
             let before = way(self.mean[number], noises[number]) as f64 / f64::from(WHOLE);
             let after = way(mean[number], noises[number]) as f64 / f64::from(WHOLE);
@@ -51,6 +51,8 @@ impl Mode {
     }
 }
 
+/// Most contexts of a layer, which take about 700 MB.
+pub const FULL: usize = 1 << 21;
 /// Most that a count is raised to.
 const MOST: u32 = 1 << 30;
 /// Times that an entry may mislead and keep its share.
@@ -219,7 +221,7 @@ impl KeyLayer {
 
     /// Adds the shortest of the windows `around` a token at `origin` that is not known and longer than the
     /// one that was wrong; or the same, if a like context stood for it. `wrong` is that one's place and distance; `None` if
-    /// none was known. False if there is none to add.
+    /// none was known. False if there is none to add, or the layer is full.
     pub fn add(
         &mut self,
         between: Between,
@@ -228,6 +230,9 @@ impl KeyLayer {
         (noises, origin): (&[u32], Origin),
         wrong: Option<(usize, Cost)>,
     ) -> bool {
+        if self.is_full() {
+            return false;
+        }
         let from = wrong.map_or(0, |(window, cost)| window + usize::from(cost == 0));
         let is_new = |window: &usize| self.find(*window, &around[*window]).is_none();
         let Some(window) = (from..around.len()).find(is_new) else { return false };
@@ -240,6 +245,11 @@ impl KeyLayer {
     /// Number of contexts.
     pub fn len(&self) -> usize {
         self.windows.iter().map(|contexts| contexts.entries.len()).sum()
+    }
+
+    /// True if no context can be added.
+    pub fn is_full(&self) -> bool {
+        self.len() >= FULL
     }
 
     pub fn is_empty(&self) -> bool {

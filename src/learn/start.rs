@@ -8,7 +8,7 @@ use super::{Learner, Likelihood, TaskRecords, Trainer};
 use crate::arch::Layout;
 use crate::base::parallel::Threads;
 use crate::checkpoint::{Checkpoint, CheckpointError, check_room, drawn_adapter};
-use crate::config::{ConfigError, MemoryLimits, RunConfig, TaskConfig};
+use crate::config::{ConfigError, LearnerKind, MemoryLimits, RunConfig, TaskConfig};
 use crate::kernel::recall::Mirrors;
 use crate::kernel::transfer::to_device;
 use crate::memory::Bank;
@@ -26,6 +26,9 @@ impl Trainer {
         device: Device,
         limits: &MemoryLimits,
     ) -> Result<Self, ConfigError> {
+        if config.learner == LearnerKind::Codec {
+            return Err(ConfigError::Parts { key: "learner", why: NO_WEIGHTS });
+        }
         if config.train.lora.rank > 0 {
             return Err(ConfigError::Parts { key: "train.lora.rank", why: UNTRAINED });
         }
@@ -132,6 +135,8 @@ impl Trainer {
     }
 }
 
+const NO_WEIGHTS: &str =
+    "this trains transformers, and the Learner (learner) is the noise codec; set it to gpt";
 const UNTRAINED: &str = "low-rank adaptation changes a model that is trained already: go on from one (`--from` at the \
                          terminal, Continue in the page), or set LoRA rank (train.lora.rank) to 0";
 

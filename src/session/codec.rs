@@ -90,7 +90,9 @@ impl<E: Fn(Event)> Session<E> {
         if run.is_finished() {
             return (self.emit)(Event::State(RunState::Finished));
         }
+        let was_full = run.codec.layer.is_full();
         let tokens = run.learn();
+        let is_filled = run.codec.layer.is_full() && !was_full;
         self.pace.count(tokens);
         let Pace { steps_per_s, tokens_per_s, .. } = self.pace;
         if let Some(loss) = run.losses.last().copied() {
@@ -102,7 +104,13 @@ impl<E: Fn(Event)> Session<E> {
         if let Some(point) = run.last_point() {
             (self.emit)(Event::Codec(vec![point.clone()]));
         }
-        if run.is_finished() {
+        let is_finished = run.is_finished();
+        if is_filled {
+            self.notice(
+                "The key layer is full: what is still wrong stays so. Train on fewer records, or set a shorter Longest window.",
+            );
+        }
+        if is_finished {
             self.running = false;
             (self.emit)(Event::State(RunState::Finished));
             self.trace_codec();
