@@ -59,6 +59,10 @@ impl<E: Fn(Event)> Session<E> {
 
     /// Begins a new run from where this one is; `false` if it was refused, which has been said.
     pub(super) async fn continue_with(&mut self, config: RunConfig) -> bool {
+        if self.codec.is_some() {
+            self.refuse("A noise codec has no weights to go on from: press New run.");
+            return false;
+        }
         let Some(trainer) = &self.trainer else {
             self.refuse("There is no model to go on from yet: press Train first.");
             return false;

@@ -10,7 +10,10 @@ use crate::surgery;
 impl<E: Fn(Event)> Session<E> {
     pub(super) async fn operate(&mut self, operation: Operation) {
         let (Some(trainer), Some(device)) = (&self.trainer, &self.device) else {
-            return self.refuse("There is no model to change yet: press Train first.");
+            return self.refuse(match self.codec {
+                Some(_) => "A noise codec has no layers to change.",
+                None => "There is no model to change yet: press Train first.",
+            });
         };
         let before = match trainer.checkpoint().await {
             Ok(before) => before,
