@@ -98,7 +98,7 @@ test('a probe draws twenty samples and tells where their answers are from', asyn
 
 test('where no answer can be counted, the page says so before anything is pressed', async () => {
   const small = '&model.n_layers=1&model.n_heads=2&model.d_model=8&model.context=32&train.batch=4'
-  for (const kind of ['induction', 'modular', 'text']) {
+  for (const kind of ['modular', 'text']) {
     await withPage({ fragment: `task.kind=${kind}${small}&tab=retrieval` }, async confab => {
       await confab.page.getByText(/^Evaluate counts right answers/).waitFor()
       assert.equal(await confab.button('Evaluate').count() + await confab.button('Sweep').count(), 0, kind)
@@ -108,6 +108,18 @@ test('where no answer can be counted, the page says so before anything is presse
       await confab.button('Evaluate').waitFor()
     })
   }
+})
+
+test('outputs of records that repeat or map an input are counted', async () => {
+  const small = '&model.n_layers=1&model.n_heads=2&model.d_model=8&model.context=64&train.batch=4'
+  await withPage({ fragment: `task.kind=copy${small}&tab=retrieval` }, async confab => {
+    await confab.click('Step')
+    await confab.untilStep(1)
+    await confab.page.getByLabel('Records', { exact: true }).fill('10')
+    await confab.click('Evaluate')
+    await eventually(async () => /10 of 10 records at step 1/.test(await confab.text('retrieval')), 'all records')
+    assert.match(await confab.text('retrieval'), /Training records[\s\S]*Held-out records\s*right to the letter\s*0\.0%/)
+  })
 })
 
 test('a sample ends where its record ends', async () => {

@@ -17,9 +17,8 @@ use crate::tables;
 const NOTHING: &str = "<p class=nothing>Evaluate has the model recall from records that it never \
      trained on, and tells what it got right.</p>";
 
-const NO_ANSWERS: &str = "Evaluate counts right answers, and the task of this model has none to count: modular addition and \
-     plain texts, as grammars, have answers of their own kind or none. How good this model is, its validation loss and Loss \
-     by part tell.";
+const NO_ANSWERS: &str = "Evaluate counts right answers, and those of modular addition, of a grammar and of a plain \
+     text are not counted. How good this model is, its validation loss and Loss by part tell.";
 
 /// Accuracy of the model, on records drawn for it.
 #[component]
