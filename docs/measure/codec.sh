@@ -37,14 +37,15 @@ codec() {
     fi
 }
 
+# Trains a transformer with the flags that follow.
 gpt() {
-    local task=$1 records=$2 seed=$3 start key
-    shift 3
-    key="gpt 30k	$task	$records	$seed"
+    local name=$1 task=$2 records=$3 seed=$4 start key
+    shift 4
+    key="$name	$task	$records	$seed"
     grep -q "^$key	" "$table" && return
     start=$(date +%s)
-    "$confab" train --preset 30k --task "$task" "${letters[@]}" --train-records "$records" --context 80 --steps 4000 --batch 32 \
-        --lr 0.005 --min-lr 0.0005 --positions rotary --qk-norm true --val-every 1000 --seed "$seed" --device cpu --out "$work/run.safetensors" >/dev/null
+    "$confab" train "$@" --task "$task" "${letters[@]}" --train-records "$records" --context 80 --seed "$seed" --device cpu \
+        --out "$work/run.safetensors" >/dev/null
     "$confab" eval "$work/run.safetensors" --records 2000 --device cpu --json >"$work/eval.json"
     note "$key" "$(($(date +%s) - start))" '.evaluations[0].report.Mapping | {training: .trained, held_out}'
 }
@@ -71,8 +72,10 @@ for seed in 1 2 3; do
     done
 done
 for seed in 1 2 3; do
-    for records in 100 1000 10000; do
-        gpt spacing "$records" "$seed"
+    for records in 10000 1000 100; do
+        gpt "gpt tuned" spacing "$records" "$seed" --preset tuned
+        gpt "gpt 30k" spacing "$records" "$seed" --preset 30k --steps 4000 --batch 32 --lr 0.005 --min-lr 0.0005 \
+            --positions rotary --qk-norm true
     done
 done
 
