@@ -1,17 +1,21 @@
 //! The noise codec at the terminal: what it does in training, what it writes, and where that comes from.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
 use clap::ArgMatches;
 use confab::base::plot;
 use confab::base::plot::{Axes, Line, Point};
+use confab::checkpoint::{LENGTH_BYTES, Summary};
 use confab::codec::{self, CodecRun};
 use confab::config::KNOBS;
-use confab::report::{CodecPoint, Mapped, Score};
+use confab::report::{CodecPoint, Mapped};
 use confab::run::AnalysisRequest;
 use serde_json::json;
+
+use super::terminal::percent;
 
 /// A validation in a line.
 pub fn describe(point: &CodecPoint) -> String {
@@ -28,10 +32,6 @@ pub fn describe(point: &CodecPoint) -> String {
         percent(exact),
         point.contexts
     )
-}
-
-fn percent(score: &Score) -> String {
-    score.share().map_or("-".into(), |share| format!("{:.1}%", 100.0 * share))
 }
 
 /// Shares of records that are written to the letter, against the records read.
@@ -177,8 +177,23 @@ pub fn inspect(bytes: &[u8], matches: &ArgMatches) -> Result<()> {
     super::analysis::deliver(matches, &figures)
 }
 
-/// Bytes of a codec's file; `None` if it is another checkpoint.
+/// Bytes of a codec's file; `None` if it is another checkpoint, of which no more than the header is read.
 pub fn bytes(file: &Path) -> Result<Option<Vec<u8>>> {
-    let bytes = super::files::read_bytes(file)?;
-    Ok(CodecRun::is_one(&bytes).then_some(bytes))
+    match header(file).is_some_and(|header| CodecRun::has_header(&header)) {
+        true => super::files::read_bytes(file).map(Some),
+        false => Ok(None),
+    }
+}
+
+/// The header of a safetensors file; `None` of any other, and of one that cannot be read, which who opens it tells.
+fn header(file: &Path) -> Option<Vec<u8>> {
+    if !file.is_file() {
+        return None; // a FIFO would be waited for
+    }
+    let mut file = File::open(file).ok()?;
+    let mut start = [0; LENGTH_BYTES];
+    file.read_exact(&mut start).ok()?;
+    let mut header = Vec::new();
+    file.take(Summary::header_len(start)? as u64).read_to_end(&mut header).ok()?;
+    Some(header)
 }

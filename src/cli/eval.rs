@@ -17,6 +17,8 @@ use futures::executor::block_on;
 use indicatif::ProgressBar;
 use serde_json::json;
 
+use super::terminal::percent;
+
 pub fn command() -> Command {
     let defaults = EvalOptions::default();
     Command::new("eval")
@@ -208,8 +210,4 @@ fn write_calibration(out: &mut impl Write, calibration: &Calibration) -> Result<
 
 fn shares(scores: &[Score]) -> String {
     scores.iter().map(percent).collect::<Vec<_>>().join(" ")
-}
-
-fn percent(score: &Score) -> String {
-    score.share().map_or("-".into(), |share| format!("{:.1}%", 100.0 * share))
 }

@@ -3,6 +3,8 @@
 use std::fmt::{Display, Formatter};
 use std::io::{Error, ErrorKind, Result, StdoutLock, Write};
 
+use confab::report::Score;
+
 /// Steps between two lines of a log, and on a standard error that is no terminal.
 pub const LOG_EVERY: usize = 10;
 
@@ -49,4 +51,9 @@ pub fn is_closed_output(error: &anyhow::Error) -> bool {
     let of_output = |error: &Error| error.get_ref().is_some_and(|inner| inner.is::<Unwritten>());
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<Error>());
     causes.any(|error| error.kind() == ErrorKind::BrokenPipe && of_output(error))
+}
+
+/// A share of right answers, to write in a table.
+pub fn percent(score: &Score) -> String {
+    score.share().map_or("-".into(), |share| format!("{:.1}%", 100.0 * share))
 }

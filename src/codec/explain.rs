@@ -6,7 +6,7 @@ use super::align::align;
 use super::distance::distance;
 use super::graph::Effect;
 use super::learner::{Example, Step};
-use super::number::{fraction, minus};
+use super::number::fraction;
 use super::run::CodecRun;
 
 /// A token that was read, and what it was mapped to.
@@ -120,8 +120,7 @@ impl CodecRun {
         let key = keys.of(step.token);
         let noises = step.noises.chunks_exact(keys.width()).zip(&step.reached);
         let noises = noises.map(|(noise, reached)| {
-            let embedding: Vec<u32> =
-                key.iter().zip(noise).map(|(key, of)| minus(*key, *of)).collect();
+            let embedding = keys.encode(step.token, noise);
             let nearest = keys.of(*reached);
             ExplainedNoise {
                 noise: numbers(noise),

@@ -23,7 +23,9 @@ use super::learner::Codec;
 use super::run::CodecRun;
 use super::tensors::{Outputs, Part, Reader, context_parts, damaged, keys_part, part, take};
 use super::window::Windows;
-use crate::checkpoint::{CheckpointError, Head, Summary, common_metadata, from_json, to_json};
+use crate::checkpoint::{
+    CheckpointError, Head, LENGTH_BYTES, Summary, common_metadata, from_json, to_json,
+};
 use crate::config::LearnerKind;
 use crate::report::{CodecPoint, Score};
 use crate::run::MAX_HISTORY;
@@ -72,9 +74,19 @@ impl CodecRun {
         Ok(safetensors::serialize(views, Some(metadata))?)
     }
 
-    /// True if a file is one of a codec.
+    /// True if a file is one of a codec, by its header.
     pub fn is_one(bytes: &[u8]) -> bool {
-        Head::read(bytes).is_ok_and(|head| head.summary.config.learner == LearnerKind::Codec)
+        let header = || {
+            let length = Summary::header_len(*bytes.first_chunk()?)?;
+            bytes.get(LENGTH_BYTES..LENGTH_BYTES + length)
+        };
+        header().is_some_and(Self::has_header)
+    }
+
+    /// True if a file with this header is one of a codec.
+    pub fn has_header(header: &[u8]) -> bool {
+        let summary = Summary::from_header(header);
+        summary.is_ok_and(|summary| summary.config.learner == LearnerKind::Codec)
     }
 
     /// Reads a file's bytes. Sizes are checked against the file's own length before memory is taken.

@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use super::between::Between;
 use super::distance::Cost;
 use super::fit::Fitter;
-use super::layer::{KeyLayer, Noises};
+use super::layer::{KeyLayer, Noises, Origin};
 use super::noise::Noise;
 use crate::config::CodecConfig;
 
@@ -33,7 +33,7 @@ pub struct Lesson<'a> {
     /// Most noises of a token.
     pub room: usize,
     /// The record, and the place of the token in it.
-    pub origin: (u32, u32),
+    pub origin: Origin,
     /// True if the token was mapped right.
     pub is_right: bool,
     /// Window and distance of the context that was taken.

@@ -2,7 +2,7 @@
 
 use super::traced::{Traced, figure};
 use crate::codec::distance::distance;
-use crate::codec::number::{PLACES, digit, fraction, minus};
+use crate::codec::number::{PLACES, digit, fraction};
 use crate::figure::{Axis, Content, Figure, Grid, Plot, Series};
 
 pub fn keys(traced: &Traced) -> Result<Vec<Figure>, String> {
@@ -45,8 +45,7 @@ pub fn digits(traced: &Traced) -> Result<Vec<Figure>, String> {
     let token = traced.name(step.token);
     let one = |(index, noise): (usize, &[u32])| {
         let key = keys.of(step.token);
-        let embedding: Vec<u32> =
-            key.iter().zip(noise).map(|(key, noise)| minus(*key, *noise)).collect();
+        let embedding = keys.encode(step.token, noise);
         let mut nearest: Vec<u32> = (0..keys.len() as u32).collect();
         nearest.sort_by_key(|token| keys.metric.of_keys(&embedding, keys.of(*token)));
         nearest.truncate(COMPARED);

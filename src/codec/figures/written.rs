@@ -7,17 +7,6 @@ use crate::figure::{Content, Figure, Table, show_token};
 
 pub fn written(traced: &Traced) -> Result<Vec<Figure>, String> {
     let text = traced.run.tokenizer.decode(&traced.run.codec.written(&traced.steps));
-    let columns = [
-        "",
-        "Token",
-        "Becomes",
-        "Neighbours",
-        "Distance",
-        "Met",
-        "Wanted",
-        "Borrowed from",
-        "There",
-    ];
     let rows = traced.steps.iter().enumerate().map(|(at, step)| {
         let Explained { token, output, context, .. } = traced.run.explain(step);
         let quoted = |text: &str| format!("“{}”", show_token(text));
@@ -25,16 +14,15 @@ pub fn written(traced: &Traced) -> Result<Vec<Figure>, String> {
         let mut row = vec![at.to_string(), token, quoted(&output)];
         row.extend(match context {
             Some(source) => of_source(&source),
-            None => std::iter::once("no known context".into())
-                .chain((0..5).map(|_| String::new()))
-                .collect(),
+            None => vec!["no known context".into()],
         });
+        row.resize(3 + SOURCE.len(), String::new());
         row
     });
-    let table = Table { columns: columns.map(String::from).to_vec(), rows: rows.collect() };
+    let table = Table { columns: columns(["", "Token", "Becomes"]), rows: rows.collect() };
     let note = format!(
         "It writes “{}”. Each token takes the noise of the longest window that is known: as many neighbours to each side. \
-         Borrowed from: the training record in which this context was first met, the token in brackets.",
+         Borrowed from: the training record in which this was first wanted of the context, the token in brackets.",
         show_token(&text)
     );
     Ok(vec![figure("What is written", note, Content::Table(table))])
@@ -62,10 +50,11 @@ pub fn mistake(traced: &Traced) -> Result<Vec<Figure>, String> {
         let becomes = text(run.codec.output(&step.reached));
         let mut row = vec![traced.name(step.token), text(wanted), becomes];
         row.extend(run.explain(step).context.map_or(Vec::new(), |source| of_source(&source)));
-        row.resize(MISTAKE.len(), String::new());
+        row.resize(3 + SOURCE.len(), String::new());
         row
     });
-    let table = Table { columns: MISTAKE.map(String::from).to_vec(), rows: rows.collect() };
+    let names = ["Token", "Should become", "Becomes"];
+    let table = Table { columns: columns(names), rows: rows.collect() };
     let note = format!(
         "Held-out record {number}: “{}” should be “{}”, and “{}” is written. Each wrong token took the noise of a context that \
          it shares with a training record, where it was right.",
@@ -78,17 +67,13 @@ pub fn mistake(traced: &Traced) -> Result<Vec<Figure>, String> {
 
 /// Held-out records that are searched for a mistake.
 const SEARCHED: usize = 500;
-const MISTAKE: [&str; 9] = [
-    "Token",
-    "Should become",
-    "Becomes",
-    "Neighbours",
-    "Distance",
-    "Met",
-    "Wanted",
-    "Borrowed from",
-    "There",
-];
+/// Columns of what [`of_source`] tells.
+const SOURCE: [&str; 6] = ["Neighbours", "Distance", "Met", "Wanted", "Borrowed from", "There"];
+
+/// Names of columns, before those of a source.
+fn columns(first: [&str; 3]) -> Vec<String> {
+    first.into_iter().chain(SOURCE).map(String::from).collect()
+}
 
 fn of_source(source: &Source) -> Vec<String> {
     let Source { sides, distance, record, place, input, output, became, met, wanted } = source;
