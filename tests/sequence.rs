@@ -15,6 +15,18 @@ fn task(kind: TaskKind, characters: usize, min_len: usize, max_len: usize) -> Ta
     Task::new(&TaskConfig { kind, sequence, ..TaskConfig::default() }).unwrap()
 }
 
+#[test]
+fn the_likeliest_outputs_of_certain_ones_are_all_right() {
+    for kind in [TaskKind::Copy, TaskKind::Reverse] {
+        let likeliest = task(kind, 10, 3, 9).likeliest(50, 1).unwrap();
+        assert_eq!((likeliest.exact.share(), likeliest.accuracy()), (Some(1.0), Some(1.0)));
+    }
+    // A text's source is not known, and a phone book's records go on after an answer.
+    for kind in [TaskKind::Text, TaskKind::Phone] {
+        assert_eq!(task(kind, 10, 3, 9).likeliest(50, 1), None);
+    }
+}
+
 fn wanted(kind: TaskKind, input: &str) -> String {
     match kind {
         TaskKind::Reverse => input.chars().rev().collect(),

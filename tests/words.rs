@@ -67,6 +67,21 @@ proptest! {
         prop_assert!(longest.max().unwrap() <= task.longest());
 
         let task: Task = task.into();
+        // Right to the letter is the likeliest output of an input; of equally likely ones, one.
+        let (mut surely, mut perhaps) = (0, 0);
+        for number in 0..20 {
+            let record = task.held_out(number, 7);
+            let (input, output) = record.text.trim_end().split_once('=').unwrap();
+            let outputs = &records[input];
+            let is_less = |p: &f64| *p < outputs[output] * (1.0 - 1e-9);
+            let others = || outputs.iter().filter(|(other, _)| *other != output);
+            surely += usize::from(others().all(|(_, p)| is_less(p)));
+            perhaps += usize::from(others().all(|(_, p)| *p <= outputs[output] * (1.0 + 1e-9)));
+        }
+        let likeliest = task.likeliest(20, 7).unwrap();
+        prop_assert_eq!(likeliest.exact.of, 20);
+        prop_assert!((surely..=perhaps).contains(&likeliest.exact.right), "{likeliest:?}, {surely}");
+
         for (input, outputs) in records.iter().step_by(1 + records.len() / 50) {
             let total: f64 = outputs.values().sum();
             for (output, p) in outputs {

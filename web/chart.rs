@@ -1,4 +1,4 @@
-//! The loss chart as SVG.
+//! The chart of losses or accuracies as SVG.
 
 use std::ops::Range;
 
@@ -6,13 +6,72 @@ use confab::base::plot::{
     Anchor, Axis, Frame, Legend, Stroke, Svg, Tick, list_log_ticks, list_ticks, pick_color, theme,
 };
 use confab::run::LossPoint;
+use leptos::prelude::With;
+
+use crate::runs::Run;
 
 /// For the labels at the left of the plot, in pixels.
 const LEFT: i32 = 50;
 /// Points drawn of a curve; longer ones are averaged down to this.
 const MAX_POINTS: usize = 1000;
 
-/// A run's losses, ready to draw.
+/// Quantity that is drawn.
+#[derive(Clone, Copy, Default, PartialEq)]
+pub enum Measure {
+    #[default]
+    Loss,
+    Accuracy,
+}
+
+/// Axis that it is drawn against.
+#[derive(Clone, Copy, Default, PartialEq)]
+pub enum Against {
+    #[default]
+    Steps,
+    Records,
+    Seconds,
+}
+
+impl Against {
+    pub const ALL: [Self; 3] = [Self::Steps, Self::Records, Self::Seconds];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Steps => "steps",
+            Self::Records => "records seen",
+            Self::Seconds => "seconds of training",
+        }
+    }
+
+    /// Place of a point of a run that reads `records` records a step; `None` if its time is not known.
+    pub fn place(self, point: &LossPoint, records: usize) -> Option<f64> {
+        match self {
+            Self::Steps => Some(point.step as f64),
+            Self::Records => Some(point.step as f64 * records as f64),
+            Self::Seconds => point.seconds.map(f64::from),
+        }
+    }
+}
+
+/// Axes of the chart.
+#[derive(Clone, Copy, Default, PartialEq)]
+pub struct Axes {
+    pub measure: Measure,
+    pub against: Against,
+}
+
+impl Axes {
+    /// What is drawn of a point of training, and of validation.
+    pub fn values(self, point: &LossPoint) -> [Option<f64>; 2] {
+        let values = match self.measure {
+            Measure::Loss => [Some(point.train_loss), point.val_loss],
+            Measure::Accuracy => [None, point.accuracy],
+        };
+        values.map(|value| value.map(f64::from))
+    }
+}
+
+/// A run's losses or accuracies, ready to draw.
 pub struct Curve {
     pub name: String,
     pub color: usize,
@@ -26,7 +85,8 @@ pub struct Chart {
     pub svg: String,
     /// Where the plot lies in the SVG, in pixels.
     pub plot: (Range<i32>, Range<i32>),
-    pub steps: Range<f64>,
+    /// What it shows from left to right, in units of its axis.
+    pub across: Range<f64>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -34,16 +94,23 @@ pub struct Options {
     pub size: (u32, u32),
     pub is_log: bool,
     pub is_dark: bool,
-    /// What losses are.
+    pub against: Against,
+    /// Unit of the values.
     pub unit: &'static str,
 }
 
 impl Curve {
-    pub fn new(name: String, color: usize, is_current: bool, points: &[LossPoint]) -> Self {
-        let train = points.iter().map(|point| (point.step as f64, f64::from(point.train_loss)));
-        let validation =
-            points.iter().filter_map(|point| Some((point.step as f64, f64::from(point.val_loss?))));
-        Self { name, color, is_current, train: thin_out(train), validation: thin_out(validation) }
+    pub fn new(run: &Run, is_current: bool, axes: Axes) -> Self {
+        let records = run.config.records_per_step();
+        let curve = |of: usize| {
+            run.points.with(|points| {
+                thin_out(points.iter().filter_map(|point| {
+                    Some((axes.against.place(point, records)?, axes.values(point)[of]?))
+                }))
+            })
+        };
+        let [train, validation] = [0, 1].map(curve);
+        Self { name: run.name.clone(), color: run.number, is_current, train, validation }
     }
 
     /// How its validation losses are drawn.
@@ -97,10 +164,11 @@ pub fn draw(curves: &[Curve], level: Option<Level>, options: Options) -> Chart {
     // None or hardly any loss has no place on a logarithmic scale.
     let level = level.filter(|level| !options.is_log || level.loss > 1e-3);
     let (low, high) = find_range(curves, level.as_ref());
-    let steps = 0.0..curves
+    let least = if options.against == Against::Seconds { 1.0 } else { 10.0 };
+    let across = 0.0..curves
         .iter()
         .flat_map(Curve::points)
-        .fold(10.0, |largest, (x, _)| f64::max(largest, x));
+        .fold(least, |largest, (x, _)| f64::max(largest, x));
     let losses = if options.is_log {
         let low = low.max(1e-6);
         low * 0.9..high.max(low * 1.2) * 1.1
@@ -115,7 +183,7 @@ pub fn draw(curves: &[Curve], level: Option<Level>, options: Options) -> Chart {
     let theme = theme(options.is_dark);
     let (width, height) = options.size;
     let up = rise(losses.start)..rise(losses.end);
-    let frame = Frame::new((width, 0..height), LEFT, steps.clone(), up);
+    let frame = Frame::new((width, 0..height), LEFT, across.clone(), up);
     let dashed = Stroke { is_dashed: true, ..Stroke::solid(theme.text, 1) };
     let names = curves.iter().map(|of| (of.name.as_str(), of.stroke(options.is_dark)));
     let names = names.chain(level.iter().map(|level| (level.name.as_str(), dashed)));
@@ -125,14 +193,17 @@ pub fn draw(curves: &[Curve], level: Option<Level>, options: Options) -> Chart {
     svg.rectangle((0, 0), (width as i32, height as i32), theme.paper, 1.0);
     frame.draw_legend(&mut svg, theme, &legend);
 
-    let x_ticks = list_ticks(&steps, if width < 420 { 4 } else { 8 });
+    let x_ticks = list_ticks(&across, if width < 420 { 4 } else { 8 });
     let y_ticks = if options.is_log { list_log_ticks(&losses, 14) } else { list_ticks(&losses, 6) };
-    let name_x = |step: f64| Tick { at: step, label: format!("{step:.0}") };
+    let name_x = |at: f64| {
+        let label = if at < 10.0 { trim_zeros(at) } else { format!("{at:.0}") };
+        Tick { at, label }
+    };
     let name_y = |loss: f64| Tick { at: rise(loss), label: trim_zeros(loss) };
     frame.draw_axes(
         &mut svg,
         theme,
-        &Axis { name: "step", ticks: x_ticks.into_iter().map(name_x).collect() },
+        &Axis { name: options.against.name(), ticks: x_ticks.into_iter().map(name_x).collect() },
         &Axis { name: options.unit, ticks: y_ticks.into_iter().map(name_y).collect() },
     );
     for curve in curves {
@@ -140,7 +211,7 @@ pub fn draw(curves: &[Curve], level: Option<Level>, options: Options) -> Chart {
         curve.draw(&mut svg, curve.stroke(options.is_dark), place);
     }
     if let Some(Level { loss, is_floor, .. }) = &level {
-        let [left, right] = [steps.start, steps.end].map(|step| frame.place((step, rise(*loss))));
+        let [left, right] = [across.start, across.end].map(|x| frame.place((x, rise(*loss))));
         svg.line(&[left, right], dashed);
         let below = frame.plot.1.end - left.1;
         if *is_floor && below > 0 {
@@ -151,7 +222,7 @@ pub fn draw(curves: &[Curve], level: Option<Level>, options: Options) -> Chart {
             svg.text(middle, Anchor::Middle, theme.text, "cannot be beaten");
         }
     }
-    Chart { svg: svg.finish(), plot: frame.plot, steps }
+    Chart { svg: svg.finish(), plot: frame.plot, across }
 }
 
 fn find_range(curves: &[Curve], level: Option<&Level>) -> (f64, f64) {

@@ -301,6 +301,7 @@ fn show_model(actions: Actions, mut built: Built, origin: Origin) {
         probes: built.probes,
         floor: built.floor.map(Arc::new),
         reference: built.reference,
+        likeliest: built.likeliest.and_then(|of| of.accuracy()),
         is_example,
     }));
 }

@@ -3,6 +3,7 @@
 use confab::run::LossPoint;
 use leptos::prelude::*;
 
+use crate::chart::Measure;
 use crate::runs::Run;
 use crate::state::State;
 
@@ -16,12 +17,18 @@ impl State {
         kept.into_iter().chain(runs).collect()
     }
 
-    /// Runs whose curves share a chart: those of the task and the learner of the one on screen, for floors and losses differ. And how many others
-    /// were to be shown.
-    pub fn drawn_runs(&self) -> (Vec<Run>, usize) {
+    /// Runs whose curves share a chart: those of the task of the one on screen, and for losses, which differ, of its
+    /// learner. And the number of others that are to be shown.
+    pub fn drawn_runs(&self, measure: Measure) -> (Vec<Run>, usize) {
         let kind = self.runs.with(|runs| runs.last().map(Run::kind));
+        let shares = |run: &Run| {
+            let (task, learner) = run.kind();
+            kind.is_some_and(|(own, of)| {
+                task == own && (learner == of || measure == Measure::Accuracy)
+            })
+        };
         let shown = self.all_runs().into_iter().filter(|run| run.is_shown);
-        let (drawn, others): (Vec<_>, Vec<_>) = shown.partition(|run| Some(run.kind()) == kind);
+        let (drawn, others): (Vec<_>, Vec<_>) = shown.partition(shares);
         (drawn, others.len())
     }
 

@@ -146,6 +146,8 @@ pub struct Model {
     pub floor: Option<Arc<Floor>>,
     /// A loss to compare with where no floor is known.
     pub reference: Option<Reference>,
+    /// Accuracy of the likeliest outputs, where records map something and their source is known.
+    pub likeliest: Option<f64>,
     /// It is the one shipped with the page.
     pub is_example: bool,
 }

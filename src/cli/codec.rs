@@ -35,18 +35,24 @@ pub fn describe(point: &CodecPoint) -> String {
 }
 
 /// Shares of records that are written to the letter, against the records read.
-pub fn draw(history: &[CodecPoint], size: (u32, u32)) -> String {
+pub fn draw(history: &[CodecPoint], likeliest: Option<&Mapped>, size: (u32, u32)) -> String {
     let line = |name: &str, of: fn(&CodecPoint) -> Option<f64>| {
         let points = history.iter().filter_map(|point| {
             Some(Point { x: point.records as f64, y: of(point)?, spread: 0.0 })
         });
         Line { name: name.into(), points: points.collect(), labels: Vec::new() }
     };
-    let lines = [
+    let mut lines = vec![
         line("training records", |point| point.training.share()),
         line("held-out records", |point| point.held_out.exact.share()),
         line("held-out accuracy", |point| point.held_out.accuracy()),
     ];
+    let best = likeliest.and_then(|of| of.exact.share());
+    if let (Some(y), Some(first), Some(last)) = (best, history.first(), history.last()) {
+        let ends = [first, last].map(|point| Point { x: point.records as f64, y, spread: 0.0 });
+        let name = "likeliest outputs of held-out records".into();
+        lines.push(Line { name, points: ends.to_vec(), labels: Vec::new() });
+    }
     let axes = Axes {
         x: "records read",
         x_is_log: true,
@@ -117,12 +123,12 @@ pub fn eval(bytes: &[u8], records: usize, as_json: bool) -> Result<()> {
     let start = std::time::Instant::now();
     let (training, held_out) = (run.training(), run.held_out(records));
     let seconds = start.elapsed().as_secs_f64();
-    let grams = run.grams(records);
+    let (grams, likeliest) = (run.grams(records), run.task.likeliest(records, run.config.seed));
     let mut out = super::terminal::output();
     if as_json {
         let json = json!({
             "step": run.step, "training": training, "held_out": held_out, "seconds": seconds,
-            "grams": grams, "sides": run.codec.windows.sides, "contexts": run.codec.layer.len(),
+            "grams": grams, "likeliest": likeliest, "sides": run.codec.windows.sides, "contexts": run.codec.layer.len(),
             "last": run.history.last(),
         });
         writeln!(out, "{}", serde_json::to_string_pretty(&json)?)?;
@@ -131,12 +137,17 @@ pub fn eval(bytes: &[u8], records: usize, as_json: bool) -> Result<()> {
     write_mapped(&mut out, [&training, &held_out], run.has_spaces())?;
     let row =
         |name: &str, of: &dyn Fn(&Mapped) -> Option<f64>| row(name, [&training, &held_out], of);
-    if let Some(grams) = &grams {
-        let share =
-            |share: Option<f64>| share.map_or("-".into(), |share| format!("{:.2}%", 100.0 * share));
-        let told = [grams.exact.share(), grams.spaces.f1()].map(share);
-        writeln!(out, "{:<34} {:>8}  {:>8}", "counted 5-grams: to the letter", "", told[0])?;
-        writeln!(out, "{:<34} {:>8}  {:>8}", "counted 5-grams: F1 of spaces", "", told[1])?;
+    let others = [("counted 5-grams", &grams), ("likeliest outputs", &likeliest)];
+    for (name, of) in others.into_iter().filter_map(|(name, of)| Some((name, of.as_ref()?))) {
+        let mut tell = |what: &str, share: Option<f64>| {
+            let share = share.map_or("-".into(), |share| format!("{:.2}%", 100.0 * share));
+            writeln!(out, "{:<34} {:>8}  {share:>8}", format!("{name}: {what}"), "")
+        };
+        tell("to the letter", of.exact.share())?;
+        tell("accuracy", of.accuracy())?;
+        if run.has_spaces() {
+            tell("F1 of spaces", of.spaces.f1())?;
+        }
     }
     let lengths = run.codec.windows.sides.iter().enumerate();
     for (window, sides) in lengths {

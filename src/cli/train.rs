@@ -159,7 +159,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         Some(file) => {
             let drawn = match screen.codec.is_empty() {
                 true => draw(&screen.history),
-                false => super::codec::draw(&screen.codec, PLOT_SIZE),
+                false => super::codec::draw(&screen.codec, screen.likeliest.as_ref(), PLOT_SIZE),
             };
             super::files::write(&file, drawn.as_bytes())
         }

@@ -2,13 +2,8 @@
 
 use super::learner::Example;
 use crate::run::{Field, Record};
-use crate::task::{Split, Task, in_tokens};
+use crate::task::{Task, WINDOW, in_tokens};
 use crate::tokenizer::Tokenizer;
-
-/// Longest record, in symbols, where records are cut from a text.
-const WINDOW: usize = 512;
-/// The first of the streams that held-out records are drawn from.
-const HELD_OUT: u64 = 3 << 62;
 
 /// A run's records, as mappings.
 #[derive(Clone, Copy)]
@@ -26,8 +21,7 @@ impl Examples<'_> {
 
     /// Held-out record `number`.
     pub fn held_out(&self, number: usize) -> Option<Example> {
-        let mut rng = crate::base::random::stream_rng(self.seed, HELD_OUT + number as u64);
-        self.of(&self.task.draw(Split::Validation, WINDOW, &mut rng))
+        self.of(&self.task.held_out(number, self.seed))
     }
 
     /// The answer of a record, as the output of what is before it, without marks; `None` if it has no answer.

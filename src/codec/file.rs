@@ -28,7 +28,7 @@ use crate::checkpoint::{
 };
 use crate::config::LearnerKind;
 use crate::report::{CodecPoint, Score};
-use crate::run::MAX_HISTORY;
+use crate::run::{MAX_HISTORY, seconds_of};
 
 const COUNTS: &str = "confab.codec.counts";
 const HISTORY: &str = "confab.codec.history";
@@ -107,6 +107,7 @@ impl CodecRun {
         let mut history: Vec<CodecPoint> = from_json(HISTORY, entry(&metadata, HISTORY)?)?;
         history.truncate(MAX_HISTORY);
         read_codec(&Reader(SafeTensors::deserialize(bytes)?), &mut run.codec)?;
+        run.seconds = seconds_of(&losses, step);
         (run.step, run.history, run.losses) = (step, history, losses);
         (run.fitter.draws, run.drawn_for, run.fitted) =
             (counts.draws, counts.drawn_for, counts.fitted);

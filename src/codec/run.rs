@@ -1,5 +1,9 @@
 //! A run of the codec: its task, and how far it has come.
 
+use std::sync::OnceLock;
+
+use web_time::Instant;
+
 use super::align::levenshtein;
 use super::example::Examples;
 use super::fit::Fitter;
@@ -33,6 +37,10 @@ pub struct CodecRun {
     /// Of each step the share of its tokens that were mapped wrong before they were learnt, and at a validation that of
     /// edits to held-out records, oldest first. The accuracy is 1 less that.
     pub losses: Vec<LossPoint>,
+    /// Seconds that learning took so far, without validation.
+    pub(super) seconds: Option<f64>,
+    /// See [`likeliest`](Self::likeliest), once it was asked for: it takes time.
+    likeliest: OnceLock<Option<Mapped>>,
     pub(super) fitter: Fitter,
     /// Tokens that noise was drawn for.
     pub(super) drawn_for: u64,
@@ -59,6 +67,8 @@ impl CodecRun {
             step: 0,
             history: Vec::new(),
             losses: Vec::new(),
+            seconds: Some(0.0),
+            likeliest: OnceLock::new(),
             drawn_for: 0,
             fitted: Score::default(),
         };
@@ -103,6 +113,7 @@ impl CodecRun {
     /// Learns the records of a step, validates what is due, and returns the number of tokens read. Records are fitted as
     /// they come first; from then on, what they get wrong is put right.
     pub fn learn(&mut self) -> usize {
+        let start = Instant::now();
         let RunConfig { train, seed, codec: config, .. } = &self.config;
         let (train, seed) = (train.clone(), *seed);
         let (mut tokens, mut wrong, mut examples) = (0, 0, Vec::new());
@@ -126,6 +137,7 @@ impl CodecRun {
         let mut rng = stream_rng(seed, MUTATIONS + self.step as u64);
         self.codec.mutate(&examples, self.config.codec.mutations, &mut rng);
         self.step += 1;
+        self.seconds = self.seconds.map(|seconds| seconds + start.elapsed().as_secs_f64());
         let accuracy = if self.is_due() { self.validate().held_out.accuracy() } else { None };
         let accuracy = accuracy.map(|share| share as f32);
         let loss = LossPoint {
@@ -133,6 +145,7 @@ impl CodecRun {
             train_loss: wrong as f32 / tokens.max(1) as f32,
             val_loss: accuracy.map(|share| 1.0 - share),
             accuracy,
+            seconds: self.seconds.map(|seconds| seconds as f32),
         };
         push_thinned(&mut self.losses, loss, |_| false);
         tokens
@@ -164,18 +177,29 @@ impl CodecRun {
                 training.add(self.codec.write(&example.input) == example.output);
             }
         }
-        let train = &self.config.train;
         let point = CodecPoint {
             step: self.step,
-            records: (self.step * train.batch) as u64,
+            records: (self.step * self.config.records_per_step()) as u64,
             fitted: self.fitted,
             draws: (self.fitter.draws, self.drawn_for),
             contexts: self.codec.layer.len(),
             training,
-            held_out: self.held_out(train.batch * train.val_batches),
+            held_out: self.held_out(self.validated()),
         };
         push_thinned(&mut self.history, point, |_| false);
         &self.history[self.history.len() - 1]
+    }
+
+    /// Number of held-out records that a validation writes.
+    fn validated(&self) -> usize {
+        self.config.train.batch.saturating_mul(self.config.train.val_batches)
+    }
+
+    /// What is right of the held-out records of a validation if the likeliest output of each is written: see
+    /// [`Task::likeliest`].
+    pub fn likeliest(&self) -> Option<&Mapped> {
+        let find = || self.task.likeliest(self.validated(), self.config.seed);
+        self.likeliest.get_or_init(find).as_ref()
     }
 
     /// What is written of the first `count` held-out records.

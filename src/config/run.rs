@@ -19,6 +19,17 @@ pub struct RunConfig {
     pub seed: u64,
 }
 
+impl RunConfig {
+    /// Records that a step reads: a row of each batch holds one.
+    pub fn records_per_step(&self) -> usize {
+        let batches = match self.learner {
+            LearnerKind::Gpt => self.train.accumulation,
+            LearnerKind::Codec => 1,
+        };
+        self.train.batch.saturating_mul(batches)
+    }
+}
+
 /// Noise on what is read in training; see [`noise`](crate::data::noise). Each but `forget` is the share
 /// of characters that it strikes, 0 to 1.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

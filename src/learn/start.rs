@@ -13,6 +13,7 @@ use crate::kernel::recall::Mirrors;
 use crate::kernel::transfer::to_device;
 use crate::memory::Bank;
 use crate::model::{Model, untrained};
+use crate::run::seconds_of;
 use crate::task::Task;
 use crate::tokenizer::Tokenizer;
 
@@ -110,7 +111,20 @@ impl Trainer {
         let objective = Box::new(Likelihood::of(&config.train));
         let source = Box::new(TaskRecords);
         let crew = Rc::new(Threads::shared());
-        Self { config, task, tokenizer, learner, objective, source, crew, step, history, edits }
+        let seconds = seconds_of(&history, step);
+        Self {
+            config,
+            task,
+            tokenizer,
+            learner,
+            objective,
+            source,
+            crew,
+            step,
+            history,
+            seconds,
+            edits,
+        }
     }
 
     /// The run with the records of another task, which its model reads as its own.

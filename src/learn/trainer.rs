@@ -3,12 +3,13 @@
 use std::rc::Rc;
 
 use burn::tensor::{Device, ExecutionError, Tensor, Transaction};
+use web_time::Instant;
 
 use super::memory::Learned;
 use super::sums::Passes;
 use super::{
-    Adapters, BatchSource, Crew, Learner, LossSums, Objective, TaskSource, feedback, learning_rate,
-    hits, losses,
+    Adapters, BatchSource, Crew, Learner, LossSums, Objective, TaskSource, feedback, hits,
+    learning_rate, losses,
 };
 use crate::checkpoint::Checkpoint;
 use crate::config::RunConfig;
@@ -36,6 +37,8 @@ pub struct Trainer {
     pub step: usize,
     /// Losses so far, oldest first; thinned as by [`push_thinned`].
     pub history: Vec<LossPoint>,
+    /// Seconds that training took so far, without validation; `None` if the first steps were not timed.
+    pub(super) seconds: Option<f64>,
     /// Operations done to the model, oldest first.
     pub edits: Vec<AppliedOperation>,
 }
@@ -104,8 +107,10 @@ impl Trainer {
     /// # Panics
     /// If there is nothing to train on: see [`Trainer::finished`].
     pub async fn step(&mut self) -> Result<StepOutcome, ExecutionError> {
+        let start = Instant::now();
         let begun = self.begin().await;
         let figures = begun.figures.clone().into_data_async().await?;
+        self.count_time(start);
         self.end(begun, floats(figures)).await
     }
 
@@ -118,14 +123,17 @@ impl Trainer {
     /// # Panics
     /// If there is nothing to train on: see [`Trainer::finished`].
     pub async fn steps(&mut self, most: usize) -> Result<Vec<StepOutcome>, ExecutionError> {
+        let start = Instant::now();
         let mut all = vec![self.begin().await];
         while all.len() < most && !self.finished() && all.iter().all(Begun::may_be_followed) {
             all.push(self.begin().await);
         }
         let reads = all.iter().map(|begun| begun.figures.clone());
         let reads = reads.fold(Transaction::default(), Transaction::register);
+        let read = reads.execute_async().await?;
+        self.count_time(start);
         let mut outcomes = Vec::new();
-        for (begun, figures) in all.into_iter().zip(reads.execute_async().await?) {
+        for (begun, figures) in all.into_iter().zip(read) {
             outcomes.push(self.end(begun, floats(figures)).await?);
         }
         Ok(outcomes)
@@ -151,11 +159,18 @@ impl Trainer {
     }
 
     /// Ends a step whose figures have been read: the last that was begun, if it may not be followed.
-    async fn end(&mut self, begun: Begun, figures: Vec<f32>) -> Result<StepOutcome, ExecutionError> {
+    async fn end(
+        &mut self,
+        begun: Begun,
+        figures: Vec<f32>,
+    ) -> Result<StepOutcome, ExecutionError> {
         let Begun { step, lr, tokens, losses: by_token, learned, validates, .. } = begun;
+        let start = Instant::now();
         self.learn(learned, step, lr).await?;
+        self.count_time(start);
         let train_loss = figures.first().copied().unwrap_or(f32::NAN);
-        let mut loss = LossPoint { step, train_loss, val_loss: None, accuracy: None };
+        let seconds = self.seconds.map(|seconds| seconds as f32);
+        let mut loss = LossPoint { step, train_loss, val_loss: None, accuracy: None, seconds };
         let (mut fields, mut bits_per_byte) = (None, None);
         if validates {
             let mut trained = LossSums::default();
@@ -163,7 +178,8 @@ impl Trainer {
                 trained.add(&floats(losses.into_data_async().await?), &of_target);
             }
             let validated = self.losses(Split::Validation, self.config.train.val_batches).await?;
-            (loss.val_loss, loss.accuracy) = (Some(validated.mean()), self.accuracy(&validated).await?);
+            (loss.val_loss, loss.accuracy) =
+                (Some(validated.mean()), self.accuracy(&validated).await?);
             bits_per_byte = Some(validated.bits_per_byte());
             fields = Some(FieldLoss::of(&trained, &validated));
         }
@@ -205,7 +221,8 @@ impl Trainer {
             let train_loss = self.losses(Split::Train, 1).await?.mean();
             let validated = self.losses(Split::Validation, self.config.train.val_batches).await?;
             let (val_loss, accuracy) = (Some(validated.mean()), self.accuracy(&validated).await?);
-            self.record(LossPoint { step: self.step, train_loss, val_loss, accuracy });
+            let seconds = self.seconds.map(|seconds| seconds as f32);
+            self.record(LossPoint { step: self.step, train_loss, val_loss, accuracy, seconds });
         }
         Ok(())
     }
@@ -269,7 +286,8 @@ impl Trainer {
         let adapters = self.learner.adapters();
         let own = || vec![self.model().parameters.clone()];
         let values = adapters.map_or_else(own, |adapters| adapters.tensors().collect());
-        let moments = self.learner.optimizer.iter().flat_map(|of| [of.first.clone(), of.second.clone()]);
+        let moments =
+            self.learner.optimizer.iter().flat_map(|of| [of.first.clone(), of.second.clone()]);
         let count = values.len();
         let tensors = values.into_iter().chain(moments);
         let read = tensors.fold(Transaction::default(), Transaction::register);
@@ -279,7 +297,8 @@ impl Trainer {
         let moments = read.next().zip(read.next());
         let mut moments = moments.map(|(first, second)| Moments { first, second });
         let mut held = adapters.map_or_else(Vec::new, |of| of.with_values(values.into_iter()));
-        if let Some(last) = held.last_mut().filter(|_| adapters.is_some_and(Adapters::trains_last)) {
+        if let Some(last) = held.last_mut().filter(|_| adapters.is_some_and(Adapters::trains_last))
+        {
             last.moments = moments.take();
         }
         Ok(Checkpoint { moments, adapters: held, ..self.checkpoint_of(self.step, parameters) })
@@ -313,6 +332,11 @@ impl Trainer {
     /// Micro-batch `stream` of `split`.
     pub fn draw(&self, split: Split, stream: u64, device: &Device) -> Batch {
         self.run().draw(split, stream, device)
+    }
+
+    /// Adds the time since `start` to that of training.
+    fn count_time(&mut self, start: Instant) {
+        self.seconds = self.seconds.map(|seconds| seconds + start.elapsed().as_secs_f64());
     }
 
     fn record(&mut self, point: LossPoint) {

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answer, CharacterReport, Expected, JobReport, NamedFile, SampleOptions, Trace};
 use crate::config::RunConfig;
-use crate::report::CodecPoint;
 use crate::report::sweep::Merged;
+use crate::report::{CodecPoint, Mapped};
 use crate::run::{
     AnalysisResult, Catalogue, DeviceReport, FieldLoss, Floor, Intervention, LossPoint, Packed,
     Probe, Reference,
@@ -157,6 +157,9 @@ pub struct Built {
     pub floor: Option<Floor>,
     /// A loss to compare with where no floor is known.
     pub reference: Option<Reference>,
+    /// Score of the likeliest outputs of held-out records; `None` where records map nothing, or their source is not
+    /// known.
+    pub likeliest: Option<Mapped>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

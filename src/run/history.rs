@@ -18,6 +18,17 @@ pub struct LossPoint {
     /// runs of early versions.
     #[serde(default)]
     pub accuracy: Option<f32>,
+    /// Seconds that training has taken up to here, without validation; `None` in runs of early versions.
+    #[serde(default)]
+    pub seconds: Option<f32>,
+}
+
+/// Seconds that training took up to the last loss of a run; `None` if its first steps were not timed.
+pub fn seconds_of(history: &[LossPoint], step: usize) -> Option<f64> {
+    match step {
+        0 => Some(0.0),
+        _ => history.last()?.seconds.map(f64::from),
+    }
 }
 
 /// Appends a point to a run's `history`, oldest first. One that becomes longer than [`MAX_HISTORY`] is thinned to every
@@ -49,6 +60,13 @@ impl Reference {
             about: "the validation loss of the model that training goes on from".into(),
             loss: loss.into(),
         }
+    }
+
+    /// The share of tokens that is wrong where the likeliest outputs are written, whose accuracy is 0 to 1.
+    pub fn of_likeliest(accuracy: f64) -> Self {
+        let about = "the share of tokens that is wrong if the likeliest output of every held-out record is written, which \
+                     only its source knows";
+        Self { name: "Likeliest outputs".into(), about: about.into(), loss: 1.0 - accuracy }
     }
 
     /// The loss of an n-gram model.

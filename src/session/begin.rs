@@ -14,6 +14,9 @@ use crate::protocol::{Built, Event, NamedFile, RunState};
 use crate::run::{DeviceChoice, FieldLoss, Packed};
 use crate::task::Split;
 
+/// Held-out records whose likeliest outputs are looked for.
+const LIKELIEST: usize = 200;
+
 impl<E: Fn(Event)> Session<E> {
     pub(super) async fn offer_resume(&mut self) {
         let saved = match self.store.latest().await {
@@ -151,7 +154,12 @@ impl<E: Fn(Event)> Session<E> {
     }
 
     /// Loads the run of a link with its weights.
-    pub(super) async fn unpack(&mut self, config: RunConfig, weights: &Packed, choice: DeviceChoice) {
+    pub(super) async fn unpack(
+        &mut self,
+        config: RunConfig,
+        weights: &Packed,
+        choice: DeviceChoice,
+    ) {
         let Some(OpenDevice { limits, .. }) = self.open(choice).await else { return };
         match weights.unpack(config, &limits) {
             Ok(checkpoint) => self.load(checkpoint, choice, self.store.new_run()).await,
@@ -198,6 +206,7 @@ impl<E: Fn(Event)> Session<E> {
             probes: trainer.task.probes(trainer.config.seed),
             floor: trainer.floor(),
             reference: trainer.reference(),
+            likeliest: trainer.task.likeliest(LIKELIEST, trainer.config.seed),
             id: self.run.clone(),
             config: trainer.config.clone(),
         })));

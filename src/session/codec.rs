@@ -13,7 +13,8 @@ use crate::config::RunConfig;
 use crate::protocol::{
     Built, CharacterReport, Cost, Event, RunState, SampleOptions, SaveAs, StepReport, Trace,
 };
-use crate::run::{AnalysisRequest, AnalysisResult};
+use crate::report::Mapped;
+use crate::run::{AnalysisRequest, AnalysisResult, Reference};
 
 impl<E: Fn(Event)> Session<E> {
     /// Makes a new codec; `false` if it was refused, which has been said.
@@ -68,7 +69,8 @@ impl<E: Fn(Event)> Session<E> {
             example_prompt: run.example_input(),
             probes: Vec::new(),
             floor: None,
-            reference: None,
+            reference: run.likeliest().and_then(Mapped::accuracy).map(Reference::of_likeliest),
+            likeliest: run.likeliest().cloned(),
         })));
         (self.emit)(Event::Codec(run.history.clone()));
         self.drop_work();

@@ -21,7 +21,7 @@ use confab::kernel::transfer::{floats, to_device, to_tensor};
 use confab::learn::{Crew, Trainer, feedback};
 use confab::memory::Bank;
 use confab::model::{Model, Output, PassOptions};
-use confab::run::DeviceChoice;
+use confab::run::{DeviceChoice, LossPoint};
 use futures::executor::block_on;
 
 /// Settings with all that crosses rows: dropout, a memory that is written, clipping, and heads that are added.
@@ -48,6 +48,11 @@ pub type Changes<'a> = &'a [(&'a str, &'a str)];
 pub fn webgpu() -> Device {
     let opened = block_on(device::open(DeviceChoice::Webgpu));
     opened.expect("`./dev test` installs a software driver where there is no GPU").0.device
+}
+
+/// Losses without the time that they took, which differs from run to run.
+pub fn untimed(losses: &[LossPoint]) -> Vec<LossPoint> {
+    losses.iter().map(|point| LossPoint { seconds: None, ..*point }).collect()
 }
 
 pub fn set(config: &mut RunConfig, changes: Changes) {

@@ -1,5 +1,5 @@
 use confab::figure::{Content, Plot, Series};
-use confab::run::Reference;
+use confab::run::{LossPoint, Reference};
 use gloo_timers::callback::Timeout;
 use leptos::ev;
 use leptos::html;
@@ -7,8 +7,8 @@ use leptos::prelude::*;
 
 use crate::browser;
 use crate::chart;
-use crate::chart::{Chart, Curve, Level, Options};
-use crate::components::controls::{live, switch};
+use crate::chart::{Against, Axes, Chart, Curve, Level, Measure, Options};
+use crate::components::controls::{choice, live, options, switch};
 use crate::components::fields::Fields;
 use crate::components::fixed_answers::FixedAnswers;
 use crate::components::save::{Picture, Saved, name_saved, save_menu};
@@ -25,13 +25,14 @@ pub fn Loss() -> impl IntoView {
     let state = use_state();
     let Dark(is_dark) = expect_context();
     let is_log = RwSignal::new(false);
+    let axes = RwSignal::new(Axes::default());
     let chart = RwSignal::new(None::<Chart>);
     let holder = NodeRef::<html::Div>::new();
-    let options = move |width: u32| Options {
-        size: (width, HEIGHT),
-        is_log: is_log.get_untracked(),
-        is_dark: is_dark.get_untracked(),
-        unit: untrack(|| unit(state)),
+    let drawn = move |width: u32| {
+        let (is_log, is_dark, axes) = (is_log.get(), is_dark.get(), axes.get());
+        let (against, unit) = (axes.against, unit(state, axes.measure));
+        let options = Options { size: (width, HEIGHT), is_log, is_dark, against, unit };
+        chart::draw(&list_curves(state, axes), find_level(state, axes.measure), options)
     };
     let draw = move || {
         // Not while its view is out of sight, where it has no width.
@@ -39,8 +40,7 @@ pub fn Loss() -> impl IntoView {
             return;
         };
         let width = browser::chart_width(&holder);
-        let drawn = untrack(|| chart::draw(&list_curves(state), find_level(state), options(width)));
-        chart.set(Some(drawn));
+        chart.set(Some(untrack(|| drawn(width))));
     };
     let redraw = limit_rate(draw);
     Effect::new({
@@ -51,7 +51,8 @@ pub fn Loss() -> impl IntoView {
             is_dark.track();
             state.model.track();
             state.view.track();
-            state.drawn_runs().0.iter().for_each(|run| run.points.track());
+            let measure = axes.get().measure;
+            state.drawn_runs(measure).0.iter().for_each(|run| run.points.track());
             redraw();
         }
     });
@@ -60,16 +61,32 @@ pub fn Loss() -> impl IntoView {
 
     let saved = move || {
         let step = state.last_point()?.step;
-        let content = Content::Plot(list_losses(state));
+        let content = Content::Plot(list_losses(state, axes.get()));
         let saved = Saved::drawn(name_saved(state, step, "loss"), "Loss", "", content);
         let svg = chart.with(|chart| chart.as_ref().map(|chart| chart.svg.clone()))?;
         Some(Saved { picture: Picture::Shown(svg), ..saved })
     };
 
+    let measures = choice(
+        "Show",
+        move || {
+            let names = [Measure::Loss, Measure::Accuracy].map(|of| heading(state, of));
+            options(names.into_iter(), axes.get().measure as usize)
+        },
+        move |at| axes.update(|axes| axes.measure = [Measure::Loss, Measure::Accuracy][at.min(1)]),
+    );
+    let againsts = choice(
+        "Against",
+        move || options(Against::ALL.into_iter().map(Against::name), axes.get().against as usize),
+        move |at| axes.update(|axes| axes.against = Against::ALL[at.min(2)]),
+    );
+
     view! {
         <section class="panel loss" aria-label="Loss">
             <div class="heading">
-                <h2>{live(move || if state.is_codec() { "Share of tokens wrong" } else { "Loss" })}</h2>
+                <h2>{live(move || heading(state, axes.get().measure))}</h2>
+                {measures}
+                {againsts}
                 {switch("Log scale", move || is_log.get(), move |is_on| is_log.set(is_on))}
                 {save_menu(saved)}
             </div>
@@ -77,16 +94,23 @@ pub fn Loss() -> impl IntoView {
             <div class="chart" node_ref=holder>
                 <div
                     role="img"
-                    aria-label="Loss by step; thin lines are training, thick lines validation"
+                    aria-label=move || {
+                        let Axes { measure, against } = axes.get();
+                        format!(
+                            "{} by {}; thin lines are training, thick lines validation",
+                            heading(state, measure),
+                            against.name()
+                        )
+                    }
                     inner_html=move || {
                         chart.with(|chart| chart.as_ref().map(|chart| chart.svg.clone()))
                     }
                 />
-                <Readout chart holder/>
+                <Readout chart holder axes/>
             </div>
             <p class="hint">
                 "Thin: training. Thick: validation, on records never trained on."
-                {live(move || describe_others(state))}
+                {live(move || describe_others(state, axes.get()))}
             </p>
             <FixedAnswers/>
             <Fields/>
@@ -147,7 +171,7 @@ fn Figures() -> impl IntoView {
 #[component]
 fn Floor() -> impl IntoView {
     let state = use_state();
-    let level = move || find_level(state);
+    let level = move || find_level(state, Measure::Loss);
     let told = move |of: fn(Reference) -> String, floor: &str| {
         let reference = state.model.with(|model| model.as_ref()?.reference.clone());
         reference.map_or_else(|| floor.into(), of)
@@ -174,15 +198,32 @@ fn Floor() -> impl IntoView {
     }
 }
 
-/// What the losses of the run on screen are.
-fn unit(state: State) -> &'static str {
-    if state.is_codec() { "share of tokens wrong" } else { "loss, nats per token" }
+/// Name of what is measured of the run on screen.
+fn heading(state: State, measure: Measure) -> &'static str {
+    match measure {
+        Measure::Accuracy => "Accuracy",
+        Measure::Loss if state.is_codec() => "Share of tokens wrong",
+        Measure::Loss => "Loss",
+    }
 }
 
-/// The floor of the run on screen, or its reference.
-fn find_level(state: State) -> Option<Level> {
+/// Unit of what is measured of the run on screen.
+fn unit(state: State, measure: Measure) -> &'static str {
+    match measure {
+        Measure::Accuracy => "share of answers' tokens right",
+        Measure::Loss if state.is_codec() => "share of tokens wrong",
+        Measure::Loss => "loss, nats per token",
+    }
+}
+
+/// Level that the run on screen is held against: its floor, or its reference; of accuracies, that of the likeliest outputs.
+fn find_level(state: State, measure: Measure) -> Option<Level> {
     state.model.with(|model| {
         let model = model.as_ref()?;
+        if measure == Measure::Accuracy {
+            let loss = model.likeliest?;
+            return Some(Level { name: "likeliest outputs".into(), loss, is_floor: false });
+        }
         let floor = model.floor.as_ref().map(|floor| Level {
             name: "best possible".into(),
             loss: floor.nats_per_char,
@@ -197,9 +238,13 @@ fn find_level(state: State) -> Option<Level> {
     })
 }
 
-/// The losses at the step under the pointer.
+/// The values of all runs under the pointer.
 #[component]
-fn Readout(chart: RwSignal<Option<Chart>>, holder: NodeRef<html::Div>) -> impl IntoView {
+fn Readout(
+    chart: RwSignal<Option<Chart>>,
+    holder: NodeRef<html::Div>,
+    axes: RwSignal<Axes>,
+) -> impl IntoView {
     let state = use_state();
     let pointer = RwSignal::new(None::<f64>);
     Effect::new(move |_| {
@@ -228,16 +273,16 @@ fn Readout(chart: RwSignal<Option<Chart>>, holder: NodeRef<html::Div>) -> impl I
     });
     let shown = move || {
         let x = pointer.get()?;
-        let (step, width, height) = chart.with(|chart| {
+        let (place, width, height) = chart.with(|chart| {
             let chart = chart.as_ref()?;
             let plot = &chart.plot.0;
             let share = (x - f64::from(plot.start)) / f64::from((plot.end - plot.start).max(1));
-            let step = chart.steps.start + share * (chart.steps.end - chart.steps.start);
+            let place = chart.across.start + share * (chart.across.end - chart.across.start);
             let rows = &chart.plot.1;
             let height = rows.end - rows.start;
-            (0.0..=1.0).contains(&share).then_some((step, f64::from(plot.end), height))
+            (0.0..=1.0).contains(&share).then_some((place, f64::from(plot.end), height))
         })?;
-        let lines = describe_step(state, step);
+        let lines = describe_place(state, axes.get(), place);
         let side = if x > width / 2.0 {
             format!("right:calc(100% - {}px)", x - 10.0)
         } else {
@@ -255,72 +300,93 @@ fn Readout(chart: RwSignal<Option<Chart>>, holder: NodeRef<html::Div>) -> impl I
     view! { {shown} }
 }
 
-/// How many runs of other tasks are not drawn.
-fn describe_others(state: State) -> String {
-    match state.drawn_runs().1 {
-        0 => String::new(),
-        1 => " A run of another task or learner is not drawn.".into(),
-        count => format!(" {count} runs of other tasks or learners are not drawn."),
+/// Number of runs that are not drawn, and of those whose time is not known.
+fn describe_others(state: State, axes: Axes) -> String {
+    let (drawn, others) = state.drawn_runs(axes.measure);
+    let others = match (others, axes.measure) {
+        (0, _) => String::new(),
+        (1, Measure::Loss) => " A run of another task or learner is not drawn.".into(),
+        (1, Measure::Accuracy) => " A run of another task is not drawn.".into(),
+        (count, Measure::Loss) => {
+            format!(" {count} runs of other tasks or learners are not drawn.")
+        }
+        (count, Measure::Accuracy) => format!(" {count} runs of other tasks are not drawn."),
+    };
+    let is_untimed = |run: &&Run| {
+        let last = run.last();
+        axes.against == Against::Seconds && last.is_some_and(|point| point.seconds.is_none())
+    };
+    match drawn.iter().filter(is_untimed).count() {
+        0 => others,
+        count => format!("{others} Runs without times, of an early version: {count}."),
     }
 }
 
-fn describe_step(state: State, step: f64) -> Vec<String> {
+/// Values of the runs at a place of the chart, or at the next that has some.
+fn describe_place(state: State, axes: Axes, place: f64) -> Vec<String> {
     let mut lines = Vec::new();
-    for run in state.drawn_runs().0.iter().rev() {
+    for run in state.drawn_runs(axes.measure).0.iter().rev() {
+        let records = run.config.records_per_step();
+        let at = |point: &LossPoint| axes.against.place(point, records);
         run.points.with_untracked(|points| {
-            let after = points.partition_point(|point| (point.step as f64) < step);
-            if let Some(point) = points.get(after) {
-                if lines.is_empty() {
-                    lines.push(format!("step {}", group_digits(point.step)));
-                }
-                let validation = points[..=after].iter().rev().find_map(|point| point.val_loss);
-                let validation = validation
-                    .map_or(String::new(), |loss| format!(" / {}", show_loss(f64::from(loss), 4)));
-                let training = show_loss(f64::from(point.train_loss), 4);
-                lines.push(format!("{}: {training}{validation}", run.name));
+            let after = points.partition_point(|point| at(point).is_none_or(|at| at < place));
+            let Some(point) = points.get(after) else { return };
+            if lines.is_empty() {
+                lines.push(match axes.against {
+                    Against::Steps => format!("step {}", group_digits(point.step)),
+                    Against::Records => format!("{} records", group_digits(records * point.step)),
+                    Against::Seconds => format!("{:.1} s", at(point).unwrap_or_default()),
+                });
             }
+            let [training, _] = axes.values(point);
+            let validation = points[..=after].iter().rev().find_map(|of| axes.values(of)[1]);
+            let values = [training, validation].into_iter().flatten();
+            let values: Vec<String> = values.map(|value| show_loss(value, 4)).collect();
+            lines.push(format!("{}: {}", run.name, values.join(" / ")));
         });
     }
     lines
 }
 
-fn list_curves(state: State) -> Vec<Curve> {
-    let (runs, _) = state.drawn_runs();
+fn list_curves(state: State, axes: Axes) -> Vec<Curve> {
+    let (runs, _) = state.drawn_runs(axes.measure);
     let current = state.runs.with(|runs| runs.last().map(|run| run.number));
-    let curve = |run: &Run| {
-        let is_current = Some(run.number) == current;
-        run.points.with(|points| Curve::new(run.name.clone(), run.number, is_current, points))
-    };
-    runs.iter().map(curve).collect()
+    runs.iter().map(|run| Curve::new(run, Some(run.number) == current, axes)).collect()
 }
 
 /// The chart as it is drawn for a report.
 pub(super) fn draw(state: State) -> String {
-    let (size, unit) = ((780, HEIGHT), unit(state));
-    let options = Options { size, is_log: false, is_dark: false, unit };
-    chart::draw(&list_curves(state), find_level(state), options).svg
+    let Axes { measure, against } = Axes::default();
+    let (size, unit) = ((780, HEIGHT), unit(state, measure));
+    let options = Options { size, is_log: false, is_dark: false, against, unit };
+    chart::draw(&list_curves(state, Axes::default()), find_level(state, measure), options).svg
 }
 
-/// Losses of the runs on the chart by step, and the level that they are held against.
-fn list_losses(state: State) -> Plot {
+/// Values of the runs on the chart, and the level that they are held against.
+fn list_losses(state: State, axes: Axes) -> Plot {
+    let Axes { measure, against } = axes;
     let series = |name: String, points| Series { name, points, labels: Vec::new() };
-    let mut plot = Plot { x: "step".into(), y: unit(state).into(), series: Vec::new() };
-    let mut last = 0;
-    for run in state.drawn_runs().0 {
+    let (x, y) = (against.name().into(), unit(state, measure).into());
+    let mut plot = Plot { x, y, series: Vec::new() };
+    let mut last = 0.0;
+    for run in state.drawn_runs(measure).0 {
+        let records = run.config.records_per_step();
         run.points.with(|points| {
-            last = last.max(points.last().map_or(0, |point| point.step));
-            let train = points.iter().map(|point| [point.step as f32, point.train_loss]);
-            let validation =
-                points.iter().filter_map(|point| Some([point.step as f32, point.val_loss?]));
-            plot.series.extend([
-                series(format!("{}, training", run.name), train.collect()),
-                series(format!("{}, validation", run.name), validation.collect()),
-            ]);
+            for (at, of) in ["training", "validation"].into_iter().enumerate() {
+                let points = points.iter().filter_map(|point| {
+                    let (x, y) = (against.place(point, records)?, axes.values(point)[at]?);
+                    Some([x as f32, y as f32])
+                });
+                let points: Vec<[f32; 2]> = points.collect();
+                last = points.last().map_or(last, |point| f32::max(last, point[0]));
+                if !points.is_empty() {
+                    plot.series.push(series(format!("{}, {of}", run.name), points));
+                }
+            }
         });
     }
-    if let Some(Level { name, loss, .. }) = find_level(state) {
-        let ends = [0, last].map(|step| [step as f32, loss as f32]);
-        plot.series.push(series(name, ends.to_vec()));
+    if let Some(Level { name, loss, .. }) = find_level(state, measure) {
+        plot.series.push(series(name, [0.0, last].map(|x| [x, loss as f32]).to_vec()));
     }
     plot
 }

@@ -62,10 +62,10 @@ impl Log {
     pub fn write(&mut self, report: &StepReport) -> Result<()> {
         let Some(file) = &mut self.file else { return Ok(()) };
         let StepReport { loss, bits_per_byte, tokens_per_s, .. } = report;
-        let LossPoint { step, train_loss, val_loss, accuracy } = loss;
+        let LossPoint { step, train_loss, val_loss, accuracy, seconds } = loss;
         let line = json!({
             "step": step, "train_loss": train_loss, "val_loss": val_loss, "accuracy": accuracy,
-            "val_bits_per_byte": bits_per_byte, "tokens_per_s": tokens_per_s,
+            "val_bits_per_byte": bits_per_byte, "tokens_per_s": tokens_per_s, "seconds": seconds,
         });
         file.write_all(format!("{line}\n").as_bytes()).with_context(|| self.writing())
     }

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use anyhow::Result;
 use confab::config::{LearnerKind, RunConfig, TaskKind};
 use confab::protocol::{Built, Command as Order, Event, RunState, StepReport};
-use confab::report::CodecPoint;
+use confab::report::{CodecPoint, Mapped};
 use confab::run::{LossPoint, Reference};
 use futures::channel::mpsc::UnboundedSender;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -21,6 +21,8 @@ pub struct Screen {
     pub history: Vec<LossPoint>,
     /// In place of losses, what a noise codec did.
     pub codec: Vec<CodecPoint>,
+    /// Score of the likeliest outputs, where they are known.
+    pub likeliest: Option<Mapped>,
     log: Option<Log>,
     /// True if losses are told per byte too, so that models with other tokens compare.
     is_of_text: bool,
@@ -41,6 +43,7 @@ impl Screen {
         Self {
             history,
             codec: Vec::new(),
+            likeliest: None,
             log,
             is_of_text: false,
             is_codec: false,
@@ -73,6 +76,7 @@ impl Screen {
     fn begin(&mut self, built: &Built) {
         let RunConfig { model, train, .. } = &built.config;
         self.history = built.history.clone();
+        self.likeliest = built.likeliest.clone();
         self.is_of_text = built.config.task.kind == TaskKind::Text;
         self.is_codec = built.config.learner == LearnerKind::Codec;
         if !self.open_log() {
@@ -142,7 +146,7 @@ impl Screen {
         self.trained = Some(report.loss.step);
         self.history.push(report.loss);
         let StepReport { loss, bits_per_byte, steps_per_s, tokens_per_s, .. } = report;
-        let LossPoint { step, train_loss, val_loss, accuracy } = loss;
+        let LossPoint { step, train_loss, val_loss, accuracy, .. } = loss;
         let validation = val_loss.map_or(String::new(), |loss| format!(", validation {loss:.3}"));
         let accuracy =
             accuracy.map_or(String::new(), |share| format!(", accuracy {:.1}%", 100.0 * share));

@@ -2,7 +2,7 @@
 
 use super::traced::{Traced, figure};
 use crate::figure::{Axis, Content, Figure, Grid, Plot, Series, Table, show_token};
-use crate::report::CodecPoint;
+use crate::report::{CodecPoint, Mapped};
 
 /// Probabilities of the chain's next state, and the share of time in each.
 pub fn chain(traced: &Traced) -> Result<Vec<Figure>, String> {
@@ -74,6 +74,14 @@ pub fn progress(traced: &Traced) -> Result<Vec<Figure>, String> {
     if traced.run.has_spaces() {
         right.push(line("held-out spaces, F1", |point| point.held_out.spaces.f1()));
     }
+    let of_likeliest = |name: &str, of: fn(&Mapped) -> Option<f64>| {
+        let share = of(traced.run.likeliest()?)? as f32;
+        let ends = [history.first()?, history.last()?];
+        let points = ends.map(|point| [point.records as f32, share]).to_vec();
+        Some(Series { name: name.into(), points, labels: Vec::new() })
+    };
+    right.extend(of_likeliest("likeliest outputs, to the letter", |of| of.exact.share()));
+    right.extend(of_likeliest("likeliest outputs, accuracy", Mapped::accuracy));
     let plot =
         |y: &str, series| Content::Plot(Plot { x: "records read".into(), y: y.into(), series });
     let draws = vec![line("draws a token", |point| point.draws_per_token())];
@@ -81,7 +89,9 @@ pub fn progress(traced: &Traced) -> Result<Vec<Figure>, String> {
     Ok(vec![
         figure(
             "What is right",
-            "Written from the input alone. Accuracy: 1 less the edits a wanted token.".into(),
+            "Written from the input alone. Accuracy: 1 less the edits a wanted token. Likeliest outputs: what is right of the \
+             held-out records if the likeliest output of each is written, which only their source knows."
+                .into(),
             plot("share", right),
         ),
         figure(
