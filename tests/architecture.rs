@@ -39,7 +39,7 @@ type Place = Vec<String>;
 #[derive(Debug, Default)]
 struct File {
     children: BTreeSet<String>,
-    /// What `use` brings in, by its name here, and whether it is handed on.
+    /// Names that `use` brings in, each with its path; public ones are handed on.
     uses: Vec<Use>,
     /// Inline paths, as they are written, from this module.
     paths: Vec<Place>,

@@ -18,12 +18,12 @@ use serde::Deserialize;
 /// Folders of `tests/checkpoints/`.
 const VERSIONS: &[&str] = &["v1"];
 const LIMITS: MemoryLimits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
-/// How far losses may be from those of another build, in nats per character.
+/// Largest difference of losses from those of another build, in nats per character.
 const TOLERANCE: f32 = 1e-5;
-/// How far what a single character costs may be, in nats.
+/// Largest difference of the cost of a single character, in nats.
 const COST_TOLERANCE: f32 = 1e-4;
 
-/// What the binary that wrote a checkpoint made of it.
+/// Results of a checkpoint from the binary that wrote it.
 #[derive(Deserialize)]
 struct Expected {
     covers: String,
@@ -31,9 +31,9 @@ struct Expected {
     max_chars: usize,
     /// A greedy sample, with its prompt.
     text: String,
-    /// What each of its characters cost, in nats.
+    /// Cost of each of its characters, in nats.
     costs: Vec<f32>,
-    /// Of the next steps; nothing of a model that brought nothing to train on.
+    /// Losses of the next steps; empty for a model that brought nothing to train on.
     losses: Vec<LossPoint>,
 }
 

@@ -17,7 +17,7 @@ fn dictionary() -> Dictionary {
     Dictionary::new(&keys(TOKENS))
 }
 
-/// What a graph of functions, each with its arguments, makes of an input and an output.
+/// Output of a graph of functions, each with its arguments, on an input and an output.
 fn made(graph: &[(Function, &[u32])], input: &[u32], output: &[u32]) -> Vec<u32> {
     run(&dictionary(), &written(&dictionary(), graph), input, output).output
 }

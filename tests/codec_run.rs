@@ -45,7 +45,7 @@ fn training_records_are_written_from_their_inputs_alone() {
     }
 }
 
-/// What is learnt of spaces serves sentences that were not read; nothing of the kind is claimed of reversed ones.
+/// Checks that learnt spaces serve unread sentences, and that unread inputs are copied. Reversing is not checked.
 #[test]
 fn held_out_spaces_are_mostly_right_and_copies_all() {
     let mut config = small(TaskKind::Spacing);
@@ -226,7 +226,7 @@ fn a_mistake_is_traced_to_where_it_is_borrowed_from() {
     }
 }
 
-/// What trains transformers, as sweeps and benchmarks do, trains no codec for one.
+/// Checks that the trainer of transformers, which sweeps and benchmarks use, refuses to train a codec.
 #[test]
 fn no_transformer_is_trained_in_place_of_a_codec() {
     let limits = confab::device::cpu_limits();

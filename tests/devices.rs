@@ -27,7 +27,7 @@ use common::{
     webgpu,
 };
 
-/// What a run was told of its devices.
+/// Messages to a run about its devices.
 type Told = Rc<RefCell<Vec<String>>>;
 
 /// A hand on a device of this process.

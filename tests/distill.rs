@@ -67,7 +67,7 @@ fn distil(mut distillation: Distillation) -> (Distillation, Checkpoint) {
     (distillation, clone)
 }
 
-/// Of the first step, and the mean over the last ten.
+/// KL divergence of the first step, and its mean over the last ten.
 fn kls(clone: &Checkpoint) -> (f32, f32) {
     let kl: Vec<f32> = clone.history.iter().map(|point| point.train_loss).collect();
     (kl[0], kl[kl.len() - 10..].iter().sum::<f32>() / 10.0)

@@ -302,7 +302,7 @@ fn an_imported_model_goes_out_with_its_own_tokenizer() {
     assert_eq!(names, ["ckpt.pt", "tokenizer.json"]);
 }
 
-/// What nanoGPT gets of a model with its own GELU.
+/// Exports a copy of the run, with nanoGPT's own GELU, to nanoGPT.
 fn nanogpt_files(run: &Checkpoint) -> Vec<OutFile> {
     let mut run = run.clone();
     set(&mut run.config, &[("model.mlp", "gelu")]);

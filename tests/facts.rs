@@ -1,4 +1,4 @@
-//! What the `facts` task promises of its records.
+//! Properties that the `facts` task promises of its records.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 

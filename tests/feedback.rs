@@ -23,7 +23,7 @@ const IDS: [u32; 9] = [3, 1, 4, 1, 5, 2, 6, 5, 3];
 const SEQ: usize = IDS.len();
 const D: usize = 4;
 
-/// Of one head, without norms, so that all of it can be written down in a few lines.
+/// A model of one head, without norms, so that a few lines can write down all of it.
 fn tiny(n_layers: usize, feedback: bool) -> ModelConfig {
     let sizes = ModelConfig { n_layers, n_heads: 1, d_model: D, context: 16, ..Default::default() };
     let parts = ModelConfig { norm: NormKind::None, mlp: MlpKind::Relu, d_mlp: 5, ..sizes };
@@ -68,7 +68,7 @@ impl Fixture {
         read(forward(&self.on(device), &Batch { forgotten, ..batch(tokens) }).logits)
     }
 
-    /// Of the sum of all logits of a row, each times its [`coefficient`].
+    /// Gradient of the sum of all logits of a row, each times its [`coefficient`].
     fn gradient_on(&self, device: &Device) -> Vec<f32> {
         let model = self.on(device);
         let mut weights = model.trainable();
@@ -138,13 +138,13 @@ impl Fixture {
     }
 }
 
-/// Of each token and layer.
+/// Vectors of each token and layer: `[token, layer, number]`.
 type Stream = Vec<Vec<Vec<f64>>>;
 
 struct ByHand {
     /// The residual stream after the layer.
     stream: Stream,
-    /// What the layer added to it.
+    /// Vectors that the layer's attention and MLP added to it.
     written: Stream,
     logits: Vec<f64>,
 }

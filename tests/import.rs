@@ -33,7 +33,7 @@ use common::{logits_of, resume};
 
 const MODELS: &[&str] =
     &["gpt2", "gpt2_untied", "llama", "llama_bf16", "mistral", "qwen3", "nanogpt", "nanogpt_bias"];
-/// Of nanoGPT's models, in the order of their ids.
+/// Characters of nanoGPT's models, in the order of their ids.
 const CHARACTERS: &str = "zyx\n é€cba";
 
 /// A model's files by name.

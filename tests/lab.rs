@@ -1,4 +1,4 @@
-//! What can be looked at: every analysis answers, of every kind of model, or says why it does not.
+//! Analyses of every kind of model: each answers, or says why it does not.
 
 mod common;
 

@@ -202,7 +202,7 @@ fn hello(version: &str, kind: &str) -> Vec<u8> {
     framed(&postcard::to_allocvec(&(version, kind)).unwrap())
 }
 
-/// What is answered to these bytes, until the connection is closed.
+/// Sends these bytes, and reads the answer until the connection is closed.
 fn answer(lending: &Lending, bytes: &[u8]) -> String {
     let mut stream = lending.connect();
     let _ = stream.write_all(bytes); // it may have closed already

@@ -70,7 +70,7 @@ fn config() -> impl Strategy<Value = RunConfig> {
     })
 }
 
-/// What might come where a value should be.
+/// Odd texts in the place of a value.
 const ODD: &[&str] = &[
     "",
     "NaN",

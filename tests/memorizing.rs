@@ -28,7 +28,7 @@ use common::{
 const VOCAB: usize = 11;
 const IDS: [u32; 9] = [0, 5, 10, 4, 9, 3, 8, 2, 7];
 
-/// What must hold of every kind of attention.
+/// Variants of attention that every test runs on.
 const VARIANTS: &[Changes] = &[
     &[],
     &[("model.bias", "true")],

@@ -227,7 +227,7 @@ fn what_is_unembedded_is_the_last_stream_over_its_scale() {
     }
 }
 
-/// Whether two recordings of a layer are the same before token `position`.
+/// True if two recordings of a layer are the same before token `position`.
 fn same_before(a: &LayerActivations, b: &LayerActivations, position: usize) -> bool {
     let until = position * 12;
     a.resid_post[..until] == b.resid_post[..until] && a.q[..until] == b.q[..until]

@@ -18,7 +18,7 @@ use confab::memory::{Exact, NewSlot, Origin, Shape, Store};
 use common::slots::{near, store, tensor};
 use common::{close, numbers, read, webgpu};
 
-/// What is remembered, as it is read on a device.
+/// Slots of a store, as a device reads them.
 fn slots_on(store: &Exact, device: &Device) -> Slots {
     Mirrors::default().slots(0, &Arc::new(store.clone()), device)
 }

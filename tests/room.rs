@@ -54,7 +54,7 @@ fn bytes(changes: Changes) -> (usize, usize) {
     (run.training_bytes() as usize, MOST.load(Relaxed) - before)
 }
 
-/// Of few tokens and many parameters, and the other way round.
+/// Checks runs of few tokens and many parameters, and the other way round.
 #[test]
 fn a_run_allocates_what_is_estimated() {
     let many: Changes = &[("model.d_model", "256"), ("model.n_layers", "4"), ("train.shards", "1")];

@@ -20,7 +20,7 @@ use common::crew;
 
 const CPU: DeviceChoice = DeviceChoice::Cpu;
 
-/// What a session answers.
+/// Answers of a session, by kind.
 #[derive(Default)]
 struct Answers {
     files: Vec<Checkpoint>,

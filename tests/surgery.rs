@@ -61,7 +61,7 @@ fn act(on: &Checkpoint, kind: OperationKind, number: usize) -> Result<Checkpoint
     operate(on, Operation { kind, number }, &LIMITS, &|_| None).map_err(|error| error.to_string())
 }
 
-/// What keeps the function of every model that has the part.
+/// Operations that keep the function of every model that has the part.
 const PRESERVING: &[(OperationKind, usize)] = &[
     (OperationKind::AddLayer, 0),
     (OperationKind::AddLayer, 1),
@@ -401,7 +401,7 @@ fn files_without_a_history_are_read_and_odd_ones_refused() {
     assert!(error.contains("confab.edits"), "{error}");
 }
 
-/// What a session tells, by kind.
+/// Messages of a session, by kind.
 #[derive(Default)]
 struct Told {
     files: Vec<Vec<u8>>,
@@ -410,7 +410,7 @@ struct Told {
     builds: usize,
 }
 
-/// What a session tells that is given these commands.
+/// Runs a session with these commands, and returns its messages.
 fn told(commands: impl IntoIterator<Item = Command>) -> Told {
     let told = std::cell::RefCell::new(Told::default());
     let emit = |event| {

@@ -1,4 +1,4 @@
-//! What every task promises of its records, and the phone book of its.
+//! Properties that every task promises of its records, and the phone book of its own.
 
 use std::collections::{BTreeMap, HashSet};
 

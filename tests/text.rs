@@ -1,4 +1,4 @@
-//! What the `text` task promises of its records.
+//! Properties that the `text` task promises of its records.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 

@@ -1,4 +1,4 @@
-//! What may differ from GPT-2: each variant learns, is kept, and trains the same on every device.
+//! Variants of GPT-2: each learns, is kept, and trains the same on every device.
 
 mod common;
 
@@ -12,7 +12,7 @@ use futures::executor::block_on;
 
 use common::{Changes, checkpoint, losses, resume, small, trainer, trainer_on, webgpu};
 
-/// Of all of Llama's parts and more.
+/// Settings with all of Llama's parts and more.
 const LLAMA: Changes = &[
     ("model.norm", "rms"),
     ("model.mlp", "swiglu"),

@@ -151,7 +151,7 @@ pub fn read_pixels(canvas: &HtmlCanvasElement) -> Result<Vec<u8>, String> {
     Ok(pixels.data().0)
 }
 
-/// What is on `canvas`, as a PNG file.
+/// Reads the picture on `canvas` as a PNG file.
 pub async fn read_png(canvas: &HtmlCanvasElement) -> Result<Vec<u8>, String> {
     let made = js_sys::Promise::new(&mut |resolve, reject| {
         if let Err(error) = canvas.to_blob(&resolve) {

@@ -61,7 +61,7 @@ pub struct Axes {
 }
 
 impl Axes {
-    /// What is drawn of a point of training, and of validation.
+    /// Values drawn of a point: of training, and of validation.
     pub fn values(self, point: &LossPoint) -> [Option<f64>; 2] {
         let values = match self.measure {
             Measure::Loss => [Some(point.train_loss), point.val_loss],
@@ -85,7 +85,7 @@ pub struct Chart {
     pub svg: String,
     /// Where the plot lies in the SVG, in pixels.
     pub plot: (Range<i32>, Range<i32>),
-    /// What it shows from left to right, in units of its axis.
+    /// Range from left to right, in units of its axis.
     pub across: Range<f64>,
 }
 
@@ -113,7 +113,7 @@ impl Curve {
         Self { name: run.name.clone(), color: run.number, is_current, train, validation }
     }
 
-    /// How its validation losses are drawn.
+    /// Stroke of its validation losses.
     fn stroke(&self, is_dark: bool) -> Stroke {
         let opacity = if self.is_current { 1.0 } else { 0.55 };
         Stroke { opacity, ..Stroke::solid(pick_color(self.color, is_dark), 2) }

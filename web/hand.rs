@@ -30,7 +30,7 @@ enum State {
     Failed,
 }
 
-/// What a helper is to bring. One whose work is no longer waited for is let go.
+/// Work that a helper is to bring back. Dropping it before it is done ends the helper.
 pub struct Awaited {
     hand: Rc<Hand>,
     done: Receiver<Done>,
@@ -155,7 +155,7 @@ impl Awaited {
         }
     }
 
-    /// What the errand brings; `None` if the helper has ended.
+    /// Waits for the result of the errand; `None` if the helper has ended.
     async fn brought(mut self) -> Option<Brought> {
         match (&mut self.done).await.ok()? {
             Done::Errand(brought) => Some(brought),

@@ -55,7 +55,7 @@ impl State {
         }
     }
 
-    /// What stands in the field of a knob: its value, or a draft.
+    /// Text in the field of a knob: its value, or a draft.
     pub fn typed(&self, knob: &Knob) -> String {
         let draft = self.drafts.with(|drafts| drafts.typed(knob.key));
         draft.unwrap_or_else(|| self.knobs.with(|knobs| knob.get(knobs)))

@@ -15,7 +15,7 @@ pub struct Lesson {
     pub steps: &'static [Step],
 }
 
-/// What a lesson is about.
+/// Run that a lesson opens.
 #[derive(Clone, Copy)]
 pub enum Open {
     /// A new model with the settings that are tuned to a task.
@@ -41,7 +41,7 @@ pub struct Question {
     pub why: &'static str,
 }
 
-/// What must hold before the next step.
+/// Condition for the next step.
 pub enum Goal {
     /// Nothing but to read.
     Read,

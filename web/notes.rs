@@ -1,4 +1,4 @@
-//! What the browser remembers of runs beside their files: names that the user gave, and floors.
+//! Notes on runs that the browser keeps beside their files: names that the user gave, and floors.
 
 use crate::browser;
 

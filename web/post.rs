@@ -1,4 +1,4 @@
-//! What a worker says to the one that started it.
+//! Messages from a worker to the one that started it.
 
 use serde::Serialize;
 use wasm_bindgen::{JsCast, JsValue};

@@ -57,7 +57,7 @@ impl Run {
         (loss, loss.zip(self.floor).map(|(loss, floor)| loss - floor))
     }
 
-    /// What its curves are drawn with: its task, and its learner.
+    /// Task and learner, which all runs of a chart share.
     pub fn kind(&self) -> (TaskKind, LearnerKind) {
         (self.config.task.kind, self.config.learner)
     }

@@ -172,7 +172,7 @@ pub struct Speed {
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SampleView {
-    /// How it is drawn; `None` before the first.
+    /// Options of the sample; `None` before the first.
     pub options: Option<SampleOptions>,
     /// Model that it is drawn from, if that is not the newest.
     pub model: Option<String>,

@@ -88,7 +88,7 @@ impl<S: Simd, const N: usize> Wide<S, N> {
         N * S::lanes32()
     }
 
-    /// How many parts [`LANES`] numbers have.
+    /// Number of parts of [`LANES`] numbers.
     #[inline(always)]
     pub fn parts() -> usize {
         LANES / Self::width()
@@ -134,7 +134,7 @@ impl<S: Simd, const N: usize> Wide<S, N> {
         lanes
     }
 
-    /// Which of the first `count` lanes are a part's.
+    /// Lanes of `part` among the first `count`.
     #[inline(always)]
     pub fn range(part: usize, count: usize) -> Range<usize> {
         let start = part * Self::width();
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
     use crate::base::lanes::mul_add;
 
-    /// What every operation makes of three times sixteen numbers.
+    /// Results of every operation on three times sixteen numbers.
     #[derive(Clone, Copy)]
     struct All<'a> {
         inputs: [Lanes; 3],

@@ -1,4 +1,4 @@
-//! What the files of all learners have in common: the settings, the step and the tokenizer of a run.
+//! Head of a run's file, the same for all learners: the settings, the step and the tokenizer.
 
 use std::collections::HashMap;
 

@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::terminal::percent;
 
-/// A validation in a line.
+/// Describes a validation in a line.
 pub fn describe(point: &CodecPoint) -> String {
     let Mapped { exact, .. } = &point.held_out;
     let accuracy = point
@@ -34,7 +34,7 @@ pub fn describe(point: &CodecPoint) -> String {
     )
 }
 
-/// Shares of records that are written to the letter, against the records read.
+/// Draws the shares of records that are written to the letter, and the held-out accuracy, against the records read.
 pub fn draw(history: &[CodecPoint], likeliest: Option<&Mapped>, size: (u32, u32)) -> String {
     let line = |name: &str, of: fn(&CodecPoint) -> Option<f64>| {
         let points = history.iter().filter_map(|point| {
@@ -63,7 +63,8 @@ pub fn draw(history: &[CodecPoint], likeliest: Option<&Mapped>, size: (u32, u32)
     plot::draw(&[(axes, &lines)], size, false)
 }
 
-/// The bytes of a run that is resumed, with the settings of training that were given.
+/// Gives a run that is to be resumed the settings of training on the command line, and returns its bytes. Fails on
+/// other settings, and if the run is finished.
 pub fn resumed(bytes: &[u8], matches: &ArgMatches) -> Result<Vec<u8>> {
     let mut run = CodecRun::from_bytes(bytes)?;
     for knob in KNOBS {
@@ -84,7 +85,7 @@ pub fn resumed(bytes: &[u8], matches: &ArgMatches) -> Result<Vec<u8>> {
     Ok(run.to_bytes()?)
 }
 
-/// Writes what the codec in `file` maps an input to.
+/// Writes the output that a codec maps `input` to; as JSON, the explanation of each token.
 pub fn sample(bytes: &[u8], input: Option<String>, as_json: bool) -> Result<()> {
     let run = CodecRun::from_bytes(bytes)?;
     let input = input.unwrap_or_else(|| run.example_input());
@@ -100,7 +101,7 @@ pub fn sample(bytes: &[u8], input: Option<String>, as_json: bool) -> Result<()> 
     Ok(())
 }
 
-/// Writes what is right of training records and of held-out ones.
+/// Writes a table of the scores of training records and of held-out ones.
 pub fn write_mapped(out: &mut impl Write, of: [&Mapped; 2], has_spaces: bool) -> Result<()> {
     writeln!(out, "{:<34} training  held out", "Written from the input alone")?;
     writeln!(out, "{}", row("records to the letter", of, &|of| of.exact.share()))?;
@@ -117,7 +118,7 @@ fn row(name: &str, both: [&Mapped; 2], of: &dyn Fn(&Mapped) -> Option<f64>) -> S
     format!("{name:<34} {training:>8}  {held_out:>8}")
 }
 
-/// Tells what the codec in `file` writes of its training records and of held-out ones.
+/// Writes the scores of a codec on its training records and on `records` held-out ones.
 pub fn eval(bytes: &[u8], records: usize, as_json: bool) -> Result<()> {
     let run = CodecRun::from_bytes(bytes)?;
     let start = std::time::Instant::now();
@@ -170,7 +171,7 @@ pub fn eval(bytes: &[u8], records: usize, as_json: bool) -> Result<()> {
     Ok(())
 }
 
-/// Writes the figures of an analysis of the codec in `file`.
+/// Writes the figures of an analysis of a codec.
 pub fn inspect(bytes: &[u8], matches: &ArgMatches) -> Result<()> {
     let run = CodecRun::from_bytes(bytes)?;
     ensure!(
@@ -188,7 +189,7 @@ pub fn inspect(bytes: &[u8], matches: &ArgMatches) -> Result<()> {
     super::analysis::deliver(matches, &figures)
 }
 
-/// Bytes of a codec's file; `None` if it is another checkpoint, of which no more than the header is read.
+/// Reads the bytes of a codec's file; `None` for another checkpoint, of which it reads no more than the header.
 pub fn bytes(file: &Path) -> Result<Option<Vec<u8>>> {
     match header(file).is_some_and(|header| CodecRun::has_header(&header)) {
         true => super::files::read_bytes(file).map(Some),
@@ -196,7 +197,8 @@ pub fn bytes(file: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// The header of a safetensors file; `None` of any other, and of one that cannot be read, which who opens it tells.
+/// Reads the header of a safetensors file; `None` for any other, and for one that cannot be read. Whoever opens that
+/// next reports the error.
 fn header(file: &Path) -> Option<Vec<u8>> {
     if !file.is_file() {
         return None; // a FIFO would be waited for

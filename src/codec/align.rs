@@ -1,6 +1,6 @@
 //! Alignment of two sequences of unequal length (Levenshtein 1966).
 
-/// Fewest insertions, deletions and substitutions that make `b` of `a`.
+/// Levenshtein distance: fewest insertions, deletions and substitutions that turn `a` into `b`.
 pub fn levenshtein<T: PartialEq>(a: &[T], b: &[T]) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.iter().enumerate() {
@@ -14,8 +14,8 @@ pub fn levenshtein<T: PartialEq>(a: &[T], b: &[T]) -> usize {
     row[b.len()]
 }
 
-/// The part of `b` that each item of `a` becomes, along a shortest path from `a` to `b`. What is inserted belongs to the
-/// item before it, and to the first where there is none. `a` has one item at least.
+/// Splits `b` into the parts that the items of `a` become, along a shortest path of edits from `a` to `b`. An inserted
+/// item belongs to the part of the item before it, or to the first part if there is none. `a` has one item at least.
 pub fn align<'b, T: PartialEq>(a: &[T], b: &'b [T]) -> Vec<&'b [T]> {
     let width = b.len() + 1;
     // Distance from the rest of `a` to the rest of `b`, `[a, b]`.

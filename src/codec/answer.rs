@@ -6,8 +6,8 @@ use crate::protocol::{Answer, Said};
 use crate::run::Field;
 
 impl CodecRun {
-    /// Answers question `number`. A token's probability is the share of its context that wanted what it became; what it
-    /// reads is its window. `None` for a record without an answer.
+    /// Answers question `number`; `None` for a record without an answer. A token's probability is the share of its
+    /// output in the context that was taken. The token reads all tokens of the key layer's window with the same weight.
     pub fn answer(&self, number: u64) -> Option<Answer> {
         let record = self.task.question_record(self.config.seed, number);
         let example = self.examples().of(&record)?;

@@ -1,8 +1,8 @@
-//! From one dictionary to another by noise.
+//! Mapping of tokens from one dictionary to another by noise.
 
 use super::keys::Keys;
 
-/// Keys of the tokens that are read, and of those that are written. The last of each is the end.
+/// Keys of the tokens to read and of the tokens to write. The last key of each dictionary is that of its end.
 #[derive(Clone, Copy, Debug)]
 pub struct Between<'a> {
     pub source: &'a Keys,
@@ -10,7 +10,7 @@ pub struct Between<'a> {
 }
 
 impl<'a> Between<'a> {
-    /// From a dictionary to itself.
+    /// A mapping from a dictionary to itself.
     pub fn within(keys: &'a Keys) -> Self {
         Self { source: keys, target: keys }
     }
@@ -25,7 +25,7 @@ impl<'a> Between<'a> {
         self.target.nearest(&self.source.encode(token, noise)).0
     }
 
-    /// The tokens that `token` becomes by each of `noises`, up to the end.
+    /// The tokens that `token` becomes by each of `noises`, up to and with the end.
     pub fn reached(&self, token: u32, noises: &[u32]) -> Vec<u32> {
         let mut reached = Vec::new();
         for noise in noises.chunks_exact(self.source.width()) {
@@ -37,7 +37,7 @@ impl<'a> Between<'a> {
         reached
     }
 
-    /// What is written of the tokens that were reached.
+    /// Output of the tokens `reached`: all but the end.
     pub fn output<'r>(&self, reached: &'r [u32]) -> &'r [u32] {
         reached.strip_suffix(&[self.end()]).unwrap_or(reached)
     }

@@ -9,22 +9,24 @@ use super::distance::{Cost, Metric};
 use super::keys::Keys;
 use super::number::{PLACES, WHOLE, digit, unit};
 
-/// Most beginnings of numbers that are looked at before the rest is left open: of a cell that is kept, and of one that serves
-/// one draw.
+/// Most undecided beginnings of numbers at a time, beyond which a search leaves them open: for a cell that is kept, and
+/// for one that serves a single draw.
 pub const KEPT: usize = 20_000;
 pub const ONCE: usize = 500;
 
-/// A part of a cell: one number of a key, while the others stay as they are.
+/// Part of a cell: values of one number of an embedding, whose other numbers are fixed, at which the key is the
+/// nearest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cell {
-    /// Numbers that are in the cell, in order.
+    /// Ranges in the cell, in ascending order.
     pub inside: Vec<Range<u32>>,
-    /// Numbers that may be, in order: there are none unless the cell has very many pieces.
+    /// Ranges that the search left undecided, in ascending order: none unless the cell has very many pieces.
     pub open: Vec<Range<u32>>,
 }
 
 impl Cell {
-    /// The cell of `token`, along number `axis` of the embedding `at`. No more than `most` beginnings are looked at longer.
+    /// Finds the cell of `token` along number `axis` of the embedding `at`. The search leaves numbers open once more
+    /// than `most` of their beginnings are undecided.
     pub fn of(keys: &Keys, token: u32, at: &[u32], axis: usize, most: usize) -> Self {
         let others = |key: &[u32]| {
             let numbers = key.iter().zip(at).enumerate().filter(|(number, _)| *number != axis);
@@ -42,8 +44,9 @@ impl Cell {
         }
     }
 
-    /// By |Δ|: the numbers between the middles to both sides, or up to the end. With a start of their own, as the others'
-    /// numbers give them, costs are still of slope 1 to either side, so the cell is one range.
+    /// Finds the cell by the distance |Δ|: one range around the own number, or nothing. The cost of each key has slope
+    /// 1 to either side of its number, whatever its other numbers add. So another key cuts off only the side that it
+    /// lies on.
     fn plain(own: Candidate, others: Vec<Candidate>) -> Self {
         let to = |of: &Candidate, number| of.cost + Metric::Plain.of_numbers(of.number, number);
         let is_inside = |number: u32| {
@@ -59,14 +62,15 @@ impl Cell {
         Self { inside: std::iter::once(start..end).collect(), open: Vec::new() }
     }
 
-    /// Numbers in the cell and numbers that may be.
+    /// Counts of the numbers in the cell, and of those left open.
     pub fn sizes(&self) -> (u64, u64) {
         let size =
             |of: &[Range<u32>]| of.iter().map(|range| u64::from(range.end - range.start)).sum();
         (size(&self.inside), size(&self.open))
     }
 
-    /// An even draw; `None` from an empty cell. Where it is `open`, the number may be outside.
+    /// Draws a number evenly from `inside` and `open`; `None` from an empty cell. A number from `open` may be outside
+    /// the cell.
     pub fn draw(&self, rng: &mut ChaCha8Rng) -> Option<u32> {
         let (inside, open) = self.sizes();
         if inside + open == 0 {
@@ -82,7 +86,7 @@ impl Cell {
     }
 }
 
-/// First number from `from` on, up to `to`, that is not `true`, where those that are come first.
+/// First number of `from..to` for which `is` is false, or `to`, by bisection: those for which it is true come first.
 fn partition(from: u32, to: u32, is: impl Fn(u32) -> bool) -> u32 {
     let (mut low, mut high) = (from, to);
     while low < high {
@@ -92,27 +96,29 @@ fn partition(from: u32, to: u32, is: impl Fn(u32) -> bool) -> u32 {
     low
 }
 
-/// A key beside that whose cell is looked for.
+/// A key that the search compares: the own one, whose cell it looks for, or another.
 #[derive(Clone, Copy)]
 struct Candidate {
     token: u32,
     number: u32,
-    /// Distance from the other numbers of the embedding.
+    /// Distance of the key from the embedding in all numbers but the one along the axis.
     cost: Cost,
 }
 
-/// A search by the beginnings of numbers, a digit longer at a time. How much nearer than another key the own one is changes by
-/// at most the distance of both keys' digits that are still to come. So the beginning is decided once it is more than that.
+/// A search by the beginnings of numbers, which it makes longer by a digit at a time. Further digits change the lead of
+/// one key over another by no more than the distance of both keys' own digits at these places. A lead beyond that
+/// decides all numbers with this beginning.
 struct Search<'a> {
     own: Candidate,
     others: Vec<Candidate>,
     costs: &'a [[Cost; 10]; PLACES],
-    /// Of each other key, the distance of its digits from those of the own one from each place on.
+    /// Distances of the other keys' digits from the own key's, summed from each place on: `[other, place]`.
     rest: Vec<[Cost; PLACES + 1]>,
     cell: Cell,
 }
 
-/// A beginning that is not decided: its first number, and the keys that may be nearer, each with how much further it is.
+/// An undecided beginning: its first number, and the keys that may still be nearer. Each of them is given by its place
+/// among the other keys and by its cost so far less that of the own key.
 type Open = (u32, Vec<(usize, i64)>);
 
 impl<'a> Search<'a> {
@@ -157,7 +163,7 @@ impl<'a> Search<'a> {
         self.cell
     }
 
-    /// How much more the digit `next` at `place` costs another key than the own one.
+    /// Cost of the digit `next` at `place` for the other key number `at`, less its cost for the own one.
     fn cost(&self, at: usize, place: usize, next: usize) -> i64 {
         let cost = |number| self.costs[place][digit(number, place).abs_diff(next)] as i64;
         cost(self.others[at].number) - cost(self.own.number)

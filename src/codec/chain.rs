@@ -1,8 +1,8 @@
-//! The chain of noises: which follow which, and what the latest lead to.
+//! The chain of noises: how often they follow one another, and which noise the latest ones propose.
 //!
-//! A state is the first digits of a token's first noise. The key layer proposes noises by the token's neighbours, the chain
-//! proposes others by the noises before it. Of all the likeliest is taken: a proposal's share of what was wanted in its
-//! context, times the probability of its state after the state before.
+//! A state is the first digits of a token's first noise. The key layer proposes noises by the token's neighbours, the
+//! chain proposes others by the noises before it. The codec takes the likelier proposal. A likelihood is the share of
+//! an output in its context, times the probability of the noise's state after that of the token before.
 
 use super::between::Between;
 use super::layer::{Contexts, Entry, FULL, Mode, Near, Noises, Origin};
@@ -11,7 +11,7 @@ use super::pagerank::{DAMPING, stationary};
 use super::window::Sums;
 use crate::config::CodecConfig;
 
-/// Bounds of a transition that was changed at random.
+/// Range that a random change of a transition may not leave.
 const CHANGED: std::ops::Range<f64> = 1e-100..1e100;
 
 /// Transitions between states of noise, and contexts of past noises.
@@ -23,39 +23,40 @@ pub struct Chain {
     length: usize,
     /// Weight of a noise in a context as a share of that of the next later one.
     decay: f64,
-    /// Times that a state followed another, `[from, to]`.
+    /// Times that a state followed another, `[from, to]`, multiplied by the factors of [`Chain::change`].
     transitions: Vec<f64>,
-    /// Share of time in each state.
+    /// Share of time in each state: the stationary distribution.
     rank: Vec<f64>,
     pub past: Contexts,
 }
 
-/// What was chosen for a token: the key layer's proposal, or that of the past.
+/// Choice of a token's noises: the key layer's proposal, or that of the past.
 #[derive(Clone, Copy, Debug)]
 pub struct Choice<'a> {
-    /// Context of past noises that is known; `None` if there is none.
+    /// Nearest known context of past noises; `None` if none is within reach.
     pub past: Option<Near<'a>>,
-    /// What the key layer and the past propose, where they know a context: of its modes the likeliest.
+    /// Proposals of the key layer and of the past: the likeliest mode of the context that each knows; `None` without
+    /// one.
     pub proposals: [Option<Proposal<'a>>; 2],
-    /// True if the past's was taken.
+    /// True if the past's proposal was taken.
     pub is_past: bool,
 }
 
-/// Noises that are proposed.
+/// Proposal of a mode's noises.
 #[derive(Clone, Copy, Debug)]
 pub struct Proposal<'a> {
     pub mode: &'a Mode,
-    /// Its share times the probability of its state.
+    /// Share of the mode in its context, times the probability of its state.
     pub likelihood: f64,
 }
 
 impl<'a> Choice<'a> {
-    /// The noises that were taken; `None` if none were proposed.
+    /// The mode that was taken; `None` if none was proposed.
     pub fn taken(&self) -> Option<&'a Mode> {
         Some(self.proposals[usize::from(self.is_past)]?.mode)
     }
 
-    /// The noises that were proposed and not taken.
+    /// The mode that was proposed and not taken.
     pub fn left(&self) -> Option<&'a Mode> {
         Some(self.proposals[usize::from(!self.is_past)]?.mode)
     }
@@ -95,12 +96,12 @@ impl Chain {
         Some((first / unit(self.digits.min(PLACES) - 1)) as usize)
     }
 
-    /// Times that a state followed another, `[from, to]`.
+    /// Times that a state followed another, `[from, to]`, multiplied by the factors of [`Chain::change`].
     pub fn transitions(&self) -> &[f64] {
         &self.transitions
     }
 
-    /// The chain with other transitions; `None` if they are not as many, or not all from 0 up and finite.
+    /// The chain with other transitions; `None` if there are not as many, or one is not in `0.0..1e100`.
     pub fn with_transitions(self, transitions: Vec<f64>) -> Option<Self> {
         let is_whole = transitions.len() == self.transitions.len()
             && transitions.iter().all(|count| (0.0..CHANGED.end).contains(count));
@@ -110,12 +111,13 @@ impl Chain {
         })
     }
 
-    /// Share of time in each state.
+    /// Share of time in each state: the stationary distribution.
     pub fn rank(&self) -> &[f64] {
         &self.rank
     }
 
-    /// Counts what follows what in the states of a record's tokens.
+    /// Counts the transitions between the states of a record's tokens, and ranks all states anew. `None` is a token
+    /// without noises, from and to which there is no transition.
     pub fn count(&mut self, states: &[Option<usize>]) {
         for pair in states.windows(2) {
             if let [Some(from), Some(to)] = pair {
@@ -125,7 +127,8 @@ impl Chain {
         self.rank = stationary(&self.transitions, self.rank.len());
     }
 
-    /// Multiplies a transition by `factor`, and returns what it was; `None`, unchanged, if it would leave its bounds.
+    /// Multiplies the transition at `place` by `factor`, and returns its value before. `None`, without a change, if it
+    /// would leave its range.
     pub fn change(&mut self, place: usize, factor: f64) -> Option<f64> {
         let before = self.transitions[place];
         if !CHANGED.contains(&(before * factor)) {
@@ -135,13 +138,13 @@ impl Chain {
         Some(before)
     }
 
-    /// Sets a transition.
+    /// Sets the transition at `place`, and ranks all states anew.
     pub fn set(&mut self, place: usize, to: f64) {
         self.transitions[place] = to;
         self.rank = stationary(&self.transitions, self.rank.len());
     }
 
-    /// Probability of state `to` after `from`, or at the beginning.
+    /// Probability of state `to` after `from`, or at the beginning if that is `None`.
     pub fn probability(&self, from: Option<usize>, to: usize) -> f64 {
         let rank = self.rank[to];
         let Some(from) = from else { return rank };
@@ -160,7 +163,8 @@ impl Chain {
         sums.point()
     }
 
-    /// Chooses between the modes of `near`, which the key layer knows, and those of the entry of `context`.
+    /// Chooses the likelier of two proposals: that of `near`, which the key layer found, and that of the known context
+    /// of past noises nearest to `context`, within `reach`. Of equal ones it takes the key layer's.
     pub fn choose<'a>(
         &'a self,
         between: Between,
@@ -179,7 +183,7 @@ impl Chain {
         Choice { past: own, proposals, is_past }
     }
 
-    /// The likeliest mode of an entry after a state: the first of those that are equal.
+    /// Proposes the likeliest mode of an entry after the state `before`: the first of those that are equal.
     fn propose<'a>(&self, entry: &'a Entry, before: Option<usize>) -> Option<Proposal<'a>> {
         let all = entry.modes.iter().filter_map(|mode| {
             let state = self.state(&mode.mean)?;
@@ -189,7 +193,7 @@ impl Chain {
         all.reduce(|best, next| if next.likelihood > best.likelihood { next } else { best })
     }
 
-    /// Notes that a token took `noises`.
+    /// Adds the noises of a token, of `width` numbers each, to `past`, and drops those that are too old for a context.
     pub fn take(&self, past: &mut Past, noises: &[u32], width: usize) {
         past.state = self.state(noises);
         past.noises.extend_from_slice(noises);
@@ -197,8 +201,9 @@ impl Chain {
         past.noises.drain(..extra);
     }
 
-    /// Counts `noises`, which map `token` to `wanted` at `origin`, for `context`. One that is not known is added only if it
-    /// `is_new`. Where it `misled` what was chosen, the output has half of its counts from now on.
+    /// Counts `noises`, which map `token` to `wanted` at `origin`, in the entry of `context`. Adds an unknown context
+    /// only if it `is_new`, and while there are fewer than `FULL`. If the context `misled` a choice, blames its entry:
+    /// see `Entry::blame`.
     pub fn learn(
         &mut self,
         between: Between,

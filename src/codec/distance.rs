@@ -4,14 +4,15 @@
 //! numbers of a key. `f` is the falloff, `s` the closeness. It is a metric: a digit's cost grows with the difference, and is
 //! at most the sum of the costs of two steps between. It does not wrap: 0 and 9 are far apart, and so are 0.4999 and 0.5.
 //!
-//! Costs are whole multiples of 2⁻⁴⁸. So sums are exact in any order, and whoever computes a distance computes the same.
+//! Costs are whole multiples of 2⁻⁴⁸. So sums are exact in any order, and every way to compute a distance gives the
+//! same.
 
 use super::number::{PLACES, digit};
 use crate::config::{CodecConfig, KeyDistance};
 
 /// One, as a [`Cost`].
 const ONE: f64 = (1_u64 << 48) as f64;
-/// Shift that makes a difference of numbers a [`Cost`]: a little less than the difference.
+/// Shift that turns a difference of numbers into a [`Cost`], 7% below the exact one: 2¹⁸ is less than 2⁴⁸ / 10⁹.
 const PLAIN_SHIFT: u32 = 18;
 
 /// A distance in units of 2⁻⁴⁸.
@@ -27,10 +28,10 @@ pub fn distance(cost: Cost) -> f64 {
     cost as f64 / ONE
 }
 
-/// A distance between keys, as it is configured.
+/// Distance between keys, as the settings choose it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Metric {
-    /// Cost by place and by difference of the digits.
+    /// Costs of two digits: `[place, difference]`.
     Digits(Box<[[Cost; 10]; PLACES]>),
     /// |Δ|.
     Plain,
@@ -63,8 +64,8 @@ impl Metric {
         }
     }
 
-    /// Share of the distance of two numbers that a place adds. A plain difference is not of places: all of it stands at
-    /// the first.
+    /// Part of the distance of two numbers that a decimal place adds, from 0 at the left. The first place adds all of a
+    /// plain difference.
     pub fn at_place(&self, a: u32, b: u32, place: usize) -> f64 {
         match self {
             Self::Digits(costs) => {
@@ -80,7 +81,7 @@ impl Metric {
         a.iter().zip(b).map(|(a, b)| self.of_numbers(*a, *b)).sum()
     }
 
-    /// `key`, prepared to be held against many others.
+    /// Prepares `key` for comparisons with many others.
     pub fn prepare(&self, key: &[u32]) -> Prepared {
         Prepared(key.iter().map(|number| self.prepare_number(*number)).collect())
     }

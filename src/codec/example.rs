@@ -1,11 +1,11 @@
-//! Records as mappings.
+//! Examples for a codec: records of a task as mappings from an input to an output.
 
 use super::learner::Example;
 use crate::run::{Field, Record};
 use crate::task::{Task, WINDOW, in_tokens};
 use crate::tokenizer::Tokenizer;
 
-/// A run's records, as mappings.
+/// Records of a run, as examples.
 #[derive(Clone, Copy)]
 pub struct Examples<'a> {
     pub task: &'a Task,
@@ -14,17 +14,18 @@ pub struct Examples<'a> {
 }
 
 impl Examples<'_> {
-    /// Training record `number`.
+    /// Training record `number`; `None` if it has no answer.
     pub fn training(&self, number: usize) -> Option<Example> {
         self.of(&self.task.training().numbered(number, WINDOW, self.seed))
     }
 
-    /// Held-out record `number`.
+    /// Held-out record `number`; `None` if it has no answer.
     pub fn held_out(&self, number: usize) -> Option<Example> {
         self.of(&self.task.held_out(number, self.seed))
     }
 
-    /// The answer of a record, as the output of what is before it, without marks; `None` if it has no answer.
+    /// Example of a record: its answer is the output, and the symbols before are the input, without marks. `None` if
+    /// the record has no answer, or a symbol that is no token.
     pub fn of(&self, record: &Record) -> Option<Example> {
         let record = in_tokens(record, self.tokenizer);
         let start = self.task.answer_start(&record)?;

@@ -9,12 +9,12 @@ use super::learner::{Example, Step};
 use super::number::fraction;
 use super::run::CodecRun;
 
-/// A token that was read, and what it was mapped to.
+/// A token that was read, its output, and the source of that.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explained {
     /// The token; empty at the end of the input.
     pub token: String,
-    /// What is written for it.
+    /// Text that is written for the token.
     pub output: String,
     /// Its key.
     pub key: Vec<f64>,
@@ -54,28 +54,30 @@ pub struct Source {
     pub sides: Option<usize>,
     /// Distance of the context from the one that was read; 0 if they are equal.
     pub distance: f64,
-    /// The training record in which this output was first wanted of it, and place of the token there.
+    /// Number of the training record that first wanted this output in this context, and place of the token in its
+    /// input.
     pub record: u32,
     pub place: u32,
     /// The record's input and output.
     pub input: String,
     pub output: String,
-    /// What the token became there.
+    /// Text that the token became in that record.
     pub became: String,
     /// Times that the context was met, and times that this output was wanted.
     pub met: u32,
     pub wanted: u32,
 }
 
-/// A part of a graph, and what it did.
+/// A part of a graph, and its effect.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ExplainedTurn {
     /// The function's name; the token itself where it is none.
     pub function: String,
     pub arguments: Vec<String>,
-    /// What it worked on: `output`, `input`, `register` or `gate`; why it did nothing, or that it is a `marker`.
+    /// Target of the effect: `output`, `input`, `register` or `gate`. Without a target, `marker`, or the reason why the
+    /// part did nothing.
     pub on: &'static str,
-    /// That before and after it; empty where nothing was.
+    /// The target before and after; empty without a target.
     pub before: String,
     pub after: String,
 }
@@ -113,7 +115,7 @@ impl CodecRun {
         Some(turns.collect())
     }
 
-    /// Tells where what is written for a token came from.
+    /// Tells where the output of a step came from.
     pub fn explain(&self, step: &Step) -> Explained {
         let keys = &self.codec.keys;
         let numbers = |key: &[u32]| key.iter().map(|number| fraction(*number)).collect();
@@ -163,7 +165,7 @@ impl CodecRun {
         })
     }
 
-    /// What the token at `place` of an input becomes in a record.
+    /// Tokens that the token at `place` of an example's input becomes, by its alignment with the planned output.
     fn became(&self, example: &Example, place: usize) -> Vec<u32> {
         let read: Vec<u32> = example.input.iter().copied().chain([self.codec.end()]).collect();
         align(&read, &self.codec.planned(example))
@@ -171,7 +173,7 @@ impl CodecRun {
             .map_or(Vec::new(), |part| part.to_vec())
     }
 
-    /// Text of a token; none of the end.
+    /// Text of a token; empty for the end.
     fn shown(&self, token: u32) -> String {
         self.tokenizer.token(token).unwrap_or_default().to_owned()
     }

@@ -1,16 +1,23 @@
 //! A run of the codec as a file: a safetensors file as any checkpoint, with the codec's tables as its tensors.
 //!
-//! `codec.keys` is `[token, number]`. Of the contexts in windows of `n` neighbours to each side, `codec.window.n.contexts` is
-//! `[context, number]`, `.misled` how often
-//! each misled a choice, and `.modes` how many modes each has. Of the modes, one after the other, `.counts` says how often
-//! each was wanted, `.lengths` `[mode, 2]` how many outputs and noises it has, `.outputs` are these tokens, `.noises`
-//! `[noise, number]` the means and `.variances` their variances.
+//! Numbers of keys and noises are in units of 10⁻⁹. `codec.keys` `[token, number]` holds the keys. These tensors hold
+//! the contexts in windows of `n` neighbours to each side; a window without known contexts has none:
 //!
-//! With a chain, `codec.chain` `[from, to]` holds its transitions, and `codec.past` contexts of past noises in the same way.
+//! - `codec.window.n.contexts` `[context, number]`: means of the keys' numbers, then their variances.
+//! - `.misled` `[context]`: times that each context misled a choice.
+//! - `.modes` `[context]`: number of modes of each context. The modes of all contexts follow one after the other.
+//! - `.counts` `[mode]`: times that each mode was wanted.
+//! - `.origins` `[mode, 2]`: record in which each mode was first wanted, and place of the token there.
+//! - `.lengths` `[mode, 2]`: numbers of output tokens and of noises of each mode.
+//! - `.outputs` `[token]`: the output tokens, one mode after the other.
+//! - `.noises` and `.variances` `[noise, number]`: means and variances of the noises, one mode after the other.
 //!
-//! With graphs, `codec.graph.keys` are those of the second dictionary, and `codec.graph.window.n` contexts in the same way.
-//! Of the graphs of training, `codec.graph.met` `[graph, 2]` says how long each is and how often it was met,
-//! `codec.graph.tokens` are their tokens, and `codec.graph.macros` the places of those that macros stand for.
+//! With a chain, `codec.chain` `[from, to]` holds its transitions, and `codec.past` contexts of past noises in the same
+//! way.
+//!
+//! With graphs, `codec.graph.keys` holds the keys of the second dictionary, and `codec.graph.window.n` contexts in the
+//! same way. `codec.graph.met` `[graph, 2]` holds length and count of each graph of training, `codec.graph.tokens` the
+//! tokens of these graphs, and `codec.graph.macros` the places of those that macros stand for.
 
 use std::collections::HashMap;
 
@@ -74,7 +81,7 @@ impl CodecRun {
         Ok(safetensors::serialize(views, Some(metadata))?)
     }
 
-    /// True if a file is one of a codec, by its header.
+    /// True if these are the bytes of a codec's file, by its header.
     pub fn is_one(bytes: &[u8]) -> bool {
         let header = || {
             let length = Summary::header_len(*bytes.first_chunk()?)?;
@@ -83,13 +90,13 @@ impl CodecRun {
         header().is_some_and(Self::has_header)
     }
 
-    /// True if a file with this header is one of a codec.
+    /// True if a file with this header is that of a codec.
     pub fn has_header(header: &[u8]) -> bool {
         let summary = Summary::from_header(header);
         summary.is_ok_and(|summary| summary.config.learner == LearnerKind::Codec)
     }
 
-    /// Reads a file's bytes. Sizes are checked against the file's own length before memory is taken.
+    /// Reads a file's bytes. Checks sizes against the file's own length before it takes memory.
     ///
     /// # Errors
     /// If the file is no whole checkpoint of a codec.
@@ -127,7 +134,7 @@ fn entry<'a>(
     metadata.get(key).map(String::as_str).ok_or(CheckpointError::Foreign(key))
 }
 
-/// What a file holds of a codec, into one that knows nothing.
+/// Reads a file's tables into a codec that knows nothing.
 fn read_codec(reader: &Reader, codec: &mut Codec) -> Result<(), CheckpointError> {
     let Codec { keys, windows, layer, chain, graphs, config } = codec;
     *keys = reader.keys(KEYS, keys)?;
@@ -164,7 +171,7 @@ fn read_layer(
     windows.sides.iter().map(|sides| reader.contexts(&window(prefix, *sides), outputs)).collect()
 }
 
-/// Name of what the file holds of windows with as many neighbours to each side.
+/// Prefix of the tensors of windows with as many neighbours to each side.
 fn window(prefix: &str, sides: usize) -> String {
     format!("{prefix}.window.{sides}")
 }

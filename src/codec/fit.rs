@@ -11,13 +11,13 @@ use super::noise::Noise;
 use super::number::minus;
 use crate::config::{CodecConfig, Fitting};
 
-/// Finds noise. Draws are counted.
+/// Finder of noises, which counts its draws.
 #[derive(Clone, Debug)]
 pub struct Fitter {
     fitting: Fitting,
     /// Most draws for one noise.
     limit: usize,
-    /// Cells of keys that have one number, by the stream of the dictionary and the token.
+    /// Cells found so far, if keys have one number: by the stream of the dictionary and the token.
     cells: HashMap<(u64, u32), Cell>,
     /// Draws so far, of all noises.
     pub draws: u64,
@@ -28,8 +28,8 @@ impl Fitter {
         Self { fitting: config.fitting, limit: config.draws, cells: HashMap::new(), draws: 0 }
     }
 
-    /// Noises that map `token` to `wanted`, each found by itself. The end is wanted, too, if there is `room` for one more.
-    /// `None` if there are more wanted than that, or one is not found.
+    /// Finds noises that map `token` to the tokens of `wanted`, one for each, and one more that maps it to the end if
+    /// there is `room`. `None` if more tokens are wanted than there is room for, or one noise is not found.
     pub fn fit_all(
         &mut self,
         between: Between,
@@ -49,7 +49,8 @@ impl Fitter {
         Some(noises)
     }
 
-    /// Noise that maps `token` to `wanted`; `None` if as many draws as are allowed find none.
+    /// Finds noise that maps `token` to `wanted`; `None` if the allowed number of draws finds none, or the cell is
+    /// empty.
     pub fn fit(
         &mut self,
         between: Between,
@@ -78,8 +79,8 @@ impl Fitter {
         None
     }
 
-    /// A draw from the cell of `token`: of one number evenly, of several by drawing one after the other while the others
-    /// stay (Gibbs sampling), from the key itself on.
+    /// Draws an embedding from the cell of `token`; `None` if it is empty. Draws a single number evenly, and several
+    /// one after the other while the others stay (Gibbs sampling), starting at the key itself.
     fn embedding(&mut self, keys: &Keys, token: u32, rng: &mut ChaCha8Rng) -> Option<Vec<u32>> {
         let mut at = keys.of(token).to_vec();
         if let [number] = at.as_mut_slice() {
@@ -91,7 +92,7 @@ impl Fitter {
         for axis in 0..at.len() {
             let drawn = Cell::of(keys, token, &at, axis, ONCE).draw(rng)?;
             let before = std::mem::replace(&mut at[axis], drawn);
-            // What a cell leaves open may be outside.
+            // A number that the cell leaves open may be outside.
             if keys.nearest(&at).0 != token {
                 at[axis] = before;
             }

@@ -13,7 +13,7 @@ const STREAM: u64 = u64::MAX / 2;
 /// Keys of tokens, and the distance that they are compared by.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Keys {
-    /// The stream that they were drawn from, which no other dictionary has.
+    /// Stream of random numbers that the keys were drawn from. Each dictionary has its own.
     stream: u64,
     /// Numbers a key.
     width: usize,
@@ -26,7 +26,7 @@ impl Keys {
     /// Draws `count` distinct keys.
     ///
     /// # Errors
-    /// If there are not twice as many keys as that.
+    /// If the digits of a key allow fewer than twice as many keys.
     pub fn draw(count: usize, config: &CodecConfig, seed: u64) -> Result<Self, String> {
         Self::draw_further(0, count, config, seed)
     }
@@ -34,7 +34,7 @@ impl Keys {
     /// As [`Self::draw`], for dictionary `number` beside that of the tokens, which is 0.
     ///
     /// # Errors
-    /// If there are not twice as many keys as that.
+    /// If the digits of a key allow fewer than twice as many keys.
     pub fn draw_further(
         number: u64,
         count: usize,
@@ -78,7 +78,7 @@ impl Keys {
         self.numbers.is_empty()
     }
 
-    /// The stream that they were drawn from, which no other dictionary has.
+    /// Stream of random numbers that the keys were drawn from. Each dictionary has its own.
     pub fn stream(&self) -> u64 {
         self.stream
     }

@@ -8,7 +8,7 @@ use super::table::Table;
 /// Noises of one token, one after the other: `[noise, number]`.
 pub type Noises = Vec<u32>;
 
-/// A record of the run, and a place in it.
+/// Number of a training record, and place of a token in its input.
 pub type Origin = (u32, u32);
 
 /// Noises that map one token to the same output, as they were found for like contexts.
@@ -16,7 +16,8 @@ pub type Origin = (u32, u32);
 pub struct Mode {
     /// Tokens that are written.
     pub output: Vec<u32>,
-    /// Mean of the noises, on the circle of numbers, as far as it writes the output.
+    /// Mean of the noises on the circle of numbers. Noises that would move it to where it no longer writes the output
+    /// leave it as it is.
     pub mean: Noises,
     /// Variance of each number.
     pub variance: Vec<f64>,
@@ -32,14 +33,14 @@ impl Mode {
         Self { output, mean: noises, variance, count: 0, origin }
     }
 
-    /// The mean with another noise in it.
+    /// The mean if `noises` are counted, too.
     pub fn mean_with(&self, noises: &[u32]) -> Noises {
         let share = |from: u32, to: u32| moved(from, way(from, to) / i64::from(self.count + 1));
         self.mean.iter().zip(noises).map(|(mean, noise)| share(*mean, *noise)).collect()
     }
 
-    /// Counts `noises`, with which the mean becomes `mean` (Welford 1962, "Note on a Method for Calculating Corrected Sums
-    /// of Squares and Products").
+    /// Counts `noises`, sets the mean to `mean`, and updates the variance (Welford 1962, "Note on a Method for
+    /// Calculating Corrected Sums of Squares and Products").
     pub fn add(&mut self, noises: &[u32], mean: Noises) {
         self.count = self.count.saturating_add(1);
         for (number, variance) in self.variance.iter_mut().enumerate() {
@@ -53,15 +54,15 @@ impl Mode {
 
 /// Most contexts of a layer, which take about 700 MB.
 pub const FULL: usize = 1 << 21;
-/// Most that a count is raised to.
+/// Largest count that [`Entry::blame`] sets.
 const MOST: u32 = 1 << 30;
-/// Times that an entry may mislead and keep its share.
+/// Times that an entry may mislead before its share shrinks.
 const PATIENCE: u32 = 8;
 
-/// What is known of a context.
+/// Modes of a known context.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// At least one.
+    /// Modes, at least one, in the order in which they were first wanted.
     pub modes: Vec<Mode>,
     /// Times that it misled a choice that would have been right without it.
     pub misled: u32,
@@ -89,8 +90,9 @@ impl Entry {
         self.modes.iter().fold(0, |sum, mode| sum.saturating_add(mode.count))
     }
 
-    /// Notes that it misled where `output` was wanted: that has half of all counts at least from now on. An entry that goes
-    /// on to mislead loses its share, as experts do (Littlestone and Warmuth 1994, "The Weighted Majority Algorithm").
+    /// Notes that the entry misled a choice where `output` was wanted. Adds the sum of all counts to that of `output`,
+    /// which then has half at least. An entry that goes on to mislead loses its share, as experts do (Littlestone and
+    /// Warmuth 1994, "The Weighted Majority Algorithm").
     pub fn blame(&mut self, output: &[u32]) {
         let all = self.count();
         self.misled = self.misled.saturating_add(1);
@@ -104,17 +106,17 @@ impl Entry {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contexts {
     pub table: Table,
-    /// One a point of the table.
+    /// Entries of the table's points, in their order.
     pub entries: Vec<Entry>,
 }
 
 impl Contexts {
-    /// None yet, of contexts with `width` numbers.
+    /// An empty table of contexts with `width` numbers.
     pub fn new(width: usize) -> Self {
         Self { table: Table::new(width), entries: Vec::new() }
     }
 
-    /// The nearest to `context`, and its distance, if that is at most `reach`.
+    /// Place of the known context nearest to `context`, and its distance; `None` if that is more than `reach`.
     pub fn nearest(&self, metric: &Metric, context: &[u32], reach: Cost) -> Option<(usize, Cost)> {
         if reach == 0 {
             return self.table.find(context).map(|place| (place, 0));
@@ -123,7 +125,8 @@ impl Contexts {
         (found.cost <= reach).then_some((found.point, found.cost))
     }
 
-    /// Adds `context`, and returns its place. It is to be collected for at once.
+    /// Adds `context` without a mode, and returns its place. The caller adds the first mode at once, by
+    /// [`Contexts::collect`].
     pub fn push(&mut self, context: &[u32]) -> usize {
         self.entries.push(Entry { modes: Vec::new(), misled: 0 });
         self.table.push(context)
@@ -186,12 +189,12 @@ impl KeyLayer {
         })
     }
 
-    /// The entry of exactly this context in a window.
+    /// Place of exactly this context among those of a window; `None` if it is not known.
     pub fn find(&self, window: usize, context: &[u32]) -> Option<usize> {
         self.windows[window].table.find(context)
     }
 
-    /// Noises that are known to map the token in the midst of windows to `wanted`.
+    /// Known noises that map a token to `wanted`: those of the shortest of the windows `around` it that has some.
     pub fn known(&self, around: &[Vec<u32>], wanted: &[u32]) -> Option<&Noises> {
         let mut windows = around.iter().enumerate();
         windows.find_map(|(window, context)| {
@@ -200,8 +203,8 @@ impl KeyLayer {
         })
     }
 
-    /// Counts `noises`, which map a token to what is wanted at `origin`, in the windows `around` it that are known: in all of them, or
-    /// in those that never led there.
+    /// Counts `noises`, which map `token` to `wanted` at `origin`, in the known ones of the windows `around` it: in all
+    /// of them if `in_all`, else in those that have no mode that writes `wanted`.
     pub fn collect(
         &mut self,
         between: Between,
@@ -219,9 +222,9 @@ impl KeyLayer {
         }
     }
 
-    /// Adds the shortest of the windows `around` a token at `origin` that is not known and longer than the
-    /// one that was wrong; or the same, if a like context stood for it. `wrong` is that one's place and distance; `None` if
-    /// none was known. False if there is none to add, or the layer is full.
+    /// Adds a context for `token` at `origin`: the shortest unknown one of the windows `around` it that is longer than
+    /// the one that was wrong, or as long if only a like context was known. `wrong` is the place of that window and the
+    /// distance of its context; `None` if none was known. False if there is none to add, or the layer is full.
     pub fn add(
         &mut self,
         between: Between,

@@ -32,7 +32,7 @@ pub struct Codec {
     pub layer: KeyLayer,
     /// The chain of noises; `None` if it is off.
     pub chain: Option<Chain>,
-    /// Graphs that go on from what is written; `None` if they are off.
+    /// Mapper to the graphs that turn the written tokens into the output; `None` if graphs are off.
     pub graphs: Option<GraphMapper>,
 }
 
@@ -46,13 +46,13 @@ pub struct Said {
     pub share: f32,
 }
 
-/// A token read, and what it was mapped to.
+/// A token that was read, and the noises and tokens that it was mapped to.
 #[derive(Clone, Debug)]
 pub struct Step<'a> {
     pub token: u32,
-    /// The context that the key layer knows; `None` if none is near enough.
+    /// Nearest context that the key layer knows; `None` if none is within reach.
     pub near: Option<Near<'a>>,
-    /// What was chosen; `None` without a chain, where the key layer's noises are taken.
+    /// Choice between the key layer and the past; `None` without a chain, where the key layer's noises are taken.
     pub choice: Option<Choice<'a>>,
     /// The noises that were taken, and the tokens they lead to: the last is the end, if it was reached.
     pub noises: Noises,
@@ -101,9 +101,12 @@ impl Codec {
         self.keys.len() as u32 - 1
     }
 
-    /// Learns an example, the `number`th of its run. With a `noise`, each token's own noises are drawn and collected, and
-    /// what the key layer or the chain proposes may be right; without, only contexts that were mapped wrong are learnt, with
-    /// noises that are known, or drawn anew where a graph changed what is wanted.
+    /// Learns an example, record `number` of its run.
+    ///
+    /// When the record comes for the first time, a `noise` is given. Noises are drawn for each token and counted in all
+    /// of its known windows; a token is right if the key layer or the chain proposes its output. Later, without a
+    /// `noise`, a token is right only if the noises taken are, and it is learnt with known noises, or with new ones
+    /// where a graph changed the wanted output.
     pub fn learn(
         &mut self,
         (number, example): (u32, &Example),
@@ -155,7 +158,7 @@ impl Codec {
                 let own = (noises.as_slice(), origin);
                 chain.learn(between, &context, pair, own, (!is_right, noise.is_none()));
             }
-            // The noises that it takes once it is right.
+            // The token's noises once it is right.
             chain.take(&mut past, &right.or(noises).unwrap_or(taken), self.keys.width());
             states.push(past.state);
         }
@@ -165,8 +168,8 @@ impl Codec {
         learned
     }
 
-    /// What is proposed for a token, held against what it is to become. If `either` will do, it is right whichever of the
-    /// key layer and the past is.
+    /// Maps a token as inference does, and compares the result with `wanted`. If `either` is true, the proposal that
+    /// was not taken may be the right one, too.
     fn attempt(
         &self,
         (token, wanted): (u32, &[u32]),
@@ -191,7 +194,7 @@ impl Codec {
         }
     }
 
-    /// Maps `input`, token by token.
+    /// Maps `input` and its end, token by token.
     pub fn trace(&self, input: &[u32]) -> Vec<Step<'_>> {
         let tokens = self.read(input);
         let mut past = Past::default();
@@ -211,7 +214,7 @@ impl Codec {
         self.written(&self.trace(input))
     }
 
-    /// The output of a trace: what its noises lead to, or what the graph makes of it.
+    /// Output of a trace: the tokens that its noises lead to, or those that the graph turns them into.
     pub fn written(&self, steps: &[Step]) -> Vec<u32> {
         match self.graph(steps) {
             Some((_, ran)) => ran.output,
@@ -219,8 +222,8 @@ impl Codec {
         }
     }
 
-    /// The output of a trace, token by token: each with the place of the token that was read for it, and the share of its
-    /// context that wanted what it became. What a graph makes of it has the graph's share.
+    /// Output of a trace, token by token: each with the place of the token that was read for it, and the share of its
+    /// output in the context. Tokens that a graph makes have the graph's share.
     pub fn said(&self, steps: &[Step]) -> Vec<Said> {
         if let Some((chosen, ran)) =
             self.graph(steps).filter(|(chosen, _)| !chosen.graph.is_empty())
@@ -238,12 +241,12 @@ impl Codec {
         steps.iter().enumerate().flat_map(of).collect()
     }
 
-    /// What the noises of a trace lead to.
+    /// Tokens that the noises of a trace lead to, without ends.
     pub fn reached(&self, steps: &[Step]) -> Vec<u32> {
         steps.iter().flat_map(|step| self.output(&step.reached).to_vec()).collect()
     }
 
-    /// The graph of a trace, and what it makes of the tokens that its noises lead to; `None` if graphs are off.
+    /// Graph of a trace, and its result on the tokens that the noises lead to; `None` if graphs are off.
     pub fn graph(&self, steps: &[Step]) -> Option<(Chosen<'_>, Ran)> {
         let graphs = self.graphs.as_ref()?;
         let tokens: Vec<u32> = steps.iter().map(|step| step.token).collect();
@@ -253,7 +256,7 @@ impl Codec {
         Some((chosen, ran))
     }
 
-    /// What noise is to write for an example: its output, or what its graph makes that of.
+    /// Tokens that noise is to write for an example: its output, or those that its graph turns into it.
     pub fn planned(&self, example: &Example) -> Vec<u32> {
         let graphs = self.graphs.as_ref();
         let plan = graphs.map(|graphs| {
@@ -269,7 +272,7 @@ impl Codec {
         self.windows.around(&self.keys, tokens, tokens.len().saturating_sub(1), self.end())
     }
 
-    /// What is written of the tokens that were reached.
+    /// Output of the tokens `reached`: all but the end.
     pub fn output<'a>(&self, reached: &'a [u32]) -> &'a [u32] {
         Between::within(&self.keys).output(reached)
     }
@@ -295,12 +298,12 @@ impl Codec {
     }
 }
 
-/// What a token was mapped to in training.
+/// Noises that a token was mapped by in training, before it was learnt.
 struct Tried {
-    /// Window and distance of the context that the key layer took.
+    /// Window and distance of the context that the key layer found; `None` if it found none.
     wrong: Option<(usize, u64)>,
-    /// The noises that were right.
+    /// Proposed noises that write the wanted output; `None` if there are none.
     right: Option<Noises>,
-    /// The noises that inference takes.
+    /// Noises that inference takes, right or wrong.
     taken: Noises,
 }

@@ -1,4 +1,4 @@
-//! What a key layer learns of a token.
+//! A lesson: a token for a key layer to learn.
 
 use rand_chacha::ChaCha8Rng;
 
@@ -9,20 +9,20 @@ use super::layer::{KeyLayer, Noises, Origin};
 use super::noise::Noise;
 use crate::config::CodecConfig;
 
-/// What learning an example took.
+/// Counts of the tokens of an example that was learnt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Learned {
-    /// Tokens read, with the end of the input.
+    /// Tokens read, with the end of the input; that counts once more for its graph.
     pub tokens: usize,
     /// Tokens that were mapped right before they were learnt.
     pub right: usize,
     /// Tokens for which no noise was found, or that had more outputs than a token has noises.
     pub unfit: usize,
-    /// Tokens mapped wrong whose context is known in the longest window, so that nothing can be added.
+    /// Tokens that needed a new context and got none: their longest window is known already, or the layer is full.
     pub undecided: usize,
 }
 
-/// A token, and what it is to become.
+/// A token, and the output that it is to have.
 #[derive(Clone, Copy, Debug)]
 pub struct Lesson<'a> {
     pub between: Between<'a>,
@@ -36,16 +36,20 @@ pub struct Lesson<'a> {
     pub origin: Origin,
     /// True if the token was mapped right.
     pub is_right: bool,
-    /// Window and distance of the context that was taken.
+    /// Window and distance of the context that the key layer found; `None` if it found none.
     pub taken: Option<(usize, Cost)>,
-    /// How noise is drawn where none is given and none is known, as when a graph changes what is wanted.
+    /// Settings of noise to draw for a wrong token where none is given and none is known, as when a graph changes the
+    /// wanted output; `None` without graphs.
     pub renewed: Option<&'a CodecConfig>,
 }
 
 impl Lesson<'_> {
-    /// Puts the lesson in `layer`. With a `noise`, the token's own noises are drawn, and collected in each of its windows
-    /// that is known; without, they are those of a known window. A token that was mapped wrong gets a longer window. Returns
-    /// the noises; `None` if there are none.
+    /// Puts the lesson in `layer`, and returns the token's noises; `None` if there are none.
+    ///
+    /// With a `noise`, draws the token's own noises, or takes known ones if that fails, and counts them in all of its
+    /// known windows. Without, takes known ones, or draws new ones by `renewed` if the token was mapped wrong, and
+    /// counts them in those windows that never led to the output. Adds a longer window for a token that was mapped
+    /// wrong or had no known context.
     pub fn learn(
         &self,
         layer: &mut KeyLayer,
@@ -66,13 +70,13 @@ impl Lesson<'_> {
             fitter.fit_all(between, token, (wanted, self.room), &mut noise, rng)
         });
         let Some(noises) = renewed else {
-            // What is right without noise needs none.
+            // A token that is right without noises needs none.
             learned.unfit += usize::from(in_all || !self.is_right);
             return None;
         };
         let own = (&*noises, self.origin);
         layer.collect(between, around, (token, wanted), own, in_all);
-        // What nothing is known of writes nothing, which may be right.
+        // A token without a known context writes nothing, which may be right.
         if !self.is_right || self.taken.is_none() {
             let is_added = layer.add(between, around, (token, wanted), own, self.taken);
             learned.undecided += usize::from(!is_added);

@@ -1,5 +1,5 @@
-//! The noise codec: a learner without multiplication, nonlinearity or gradient. Each token has a random key. Noise is
-//! subtracted from it, and the nearest key is the token that is written.
+//! The noise codec: a learner without multiplication, nonlinearity or gradient. Each token has a random key. To map a
+//! token, the codec subtracts noise from its key, and writes the token whose key is nearest to the rest.
 
 mod align;
 mod answer;

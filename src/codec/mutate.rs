@@ -8,8 +8,8 @@ use super::align::levenshtein;
 use super::learner::{Codec, Example};
 
 impl Codec {
-    /// Tries `count` random changes: a transition is multiplied by e^N(0, 1). A change stays if it brings what is written of
-    /// `examples` nearer to what is wanted, in edits. Returns how many stayed.
+    /// Tries `count` random changes, each of which multiplies a transition by e^N(0, 1). Keeps a change if it lowers
+    /// the edits between the outputs of `examples` and the wanted ones. Returns the number of changes kept.
     pub fn mutate(&mut self, examples: &[Example], count: usize, rng: &mut ChaCha8Rng) -> usize {
         let Some(chain) = self.chain.as_ref().filter(|_| count > 0) else { return 0 };
         let places: Vec<usize> = (0..chain.transitions().len())
@@ -35,7 +35,7 @@ impl Codec {
         stayed
     }
 
-    /// Edits that lead from what is written of `examples` to what is wanted, all together.
+    /// Edits between the outputs that are written for `examples` and the wanted ones, summed over all examples.
     pub fn distance(&self, examples: &[Example]) -> usize {
         let edits = |of: &Example| levenshtein(&self.write(&of.input), &of.output);
         examples.iter().map(edits).sum()

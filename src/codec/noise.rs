@@ -1,4 +1,4 @@
-//! Noise of several colours. The colour says how the power of successive draws hangs on their frequency f.
+//! Noise of several colours. A colour tells the power of successive draws at each frequency f.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -9,7 +9,7 @@ use crate::config::{CodecConfig, NoiseKind};
 
 /// Standard deviation of noise that is not uniform, on a circle of length 1.
 const SPREAD: f64 = 0.25;
-/// Octaves of pink noise: what is slower is white.
+/// Octaves of pink noise. Below the slowest, its spectrum is flat.
 const OCTAVES: usize = 16;
 /// Share of itself that each of both sums of black noise keeps from draw to draw.
 const KEPT: f64 = 0.99;
@@ -39,13 +39,13 @@ impl Noise {
     }
 }
 
-/// A sequence of numbers of variance 1.
+/// Source of one number of each noise: a sequence of variance 1, unless it is uniform.
 #[derive(Clone, Debug)]
 enum Source {
     Uniform,
     White,
     Pink(Pink),
-    /// The change of pink noise, which is what it was and what it is.
+    /// Differences between successive numbers of pink noise, the last of which is kept.
     Blue(Pink, f64),
     /// A leaky sum of a leaky sum of white noise: 1/f⁴.
     Black([f64; 2]),
@@ -73,7 +73,7 @@ impl Source {
         }
     }
 
-    /// The next number; `None` where any is as likely.
+    /// The next number; `None` for uniform noise, where any is as likely.
     fn next(&mut self, rng: &mut ChaCha8Rng) -> Option<f64> {
         match self {
             Self::Uniform => None,

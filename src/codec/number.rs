@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 /// Decimal places of a number.
 pub const PLACES: usize = 9;
-/// Numbers of [`PLACES`] digits: those below it, each in units of the last place.
+/// 1 in units of the last place. Numbers are whole multiples of that unit, below 1.
 pub const WHOLE: u32 = 1_000_000_000;
 
 /// `key` minus `noise`, modulo 1.
@@ -39,12 +39,12 @@ pub fn digit(number: u32, place: usize) -> usize {
     (number / unit(place) % 10) as usize
 }
 
-/// One of the digit at `place`, in units of the last place.
+/// Value of a digit 1 at `place`, in units of the last place.
 pub fn unit(place: usize) -> u32 {
     10_u32.pow((PLACES - 1 - place) as u32)
 }
 
-/// An even draw of a number with `digits` digits, 1 to [`PLACES`].
+/// Draws evenly a number with `digits` digits, 1 to [`PLACES`].
 pub fn draw(digits: usize, rng: &mut ChaCha8Rng) -> u32 {
     let last = unit(digits - 1);
     rng.random_range(0..WHOLE / last) * last

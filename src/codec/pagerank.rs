@@ -3,13 +3,13 @@
 
 /// Share of steps that follow the chain. The others go to any state evenly.
 pub const DAMPING: f64 = 0.85;
-/// Change of a distribution, as a sum of differences, from which on it is taken for stationary.
+/// Change of a distribution in a step, as a sum of differences, below which it counts as stationary.
 const TOLERANCE: f64 = 1e-15;
 /// Most multiplications. A difference shrinks by [`DAMPING`] in each, so as many make it 10⁻²¹.
 const MAX_STEPS: usize = 300;
 
-/// Share of time that a random walk spends in each state. `counts` `[from, to]` are not negative. A state that nothing
-/// follows is followed by any state evenly.
+/// Share of time that a random walk spends in each state. `counts` `[from, to]` are not negative. After a state that
+/// was never followed, the walk goes to any state evenly.
 pub fn stationary(counts: &[f64], states: usize) -> Vec<f64> {
     let even = 1.0 / states as f64;
     let sums: Vec<f64> = counts.chunks_exact(states).map(|row| row.iter().sum()).collect();

@@ -1,4 +1,4 @@
-//! A run of the codec: its task, and how far it has come.
+//! A run of the codec: its settings, its task and its progress.
 
 use std::sync::OnceLock;
 
@@ -32,19 +32,20 @@ pub struct CodecRun {
     pub codec: Codec,
     /// Steps done.
     pub step: usize,
-    /// What it did at each validation, oldest first.
+    /// Progress at each validation, oldest first; a long history is thinned.
     pub history: Vec<CodecPoint>,
-    /// Of each step the share of its tokens that were mapped wrong before they were learnt, and at a validation that of
-    /// edits to held-out records, oldest first. The accuracy is 1 less that.
+    /// Losses of each step, oldest first; a long history is thinned. The training loss is the share of the step's
+    /// tokens that were mapped wrong before they were learnt. The validation loss is the edits a wanted token of
+    /// held-out records, at most 1. The accuracy is 1 less the validation loss.
     pub losses: Vec<LossPoint>,
     /// Seconds that learning took so far, without validation.
     pub(super) seconds: Option<f64>,
-    /// See [`likeliest`](Self::likeliest), once it was asked for: it takes time.
+    /// Score of the likeliest outputs, once it was asked for: it takes time.
     likeliest: OnceLock<Option<Mapped>>,
     pub(super) fitter: Fitter,
     /// Tokens that noise was drawn for.
     pub(super) drawn_for: u64,
-    /// Records that were fitted.
+    /// Records for whose every token noise was found, of those that noise was drawn for.
     pub(super) fitted: Score,
 }
 
@@ -82,7 +83,7 @@ impl CodecRun {
         }
     }
 
-    /// About how many bytes the tables take.
+    /// Approximate size of the tables in bytes.
     pub fn bytes(&self) -> u64 {
         let width = self.codec.keys.width();
         // A context: its point, its place in a bucket, and one mode with two noises and their variances.
@@ -110,8 +111,8 @@ impl CodecRun {
         if train.records == 0 { all } else { all.min(train.records) }
     }
 
-    /// Learns the records of a step, validates what is due, and returns the number of tokens read. Records are fitted as
-    /// they come first; from then on, what they get wrong is put right.
+    /// Learns the records of a step, validates if that is due, and returns the number of tokens read. A record's
+    /// first visit draws noise for it. Later visits put right what it still gets wrong.
     pub fn learn(&mut self) -> usize {
         let start = Instant::now();
         let RunConfig { train, seed, codec: config, .. } = &self.config;
@@ -156,7 +157,7 @@ impl CodecRun {
         self.config.task.kind == TaskKind::Spacing
     }
 
-    /// What was noted after the last step; `None` if that was not validated.
+    /// Progress after the last step; `None` if there was no validation.
     pub fn last_point(&self) -> Option<&CodecPoint> {
         self.history.last().filter(|point| point.step == self.step)
     }
@@ -166,7 +167,7 @@ impl CodecRun {
         self.is_finished() || self.step.is_multiple_of(self.config.train.val_every)
     }
 
-    /// Writes training and held-out records from their inputs, and notes what is right.
+    /// Writes training and held-out records from their inputs, and adds their scores to the history.
     fn validate(&mut self) -> &CodecPoint {
         let read = self.read();
         let checked = read.min(CHECKED);
@@ -195,35 +196,34 @@ impl CodecRun {
         self.config.train.batch.saturating_mul(self.config.train.val_batches)
     }
 
-    /// What is right of the held-out records of a validation if the likeliest output of each is written: see
-    /// [`Task::likeliest`].
+    /// Score of the likeliest outputs of a validation's held-out records: see [`Task::likeliest`].
     pub fn likeliest(&self) -> Option<&Mapped> {
         let find = || self.task.likeliest(self.validated(), self.config.seed);
         self.likeliest.get_or_init(find).as_ref()
     }
 
-    /// What is written of the first `count` held-out records.
+    /// Scores the outputs of the first `count` held-out records.
     pub fn held_out(&self, count: usize) -> Mapped {
         sum((0..count).map(|number| self.of_held_out(number)))
     }
 
-    /// What is written of all training records that were read.
+    /// Scores the outputs of all training records that were read.
     pub fn training(&self) -> Mapped {
         sum((0..self.read()).map(|number| self.of_training(number)))
     }
 
-    /// What is written of held-out record `number`.
+    /// Scores the output of held-out record `number`.
     pub fn of_held_out(&self, number: usize) -> Mapped {
         self.count(self.examples().held_out(number))
     }
 
-    /// What is written of training record `number`, which is one that was read: after the last comes the first.
+    /// Scores the output of training record `number` of those that were read; after the last comes the first.
     pub fn of_training(&self, number: usize) -> Mapped {
         self.count(self.examples().training(number % self.read().max(1)))
     }
 
-    /// What counted 5-grams of the training outputs write of as many held-out records, where only spaces are to be put
-    /// back; `None` for other tasks.
+    /// Scores 5-grams, counted on the training outputs, on the first `count` held-out records, where only spaces are to
+    /// be put back; `None` for other tasks.
     pub fn grams(&self, count: usize) -> Option<Mapped> {
         if !self.has_spaces() {
             return None;
@@ -260,7 +260,7 @@ impl CodecRun {
         counts
     }
 
-    /// The text that `input` is mapped to, token by token.
+    /// Maps the text `input`, token by token.
     ///
     /// # Errors
     /// If a character is no token of the run's.

@@ -1,9 +1,9 @@
 //! A table of points in which near ones lie near.
 //!
-//! Each point lies in one of two buckets, as in cuckoo hashing (Pagh and Rodler 2004, "Cuckoo Hashing"), but what stands
-//! for the hash is the beginning of a number: so points of a bucket begin alike, and the nearest to a query mostly lies in
-//! one of the query's two buckets. The first bucket is told by the first number; the second by the second number or, where
-//! points have one number only, by the first moved by half a bucket.
+//! Each point lies in one of two buckets, as in cuckoo hashing (Pagh and Rodler 2004, "Cuckoo Hashing"). In place of a
+//! hash, the beginning of a number selects a bucket. So points of a bucket begin alike, and the nearest to a query
+//! mostly lies in one of the query's two buckets. The first number selects the first bucket. The second number selects
+//! the second one; points of one number use that number, moved by half a bucket.
 
 use super::distance::{Cost, Metric};
 use super::number::{WHOLE, moved};
@@ -12,10 +12,10 @@ use super::number::{WHOLE, moved};
 const ROOM: usize = 128;
 /// Most points that make way for another, before the table grows.
 const MAX_MOVES: usize = 64;
-/// Buckets a side: a first digit tells ten, and so on.
+/// Buckets a side after as many splits. Three more splits make it ten times as many: one more digit.
 const FIRST_SPLITS: [usize; 3] = [1, 2, 5];
 
-/// Points that a key is looked up in.
+/// Points among which a query finds an equal or a near one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     /// Numbers a point.
@@ -30,7 +30,7 @@ pub struct Table {
     buckets: [Vec<Vec<u32>>; 2],
 }
 
-/// What a look-up finds.
+/// Result of a look-up: the place of a point, and its distance from the query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
     pub point: usize,
@@ -72,7 +72,8 @@ impl Table {
         place
     }
 
-    /// The nearest point in the buckets of `query`, or of all where these are empty. The first of those that are equally near.
+    /// Finds the nearest point in the buckets of `query`, or of all points if these are empty: the first of those that
+    /// are equally near. A nearer one may lie in another bucket. `None` if there are no points.
     pub fn nearest(&self, metric: &Metric, query: &[u32]) -> Option<Found> {
         let prepared = metric.prepare(query);
         let near = self.near(query).map(|place| {
@@ -86,13 +87,13 @@ impl Table {
         })
     }
 
-    /// The nearest of all points, by a scan.
+    /// Finds the nearest of all points by a scan.
     pub fn scan(&self, metric: &Metric, query: &[u32]) -> Option<Found> {
         let (point, cost) = metric.prepare(query).nearest(&self.points)?;
         Some(Found { point, cost })
     }
 
-    /// The first point with the numbers of `query`.
+    /// Finds the first point with the numbers of `query`.
     pub fn find(&self, query: &[u32]) -> Option<usize> {
         let equal = self.near(query).map(|place| place as usize);
         equal.filter(|place| self.point(*place) == query).min()
@@ -120,8 +121,8 @@ impl Table {
         (number / size) as usize
     }
 
-    /// Puts a point in one of its buckets, or moves others to their other bucket until there is room. The point that is left
-    /// over, if that takes too many moves.
+    /// Puts a point in one of its buckets, or moves others to their other bucket until there is room. Fails with the
+    /// point that is left over after [`MAX_MOVES`] moves.
     fn settle(&mut self, place: u32) -> Result<(), u32> {
         let mut place = place;
         for turn in 0..MAX_MOVES {
@@ -141,7 +142,7 @@ impl Table {
         Err(place)
     }
 
-    /// Makes room for `homeless`: by more buckets, or by larger ones where points would not spread over more.
+    /// Makes room for the point `homeless`: by more buckets, or by larger ones where points would not spread over more.
     fn grow(&mut self, homeless: u32) {
         let per_bucket = self.len() / self.buckets[0].len();
         let most = 3 * 8;

@@ -15,12 +15,12 @@ pub fn part(name: String, shape: Vec<usize>, numbers: impl Iterator<Item = u32>)
     (name, Dtype::U32, shape, numbers.flat_map(u32::to_le_bytes).collect())
 }
 
-/// Keys of `width` numbers.
+/// A tensor of keys: `[token, number]`.
 pub fn keys_part(name: &str, keys: &Keys) -> Part {
     part(name.into(), vec![keys.len(), keys.width()], keys.numbers().iter().copied())
 }
 
-/// Contexts of keys with `width` numbers; nothing if there are none.
+/// Tensors of contexts whose noises have `width` numbers; none if there are no contexts.
 pub fn context_parts(prefix: &str, contexts: &Contexts, width: usize) -> Vec<Part> {
     let Contexts { table, entries } = contexts;
     if entries.is_empty() {
@@ -61,7 +61,7 @@ pub fn context_parts(prefix: &str, contexts: &Contexts, width: usize) -> Vec<Par
     ]
 }
 
-/// What outputs of contexts are made of.
+/// Bounds of the outputs and noises in a file's contexts.
 #[derive(Clone, Copy)]
 pub struct Outputs {
     /// Numbers a key.
@@ -76,14 +76,14 @@ pub struct Outputs {
 pub struct Reader<'a>(pub SafeTensors<'a>);
 
 impl<'a> Reader<'a> {
-    /// Keys as many as `own`.
+    /// Reads as many keys as `own` has, with its metric.
     pub fn keys(&self, name: &str, own: &Keys) -> Result<Keys, CheckpointError> {
         let numbers = self.whole(name, &[own.len(), own.width()], WHOLE)?;
         let read = own.with_numbers(numbers);
         read.ok_or_else(|| damaged(name, "gives two tokens one key".into()))
     }
 
-    /// The contexts of a kind; none if the file has none.
+    /// Reads the contexts whose tensors begin with `prefix`; none if the file has none.
     pub fn contexts(&self, prefix: &str, outputs: Outputs) -> Result<Contexts, CheckpointError> {
         let Outputs { width, end, most } = outputs;
         let mut contexts = Contexts::new(2 * width);
@@ -149,7 +149,7 @@ impl<'a> Reader<'a> {
         self.0.tensor(name).ok()?.shape().first().copied()
     }
 
-    /// A tensor of whole numbers below `below`.
+    /// Reads a tensor of whole numbers, all of them below `below`.
     pub fn whole(
         &self,
         name: &str,
@@ -174,7 +174,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A tensor of numbers.
+    /// Reads a tensor of 64-bit floats.
     pub fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f64>, CheckpointError> {
         let (words, _) = self.bytes(name, Dtype::F64, shape)?.as_chunks::<8>();
         Ok(words.iter().map(|word| f64::from_le_bytes(*word)).collect())
@@ -198,14 +198,14 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Takes the first `count` of what is left.
+/// Takes the first `count` items off `from`.
 pub fn take<T: Clone>(from: &mut &[T], count: usize) -> Vec<T> {
     let (taken, left) = from.split_at(count);
     *from = left;
     taken.to_vec()
 }
 
-/// A tensor is not as it should be.
+/// Error on a damaged tensor: its name, and what is wrong with it.
 pub fn damaged(name: &str, what: String) -> CheckpointError {
     CheckpointError::Tensor { name: name.into(), what }
 }

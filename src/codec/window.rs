@@ -56,7 +56,7 @@ pub struct Sums {
     /// Weight of the next key.
     next: f64,
     weight: f64,
-    /// Of each number of the keys: the sum, and the sum of squares.
+    /// Weighted sum, and sum of squares, of each number of the keys.
     sums: Vec<[f64; 2]>,
 }
 

@@ -58,10 +58,10 @@ impl_names! {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fitting {
-    /// Noise is drawn until the nearest key is the wanted one.
+    /// Draws noise until the nearest key is the wanted one.
     #[default]
     Search,
-    /// The encoder embedding is drawn from the cell of the wanted key.
+    /// Draws the encoder embedding from the cell of the wanted key.
     Cell,
 }
 
@@ -78,7 +78,7 @@ pub struct CodecConfig {
     pub distance: KeyDistance,
     /// Weight of a digit as a share of the weight of the digit before it, 0.05 to 0.95.
     pub falloff: f64,
-    /// Share of a digit's cost that closeness of both digits pays back, 0 to 0.95.
+    /// Share of a digit's cost that two close digits save, 0 to 0.95.
     pub closeness: f64,
     pub noise: NoiseKind,
     pub fitting: Fitting,
@@ -92,15 +92,15 @@ pub struct CodecConfig {
     pub decay: f64,
     /// Largest distance at which a known context stands for an unknown one.
     pub reach: f64,
-    /// Whether noises before a token propose its noise, beside its neighbours.
+    /// True if the noises before a token propose its noise, too, beside its neighbours.
     pub chain: bool,
-    /// First digits of a noise that are its state, 1 or 2.
+    /// Number of first digits of a noise that make up its state, 1 or 2.
     pub state_digits: usize,
-    /// Noises of the past that propose the next.
+    /// Number of past noises that propose the next.
     pub past: usize,
     /// Random changes of the chain's transitions that are tried a step.
     pub mutations: usize,
-    /// Whether graphs of functions go on from what noise writes.
+    /// True if graphs of functions turn the tokens that noise writes into the output.
     pub graph: bool,
 }
 

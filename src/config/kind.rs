@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Which task.
+/// Kind of a task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskKind {

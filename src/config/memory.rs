@@ -50,7 +50,7 @@ impl MemoryKind {
     }
 }
 
-/// Which layers have a memory, and of what size.
+/// Memory of a model: its kind, its layers and its size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MemoryConfig {

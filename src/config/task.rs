@@ -34,7 +34,7 @@ pub enum FactsSplit {
 
 impl_names!(FactsSplit: Facts = "facts", Wording = "wording");
 
-/// Which task, and the options of each.
+/// Task of a run, and the options of every kind of task.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TaskConfig {

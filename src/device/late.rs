@@ -21,7 +21,7 @@ thread_local! {
     static QUEUE: RefCell<Option<Queue>> = const { RefCell::new(None) };
 }
 
-/// Has [`attend`] look after the GPU of `queue`.
+/// Sets the queue of the GPU that [`attend`] looks after.
 pub fn look_after(queue: &Queue) {
     QUEUE.set(Some(queue.clone()));
 }

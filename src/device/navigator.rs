@@ -1,4 +1,4 @@
-//! What the browser tells of itself.
+//! Properties of the browser's navigator.
 
 use js_sys::{JsString, Reflect};
 use js_sys::wasm_bindgen::JsValue;

@@ -1,4 +1,4 @@
-//! How a worker does an errand.
+//! Execution of an errand by a worker.
 
 use super::{Evaluation, SweepRun};
 use crate::checkpoint::Checkpoint;

@@ -41,7 +41,7 @@ impl<T> Errands<T> {
         }
     }
 
-    /// What has been brought since; `None` for an errand whose worker has ended.
+    /// Takes out the errands that have ended. Returns each one's purpose and result; `None` if its worker has ended.
     pub(super) fn collect(&mut self) -> Vec<(T, Option<Brought>)> {
         let mut brought = Vec::new();
         for (of, mut elsewhere) in std::mem::take(&mut self.under_way) {

@@ -23,7 +23,8 @@ fn answer_start(task: &Task, record: &Record) -> Option<usize> {
     task.answer_start(record).filter(|start| *start > 0)
 }
 
-/// Has the output of one record written. Those trained on and held-out ones alternate.
+/// Writes the output of one record, and adds its score to `report`. The record is one trained on if `index` is even,
+/// else a held-out one. A record without an answer is skipped.
 pub async fn score(
     report: &mut MappingReport,
     (task, trained): (&Task, &Task),

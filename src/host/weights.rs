@@ -38,7 +38,7 @@ pub trait ParameterSource {
     /// Values of a parameter of the layout.
     fn numbers(&self, parameter: &Parameter) -> Numbers<'_>;
 
-    /// How many values there are of all parameters.
+    /// Number of values of all parameters together.
     fn count(&self) -> usize;
 }
 

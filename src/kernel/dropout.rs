@@ -1,5 +1,5 @@
-//! Which activations are dropped (Srivastava et al. 2014): by a hash of a seed and of each one's
-//! place, so that every device drops the same, forward and backward.
+//! Dropout of activations (Srivastava et al. 2014). A hash of a seed and of an activation's place decides whether it is
+//! dropped, so every device drops the same ones, forward and backward.
 
 use burn::tensor::{Tensor, TensorData};
 use burn_cubecl::cubecl;

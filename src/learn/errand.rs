@@ -22,7 +22,7 @@ pub enum Errand {
     },
 }
 
-/// What an errand brings.
+/// Result of an errand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Brought {
     Run(Outcome),
@@ -30,5 +30,5 @@ pub enum Brought {
     Records(Vec<Report>),
 }
 
-/// What an errand will bring; `None` if its worker has ended, which the crew tells. Dropped, it ends the errand.
+/// Future result of an errand; `None` if its worker has ended, which the crew reports. Dropping it ends the errand.
 pub type Elsewhere = LocalBoxFuture<'static, Option<Brought>>;

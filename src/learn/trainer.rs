@@ -187,7 +187,7 @@ impl Trainer {
         Ok(StepOutcome { loss, bits_per_byte, tokens, fields, figures })
     }
 
-    /// Has the memories learn from what `step` read of them.
+    /// Changes the memories by what `step` read from them.
     ///
     /// # Errors
     /// If the device failed.

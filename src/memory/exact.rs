@@ -151,7 +151,7 @@ impl Exact {
 }
 
 impl PartialEq for Exact {
-    /// Whether they hold the same slots in the same places, whenever those were written.
+    /// True if both hold the same slots in the same places, whenever those were written.
     fn eq(&self, other: &Self) -> bool {
         let Self { shape, keys, values, facts, next_id, .. } = self;
         (shape, keys, values, facts, next_id)

@@ -74,7 +74,7 @@ pub struct Origin {
     pub next: String,
     /// The step of the run, counted from 1; 0 if it was not written in training.
     pub step: u64,
-    /// Which record of the step's batch.
+    /// Place of the record in the step's batch.
     pub record: u32,
 }
 

@@ -7,7 +7,7 @@ use crate::config::RunConfig;
 use crate::report::sweep::Outcome;
 use crate::run::{AnalysisRequest, DeviceChoice, Intervention, Operation, Packed};
 
-/// What a run does once it is there.
+/// First action of a run once it is built.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Then {
     Wait,

@@ -37,7 +37,7 @@ pub enum Event {
     Built(Box<Built>),
     State(RunState),
     Step(StepReport),
-    /// What a noise codec did at a validation; of one that is loaded, at all of them.
+    /// Progress of a noise codec at a validation; of one that is built or loaded, at all of them.
     Codec(Vec<CodecPoint>),
     /// Losses by field, after a step with validation.
     Fields {

@@ -4,21 +4,21 @@ use serde::{Deserialize, Serialize};
 
 use super::{Mapped, Score};
 
-/// What a noise codec does after a step.
+/// Progress of a noise codec after a step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CodecPoint {
     /// Steps done.
     pub step: usize,
-    /// Records read so far, again and again where they are limited.
+    /// Records read so far; one that is read again counts again.
     pub records: u64,
-    /// Records for whose every token noise was found, of those that were fitted.
+    /// Records for whose every token noise was found, of those that noise was drawn for.
     pub fitted: Score,
-    /// Draws of noise so far, and tokens that were drawn for.
+    /// Draws of noise so far, and tokens that they were for.
     pub draws: (u64, u64),
     /// Contexts that the key layer holds.
     pub contexts: usize,
-    /// Training records that are written from the input alone, to the letter.
+    /// Training records that are written from the input alone, to the letter, of those that were checked.
     pub training: Score,
     pub held_out: Mapped,
 }

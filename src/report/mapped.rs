@@ -1,10 +1,10 @@
-//! Outputs of mappings, held against what is wanted.
+//! Scores of mappings: outputs compared with the wanted ones.
 
 use serde::{Deserialize, Serialize};
 
 use super::Score;
 
-/// What is written of training records and of held-out ones.
+/// Scores of training records and of held-out ones.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MappingReport {
     pub trained: Mapped,
@@ -18,24 +18,25 @@ impl MappingReport {
     }
 }
 
-/// What is written of records that map an input to an output, from the input alone.
+/// Scores of outputs that are written from the input alone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Mapped {
     /// Records that are written to the letter.
     pub exact: Score,
-    /// Edits that lead from what is written to what is wanted, and characters that are wanted; tokens, of a codec.
+    /// Edits between the outputs and the wanted ones, and length of the wanted ones: in tokens for a codec, else in
+    /// characters.
     pub edits: (usize, usize),
     /// Spaces that are right, that are written, and that are wanted.
     pub spaces: Spaces,
-    /// Of a codec, tokens read by the window whose noise they took, the shortest first; at the end those that no context was
-    /// near.
+    /// Tokens that a codec read, by the window of their known context, the shortest first; at the end those without
+    /// one.
     pub windows: Vec<u64>,
-    /// Tokens that took the noise that those before them proposed, and none of a window's.
+    /// Tokens that took the noise that past noises proposed, in place of a window's.
     pub past: u64,
 }
 
-/// Spaces of a text: right where as many letters are before them as before one that is wanted.
+/// Spaces of a text. One is right if as many letters are before it as before a wanted one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spaces {
     pub right: usize,
@@ -44,7 +45,7 @@ pub struct Spaces {
 }
 
 impl Spaces {
-    /// The spaces of `written` beside those of `wanted`.
+    /// Compares the spaces of `written` with those of `wanted`.
     pub fn of(written: &str, wanted: &str) -> Self {
         let (written, wanted) = (places(written), places(wanted));
         let right = written.iter().filter(|place| wanted.contains(place)).count();
@@ -64,7 +65,7 @@ impl Spaces {
     }
 }
 
-/// Letters before each space of a text.
+/// Number of letters before each space of a text.
 fn places(text: &str) -> Vec<usize> {
     let mut letters = 0;
     let mut places = Vec::new();
@@ -78,7 +79,7 @@ fn places(text: &str) -> Vec<usize> {
 }
 
 impl Mapped {
-    /// A text that is written, held against the one that is wanted.
+    /// Scores the text `written` against the one `wanted`.
     #[cfg(feature = "compute")]
     pub fn of(written: &str, wanted: &str) -> Self {
         let mut exact = Score::default();
@@ -98,7 +99,7 @@ impl Mapped {
         self.windows.iter_mut().zip(&other.windows).for_each(|(count, other)| *count += other);
     }
 
-    /// 1 less the edits a wanted token, not below 0; `None` without records.
+    /// 1 less the edits a wanted token or character, not below 0; `None` if nothing is wanted.
     pub fn accuracy(&self) -> Option<f64> {
         let (edits, of) = self.edits;
         (of > 0).then(|| (1.0 - edits as f64 / of as f64).max(0.0))

@@ -25,7 +25,7 @@ pub struct Link {
     pub head: Option<usize>,
     /// Model shipped with the page, which brings its own run; empty for none.
     pub trained: String,
-    /// How samples are drawn; `None` for what is usual.
+    /// Temperature, top-k and seed of samples; each `None` for the default.
     pub temperature: Option<f64>,
     pub top_k: Option<usize>,
     pub sample_seed: Option<u64>,

@@ -17,7 +17,7 @@ use crate::report::Mapped;
 use crate::run::{AnalysisRequest, AnalysisResult, Reference};
 
 impl<E: Fn(Event)> Session<E> {
-    /// Makes a new codec; `false` if it was refused, which has been said.
+    /// Makes a new codec; reports a refusal of its settings, and then returns false.
     pub(super) async fn build_codec(&mut self, config: RunConfig) -> bool {
         match CodecRun::new(config) {
             Ok(run) => {
@@ -46,7 +46,7 @@ impl<E: Fn(Event)> Session<E> {
         self.take_codec(run);
     }
 
-    /// Goes on with the codec to a last step.
+    /// Goes on with the codec; `steps` becomes its last step.
     pub(super) async fn go_on_with_codec(&mut self, mut run: CodecRun, steps: usize) {
         run.config.train.steps = steps;
         self.take_codec(run);
@@ -86,7 +86,7 @@ impl<E: Fn(Event)> Session<E> {
         (self.emit)(Event::State(state));
     }
 
-    /// Learns the records of a step, and reports it.
+    /// Learns the records of a step, and reports the step.
     pub(super) async fn learn_codec(&mut self) {
         let Some(run) = &mut self.codec else { return };
         if run.is_finished() {
@@ -120,7 +120,7 @@ impl<E: Fn(Event)> Session<E> {
         }
     }
 
-    /// Answers the questions, and shows the prompt token by token.
+    /// Reports the answers to the questions, and the tokens of the inspected prompt.
     pub(super) fn trace_codec(&mut self) {
         let Some(run) = &self.codec else { return };
         for number in &self.questions {
@@ -149,7 +149,8 @@ impl<E: Fn(Event)> Session<E> {
         }
     }
 
-    /// Writes what the codec maps a prompt to. The cost of a token is that of the share of its context.
+    /// Writes the output that the codec maps a prompt to. The loss of a token is −ln of its share in its context, in
+    /// nats.
     pub(super) fn sample_codec(&self, run: &CodecRun, options: SampleOptions) {
         let traced = run.trace(&options.prompt);
         (self.emit)(Event::SampleStarted(options));
@@ -182,7 +183,7 @@ impl<E: Fn(Event)> Session<E> {
         (self.emit)(Event::Analysed(Box::new(result)));
     }
 
-    /// Keeps the codec in the store, unless nothing has happened since it was kept.
+    /// Keeps the codec in the store, unless it was kept at this step already.
     pub(super) async fn save_codec(&mut self) {
         let Some(run) = &self.codec else { return };
         if self.saved.step == Some(run.step) {

@@ -144,7 +144,7 @@ struct Fact {
     records: Vec<Record>,
 }
 
-/// Of each fact, all wordings or none are held out.
+/// Holds out whole facts: `[fact, wording]`, true for all wordings of a fact or for none.
 fn hold_out_facts(facts: &[Fact]) -> Vec<Vec<bool>> {
     let keys: Vec<&str> = facts.iter().map(|fact| fact.key.as_str()).collect();
     hold_out(&keys)

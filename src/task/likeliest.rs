@@ -46,8 +46,8 @@ impl Task {
         self.draw(Split::Validation, WINDOW, &mut stream_rng(seed, HELD_OUT + number as u64))
     }
 
-    /// What is right of the first `count` held-out records, 1,000 at most, if the likeliest output of each is written. No
-    /// other choice gets more records right to the letter, as far as many records go. `None` if records are learnt by
+    /// Scores the likeliest outputs of the first `count` held-out records, 1,000 at most. In expectation no other outputs
+    /// get more records right to the letter. `None` if records are learnt by
     /// heart, end with no output, or are of a text, whose source is not known.
     pub fn likeliest(&self, count: usize, seed: u64) -> Option<Mapped> {
         if self.is_by_heart() {

@@ -1,4 +1,4 @@
-//! What several test files need: devices, runs, forward passes and comparisons.
+//! Helpers of several test files: devices, runs, forward passes and comparisons.
 #![allow(dead_code, reason = "each test file is a crate of its own, and takes a part of this")]
 
 pub mod crew;
@@ -38,7 +38,7 @@ pub const CROSSING: Changes = &[
     ("train.heads.grow_above", "0.1"),
 ];
 
-/// Of a device that holds everything.
+/// Limits of a device that holds everything.
 pub const LIMITS: MemoryLimits = MemoryLimits { total: u64::MAX, buffer: u64::MAX };
 
 /// Knobs by their keys, and what they are set to.

@@ -34,7 +34,7 @@ pub fn confab(folder: &Path, args: &[&str]) -> Output {
     command(folder, args).output().unwrap()
 }
 
-/// What was printed by a command that succeeded.
+/// Standard output of a command; panics if the command failed.
 pub fn ok(output: &Output) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");

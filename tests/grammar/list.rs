@@ -21,7 +21,7 @@ pub fn counted(grammar: &Grammar) -> Floor {
     }
 }
 
-/// How one character is marked.
+/// Marks of one character.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Marks {
     pub is_answer: bool,

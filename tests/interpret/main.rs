@@ -1,4 +1,4 @@
-//! What analyses say of models whose answers are known: built by hand, or by brute force.
+//! Analyses of models whose answers are known: built by hand, or by brute force.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! What training makes of heads.
+//! Heads that training forms.
 
 use confab::arch::Layout;
 use confab::config::{MlpKind, ModelConfig, Positions, RunConfig, TaskKind};

@@ -1,4 +1,4 @@
-//! What is left of a program that is killed while it writes.
+//! Slots that remain when a program is killed while it writes.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What a store should do, written plainly.
+//! Model of a store, written plainly.
 
 use confab::config::Distance;
 use confab::memory::{Found, NewSlot, Origin, Shape, Slot};
@@ -20,7 +20,7 @@ pub struct Kept {
     merged: u32,
 }
 
-/// What roundings to 32 bits may change.
+/// Largest difference that roundings to 32 bits may make.
 const CLOSE: f64 = 1e-4;
 
 fn wide(numbers: &[f32]) -> Vec<f64> {
@@ -86,7 +86,7 @@ impl Model {
         before - self.slots.len()
     }
 
-    /// Whether there is such a slot.
+    /// Changes the key and the value of a slot; false if there is no such slot.
     pub fn edit(&mut self, id: u64, key: Option<&[f32]>, value: Option<&[f32]>) -> bool {
         let Some(slot) = self.find(id) else { return false };
         if let Some(key) = key {
@@ -130,8 +130,8 @@ impl Model {
         }
     }
 
-    /// Whether what was found is nearest, in order, and told rightly. Of slots that are as far away as the
-    /// last one found, any may be it.
+    /// Checks that the slots found are the nearest, in order, with right distances. The last one may be any of those
+    /// that are equally far away.
     pub fn check(&self, queries: &[f32], k: usize, found: &Found) -> Result<(), String> {
         let Shape { d_key, d_value, .. } = self.shape;
         let k = k.min(self.slots.len());

@@ -1,4 +1,4 @@
-//! What a graph of keys finds of what is there.
+//! Recall of a graph of keys: the share of the nearest slots that it finds.
 
 use std::collections::HashSet;
 

@@ -33,7 +33,7 @@ pub struct Seen {
     pub step: usize,
     /// False while more of it is computed.
     pub is_done: bool,
-    /// What it is called in the names of files: `attention L0H3`.
+    /// Name of the figure in the names of files: `attention L0H3`.
     pub what: String,
 }
 
@@ -50,7 +50,7 @@ pub struct Wish {
     pub is_dark: bool,
 }
 
-/// What a figure depends on beside the model and its step.
+/// Inputs of a figure beside the model and its step: prompt, request, head, baseline and ablations.
 type Asked = (String, AnalysisRequest, Head, Option<Baseline>, Vec<Intervention>);
 
 impl Actions {
@@ -182,7 +182,7 @@ impl Actions {
 const ELSEWHERE: &str = "another step or model was chosen meanwhile";
 const GONE: &str = "the figure is no longer on show; stay at it while it is drawn";
 
-/// How many times its `size` a picture has, and how many of `count` pictures there is room for.
+/// Chooses the scale of pictures, and how many of `count` there is room for. Fails if even one is too large.
 fn fit((width, height): (u32, u32), count: usize) -> Result<(u32, usize), String> {
     let pixels = |scale: u32| (width * scale) as usize * (height * scale) as usize;
     let is_possible =

@@ -315,7 +315,7 @@ impl Actions {
         is_own && untrack(|| self.state.last_point()).is_some_and(|point| point.step > 0)
     }
 
-    /// What the knobs ask for; `None`, with a notice, if it cannot be run.
+    /// Settings and device that the knobs ask for; `None`, with a notice, if they cannot be run.
     fn asked(&self) -> Option<Wanted> {
         if let Some((_, reason)) = self.state.problem.get_untracked() {
             self.state.notify(format!("This cannot be run: {reason}."));

@@ -44,7 +44,7 @@ pub fn ablate(chosen: RwSignal<Head>) -> AnyView {
     .into_any()
 }
 
-/// What the model writes without its ablations and with them; nothing while there are none.
+/// View of the model's answers without its ablations and with them; empty while there are none.
 pub fn before_after() -> AnyView {
     let state = use_state();
     let has_ablations = Memo::new(move |_| state.ablations.with(|all| !all.is_empty()));

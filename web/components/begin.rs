@@ -68,7 +68,7 @@ pub fn Begin() -> impl IntoView {
     }
 }
 
-/// What sets the knobs apart from the run on screen; nothing while nobody is asked.
+/// Lists the differences of the knobs from the run on screen; empty while the dialog is closed.
 fn describe_changes(state: State) -> Vec<String> {
     if state.changed.with(Option::is_none) {
         return Vec::new();

@@ -4,7 +4,7 @@ use super::controls::{button, live};
 use crate::actions::use_actions;
 use crate::state::use_state;
 
-/// How far a film is drawn, while one is.
+/// Progress of a film, while one is drawn.
 #[component]
 pub fn Drawing() -> impl IntoView {
     let (state, actions) = (use_state(), use_actions());

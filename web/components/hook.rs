@@ -11,7 +11,7 @@ use crate::runs::group_digits;
 use crate::state::{State, use_state};
 use crate::view::View;
 
-/// What the page shows first: a question, the model's answer, and the tasks to train on.
+/// First view of the page: a question, the model's answer, and the tasks to train on.
 ///
 /// `first_answer` stands for the shipped model's answer until that has come.
 #[component]
@@ -111,7 +111,7 @@ fn train(state: State, actions: Actions) {
 struct Card {
     kind: TaskKind,
     sample: &'static str,
-    /// What a run with the tuned settings comes to, and how long it takes: see docs/training.md.
+    /// Result of a run with the tuned settings, and the time that it takes: see docs/training.md.
     promise: &'static str,
 }
 

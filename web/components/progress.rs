@@ -5,7 +5,7 @@ use super::controls::live;
 use crate::runs::{group_digits, show_duration};
 use crate::state::use_state;
 
-/// How far the run is, and the time that is left.
+/// Progress of the run: steps done, and the time that is left.
 #[component]
 pub fn Progress() -> impl IntoView {
     let state = use_state();

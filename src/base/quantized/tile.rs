@@ -15,7 +15,7 @@ const HALF: usize = BLOCK / 2;
 pub trait Tile: Copy + Send + Sync {
     /// The largest level; the smallest is its negative.
     const LARGEST: f32;
-    /// What is added to a level where it is stored.
+    /// Offset that a stored level has.
     const RAISED: f32;
 
     /// A tile of these levels, of size [`LARGEST`](Self::LARGEST) at most.

@@ -29,7 +29,7 @@ pub fn args() -> [Arg; 2] {
     ]
 }
 
-/// What is read of a row that `confab bench --json` prints.
+/// Row of `confab bench --json`, with the fields that are compared.
 #[derive(Clone, Deserialize)]
 struct Row {
     size: String,
@@ -44,7 +44,7 @@ struct Time {
     step: f64,
 }
 
-/// How many times as fast this program is.
+/// Speed of this program as a multiple of the other's: median, least and most of all turns.
 #[derive(Serialize)]
 struct Ratio {
     median: f64,

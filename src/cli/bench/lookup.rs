@@ -79,7 +79,7 @@ fn measure(count: usize, numbers: usize) -> Result<Row> {
     Ok(Row { recall: right as f64 / scanned as f64, table: by_table, scan: by_scan })
 }
 
-/// What queries find, and the microseconds of each.
+/// Runs queries 0 to `count` - 1. Returns the points found, and the mean time of a query in microseconds.
 fn time(count: usize, find: impl Fn(u32) -> Option<Found>) -> (Vec<Found>, f64) {
     let start = Instant::now();
     let found = (0..count as u32).filter_map(|query| black_box(find(query))).collect();

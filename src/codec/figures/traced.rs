@@ -1,10 +1,10 @@
-//! What figures are drawn of.
+//! Input of a codec's figures.
 
 use crate::codec::learner::Step;
 use crate::codec::run::CodecRun;
 use crate::figure::{Content, Figure, show_token};
 
-/// An input that was mapped, and the token of it that is looked at.
+/// An input that was mapped, and the place in it of the token that is looked at.
 pub struct Traced<'a> {
     pub run: &'a CodecRun,
     pub steps: Vec<Step<'a>>,

@@ -1,4 +1,4 @@
-//! What is written, and where it comes from.
+//! Figures of outputs, and of the records that they come from.
 
 use super::traced::{Traced, figure};
 use crate::codec::align::align;
@@ -67,10 +67,10 @@ pub fn mistake(traced: &Traced) -> Result<Vec<Figure>, String> {
 
 /// Held-out records that are searched for a mistake.
 const SEARCHED: usize = 500;
-/// Columns of what [`of_source`] tells.
+/// Names of the columns that [`of_source`] fills.
 const SOURCE: [&str; 6] = ["Neighbours", "Distance", "Met", "Wanted", "Borrowed from", "There"];
 
-/// Names of columns, before those of a source.
+/// Names of a table's columns: `first`, then those of a source.
 fn columns(first: [&str; 3]) -> Vec<String> {
     first.into_iter().chain(SOURCE).map(String::from).collect()
 }

@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use crate::codec::keys::Keys;
 
-/// Tokens that stand for whole graphs.
+/// Number of tokens that stand for whole graphs.
 pub const MACROS: usize = 16;
 
-/// What a graph does at a time.
+/// Function of a graph. It changes a sequence, the register or the gate; a marker changes the next function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Function {
@@ -21,20 +21,20 @@ pub enum Function {
     Match,
     /// Puts the second argument in the place of the first.
     Substitute,
-    /// Turns the order round.
+    /// Reverses the order.
     Backwards,
     /// Puts tokens in the order of their keys.
     Sorted,
     /// Appends the argument as often as the register says.
     Extend,
-    /// Moves each token by as many places, in the order of keys, as the argument is from the first. The first follows the
-    /// last.
+    /// Moves each token by as many places, in the order of keys, as the argument is away from the first one. The first
+    /// follows the last.
     Shift,
-    /// Marker: the next gate is turned round.
+    /// Marker: inverts the next function if it is a gate.
     Not,
-    /// Marker: the next function changes the input instead of the output.
+    /// Marker: makes the next function change the input instead of the output.
     OnInput,
-    /// Marker: the next function sees the last half only, which has the fewer tokens.
+    /// Marker: limits the next function to the last half, which is the shorter one of an odd number of tokens.
     Last,
 }
 
@@ -80,7 +80,7 @@ impl Function {
         }
     }
 
-    /// True for what changes the next function only.
+    /// True for a marker, which only changes the next function.
     pub fn is_marker(self) -> bool {
         matches!(self, Self::Not | Self::OnInput | Self::Last)
     }
@@ -117,7 +117,7 @@ impl Dictionary {
         self.order.len()
     }
 
-    /// Number of all, with the end.
+    /// Number of all tokens, with the end.
     pub fn len(&self) -> usize {
         self.arguments() + Function::ALL.len() + MACROS + 1
     }
@@ -131,7 +131,7 @@ impl Dictionary {
         self.arguments() as u32 + function as u32
     }
 
-    /// The function that a graph token is; `None` if it is another.
+    /// The function that a graph token stands for; `None` if it stands for none.
     pub fn function(&self, token: u32) -> Option<Function> {
         Function::ALL.get((token as usize).checked_sub(self.arguments())?).copied()
     }
@@ -141,7 +141,7 @@ impl Dictionary {
         (self.arguments() + Function::ALL.len() + number) as u32
     }
 
-    /// The macro that a graph token is; `None` if it is another.
+    /// Number of the macro that a graph token is; `None` if it is none.
     pub fn number_of_macro(&self, token: u32) -> Option<usize> {
         let number = (token as usize).checked_sub(self.arguments() + Function::ALL.len())?;
         (number < MACROS).then_some(number)
@@ -158,7 +158,7 @@ impl Dictionary {
         self.order.get(place.checked_rem(count)? as usize).copied()
     }
 
-    /// `token` moved by `by` places, where it is one that has a key.
+    /// The token `by` places after `token` in the order of keys; `token` itself if it is no argument.
     pub fn moved(&self, token: u32, by: u32) -> u32 {
         let place = self.place(token).map(|place| u64::from(place) + u64::from(by));
         place.and_then(|place| self.at(place)).unwrap_or(token)

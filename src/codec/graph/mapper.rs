@@ -1,4 +1,4 @@
-//! From an input to its graph, by the noise of its end.
+//! Mapping of an input to its graph, by the noise of the input's end.
 
 use rand_chacha::ChaCha8Rng;
 
@@ -22,14 +22,14 @@ const FREQUENT: u32 = 8;
 /// Most different graphs that are counted.
 const MAX_MET: usize = 4096;
 
-/// A graph of more than one token that training records have.
+/// A graph of more than one token, and how many training records had it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Met {
     pub graph: Vec<u32>,
     pub count: u32,
 }
 
-/// A second dictionary with keys of its own, and the key layer that leads to it.
+/// Mapper of inputs to graphs: a second dictionary with keys of its own, and the key layer that leads to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GraphMapper {
     pub dictionary: Dictionary,
@@ -45,11 +45,11 @@ pub struct GraphMapper {
 /// The graph that an input is mapped to.
 #[derive(Clone, Debug)]
 pub struct Chosen<'a> {
-    /// The context that is known; `None` if none is near enough.
+    /// Nearest known context of the input's end; `None` if none is within reach.
     pub near: Option<Near<'a>>,
-    /// As it is written, with macros.
+    /// Tokens of the graph as noise writes them, with macros.
     pub short: Vec<u32>,
-    /// With macros expanded.
+    /// Tokens of the graph with macros expanded.
     pub graph: Vec<u32>,
 }
 
@@ -100,14 +100,14 @@ impl GraphMapper {
         run(&self.dictionary, &chosen.graph, input, written)
     }
 
-    /// The graph of an example, and what is to be written for it: the graph that its input is mapped to, where that is as
-    /// good as any.
+    /// Plans the graph of an example, and the tokens that noise is to write for it. Keeps the `chosen` graph where none
+    /// is better: see [`plan`].
     pub fn plan(&self, chosen: &Chosen, input: &[u32], output: &[u32]) -> Plan {
         plan(&self.dictionary, input, output, &chosen.graph)
     }
 
-    /// Searches the graph of an example, the `number`th of its run, and learns it. Returns what is to be written for it. With
-    /// a `noise`, it is met for the first time.
+    /// Plans the graph of an example, record `number` of its run, and learns it. Returns the tokens that noise is to
+    /// write. A `noise` is given when the record comes for the first time; its graph is then counted.
     pub fn learn(
         &mut self,
         (keys, around, config): (&Keys, &[Vec<u32>], &CodecConfig),
@@ -138,7 +138,7 @@ impl GraphMapper {
         written
     }
 
-    /// Counts a graph. One that is frequent gets a macro, while there are any.
+    /// Counts a graph of more than one token. Gives it a macro once it is [`FREQUENT`], while macros are left.
     fn meet(&mut self, graph: &[u32]) {
         if graph.len() < 2 {
             return;

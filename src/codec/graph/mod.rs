@@ -1,5 +1,5 @@
-//! Graphs: short sequences of functions that go on from what the tokens' noise writes. Input tokens that the codec maps to
-//! a graph are mapped to output tokens as well; the graph then makes the output of these.
+//! Graphs: short sequences of functions that turn the tokens that noise writes into the output. The noises of the
+//! input's tokens write these tokens; a further noise of the input's end leads to the graph.
 
 mod function;
 mod mapper;

@@ -6,39 +6,39 @@ use super::function::{Dictionary, Function};
 
 /// Longest output.
 const LONGEST: usize = 4096;
-/// Longest output, in lengths of the longer of input and output.
+/// Longest output, as a multiple of the longer of input and output.
 const TIMES: usize = 4;
 
-/// What a part of a graph did.
+/// Effect of a part of a graph.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
-    /// The output, or the input, from and to.
+    /// A change of the output, or of the input if `on_input`.
     Changed { on_input: bool, before: Vec<u32>, after: Vec<u32> },
-    /// The register, from and to.
+    /// A change of the register.
     Register { before: usize, after: usize },
-    /// Whether the gate is open, from and to.
+    /// A change of the gate: true if it is open.
     Gate { before: bool, after: bool },
     /// A marker is set.
     Marked,
-    /// Nothing, for the gate is closed.
+    /// No effect: the gate is closed.
     Closed,
-    /// Nothing, for an argument is missing, or is an argument of nothing.
+    /// No effect: an argument is missing, or the token is no function.
     Malformed,
 }
 
-/// A part of a graph, and what it did.
+/// A part of a graph, and its effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Turn {
     /// The function; `None` if the graph has something else there.
     pub function: Option<Function>,
-    /// Place of its graph token.
+    /// Place of the function's token in the graph.
     pub at: usize,
     pub arguments: Vec<u32>,
     pub effect: Effect,
 }
 
-/// What a graph made.
+/// Result of a graph: the output, and its parts in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Ran {
     pub output: Vec<u32>,
@@ -150,7 +150,7 @@ impl Machine<'_> {
     }
 }
 
-/// Where the last half begins, which has the fewer tokens.
+/// Start of the last half, which is the shorter one of an odd number of tokens.
 fn half(of: &[u32]) -> usize {
     of.len() - of.len() / 2
 }

@@ -9,24 +9,24 @@ use crate::codec::align::{align, levenshtein};
 
 /// Most functions of a graph, markers aside.
 const DEPTH: usize = 3;
-/// Graphs that are made longer at a time.
+/// Best graphs that each round of the search makes longer.
 const BEAM: usize = 8;
-/// Arguments of a kind that are tried for a graph: those that most of its tokens ask for.
+/// Most arguments of a function that the search tries for a graph: those that the most tokens ask for.
 const TRIED: usize = 8;
 /// Cells of distance matrices that a record's search may take.
 const BUDGET: usize = 4_000_000;
 
-/// A graph, and the sequence that it makes the output of.
+/// A graph, and the tokens that it turns into the output.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// Empty where none saves edits.
     pub graph: Vec<u32>,
-    /// What the tokens' noise is to write.
+    /// Tokens that noise is to write.
     pub written: Vec<u32>,
 }
 
-/// The graph that saves the most edits between `input` and what is to be written of it, less its own tokens. It saves one
-/// at least, and half of all; the empty graph stands for none.
+/// Searches for the graph that saves the most edits between `input` and the tokens that noise is to write, less the
+/// graph's own tokens. It must save one at least, and half of all edits; otherwise the plan has an empty graph.
 pub fn search(dictionary: &Dictionary, input: &[u32], output: &[u32]) -> Plan {
     let none = Plan { graph: Vec::new(), written: output.to_vec() };
     let mut left = BUDGET;
@@ -38,7 +38,7 @@ pub fn search(dictionary: &Dictionary, input: &[u32], output: &[u32]) -> Plan {
         'beam: for node in &beam {
             for calls in proposals(dictionary, input, &node.made, output, &mut left) {
                 let graph = [node.graph.as_slice(), &calls].concat();
-                // One as long as that cannot be worth it.
+                // A graph with as many tokens as there are edits saves none.
                 if graph.len() >= all || functions(dictionary, &graph) > DEPTH {
                     continue;
                 }
@@ -67,8 +67,8 @@ pub fn search(dictionary: &Dictionary, input: &[u32], output: &[u32]) -> Plan {
     best
 }
 
-/// As [`search`], but for a graph that is `known` for the input, whose tokens cost nothing. It is kept unless another leaves
-/// fewer edits with its own tokens.
+/// Searches as [`search`], but prefers the graph that is `known` for the input, whose tokens cost nothing. Another
+/// graph must leave fewer edits, with its own tokens added.
 pub fn plan(dictionary: &Dictionary, input: &[u32], output: &[u32], known: &[u32]) -> Plan {
     let mut left = BUDGET;
     let kept = undone(dictionary, known, input, output).filter(|_| !known.is_empty());
@@ -85,7 +85,8 @@ pub fn plan(dictionary: &Dictionary, input: &[u32], output: &[u32], known: &[u32
     }
 }
 
-/// What `graph` makes `output` of: the input, or the output with each function undone. `None` if neither does.
+/// Tokens that `graph` turns into `output`: the input, or the output with each function undone. `None` if neither will
+/// do.
 fn undone(
     dictionary: &Dictionary,
     graph: &[u32],
@@ -108,7 +109,8 @@ struct Node {
 }
 
 impl Node {
-    /// The better first: by edits and tokens, and then by the graph, so that records alike get the same.
+    /// Sort key, the best first: edits and tokens, then tokens, then the graph itself, so that like records get the
+    /// same one.
     fn rank(&self) -> (usize, usize, &[u32]) {
         (self.distance + self.graph.len(), self.graph.len(), &self.graph)
     }
@@ -120,13 +122,13 @@ fn functions(dictionary: &Dictionary, graph: &[u32]) -> usize {
     functions.filter(|function| !function.is_marker()).count()
 }
 
-/// Edits between two sequences; `None` if they take more cells than are `left`.
+/// Edits between two sequences, whose cells are taken from those `left`; `None` if there are too few.
 fn distance(a: &[u32], b: &[u32], left: &mut usize) -> Option<usize> {
     *left = left.checked_sub((a.len() + 1) * (b.len() + 1))?;
     Some(levenshtein(a, b))
 }
 
-/// Functions, with markers and arguments, that may bring what is `made` nearer to what is `wanted`.
+/// Proposes functions, each with markers and arguments, that may bring the tokens `made` nearer to those `wanted`.
 fn proposals(
     dictionary: &Dictionary,
     input: &[u32],
@@ -154,7 +156,7 @@ fn proposals(
     let halves: Vec<Vec<u32>> =
         calls.iter().map(|call| [&[of(Function::Last)], call.as_slice()].concat()).collect();
     calls.extend(halves);
-    // What is missing at the end is a token that comes as often as another is in the input.
+    // Where as many tokens are missing as the input has of one kind, `Count` and `Extend` may append them.
     let missing = wanted.len().saturating_sub(made.len());
     if let Some(last) = wanted.last().filter(|_| missing > 0) {
         let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
@@ -176,7 +178,7 @@ fn frequent<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
     counts.into_iter().take(TRIED).map(|(item, _)| item).collect()
 }
 
-/// What `graph` makes `output` of, where each of its functions can be undone.
+/// Undoes each function of `graph` on `output`, the last one first; `None` if one cannot be undone.
 fn inverse(dictionary: &Dictionary, graph: &[u32], output: &[u32]) -> Option<Vec<u32>> {
     // The functions, each with its markers and arguments.
     let mut calls: Vec<Vec<u32>> = Vec::new();

@@ -44,7 +44,8 @@ fn change(subject: &Subject, place: usize) -> Option<(Vec<u32>, String)> {
     (tokenizer.encode(&text).ok()? == ids).then_some((ids, text))
 }
 
-/// Whether a token begins a word, is of digits, and is in capitals; `None` for what sets a text's form.
+/// Kind of a token: true if it begins a word, if it begins with a digit, and if it begins with a capital. `None` for
+/// a token that begins with neither a letter nor a digit.
 fn kind(token: &str) -> Option<(bool, bool, bool)> {
     let word = token.trim_start_matches([' ', '▁', 'Ġ']);
     let first = word.chars().next().filter(|first| first.is_alphanumeric())?;

@@ -21,7 +21,7 @@ pub struct Attend {
     hidden: Option<IntTensor<Cube>>, // [batch, key]
 }
 
-/// What the backward pass needs besides the inputs.
+/// Results of the forward pass that the backward pass needs besides the inputs.
 #[derive(Clone, Debug)]
 pub struct Saved {
     /// Queries and keys through the feature map, and values: `[batch, seq, 3 * width]`.

@@ -1,4 +1,4 @@
-//! What a read does with the slots found.
+//! Form of a read: its heads, its scores of the slots found, and its gradients.
 
 use crate::arch::SHARPNESS;
 

@@ -14,7 +14,7 @@ use super::want::Want;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     rule: usize,
-    /// How often each rule with a `depth` that can be called from here is being called, by its number.
+    /// Calls under way of each rule with a `depth` that can be called from here, by the rule's number.
     depths: BTreeMap<usize, u32>,
     want: Want,
     /// Chosen name that a list drawn here is for.

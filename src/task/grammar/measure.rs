@@ -129,7 +129,7 @@ fn callees_first(program: &Program) -> Vec<usize> {
 struct Measurer<'a> {
     program: &'a mut Program,
     sizes: Vec<Size>,
-    /// What each instance that is measured leaves in its slots.
+    /// Slots that each measured instance leaves behind, by the instance's number.
     left: Vec<Slots>,
     /// Bounds of what has been gathered so far, by the name of the part.
     parts: BTreeMap<u16, Held>,
@@ -143,7 +143,7 @@ type Slots = BTreeMap<u16, Held>;
 #[derive(Clone, Copy, Debug, Default)]
 struct Held {
     all: u64,
-    /// Of one item, where it holds a list.
+    /// Bound of one item, where the result is a list.
     item: u64,
 }
 

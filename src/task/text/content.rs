@@ -1,4 +1,4 @@
-//! What a text holds: its two parts, in tokens or as records.
+//! Content of a text: its two parts, in tokens or as records.
 
 use rand_chacha::ChaCha8Rng;
 

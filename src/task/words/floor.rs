@@ -200,7 +200,7 @@ impl Words {
     }
 }
 
-/// What beliefs are compared by.
+/// Key that beliefs are compared by: node and tag of a place, and its rounded weight.
 fn key(place: &Place) -> [i64; 2] {
     [i64::from(place.node) * TAGS as i64 + place.tag as i64, rounded(place.weight)]
 }

@@ -25,7 +25,7 @@ const ESTIMATED_RECORDS: usize = 2_000;
 /// Stream of these records.
 const ESTIMATE_STREAM: u64 = u64::MAX / 3;
 
-/// What is asked of a sentence.
+/// Output that a record asks for, from part of a sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// Its text, of its letters without spaces.
@@ -61,7 +61,7 @@ impl Sentences {
         }
     }
 
-    /// What the beginning of a record tells of its sentence; `None` if no record begins so.
+    /// Reads the evidence on a sentence from the beginning of its record; `None` if no record begins so.
     fn read(&self, begun: &str) -> Option<Evidence> {
         let (input, output) = match begun.split_once(EQUALS) {
             Some((input, output)) => (input, Some(output)),

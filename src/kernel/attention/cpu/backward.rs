@@ -236,7 +236,7 @@ struct Rows<const ROWS: usize> {
 }
 
 impl<const ROWS: usize> Rows<ROWS> {
-    /// How many blocks of keys they see, the last in part.
+    /// Number of blocks of keys that the queries see, the last one in part.
     #[inline(always)]
     fn blocks(self) -> usize {
         self.first / LANES + 1

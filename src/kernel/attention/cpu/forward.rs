@@ -79,7 +79,7 @@ struct Block {
 }
 
 impl Block {
-    /// How many keys the queries see, some of them in part.
+    /// Number of keys that at least one of the queries sees.
     #[inline(always)]
     fn keys(self) -> usize {
         self.first + self.rows

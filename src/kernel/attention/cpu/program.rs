@@ -8,10 +8,10 @@ use crate::base::wide::Widely;
 /// Width of heads for which there is no program of their own.
 pub const ANY: usize = 0;
 
-/// What is computed of a head.
+/// Computation on a head.
 pub trait OfHead: Sized {
-    /// Computes it of a head of `D` numbers, which then stay in registers, or of [`ANY`]. `DROPS` says whether weights are dropped:
-    /// what does it takes registers.
+    /// Runs it on a head of `D` numbers, which then stay in registers, or on one of any width for [`ANY`]. `DROPS` is
+    /// true if weights are dropped, which takes registers.
     fn run<S: Simd, const N: usize, const D: usize, const DROPS: bool>(self);
 }
 

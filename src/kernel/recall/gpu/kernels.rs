@@ -18,13 +18,13 @@ pub struct Head {
     pub by_distance: bool,
 }
 
-/// What a backward pass takes gradients by.
+/// Gradients that a backward pass takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Takes {
     pub is_mixed: bool,
     /// Values found have a gradient.
     pub trains: bool,
-    /// What is written down has that by the values found too.
+    /// The gradient by the values found also goes to what is written down.
     pub estimates: bool,
     /// Keys and values to write stand beside the queries.
     pub has_written: bool,
