@@ -21,8 +21,8 @@ fn the_likeliest_outputs_of_certain_ones_are_all_right() {
         let likeliest = task(kind, 10, 3, 9).likeliest(50, 1).unwrap();
         assert_eq!((likeliest.exact.share(), likeliest.accuracy()), (Some(1.0), Some(1.0)));
     }
-    // A text's source is not known, and a phone book's records go on after an answer.
-    for kind in [TaskKind::Text, TaskKind::Phone] {
+    // Facts are learnt by heart, and a phone book's records go on after an answer.
+    for kind in [TaskKind::Facts, TaskKind::Phone] {
         assert_eq!(task(kind, 10, 3, 9).likeliest(50, 1), None);
     }
 }

@@ -9,6 +9,9 @@ use leptos::prelude::*;
 
 use crate::notes::Note;
 
+/// Knob whose text may be megabytes, which is compared as it is.
+const TEXT: &str = "task.text.text";
+
 /// Runs of this visit that have a curve; the oldest goes first.
 pub const MAX_RUNS: usize = 24;
 
@@ -104,41 +107,24 @@ pub fn list_changes(
     before: (&RunConfig, DeviceChoice),
     after: (&RunConfig, DeviceChoice),
 ) -> Vec<String> {
-    let (old, new) = (without_text(before.0), without_text(after.0));
+    let (old, new) = (before.0, after.0);
     let mut changes: Vec<String> = KNOBS
         .iter()
-        .filter(|knob| knob.is_of(new.task.kind))
-        .map(|knob| (knob, knob.get(&old), knob.get(&new)))
+        .filter(|knob| knob.is_of(new.task.kind) && knob.key != TEXT)
+        .map(|knob| (knob, knob.get(old), knob.get(new)))
         .filter(|(_, old, new)| old != new)
         .map(|(knob, old, new)| match knob.range {
             Range::Text { .. } => format!("{} changed", knob.label),
             _ => format!("{} {old} → {new}", knob.label),
         })
         .collect();
-    if new.task.kind == TaskKind::Text && before.0.task.text != after.0.task.text {
+    if new.task.kind == TaskKind::Text && old.task.text != new.task.text {
         changes.push("Text changed".into());
     }
     if before.1 != after.1 {
         changes.push(format!("Device {} → {}", name_device(before.1), name_device(after.1)));
     }
     changes
-}
-
-/// `config` without its text, which may be megabytes.
-pub fn without_text(config: &RunConfig) -> RunConfig {
-    let mut copy = RunConfig {
-        model: config.model.clone(),
-        train: config.train.clone(),
-        seed: config.seed,
-        ..RunConfig::default()
-    };
-    copy.task.kind = config.task.kind;
-    copy.task.phone = config.task.phone.clone();
-    copy.task.facts = config.task.facts.clone();
-    copy.task.grammar = config.task.grammar.clone();
-    copy.task.sequence = config.task.sequence.clone();
-    copy.task.words = config.task.words.clone();
-    copy
 }
 
 /// `1,732`.

@@ -84,3 +84,41 @@ test('a codec is kept, goes on, is saved and opened, and writes for a prompt', a
     await confab.untilNotice(/🦑/)
   })
 })
+
+test('a codec and a transformer share a chart of their accuracies, by records and by seconds', async () => {
+  await withPage({ fragment: CODEC }, async confab => {
+    await confab.click('Train')
+    await confab.untilStep(60)
+    // The likeliest outputs of held-out records are the level of the codec's losses.
+    const chart = confab.page.getByRole('img', { name: /thick lines validation/ })
+    const legend = async () => (await chart.locator('text').allTextContents()).join('\n')
+    assert.match(await legend(), /spacing codec.*\n[^]*Likeliest outputs/)
+    assert(await confab.number('floor') < await confab.number('val-loss'), 'no better than the best')
+
+    await confab.page.getByText(/^All settings/).click()
+    await confab.combobox('Learner').selectOption('gpt')
+    await confab.page.getByLabel('Steps', { exact: true }).fill('12')
+    await confab.page.getByLabel('Validate every', { exact: true }).fill('4')
+    await confab.click('Train')
+    const changed = confab.page.getByRole('dialog', { name: 'The settings have changed' })
+    await changed.getByText('Learner codec → gpt').waitFor()
+    assert.equal(await changed.getByRole('button', { name: 'Go on with these weights' }).isVisible(), false)
+    await changed.getByRole('button', { name: 'New run' }).click()
+    await eventually(async () => await confab.step() === 12, 'the transformer, trained')
+    const others = confab.page.getByText('A run of another task or learner is not drawn.')
+    await others.waitFor()
+    assert.doesNotMatch(await legend(), /spacing codec/)
+    await confab.combobox('Show').selectOption('Accuracy')
+    await others.waitFor({ state: 'hidden' })
+    for (const axis of ['records seen', 'seconds of training']) {
+      await confab.combobox('Against').selectOption(axis)
+      await eventually(async () => {
+        const told = await legend()
+        return /spacing codec #1/.test(told) && /spacing [^c].*#2/.test(told) && /likeliest outputs/.test(told) && told.includes(axis)
+      }, `both runs by ${axis}`)
+    }
+    // Each has a curve, in its own colour, and the codec's is above.
+    const curves = await chart.locator('polyline, path').evaluateAll(all => all.length)
+    assert(curves >= 3, `${curves} lines`)
+  })
+})

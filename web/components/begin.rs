@@ -1,3 +1,4 @@
+use confab::config::LearnerKind;
 use confab::protocol::Then;
 use leptos::html;
 use leptos::prelude::*;
@@ -27,14 +28,15 @@ pub fn Begin() -> impl IntoView {
         let old = state.model.with(|model| model.as_ref().map(|model| model.config.clone()));
         old.is_some_and(|old| {
             let new = state.config();
-            new.model.takes_weights_of(&old.model) && new.task.kind == old.task.kind
+            let is_gpt = [&old, &new].iter().all(|of| of.learner == LearnerKind::Gpt);
+            is_gpt && new.model.takes_weights_of(&old.model) && new.task.kind == old.task.kind
         })
     };
     let about = move || match takes_weights() {
         true => {
             "Go on trains these weights with the new settings, from step 0. A new run begins with new weights."
         }
-        false => "These weights do not fit the new settings, so a new run begins with new weights.",
+        false => "What was learnt does not fit the new settings, so a new run begins.",
     };
     view! {
         <dialog

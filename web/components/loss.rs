@@ -20,6 +20,10 @@ use crate::state::{State, use_state};
 const REDRAW_MS: f64 = 250.0;
 const HEIGHT: u32 = 300;
 
+const LOSSES: &str = "Thin: training. Thick: validation, on records never trained on.";
+const ACCURACIES: &str = "In validation. Of a transformer: the share of the answers' tokens that it ranks first, given \
+                          those before. Of a noise codec: 1 less the edits per wanted token.";
+
 #[component]
 pub fn Loss() -> impl IntoView {
     let state = use_state();
@@ -85,9 +89,6 @@ pub fn Loss() -> impl IntoView {
         <section class="panel loss" aria-label="Loss">
             <div class="heading">
                 <h2>{live(move || heading(state, axes.get().measure))}</h2>
-                {measures}
-                {againsts}
-                {switch("Log scale", move || is_log.get(), move |is_on| is_log.set(is_on))}
                 {save_menu(saved)}
             </div>
             <Figures/>
@@ -108,8 +109,15 @@ pub fn Loss() -> impl IntoView {
                 />
                 <Readout chart holder axes/>
             </div>
+            <div class="axes">
+                {measures} {againsts}
+                {switch("Log scale", move || is_log.get(), move |is_on| is_log.set(is_on))}
+            </div>
             <p class="hint">
-                "Thin: training. Thick: validation, on records never trained on."
+                {live(move || match axes.get().measure {
+                    Measure::Loss => LOSSES,
+                    Measure::Accuracy => ACCURACIES,
+                })}
                 {live(move || describe_others(state, axes.get()))}
             </p>
             <FixedAnswers/>
