@@ -36,15 +36,15 @@ proptest! {
     #[test]
     fn outcomes_are_read_as_they_were_written(outcomes in prop::collection::vec(outcome(), 0..8)) {
         let mut text: String = outcomes.iter().map(sweep::write).collect();
-        prop_assert_eq!(sweep::read(text.as_bytes()).unwrap(), outcomes.clone());
+        prop_assert_eq!(sweep::read::<Outcome>(text.as_bytes()).unwrap(), outcomes.clone());
         // A line that was being written when the program was killed.
         text.push_str("{\"link\":\"task.ki");
-        prop_assert_eq!(sweep::read(text.as_bytes()).unwrap(), outcomes);
+        prop_assert_eq!(sweep::read::<Outcome>(text.as_bytes()).unwrap(), outcomes);
     }
 
     #[test]
     fn no_file_of_outcomes_panics(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = sweep::read(bytes.as_slice());
+        let _ = sweep::read::<Outcome>(bytes.as_slice());
     }
 
     #[test]
@@ -81,11 +81,12 @@ fn a_deviation_is_that_of_a_sample() {
 fn a_broken_line_is_named() {
     let whole = "{\"link\":\"\",\"facts\":10,\"parameters\":5,\"seed\":1,\"steps\":9,\
                  \"recalled\":{\"right\":1,\"of\":9},\"train_loss\":1.0,\"bits\":3.0}\n";
-    assert_eq!(sweep::read(whole.as_bytes()).unwrap().len(), 1);
-    let error = sweep::read(format!("{whole}\n{{}}\n").as_bytes()).unwrap_err().to_string();
+    assert_eq!(sweep::read::<Outcome>(whole.as_bytes()).unwrap().len(), 1);
+    let error =
+        sweep::read::<Outcome>(format!("{whole}\n{{}}\n").as_bytes()).unwrap_err().to_string();
     assert!(error.contains("line 3"), "{error}");
     let impossible = whole.replace("\"right\":1", "\"right\":10");
-    assert!(sweep::read(impossible.as_bytes()).is_err());
+    assert!(sweep::read::<Outcome>(impossible.as_bytes()).is_err());
 }
 
 #[test]
@@ -100,11 +101,11 @@ fn a_grid_is_every_size_with_every_number_of_facts_and_seed() {
     let runs = grid.runs(settings).unwrap();
     assert_eq!(runs.len(), 12);
     let names: std::collections::HashSet<_> =
-        runs.iter().map(|run| Outcome::name(run).unwrap()).collect();
+        runs.iter().map(|run| sweep::name(run).unwrap()).collect();
     assert_eq!(names.len(), 12);
     for run in &runs {
         assert_eq!(run.task.kind, TaskKind::Facts);
-        assert_eq!(link::decode(&Outcome::name(run).unwrap()).unwrap().config, *run);
+        assert_eq!(link::decode(&sweep::name(run).unwrap()).unwrap().config, *run);
     }
 }
 
@@ -125,7 +126,7 @@ fn outcomes_with_earlier_keys_are_those_of_the_same_runs() {
     let mut run = small(5);
     run.task.facts.shuffle = 2;
     run.model.head_gates = true;
-    let name = Outcome::name(&run).unwrap();
+    let name = sweep::name(&run).unwrap();
     let earlier =
         name.replace("facts.shuffle", "facts.world").replace("head_gates", "contributions");
     assert_ne!(earlier, name);
@@ -142,7 +143,7 @@ fn outcomes_with_earlier_keys_are_those_of_the_same_runs() {
     };
     let text = sweep::write(&outcome);
     let today = Outcome { link: name, ..outcome };
-    assert_eq!(sweep::read(text.as_bytes()).unwrap(), std::slice::from_ref(&today));
+    assert_eq!(sweep::read::<Outcome>(text.as_bytes()).unwrap(), std::slice::from_ref(&today));
     let merged = sweep::merge(vec![today.clone()], &text).unwrap();
     assert_eq!(merged.outcomes, [today]);
 }
@@ -164,7 +165,7 @@ fn what_is_drawn_of_a_hostile_file_is_bounded() {
     assert_eq!((sizes.len(), facts.len()), (sweep::MAX_DRAWN, sweep::MAX_DRAWN));
     assert!(sweep::plot(&outcomes, (300, 300), false).len() < 1 << 20);
     let lines: String = (0..10_001).map(|n| sweep::write(&outcome(n + 1))).collect();
-    assert!(sweep::read(lines.as_bytes()).is_err());
+    assert!(sweep::read::<Outcome>(lines.as_bytes()).is_err());
 }
 
 #[test]

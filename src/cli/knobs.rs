@@ -154,6 +154,11 @@ fn knob_arg(knob: &'static Knob, defaults: &RunConfig) -> Arg {
 
 /// The run that the command line describes: link, then preset, then flags.
 pub fn config(matches: &ArgMatches) -> Result<RunConfig> {
+    config_of(matches, matches.get_one::<String>("preset").map(String::as_str))
+}
+
+/// The run that the command line describes, with this preset.
+pub fn config_of(matches: &ArgMatches, preset: Option<&str>) -> Result<RunConfig> {
     let mut config = RunConfig::default();
     if let Some(url) = matches.get_one::<String>("link") {
         let link = link::decode(url)?;
@@ -165,7 +170,7 @@ pub fn config(matches: &ArgMatches) -> Result<RunConfig> {
         }
         config = link.config;
     }
-    if let Some(name) = matches.get_one::<String>("preset") {
+    if let Some(name) = preset {
         match Preset::find(name) {
             Some(preset) => preset.apply(&mut config),
             None => {

@@ -1,59 +1,50 @@
-//! `confab sweep`: how many facts models of each size recall.
+//! `confab sweep`: a grid of runs.
 
+mod axis;
+mod capacity;
+mod grid;
+mod options;
 mod outcomes;
 mod queue;
+mod table;
+mod training;
 
-use std::cell::Cell;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail, ensure};
-use clap::{Arg, ArgMatches, Command, value_parser};
-use confab::base::file::is_same;
-use confab::checkpoint::Checkpoint;
-use confab::config::TaskKind;
-use confab::config::{Preset, RunConfig};
-use confab::device::OpenDevice;
-use confab::eval::{Sweep, SweepRun};
-use confab::report::sweep;
-use confab::report::sweep::{Grid, MAX_RUNS, Outcome, mean_and_deviation};
-use futures::executor::block_on;
-use indicatif::{ProgressBar, ProgressStyle};
-use outcomes::{Outcomes, is_plot};
-use queue::Queue;
+use anyhow::Result;
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use confab::config::{PRESETS, TUNED};
+use confab::report::sweep::MAX_RUNS;
+use options::Shard;
 
-/// Knobs that are the grid's.
+/// Flags of a run that the grid has in their place.
 const OF_GRID: [&str; 3] = ["task.facts.facts", "preset", "seed"];
-/// Knobs of other tasks.
-const FOREIGN: [&str; 8] = [
-    "link",
-    "text-file",
-    "names-file",
-    "grammar",
-    "supplement-file",
-    "supplement-share",
-    "task.text.text",
-    "task.grammar.text",
-];
-/// Longest that the run under way goes without being saved.
-const SAVE_EVERY: Duration = Duration::from_secs(60);
-/// Time between looks at a queue that has no run to take.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
-const PLOT_SIZE: (u32, u32) = (760, 640);
 
 pub fn command() -> Command {
-    let knobs = super::knobs::args().into_iter().filter(|arg| {
-        let name = arg.get_id().as_str();
-        !OF_GRID.contains(&name) && !FOREIGN.contains(&name) && !name.starts_with("task.phone")
-    });
+    let knobs = super::knobs::args().into_iter();
+    let knobs = knobs.filter(|arg| !OF_GRID.contains(&arg.get_id().as_str()));
+    let knobs = knobs.map(|arg| if arg.get_id() == "link" { arg.requires("sweep") } else { arg });
+    let presets = PRESETS.iter().map(|preset| preset.name).chain([TUNED]);
     Command::new("sweep")
-        .about("Trains models of several sizes on several numbers of facts; tells what each recalls")
+        .about("Trains a run for each value of some settings, or sizes on numbers of facts, and compares them")
         .long_about(
-            "Trains models of several sizes on several numbers of facts; tells what each recalls.\n\n\
-             A run ends when all its facts are recalled, or after --steps. Outcomes are written as \
-             JSON lines as they come; the same command goes on where it was stopped.",
+            "Trains a run for each value of some settings, and compares them: \
+             `--sweep model.d_model=32,64 --sweep train.lr=0.01,0.001`. Runs train at once, one on each core.\n\n\
+             Without --sweep it trains models of several sizes on several numbers of facts, and tells what each recalls. \
+             A run then ends when all its facts are recalled, or after --steps.\n\n\
+             Outcomes are written as JSON lines as they come; the same command goes on where it was stopped.",
+        )
+        .arg(
+            Arg::new("sweep")
+                .long("sweep")
+                .value_name("KEY=VALUE,…")
+                .action(ArgAction::Append)
+                .value_parser(axis::parse)
+                .help(
+                    "varies a setting, named as a flag below or as in a link; given again, the runs are all combinations; values \
+                     that hold commas are parted by semicolons",
+                ),
         )
         .arg(
             Arg::new("facts")
@@ -64,7 +55,15 @@ pub fn command() -> Command {
                 .default_value("10,30,100,300,1000")
                 .help("distinct facts to learn, of which a tenth is held out"),
         )
-        .arg(super::args::presets_arg())
+        .arg(
+            Arg::new("preset")
+                .long("preset")
+                .value_name("PRESET,…")
+                .value_parser(PossibleValuesParser::new(presets))
+                .value_delimiter(',')
+                .default_value("1.7k,30k,207k")
+                .help("sizes, with their training settings; with --sweep, none unless given"),
+        )
         .arg(
             Arg::new("seeds")
                 .long("seeds")
@@ -79,13 +78,14 @@ pub fn command() -> Command {
             Arg::new("shard")
                 .long("shard")
                 .value_name("I/N")
-                .value_parser(shard)
+                .value_parser(Shard::parse)
                 .help("trains the I-th of N parts of the runs, as a job of an array"),
         )
         .arg(
             Arg::new("queue")
                 .long("queue")
                 .value_name("URL")
+                .conflicts_with("sweep")
                 .help("a PostgreSQL database from whose table confab_sweep programs on several machines take the runs"),
         )
         .arg(
@@ -102,293 +102,23 @@ pub fn command() -> Command {
             "outcomes, as JSON lines; default: sweep.jsonl, sweep-I-of-N.jsonl with --shard, none with --queue",
         ))
         .arg(file_arg("plot", "the curves, as SVG; default: beside the outcomes"))
+        .arg(file_arg("table", "the table of --sweep, with tabs between columns").requires("sweep"))
+        .args(["x", "y"].map(|axis| {
+            Arg::new(axis)
+                .long(axis)
+                .value_name("COLUMN")
+                .requires("sweep")
+                .help("column of the table that the curves of --sweep have on this axis")
+        }))
 }
 
 fn file_arg(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name("FILE").value_parser(value_parser!(PathBuf)).help(help)
 }
 
-/// Reads `I/N`, from 1.
-fn shard(typed: &str) -> Result<(usize, usize), String> {
-    let parts =
-        typed.split_once('/').and_then(|(at, of)| Some((at.parse().ok()?, of.parse().ok()?)));
-    parts.filter(|(at, of)| (1..=*of).contains(at) && *of <= MAX_RUNS).ok_or_else(|| {
-        format!("a part and their number are expected, as 1/8, up to {MAX_RUNS} parts")
-    })
-}
-
 pub fn run(matches: &ArgMatches) -> Result<()> {
-    let mut runs = runs(matches)?;
-    let shard = matches.get_one::<(usize, usize)>("shard").copied();
-    let all = runs.len();
-    if let Some((at, of)) = shard {
-        // Runs are in the order of their sizes, so that each part has some of each.
-        runs = runs.into_iter().skip(at - 1).step_by(of).collect();
+    match matches.contains_id("sweep") {
+        true => grid::run(matches),
+        false => capacity::run(matches),
     }
-    if runs.is_empty() {
-        super::terminal::report(format_args!("Nothing to do: the sweep has {all} runs only"));
-        return Ok(());
-    }
-    match matches.get_one::<String>("queue") {
-        Some(url) => run_queue(matches, &runs, url),
-        None => run_alone(matches, &runs, shard),
-    }
-}
-
-fn path(matches: &ArgMatches, name: &str) -> Option<PathBuf> {
-    matches.get_one::<PathBuf>(name).cloned()
-}
-
-/// Trains the runs that have no outcome in the file yet.
-fn run_alone(
-    matches: &ArgMatches,
-    runs: &[RunConfig],
-    shard: Option<(usize, usize)>,
-) -> Result<()> {
-    let out = path(matches, "out").unwrap_or_else(|| match shard {
-        Some((at, of)) => format!("sweep-{at}-of-{of}.jsonl").into(),
-        None => "sweep.jsonl".into(),
-    });
-    let part = part(&out);
-    let plot = path(matches, "plot").unwrap_or_else(|| plot_beside(&out));
-    let written = [
-        ("--out", Some(out.as_path())),
-        ("the run under way", Some(part.as_path())),
-        ("--plot", Some(plot.as_path())),
-    ];
-    outcomes::check(&out)?;
-    saved(&part)?;
-    super::files::check(&[], &written)?;
-    let device = super::device::open_chosen(matches)?;
-    // Finds out what cannot be run before anything is.
-    Sweep::check(runs, &device.limits)?;
-    let mut outcomes = Outcomes::open(&out)?;
-
-    let is_stopped = super::stop::flag()?;
-    let stops = || is_stopped.load(Ordering::SeqCst);
-    let sweep_bar = SweepBar::new(runs);
-    for run in runs {
-        let name = Outcome::name(run)?;
-        if !outcomes.has(&name) {
-            let Some(outcome) = train(run, &device, Some(&part), &stops, &sweep_bar)? else {
-                bail!("stopped; the same command goes on from here");
-            };
-            sweep_bar.report(&outcome);
-            outcomes.add(outcome)?;
-            let _ = std::fs::remove_file(&part);
-        }
-        sweep_bar.pass(run);
-    }
-    sweep_bar.bar.finish_and_clear();
-
-    let names: Vec<String> = runs.iter().filter_map(|run| Outcome::name(run).ok()).collect();
-    let mut outcomes = outcomes.all;
-    outcomes.retain(|outcome| names.contains(&outcome.link));
-    draw(&plot, &outcomes)?;
-    write_table(&mut super::terminal::output(), &outcomes)?;
-    super::terminal::report(format_args!(
-        "Outcomes are in {}, curves in {}",
-        out.display(),
-        plot.display()
-    ));
-    Ok(())
-}
-
-/// Trains runs as the queue gives them, until all have an outcome, and writes these where files are named for them.
-fn run_queue(matches: &ArgMatches, runs: &[RunConfig], url: &str) -> Result<()> {
-    let (out, plot) = (path(matches, "out"), path(matches, "plot"));
-    out.as_deref().map(outcomes::check).transpose()?;
-    super::files::check(&[], &[("--out", out.as_deref()), ("--plot", plot.as_deref())])?;
-    let device = super::device::open_chosen(matches)?;
-    Sweep::check(runs, &device.limits)?;
-    let lease = Duration::from_secs(matches.get_one("lease").copied().unwrap_or(60));
-    let names = runs.iter().map(Outcome::name).collect::<Result<Vec<String>, _>>()?;
-    let queue = Queue::open(url, names.clone(), lease)?;
-
-    let is_stopped = super::stop::flag()?;
-    let is_stopped = || is_stopped.load(Ordering::SeqCst);
-    let sweep_bar = SweepBar::new(runs);
-    while !queue.is_done()? {
-        let Some(lease) = queue.take()? else {
-            // Others train what is left, or have left it.
-            ensure!(!is_stopped(), "stopped while other programs train what is left");
-            std::thread::sleep(BETWEEN_LOOKS);
-            continue;
-        };
-        let run = names.iter().position(|name| *name == lease.link).map(|at| &runs[at]);
-        let run = run.context("the queue gave a run that was not entered")?;
-        let stops = || is_stopped() || lease.is_lost();
-        match train(run, &device, None, &stops, &sweep_bar)? {
-            Some(outcome) if lease.finish(&outcome)? => sweep_bar.report(&outcome),
-            None if is_stopped() => bail!("stopped; the run under way is left to other programs"),
-            _ => super::terminal::report(
-                "A run was given up: its lease could not be renewed, and another program may have it",
-            ),
-        }
-        sweep_bar.pass(run);
-    }
-    sweep_bar.bar.finish_and_clear();
-
-    let outcomes = queue.outcomes()?;
-    if let Some(out) = out {
-        let mut kept = Outcomes::open(&out)?;
-        for outcome in &outcomes {
-            if !kept.has(&outcome.link) {
-                kept.add(outcome.clone())?;
-            }
-        }
-    }
-    if let Some(plot) = plot {
-        draw(&plot, &outcomes)?;
-    }
-    write_table(&mut super::terminal::output(), &outcomes)
-}
-
-fn draw(plot: &Path, outcomes: &[Outcome]) -> Result<()> {
-    let svg = sweep::plot(outcomes, PLOT_SIZE, false);
-    super::files::write(plot, svg.as_bytes())
-}
-
-fn runs(matches: &ArgMatches) -> Result<Vec<RunConfig>> {
-    let grid = Grid {
-        facts: matches
-            .get_many::<u64>("facts")
-            .into_iter()
-            .flatten()
-            .map(|n| *n as usize)
-            .collect(),
-        presets: super::args::presets(matches),
-        seeds: matches.get_one("seeds").copied().unwrap_or(1),
-    };
-    let count = grid.facts.len() * grid.presets.len() * grid.seeds as usize;
-    ensure!(count <= MAX_RUNS, "that would be {count} runs; at most {MAX_RUNS} are swept");
-    let mut flags = RunConfig::default();
-    flags.task.kind = TaskKind::Facts;
-    super::knobs::apply(matches, &mut flags)?;
-    ensure!(flags.task.kind == TaskKind::Facts, "only the task facts is swept; add --task facts");
-    grid.runs(|preset| {
-        let mut config = RunConfig::default();
-        preset.apply(&mut config);
-        super::knobs::apply(matches, &mut config).map(|()| config)
-    })
-}
-
-/// The curves beside the outcomes: a file that is free, or a sweep's curves already.
-fn plot_beside(out: &Path) -> PathBuf {
-    let is_free =
-        |name: &Path| !is_same(name, out) && (name.symlink_metadata().is_err() || is_plot(name));
-    super::files::free_name(&out.with_extension("svg"), is_free)
-}
-
-/// The file to which the run under way is saved.
-fn part(out: &Path) -> PathBuf {
-    let mut name = out.as_os_str().to_owned();
-    name.push(".part");
-    name.into()
-}
-
-/// The run under way, if one was saved.
-///
-/// # Errors
-/// If something else than a run is in its file.
-fn saved(part: &Path) -> Result<Option<Checkpoint>> {
-    match part.symlink_metadata() {
-        Ok(_) => super::files::load_checkpoint(part).map(Some).with_context(|| {
-            format!("the run under way is saved to {}; name another --out", part.display())
-        }),
-        Err(_) => Ok(None),
-    }
-}
-
-/// Trains `run`, from what was saved of it in `part` if there is any; `None` if it was stopped.
-fn train(
-    run: &RunConfig,
-    device: &OpenDevice,
-    part: Option<&Path>,
-    stops: &dyn Fn() -> bool,
-    sweep_bar: &SweepBar,
-) -> Result<Option<Outcome>> {
-    let begun = part.map(saved).transpose()?.flatten();
-    let mut training = match begun.filter(|saved| saved.config == *run) {
-        Some(saved) => SweepRun::resume(saved, device.device.clone(), &device.limits)?,
-        None => SweepRun::new(run.clone(), device.device.clone(), &device.limits)?,
-    };
-    let mut saved = Instant::now();
-    loop {
-        let stops = stops();
-        if let Some(part) = part.filter(|_| stops || saved.elapsed() > SAVE_EVERY) {
-            let checkpoint = block_on(training.trainer().checkpoint())?;
-            // A run that has diverged ends at its next step.
-            if checkpoint.is_finite() {
-                super::files::save(&checkpoint, part)?;
-            }
-            saved = Instant::now();
-        }
-        if stops {
-            return Ok(None);
-        }
-        if let Some(outcome) = block_on(training.next())? {
-            return Ok(Some(outcome));
-        }
-        sweep_bar.step(training.trainer().step, run);
-    }
-}
-
-/// The progress bar, whose unit is a parameter trained for a step.
-struct SweepBar {
-    bar: ProgressBar,
-    /// Work of the runs that have ended.
-    ended: Cell<u64>,
-}
-
-impl SweepBar {
-    fn new(runs: &[RunConfig]) -> Self {
-        let bar = ProgressBar::new(runs.iter().map(work).sum());
-        let style = "{bar:30} {percent}%  {msg}  {eta} left";
-        bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
-        Self { bar, ended: Cell::new(0) }
-    }
-
-    fn step(&self, step: usize, run: &RunConfig) {
-        let size = Preset::of(&run.model).map_or("custom", |preset| preset.name);
-        let (facts, seed, steps) = (run.task.facts.facts, run.seed, run.train.steps);
-        self.bar.set_message(format!("{size}, {facts} facts, seed {seed}: step {step} of {steps}"));
-        let share = step as f64 / steps as f64;
-        self.bar.set_position(self.ended.get() + (share * work(run) as f64) as u64);
-    }
-
-    /// Counts a run that has ended.
-    fn pass(&self, run: &RunConfig) {
-        self.ended.update(|ended| ended + work(run));
-        self.bar.set_position(self.ended.get());
-    }
-
-    fn report(&self, outcome: &Outcome) {
-        let Outcome { facts, parameters, seed, steps, recalled, .. } = outcome;
-        let line = format!(
-            "{parameters} parameters, {facts} facts, seed {seed}: {} of {} recalled after {steps} steps",
-            recalled.right, recalled.of
-        );
-        if self.bar.is_hidden() { super::terminal::report(line) } else { self.bar.println(line) }
-    }
-}
-
-fn work(run: &RunConfig) -> u64 {
-    (run.model.parameters(75) * run.train.steps) as u64
-}
-
-/// Recall by size and number of facts, with its deviation over seeds.
-fn write_table(out: &mut impl Write, outcomes: &[Outcome]) -> Result<()> {
-    writeln!(out, "parameters   facts      recalled   bits a parameter, at least")?;
-    for ((parameters, facts), cell) in sweep::cells(outcomes) {
-        let (recalled, deviation) = mean_and_deviation(&cell.recalled);
-        let (bits, bits_deviation) = mean_and_deviation(&cell.bits_per_parameter);
-        writeln!(
-            out,
-            "{parameters:>10} {facts:>7} {:>6.1}% ± {:<4.1} {bits:>8.4} ± {bits_deviation:.4}",
-            100.0 * recalled,
-            100.0 * deviation
-        )?;
-    }
-    Ok(())
 }

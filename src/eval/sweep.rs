@@ -110,7 +110,7 @@ fn name(config: &RunConfig) -> Result<String, ConfigError> {
     if config.task.kind != crate::config::TaskKind::Facts {
         return Err(ConfigError::Task("only the task facts has facts to be recalled".into()));
     }
-    Outcome::name(config).map_err(|error| ConfigError::Task(error.to_string()))
+    crate::report::sweep::name(config).map_err(|error| ConfigError::Task(error.to_string()))
 }
 
 /// Number of training records that the model completes exactly from the end of their question, always with the

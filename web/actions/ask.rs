@@ -6,7 +6,7 @@ use confab::protocol::{
     AverageAttention, Bench, Command, Distill, DistillOptions, Evaluate, JobKind, JobRequest,
     MemoryChange, Probe, ProbeOptions, RunsOptions, SampleOptions, Sweep, Then,
 };
-use confab::report::sweep::{Grid, MAX_FILE_BYTES, MAX_RUNS, Outcome, Sweeping};
+use confab::report::sweep::{Grid, MAX_FILE_BYTES, MAX_RUNS, Sweeping, name};
 use confab::report::{BenchReport, DistillReport, EvalOptions, Evaluated};
 use confab::run::{AnalysisRequest, Intervention};
 use gloo_file::File;
@@ -123,7 +123,7 @@ impl Actions {
             Err(error) => return state.notify(format!("The sweep was not begun: {error}.")),
         };
         let is_done = |run: &RunConfig| {
-            let name = Outcome::name(run).ok();
+            let name = name(run).ok();
             state
                 .outcomes
                 .list

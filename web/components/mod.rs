@@ -44,6 +44,7 @@ mod probabilities;
 mod probes;
 mod progress;
 mod prompt;
+mod readout;
 mod report;
 mod retrieval;
 mod samples;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use confab::base::file::{FileLimit, open_to_append};
 use confab::report::sweep;
-use confab::report::sweep::{MAX_FILE_BYTES, Outcome};
+use confab::report::sweep::{MAX_FILE_BYTES, OutcomeLine};
 
 use crate::cli::files;
 
@@ -17,15 +17,17 @@ const CURVES: FileLimit = FileLimit { name: "a picture of curves", max_bytes: 4 
 const BEGIN: &[u8] = b"{\"link\":\"";
 /// An axis of a sweep's curves, and of no other picture.
 const AXIS: &str = "bits a parameter, at least";
+/// The end of the curves of any settings, by which they are told from a picture of the user's.
+pub const OF_SWEEP: &str = "<!-- confab sweep -->\n";
 
 /// Outcomes, and the file to which more are written, which is this sweep's alone.
-pub struct Outcomes {
-    pub all: Vec<Outcome>,
+pub struct Outcomes<T> {
+    pub all: Vec<T>,
     path: PathBuf,
     file: File,
 }
 
-impl Outcomes {
+impl<T: OutcomeLine> Outcomes<T> {
     /// # Errors
     /// If another sweep writes to the file, or it is not a sweep's.
     pub fn open(path: &Path) -> Result<Self> {
@@ -37,10 +39,10 @@ impl Outcomes {
     }
 
     pub fn has(&self, link: &str) -> bool {
-        self.all.iter().any(|outcome| outcome.link == link)
+        self.all.iter().any(|outcome| outcome.link() == link)
     }
 
-    pub fn add(&mut self, outcome: Outcome) -> Result<()> {
+    pub fn add(&mut self, outcome: T) -> Result<()> {
         let line = sweep::write(&outcome);
         let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());
         written.with_context(|| files::writing(&self.path))?;
@@ -50,12 +52,12 @@ impl Outcomes {
 }
 
 /// Refuses a file that is not a sweep's.
-pub fn check(path: &Path) -> Result<()> {
-    read(path).map(drop)
+pub fn check<T: OutcomeLine>(path: &Path) -> Result<()> {
+    read::<T>(path).map(drop)
 }
 
 /// The outcomes in a file, and the bytes of its whole lines.
-fn read(path: &Path) -> Result<(Vec<Outcome>, u64)> {
+fn read<T: OutcomeLine>(path: &Path) -> Result<(Vec<T>, u64)> {
     if !path.exists() {
         return Ok((Vec::new(), 0));
     }
@@ -72,5 +74,7 @@ fn read(path: &Path) -> Result<(Vec<Outcome>, u64)> {
 /// True if a file holds a sweep's curves.
 pub fn is_plot(path: &Path) -> bool {
     let text = files::read(path, CURVES).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    text.is_some_and(|text| text.starts_with("<svg") && text.contains(AXIS))
+    text.is_some_and(|text| {
+        text.starts_with("<svg") && (text.contains(AXIS) || text.ends_with(OF_SWEEP))
+    })
 }

@@ -2,7 +2,10 @@
 
 use std::io::BufRead;
 
-use super::{Merged, Outcome};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Merged, Outcome, name};
 use crate::config::has_old_keys;
 use crate::report::Score;
 use crate::run::link;
@@ -21,12 +24,38 @@ pub enum OutcomesError {
     Io(#[from] std::io::Error),
 }
 
+/// Outcome of a run: a line of a file.
+pub trait Line: Serialize + DeserializeOwned {
+    /// The run, as the fragment of a link.
+    fn link(&self) -> &str;
+
+    fn set_link(&mut self, link: String);
+
+    /// True if its numbers are possible ones.
+    fn fits(&self) -> bool;
+}
+
+impl Line for Outcome {
+    fn link(&self) -> &str {
+        &self.link
+    }
+
+    fn set_link(&mut self, link: String) {
+        self.link = link;
+    }
+
+    fn fits(&self) -> bool {
+        let Score { right, of } = self.recalled;
+        right <= of && self.parameters > 0 && self.bits.is_finite()
+    }
+}
+
 /// Reads outcomes, one per line. Skips a last line without a line break, which an interrupted sweep left
 /// incomplete.
 ///
 /// # Errors
 /// The first line that is not an outcome.
-pub fn read(mut lines: impl BufRead) -> Result<Vec<Outcome>, OutcomesError> {
+pub fn read<T: Line>(mut lines: impl BufRead) -> Result<Vec<T>, OutcomesError> {
     let mut out = Vec::new();
     let mut text = String::new();
     for line in 1.. {
@@ -41,17 +70,16 @@ pub fn read(mut lines: impl BufRead) -> Result<Vec<Outcome>, OutcomesError> {
             continue;
         }
         let malformed = |reason: String| OutcomesError::Malformed { line, reason };
-        let mut outcome: Outcome =
+        let mut outcome: T =
             serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
-        let Score { right, of } = outcome.recalled;
-        if right > of || outcome.parameters == 0 || !outcome.bits.is_finite() {
+        if !outcome.fits() {
             return Err(malformed("its numbers do not fit together".into()));
         }
-        if has_old_keys(&outcome.link)
-            && let Ok(link) = link::decode(&outcome.link)
-            && let Ok(name) = Outcome::name(&link.config)
+        if has_old_keys(outcome.link())
+            && let Ok(link) = link::decode(outcome.link())
+            && let Ok(name) = name(&link.config)
         {
-            outcome.link = name;
+            outcome.set_link(name);
         }
         out.push(outcome);
     }
@@ -59,7 +87,7 @@ pub fn read(mut lines: impl BufRead) -> Result<Vec<Outcome>, OutcomesError> {
 }
 
 /// Formats an outcome as a line, with its line break.
-pub fn write(outcome: &Outcome) -> String {
+pub fn write(outcome: &impl Serialize) -> String {
     let json = serde_json::to_string(outcome).unwrap_or_default();
     format!("{json}\n")
 }
@@ -69,7 +97,7 @@ pub fn write(outcome: &Outcome) -> String {
 /// # Errors
 /// As [`read`].
 pub fn merge(mut outcomes: Vec<Outcome>, text: &str) -> Result<Merged, OutcomesError> {
-    let found = read(text.as_bytes())?;
+    let found: Vec<Outcome> = read(text.as_bytes())?;
     let read = found.len();
     for outcome in found {
         if outcomes.iter().all(|other| other.link != outcome.link) {

@@ -2,13 +2,17 @@
 
 #[cfg(feature = "compute")]
 mod jsonl;
+#[cfg(feature = "compute")]
+mod trained;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "compute")]
-pub use jsonl::{OutcomesError, merge, read, write};
+pub use jsonl::{Line as OutcomeLine, OutcomesError, merge, read, write};
+#[cfg(feature = "compute")]
+pub use trained::Trained;
 
 use super::{Score, order};
 use crate::base::plot;
@@ -84,14 +88,14 @@ impl Outcome {
     pub fn bits_per_parameter(&self) -> f64 {
         self.bits / self.parameters.max(1) as f64
     }
+}
 
-    /// Name of a run: the fragment of its link.
-    ///
-    /// # Errors
-    /// If the run does not fit in a link.
-    pub fn name(run: &RunConfig) -> Result<String, LinkError> {
-        link::encode(&Link { config: run.clone(), ..Link::default() })
-    }
+/// Name of a run: the fragment of its link.
+///
+/// # Errors
+/// If the run does not fit in a link.
+pub fn name(run: &RunConfig) -> Result<String, LinkError> {
+    link::encode(&Link { config: run.clone(), ..Link::default() })
 }
 
 /// Lower bound on the bits that a model stores of the answers to `facts` facts, from the share recalled, by Fano's
