@@ -45,7 +45,7 @@ pub(super) const KNOBS: &[Knob] = &[
         Range::Choice(Fitting::NAMES),
         "search draws noise until it maps right; cell draws from the exact region of keys that do",
     ),
-    int(at!(codec.draws), "Max draws", 1, 10_000_000, "draws after which a noise is given up"),
+    int(at!(codec.draws), "Max draws", 1, 1_000_000, "draws after which a noise is given up"),
     int(at!(codec.noises), "Noises a token", 1, 64, "most outputs that one input token may have"),
     int(
         at!(codec.window),
