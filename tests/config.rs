@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use confab::config::{
-    ConfigError, KNOBS, Knob, MemoryLimits, ModelConfig, OLD_CHOICES, OLD_KEYS, PRESETS, Positions,
-    Preset, Range, RunConfig,
+    ByLayer, ConfigError, KNOBS, Knob, MemoryLimits, MixerKind, ModelConfig, OLD_CHOICES, OLD_KEYS,
+    PRESETS, Positions, Preset, Range, RunConfig,
 };
 use confab::run::link::{Link, decode, encode};
 use proptest::prelude::*;
@@ -34,6 +34,7 @@ fn another(knob: &Knob, now: &str) -> String {
         Range::Choice(choices) => choices.iter().map(|choice| choice.to_string()).collect(),
         Range::List(names) => vec![names[0].into(), names.join(", ")],
         Range::Layers => vec!["0".into(), "1".into()],
+        Range::ByLayer(names) => vec![names[1].into(), format!("0:{}", names[1])],
         Range::Text { .. } => vec![" Some text,\nwith \u{e4} and \"quotes\" ".into()],
     };
     candidates.into_iter().find(|value| value != now).expect("a knob has two values")
@@ -168,6 +169,23 @@ fn values_out_of_range_are_refused_and_change_nothing() {
             Range::Choice(_) => vec!["nothing".into(), "".into()],
             Range::List(_) => vec!["x".into(), "".into(), "q,,v".into(), "q;v".into()],
             Range::Layers => vec!["x".into(), "1,-2".into(), "1;2".into()],
+            Range::ByLayer(names) => {
+                let name = names[0];
+                let texts = [
+                    String::new(),
+                    "x".into(),
+                    "0:x".into(),
+                    format!("{name},{name}"),
+                    format!("0:{name},{name}"),
+                    format!("1:{name},0-1:{name}"),
+                    format!("2-1:{name}"),
+                    format!("-1:{name}"),
+                    format!("48:{name}"),
+                    format!("0-999999:{name}"),
+                    format!("{name},").repeat(999),
+                ];
+                texts.into()
+            }
             Range::Text { max_bytes } => vec!["x".repeat(max_bytes + 1)],
         };
         for value in refused {
@@ -296,6 +314,35 @@ proptest! {
         config.train.batch += 1;
         prop_assert!(config.validate_room(VOCAB, &limits).is_err());
     }
+}
+
+#[test]
+fn a_choice_by_layer_is_that_of_the_layer_or_of_all_or_the_default() {
+    let [softmax, linear] = [MixerKind::Softmax, MixerKind::Linear];
+    for (text, expected, shown) in [
+        ("linear", [linear; 4], "linear"),
+        ("1:linear", [softmax, linear, softmax, softmax], "1:linear"),
+        (
+            " linear , 3:softmax, 0-1 : softmax",
+            [softmax, softmax, linear, softmax],
+            "linear,0:softmax,1:softmax,3:softmax",
+        ),
+    ] {
+        let read = ByLayer::<MixerKind>::parse(text).unwrap();
+        assert_eq!(std::array::from_fn(|layer| read.of(layer)), expected, "{text}");
+        assert_eq!(read.to_string(), shown);
+        assert_eq!(ByLayer::parse(shown), Some(read));
+    }
+    // A layer is put in at 1, and the last goes.
+    let moved =
+        ByLayer::<MixerKind>::parse("1:linear,2:linear").unwrap().moved(&[Some(0), None, Some(1)]);
+    assert_eq!(moved.to_string(), "2:linear");
+    let mut config = RunConfig::default();
+    Knob::find("model.mixer").unwrap().set(&mut config, "2:linear").unwrap();
+    let message = config.validate().unwrap_err().to_string();
+    assert!(message.contains("layer 2") && message.contains("model.n_layers"), "{message}");
+    config.model.n_layers = 3;
+    assert_eq!(config.validate(), Ok(()));
 }
 
 #[test]

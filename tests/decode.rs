@@ -3,7 +3,7 @@
 mod common;
 
 use burn::tensor::Device;
-use confab::config::{MixerKind, MlpKind, NormKind, Positions, RunConfig};
+use confab::config::{ByLayer, MixerKind, MlpKind, NormKind, Positions, RunConfig};
 use confab::generate::{Decoder, read_back, surprisal};
 use confab::host::Cache;
 use confab::learn::Trainer;
@@ -98,9 +98,9 @@ fn a_gpu_gives_the_logits_of_the_model() {
 
 #[test]
 fn linear_attention_decodes_in_a_state_of_one_size() {
-    let of = |mixer: MixerKind| {
+    let of = |mixer: ByLayer<MixerKind>| {
         trainer(Device::flex(), |config| {
-            config.model.mixer = mixer;
+            config.model.mixer = mixer.clone();
             config.model.positions = Positions::Rotary;
             config.model.n_layers = 2;
             config.model.head_gates = true;
@@ -115,15 +115,16 @@ fn linear_attention_decodes_in_a_state_of_one_size() {
         cache.numbers()
     };
     let device = webgpu();
-    for mixer in [MixerKind::Linear, MixerKind::LinearIdentity] {
-        let run = of(mixer);
+    for mixer in ["linear", "linear-identity", "1:linear"] {
+        let run = of(ByLayer::parse(mixer).unwrap());
         check(&run, Decoder::in_loops(run.model()), &prompt, &[3, 1, 4, 1, 5]).unwrap();
         check(&run, Decoder::in_loops(run.model()), &prompt[..1], &[3, 1, 4]).unwrap();
-        assert_eq!(numbers(&run, 1), numbers(&run, 60));
+        let is_constant = numbers(&run, 1) == numbers(&run, 60);
+        assert_eq!(is_constant, mixer != "1:linear", "{mixer}");
         let on_gpu = trainer(device.clone(), |config| config.model = run.config.model.clone());
         check(&on_gpu, Decoder::on_gpu(on_gpu.model()), &prompt, &[3, 1, 4, 1, 5]).unwrap();
     }
-    let softmax = of(MixerKind::Softmax);
+    let softmax = of(MixerKind::Softmax.into());
     assert_eq!(60 * numbers(&softmax, 1), numbers(&softmax, 60));
 }
 
@@ -151,7 +152,7 @@ fn ablations_are_the_same_token_by_token_as_over_a_whole_prompt() {
         [(MixerKind::Softmax, false), (MixerKind::Linear, false), (MixerKind::Softmax, true)]
     {
         let run = trainer(Device::flex(), |config| {
-            (config.model.mixer, config.model.feedback) = (mixer, feedback);
+            (config.model.mixer, config.model.feedback) = (mixer.into(), feedback);
             config.model.positions = Positions::Rotary;
             config.model.n_layers = 2;
         });

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use confab::checkpoint::Checkpoint;
 use confab::codec::CodecRun;
 use confab::config::{
-    ConfigError, FactsSplit, KNOBS, Knob, MemoryKind, MemoryLimits, MixerKind, Range, RunConfig,
+    ByLayer, ConfigError, FactsSplit, KNOBS, Knob, MemoryLimits, MixerKind, Range, RunConfig,
 };
 use confab::interp::lab::entries;
 use confab::learn::{PackError, Trainer};
@@ -32,6 +32,12 @@ fn value(knob: &Knob) -> BoxedStrategy<String> {
             .boxed(),
         Range::Layers => prop::collection::vec(0usize..48, 0..4)
             .prop_map(|layers| layers.iter().map(usize::to_string).collect::<Vec<_>>().join(","))
+            .boxed(),
+        Range::ByLayer(names) => (select(names), prop::collection::vec(select(names), 0..4))
+            .prop_map(|(all, of)| {
+                let of = of.iter().enumerate().map(|(layer, name)| format!("{layer}:{name}"));
+                std::iter::once(all.to_owned()).chain(of).collect::<Vec<_>>().join(",")
+            })
             .boxed(),
         Range::Text { .. } => prop_oneof![Just(String::new()), ".{0,200}", any::<String>()].boxed(),
     }
@@ -62,9 +68,7 @@ fn config() -> impl Strategy<Value = RunConfig> {
             config.model.memory.d_key = 2;
             config.task.facts.split = FactsSplit::Facts; // which any facts can be split by
             config.model.d_head = 2; // narrow enough for any number of heads, and even
-            if config.model.memory.kind == MemoryKind::Memorizing {
-                config.model.mixer = MixerKind::Softmax;
-            }
+            config.model.mixer = ByLayer::all(MixerKind::Softmax); // of any number of layers, and memories
         }
         config
     })

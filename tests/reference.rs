@@ -204,10 +204,10 @@ fn variants() -> [Reference; 10] {
         tied_head: false,
         ..small()
     };
-    let linear_elu = ModelConfig { bias: true, mixer: MixerKind::Linear, ..small() };
+    let linear_elu = ModelConfig { bias: true, mixer: MixerKind::Linear.into(), ..small() };
     let linear_identity = ModelConfig {
         bias: true,
-        mixer: MixerKind::LinearIdentity,
+        mixer: MixerKind::LinearIdentity.into(),
         positions: Positions::Rotary,
         ..small()
     };

@@ -87,6 +87,7 @@ fn find_knob(error: &ConfigError) -> &'static str {
         ConfigError::KeyHeads { .. } => "model.kv_heads",
         ConfigError::HeadWidth { .. } | ConfigError::Rotary { .. } => "model.d_head",
         ConfigError::HeadGates => "train.heads.every",
+        ConfigError::MixerLayer { .. } => "model.mixer",
         ConfigError::MemoryLayers { .. } => "model.memory.layers",
         ConfigError::KeyWidth { .. } => "model.memory.d_key",
         ConfigError::Context { .. } => "model.context",

@@ -78,7 +78,7 @@ impl Hand {
     /// Asks for `pass` over `shards`; `None` if they cannot be sent.
     pub fn pass(self: &Rc<Self>, pass: &ShardPass, shards: &[Shard]) -> Option<Awaited> {
         let order = self.known.borrow_mut().order(pass, shards)?;
-        self.work(&Work::Shards(order))
+        self.work(&Work::Shards(Box::new(order)))
     }
 
     /// Sends it on an errand; `None` if that cannot be sent.

@@ -19,7 +19,7 @@ pub const HELPER: &str = "helper";
 /// Work for a helper.
 #[derive(Serialize, Deserialize)]
 pub enum Work {
-    Shards(Order),
+    Shards(Box<Order>),
     Errand(Errand),
 }
 
@@ -52,7 +52,7 @@ pub fn help() {
 
 async fn take(work: Work, helper: &RefCell<Helper>) -> Result<Done, String> {
     match work {
-        Work::Shards(order) => helper.borrow_mut().take(order).map(Done::Shards),
+        Work::Shards(order) => helper.borrow_mut().take(*order).map(Done::Shards),
         Work::Errand(errand) => run_errand(errand).await.map(Done::Errand),
     }
 }

@@ -31,7 +31,7 @@ pub struct SoftmaxAttention {
 
 impl Mixer {
     pub fn of(config: &ModelConfig, layer: usize) -> Self {
-        match config.mixer {
+        match config.mixer.of(layer) {
             MixerKind::Softmax => {
                 Self::Softmax(SoftmaxAttention { memory: Memorizing::of(config, layer) })
             }
@@ -45,18 +45,21 @@ impl Mixer {
     /// # Errors
     /// [`ConfigError::Parts`], with a setting that works.
     pub(super) fn check(config: &ModelConfig) -> Result<(), ConfigError> {
-        match config.mixer {
-            MixerKind::Softmax => Ok(()),
-            MixerKind::Linear | MixerKind::LinearIdentity
-                if config.memory.kind == MemoryKind::Memorizing =>
-            {
-                Err(ConfigError::Parts {
-                    key: "model.mixer",
-                    why: "Memory (model.memory.kind) `memorizing` stands beside softmax attention; Mixer \
-                          (model.mixer) `softmax`, or another memory, would work",
-                })
-            }
-            MixerKind::Linear | MixerKind::LinearIdentity => Ok(()),
+        let last = config.n_layers - 1;
+        if let Some(layer) = config.mixer.last().filter(|layer| *layer > last) {
+            return Err(ConfigError::MixerLayer { layer, last, works: layer + 1 });
+        }
+        let is_beside = |layer: usize| {
+            config.memory.of(layer) == Some(MemoryKind::Memorizing)
+                && config.mixer.of(layer) != MixerKind::Softmax
+        };
+        match (0..config.n_layers).any(is_beside) {
+            true => Err(ConfigError::Parts {
+                key: "model.mixer",
+                why: "Memory (model.memory.kind) `memorizing` stands beside softmax attention; Mixer (model.mixer) \
+                      `softmax` in its layers, or another memory, would work",
+            }),
+            false => Ok(()),
         }
     }
 

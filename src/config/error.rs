@@ -30,6 +30,11 @@ pub enum ConfigError {
     )]
     Rotary { d_head: usize, works: usize },
     #[error(
+        "Mixer (model.mixer) names layer {layer}, but the model has layers 0 to {last}; name one of these, or set \
+         Layers (model.n_layers) to {works}"
+    )]
+    MixerLayer { layer: usize, last: usize, works: usize },
+    #[error(
         "Memory layers (model.memory.layers) are `{layers}`, but the model has layers 0 to {last}"
     )]
     MemoryLayers { layers: String, last: usize },

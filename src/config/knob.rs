@@ -39,6 +39,8 @@ pub enum Range {
     },
     /// Numbers of layers.
     Layers,
+    /// One of these for all layers, or by layer.
+    ByLayer(&'static [&'static str]),
 }
 
 pub(super) const fn knob(
@@ -149,6 +151,8 @@ impl Knob {
             }
             Range::Text { max_bytes } => text.len() <= max_bytes,
             Range::Layers => text.len() <= 200 && layers(text).is_some(),
+            // Reading it tells.
+            Range::ByLayer(_) => true,
         };
         if is_in_range { Ok(()) } else { Err(self.refuse(text)) }
     }
@@ -188,6 +192,14 @@ impl Range {
             Range::Choice(choices) => format!("one of {}", choices.join(", ")),
             Range::List(names) => format!("some of {}, with commas between", names.join(", ")),
             Range::Layers => "numbers of layers, as 0,2".into(),
+            Range::ByLayer(names) => {
+                format!(
+                    "one of {}, or by layer, as 0:{},1:{}",
+                    names.join(", "),
+                    names[0],
+                    names[1]
+                )
+            }
             Range::Text { max_bytes } => format!("text of at most {} KiB", max_bytes >> 10),
         }
     }

@@ -2,6 +2,8 @@
 
 /// Largest width of the residual stream.
 pub const MAX_D_MODEL: usize = 8192;
+/// Most layers of a model.
+pub const MAX_LAYERS: usize = 48;
 /// Widest that all heads of a layer may be together.
 pub const MAX_HEADS_WIDTH: usize = 2 * MAX_D_MODEL;
 /// Most memory tokens of a model.

@@ -1,6 +1,7 @@
 //! The settings of a run: [`RunConfig`], the [`PRESETS`], and [`KNOBS`], the one table that the page's controls,
 //! the terminal's flags and the keys of a link are made from.
 
+mod by_layer;
 mod codec;
 mod effect;
 mod error;
@@ -24,6 +25,7 @@ mod train;
 mod tuned;
 mod variants;
 
+pub use by_layer::{ByLayer, Named};
 pub use codec::{CodecConfig, Fitting, KeyDistance, LearnerKind, NoiseKind};
 pub use error::ConfigError;
 pub use heads::{HeadsConfig, PruneBy};
@@ -31,8 +33,9 @@ pub use kind::TaskKind;
 pub use knob::{Knob, Range};
 pub use knobs::KNOBS;
 pub use limits::{
-    MAX_D_MODEL, MAX_GRAMMAR_BYTES, MAX_HEADS_WIDTH, MAX_LONG_TEXT_BYTES, MAX_MEMORY_TOKENS,
-    MAX_NAMES, MAX_NAMES_BYTES, MAX_RECORDS_BYTES, MAX_SENTENCES_BYTES, MAX_TEXT_BYTES,
+    MAX_D_MODEL, MAX_GRAMMAR_BYTES, MAX_HEADS_WIDTH, MAX_LAYERS, MAX_LONG_TEXT_BYTES,
+    MAX_MEMORY_TOKENS, MAX_NAMES, MAX_NAMES_BYTES, MAX_RECORDS_BYTES, MAX_SENTENCES_BYTES,
+    MAX_TEXT_BYTES,
 };
 pub use lora::LoraConfig;
 pub use mapping::{SequenceConfig, WordsConfig};

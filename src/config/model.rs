@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{MemoryConfig, MemoryKind, MixerKind, MlpKind, NormKind, Positions};
+use super::{ByLayer, MemoryConfig, MemoryKind, MixerKind, MlpKind, NormKind, Positions};
 
 /// nanoGPT's GPT, and what may differ from it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ pub struct ModelConfig {
     /// Linear layers and LayerNorms have biases.
     pub bias: bool,
     /// The part of a layer that moves information between tokens.
-    pub mixer: MixerKind,
+    pub mixer: ByLayer<MixerKind>,
     pub norm: NormKind,
     /// Added to what a norm takes the root of.
     pub norm_eps: f64,

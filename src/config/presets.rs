@@ -1,8 +1,8 @@
 //! Named sizes.
 
 use super::{
-    HeadsConfig, LoraConfig, MemoryConfig, MixerKind, MlpKind, ModelConfig, NormKind, Positions,
-    RunConfig, TrainConfig,
+    ByLayer, HeadsConfig, LoraConfig, MemoryConfig, MixerKind, MlpKind, ModelConfig, NormKind,
+    Positions, RunConfig, TrainConfig,
 };
 
 /// A named size, with the batch and learning rate that train it well.
@@ -64,7 +64,7 @@ impl Preset {
             dropout: 0.0,
             tied_head: true,
             bias: false,
-            mixer: MixerKind::Softmax,
+            mixer: ByLayer::all(MixerKind::Softmax),
             norm: NormKind::Layer,
             norm_eps: 1e-5,
             mlp: MlpKind::Gelu,

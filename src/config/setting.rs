@@ -1,7 +1,9 @@
 //! Where in a run a knob's value lies, and how it is written and read.
 
 use super::{AnswerRule, FactsSplit, TaskKind, TokenKind};
-use super::{Distance, MemoryKind, MixerKind, MlpKind, NormKind, Positions, PruneBy, RunConfig};
+use super::{
+    ByLayer, Distance, MemoryKind, MixerKind, MlpKind, NormKind, Positions, PruneBy, RunConfig,
+};
 use super::{Fitting, KeyDistance, LearnerKind, NoiseKind};
 
 /// A field of [`RunConfig`]: made with [`at!`].
@@ -53,6 +55,7 @@ impl_setting! {
     bool: bool::to_string, |text: &str| text.trim().parse().ok();
     // With `?`, very small and very large ones have an exponent, and whole ones a point.
     f64: |value| format!("{value:?}"), |text: &str| text.trim().parse().ok();
+    ByLayer<MixerKind>: ByLayer::to_string, ByLayer::parse;
     String: String::clone, |text: &str| Some(text.to_owned());
 }
 
@@ -64,4 +67,4 @@ macro_rules! impl_choice {
     };
 }
 
-impl_choice!(LearnerKind KeyDistance NoiseKind Fitting TaskKind AnswerRule FactsSplit TokenKind MixerKind NormKind MlpKind Positions MemoryKind Distance PruneBy);
+impl_choice!(LearnerKind KeyDistance NoiseKind Fitting TaskKind AnswerRule FactsSplit TokenKind NormKind MlpKind Positions MemoryKind Distance PruneBy);

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Named;
+
 /// The part of a layer that moves information between tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -20,6 +22,18 @@ impl_names! {
     Softmax = "softmax",
     Linear = "linear",
     LinearIdentity = "linear-identity",
+}
+
+impl Named for MixerKind {
+    const ALL: &'static [&'static str] = Self::NAMES;
+
+    fn named(name: &str) -> Option<Self> {
+        Self::parse(name)
+    }
+
+    fn own_name(self) -> &'static str {
+        self.name()
+    }
 }
 
 /// The norm: the divisor of each token before a layer reads it.

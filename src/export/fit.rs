@@ -72,7 +72,7 @@ impl Obstacles<'_> {
 
     fn of_every_layout(&mut self) {
         let model = self.model().clone();
-        self.need("model.mixer", model.mixer == MixerKind::Softmax, "softmax");
+        self.need("model.mixer", model.mixer.is_all(MixerKind::Softmax, model.n_layers), "softmax");
         let has_memory = (0..model.n_layers).any(|layer| model.memory.of(layer).is_some());
         self.need("model.memory.kind", !has_memory, MemoryKind::None.name());
         self.need("model.memory_tokens", model.memory_tokens == 0, "0");

@@ -62,7 +62,7 @@ impl Plan {
         let mut plan = Self::same(model);
         plan.layers.insert(at, None);
         plan.model.n_layers = n_layers + 1;
-        Ok(plan.with_memories(model))
+        Ok(plan.with_choices(model))
     }
 
     /// Drops a layer.
@@ -79,7 +79,7 @@ impl Plan {
         let mut plan = Self::same(model);
         plan.layers.remove(layer);
         plan.model.n_layers = last;
-        Ok(plan.with_memories(model))
+        Ok(plan.with_choices(model))
     }
 
     /// Puts a memory in place of the MLP of `layer`: of the kind elsewhere in the model, or featural.
@@ -106,8 +106,9 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Moves memories with their layers. A model with memories everywhere keeps them everywhere.
-    fn with_memories(mut self, before: &ModelConfig) -> Self {
+    /// Moves mixers and memories with their layers. A model with memories everywhere keeps them everywhere.
+    fn with_choices(mut self, before: &ModelConfig) -> Self {
+        self.model.mixer = before.mixer.moved(&self.layers);
         if !before.memory.is_everywhere() {
             let has =
                 |layer: &Option<usize>| layer.is_some_and(|at| before.memory.of(at).is_some());

@@ -37,6 +37,7 @@ pub fn KnobRow(knob: &'static Knob) -> impl IntoView {
         }
         Range::Bool => checkbox(knob, state, &id).into_any(),
         Range::Choice(choices) => select(knob, choices, state, &id).into_any(),
+        Range::ByLayer(names) => by_layer(knob, names, state, &id, &note, problem).into_any(),
         Range::Text { .. } => return text(knob, id, note, help, problem).into_any(),
     };
     view! {
@@ -162,6 +163,44 @@ fn select(
         >
             {options}
         </select>
+    }
+}
+
+/// A choice for all layers, or a text that names layers.
+fn by_layer(
+    knob: &'static Knob,
+    names: &'static [&'static str],
+    state: State,
+    id: &str,
+    note: &str,
+    problem: Memo<Option<String>>,
+) -> impl IntoView {
+    let is_by_layer = Memo::new(move |_| !names.contains(&&*state.typed(knob)));
+    let options = names.iter().map(|name| {
+        let is_chosen = move || state.typed(knob) == *name;
+        view! { <option value=*name prop:selected=is_chosen>{*name}</option> }
+    });
+    let choose = move |event: SelectEvent| {
+        let chosen = event.target().value();
+        if !chosen.is_empty() {
+            return state.set_knob(knob, &chosen);
+        }
+        // Each layer is named, to be changed.
+        let (layers, name) = (
+            state.knobs.with_untracked(|knobs| knobs.model.n_layers),
+            untrack(|| state.typed(knob)),
+        );
+        let all = (0..layers).map(|layer| format!("{layer}:{name}"));
+        state.set_knob(knob, &all.collect::<Vec<_>>().join(","));
+    };
+    let own_id = format!("{id}-by-layer");
+    let typed = number(knob, state, &own_id, note, problem).into_any();
+    view! {
+        <select id=id.to_owned() on:change:target=choose>
+            {options.collect_view()}
+            <option value="" prop:selected=is_by_layer>"by layer"</option>
+        </select>
+        <label class="by-layer" hidden=move || !is_by_layer.get()>{format!("{} by layer", knob.label)}{typed}</label>
     }
 }
 

@@ -3,11 +3,12 @@
 use super::super::knob::{float, int, knob};
 use super::super::setting::{Place, at};
 use super::super::{
-    Knob, MAX_D_MODEL, MAX_MEMORY_TOKENS, MixerKind, MlpKind, NormKind, Positions, Range,
+    Knob, MAX_D_MODEL, MAX_LAYERS, MAX_MEMORY_TOKENS, MixerKind, MlpKind, NormKind, Positions,
+    Range,
 };
 
 pub(super) const KNOBS: &[Knob] = &[
-    int(at!(model.n_layers), "Layers", 1, 48, "transformer blocks"),
+    int(at!(model.n_layers), "Layers", 1, MAX_LAYERS as u64, "transformer blocks"),
     int(
         at!(model.n_heads),
         "Heads",
@@ -34,8 +35,8 @@ pub(super) const KNOBS: &[Knob] = &[
     knob(
         at!(model.mixer),
         "Mixer",
-        Range::Choice(MixerKind::NAMES),
-        "the part of a layer that moves information between tokens",
+        Range::ByLayer(MixerKind::NAMES),
+        "the part of a layer that moves information between tokens, of all layers or by layer",
     ),
     knob(
         at!(model.norm),
