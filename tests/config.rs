@@ -1,7 +1,10 @@
 //! Sizes, presets, and the one table of knobs.
 
+mod common;
+
 use std::collections::BTreeSet;
 
+use common::untimed;
 use confab::config::{
     ByLayer, ConfigError, KNOBS, Knob, MemoryLimits, MixerKind, ModelConfig, OLD_CHOICES, OLD_KEYS,
     PRESETS, Positions, Preset, Range, RunConfig,
@@ -465,7 +468,7 @@ fn knobs_without_an_effect_change_nothing() {
         for _ in 0..2 {
             futures::executor::block_on(trainer.step()).unwrap();
         }
-        trainer.history
+        untimed(&trainer.history)
     };
     let expected = losses(&plain);
     let idle = |config: &RunConfig| KNOBS.iter().filter(|knob| !knob.has_effect(config)).count();

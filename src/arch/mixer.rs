@@ -12,7 +12,12 @@ pub enum Mixer {
     Softmax(SoftmaxAttention),
     /// Causal linear attention: `φ(q_t) · Σ_{s ≤ t} φ(k_s) v_sᵀ` (Katharopoulos et al. 2020).
     Linear(FeatureMap),
+    /// The delta rule on a state of keys by values (Yang et al. 2024).
+    Delta,
 }
+
+/// Number added to the squared length of queries and keys that get length 1, as in the public code of DeltaNet.
+pub const LENGTH_EPS: f32 = 1e-6;
 
 /// The features φ of queries and keys in linear attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +42,7 @@ impl Mixer {
             }
             MixerKind::Linear => Self::Linear(FeatureMap::Elu),
             MixerKind::LinearIdentity => Self::Linear(FeatureMap::Identity),
+            MixerKind::Delta => Self::Delta,
         }
     }
 
@@ -70,6 +76,14 @@ impl Mixer {
         match self {
             Self::Softmax(SoftmaxAttention { memory: Some(memory) }) => memory.declare(config, out),
             Self::Softmax(SoftmaxAttention { memory: None }) | Self::Linear(_) => {}
+            Self::Delta => {
+                out.linear(
+                    ["W_beta", "b_beta"],
+                    model,
+                    Dim::PerHead.of(config.n_heads),
+                    config.init_std,
+                );
+            }
         }
         out.linear(["W_O", "b_O"], all, model, config.residual_std());
     }
@@ -81,6 +95,8 @@ impl Mixer {
             Self::Softmax(_) => config.n_heads * (4 * config.d_head() + 1),
             // The same, and queries and keys through the feature map.
             Self::Linear(_) => config.n_heads * (7 * config.d_head() + 1),
+            // The same, corrections, and the matrices of a chunk.
+            Self::Delta => config.n_heads * (24 * config.d_head() + 24 * 16),
         }
     }
 
@@ -89,6 +105,7 @@ impl Mixer {
         match self {
             Self::Softmax(_) => (12 * config.n_heads * config.d_head() * seq) as f64,
             Self::Linear(_) => (12 * config.n_heads * config.d_head().pow(2)) as f64,
+            Self::Delta => (24 * config.n_heads * config.d_head().pow(2)) as f64,
         }
     }
 }

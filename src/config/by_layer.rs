@@ -55,13 +55,13 @@ impl<T: Named> ByLayer<T> {
                 return None;
             }
             for layer in first..=last {
-                if read.of.iter().any(|(other, _)| *other == layer) {
+                let at = read.of.partition_point(|(other, _)| *other < layer);
+                if read.of.get(at).is_some_and(|(other, _)| *other == layer) {
                     return None;
                 }
-                read.of.push((layer, choice));
+                read.of.insert(at, (layer, choice));
             }
         }
-        read.of.sort_by_key(|(layer, _)| *layer);
         Some(read)
     }
 

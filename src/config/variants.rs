@@ -15,6 +15,8 @@ pub enum MixerKind {
     Linear,
     /// Causal linear attention of queries and keys as they are, not normalized.
     LinearIdentity,
+    /// Linear attention whose state is corrected by what it tells of each key (Yang et al. 2024, "DeltaNet").
+    Delta,
 }
 
 impl_names! {
@@ -22,6 +24,7 @@ impl_names! {
     Softmax = "softmax",
     Linear = "linear",
     LinearIdentity = "linear-identity",
+    Delta = "delta",
 }
 
 impl Named for MixerKind {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::attention::{Attention, KeyValues};
+use super::delta::{DeltaRule, DeltaState};
 use super::intervene::Interventions;
 #[cfg(feature = "cli")]
 use super::linear::Linear;
@@ -17,6 +18,7 @@ use crate::memory::Exact;
 pub enum Mixer {
     Softmax(Attention),
     Linear(LinearAttention),
+    Delta(DeltaRule),
 }
 
 /// State of a mixer after some tokens.
@@ -24,6 +26,7 @@ pub enum Mixer {
 pub enum MixerState {
     Softmax(KeyValues),
     Linear(LinearState),
+    Delta(DeltaState),
 }
 
 impl MixerState {
@@ -32,6 +35,7 @@ impl MixerState {
         match self {
             Self::Softmax(cache) => cache.k.len() + cache.v.len(),
             Self::Linear(state) => state.numbers(),
+            Self::Delta(state) => state.numbers(),
         }
     }
 }
@@ -46,6 +50,7 @@ impl Mixer {
             arch::Mixer::Linear(features) => {
                 Self::Linear(LinearAttention::new(config, features, parameters, &name))
             }
+            arch::Mixer::Delta => Self::Delta(DeltaRule::new(config, parameters, &name)),
         }
     }
 
@@ -53,7 +58,7 @@ impl Mixer {
     pub fn remember(&mut self, store: Arc<Exact>) {
         match self {
             Self::Softmax(attention) => attention.remember(store),
-            Self::Linear(_) => {}
+            Self::Linear(_) | Self::Delta(_) => {}
         }
     }
 
@@ -63,6 +68,7 @@ impl Mixer {
         match self {
             Self::Softmax(attention) => attention.heads.projections(),
             Self::Linear(attention) => attention.heads.projections(),
+            Self::Delta(rule) => rule.heads.projections(),
         }
     }
 
@@ -70,6 +76,7 @@ impl Mixer {
         match self {
             Self::Softmax(_) => MixerState::Softmax(KeyValues::default()),
             Self::Linear(_) => MixerState::Linear(LinearState::default()),
+            Self::Delta(_) => MixerState::Delta(DeltaState::default()),
         }
     }
 
@@ -88,8 +95,8 @@ impl Mixer {
             (Self::Linear(attention), MixerState::Linear(state)) => {
                 attention.decode(x, state, edits)
             }
-            (Self::Softmax(_), MixerState::Linear(_))
-            | (Self::Linear(_), MixerState::Softmax(_)) => {
+            (Self::Delta(rule), MixerState::Delta(state)) => rule.decode(x, state, edits),
+            (Self::Softmax(_) | Self::Linear(_) | Self::Delta(_), _) => {
                 panic!("the state is another mixer's")
             }
         }
@@ -103,6 +110,7 @@ impl Mixer {
         match self {
             Self::Softmax(attention) => attention.record(x, edits),
             Self::Linear(attention) => attention.record(x, edits),
+            Self::Delta(rule) => rule.record(x, edits),
         }
     }
 
@@ -114,6 +122,7 @@ impl Mixer {
         match self {
             Self::Softmax(attention) => attention.heads.write(z),
             Self::Linear(attention) => attention.heads.write(z),
+            Self::Delta(rule) => rule.heads.write(z),
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod attention;
 mod block;
+mod delta;
 mod cache;
 mod heads;
 mod intervene;

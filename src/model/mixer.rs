@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 
 use super::Weights;
 use super::attention::Attention;
+use super::delta::{DeltaRule, DeltaState};
 use super::linear_attention::{LinearAttention, LinearState};
 use super::memory::LayerRead;
 use super::rotary::Rotation;
@@ -17,6 +18,7 @@ use crate::kernel::recall::Slots;
 pub enum Mixer {
     Softmax(Attention),
     Linear(LinearAttention),
+    Delta(DeltaRule),
 }
 
 /// The state of a mixer after some tokens, for decoding.
@@ -26,6 +28,8 @@ pub enum MixerState {
     Softmax(Box<KeyValues>),
     /// A sum over all tokens.
     Linear(Box<LinearState>),
+    /// Keys by values.
+    Delta(Box<DeltaState>),
 }
 
 impl Mixer {
@@ -39,6 +43,7 @@ impl Mixer {
             arch::Mixer::Linear(features) => {
                 Self::Linear(LinearAttention::new(config, features, weights, &name))
             }
+            arch::Mixer::Delta => Self::Delta(DeltaRule::new(config, weights, &name)),
         }
     }
 
@@ -46,7 +51,7 @@ impl Mixer {
     pub fn remember(&mut self, slots: Slots) {
         match self {
             Self::Softmax(attention) => attention.remember(slots),
-            Self::Linear(_) => {}
+            Self::Linear(_) | Self::Delta(_) => {}
         }
     }
 
@@ -64,9 +69,8 @@ impl Mixer {
     ) -> (Tensor<3>, Option<LayerRead>) {
         match self {
             Self::Softmax(attention) => attention.forward(x, resid, rotation, mask, dropout),
-            Self::Linear(attention) => {
-                (attention.forward(x, resid, rotation, mask, dropout), None)
-            }
+            Self::Linear(attention) => (attention.forward(x, resid, rotation, mask, dropout), None),
+            Self::Delta(rule) => (rule.forward(x, resid, rotation, mask, dropout), None),
         }
     }
 
@@ -75,6 +79,7 @@ impl Mixer {
         match self {
             Self::Softmax(attention) => MixerState::Softmax(Box::new(attention.cache(context))),
             Self::Linear(_) => MixerState::Linear(Box::default()),
+            Self::Delta(_) => MixerState::Delta(Box::default()),
         }
     }
 
@@ -99,7 +104,10 @@ impl Mixer {
             (Self::Linear(attention), MixerState::Linear(state)) => {
                 attention.forward_cached(x, resid, rotation, state)
             }
-            (Self::Softmax(_), MixerState::Linear(_)) | (Self::Linear(_), MixerState::Softmax(_)) => {
+            (Self::Delta(rule), MixerState::Delta(state)) => {
+                rule.forward_cached(x, resid, rotation, state)
+            }
+            (Self::Softmax(_) | Self::Linear(_) | Self::Delta(_), _) => {
                 panic!("the state is another mixer's")
             }
         }
@@ -112,6 +120,7 @@ impl MixerState {
         match self {
             Self::Softmax(cache) => cache.len(),
             Self::Linear(state) => state.len(),
+            Self::Delta(state) => state.len(),
         }
     }
 
