@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 
 use common::untimed;
 use confab::config::{
-    ByLayer, ConfigError, KNOBS, Knob, MemoryLimits, MixerKind, ModelConfig, OLD_CHOICES, OLD_KEYS,
+    ByLayer, ConfigError, KNOBS, Knob, MemoryLimits, MixerKind, MlpKind, ModelConfig, OLD_CHOICES, OLD_KEYS,
     PRESETS, Positions, Preset, Range, RunConfig,
 };
+use confab::run::LossPoint;
 use confab::run::link::{Link, decode, encode};
 use proptest::prelude::*;
 use serde_json::Value;

@@ -93,7 +93,7 @@ fn gpt2_parts() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
     (
         choice(BOOL),
         choice(BOOL),
-        choice(&["gelu", "gelu-tanh", "relu", "relu2"]),
+        choice(&["gelu", "gelu-tanh", "relu", "relu2", "sigmoid"]),
         choice(&["0", "5"]),
         choice(&["1e-5", "0.01"]),
         choice(&["1", "2", "4"]),
@@ -114,7 +114,7 @@ fn llama_parts() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
     (
         choice(&["true", "false", "normed"]),
         choice(BOOL),
-        choice(&["swiglu", "geglu"]),
+        choice(&["swiglu", "geglu", "reglu"]),
         choice(&["0", "5"]),
         choice(&["0", "6"]),
         choice(&["0", "1", "2"]),
@@ -252,7 +252,7 @@ fn parts_without_a_place_are_refused_by_name_and_setting() {
     };
     let relu = refusal(&[("model.mlp", "relu")]);
     assert!(
-        relu.contains("Llama") && relu.contains("is relu, where it takes swiglu or geglu"),
+        relu.contains("Llama") && relu.contains("is relu, where it takes swiglu, geglu or reglu"),
         "{relu}"
     );
     let normed = refusal(&[("model.qk_norm", "true"), ("model.bias", "true")]);

@@ -295,7 +295,7 @@ fn what_confab_has_not_is_refused_by_name() {
             "`rope_scaling` is {\"factor\":2.0,\"rope_type\":\"yarn\"}",
         ),
         ("gpt2", "bias", json!(false), "has no place in the model"),
-        ("llama", "hidden_act", json!("relu"), "`hidden_act` is `relu`"),
+        ("llama", "hidden_act", json!("relu2"), "`hidden_act` is `relu2`"),
         (
             "llama",
             "attention_bias",

@@ -87,7 +87,9 @@ fn shapes() -> impl Strategy<Value = ModelConfig> {
         MlpKind::GeluTanh,
         MlpKind::Relu,
         MlpKind::Relu2,
+        MlpKind::Sigmoid,
         MlpKind::Swiglu,
+        MlpKind::Reglu,
         MlpKind::None,
     ]);
     let positions =

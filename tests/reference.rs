@@ -147,7 +147,7 @@ fn small() -> ModelConfig {
 }
 
 /// Dumps of what may differ from GPT-2, and the shapes they are of.
-fn variants() -> [Reference; 10] {
+fn variants() -> [Reference; 12] {
     let llama = ModelConfig {
         tied_head: false,
         norm: NormKind::Rms,
@@ -212,7 +212,11 @@ fn variants() -> [Reference; 10] {
         ..small()
     };
     let geglu = ModelConfig { bias: true, mlp: MlpKind::Geglu, d_mlp: 12, ..small() };
+    let reglu = ModelConfig { mlp: MlpKind::Reglu, ..geglu.clone() };
+    let sigmoid = ModelConfig { mlp: MlpKind::Sigmoid, tied_head: false, ..geglu.clone() };
     [
+        Reference::of(dump!("reglu"), reglu),
+        Reference::of(dump!("sigmoid"), sigmoid),
         Reference::of(dump!("geglu"), geglu),
         Reference::of(dump!("linear_elu"), linear_elu),
         Reference::of(dump!("linear_identity"), linear_identity),

@@ -85,7 +85,10 @@ fn variants() -> Vec<Vec<(&'static str, &'static str)>> {
             ("model.kv_heads", &["0", "1", "2", "4"]),
             ("model.qk_norm", &["false", "true"]),
             ("model.d_head", &["0", "6"]),
-            ("model.mlp", &["gelu", "gelu-tanh", "relu", "relu2", "swiglu", "none"]),
+            (
+                "model.mlp",
+                &["gelu", "gelu-tanh", "relu", "relu2", "sigmoid", "swiglu", "reglu", "none"],
+            ),
             ("model.head_gates", &["false", "true"]),
         ],
     ];

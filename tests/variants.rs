@@ -32,6 +32,8 @@ const VARIANTS: &[Changes] = &[
     &[("model.mlp", "relu"), ("model.d_mlp", "9")],
     &[("model.mlp", "relu2"), ("model.tied_head", "false")],
     &[("model.mlp", "swiglu"), ("model.bias", "true")],
+    &[("model.mlp", "reglu"), ("model.tied_head", "false")],
+    &[("model.mlp", "sigmoid")],
     &[("model.mlp", "none")],
     &[("model.positions", "rotary"), ("model.rope_base", "100"), ("noise.forget", "0.3")],
     &[("model.positions", "none"), ("model.mlp", "none"), ("model.norm", "none")],

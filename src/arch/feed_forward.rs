@@ -34,6 +34,8 @@ pub enum Activation {
     Relu,
     /// The square of ReLU (So et al. 2021).
     Relu2,
+    /// `σ(x) = 1 / (1 + e^-x)`.
+    Sigmoid,
     /// `x σ(x)`.
     Silu,
 }
@@ -47,8 +49,10 @@ impl Mlp {
             MlpKind::GeluTanh => (Activation::GeluTanh, false),
             MlpKind::Relu => (Activation::Relu, false),
             MlpKind::Relu2 => (Activation::Relu2, false),
+            MlpKind::Sigmoid => (Activation::Sigmoid, false),
             MlpKind::Swiglu => (Activation::Silu, true),
             MlpKind::Geglu => (Activation::Gelu, true),
+            MlpKind::Reglu => (Activation::Relu, true),
         };
         Some(Self { activation, is_gated, d_mlp: config.d_mlp() })
     }

@@ -68,10 +68,14 @@ pub enum MlpKind {
     Relu,
     /// The square of ReLU (So et al. 2021).
     Relu2,
+    /// `1 / (1 + e^-x)`.
+    Sigmoid,
     /// `silu(x W_gate) · x W_in` (Shazeer 2020).
     Swiglu,
     /// `gelu(x W_gate) · x W_in` (Shazeer 2020).
     Geglu,
+    /// `relu(x W_gate) · x W_in` (Shazeer 2020).
+    Reglu,
     /// There is no feed-forward layer.
     None,
 }
@@ -82,8 +86,10 @@ impl_names! {
     GeluTanh = "gelu-tanh",
     Relu = "relu",
     Relu2 = "relu2",
+    Sigmoid = "sigmoid",
     Swiglu = "swiglu",
     Geglu = "geglu",
+    Reglu = "reglu",
     None = "none",
 }
 

@@ -4,6 +4,7 @@ use super::ExportError;
 use super::error::Obstacle;
 use crate::checkpoint::Checkpoint;
 use crate::config::{Knob, MemoryKind, MixerKind, MlpKind, ModelConfig, NormKind, Positions};
+use crate::arch::Mlp;
 use crate::surgery::head_gates;
 
 /// A layout of Hugging Face.
@@ -84,10 +85,10 @@ impl Obstacles<'_> {
 
     fn of_gpt2(&mut self) {
         let model = self.model().clone();
-        let is_plain = !matches!(model.mlp, MlpKind::None | MlpKind::Swiglu | MlpKind::Geglu);
+        let is_plain = Mlp::of(&model).is_some_and(|mlp| !mlp.is_gated);
         self.need("model.positions", model.positions == Positions::Learned, "learned");
         self.need("model.norm", model.norm == NormKind::Layer, "layer");
-        self.need("model.mlp", is_plain, "gelu, gelu-tanh, relu or relu2");
+        self.need("model.mlp", is_plain, "gelu, gelu-tanh, relu, relu2 or sigmoid");
         self.need("model.kv_heads", model.kv_heads() == model.n_heads, "0: one for each head");
         let is_whole = model.n_heads * model.d_head() == model.d_model;
         self.need("model.d_head", is_whole, "0: the width, divided by the heads");
@@ -107,10 +108,10 @@ impl Obstacles<'_> {
 
     fn of_llama(&mut self) {
         let model = self.model().clone();
-        let is_gated = matches!(model.mlp, MlpKind::Swiglu | MlpKind::Geglu);
+        let is_gated = Mlp::of(&model).is_some_and(|mlp| mlp.is_gated);
         self.need("model.positions", model.positions == Positions::Rotary, "rotary");
         self.need("model.norm", model.norm == NormKind::Rms, "rms");
-        self.need("model.mlp", is_gated, "swiglu or geglu");
+        self.need("model.mlp", is_gated, "swiglu, geglu or reglu");
         self.need("model.bias", !(model.qk_norm && model.bias), "false beside QK norm");
     }
 }

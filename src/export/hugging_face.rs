@@ -38,6 +38,7 @@ fn gpt2(of: &Checkpoint) -> Value {
         MlpKind::GeluTanh => "gelu_new",
         MlpKind::Relu => "relu",
         MlpKind::Relu2 => "relu2",
+        MlpKind::Sigmoid => "sigmoid",
         _ => "gelu",
     };
     let mut config = common(of, "GPT2LMHeadModel", "gpt2");
@@ -65,6 +66,11 @@ fn llama(of: &Checkpoint) -> Value {
         true => common(of, "Qwen3ForCausalLM", "qwen3"),
         false => common(of, "LlamaForCausalLM", "llama"),
     };
+    let activation = match model.mlp {
+        MlpKind::Geglu => "gelu",
+        MlpKind::Reglu => "relu",
+        _ => "silu",
+    };
     let own = json!({
         "num_hidden_layers": model.n_layers,
         "num_attention_heads": model.n_heads,
@@ -74,7 +80,7 @@ fn llama(of: &Checkpoint) -> Value {
         "intermediate_size": model.d_mlp(),
         "max_position_embeddings": model.context,
         "rope_theta": model.rope_base,
-        "hidden_act": if model.mlp == MlpKind::Geglu { "gelu" } else { "silu" },
+        "hidden_act": activation,
         "rms_norm_eps": model.norm_eps,
         "attention_bias": model.bias,
         "mlp_bias": model.bias,

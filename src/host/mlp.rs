@@ -18,6 +18,7 @@ impl Mlp {
             Activation::GeluTanh => gelu_tanh,
             Activation::Relu => |x: f32| x.max(0.0),
             Activation::Relu2 => |x: f32| x.max(0.0).powi(2),
+            Activation::Sigmoid => sigmoid,
             Activation::Silu => silu,
         };
         let gate = part.is_gated.then(|| parameters.linear(name, "gate"));

@@ -52,9 +52,10 @@ fn gpt2<'a>(
         "gelu" => MlpKind::Gelu,
         "relu" => MlpKind::Relu,
         "relu2" => MlpKind::Relu2,
+        "sigmoid" => MlpKind::Sigmoid,
         other => {
             let what = format!(
-                "is `{other}`; Confab has gelu_new, gelu_pytorch_tanh, gelu, relu and relu2"
+                "is `{other}`; Confab has gelu_new, gelu_pytorch_tanh, gelu, relu, relu2 and sigmoid"
             );
             return Err(settings.refuse("activation_function", what));
         }
@@ -94,8 +95,9 @@ fn llama<'a>(
     let mlp = match settings.get::<String>("hidden_act")?.as_deref().unwrap_or("silu") {
         "silu" => MlpKind::Swiglu,
         "gelu" => MlpKind::Geglu,
+        "relu" => MlpKind::Reglu,
         other => {
-            let what = format!("is `{other}`; of gated MLPs, Confab has silu and gelu");
+            let what = format!("is `{other}`; of gated MLPs, Confab has silu, gelu and relu");
             return Err(settings.refuse("hidden_act", what));
         }
     };

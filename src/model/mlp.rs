@@ -43,6 +43,7 @@ impl Mlp {
             Activation::GeluTanh => gelu_tanh(linear.apply(x)),
             Activation::Relu => relu(linear.apply(x)),
             Activation::Relu2 => relu2(linear.apply(x)),
+            Activation::Sigmoid => sigmoid(linear.apply(x)),
             Activation::Silu => silu(linear.apply(x)),
         }
     }

@@ -36,8 +36,10 @@ LLAMA = dict(positions="rotary", norm="rms", mlp="swiglu")
 MODELS = {
     "gpt2": dict(mlp="relu2", bias="true", tied_head="false", norm_eps="0.001", d_mlp="20"),
     "gpt2_gelu_tanh": dict(mlp="gelu-tanh", dropout="0.1"),
+    "gpt2_sigmoid": dict(mlp="sigmoid", tied_head="false"),
     "llama": LLAMA | dict(n_heads="4", kv_heads="2", d_head="4", tied_head="false", rope_base="100"),
     "llama_bias": LLAMA | dict(mlp="geglu", bias="true", d_mlp="12"),
+    "llama_reglu": LLAMA | dict(mlp="reglu", kv_heads="1"),
     "qwen3": LLAMA | dict(qk_norm="true", kv_heads="1"),
     "nanogpt": dict(),
     "nanogpt_bias": dict(bias="true"),

@@ -43,13 +43,16 @@ WEIGHT_DECAY = 0.1  # on matrices only, embeddings among them
 CLIP_NORM = 1.0
 
 
+GATED = {"swiglu": F.silu, "geglu": F.gelu, "reglu": F.relu}
+
+
 @dataclass
 class Shape:
     tied: bool = True
     bias: bool = False
     norm: str = "layer"  # or rms, scale (ScaleNorm, Nguyen & Salazar 2019), none
     eps: float = 1e-5
-    mlp: str = "gelu"  # or gelu-tanh, relu, relu2, swiglu, geglu (Shazeer 2020), none
+    mlp: str = "gelu"  # or gelu-tanh, relu, relu2, sigmoid, swiglu, geglu, reglu (Shazeer 2020), none
     d_mlp: int = 4 * D_MODEL
     positions: str = "learned"  # or rotary, none
     rope_base: float = 10000.0
@@ -75,6 +78,8 @@ DUMPS = {
     "geglu": Shape(bias=True, mlp="geglu", d_mlp=12),
     # An eps so large that some of the vectors that meet it are shorter.
     "scale_norm": Shape(tied=False, bias=True, norm="scale", eps=1.0),
+    "reglu": Shape(bias=True, mlp="reglu", d_mlp=12),
+    "sigmoid": Shape(tied=False, bias=True, mlp="sigmoid", d_mlp=12),
 }
 TRAINED = ["tied", "untied_bias", "linear_elu", "linear_identity", "geglu", "scale_norm"]
 
@@ -117,7 +122,7 @@ def init_weights(shape):
                 weights[f"{block}.attn.{x}_norm.w"] = 1 + 0.1 * torch.randn(shape.d_head)
         if shape.mlp != "none":
             norm(f"{block}.ln2")
-            if shape.mlp in ("swiglu", "geglu"):
+            if shape.mlp in GATED:
                 linear(f"{block}.mlp", "gate", D_MODEL, shape.d_mlp)
             linear(f"{block}.mlp", "in", D_MODEL, shape.d_mlp)
             linear(f"{block}.mlp", "out", shape.d_mlp, D_MODEL)
@@ -160,9 +165,11 @@ def forward(shape, weights, tokens):
 
     def hidden(x, mlp):
         y = linear(x, f"{mlp}.W_in", f"{mlp}.b_in")
-        if shape.mlp in ("swiglu", "geglu"):
+        if shape.mlp in GATED:
             gate = linear(x, f"{mlp}.W_gate", f"{mlp}.b_gate")
-            return (F.silu(gate) if shape.mlp == "swiglu" else F.gelu(gate)) * y
+            return GATED[shape.mlp](gate) * y
+        if shape.mlp == "sigmoid":
+            return torch.sigmoid(y)
         if shape.mlp.startswith("gelu"):
             return F.gelu(y, approximate="tanh" if shape.mlp == "gelu-tanh" else "none")
         return F.relu(y) if shape.mlp == "relu" else F.relu(y) ** 2
