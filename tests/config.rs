@@ -9,7 +9,6 @@ use confab::config::{
     ByLayer, ConfigError, KNOBS, Knob, MemoryLimits, MixerKind, MlpKind, ModelConfig, OLD_CHOICES, OLD_KEYS,
     PRESETS, Positions, Preset, Range, RunConfig,
 };
-use confab::run::LossPoint;
 use confab::run::link::{Link, decode, encode};
 use proptest::prelude::*;
 use serde_json::Value;

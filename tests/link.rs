@@ -67,6 +67,7 @@ fn config() -> impl Strategy<Value = RunConfig> {
             config.model.memory.layers.clear();
             config.model.memory.d_key = 2;
             config.task.facts.split = FactsSplit::Facts; // which any facts can be split by
+            config.task.brackets.min_pairs = 1; // at most any number of pairs
             config.model.d_head = 2; // narrow enough for any number of heads, and even
             config.model.mixer = ByLayer::all(MixerKind::Softmax); // of any number of layers, and memories
         }

@@ -39,6 +39,7 @@ for seed in 1 2 3; do
     measure reverse "$seed"
     measure spacing "$seed"
     measure tagging "$seed"
+    measure brackets "$seed"
     measure text "$seed" --text-file "$work/text.txt"
 done
 

@@ -29,6 +29,9 @@ impl RunConfig {
         if self.task.kind == TaskKind::Facts {
             self.task.facts.check()?;
         }
+        if self.task.kind == TaskKind::Brackets {
+            self.task.brackets.check()?;
+        }
         Mixer::check(&self.model)?;
         self.validate_context(SHORTEST)
     }

@@ -17,6 +17,7 @@ pub enum TaskKind {
     Reverse,
     Spacing,
     Tagging,
+    Brackets,
 }
 
 impl_names! {
@@ -31,6 +32,7 @@ impl_names! {
     Reverse = "reverse",
     Spacing = "spacing",
     Tagging = "tagging",
+    Brackets = "brackets",
 }
 
 impl TaskKind {
@@ -47,6 +49,7 @@ impl TaskKind {
             Self::Reverse => "Reverse",
             Self::Spacing => "Spaces",
             Self::Tagging => "Word classes",
+            Self::Brackets => "Brackets",
         }
     }
 
@@ -60,7 +63,8 @@ impl TaskKind {
             | Self::Text
             | Self::Induction
             | Self::Modular
-            | Self::Grammar => self.name(),
+            | Self::Grammar
+            | Self::Brackets => self.name(),
         }
     }
 

@@ -1,7 +1,9 @@
 //! The settings of a run: [`RunConfig`], the [`PRESETS`], and [`KNOBS`], the one table that the page's controls,
 //! the terminal's flags and the keys of a link are made from.
 
+mod brackets;
 mod by_layer;
+
 mod codec;
 mod effect;
 mod error;
@@ -26,6 +28,7 @@ mod tuned;
 mod variants;
 
 pub use by_layer::{ByLayer, Named};
+pub use brackets::BracketsConfig;
 pub use codec::{CodecConfig, Fitting, KeyDistance, LearnerKind, NoiseKind};
 pub use error::ConfigError;
 pub use heads::{HeadsConfig, PruneBy};

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, SequenceConfig, TaskKind, WordsConfig};
+use super::{BracketsConfig, ConfigError, SequenceConfig, TaskKind, WordsConfig};
 
 /// Number on the line after the separator of a `phone` record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,7 @@ pub struct TaskConfig {
     pub grammar: GrammarConfig,
     pub sequence: SequenceConfig,
     pub words: WordsConfig,
+    pub brackets: BracketsConfig,
     pub supplement: SupplementConfig,
 }
 

@@ -32,7 +32,7 @@ impl RunConfig {
                 (model.mlp, model.context) = (MlpKind::None, 50);
                 (train.steps, train.batch, train.lr) = (1200, 32, 0.01);
             }
-            TaskKind::Copy | TaskKind::Reverse => {
+            TaskKind::Copy | TaskKind::Reverse | TaskKind::Brackets => {
                 model.context = 50;
                 (train.steps, train.batch, train.lr) = (1500, 32, 0.005);
             }
@@ -83,6 +83,7 @@ impl RunConfig {
             TaskKind::Induction => self.task.induction = task.induction,
             TaskKind::Modular => self.task.modular = task.modular,
             TaskKind::Copy | TaskKind::Reverse => self.task.sequence = task.sequence,
+            TaskKind::Brackets => self.task.brackets = task.brackets,
             TaskKind::Spacing | TaskKind::Tagging => {
                 let text = std::mem::take(&mut self.task.words.text);
                 self.task.words = WordsConfig { text, ..task.words };

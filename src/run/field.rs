@@ -20,6 +20,10 @@ pub enum Field {
     Text,
     /// A memory token before the record, which is never predicted.
     Memory,
+    /// An opening bracket.
+    Opening,
+    /// A closing bracket.
+    Closing,
 }
 
 impl Field {
@@ -35,6 +39,8 @@ impl Field {
             Field::Answer => "answer",
             Field::Text => "text",
             Field::Memory => "memory",
+            Field::Opening => "opening",
+            Field::Closing => "closing",
         }
     }
 }

@@ -2,6 +2,7 @@
 //! character belongs to, and keeps validation records apart by construction.
 
 mod blocks;
+mod brackets;
 mod cut;
 mod facts;
 mod floor;
@@ -27,6 +28,7 @@ mod text;
 mod words;
 mod written;
 
+pub use brackets::Brackets;
 pub use cut::in_tokens;
 pub use facts::Facts;
 pub use induction::Induction;

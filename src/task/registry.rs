@@ -9,7 +9,7 @@ use super::limited::{Limited, numbered};
 use super::split::Split;
 use super::supplement::Mixture;
 use super::{
-    Asked, Facts, Induction, Modular, Order, Phone, Sentences, Sequence, Spaced, Text, Written,
+    Asked, Brackets, Facts, Induction, Modular, Order, Phone, Sentences, Sequence, Spaced, Text, Written,
 };
 use crate::base::random::stream_rng;
 use crate::base::text::named;
@@ -44,6 +44,7 @@ impl Task {
             }
             TaskKind::Spacing => Sentences::new(&config.words, Asked::Spaces).into(),
             TaskKind::Tagging => Sentences::new(&config.words, Asked::Tags).into(),
+            TaskKind::Brackets => Brackets::new(&config.brackets).into(),
             TaskKind::Modular => Modular::new(&config.modular).into(),
             TaskKind::Grammar => Written::new(&config.grammar).map_err(ConfigError::Task)?.into(),
         };

@@ -76,6 +76,7 @@ fn sentence(kind: TaskKind) -> &'static str {
         TaskKind::Tagging => {
             "This tiny transformer should tell the class of each word of a made-up language."
         }
+        TaskKind::Brackets => "This tiny transformer should close every bracket that it opens.",
     }
 }
 
@@ -115,7 +116,7 @@ struct Card {
     promise: &'static str,
 }
 
-const CARDS: [Card; 9] = [
+const CARDS: [Card; 10] = [
     Card {
         kind: TaskKind::Phone,
         sample: "Ada Moss: 212-345-6789\nAda Moss: 212-34…",
@@ -155,6 +156,11 @@ const CARDS: [Card; 9] = [
         kind: TaskKind::Tagging,
         sample: "kire daru vo=\nsv…",
         promise: "tells nouns from verbs; a few minutes",
+    },
+    Card {
+        kind: TaskKind::Brackets,
+        sample: "[[()[]]()\n[()()]…",
+        promise: "closes what it opens; under a minute",
     },
     Card {
         kind: TaskKind::Text,

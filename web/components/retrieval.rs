@@ -88,7 +88,7 @@ pub fn Retrieval() -> impl IntoView {
 /// Tells if the task's records say which answers are right. Of a text that only a file holds the session knows.
 fn has_answers(task: &TaskConfig) -> bool {
     match task.kind {
-        TaskKind::Modular | TaskKind::Grammar => false,
+        TaskKind::Modular | TaskKind::Grammar | TaskKind::Brackets => false,
         TaskKind::Text => {
             task.text.file.is_some() || task.text.text.trim_start().starts_with(['{', '['])
         }

@@ -114,4 +114,8 @@ pub(super) const KNOBS: &[Knob] = &[
         Range::Text { max_bytes: MAX_SENTENCES_BYTES },
         "your own text, a sentence a line, of which spaces are put back; empty for the made-up language",
     ),
+    int(at!(task.brackets.kinds), "Kinds of brackets", 1, 8, "kinds of brackets to draw from"),
+    int(at!(task.brackets.max_depth), "Max depth", 1, 32, "most brackets that are open at once"),
+    int(at!(task.brackets.min_pairs), "Min pairs", 1, 256, "fewest pairs of brackets in a record"),
+    int(at!(task.brackets.max_pairs), "Max pairs", 1, 256, "most pairs of brackets in a record"),
 ];
