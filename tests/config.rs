@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use common::untimed;
 use confab::config::{
-    ByLayer, ConfigError, KNOBS, Knob, MemoryLimits, MixerKind, MlpKind, ModelConfig, OLD_CHOICES, OLD_KEYS,
+    ByLayer, ConfigError, KNOBS, Knob, MemoryLimits, MixerKind, ModelConfig, OLD_CHOICES, OLD_KEYS,
     PRESETS, Positions, Preset, Range, RunConfig,
 };
 use confab::run::link::{Link, decode, encode};

@@ -147,7 +147,7 @@ fn small() -> ModelConfig {
 }
 
 /// Dumps of what may differ from GPT-2, and the shapes they are of.
-fn variants() -> [Reference; 12] {
+fn variants() -> [Reference; 13] {
     let llama = ModelConfig {
         tied_head: false,
         norm: NormKind::Rms,
@@ -214,7 +214,15 @@ fn variants() -> [Reference; 12] {
     let geglu = ModelConfig { bias: true, mlp: MlpKind::Geglu, d_mlp: 12, ..small() };
     let reglu = ModelConfig { mlp: MlpKind::Reglu, ..geglu.clone() };
     let sigmoid = ModelConfig { mlp: MlpKind::Sigmoid, tied_head: false, ..geglu.clone() };
+    let delta = ModelConfig {
+        bias: true,
+        mixer: MixerKind::Delta.into(),
+        positions: Positions::Rotary,
+        d_head: 6,
+        ..small()
+    };
     [
+        Reference::of(dump!("delta"), delta),
         Reference::of(dump!("reglu"), reglu),
         Reference::of(dump!("sigmoid"), sigmoid),
         Reference::of(dump!("geglu"), geglu),

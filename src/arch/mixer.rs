@@ -96,7 +96,7 @@ impl Mixer {
             // The same, and queries and keys through the feature map.
             Self::Linear(_) => config.n_heads * (7 * config.d_head() + 1),
             // The same, corrections, and the matrices of a chunk.
-            Self::Delta => config.n_heads * (24 * config.d_head() + 24 * 16),
+            Self::Delta => config.n_heads * (20 * config.d_head() + 14 * 16),
         }
     }
 

@@ -3,7 +3,6 @@
 
 mod brackets;
 mod by_layer;
-
 mod codec;
 mod effect;
 mod error;
@@ -27,8 +26,8 @@ mod train;
 mod tuned;
 mod variants;
 
-pub use by_layer::{ByLayer, Named};
 pub use brackets::BracketsConfig;
+pub use by_layer::{ByLayer, Named};
 pub use codec::{CodecConfig, Fitting, KeyDistance, LearnerKind, NoiseKind};
 pub use error::ConfigError;
 pub use heads::{HeadsConfig, PruneBy};

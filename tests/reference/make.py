@@ -59,7 +59,7 @@ class Shape:
     kv_heads: int = N_HEADS
     d_head: int = D_MODEL // N_HEADS
     qk_norm: bool = False
-    mixer: str = "softmax"  # or linear (Katharopoulos et al. 2020)
+    mixer: str = "softmax"  # or linear (Katharopoulos et al. 2020), delta (Yang et al. 2024)
     feature_map: str = "elu"  # or identity, of the linear mixer
 
 
@@ -80,6 +80,7 @@ DUMPS = {
     "scale_norm": Shape(tied=False, bias=True, norm="scale", eps=1.0),
     "reglu": Shape(bias=True, mlp="reglu", d_mlp=12),
     "sigmoid": Shape(tied=False, bias=True, mlp="sigmoid", d_mlp=12),
+    "delta": Shape(bias=True, mixer="delta", positions="rotary", d_head=6),
 }
 TRAINED = ["tied", "untied_bias", "linear_elu", "linear_identity", "geglu", "scale_norm"]
 
@@ -116,6 +117,8 @@ def init_weights(shape):
         norm(f"{block}.ln1")
         for x, width in [("Q", read), ("K", kept), ("V", kept)]:
             linear(f"{block}.attn", x, D_MODEL, width)
+        if shape.mixer == "delta":
+            linear(f"{block}.attn", "beta", D_MODEL, N_HEADS)
         linear(f"{block}.attn", "O", read, D_MODEL)
         if shape.qk_norm:
             for x in "qk":
@@ -186,6 +189,20 @@ def forward(shape, weights, tokens):
             return scores.masked_fill(future, 0.0)
         return scores.masked_fill(future, -math.inf).softmax(-1)
 
+    def delta_pattern_of(q, k, beta):
+        """Weights of values by the delta rule, token by token: the state is linear in them."""
+        q, k = (F.silu(x) for x in (q, k))
+        q, k = (x * torch.rsqrt(x.pow(2).sum(-1, keepdim=True) + 1e-6) for x in (q, k))
+        rows, held = [], torch.zeros(batch, N_HEADS, shape.d_head, seq)  # keys by the weights of values
+        for t in range(seq):
+            value = torch.zeros(seq)
+            value[t] = 1.0
+            told = torch.einsum("bhd,bhdn->bhn", k[:, :, t], held)
+            correction = beta[:, t, :, None] * (value - told)
+            held = held + torch.einsum("bhd,bhn->bhdn", k[:, :, t], correction)
+            rows.append(torch.einsum("bhd,bhdn->bhn", q[:, :, t], held))
+        return torch.stack(rows, 2)
+
     patterns = []
     x = weights["embed.W_E"][tokens]
     if shape.positions == "learned":
@@ -196,7 +213,11 @@ def forward(shape, weights, tokens):
         q, k, v = (split_heads(linear(h, f"{attn}.W_{n}", f"{attn}.b_{n}")) for n in "QKV")
         q, k = turn(q, f"{attn}.q_norm"), turn(k, f"{attn}.k_norm")
         k, v = (t.repeat_interleave(N_HEADS // shape.kv_heads, dim=1) for t in (k, v))
-        pattern = pattern_of(q, k)
+        if shape.mixer == "delta":
+            beta = torch.sigmoid(linear(h, f"{attn}.W_beta", f"{attn}.b_beta"))
+            pattern = delta_pattern_of(q, k, beta)
+        else:
+            pattern = pattern_of(q, k)
         z = (pattern @ v).transpose(1, 2).reshape(batch, seq, -1)
         x = x + linear(z, f"{attn}.W_O", f"{attn}.b_O")
         if shape.mlp != "none":
