@@ -1,4 +1,4 @@
-//! The delta rule: chunks against its recurrence, and training on both devices.
+//! The delta rule: outputs and states against its recurrence, and training on both devices.
 
 mod common;
 
@@ -6,8 +6,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use common::{losses, small, trainer_on, webgpu};
 use confab::config::{ByLayer, RunConfig};
 use confab::generate::{Decoder, read_back};
+use confab::kernel::delta::follow;
 use confab::kernel::transfer::floats;
-use confab::model::delta::follow;
 use futures::executor::block_on;
 use proptest::prelude::*;
 
@@ -52,7 +52,7 @@ fn close(got: &[f32], expected: &[f64]) -> Result<(), TestCaseError> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn chunks_are_the_recurrence_wherever_they_are_cut(
+    fn a_prompt_is_the_recurrence_wherever_it_is_cut(
         seq in 1usize..70,
         cut in 0usize..70,
         n_heads in 1usize..4,
@@ -68,7 +68,7 @@ proptest! {
         let whole = |from: usize, to: usize, state| {
             let (qkv, beta) = (&qkv[from * width..to * width], &beta[from * n_heads..to * n_heads]);
             let qkv = tensor(qkv.to_vec(), [1, to - from, width]);
-            follow(qkv, tensor(beta.to_vec(), [1, to - from, n_heads]), n_heads, state)
+            follow(qkv, tensor(beta.to_vec(), [1, to - from, n_heads]), state)
         };
         let (z, state) = whole(0, seq, None);
         let (z, state) = (floats(z.into_data()), floats(state.into_data()));

@@ -16,6 +16,8 @@ pub enum Mixer {
     Delta,
 }
 
+/// Widest head of the delta rule.
+const MAX_DELTA_HEAD: usize = 64;
 /// Number added to the squared length of queries and keys that get length 1, as in the public code of DeltaNet.
 pub const LENGTH_EPS: f32 = 1e-6;
 
@@ -54,6 +56,15 @@ impl Mixer {
         let last = config.n_layers - 1;
         if let Some(layer) = config.mixer.last().filter(|layer| *layer > last) {
             return Err(ConfigError::MixerLayer { layer, last, works: layer + 1 });
+        }
+        let has_delta =
+            (0..config.n_layers).any(|layer| config.mixer.of(layer) == MixerKind::Delta);
+        if has_delta && config.d_head() > MAX_DELTA_HEAD {
+            return Err(ConfigError::Parts {
+                key: "model.mixer",
+                why: "heads of the Mixer (model.mixer) `delta` have at most 64 numbers, as a GPU keeps a row of their state; \
+                      set Head dim (model.d_head) to 64, or use more heads (model.n_heads)",
+            });
         }
         let is_beside = |layer: usize| {
             config.memory.of(layer) == Some(MemoryKind::Memorizing)
@@ -95,8 +106,8 @@ impl Mixer {
             Self::Softmax(_) => config.n_heads * (4 * config.d_head() + 1),
             // The same, and queries and keys through the feature map.
             Self::Linear(_) => config.n_heads * (7 * config.d_head() + 1),
-            // The same, corrections, and the matrices of a chunk.
-            Self::Delta => config.n_heads * (20 * config.d_head() + 14 * 16),
+            // The same, and what the state lacked of each value.
+            Self::Delta => config.n_heads * (8 * config.d_head() + 2),
         }
     }
 

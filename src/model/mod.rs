@@ -4,7 +4,7 @@
 
 pub mod attention;
 pub mod block;
-pub mod delta;
+mod delta;
 pub mod gpt;
 mod heads;
 mod init;
