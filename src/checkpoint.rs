@@ -1,10 +1,10 @@
 //! A run as one `.safetensors` file.
 //!
 //! Weights lie under TransformerLens-like names (`blocks.0.attn.W_Q`, `[in, out]`), in 32 bits or, of a model from
-//! elsewhere, in the 16 that they came in; AdamW's moments under `optim.first.…` and `optim.second.…`, which may be left out, the slots of memories under
-//! `blocks.0.memory.slots.…`. The metadata holds the format's version, the RunConfig, the tokenizer, the step, the
-//! loss history and the operations done to the model, which older files lack. The state of the random numbers is
-//! the seed and the step: every batch has a stream of its own.
+//! elsewhere, in the 16 that they came in; the optimizer's moments under `optim.first.…` and, of one that has them,
+//! `optim.second.…`, which may be left out; the slots of memories under `blocks.0.memory.slots.…`. The metadata holds the
+//! format's version, the RunConfig, the tokenizer, the step, the loss history and the operations done to the model, which
+//! older files lack. The state of the random numbers is the seed and the step: every batch has a stream of its own.
 
 mod adapters;
 mod bank;
@@ -65,12 +65,12 @@ pub struct Checkpoint<W = Vec<f32>> {
 impl Checkpoint {
     /// True if all of its values are finite numbers, without which it cannot be read again.
     pub fn is_finite(&self) -> bool {
-        let moments = self.moments.iter().flat_map(|of| [&of.first, &of.second]);
+        let moments = self.moments.iter().flat_map(Moments::vectors);
         let values = moments.chain([&self.parameters]).all(|of| Numbers::F32(of).is_finite());
         let stores = self.bank.memories().map(|(_, memory)| &memory.store);
         let adapters = self.adapters.iter();
         let adapters = adapters.flat_map(|of| {
-            let moments = of.moments.iter().flat_map(|of| [&of.first, &of.second]);
+            let moments = of.moments.iter().flat_map(Moments::vectors);
             std::iter::once(&of.values).chain(moments)
         });
         let losses = self.edits.iter().filter_map(|edit| edit.loss).flatten();
@@ -91,7 +91,10 @@ impl Checkpoint {
         let moments = match has_moments(&tensors) {
             true => Some(Moments {
                 first: tensors::read(&tensors, &layout, FIRST)?,
-                second: tensors::read(&tensors, &layout, SECOND)?,
+                second: match run.config.train.optimizer.has_second() {
+                    true => Some(tensors::read(&tensors, &layout, SECOND)?),
+                    false => None,
+                },
             }),
             false => None,
         };
@@ -108,7 +111,9 @@ impl Checkpoint {
         let (tensors, layout) = (SafeTensors::deserialize(bytes)?, run.layout());
         if has_moments(&tensors) {
             tensors::check(&tensors, &layout, FIRST)?;
-            tensors::check(&tensors, &layout, SECOND)?;
+            if run.config.train.optimizer.has_second() {
+                tensors::check(&tensors, &layout, SECOND)?;
+            }
         }
         tensors::check(&tensors, &layout, "")
     }
@@ -194,9 +199,9 @@ impl<W: ParameterSource> Checkpoint<W> {
     pub fn to_bytes(&self) -> Result<Vec<u8>, CheckpointError> {
         let layout = self.layout();
         let mut views = parts(&layout, "", &self.parameters)?;
-        if let Some(Moments { first, second }) = &self.moments {
-            views.extend(parts(&layout, FIRST, first)?);
-            views.extend(parts(&layout, SECOND, second)?);
+        let moments = self.moments.iter().flat_map(Moments::vectors);
+        for (prefix, values) in [FIRST, SECOND].into_iter().zip(moments) {
+            views.extend(parts(&layout, prefix, values)?);
         }
         views.extend(adapters::parts(&self.adapters, &layout)?);
         let remembered = bank::parts(&self.bank)?;
@@ -296,12 +301,12 @@ fn read_run(bytes: &[u8]) -> Result<Checkpoint<()>, CheckpointError> {
     let tensors = SafeTensors::deserialize(bytes)?;
     let bank = bank::read(&tensors, &config.model)?;
     let layout = Layout::new(&config.model, tokenizer.vocab_size());
-    let adapters = adapters::read(adapters, &tensors, &layout)?;
+    let adapters = adapters::read(adapters, &tensors, &layout, config.train.optimizer)?;
     let (parameters, moments) = ((), None);
     Ok(Checkpoint { config, step, tokenizer, history, edits, parameters, moments, bank, adapters })
 }
 
-/// True if a file has AdamW's moments.
+/// True if a file has an optimizer's moments.
 fn has_moments(tensors: &SafeTensors) -> bool {
     tensors.names().iter().any(|name| name.starts_with(FIRST))
 }

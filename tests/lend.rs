@@ -11,9 +11,9 @@ use std::process::{Child, Output, Stdio};
 use confab::checkpoint::Checkpoint;
 use confab::learn::devices::Connection;
 
-use common::small;
 use common::terminal::{command, ok, refused};
 use common::wire::{MAGIC, framed};
+use common::{small, untimed_run};
 
 /// A `confab lend` of its own.
 struct Lending {
@@ -96,9 +96,9 @@ fn run_on(folder: &Path, devices: &str, out: &str, more: &[&str]) -> Output {
     command(folder, &[RUN, more, &where_to].concat()).output().unwrap()
 }
 
-/// A run as it was saved: losses, parameters, moments and slots.
+/// A run as it was saved, without the time that it took: losses, parameters, moments and slots.
 fn saved(folder: &Path, name: &str) -> Checkpoint {
-    Checkpoint::from_bytes(&fs::read(folder.join(name)).unwrap()).unwrap()
+    untimed_run(Checkpoint::from_bytes(&fs::read(folder.join(name)).unwrap()).unwrap())
 }
 
 #[test]

@@ -6,7 +6,8 @@ use burn::tensor::Device;
 use confab::checkpoint::Checkpoint;
 use confab::codec::CodecRun;
 use confab::config::{
-    ByLayer, ConfigError, FactsSplit, KNOBS, Knob, MemoryLimits, MixerKind, Range, RunConfig,
+    ByLayer, ConfigError, FactsSplit, KNOBS, Knob, MemoryLimits, MixerKind, OptimizerKind, Range,
+    RunConfig,
 };
 use confab::interp::lab::entries;
 use confab::learn::{PackError, Trainer};
@@ -63,6 +64,7 @@ fn config() -> impl Strategy<Value = RunConfig> {
             // Heads that can be judged, weights that adapters may change, layers that there are, keys with halves, and room beside memory tokens.
             config.train.heads.every = 0;
             (config.train.frozen, config.train.keep_pruned) = (false, false);
+            config.train.optimizer = OptimizerKind::AdamW; // which goes with adapters and any rate
             config.model.memory_tokens %= config.model.context - 1;
             config.model.memory.layers.clear();
             config.model.memory.d_key = 2;

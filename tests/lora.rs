@@ -6,7 +6,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use common::terminal::{confab, ok, train};
-use common::{LIMITS, apart, checkpoint, losses, resume, small, trainer};
+use common::{LIMITS, apart, checkpoint, losses, resume, small, trainer, untimed_run};
 use confab::arch::Layout;
 use confab::checkpoint::Checkpoint;
 use confab::import::peft;
@@ -137,7 +137,7 @@ fn a_run_with_an_adapter_resumes_as_if_it_had_never_stopped() {
     let bytes = checkpoint(&first).to_bytes().unwrap();
     let mut second = resume(Checkpoint::from_bytes(&bytes).unwrap());
     assert_eq!(losses(&mut second, 4), expected[4..]);
-    assert_eq!(checkpoint(&second), checkpoint(&whole));
+    assert_eq!(untimed_run(checkpoint(&second)), untimed_run(checkpoint(&whole)));
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn damaged_adapters_are_refused() {
     let vector = refused(&|adapter| adapter.targets[0] = "ln_final.w".into()).unwrap_err();
     assert!(vector.contains("ln_final.w"), "{vector}");
     assert!(refused(&|adapter| adapter.alpha = f64::NAN).is_err());
-    let moments = Some(Moments { first: vec![0.0; 3], second: vec![0.0; 3] });
+    let moments = Some(Moments { first: vec![0.0; 3], second: Some(vec![0.0; 3]) });
     assert!(refused(&|adapter| adapter.moments.clone_from(&moments)).is_err());
 }
 

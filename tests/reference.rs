@@ -4,10 +4,12 @@ mod common;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use confab::arch::Layout;
-use confab::config::{MixerKind, MlpKind, ModelConfig, NormKind, Positions, TrainConfig};
+use confab::config::{
+    MixerKind, MlpKind, ModelConfig, NormKind, OptimizerKind, Positions, TrainConfig,
+};
 use confab::host::HostModel;
 use confab::kernel::transfer::to_device;
-use confab::learn::{AdamW, mean_loss, token_losses};
+use confab::learn::{Optimizer, Rates, mean_loss, token_losses};
 use confab::model::{Gpt, PassOptions, Weights};
 use safetensors::SafeTensors;
 
@@ -122,10 +124,10 @@ impl Reference {
             clip: 1.0,
             ..TrainConfig::default()
         };
-        let mut optimizer = AdamW::new(self.layout.decay_mask(), None, device);
+        let mut optimizer = Optimizer::new(OptimizerKind::AdamW, &self.layout, None, device);
         let mut flat = to_device(self.flat(""), device);
         for step in 0..3 {
-            let rates = optimizer.rates(&train, step, 1e-2);
+            let rates = Rates::new(&train, step, 1e-2, device);
             let mut weights = Weights::trainable(&self.layout, &flat);
             let (_, loss) = self.forward(&weights, device);
             weights.backward(&loss);

@@ -5,7 +5,7 @@ mod common;
 use burn::tensor::{Device, Tensor, TensorData};
 use common::{apart, batch, forward, model, numbers, read, webgpu};
 use confab::arch::Layout;
-use confab::config::{MlpKind, ModelConfig, Positions, RunConfig, TrainConfig};
+use confab::config::{MlpKind, ModelConfig, OptimizerKind, Positions, RunConfig, TrainConfig};
 use confab::data::{Batch, Inputs, Targets};
 use confab::kernel::dropout::Dropout;
 use confab::kernel::transfer::to_tensor;
@@ -108,7 +108,7 @@ fn a_learner_fits_values_to_vectors() {
     let config = config(|config| config.mlp = MlpKind::Gelu);
     let (model, _) = fixture(&config, &device);
     let vectors = embeddings(&model);
-    let mut learner = Learner::new(model, None);
+    let mut learner = Learner::new(model, OptimizerKind::AdamW, None);
     let train = TrainConfig { lr: 0.01, warmup: 0, ..RunConfig::default().train };
     let batch = Batch::of_vectors(vectors.autodiff(), values(&device.autodiff()));
     assert!(matches!(batch.targets, Targets::Values(_)));

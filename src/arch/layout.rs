@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::feed_forward::FeedForward;
 use super::mixer::Mixer;
 use super::norm::Norm;
-use super::spec::{Declaration, Dim, ParamSpec, PartKind, Role, Sink};
+use super::spec::{Axes, Declaration, Dim, ParamSpec, PartKind, Role, Sink};
 use crate::config::{ModelConfig, Positions};
 
 /// All parameters of a model with a vocabulary of `vocab_size` tokens, in the order of the flat vector.
@@ -142,6 +142,17 @@ impl Layout {
     /// Mask of weight decay: 1 where it applies, else 0.
     pub fn decay_mask(&self) -> Vec<f32> {
         self.mask(|spec| spec.decay)
+    }
+
+    /// Shapes `[in, out]` and places of the hidden matrices, in the order of the flat vector.
+    pub fn hidden(&self) -> impl Iterator<Item = ([usize; 2], Range<usize>)> {
+        let hidden = |of: &Parameter| match of.spec.axes {
+            Axes::Matrix(axes) if of.spec.is_hidden() => {
+                Some((axes.map(|axis| axis.size), of.range.clone()))
+            }
+            Axes::Matrix(_) | Axes::Vector(_) => None,
+        };
+        self.parameters.iter().filter_map(hidden)
     }
 
     /// Mask of the parameters chosen by `is_in`: 1 in these, else 0: `[len()]`.

@@ -151,6 +151,11 @@ impl ParamSpec {
         matches!(self.axes, Axes::Matrix(_)) && self.layer.is_some()
     }
 
+    /// True for matrices of layers that activations are multiplied with; the others are tables of keys and values.
+    pub fn is_hidden(&self) -> bool {
+        self.is_prunable() && self.own.starts_with("W_")
+    }
+
     /// Meanings of rows and columns. A vector counts as one row.
     pub fn dims(&self) -> [Dim; 2] {
         match self.axes {

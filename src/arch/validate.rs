@@ -3,7 +3,7 @@
 use super::mixer::Mixer;
 use crate::config::{
     ConfigError, KNOBS, LearnerKind, MAX_D_MODEL, MAX_HEADS_WIDTH, MemoryKind, ModelConfig,
-    Positions, RunConfig, TaskKind, layers,
+    OptimizerKind, Positions, RunConfig, TaskKind, layers,
 };
 
 /// Length of the shortest record: one character to read and one to predict.
@@ -24,6 +24,9 @@ impl RunConfig {
         }
         if self.train.lora.rank > 0 {
             self.validate_lora()?;
+        }
+        if self.train.optimizer == OptimizerKind::Muon {
+            self.validate_muon()?;
         }
         self.model.validate_memory_layers()?;
         if self.task.kind == TaskKind::Facts {
@@ -46,6 +49,24 @@ impl RunConfig {
                       train.heads.every; set these to false and 0",
             }),
             false => Ok(()),
+        }
+    }
+
+    /// Checks that there are whole matrices to orthogonalize the updates of, and a schedule for their rate.
+    fn validate_muon(&self) -> Result<(), ConfigError> {
+        let refuse = |why| Err(ConfigError::Parts { key: "train.optimizer", why });
+        if self.train.lora.rank > 0 {
+            return refuse(
+                "Muon (train.optimizer) orthogonalizes updates of whole matrices, and low-rank changes \
+                 (train.lora.rank) train factors in their place; set the optimizer to adamw or sgd, or the rank to 0",
+            );
+        }
+        match self.train.lr > 0.0 {
+            true => Ok(()),
+            false => refuse(
+                "Muon's rate (train.muon_lr) follows the schedule of the learning rate (train.lr), as a multiple of \
+                 it; set the learning rate above 0, as to 0.01",
+            ),
         }
     }
 

@@ -9,7 +9,7 @@ use super::tensors::{Part, find};
 use crate::arch::Layout;
 use crate::base::numbers::Numbers;
 use crate::base::random::stream_rng;
-use crate::config::RunConfig;
+use crate::config::{OptimizerKind, RunConfig};
 use crate::run::{Adapter, LowRank, MAX_ADAPTERS, MAX_RANK, Moments};
 
 /// Key of the adapters in a file's metadata, in JSON without their values.
@@ -47,10 +47,9 @@ pub fn parts<'a>(
             push(name("A"), vec![rows, rank], &adapter.values[a]);
             push(name("B"), vec![rank, columns], &adapter.values[b]);
         }
-        if let Some(Moments { first, second }) = &adapter.moments {
-            for (of, values) in [("first", first), ("second", second)] {
-                push(moment(number, of), vec![values.len()], values);
-            }
+        let moments = adapter.moments.iter().flat_map(Moments::vectors);
+        for (of, values) in ["first", "second"].into_iter().zip(moments) {
+            push(moment(number, of), vec![values.len()], values);
         }
     }
     Ok(out)
@@ -61,6 +60,7 @@ pub fn read(
     adapters: Vec<Adapter>,
     tensors: &SafeTensors,
     layout: &Layout,
+    optimizer: OptimizerKind,
 ) -> Result<Vec<Adapter>, CheckpointError> {
     let refuse = |why: String| CheckpointError::Metadata { key: KEY, why };
     if adapters.len() > MAX_ADAPTERS {
@@ -85,7 +85,10 @@ pub fn read(
         };
         let has_moments = tensors.names().contains(&self::moment(number, "first").as_str());
         let moments = match has_moments {
-            true => Some(Moments { first: moment("first")?, second: moment("second")? }),
+            true => {
+                let second = optimizer.has_second().then(|| moment("second")).transpose()?;
+                Some(Moments { first: moment("first")?, second })
+            }
             false => None,
         };
         Ok(Adapter { values, moments, ..adapter })

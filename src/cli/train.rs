@@ -245,7 +245,8 @@ fn checkpoint(file: &Path, matches: &ArgMatches) -> Result<Vec<u8>> {
     );
     for knob in confab::config::KNOBS {
         let Some(text) = matches.get_one::<String>(knob.key) else { continue };
-        if !knob.key.starts_with("train.") || knob.key.starts_with("train.lora.") {
+        let is_kept = knob.key.starts_with("train.lora.") || knob.key == "train.optimizer";
+        if !knob.key.starts_with("train.") || is_kept {
             bail!("--{} cannot be changed with --resume; train a new run instead", knob.flag());
         }
         knob.set(&mut changed, text)?;
@@ -260,7 +261,7 @@ fn checkpoint(file: &Path, matches: &ArgMatches) -> Result<Vec<u8>> {
     );
     if checkpoint.step > 0 && checkpoint.moments.is_none() && !changed.train.frozen {
         super::terminal::report(format_args!(
-            "{} holds no moments of AdamW, as steps that were kept; training goes on with moments of 0, so \
+            "{} holds no moments of its optimizer, as steps that were kept; training goes on with moments of 0, so \
              its losses are not those of the run that never stopped",
             file.display()
         ));

@@ -1,7 +1,8 @@
 //! Knobs that change nothing while another is as it is.
 
 use super::{
-    Knob, LearnerKind, MemoryKind, MlpKind, NormKind, Positions, RunConfig, TaskKind, TokenKind,
+    Knob, LearnerKind, MemoryKind, MlpKind, NormKind, OptimizerKind, Positions, RunConfig,
+    TaskKind, TokenKind,
 };
 
 /// Settings that every kind of learner has, beside those of the task.
@@ -37,6 +38,9 @@ impl Knob {
             "model.rope_base" => model.positions == Positions::Rotary,
             "model.norm_eps" => model.norm != NormKind::None,
             "model.d_mlp" => model.mlp != MlpKind::None,
+            "train.beta1" | "train.beta2" => train.optimizer != OptimizerKind::Sgd,
+            "train.momentum" => train.optimizer == OptimizerKind::Sgd,
+            "train.muon_lr" => train.optimizer == OptimizerKind::Muon,
             "train.lora.alpha" | "train.lora.on" => train.lora.rank > 0,
             key if key.starts_with("train.heads.") => train.heads.every > 0,
             key if key.starts_with("model.memory.") => has_memory || model.memory.lambda > 0.0,

@@ -18,6 +18,7 @@ mod memory_limits;
 mod model;
 mod number;
 mod old;
+mod optimizer;
 mod presets;
 mod run;
 mod setting;
@@ -45,6 +46,7 @@ pub use memory::{MemoryConfig, MemoryKind, layers};
 pub use memory_limits::MemoryLimits;
 pub use model::ModelConfig;
 pub use old::{OLD_CHOICES, OLD_KEYS, has_old_keys};
+pub use optimizer::OptimizerKind;
 pub use presets::{PRESETS, Preset};
 pub use run::{NoiseConfig, RunConfig};
 pub use task::{

@@ -2,7 +2,7 @@
 
 use super::{
     ByLayer, HeadsConfig, LoraConfig, MemoryConfig, MixerKind, MlpKind, ModelConfig, NormKind,
-    Positions, RunConfig, TrainConfig,
+    OptimizerKind, Positions, RunConfig, TrainConfig,
 };
 
 /// A named size, with the batch and learning rate that train it well.
@@ -89,11 +89,14 @@ impl Preset {
             batch: self.batch,
             accumulation: 1,
             shards: 0,
+            optimizer: OptimizerKind::AdamW,
             lr: self.lr,
             min_lr: self.lr / 10.0,
             warmup: 100,
             beta1: 0.9,
             beta2: 0.95,
+            momentum: 0.9,
+            muon_lr: 0.02,
             weight_decay: 0.1,
             clip: 1.0,
             frozen: false,

@@ -2,7 +2,8 @@
 
 use super::{AnswerRule, FactsSplit, TaskKind, TokenKind};
 use super::{
-    ByLayer, Distance, MemoryKind, MixerKind, MlpKind, NormKind, Positions, PruneBy, RunConfig,
+    ByLayer, Distance, MemoryKind, MixerKind, MlpKind, NormKind, OptimizerKind, Positions, PruneBy,
+    RunConfig,
 };
 use super::{Fitting, KeyDistance, LearnerKind, NoiseKind};
 
@@ -67,4 +68,4 @@ macro_rules! impl_choice {
     };
 }
 
-impl_choice!(LearnerKind KeyDistance NoiseKind Fitting TaskKind AnswerRule FactsSplit TokenKind NormKind MlpKind Positions MemoryKind Distance PruneBy);
+impl_choice!(LearnerKind KeyDistance NoiseKind Fitting TaskKind AnswerRule FactsSplit TokenKind NormKind MlpKind Positions MemoryKind Distance PruneBy OptimizerKind);

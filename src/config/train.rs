@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{HeadsConfig, LoraConfig};
+use super::{HeadsConfig, LoraConfig, OptimizerKind};
 
-/// AdamW with warm-up and cosine decay.
+/// An optimizer with warm-up and cosine decay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
@@ -20,6 +20,7 @@ pub struct TrainConfig {
     /// whole, unless several devices share it.
     #[serde(default = "TrainConfig::whole")]
     pub shards: usize,
+    pub optimizer: OptimizerKind,
     /// Learning rate after the warm-up.
     pub lr: f64,
     /// Learning rate at the last step.
@@ -28,6 +29,10 @@ pub struct TrainConfig {
     pub warmup: usize,
     pub beta1: f64,
     pub beta2: f64,
+    /// Share of SGD's momentum that the next step keeps.
+    pub momentum: f64,
+    /// Muon's learning rate after the warm-up; it follows the schedule of `lr`.
+    pub muon_lr: f64,
     /// Decay of matrices; gains and biases are not decayed.
     pub weight_decay: f64,
     /// Largest gradient norm; a larger one is scaled down to it. 0 turns clipping off.

@@ -6,6 +6,7 @@ use burn::backend::Cube;
 use burn::tensor::{Gradients, Tensor};
 
 use super::fused;
+use super::fused::is_cpu;
 use super::gpu::GpuTensor;
 use super::linear::gpu::half::Half;
 
@@ -55,6 +56,23 @@ impl<const D: usize> Param<D> {
             Self::Slice(ParamSlice { parameters, start, shape }) => {
                 let end = start + shape.iter().product::<usize>();
                 parameters.leaf.clone().slice(*start..end).reshape(*shape)
+            }
+        }
+    }
+}
+
+impl Param<2> {
+    /// The matrix that begins at `start` of a flat vector, for products in 32 bits. Burn's own product would bring kernels
+    /// of an eighth of the page's worker.
+    pub fn matrix(flat: &Tensor<1>, start: usize, shape: [usize; 2]) -> Self {
+        match is_cpu(&flat.device()) {
+            true => {
+                let end = start + shape[0] * shape[1];
+                Self::Own(Box::new(flat.clone().slice(start..end).reshape(shape)))
+            }
+            false => {
+                let parameters = Arc::new(FlatParameters::exact(flat));
+                Self::Slice(ParamSlice { parameters, start, shape })
             }
         }
     }

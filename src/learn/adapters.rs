@@ -2,15 +2,13 @@
 //! `A` is `s G Bᵀ`, and that of `B` is `s Aᵀ G`. The model itself knows only the sum.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 
-use super::{AdamW, Rates};
+use super::{Optimizer, Rates};
 use crate::arch::Layout;
-use crate::kernel::is_cpu;
 use crate::kernel::linear::Linear;
-use crate::kernel::param::{FlatParameters, Param, ParamSlice};
+use crate::kernel::param::Param;
 use crate::kernel::transfer::to_device;
 use crate::run::{Adapter, LowRank};
 
@@ -41,7 +39,7 @@ impl Held {
     fn change(&self, part: &LowRank) -> Tensor<1> {
         let ([rows, columns], rank) = (part.shape, self.adapter.rank);
         let a = self.values.clone().slice(part.a.clone()).reshape([1, rows, rank]);
-        let b = matrix(&self.values, part.b.start, [rank, columns]);
+        let b = Param::matrix(&self.values, part.b.start, [rank, columns]);
         let product = Linear { w: b, b: None }.apply(a);
         product.reshape([part.target.len()]) * self.adapter.scale()
     }
@@ -52,31 +50,16 @@ impl Held {
         let of_part = |part: &LowRank| {
             let [rows, columns] = part.shape;
             let g = gradient.clone().slice(part.target.clone()).reshape([1, rows, columns]);
-            let b = matrix(&self.values, part.b.start, [rank, columns]);
+            let b = Param::matrix(&self.values, part.b.start, [rank, columns]);
             let of_a = Linear::unembed(&b, g); // [1, in, rank]
             let a: Tensor<2> = self.values.clone().slice(part.a.clone()).reshape([rows, rank]);
             // Reshaped to a vector first, so that the numbers lie in that order.
             let a = a.transpose().reshape([rank * rows]).reshape([1, rank, rows]);
-            let g = matrix(gradient, part.target.start, [rows, columns]);
+            let g = Param::matrix(gradient, part.target.start, [rows, columns]);
             let of_b = Linear { w: g, b: None }.apply(a); // [1, rank, out]
             [of_a.reshape([part.a.len()]), of_b.reshape([part.b.len()])]
         };
         Tensor::cat(self.parts.iter().flat_map(of_part).collect(), 0) * self.adapter.scale()
-    }
-}
-
-/// The matrix that begins at `start` of a flat vector, as products take it. Burn's own product would
-/// bring kernels of an eighth of the page's worker.
-fn matrix(flat: &Tensor<1>, start: usize, shape: [usize; 2]) -> Param<2> {
-    match is_cpu(&flat.device()) {
-        true => {
-            let end = start + shape[0] * shape[1];
-            Param::Own(Box::new(flat.clone().slice(start..end).reshape(shape)))
-        }
-        false => {
-            let parameters = Arc::new(FlatParameters::exact(flat));
-            Param::Slice(ParamSlice { parameters, start, shape })
-        }
     }
 }
 
@@ -126,7 +109,7 @@ impl Adapters {
 
     /// Updates the last adapter, or the weights below all adapters, by the gradient of the model's weights:
     /// `[layout.len()]`.
-    pub fn update(&mut self, optimizer: &mut AdamW, rates: Rates, gradient: Tensor<1>) {
+    pub fn update(&mut self, optimizer: &mut Optimizer, rates: Rates, gradient: Tensor<1>) {
         match self.held.last_mut().filter(|_| self.trains_last) {
             Some(last) => {
                 let gradient = last.gradient(&gradient);

@@ -2,8 +2,8 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::{AdamW, Adapters, Rates, TrainingPass};
-use crate::config::TrainConfig;
+use super::{Adapters, Optimizer, Rates, TrainingPass};
+use crate::config::{OptimizerKind, TrainConfig};
 use crate::kernel::transfer::to_device;
 use crate::model::Model;
 use crate::run::{Adapter, Moments};
@@ -12,7 +12,7 @@ use crate::run::{Adapter, Moments};
 pub struct Learner {
     pub model: Model,
     /// `None` if there is nothing to train on.
-    pub(super) optimizer: Option<AdamW>,
+    pub(super) optimizer: Option<Optimizer>,
     /// `None` without adapters: the optimizer then trains the model's parameters.
     adapters: Option<Adapters>,
 }
@@ -24,8 +24,8 @@ impl Learner {
     }
 
     /// A model that goes on with these moments, or begins with moments of 0.
-    pub fn new(model: Model, moments: Option<Moments>) -> Self {
-        let optimizer = AdamW::new(model.layout.decay_mask(), moments, &model.device());
+    pub fn new(model: Model, kind: OptimizerKind, moments: Option<Moments>) -> Self {
+        let optimizer = Optimizer::new(kind, &model.layout, moments, &model.device());
         Self { model, optimizer: Some(optimizer), adapters: None }
     }
 
@@ -34,13 +34,16 @@ impl Learner {
     pub fn adapted(
         mut model: Model,
         mut adapters: Vec<Adapter>,
+        kind: OptimizerKind,
         moments: Option<Moments>,
         trains_last: bool,
     ) -> Self {
         let device = model.device();
         let optimizer = match adapters.last_mut().filter(|_| trains_last) {
-            Some(last) => AdamW::new(vec![1.0; last.values.len()], last.moments.take(), &device),
-            None => AdamW::new(model.layout.decay_mask(), moments, &device),
+            Some(last) => {
+                Optimizer::of_vector(kind, last.values.len(), last.moments.take(), &device)
+            }
+            None => Optimizer::new(kind, &model.layout, moments, &device),
         };
         let adapters = Adapters::new(&model.layout, model.parameters, adapters, trains_last);
         model.parameters = adapters.weights();
@@ -70,18 +73,15 @@ impl Learner {
         TrainingPass::new(&self.model)
     }
 
-    /// The numbers of the update of `step`: see [`AdamW::rates`].
-    ///
-    /// # Panics
-    /// If there is nothing to train on.
+    /// The numbers of the update of `step`: see [`Rates::new`].
     pub fn rates(&self, config: &TrainConfig, step: usize, lr: f64) -> Rates {
-        self.optimizer.as_ref().expect("there is something to train on").rates(config, step, lr)
+        Rates::new(config, step, lr, &self.device())
     }
 
     /// NaN if a parameter or a moment is not finite, or if they are so large that their sum is not; else 0: `[1]`.
     pub fn finite_zero(&self) -> Tensor<1> {
         let sum = self.model.parameters.clone().sum();
-        let moments = self.optimizer.as_ref().map(AdamW::sum);
+        let moments = self.optimizer.as_ref().map(Optimizer::sum);
         moments.into_iter().fold(sum, |sum, of| sum + of) * 0.0
     }
 

@@ -36,7 +36,7 @@ pub use helper::Plan;
 pub use learner::Learner;
 pub use loss::{LossSums, hits, losses, mean_loss, token_losses};
 pub use objective::{Likelihood, Loss, Objective};
-pub use optimizer::{AdamW, Rates};
+pub use optimizer::{Optimizer, Rates, orthogonalize};
 pub use packed::PackError;
 pub use pass::TrainingPass;
 pub use schedule::learning_rate;

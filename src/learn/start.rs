@@ -102,11 +102,12 @@ impl Trainer {
         if is_adapted && adapters.is_empty() {
             adapters.push(drawn_adapter(&config, &model.layout, 0)); // a step that was kept
         }
+        let optimizer = config.train.optimizer;
         let learner = match (adapters.is_empty(), task.is_none(), kept) {
-            (false, ..) => Learner::adapted(model, adapters, moments, is_adapted),
+            (false, ..) => Learner::adapted(model, adapters, optimizer, moments, is_adapted),
             (true, true, _) => Learner::frozen(model),
-            (true, false, Some(kept)) => Learner::new(model, moments).only(kept),
-            (true, false, None) => Learner::new(model, moments),
+            (true, false, Some(kept)) => Learner::new(model, optimizer, moments).only(kept),
+            (true, false, None) => Learner::new(model, optimizer, moments),
         };
         let objective = Box::new(Likelihood::of(&config.train));
         let source = Box::new(TaskRecords);

@@ -8,8 +8,8 @@ use web_time::Instant;
 use super::memory::Learned;
 use super::sums::Passes;
 use super::{
-    Adapters, BatchSource, Crew, Learner, LossSums, Objective, TaskSource, feedback, hits,
-    learning_rate, losses,
+    Adapters, BatchSource, Crew, Learner, LossSums, Objective, Optimizer, TaskSource, feedback,
+    hits, learning_rate, losses,
 };
 use crate::checkpoint::Checkpoint;
 use crate::config::RunConfig;
@@ -87,7 +87,8 @@ impl Trainer {
         source: impl BatchSource + 'static,
         trained: Vec<f32>,
     ) -> Self {
-        let learner = Learner::new(self.learner.model, None).only(trained);
+        let optimizer = self.config.train.optimizer;
+        let learner = Learner::new(self.learner.model, optimizer, None).only(trained);
         Self { learner, objective: Box::new(objective), source: Box::new(source), ..self }
     }
 
@@ -286,16 +287,15 @@ impl Trainer {
         let adapters = self.learner.adapters();
         let own = || vec![self.model().parameters.clone()];
         let values = adapters.map_or_else(own, |adapters| adapters.tensors().collect());
-        let moments =
-            self.learner.optimizer.iter().flat_map(|of| [of.first.clone(), of.second.clone()]);
+        let moments = self.learner.optimizer.iter().flat_map(Optimizer::moments);
         let count = values.len();
         let tensors = values.into_iter().chain(moments);
         let read = tensors.fold(Transaction::default(), Transaction::register);
         let mut read = read.execute_async().await?.into_iter().map(floats);
         let parameters = read.next().unwrap_or_default();
         let values: Vec<Vec<f32>> = read.by_ref().take(count - 1).collect();
-        let moments = read.next().zip(read.next());
-        let mut moments = moments.map(|(first, second)| Moments { first, second });
+        let first = read.next();
+        let mut moments = first.map(|first| Moments { first, second: read.next() });
         let mut held = adapters.map_or_else(Vec::new, |of| of.with_values(values.into_iter()));
         if let Some(last) = held.last_mut().filter(|_| adapters.is_some_and(Adapters::trains_last))
         {

@@ -1,6 +1,7 @@
 //! The way back from operations.
 
 use crate::checkpoint::Checkpoint;
+use crate::run::Moments;
 
 /// Most states kept to go back to, and most bytes of them.
 const MAX_STATES: usize = 16;
@@ -26,7 +27,7 @@ impl Undo {
 }
 
 fn size(state: &Checkpoint) -> usize {
-    let vectors = if state.moments.is_some() { 3 } else { 1 };
+    let vectors = 1 + state.moments.iter().flat_map(Moments::vectors).count();
     let adapted: usize = state.adapters.iter().map(|adapter| adapter.values.len()).sum();
     4 * vectors * (state.parameters.len() + adapted) + state.bank.bytes()
 }

@@ -1,4 +1,4 @@
-//! Layers, heads and hidden units, added or dropped. All other parameters keep their values and AdamW moments, in
+//! Layers, heads and hidden units, added or dropped. All other parameters keep their values and moments, in
 //! their new places.
 
 use super::error::SurgeryError;
@@ -28,9 +28,9 @@ pub fn graft(
     let drawn = untrained(&config.model, &to, seed(before));
     let parameters = plan.transplant([&from, &to], &before.parameters, &drawn, begin);
     let moment = |values: &[f32]| plan.transplant([&from, &to], values, &drawn, |_| 0.0);
-    let moments = before
-        .moments
-        .as_ref()
-        .map(|Moments { first, second }| Moments { first: moment(first), second: moment(second) });
+    let moments = before.moments.as_ref().map(|Moments { first, second }| Moments {
+        first: moment(first),
+        second: second.as_deref().map(moment),
+    });
     replace(before, config, parameters, moments, bank)
 }

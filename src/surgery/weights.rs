@@ -18,7 +18,8 @@ pub(super) fn prune(before: &Checkpoint, percent: usize) -> Checkpoint {
     for at in left {
         after.parameters[at] = 0.0;
         if let Some(Moments { first, second }) = &mut after.moments {
-            (first[at], second[at]) = (0.0, 0.0);
+            first[at] = 0.0;
+            second.iter_mut().for_each(|second| second[at] = 0.0);
         }
     }
     after.config.train.keep_pruned = true;

@@ -67,7 +67,7 @@ pub fn widen(
     };
     let moments = before.moments.as_ref().map(|Moments { first, second }| Moments {
         first: moment(first, 1),
-        second: moment(second, 2),
+        second: second.as_ref().map(|second| moment(second, 2)),
     });
     let bank = before.bank.fit(&config.model);
     replace(before, config, parameters, moments, bank)

@@ -55,6 +55,11 @@ pub fn untimed(losses: &[LossPoint]) -> Vec<LossPoint> {
     losses.iter().map(|point| LossPoint { seconds: None, ..*point }).collect()
 }
 
+/// A run without the time that its losses took.
+pub fn untimed_run(of: Checkpoint) -> Checkpoint {
+    Checkpoint { history: untimed(&of.history), ..of }
+}
+
 pub fn set(config: &mut RunConfig, changes: Changes) {
     for (key, value) in changes {
         Knob::find(key).unwrap().set(config, value).unwrap();

@@ -2,7 +2,7 @@
 
 use super::super::knob::{float, int, knob};
 use super::super::setting::{Place, at};
-use super::super::{Knob, LoraConfig, PruneBy, Range};
+use super::super::{Knob, LoraConfig, OptimizerKind, PruneBy, Range};
 
 pub(super) const KNOBS: &[Knob] = &[
     int(at!(train.steps), "Steps", 1, 10_000_000, "length of the run"),
@@ -22,11 +22,31 @@ pub(super) const KNOBS: &[Knob] = &[
         64,
         "parts of a micro-batch, a core each; 0 goes by its size; losses depend on it, but not on the number of cores",
     ),
+    knob(
+        at!(train.optimizer),
+        "Optimizer",
+        Range::Choice(OptimizerKind::NAMES),
+        "rule by which gradients change weights",
+    ),
     float(at!(train.lr), "Learning rate", 0.0, 10.0, "learning rate after the warm-up"),
     float(at!(train.min_lr), "Min learning rate", 0.0, 10.0, "learning rate at the last step"),
     int(at!(train.warmup), "Warm-up", 0, 1_000_000, "steps over which the rate grows from 0"),
     float(at!(train.beta1), "Adam β₁", 0.0, 0.9999, "decay of AdamW's first moment"),
     float(at!(train.beta2), "Adam β₂", 0.0, 0.99999, "decay of AdamW's second moment"),
+    float(
+        at!(train.momentum),
+        "Momentum",
+        0.0,
+        0.9999,
+        "share of SGD's momentum that a step keeps",
+    ),
+    float(
+        at!(train.muon_lr),
+        "Muon learning rate",
+        0.0,
+        10.0,
+        "Muon's rate for the matrices of layers, on the schedule of the learning rate",
+    ),
     float(at!(train.weight_decay), "Weight decay", 0.0, 10.0, "pull of matrices towards 0"),
     float(at!(train.clip), "Gradient clipping", 0.0, 1e6, "largest gradient norm; 0 is off"),
     knob(at!(train.frozen), "Freeze weights", Range::Bool, "train only memories"),
