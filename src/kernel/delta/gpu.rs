@@ -389,7 +389,7 @@ fn by_keys(
             }
             gradient[place * 3 * width + column] = of_query;
             gradient[(place * 3 + 1) * width + column] = of_key;
-            if column % head.d_head == 0 {
+            if column == of_head * head.d_head {
                 by_beta[place * n_heads + of_head] = of_beta;
             }
         }
