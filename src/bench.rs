@@ -169,7 +169,8 @@ impl Bench {
     fn row(&self, number: usize, length: usize) -> Row {
         let id =
             |place: usize| ((place * place + 31 * number + 7 * place) % self.vocab_size()) as u32;
-        Row { ids: (0..length).map(id).collect(), fields: vec![Field::Text; length], given: 1 }
+        let fields = vec![Field::Text; length];
+        Row { ids: (0..length).map(id).collect(), fields, given: 1, targets: None }
     }
 
     fn vocab_size(&self) -> usize {

@@ -11,6 +11,7 @@ pub mod forward;
 mod mapped;
 mod order;
 mod probe;
+mod recall;
 mod score;
 mod segments;
 pub mod sweep;
@@ -25,5 +26,6 @@ pub use evaluation::{
 pub use mapped::{Mapped, MappingReport, Spaces};
 pub use order::order;
 pub use probe::{ProbeReport, ProbeSample};
+pub use recall::RecallReport;
 pub use score::{Bin, Calibration, Score};
 pub use segments::{Segment, SegmentAttention};

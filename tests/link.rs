@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use confab::checkpoint::Checkpoint;
 use confab::codec::CodecRun;
 use confab::config::{
-    ByLayer, ConfigError, FactsSplit, KNOBS, Knob, MemoryLimits, MixerKind, OptimizerKind, Range,
+    ByLayer, ConfigError, FactsSplit, KNOBS, Knob, MemoryLimits, MixerKind, MqarConfig, OptimizerKind, Range,
     RunConfig,
 };
 use confab::interp::lab::entries;
@@ -70,6 +70,7 @@ fn config() -> impl Strategy<Value = RunConfig> {
             config.model.memory.d_key = 2;
             config.task.facts.split = FactsSplit::Facts; // which any facts can be split by
             config.task.brackets.min_pairs = 1; // at most any number of pairs
+            config.task.mqar = MqarConfig::default();
             config.model.d_head = 2; // narrow enough for any number of heads, and even
             config.model.mixer = ByLayer::all(MixerKind::Softmax); // of any number of layers, and memories
         }

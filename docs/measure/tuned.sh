@@ -21,8 +21,9 @@ measure() {
     "$confab" eval "$run.safetensors" --device cpu >"$run.eval"
     # answer  floor  training  validation  excess
     answer=$(awk -v column="$([ "$task" = facts ] && echo 3 || echo 4)" '$1 == "answer" { print $column; exit }' "$run.eval")
-    # Of digits for the phone book, of answers for the facts.
-    right=$(sed -n 's/^asked for: digits *\([0-9.]*\)%.*/\1/p; s/^fact given: right *\([0-9.]*\)%.*/\1/p' "$run.eval")
+    # Of digits for the phone book, of answers for the facts, of queries for associative recall.
+    right=$(sed -n 's/^asked for: digits *\([0-9.]*\)%.*/\1/p; s/^fact given: right *\([0-9.]*\)%.*/\1/p;
+        s/^queries: right *\([0-9.]*\)%.*/\1/p' "$run.eval")
     # {"step":100,…,"val_loss":2.5,…}
     sed -n 's/.*"val_loss":\([0-9][0-9.]*\).*/\1/p' "$run.jsonl" | tail -n 1 |
         awk -v key="$task	$seed	$seconds" -v answer="${answer:--}" -v right="${right:--}" \
@@ -40,6 +41,7 @@ for seed in 1 2 3; do
     measure spacing "$seed"
     measure tagging "$seed"
     measure brackets "$seed"
+    measure mqar "$seed"
     measure text "$seed" --text-file "$work/text.txt"
 done
 

@@ -35,6 +35,9 @@ impl RunConfig {
         if self.task.kind == TaskKind::Brackets {
             self.task.brackets.check()?;
         }
+        if self.task.kind == TaskKind::Mqar {
+            self.task.mqar.check()?;
+        }
         Mixer::check(&self.model)?;
         self.validate_context(SHORTEST)
     }

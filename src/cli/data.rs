@@ -64,6 +64,7 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         if matches.get_flag("fields") {
             let line = serde_json::json!({
                 "text": record.text, "fields": record.fields, "category": record.category,
+                "targets": record.targets,
             });
             writeln!(out, "{line}")?;
         } else {

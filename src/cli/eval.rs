@@ -84,6 +84,12 @@ pub fn run(matches: &ArgMatches) -> Result<()> {
         match report {
             Report::Phone(report) => write_phone(&mut out, report)?,
             Report::Facts(report) => write_facts(&mut out, report)?,
+            Report::Recall(report) => {
+                writeln!(out, "{:<32} {}", "queries: right", percent(&report.all()))?;
+                for (name, score) in report.by_gap() {
+                    writeln!(out, "{name:<32} {}", percent(&score))?;
+                }
+            }
             Report::Mapping(report) => {
                 let has_spaces = trainer.config.task.kind == TaskKind::Spacing;
                 super::codec::write_mapped(

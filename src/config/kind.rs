@@ -18,6 +18,7 @@ pub enum TaskKind {
     Spacing,
     Tagging,
     Brackets,
+    Mqar,
 }
 
 impl_names! {
@@ -33,6 +34,7 @@ impl_names! {
     Spacing = "spacing",
     Tagging = "tagging",
     Brackets = "brackets",
+    Mqar = "mqar",
 }
 
 impl TaskKind {
@@ -50,6 +52,7 @@ impl TaskKind {
             Self::Spacing => "Spaces",
             Self::Tagging => "Word classes",
             Self::Brackets => "Brackets",
+            Self::Mqar => "Associative recall",
         }
     }
 
@@ -64,7 +67,8 @@ impl TaskKind {
             | Self::Induction
             | Self::Modular
             | Self::Grammar
-            | Self::Brackets => self.name(),
+            | Self::Brackets
+            | Self::Mqar => self.name(),
         }
     }
 

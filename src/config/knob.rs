@@ -171,7 +171,7 @@ fn flag(key: &str) -> String {
         Some(("task", _)) => "task",
         Some(("task.grammar", _)) => "grammar_text",
         // Other tasks' options have the same names.
-        Some(("task.sequence" | "task.brackets", _) | ("task.words", "text")) => {
+        Some(("task.sequence" | "task.brackets" | "task.mqar", _) | ("task.words", "text")) => {
             key.trim_start_matches("task.")
         }
         // Of commands that list records, `--records` is another.

@@ -20,6 +20,7 @@ mod number;
 mod old;
 mod optimizer;
 mod presets;
+mod recall;
 mod run;
 mod setting;
 mod task;
@@ -48,6 +49,7 @@ pub use model::ModelConfig;
 pub use old::{OLD_CHOICES, OLD_KEYS, has_old_keys};
 pub use optimizer::OptimizerKind;
 pub use presets::{PRESETS, Preset};
+pub use recall::MqarConfig;
 pub use run::{NoiseConfig, RunConfig};
 pub use task::{
     AnswerRule, FactsConfig, FactsSplit, GrammarConfig, InductionConfig, ModularConfig,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BracketsConfig, ConfigError, SequenceConfig, TaskKind, WordsConfig};
+use super::{BracketsConfig, ConfigError, MqarConfig, SequenceConfig, TaskKind, WordsConfig};
 
 /// Number on the line after the separator of a `phone` record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +48,7 @@ pub struct TaskConfig {
     pub sequence: SequenceConfig,
     pub words: WordsConfig,
     pub brackets: BracketsConfig,
+    pub mqar: MqarConfig,
     pub supplement: SupplementConfig,
 }
 

@@ -36,6 +36,11 @@ impl RunConfig {
                 model.context = 50;
                 (train.steps, train.batch, train.lr) = (1500, 32, 0.005);
             }
+            TaskKind::Mqar => {
+                (task.mqar.vocab, task.mqar.length) = (128, 32);
+                (model.mlp, model.qk_norm, model.context) = (MlpKind::None, true, 32);
+                (train.steps, train.batch, train.lr) = (800, 128, 0.005);
+            }
             // With two layers, or four heads, more words are mistaken.
             TaskKind::Spacing | TaskKind::Tagging => {
                 (model.n_layers, model.n_heads, model.qk_norm) = (3, 8, true);
@@ -84,6 +89,7 @@ impl RunConfig {
             TaskKind::Modular => self.task.modular = task.modular,
             TaskKind::Copy | TaskKind::Reverse => self.task.sequence = task.sequence,
             TaskKind::Brackets => self.task.brackets = task.brackets,
+            TaskKind::Mqar => self.task.mqar = task.mqar,
             TaskKind::Spacing | TaskKind::Tagging => {
                 let text = std::mem::take(&mut self.task.words.text);
                 self.task.words = WordsConfig { text, ..task.words };

@@ -17,7 +17,7 @@ use crate::tokenizer::Tokenizer;
 #[derive(Clone, Debug)]
 pub struct Batch {
     pub inputs: Inputs,
-    /// Target of each input: of a token, the one after it.
+    /// Target of each input: of a token, the one after it, unless its record says another.
     pub targets: Targets,
     /// `[batch, seq]`: 1, or 0 at padding and at tokens without a target.
     pub weights: Tensor<2>,
@@ -29,7 +29,7 @@ pub struct Batch {
     pub whole: usize,
     /// Field of each target, row by row; `None` where the weight is 0.
     pub fields: Vec<Option<Field>>,
-    /// Each token and the one after it, row by row; none of vectors.
+    /// Each token and its target, row by row; none of vectors.
     pub ids: Vec<(u32, u32)>,
 }
 
@@ -38,7 +38,7 @@ pub struct Batch {
 pub struct BatchTokens {
     /// Tokens a row.
     pub seq: usize,
-    /// Each token and the one after it.
+    /// Each token and its target.
     pub ids: Vec<(u32, u32)>,
     /// Field of each target; `None` where nothing is predicted.
     pub fields: Vec<Option<Field>>,
@@ -80,6 +80,9 @@ pub struct Row {
     pub fields: Vec<Field>,
     /// Number of given ids at the beginning, which are not predicted.
     pub given: usize,
+    /// Targets in place of the next ids: after the id at a place, the one to predict, as an answer, and nothing
+    /// elsewhere. The places rise. `None` where each id that is not given is the target of the one before.
+    pub targets: Option<Vec<(usize, u32)>>,
 }
 
 impl Row {
@@ -90,13 +93,18 @@ impl Row {
     pub fn new(record: &Record, tokenizer: &Tokenizer, limit: usize) -> Self {
         let limit = limit.saturating_sub(tokenizer.memory_tokens());
         let record = in_tokens(record, tokenizer);
-        let id = |symbol| tokenizer.id(symbol).expect("a task's symbols are its tokens");
+        let id = |symbol: &str| tokenizer.id(symbol).expect("a task's symbols are its tokens");
         let ids: Vec<u32> = match record.ids.is_empty() {
             true => record.symbols().take(limit).map(id).collect(),
             false => record.ids.iter().take(limit).copied().collect(),
         };
         let fields = record.fields.iter().take(limit).copied();
-        Self::after_memory(&ids, fields, record.given, tokenizer)
+        let memory = tokenizer.memory_tokens();
+        let targets = record.targets.as_ref().map(|targets| {
+            let kept = targets.iter().filter(|(place, _)| *place < limit);
+            kept.map(|(place, symbol)| (memory + place, id(symbol))).collect()
+        });
+        Self { targets, ..Self::after_memory(&ids, fields, record.given, tokenizer) }
     }
 
     /// Row of the memory tokens and a piece of a text. All tokens of the piece but the first are predicted.
@@ -112,7 +120,7 @@ impl Row {
     ) -> Self {
         let memory = tokenizer.memory_tokens();
         let fields = std::iter::repeat_n(Field::Memory, memory).chain(fields).collect();
-        Self { ids: tokenizer.after_memory(ids), fields, given: memory + given }
+        Self { ids: tokenizer.after_memory(ids), fields, given: memory + given, targets: None }
     }
 }
 
@@ -125,7 +133,7 @@ struct Token {
 }
 
 impl Row {
-    /// Tokens, each with the next as its target unless that is given. The last id is only a target.
+    /// Tokens, each with its target. The last id is read by none.
     fn tokens(&self) -> Vec<Token> {
         let token = |(place, id): (usize, &u32)| Token {
             id: *id,
@@ -135,9 +143,15 @@ impl Row {
         self.ids[..self.ids.len().saturating_sub(1)].iter().enumerate().map(token).collect()
     }
 
-    /// Id and field to predict at `place`; `None` if they are given.
+    /// Id and field to predict before `place` is read; `None` if nothing is.
     fn target(&self, place: usize) -> Option<(u32, Field)> {
-        (place >= self.given).then(|| (self.ids[place], self.fields[place]))
+        match &self.targets {
+            None => (place >= self.given).then(|| (self.ids[place], self.fields[place])),
+            Some(targets) => {
+                let found = targets.binary_search_by_key(&place, |(before, _)| before + 1).ok()?;
+                Some((targets[found].1, Field::Answer))
+            }
+        }
     }
 
     /// Tokens of this row read through `noise`, which leaves memory tokens unchanged.

@@ -64,6 +64,7 @@ async fn loss_and_gradient(
             ids: (0..=context as u32).map(|i| (i * i + 5 * row + i * row) % 13).collect(),
             fields: vec![Field::Text; context + 1],
             given: 1,
+            targets: None,
         })
         .collect();
     let batch = Batch::new(&rows, context, &device.clone().autodiff());

@@ -8,12 +8,13 @@ use burn::tensor::ExecutionError;
 use web_time::{Duration, Instant};
 
 use super::errands::{Errands, rest};
-use super::{facts, mapping, phone};
+use super::{facts, mapping, phone, recall};
 use crate::base::random::stream_rng;
 use crate::generate::{Decoder, Shown, Writer};
 use crate::learn::{Brought, Crew, Errand, Trainer};
 use crate::report::{EvalOptions, Evaluated, MAX_RECORDS, Report};
 use crate::task::{Phone, Task};
+use crate::tokenizer::Tokenizer;
 
 /// Fewest records of an errand, and most errands of an evaluation.
 const CHUNK: usize = 8;
@@ -25,6 +26,7 @@ const MAX_CHUNKS: usize = 32;
 /// does not hang on who evaluates which.
 pub struct Evaluation {
     writer: Writer,
+    tokenizer: Tokenizer,
     task: Task,
     /// The records that it was trained on.
     trained: Task,
@@ -72,13 +74,14 @@ impl Evaluation {
         let step = shown.as_ref().map_or(trainer.step, |(step, _)| *step);
         let decoder = Decoder::of(trainer.model(), shown);
         let writer = Writer::with(decoder, &trainer.tokenizer, options);
+        let tokenizer = trainer.tokenizer.clone();
         let task = trainer.task.clone();
         let trained = task.training().limited(trainer.config.train.records, trainer.config.seed);
         let chunk = options.records.div_ceil(MAX_CHUNKS).max(CHUNK);
         let starts = (0..options.records).step_by(chunk);
         let left = starts.map(|start| start..options.records.min(start + chunk)).collect();
         let (own, waiting) = (0..0, BTreeMap::new());
-        Ok(Self { writer, task, trained, options, step, report, done: 0, left, own, waiting, help: None })
+        Ok(Self { writer, tokenizer, task, trained, options, step, report, done: 0, left, own, waiting, help: None })
     }
 
     /// The evaluation with the help of `crew`, if it takes longer than `alone`. They get the run as its checkpoint `run`.
@@ -133,7 +136,7 @@ impl Evaluation {
 
     /// The report on one record.
     async fn ask(&mut self, index: usize) -> Result<Report, ExecutionError> {
-        let Self { writer, task, trained, options, .. } = self;
+        let Self { writer, task, trained, tokenizer, options, .. } = self;
         let mut rng = stream_rng(options.seed, index as u64);
         writer.reseed(options.seed, index as u64);
         let mut report = empty(task).expect("a task that was checked");
@@ -149,6 +152,9 @@ impl Evaluation {
             }
             (Report::Mapping(report), _) => {
                 mapping::score(report, (task, trained), index, writer, &mut rng).await?;
+            }
+            (Report::Recall(report), _) => {
+                recall::score(report, task, tokenizer, writer, &mut rng).await?;
             }
             (Report::Phone(_), None) => unreachable!("the report is made for the task"),
         }
@@ -204,6 +210,7 @@ fn empty(task: &Task) -> Result<Report, EvalError> {
         Some(task) => Ok(Report::Phone(phone::empty(task))),
         None if facts::has_answers(task) => Ok(Report::Facts(Default::default())),
         None if mapping::is_mapping(task, &mut stream_rng(0, 0)) => Ok(Report::Mapping(Default::default())),
+        None if recall::has_targets(task, &mut stream_rng(0, 0)) => Ok(Report::Recall(Default::default())),
         None => Err(EvalError::Task),
     }
 }

@@ -7,6 +7,7 @@ mod facts;
 mod mapping;
 mod phone;
 mod probe;
+mod recall;
 mod sweep;
 
 pub use errand::run_errand;

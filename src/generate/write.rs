@@ -81,6 +81,32 @@ impl Writer {
         written.text.push_str(&stream.finish(&self.tokenizer));
         Ok(written)
     }
+
+    /// Reads `ids` and answers at each of `places`, which rise: the token that the model writes there, which it does not
+    /// read.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub async fn answer(
+        &mut self,
+        ids: &[u32],
+        places: &[usize],
+    ) -> Result<Vec<u32>, ExecutionError> {
+        self.decoder.restart();
+        let (Some(first), Some(last)) = (places.first(), places.last()) else {
+            return Ok(Vec::new());
+        };
+        let mut answers = Vec::new();
+        for place in *first..=*last {
+            let start = if place == *first { 0 } else { place };
+            let logits = self.decoder.decode(&ids[start..=place]).await?;
+            if places.contains(&place) {
+                let may_follow = &logits[..self.tokenizer.text_size()];
+                answers.push(sample(may_follow, self.temperature, 0, &mut self.rng) as u32);
+            }
+        }
+        Ok(answers)
+    }
 }
 
 const WRITER_STREAM: u64 = u64::MAX - 1;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Calibration, MappingReport, Score};
+use super::{Calibration, MappingReport, RecallReport, Score};
 
 /// Recall from the phone book, on held-out records.
 ///
@@ -73,6 +73,7 @@ pub enum Report {
     Phone(PhoneReport),
     Facts(FactsReport),
     Mapping(MappingReport),
+    Recall(RecallReport),
 }
 
 impl Report {
@@ -82,7 +83,8 @@ impl Report {
             (Self::Phone(report), Self::Phone(other)) => report.add(other),
             (Self::Facts(report), Self::Facts(other)) => report.add(other),
             (Self::Mapping(report), Self::Mapping(other)) => report.add(other),
-            (Self::Phone(_) | Self::Facts(_) | Self::Mapping(_), _) => {}
+            (Self::Recall(report), Self::Recall(other)) => report.add(other),
+            (Self::Phone(_) | Self::Facts(_) | Self::Mapping(_) | Self::Recall(_), _) => {}
         }
     }
 }

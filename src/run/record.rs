@@ -17,6 +17,9 @@ pub struct Record {
     pub given: usize,
     /// Category of the question, of `facts` and of a JSON record that has one.
     pub category: Option<String>,
+    /// Targets in place of the next symbols: after the symbol at a place, the one to predict, and nothing elsewhere. The
+    /// places rise. `None` where each symbol that is not given is the target of the one before.
+    pub targets: Option<Vec<(usize, String)>>,
 }
 
 impl Record {
@@ -29,6 +32,7 @@ impl Record {
             ids: Vec::new(),
             given: 1,
             category: None,
+            targets: None,
         }
     }
 
@@ -63,6 +67,9 @@ impl Record {
         self.ends.truncate(count);
         self.fields.truncate(count);
         self.ids.truncate(count);
+        if let Some(targets) = &mut self.targets {
+            targets.retain(|(place, _)| *place < count);
+        }
         self.text.truncate(self.ends.last().copied().unwrap_or(0) as usize);
     }
 

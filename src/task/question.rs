@@ -22,6 +22,10 @@ impl Task {
     /// A question of the task, by its number; `None` for records without answers.
     pub fn question(&self, seed: u64, number: u64) -> Option<Question> {
         let record = self.question_record(seed, number);
+        if let Some((place, symbol)) = record.targets.as_ref().and_then(|targets| targets.last()) {
+            let text = record.symbols().take(place + 1).collect();
+            return Some(Question { text, answer: symbol.clone() });
+        }
         let start = self.answer_start(&record)?;
         let length = answer_len(&record, start);
         Some(Question {

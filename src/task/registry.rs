@@ -9,7 +9,7 @@ use super::limited::{Limited, numbered};
 use super::split::Split;
 use super::supplement::Mixture;
 use super::{
-    Asked, Brackets, Facts, Induction, Modular, Order, Phone, Sentences, Sequence, Spaced, Text, Written,
+    Asked, Brackets, Facts, Induction, Modular, Mqar, Order, Phone, Sentences, Sequence, Spaced, Text, Written,
 };
 use crate::base::random::stream_rng;
 use crate::base::text::named;
@@ -45,6 +45,7 @@ impl Task {
             TaskKind::Spacing => Sentences::new(&config.words, Asked::Spaces).into(),
             TaskKind::Tagging => Sentences::new(&config.words, Asked::Tags).into(),
             TaskKind::Brackets => Brackets::new(&config.brackets).into(),
+            TaskKind::Mqar => Mqar::new(&config.mqar).into(),
             TaskKind::Modular => Modular::new(&config.modular).into(),
             TaskKind::Grammar => Written::new(&config.grammar).map_err(ConfigError::Task)?.into(),
         };
@@ -104,6 +105,11 @@ impl Task {
             let text = Text::new(&config.text, Some(tokenizer)).map_err(ConfigError::Task)?;
             return Self::from(text).with_supplement(&config.supplement, Some(tokenizer));
         }
+        if config.kind == TaskKind::Mqar && tokenizer.is_of_pieces() {
+            let why = "the task mqar (task.kind) takes a model whose tokens are its numbers, and those of this model are \
+                       pieces of text; train a new one";
+            return Err(ConfigError::Task(why.into()));
+        }
         let task = Self::new(config)?;
         let symbols = task.tokenizer();
         let mut symbols = (0..symbols.text_size() as u32).filter_map(|id| symbols.token(id));
@@ -135,7 +141,9 @@ impl Task {
     /// A prompt to try: a validation record up to where its answer begins.
     pub fn example_prompt(&self, seed: u64) -> String {
         let record = self.draw(Split::Validation, 64, &mut stream_rng(seed, EXAMPLE_STREAM));
-        let cut = record.fields.iter().position(|field| *field == Field::Answer);
+        let query = record.targets.as_ref().and_then(|targets| targets.last());
+        let answer = record.fields.iter().position(|field| *field == Field::Answer);
+        let cut = query.map(|(place, _)| place + 1).or(answer);
         let cut = cut.unwrap_or(record.len() / 2).max(1);
         record.symbols().take(cut).collect()
     }

@@ -38,7 +38,7 @@ pub trait RecordSource: Any + Debug + Send + Sync {
     fn floor(&self) -> Option<Floor>;
 
     /// Probability that `symbol` follows `prefix` in a training record. 0 where it never does, after what begins no
-    /// record, and for plain text.
+    /// record, and where what follows is not known: for plain text, and where targets are other symbols than the next.
     fn probability(&self, prefix: &str, symbol: &str) -> f64;
 
     /// Validation loss of an n-gram model on plain text, in nats per character: what counting alone

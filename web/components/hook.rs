@@ -76,6 +76,9 @@ fn sentence(kind: TaskKind) -> &'static str {
         TaskKind::Tagging => {
             "This tiny transformer should tell the class of each word of a made-up language."
         }
+        TaskKind::Mqar => {
+            "This tiny transformer should recall the value of each key that it has read before."
+        }
         TaskKind::Brackets => "This tiny transformer should close every bracket that it opens.",
     }
 }
@@ -116,7 +119,7 @@ struct Card {
     promise: &'static str,
 }
 
-const CARDS: [Card; 10] = [
+const CARDS: [Card; 11] = [
     Card {
         kind: TaskKind::Phone,
         sample: "Ada Moss: 212-345-6789\nAda Moss: 212-34…",
@@ -161,6 +164,11 @@ const CARDS: [Card; 10] = [
         kind: TaskKind::Brackets,
         sample: "[[()[]]()\n[()()]…",
         promise: "closes what it opens; under a minute",
+    },
+    Card {
+        kind: TaskKind::Mqar,
+        sample: "22 53 30 63 41 9\n22 → …",
+        promise: "recalls every value; a minute or two",
     },
     Card {
         kind: TaskKind::Text,

@@ -169,6 +169,10 @@ fn list_sections(report: &Report) -> Vec<Section> {
         Report::Phone(report) => list_phone(report),
         Report::Facts(report) => list_facts(report),
         Report::Mapping(report) => list_mapping(report),
+        Report::Recall(report) => vec![
+            Section::new("Queries of held-out records", &[("right", report.all())]),
+            Section { title: "By gap".into(), scores: report.by_gap(), hint: String::new() },
+        ],
     }
 }
 

@@ -97,6 +97,7 @@ fn list_scores(report: &Report) -> Vec<(&'static str, Score)> {
             ("right, held out", report.held_out.given),
             ("right, the fact left out", report.trained.left_out),
         ],
+        Report::Recall(report) => vec![("queries that are right", report.all())],
         Report::Mapping(report) => {
             vec![
                 ("right, trained on", report.trained.exact),

@@ -118,4 +118,13 @@ pub(super) const KNOBS: &[Knob] = &[
     int(at!(task.brackets.max_depth), "Max depth", 1, 32, "most brackets that are open at once"),
     int(at!(task.brackets.min_pairs), "Min pairs", 1, 256, "fewest pairs of brackets in a record"),
     int(at!(task.brackets.max_pairs), "Max pairs", 1, 256, "most pairs of brackets in a record"),
+    int(
+        at!(task.mqar.vocab),
+        "Recall vocabulary",
+        5,
+        8192,
+        "tokens, half of them keys and half values",
+    ),
+    int(at!(task.mqar.length), "Recall length", 4, 512, "tokens of a record, an even number"),
+    int(at!(task.mqar.pairs), "Key–value pairs", 1, 128, "pairs in a record, each asked for once"),
 ];
