@@ -25,7 +25,7 @@ measure() {
     right=$(sed -n 's/^asked for: digits *\([0-9.]*\)%.*/\1/p; s/^fact given: right *\([0-9.]*\)%.*/\1/p;
         s/^queries: right *\([0-9.]*\)%.*/\1/p' "$run.eval")
     # {"step":100,…,"val_loss":2.5,…}
-    sed -n 's/.*"val_loss":\([0-9][0-9.]*\).*/\1/p' "$run.jsonl" | tail -n 1 |
+    sed -n 's/.*"val_loss":\([0-9][0-9.e-]*\).*/\1/p' "$run.jsonl" | tail -n 1 |
         awk -v key="$task	$seed	$seconds" -v answer="${answer:--}" -v right="${right:--}" \
             '{ printf "%s\t%.3f\t%s\t%s\n", key, $1, answer, right }' >>"$table"
 }

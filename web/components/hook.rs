@@ -168,7 +168,7 @@ const CARDS: [Card; 11] = [
     Card {
         kind: TaskKind::Mqar,
         sample: "22 53 30 63 41 9\n22 → …",
-        promise: "recalls every value; a minute or two",
+        promise: "recalls every value; a minute",
     },
     Card {
         kind: TaskKind::Text,
