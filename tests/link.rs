@@ -6,8 +6,8 @@ use burn::tensor::Device;
 use confab::checkpoint::Checkpoint;
 use confab::codec::CodecRun;
 use confab::config::{
-    ByLayer, ConfigError, FactsSplit, KNOBS, Knob, MemoryLimits, MixerKind, MqarConfig, OptimizerKind, Range,
-    RunConfig,
+    ByLayer, ConfigError, FactsSplit, KNOBS, Knob, MemoryLimits, MixerKind, MqarConfig,
+    OptimizerKind, Range, RunConfig,
 };
 use confab::interp::lab::entries;
 use confab::learn::{PackError, Trainer};
