@@ -117,7 +117,7 @@ impl<T: Named> TryFrom<String> for ByLayer<T> {
         let shown: String = text.chars().take(40).collect();
         Self::parse(&text).ok_or_else(|| {
             format!(
-                "`{shown}` is no choice by layer; one of {}, or as 0:{} by layer, is",
+                "`{shown}` is none of {}, nor some by layer, as 0:{}",
                 T::ALL.join(", "),
                 T::ALL[0]
             )

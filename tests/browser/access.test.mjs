@@ -168,7 +168,7 @@ test('runs of several tasks do not share a chart', async () => {
     await confab.combobox('Task').selectOption('modular')
     await confab.click('New run', 'Step')
     await loss.getByText(/modular .* #2/).first().waitFor()
-    await loss.getByText('A run of another task or learner is not drawn.').waitFor()
+    await loss.getByText('for its task or learner is another: 1').waitFor()
     assert.equal(await loss.locator('svg').getByText(/phone/).count(), 0)
   })
 })

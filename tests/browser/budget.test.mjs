@@ -133,7 +133,8 @@ test('the worker is at most 3.5 MB to load', () => {
   assert(bytes <= 3_500_000, `${bytes} bytes gzipped`)
 })
 
-test('the page is at most 450 kB to load', () => {
+// Of these, two tasks, optimizers, mixers by layer and the chart of accuracies take 9 kB.
+test('the page is at most 460 kB to load', () => {
   const bytes = statSync(join(DIST, readdirSync(DIST).find(file => /^app-.*\.packed$/.test(file)))).size
-  assert(bytes <= 450_000, `${bytes} bytes gzipped`)
+  assert(bytes <= 460_000, `${bytes} bytes gzipped`)
 })

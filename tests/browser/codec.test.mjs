@@ -105,7 +105,7 @@ test('a codec and a transformer share a chart of their accuracies, by records an
     assert.equal(await changed.getByRole('button', { name: 'Go on with these weights' }).isVisible(), false)
     await changed.getByRole('button', { name: 'New run' }).click()
     await eventually(async () => await confab.step() === 12, 'the transformer, trained')
-    const others = confab.page.getByText('A run of another task or learner is not drawn.')
+    const others = confab.page.getByText('for its task or learner is another: 1')
     await others.waitFor()
     assert.doesNotMatch(await legend(), /spacing codec/)
     await confab.combobox('Show').selectOption('Accuracy')

@@ -250,14 +250,9 @@ fn find_level(state: State, measure: Measure) -> Option<Level> {
 /// Number of runs that are not drawn, and of those whose time is not known.
 fn describe_others(state: State, axes: Axes) -> String {
     let (drawn, others) = state.drawn_runs(axes.measure);
-    let others = match (others, axes.measure) {
-        (0, _) => String::new(),
-        (1, Measure::Loss) => " A run of another task or learner is not drawn.".into(),
-        (1, Measure::Accuracy) => " A run of another task is not drawn.".into(),
-        (count, Measure::Loss) => {
-            format!(" {count} runs of other tasks or learners are not drawn.")
-        }
-        (count, Measure::Accuracy) => format!(" {count} runs of other tasks are not drawn."),
+    let others = match others {
+        0 => String::new(),
+        count => format!(" Not drawn, for its task or learner is another: {count}."),
     };
     let is_untimed = |run: &&Run| {
         let last = run.last();
@@ -265,7 +260,7 @@ fn describe_others(state: State, axes: Axes) -> String {
     };
     match drawn.iter().filter(is_untimed).count() {
         0 => others,
-        count => format!("{others} Runs without times, of an early version: {count}."),
+        count => format!("{others} Without times, of an early version: {count}."),
     }
 }
 
