@@ -14,7 +14,7 @@ pub fn has_targets(task: &Task, rng: &mut ChaCha8Rng) -> bool {
     task.draw(Split::Validation, usize::MAX, rng).targets.is_some()
 }
 
-/// Has a held-out record's queries answered, and adds the scores to `report`.
+/// Answers the queries of a held-out record, and adds their scores to `report`.
 ///
 /// # Errors
 /// If the device failed.

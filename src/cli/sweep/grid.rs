@@ -33,7 +33,7 @@ struct Waiting<'a> {
 /// A run that has ended.
 type Ended<'a> = (&'a Planned, Trained);
 
-/// What is shared by the runs under way.
+/// State that the runs under way share.
 struct Sweep<'a> {
     axes: &'a [Axis],
     device: OpenDevice,

@@ -114,7 +114,7 @@ impl Training<'_> {
     }
 }
 
-/// How far a run has come.
+/// Progress of a run.
 #[derive(Default)]
 struct Progress {
     parameters: usize,

@@ -28,7 +28,7 @@ struct Sizes {
 pub struct Saved {
     /// Queries and keys of length 1, and values: `[batch, seq, 3 * n_heads * d_head]`.
     mapped: Arc<Vec<f32>>,
-    /// `w`, what the state lacked of each value: `[batch, seq, n_heads * d_head]`.
+    /// `w`, the part of each value that the state lacked: `[batch, seq, n_heads * d_head]`.
     lacked: Arc<Vec<f32>>,
 }
 

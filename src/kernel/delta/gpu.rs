@@ -23,7 +23,7 @@ pub struct Attend {
 pub struct Saved {
     /// Queries and keys of length 1: `[batch, seq, 2 * n_heads * d_head]`.
     mapped: GpuTensor,
-    /// What the state lacked of each value: `[batch, seq, n_heads * d_head]`.
+    /// Part of each value that the state lacked: `[batch, seq, n_heads * d_head]`.
     lacked: GpuTensor,
 }
 

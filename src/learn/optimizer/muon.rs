@@ -130,7 +130,7 @@ impl Places {
         Self { matrices, rest }
     }
 
-    /// What lies between hidden matrices of a flat vector.
+    /// Part of a flat vector that lies between hidden matrices.
     fn rest(&self, flat: &Tensor<1>) -> Tensor<1> {
         let pieces = self.rest.iter().filter(|range| !range.is_empty());
         Tensor::cat(pieces.map(|range| flat.clone().slice(range.clone())).collect(), 0)

@@ -28,7 +28,7 @@ pub struct Rates {
     pub(super) momentum: f64,
     /// Muon's learning rate, and that times weight decay.
     pub(super) muon: [f64; 2],
-    /// What AdamW's kernel reads.
+    /// Numbers that the kernel of AdamW reads.
     pub(super) on_gpu: Option<Tensor<1>>,
 }
 

@@ -1,4 +1,4 @@
-//! What a run of a sweep reached.
+//! Last figures of a run of a sweep.
 
 use serde::{Deserialize, Serialize};
 
