@@ -111,7 +111,7 @@ test('settings that change once there are weights ask what becomes of them', asy
     await confab.settings()
     await set('Width (d_model)', '8')
     await confab.click('Step')
-    await dialog.getByText(/do not fit/).waitFor()
+    await dialog.getByText(/does not fit/).waitFor()
     assert(!await dialog.getByRole('button', { name: 'Go on with these weights' }).isVisible())
     await dialog.getByRole('button', { name: 'New run' }).click()
     await eventually(async () => await confab.loss() > 3.5, 'the loss of new weights')
