@@ -1,14 +1,12 @@
 //! The noise codec at the terminal: what it does in training, what it writes, and where that comes from.
 
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
 use clap::ArgMatches;
 use confab::base::plot;
 use confab::base::plot::{Axes, Line, Point};
-use confab::checkpoint::{LENGTH_BYTES, Summary};
 use confab::codec::{self, CodecRun};
 use confab::config::KNOBS;
 use confab::report::{CodecPoint, Mapped};
@@ -191,22 +189,8 @@ pub fn inspect(bytes: &[u8], matches: &ArgMatches) -> Result<()> {
 
 /// Reads the bytes of a codec's file; `None` for another checkpoint, of which it reads no more than the header.
 pub fn bytes(file: &Path) -> Result<Option<Vec<u8>>> {
-    match header(file).is_some_and(|header| CodecRun::has_header(&header)) {
+    match super::files::read_header(file).is_some_and(|header| CodecRun::has_header(&header)) {
         true => super::files::read_bytes(file).map(Some),
         false => Ok(None),
     }
-}
-
-/// Reads the header of a safetensors file; `None` for any other, and for one that cannot be read. Whoever opens that
-/// next reports the error.
-fn header(file: &Path) -> Option<Vec<u8>> {
-    if !file.is_file() {
-        return None; // a FIFO would be waited for
-    }
-    let mut file = File::open(file).ok()?;
-    let mut start = [0; LENGTH_BYTES];
-    file.read_exact(&mut start).ok()?;
-    let mut header = Vec::new();
-    file.take(Summary::header_len(start)? as u64).read_to_end(&mut header).ok()?;
-    Some(header)
 }

@@ -1,12 +1,14 @@
 //! Files that several subcommands read and write.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::ArgMatches;
 use confab::base::file;
 use confab::base::file::FileLimit;
-use confab::checkpoint::{Checkpoint, CheckpointError, check_room_in_place};
+use confab::checkpoint::{Checkpoint, CheckpointError, LENGTH_BYTES, Summary, check_room_in_place};
 use confab::config::RunConfig;
 use confab::device::{OpenDevice, cpu_limits};
 use confab::host::{ParameterSource, Weights};
@@ -24,6 +26,20 @@ pub fn read(file: &Path, of: FileLimit) -> Result<Vec<u8>> {
 pub fn read_bytes(file: &Path) -> Result<Vec<u8>> {
     let max_bytes = MAX_MODEL_BYTES.min(cpu_limits().total);
     read(file, FileLimit { name: "a model", max_bytes })
+}
+
+/// Reads the header of a safetensors file; `None` for any other, and for one that cannot be read. Whoever opens that
+/// next reports the error.
+pub fn read_header(file: &Path) -> Option<Vec<u8>> {
+    if !file.is_file() {
+        return None; // a FIFO would be waited for
+    }
+    let mut file = File::open(file).ok()?;
+    let mut start = [0; LENGTH_BYTES];
+    file.read_exact(&mut start).ok()?;
+    let mut header = Vec::new();
+    file.take(Summary::header_len(start)? as u64).read_to_end(&mut header).ok()?;
+    Some(header)
 }
 
 pub fn write(out: &Path, bytes: &[u8]) -> Result<()> {

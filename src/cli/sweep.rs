@@ -56,12 +56,8 @@ pub fn command() -> Command {
                 .help("distinct facts to learn, of which a tenth is held out"),
         )
         .arg(
-            Arg::new("preset")
-                .long("preset")
-                .value_name("PRESET,…")
+            super::args::presets_arg()
                 .value_parser(PossibleValuesParser::new(presets))
-                .value_delimiter(',')
-                .default_value("1.7k,30k,207k")
                 .help("sizes, with their training settings; with --sweep, none unless given"),
         )
         .arg(

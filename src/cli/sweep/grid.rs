@@ -20,7 +20,7 @@ use super::axis::{Axis, Planned, plan};
 use super::options::{Files, Shard, path};
 use super::outcomes::{self, Outcomes};
 use super::table::Table;
-use super::training::{Training, begun};
+use super::training::{Training, is_begun};
 use crate::cli::{device, files, stop, terminal};
 
 /// A run that is to be trained, and where it is saved meanwhile.
@@ -102,7 +102,7 @@ fn train_all(
 ) -> Result<()> {
     let device = device::open_chosen(matches)?;
     for Waiting { number, run, .. } in &waiting {
-        begun(&files.part(Some(*number)), &run.config)?;
+        is_begun(&files.part(Some(*number)), &run.config)?;
     }
     let at_once = count_at_once(&waiting, &device)?;
     let threads = (cores() / at_once).max(1);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use anyhow::{Context, Result, bail};
-use confab::checkpoint::{LENGTH_BYTES, Summary};
+use confab::checkpoint::Summary;
 use confab::config::RunConfig;
 use confab::device::OpenDevice;
 use confab::learn::Crew;
@@ -30,20 +30,19 @@ pub struct Training<'a> {
     pub choice: DeviceChoice,
 }
 
-/// The bytes of a run under way that was saved in `part`, if it is `config`'s.
+/// True if a run under way with `config` was saved in `part`, of which only the header is read.
 ///
 /// # Errors
 /// If something else than a run is in its file.
-pub fn begun(part: &Path, config: &RunConfig) -> Result<Option<Vec<u8>>> {
+pub fn is_begun(part: &Path, config: &RunConfig) -> Result<bool> {
     if part.symlink_metadata().is_err() {
-        return Ok(None);
+        return Ok(false);
     }
-    let another = || format!("a run under way is saved to {}; name another --out", part.display());
-    let bytes = files::read_bytes(part)?;
-    let header = bytes.first_chunk().and_then(|start| Summary::header_len(*start));
-    let header = header.and_then(|length| bytes.get(LENGTH_BYTES..LENGTH_BYTES + length));
-    let summary = Summary::from_header(header.unwrap_or_default()).with_context(another)?;
-    Ok((summary.config == *config).then_some(bytes))
+    let header = files::read_header(part).unwrap_or_default(); // nothing is no run's header
+    let summary = Summary::from_header(&header).with_context(|| {
+        format!("a run under way is saved to {}; name another --out", part.display())
+    })?;
+    Ok(summary.config == *config)
 }
 
 impl Training<'_> {
@@ -60,12 +59,12 @@ impl Training<'_> {
     ) -> Result<Option<Trained>> {
         let Self { config, link, part, device: opened, choice } = self;
         let device = *choice;
-        let first = match begun(part, config)? {
-            Some(bytes) => {
-                let files = vec![NamedFile { name: part.display().to_string(), bytes }];
-                Order::LoadCheckpoint { files, device }
+        let first = match is_begun(part, config)? {
+            true => {
+                let (name, bytes) = (part.display().to_string(), files::read_bytes(part)?);
+                Order::LoadCheckpoint { files: vec![NamedFile { name, bytes }], device }
             }
-            None => {
+            false => {
                 let config = Box::new((*config).clone());
                 Order::Build { config, device, then: Then::Wait }
             }
