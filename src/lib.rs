@@ -26,8 +26,8 @@ macro_rules! compute {
 compute! {
     tokenizer
     memory task
-    data
     kernel
+    data
     host model
     generate
     checkpoint import surgery export

@@ -5,12 +5,14 @@ mod common;
 use std::collections::{BTreeMap, HashSet};
 
 use burn::tensor::Device;
-use common::trainer;
+use common::{close, read, trainer, trainer_on, webgpu};
 use confab::base::random::stream_rng;
 use confab::codec::CodecRun;
 use confab::config::{LearnerKind, MqarConfig, NoiseConfig, RunConfig, TaskConfig, TaskKind};
 use confab::data::{Batch, Row};
 use confab::eval::Evaluation;
+use confab::kernel::dropout::Dropout;
+use confab::learn::{Likelihood, TrainingPass};
 use confab::report::{EvalOptions, Report};
 use confab::run::{Field, Record};
 use confab::task::{Split, Task};
@@ -157,6 +159,34 @@ fn the_loss_is_taken_where_a_value_is_asked_for_alone() {
     let kept: Vec<usize> = row.targets.unwrap().iter().map(|(place, _)| *place).collect();
     let places = targets(&record).into_iter().map(|(place, _)| place + 2);
     assert_eq!(kept, places.filter(|place| *place < 18).collect::<Vec<_>>());
+}
+
+/// Three queries among 24 tokens are few: only what predicts is unembedded, which changes neither the loss nor any gradient.
+#[test]
+fn only_what_predicts_is_unembedded() {
+    let mut config = small();
+    config.task.mqar = MqarConfig { vocab: 40, length: 24, pairs: 3 };
+    config.model.context = 24;
+    for device in [Device::flex(), webgpu()] {
+        let run = trainer_on(config.clone(), device.clone());
+        let few = run.draw(Split::Train, 0, &device.autodiff());
+        let all = Batch { few: None, ..few.clone() };
+        let [(few_loss, few_gradient), (loss, gradient)] = [&few, &all].map(|batch| {
+            let objective = Likelihood { output_l1: 0.5 };
+            let mut pass = TrainingPass::new(run.model());
+            let loss = pass.forward(batch, &objective, Dropout::NONE, 1.0);
+            pass.backward(&loss);
+            let (losses, fields) = loss.by_token.unwrap();
+            assert_eq!(losses.dims().iter().product::<usize>(), fields.len());
+            assert_eq!(fields.iter().flatten().count(), 3 * 8);
+            (read(loss.figures), read(pass.into_gradient()))
+        });
+        let [rows, seq] = all.inputs.dims();
+        let unembedded = |batch: &Batch| batch.predictions().1.dims();
+        assert_eq!((unembedded(&few), unembedded(&all)), ([1, 3 * rows], [rows, seq]));
+        close(&few_loss, &loss, (1e-5, 1e-6), "loss");
+        close(&few_gradient, &gradient, (1e-4, 1e-6), "gradient");
+    }
 }
 
 #[test]

@@ -35,8 +35,13 @@ impl ModelConfig {
         6.0 * multiplied as f64 + (0..self.n_layers).map(mixing).sum::<f64>()
     }
 
-    /// Bytes of the largest single tensor in training. A WebGPU buffer must hold it.
-    pub fn largest_tensor_bytes(&self, vocab_size: usize, batch: usize) -> u64 {
+    /// Bytes of what decoding keeps of `tokens` tokens, in 32-bit floats.
+    pub fn state_bytes(&self, tokens: usize) -> usize {
+        4 * (0..self.n_layers).map(|layer| Mixer::of(self, layer).state(self, tokens)).sum::<usize>()
+    }
+
+    /// Bytes of the largest single tensor in training, with at most `predictions` in `batch` rows. A WebGPU buffer must hold it.
+    fn largest_tensor_bytes(&self, vocab_size: usize, batch: usize, predictions: u64) -> u64 {
         let tokens = (batch * self.context) as u64;
         // A store, with room for as many slots as the next power of two, and the gradients by what was found in it.
         let (store, found) = match self.stored() {
@@ -50,7 +55,7 @@ impl ModelConfig {
         let widest = [
             tokens * self.d_mlp() as u64,
             tokens * 3 * (self.n_heads * self.d_head()) as u64,
-            tokens * vocab_size as u64,
+            predictions * vocab_size as u64,
             self.parameters(vocab_size) as u64,
             store,
             found,
@@ -81,7 +86,7 @@ impl RunConfig {
         };
         let widest = (0..model.n_layers).map(kept).max().unwrap_or(0);
         let kept = (0..model.n_layers).map(kept).sum::<u64>() + widest;
-        let logits = 4 * tokens * vocab_size as u64;
+        let logits = 4 * self.predictions(batch) * vocab_size as u64;
         // Slots found by a memory, and their weighted sums.
         let found = match model.memory.kind.is_stored() {
             false => 0,
@@ -89,6 +94,17 @@ impl RunConfig {
         };
         let found = found * model.n_layers as u64 + 4 * model.stored();
         4 * (found + vectors as u64 * model.parameters(vocab_size) as u64 + tokens * kept + logits)
+    }
+
+    /// Bytes of the largest single tensor in training with `batch` rows of the longest context.
+    pub fn largest_tensor_bytes(&self, vocab_size: usize, batch: usize) -> u64 {
+        self.model.largest_tensor_bytes(vocab_size, batch, self.predictions(batch))
+    }
+
+    /// Most tokens of `batch` rows that are unembedded.
+    fn predictions(&self, batch: usize) -> u64 {
+        let a_row = self.task.few_predictions().unwrap_or(self.model.context);
+        (batch * a_row.min(self.model.context)) as u64
     }
 
     /// Checks the estimated memory against the device's limits.
@@ -102,7 +118,7 @@ impl RunConfig {
     ) -> Result<(), ConfigError> {
         let over = |batch: usize| {
             let total = self.training_bytes(vocab_size, batch, 1);
-            let single = self.model.largest_tensor_bytes(vocab_size, batch);
+            let single = self.largest_tensor_bytes(vocab_size, batch);
             if total > limits.total {
                 Some((total, limits.total, "this device is taken to have"))
             } else if single > limits.buffer {

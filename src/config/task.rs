@@ -60,6 +60,14 @@ impl TaskConfig {
         self.kind == TaskKind::Text && is_empty || self.lost_text().is_some()
     }
 
+    /// Predictions of a record, where they are few among its tokens; `None` where nearly every token is predicted.
+    pub fn few_predictions(&self) -> Option<usize> {
+        let MqarConfig { length, pairs, .. } = self.mqar;
+        let are_few =
+            self.kind == TaskKind::Mqar && 4 * pairs < length && self.supplement.is_empty();
+        are_few.then_some(pairs)
+    }
+
     /// True if its sentences are the user's own.
     pub fn has_own_sentences(&self) -> bool {
         self.kind == TaskKind::Spacing && !self.words.text.is_empty()

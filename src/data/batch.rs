@@ -7,10 +7,11 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::config::NoiseConfig;
-use super::{Inputs, Targets, noise};
+use super::{FewPredictions, Inputs, Targets, noise};
 use crate::run::{Field, Record};
 use crate::task::{Split, Task, in_tokens};
 use crate::base::random::stream_rng;
+use crate::kernel::rows::Places;
 use crate::tokenizer::Tokenizer;
 
 /// Rows of inputs, with targets and loss weights.
@@ -31,6 +32,8 @@ pub struct Batch {
     pub fields: Vec<Option<Field>>,
     /// Each token and its target, row by row; none of vectors.
     pub ids: Vec<(u32, u32)>,
+    /// Its predictions alone, if these are few.
+    pub few: Option<FewPredictions>,
 }
 
 /// The tokens of a batch, row by row, before they are on a device.
@@ -59,6 +62,7 @@ impl BatchTokens {
         let weights: Vec<f32> = fields.iter().map(|field| f32::from(field.is_some())).collect();
         let is_forgetful = forgotten.contains(&true);
         Batch {
+            few: FewPredictions::new(&ids, &fields, device),
             inputs: Inputs::Tokens(ints(|(token, _)| *token)),
             targets: Targets::Classes(ints(|(_, target)| *target)),
             weights: Tensor::from_data(TensorData::new(weights, shape), device),
@@ -229,6 +233,7 @@ impl Batch {
             whole: batch * seq,
             fields: vec![None; batch * seq],
             ids: Vec::new(),
+            few: None,
         }
     }
 
@@ -256,6 +261,19 @@ impl Batch {
         }
         let whole = fields.iter().flatten().count();
         BatchTokens { seq, ids, fields, forgotten, whole }.on(device)
+    }
+
+    /// Places of what is unembedded in training: those of its predictions, if they are few, and else, `None`, all.
+    pub fn places(&self) -> Option<Places> {
+        self.few.as_ref().map(|few| few.places.clone())
+    }
+
+    /// Targets, weights and fields of what is unembedded in training: `[batch, seq]`, or `[1, count]` if its predictions are few.
+    pub fn predictions(&self) -> (Targets, Tensor<2>, &[Option<Field>]) {
+        match &self.few {
+            Some(few) => (few.targets.clone(), few.weights.clone(), &few.fields),
+            None => (self.targets.clone(), self.weights.clone(), &self.fields),
+        }
     }
 
     /// True if rows of a batch with more predictions.
@@ -295,6 +313,11 @@ impl Batch {
             Inputs::Tokens(_) => fields.iter().flatten().count(),
             Inputs::Vectors(_) => tokens.len(),
         };
+        let ids = self.ids.get(tokens).unwrap_or_default().to_vec();
+        let few = match &self.inputs {
+            Inputs::Tokens(tokens) => FewPredictions::new(&ids, &fields, &tokens.device()),
+            Inputs::Vectors(_) => None,
+        };
         Self {
             inputs: self.inputs.rows(rows.clone()),
             targets: self.targets.rows(rows.clone()),
@@ -303,7 +326,8 @@ impl Batch {
             counted,
             whole: self.whole,
             fields,
-            ids: self.ids.get(tokens).unwrap_or_default().to_vec(),
+            ids,
+            few,
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod linear_attention;
 pub mod param;
 pub mod product_keys;
 pub mod recall;
+pub mod rows;
 mod top;
 pub mod transfer;
 

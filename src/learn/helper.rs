@@ -155,7 +155,7 @@ impl Answer {
         let of_shard = |(Shard { micro, batch, .. }, taken): (&Shard, Taken)| {
             let Taken { gradient, figures, losses, reads } = taken;
             let losses =
-                losses.map(|losses| (Tensor::from_data(losses, device), batch.fields.clone()));
+                losses.map(|losses| (Tensor::from_data(losses, device), batch.predictions().2.to_vec()));
             let passed = Passed {
                 tokens: batch.counted,
                 figures: Tensor::from_data(figures, device),

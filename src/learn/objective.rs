@@ -13,13 +13,15 @@ use crate::kernel::dropout::Dropout;
 use crate::kernel::is_cpu;
 use crate::model::memory::LayerRead;
 use crate::model::{Output, PassOptions};
+use crate::run::Field;
 
 /// A loss of a learner's output on a batch.
 pub trait Objective {
     /// Options of the forward pass, given the run's dropout, and whether weights stay as they are.
     fn options(&self, dropout: Dropout, is_frozen: bool) -> PassOptions;
 
-    /// The loss of a batch, `share` of which counts: 1 over the micro-batches of a step.
+    /// The loss of a batch, `share` of which counts: 1 over the micro-batches of a step. The output of a likelihood is at
+    /// the batch's places alone.
     fn loss(&self, output: Output, batch: &Batch, share: f64) -> Loss;
 
     /// The likelihood, if it is that: the loss of a batch is then the sum of its rows', and can be taken of some at a time.
@@ -39,8 +41,8 @@ pub struct Loss {
     pub total: Tensor<1>,
     /// Numbers to report, the first of which is the loss of the step, without gradients: `[figures]`.
     pub figures: Tensor<1>,
-    /// The loss of every token, of an objective that is validated: `[batch, seq]`.
-    pub by_token: Option<Tensor<2>>,
+    /// The loss of every token that is unembedded, with its target's field, of an objective that is validated: `[batch, seq]`.
+    pub by_token: Option<(Tensor<2>, Vec<Option<Field>>)>,
     /// Look-ups of the learner's memories, by layer.
     pub reads: Vec<(usize, LayerRead)>,
 }
@@ -66,9 +68,10 @@ impl Objective for Likelihood {
 
     fn loss(&self, output: Output, batch: &Batch, share: f64) -> Loss {
         let Output { logits, normed, reads, .. } = output;
-        let losses = losses(logits, batch.targets.clone());
+        let (targets, weights, fields) = batch.predictions();
+        let losses = losses(logits, targets);
         let mean = |losses: Tensor<2>| {
-            let (weights, whole) = (batch.weights.clone(), batch.whole as f64);
+            let (weights, whole) = (weights.clone(), batch.whole as f64);
             #[cfg(feature = "cli")]
             if batch.is_part() && !is_cpu(&losses.device()) {
                 return mean_of_part(losses, weights, whole, share);
@@ -76,7 +79,7 @@ impl Objective for Likelihood {
             mean_loss(losses, weights, whole, share)
         };
         let loss = mean(losses.clone());
-        let by_token = losses.clone().inner();
+        let by_token = Some((losses.clone().inner(), fields.to_vec()));
         let figures = loss.clone().inner();
         let total = if self.output_l1 > 0.0 {
             let sizes = normed.abs().mean_dim(2).squeeze_dim::<2>(2); // [batch, seq]
@@ -84,7 +87,7 @@ impl Objective for Likelihood {
         } else {
             loss
         };
-        Loss { total, figures, by_token: Some(by_token), reads }
+        Loss { total, figures, by_token, reads }
     }
 
     fn likelihood(&self) -> Option<&Likelihood> {

@@ -22,7 +22,7 @@ pub(super) struct Passed {
     pub tokens: usize,
     /// `[figures]`
     pub figures: Tensor<1>,
-    /// The loss of every token, `[batch, seq]`, with its target's field.
+    /// The loss of every token that is unembedded, `[batch, seq]`, with its target's field.
     pub losses: Option<(Tensor<2>, Vec<Option<Field>>)>,
     pub learned: Option<Learned>,
 }
@@ -48,6 +48,7 @@ impl<'a> TrainingPass<'a> {
         let mut options = objective.options(dropout, self.is_frozen);
         options.forgotten = batch.forgotten.clone();
         options.feedback = feedback(self.model, batch, options.dropout);
+        options.places = objective.likelihood().and_then(|_| batch.places());
         // Made anew for each batch: a backward pass uses up the graph behind every tensor but the leaves.
         let output = self.model.gpt_of(&self.weights).forward(batch.inputs.clone(), &options);
         objective.loss(output, batch, share)
@@ -71,7 +72,7 @@ impl<'a> TrainingPass<'a> {
         Passed {
             tokens: batch.counted,
             figures: loss.figures,
-            losses: loss.by_token.map(|losses| (losses, batch.fields.clone())),
+            losses: loss.by_token,
             learned: Learned::new(loss.reads, gradients, batch),
         }
     }

@@ -144,6 +144,7 @@ pub fn batch(tokens: Tensor<2, Int>) -> Batch {
         whole: 0,
         fields: Vec::new(),
         ids: Vec::new(),
+        few: None,
         inputs: tokens.into(),
     }
 }

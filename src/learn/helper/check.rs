@@ -96,9 +96,10 @@ impl Taken {
         };
         let are_read = self.reads.iter().all(of_memory) && memories.next().is_none();
         let losses = self.losses.as_ref();
+        let (_, weights, _) = batch.predictions();
         is_of(&self.gradient, &[model.layout.len()])
             && is_of(&self.figures, &[1])
-            && losses.is_some_and(|losses| is_of(losses, &batch.inputs.dims()))
+            && losses.is_some_and(|losses| is_of(losses, &weights.dims()))
             && are_read
     }
 }

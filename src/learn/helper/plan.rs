@@ -82,7 +82,7 @@ impl Plan {
         let rows = tokens.div_ceil(self.config.context);
         let run = RunConfig { model: self.config.clone(), ..RunConfig::default() };
         let needs = run.training_bytes(self.vocab_size, rows, 1);
-        let single = self.config.largest_tensor_bytes(self.vocab_size, rows);
+        let single = run.largest_tensor_bytes(self.vocab_size, rows);
         if needs <= self.limits.total && single <= self.limits.buffer {
             return Ok(());
         }
