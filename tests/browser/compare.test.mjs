@@ -46,6 +46,13 @@ test('runs are compared, named, hidden, opened again after a reload, and deleted
     await eventually(async () => (await names()).join() === `${second},first try`, 'fewest steps first')
     await table(confab).getByRole('button', { name: 'Steps' }).click()
     await eventually(async () => (await names()).join() === `first try,${second}`, 'most steps first')
+    // By a setting that sets them apart: each value heads its runs, with their means.
+    await table(confab).getByLabel('Group by').selectOption('Learning rate')
+    const group = at => rows(confab).filter({ hasText: /^Learning rate / }).nth(at).innerText()
+    await eventually(async () => await rows(confab).count() === 4, 'a row above each run')
+    assert.match(await group(0), /^Learning rate 0\.002\s+1 run\s+\d/)
+    await table(confab).getByLabel('Group by').selectOption('nothing')
+    await eventually(async () => await rows(confab).count() === 2, 'the runs alone')
     await table(confab).getByLabel('Filter').fill('TRY')
     await eventually(async () => (await names()).join() === 'first try', 'the row of that name')
 

@@ -1,7 +1,9 @@
 use confab::base::plot::pick_color;
+use confab::config::Knob;
 use leptos::prelude::*;
 
-use super::controls::{InputEvent, asked, button, live};
+use super::controls::{InputEvent, asked, button, choice, live, options};
+use super::run_groups::{Group, Listed, list_apart, list_groups};
 use super::theme::Dark;
 use crate::actions::use_actions;
 use crate::browser;
@@ -35,7 +37,20 @@ pub fn Compare() -> impl IntoView {
     let state = use_state();
     let filter = RwSignal::new(String::new());
     let order = RwSignal::new(None::<(Column, bool)>);
-    let rows = Memo::new(move |_| list_rows(state, &filter.get(), order.get()));
+    let grouped = RwSignal::new(None::<&'static Knob>);
+    let apart = Memo::new(move |_| list_apart(&state.all_runs()));
+    let group = move || grouped.get().filter(|knob| apart.get().contains(&knob.key));
+    let rows = Memo::new(move |_| list_rows(state, &filter.get(), order.get(), group()));
+    let names = move || {
+        let apart: Vec<&Knob> = apart.get().into_iter().filter_map(Knob::find).collect();
+        let place = apart.iter().position(|knob| group().is_some_and(|of| of.key == knob.key));
+        let names = std::iter::once("nothing").chain(apart.iter().map(|knob| knob.label));
+        options(names, place.map_or(0, |place| place + 1))
+    };
+    let choose = move |place: usize| {
+        let key = place.checked_sub(1).and_then(|place| apart.with_untracked(|all| all.get(place).copied()));
+        grouped.set(key.and_then(Knob::find));
+    };
     let heading = move |(name, column): (&'static str, Column)| {
         let sort = move || match order.get() {
             Some((of, is_down)) if of == column => match is_down {
@@ -56,6 +71,7 @@ pub fn Compare() -> impl IntoView {
         <section class="panel compare" aria-label="Compare runs">
             <div class="heading">
                 <h2>"Runs"</h2>
+                {choice("Group by", names, choose)}
                 {asked("Filter", "name or setting", filter)}
             </div>
             <p class="hint">
@@ -73,8 +89,11 @@ pub fn Compare() -> impl IntoView {
                         </tr>
                     </thead>
                     <tbody>
-                        <For each=move || rows.get() key=|number| *number let(number)>
-                            <Row number/>
+                        <For each=move || rows.get() key=Listed::clone let(listed)>
+                            {match listed {
+                                Listed::Group(name, runs) => view! { <Group name runs/> }.into_any(),
+                                Listed::Run(number) => view! { <Row number/> }.into_any(),
+                            }}
                         </For>
                     </tbody>
                 </table>
@@ -89,8 +108,13 @@ pub fn Compare() -> impl IntoView {
     }
 }
 
-/// Numbers of the runs that hold `filter` in their name or settings, in order.
-fn list_rows(state: State, filter: &str, order: Option<(Column, bool)>) -> Vec<usize> {
+/// The runs that hold `filter` in their name or settings, in order, by the values of a setting.
+fn list_rows(
+    state: State,
+    filter: &str,
+    order: Option<(Column, bool)>,
+    group: Option<&'static Knob>,
+) -> Vec<Listed> {
     let filter = browser::lower_case(filter.trim());
     let matches = |run: &Run| {
         let text = format!("{} {}", run.name, describe_difference(state, run));
@@ -111,7 +135,11 @@ fn list_rows(state: State, filter: &str, order: Option<(Column, bool)>) -> Vec<u
             })
         }
     };
-    places.into_iter().map(|place| runs[place].number).collect()
+    let runs: Vec<&Run> = places.into_iter().map(|place| &runs[place]).collect();
+    match group {
+        Some(knob) => list_groups(&runs, knob),
+        None => runs.iter().map(|run| Listed::Run(run.number)).collect(),
+    }
 }
 
 /// Number that a run is sorted by; the largest, where it is not known.

@@ -47,6 +47,7 @@ mod prompt;
 mod readout;
 mod report;
 mod retrieval;
+mod run_groups;
 mod samples;
 mod save;
 mod sizes;
