@@ -30,6 +30,31 @@ fn tiny() -> RunConfig {
     config
 }
 
+/// Validations are at steps 1, 10, 20 and 30: the run ends at the first that is as accurate as asked for, and only then.
+#[test]
+fn a_run_ends_at_the_accuracy_that_it_is_to_reach() {
+    let mut run = trainer(tiny());
+    let ends = |run: &mut Trainer| {
+        while !run.finished() {
+            block_on(run.step()).unwrap();
+        }
+        run.step
+    };
+    assert_eq!(ends(&mut run), 30);
+    let accuracies = run.history.iter().filter_map(|point| Some((point.step, point.accuracy?)));
+    let accuracies: Vec<(usize, f32)> = accuracies.collect();
+    for (step, accuracy) in &accuracies {
+        let stop_at = f64::from(*accuracy);
+        let first = accuracies.iter().find(|(_, other)| other >= accuracy).unwrap().0;
+        let mut config = tiny();
+        config.train.stop_at = stop_at;
+        let mut stopped = trainer(config);
+        assert_eq!(ends(&mut stopped), if stop_at > 0.0 { first } else { 30 }, "step {step}");
+        assert!(resume(checkpoint(&stopped)).finished());
+    }
+    assert!(accuracies.last().unwrap().1 > 0.0, "{accuracies:?}");
+}
+
 #[test]
 fn loss_starts_at_that_of_a_uniform_guess_and_falls() {
     let mut run = trainer(tiny());

@@ -67,8 +67,8 @@ pub fn resumed(bytes: &[u8], matches: &ArgMatches) -> Result<Vec<u8>> {
     let mut run = CodecRun::from_bytes(bytes)?;
     for knob in KNOBS {
         let Some(text) = matches.get_one::<String>(knob.key) else { continue };
-        let may_change =
-            ["train.steps", "train.val_every", "train.val_batches"].contains(&knob.key);
+        let may_change = ["train.steps", "train.stop_at", "train.val_every", "train.val_batches"]
+            .contains(&knob.key);
         if !may_change {
             bail!("--{} cannot be changed with --resume; train a new run instead", knob.flag());
         }
@@ -76,9 +76,10 @@ pub fn resumed(bytes: &[u8], matches: &ArgMatches) -> Result<Vec<u8>> {
     }
     ensure!(
         !run.is_finished(),
-        "it has done {} of {} steps; give --steps a larger number",
+        "it has done {} of {} steps{}",
         run.step,
-        run.config.train.steps
+        run.config.train.steps,
+        super::files::how_to_go_on(&run.config.train, run.step)
     );
     Ok(run.to_bytes()?)
 }

@@ -9,7 +9,7 @@ use clap::ArgMatches;
 use confab::base::file;
 use confab::base::file::FileLimit;
 use confab::checkpoint::{Checkpoint, CheckpointError, LENGTH_BYTES, Summary, check_room_in_place};
-use confab::config::RunConfig;
+use confab::config::{RunConfig, TrainConfig};
 use confab::device::{OpenDevice, cpu_limits};
 use confab::host::{ParameterSource, Weights};
 use confab::learn::Trainer;
@@ -170,4 +170,12 @@ pub fn load_run_of(file: &Path, matches: &ArgMatches) -> Result<Trainer> {
 /// The run of a checkpoint that was in `file`, on a device.
 pub fn resume(checkpoint: Checkpoint, opened: OpenDevice, file: &Path) -> Result<Trainer> {
     Trainer::resume(checkpoint, opened.device, &opened.limits).with_context(|| loading(file))
+}
+
+/// The words after "it has done so many steps" of a run that is over: the setting to raise.
+pub fn how_to_go_on(train: &TrainConfig, step: usize) -> &'static str {
+    match step < train.steps {
+        true => ", and was accurate enough to stop; give --stop-at a larger number, or 0",
+        false => "; give --steps a larger number",
+    }
 }

@@ -18,7 +18,7 @@ use confab::base::plot::{Axes, Line, Point};
 use confab::codec::CodecRun;
 use confab::config::LearnerKind;
 use confab::protocol::{Command as Order, Event, NamedFile, Then};
-use confab::run::LossPoint;
+use confab::run::{LossPoint, last_accuracy};
 use confab::session;
 use confab::session::RunStorage;
 use futures::channel::mpsc::{UnboundedSender, unbounded};
@@ -253,11 +253,12 @@ fn checkpoint(file: &Path, matches: &ArgMatches) -> Result<Vec<u8>> {
     }
     super::devices::check_shards(matches, &changed.train)?;
     ensure!(
-        checkpoint.step < changed.train.steps,
-        "resuming {}: it has done {} of {} steps; give --steps a larger number",
+        !changed.train.is_over(checkpoint.step, last_accuracy(&checkpoint.history)),
+        "resuming {}: it has done {} of {} steps{}",
         file.display(),
         checkpoint.step,
-        changed.train.steps
+        changed.train.steps,
+        super::files::how_to_go_on(&changed.train, checkpoint.step)
     );
     if checkpoint.step > 0 && checkpoint.moments.is_none() && !changed.train.frozen {
         super::terminal::report(format_args!(

@@ -12,7 +12,7 @@ use super::noise::Noise;
 use crate::base::random::stream_rng;
 use crate::config::{ConfigError, RunConfig, TaskKind};
 use crate::report::{CodecPoint, Mapped, Score, Spaces};
-use crate::run::{LossPoint, push_thinned};
+use crate::run::{LossPoint, last_accuracy, push_thinned};
 use crate::task::{Grams, Task};
 use crate::tokenizer::{TokenizeError, Tokenizer};
 
@@ -92,7 +92,7 @@ impl CodecRun {
     }
 
     pub fn is_finished(&self) -> bool {
-        self.step >= self.config.train.steps
+        self.config.train.is_over(self.step, last_accuracy(&self.losses))
     }
 
     /// Input of a held-out record.

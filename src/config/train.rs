@@ -48,11 +48,19 @@ pub struct TrainConfig {
     pub val_every: usize,
     /// Batches a validation.
     pub val_batches: usize,
+    /// Accuracy at a validation that ends the run; 0 is none.
+    pub stop_at: f64,
     /// Penalty on the mean absolute component of the output vector, added to the loss; 0 is off.
     pub output_l1: f64,
 }
 
 impl TrainConfig {
+    /// True if a run has done all its steps, or had at its last validation the accuracy that ends it.
+    pub fn is_over(&self, step: usize, accuracy: Option<f32>) -> bool {
+        let is_enough = |accuracy| self.stop_at > 0.0 && f64::from(accuracy) >= self.stop_at;
+        step >= self.steps || accuracy.is_some_and(is_enough)
+    }
+
     /// The number of shards of checkpoints that do not tell theirs: they were trained on whole batches.
     fn whole() -> usize {
         1

@@ -15,10 +15,11 @@ use crate::checkpoint::Checkpoint;
 use crate::config::RunConfig;
 use crate::data::Batch;
 use crate::kernel::dropout::Dropout;
+use crate::kernel::rows::Places;
 use crate::kernel::transfer::floats;
 use crate::model::{Model, Output, PassOptions};
 use crate::run::{
-    AppliedOperation, Field, FieldLoss, Floor, LossPoint, Moments, Reference, push_thinned,
+    AppliedOperation, Field, FieldLoss, Floor, LossPoint, Moments, Reference, last_accuracy, push_thinned,
 };
 use crate::task::{Split, Task};
 use crate::tokenizer::Tokenizer;
@@ -245,8 +246,12 @@ impl Trainer {
 
     /// The output of the model as it is now, for inference.
     pub fn predict(&self, batch: &Batch) -> Output {
+        self.output(batch, None)
+    }
+
+    fn output(&self, batch: &Batch, places: Option<Places>) -> Output {
         let feedback = feedback(self.model(), batch, Dropout::NONE);
-        let options = PassOptions { feedback, ..PassOptions::default() };
+        let options = PassOptions { feedback, places, ..PassOptions::default() };
         self.model().gpt().forward(batch.inputs.clone(), &options)
     }
 
@@ -259,13 +264,14 @@ impl Trainer {
         let mut sums = LossSums::default();
         for batch in 0..batches {
             let batch = self.draw(split, VALIDATION_STREAM + batch as u64, &self.device());
-            let Output { logits, .. } = self.predict(&batch);
+            let Output { logits, .. } = self.output(&batch, batch.places());
+            let (targets, _, fields) = batch.predictions();
             sums.bytes += batch.target_bytes(&self.tokenizer);
-            let hits = hits(logits.clone(), &batch.targets);
-            let losses = losses(logits, batch.targets).into_data_async().await?;
-            sums.add(&floats(losses), &batch.fields);
+            let hits = hits(logits.clone(), &targets);
+            let losses = losses(logits, targets).into_data_async().await?;
+            sums.add(&floats(losses), fields);
             if let Some(hits) = hits {
-                sums.add_hits(hits.into_data_async().await?.iter::<bool>(), &batch.fields);
+                sums.add_hits(hits.into_data_async().await?.iter::<bool>(), fields);
             }
         }
         Ok(sums)
@@ -319,9 +325,9 @@ impl Trainer {
         }
     }
 
-    /// True if the run's last step is done, or there is nothing to train on.
+    /// True if the run is over, or there is nothing to train on.
     pub fn finished(&self) -> bool {
-        self.step >= self.config.train.steps || self.task.is_none()
+        self.config.train.is_over(self.step, last_accuracy(&self.history)) || self.task.is_none()
     }
 
     /// The run as batches are drawn by it.

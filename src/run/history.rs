@@ -23,6 +23,11 @@ pub struct LossPoint {
     pub seconds: Option<f32>,
 }
 
+/// Accuracy at the last validation of a run.
+pub fn last_accuracy(history: &[LossPoint]) -> Option<f32> {
+    history.iter().rev().find_map(|point| point.accuracy)
+}
+
 /// Seconds that training took up to the last loss of a run; `None` if its first steps were not timed.
 pub fn seconds_of(history: &[LossPoint], step: usize) -> Option<f64> {
     match step {

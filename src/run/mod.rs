@@ -23,7 +23,9 @@ pub use catalogue::{AnalysisEntry, Catalogue, Group, Input};
 pub use device::{DeviceChoice, DeviceReport};
 pub use field::Field;
 pub use floor::{FieldFloor, Floor, Found};
-pub use history::{FieldLoss, LossPoint, MAX_HISTORY, Reference, push_thinned, seconds_of};
+pub use history::{
+    FieldLoss, LossPoint, MAX_HISTORY, Reference, last_accuracy, push_thinned, seconds_of,
+};
 pub use intervention::{Action, ActivationIntervention, Intervention, Site, WeightIntervention};
 pub use moments::Moments;
 pub use operation::{AppliedOperation, MAX_EDITS, OPERATIONS, Operation, OperationKind, Procedure};

@@ -48,7 +48,7 @@ impl<E: Fn(Event)> Session<E> {
 
     /// Goes on with the codec; `steps` becomes its last step.
     pub(super) async fn go_on_with_codec(&mut self, mut run: CodecRun, steps: usize) {
-        run.config.train.steps = steps;
+        (run.config.train.steps, run.config.train.stop_at) = (steps, 0.0);
         self.take_codec(run);
         self.saved.forget();
         self.save().await;

@@ -83,7 +83,7 @@ impl<E: Fn(Event)> Session<E> {
                 return false;
             }
         };
-        state.config.train.steps = steps;
+        (state.config.train.steps, state.config.train.stop_at) = (steps, 0.0);
         let Some(device) = self.open(choice).await else { return false };
         let undo = std::mem::take(&mut self.undo);
         let is_taken = self.go_on_with(state, device, false).await;

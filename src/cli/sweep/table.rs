@@ -16,8 +16,9 @@ use super::outcomes::OF_SWEEP;
 /// A figure of a run, and its decimals.
 type Figure = (&'static str, fn(&Trained) -> Option<f64>, usize);
 
-const FIGURES: [Figure; 6] = [
+const FIGURES: [Figure; 7] = [
     ("parameters", |of| (of.parameters > 0).then_some(of.parameters as f64), 0),
+    ("state bytes", |of| of.state_bytes.map(|bytes| bytes as f64), 0),
     ("steps", |of| Some(of.steps as f64), 0),
     ("seconds", |of| of.seconds.map(f64::from), 1),
     ("training loss", |of| of.train_loss.map(f64::from), 4),

@@ -6,12 +6,12 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result, bail};
 use confab::checkpoint::Summary;
-use confab::config::RunConfig;
+use confab::config::{LearnerKind, RunConfig};
 use confab::device::OpenDevice;
 use confab::learn::Crew;
 use confab::protocol::{Command as Order, Event, NamedFile, RunState, Then};
 use confab::report::sweep::Trained;
-use confab::run::{DeviceChoice, LossPoint};
+use confab::run::{DeviceChoice, LossPoint, last_accuracy};
 use confab::session;
 use confab::session::RunStorage;
 use futures::channel::mpsc::unbounded;
@@ -91,7 +91,7 @@ impl Training<'_> {
         if let Some(reason) = refused.filter(|_| diverged.is_none()) {
             bail!("{reason}");
         }
-        if step < config.train.steps && diverged.is_none() {
+        if !config.train.is_over(step, last_accuracy(&history)) && diverged.is_none() {
             return Ok(None);
         }
         let _ = std::fs::remove_file(part);
@@ -103,6 +103,8 @@ impl Training<'_> {
         Ok(Some(Trained {
             link: (*link).to_owned(),
             parameters,
+            state_bytes: (config.learner == LearnerKind::Gpt)
+                .then(|| config.model.state_bytes(config.model.context)),
             seed: config.seed,
             steps: diverged.unwrap_or(step),
             seconds: history.last().and_then(|point| point.seconds),

@@ -2,7 +2,7 @@
 
 use super::super::knob::{float, int, knob};
 use super::super::setting::{Place, at};
-use super::super::{Knob, LoraConfig, OptimizerKind, PruneBy, Range};
+use super::super::{Knob, LoraConfig, MAX_HEADS, OptimizerKind, PruneBy, Range};
 
 pub(super) const KNOBS: &[Knob] = &[
     int(at!(train.steps), "Steps", 1, 10_000_000, "length of the run"),
@@ -84,7 +84,13 @@ pub(super) const KNOBS: &[Knob] = &[
         1.0,
         "mean gate above which every layer gets a head; 1 is never",
     ),
-    int(at!(train.heads.max), "Max heads", 1, 64, "heads per layer up to which training adds"),
+    int(
+        at!(train.heads.max),
+        "Max heads",
+        1,
+        MAX_HEADS,
+        "heads per layer up to which training adds",
+    ),
     float(
         at!(train.heads.prune_below),
         "Prune below",
@@ -100,6 +106,13 @@ pub(super) const KNOBS: &[Knob] = &[
     ),
     int(at!(train.val_every), "Validate every", 1, 1_000_000, "steps between validations"),
     int(at!(train.val_batches), "Validation batches", 1, 1000, "batches per validation"),
+    float(
+        at!(train.stop_at),
+        "Stop at accuracy",
+        0.0,
+        1.0,
+        "accuracy at a validation that ends the run before its last step; 0 is never",
+    ),
     float(
         at!(train.output_l1),
         "Output L1 penalty",

@@ -12,6 +12,9 @@ pub struct Trained {
     pub link: String,
     /// 0 of a noise codec, whose tables grow.
     pub parameters: usize,
+    /// Bytes that a model keeps of a context of tokens to decode the next; `None` of a noise codec.
+    #[serde(default)]
+    pub state_bytes: Option<usize>,
     pub seed: u64,
     pub steps: usize,
     /// Seconds of training, without validation; `None` if they were not measured from the first step.
