@@ -368,6 +368,15 @@ fn parts_that_do_not_go_together_are_refused_by_name() {
     assert!(message.contains("`delta`") && message.contains("model.d_head"), "{message}");
     config.model.d_head = 64;
     assert_eq!(config.validate(), Ok(()));
+    config.model.positions = Positions::Xpos;
+    let message = config.validate().unwrap_err().to_string();
+    assert!(message.contains("`xpos`") && message.contains("`rotary`"), "{message}");
+    config.model.mixer = ByLayer::all(MixerKind::Window);
+    assert_eq!(config.validate(), Ok(()));
+    config.model.xpos_base = 8.0;
+    config.model.context = 257;
+    let message = config.validate().unwrap_err().to_string();
+    assert!(message.contains("model.xpos_base"), "{message}");
 }
 
 #[test]

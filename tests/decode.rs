@@ -112,6 +112,7 @@ fn linear_attention_decodes_in_a_state_of_one_size() {
         for id in 0..tokens {
             host.decode(&[id as u32 % 60], &mut cache);
         }
+        assert_eq!(run.config.model.state_bytes(tokens), 4 * cache.numbers());
         cache.numbers()
     };
     let device = webgpu();
@@ -126,6 +127,38 @@ fn linear_attention_decodes_in_a_state_of_one_size() {
     }
     let softmax = of(MixerKind::Softmax.into());
     assert_eq!(60 * numbers(&softmax, 1), numbers(&softmax, 60));
+    // A window of 16 needs the 15 tokens before the next one.
+    let window = of(MixerKind::Window.into());
+    assert_eq!(15 * numbers(&window, 1), numbers(&window, 60));
+}
+
+#[test]
+fn a_window_is_decoded_beyond_its_length() {
+    let on = |device: Device, window: usize| {
+        trainer(device, |config| {
+            config.model.mixer = ByLayer::parse("0:window,1:softmax").unwrap();
+            (config.model.window, config.model.n_layers) = (window, 2);
+            (config.model.positions, config.model.xpos_base) = (Positions::Xpos, 16.0);
+        })
+    };
+    let (gpu, rest) = (webgpu(), (0..11).map(|at| at * 5 % 60).collect::<Vec<u32>>());
+    for window in [1, 4] {
+        let (in_loops, on_gpu) = (on(Device::flex(), window), on(gpu.clone(), window));
+        for prompt in [1, 3, 9] {
+            let prompt: Vec<u32> = (0..prompt).map(|at| at * 7 % 60).collect();
+            check(&in_loops, Decoder::in_loops(in_loops.model()), &prompt, &rest).unwrap();
+            check(&on_gpu, Decoder::on_gpu(on_gpu.model()), &prompt, &rest).unwrap();
+        }
+    }
+}
+
+#[test]
+fn hundreds_of_heads_of_one_number_are_decoded() {
+    let of = |config: &mut RunConfig| (config.model.n_heads, config.model.d_head) = (512, 1);
+    let prompt: Vec<u32> = (0..9).map(|at| at * 7 % 60).collect();
+    let (in_loops, on_gpu) = (trainer(Device::flex(), of), trainer(webgpu(), of));
+    check(&in_loops, Decoder::in_loops(in_loops.model()), &prompt, &[3, 1, 4]).unwrap();
+    check(&on_gpu, Decoder::on_gpu(on_gpu.model()), &prompt, &[3, 1, 4]).unwrap();
 }
 
 #[test]
@@ -148,13 +181,16 @@ fn a_decoder_keeps_its_weights_and_starts_anew() {
 fn ablations_are_the_same_token_by_token_as_over_a_whole_prompt() {
     let ablations = [("L0H1", 0.0), ("L1MLP", 0.5), ("L1@3-12", 2.0), ("L1H0@9", -1.0)]
         .map(|(part, factor)| ActivationIntervention::parse(part, factor).unwrap());
-    for (mixer, feedback) in
-        [(MixerKind::Softmax, false), (MixerKind::Linear, false), (MixerKind::Softmax, true)]
-    {
+    for (mixer, feedback) in [
+        (MixerKind::Softmax, false),
+        (MixerKind::Linear, false),
+        (MixerKind::Window, false),
+        (MixerKind::Softmax, true),
+    ] {
         let run = trainer(Device::flex(), |config| {
             (config.model.mixer, config.model.feedback) = (mixer.into(), feedback);
             config.model.positions = Positions::Rotary;
-            config.model.n_layers = 2;
+            (config.model.n_layers, config.model.window) = (2, 5);
         });
         let host = block_on(read_back(run.model())).unwrap();
         let ablated = host.clone().ablate(ablations.to_vec());

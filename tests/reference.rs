@@ -5,7 +5,7 @@ mod common;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use confab::arch::Layout;
 use confab::config::{
-    MixerKind, MlpKind, ModelConfig, NormKind, OptimizerKind, Positions, TrainConfig,
+    BlockKind, MixerKind, MlpKind, ModelConfig, NormKind, OptimizerKind, Positions, TrainConfig,
 };
 use confab::host::HostModel;
 use confab::kernel::transfer::to_device;
@@ -149,7 +149,7 @@ fn small() -> ModelConfig {
 }
 
 /// Dumps of what may differ from GPT-2, and the shapes they are of.
-fn variants() -> [Reference; 13] {
+fn variants() -> [Reference; 16] {
     let llama = ModelConfig {
         tied_head: false,
         norm: NormKind::Rms,
@@ -223,7 +223,27 @@ fn variants() -> [Reference; 13] {
         d_head: 6,
         ..small()
     };
+    let window = ModelConfig {
+        mixer: MixerKind::Window.into(),
+        window: 3,
+        positions: Positions::Rotary,
+        kv_heads: 1,
+        ..small()
+    };
+    let xpos = ModelConfig {
+        bias: true,
+        positions: Positions::Xpos,
+        xpos_base: 8.0,
+        d_head: 6,
+        kv_heads: 1,
+        ..small()
+    };
+    let parallel =
+        ModelConfig { block: BlockKind::Parallel, bias: true, tied_head: false, ..small() };
     [
+        Reference::of(dump!("parallel"), parallel),
+        Reference::of(dump!("xpos"), xpos),
+        Reference::of(dump!("window"), window),
         Reference::of(dump!("delta"), delta),
         Reference::of(dump!("reglu"), reglu),
         Reference::of(dump!("sigmoid"), sigmoid),

@@ -3,7 +3,7 @@
 use super::memory::Memorizing;
 use super::norm::Norm;
 use super::spec::{Declaration, Dim, Init, Sink};
-use crate::config::{ConfigError, MemoryKind, MixerKind, ModelConfig};
+use crate::config::{ConfigError, MemoryKind, MixerKind, ModelConfig, Positions};
 
 /// The mixer of a layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +18,8 @@ pub enum Mixer {
 
 /// Widest head of the delta rule.
 const MAX_DELTA_HEAD: usize = 64;
+/// Most times that xPos shrinks queries, and stretches keys, to the share of a pair within a context.
+const MAX_XPOS_SHRINKS: f64 = 32.0;
 /// Number added to the squared length of queries and keys that get length 1, as in the public code of DeltaNet.
 pub const LENGTH_EPS: f32 = 1e-6;
 
@@ -30,18 +32,21 @@ pub enum FeatureMap {
     Identity,
 }
 
-/// Softmax attention, optionally with reads from a store of slots.
+/// Softmax attention, optionally to the last tokens alone, or with reads from a store of slots.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SoftmaxAttention {
+    /// Tokens that each sees, its own among them; `None` for all before it.
+    pub window: Option<usize>,
     pub memory: Option<Memorizing>,
 }
 
 impl Mixer {
     pub fn of(config: &ModelConfig, layer: usize) -> Self {
         match config.mixer.of(layer) {
-            MixerKind::Softmax => {
-                Self::Softmax(SoftmaxAttention { memory: Memorizing::of(config, layer) })
-            }
+            kind @ (MixerKind::Softmax | MixerKind::Window) => Self::Softmax(SoftmaxAttention {
+                window: (kind == MixerKind::Window).then_some(config.window),
+                memory: Memorizing::of(config, layer),
+            }),
             MixerKind::Linear => Self::Linear(FeatureMap::Elu),
             MixerKind::LinearIdentity => Self::Linear(FeatureMap::Identity),
             MixerKind::Delta => Self::Delta,
@@ -57,8 +62,7 @@ impl Mixer {
         if let Some(layer) = config.mixer.last().filter(|layer| *layer > last) {
             return Err(ConfigError::MixerLayer { layer, last, works: layer + 1 });
         }
-        let has_delta =
-            (0..config.n_layers).any(|layer| config.mixer.of(layer) == MixerKind::Delta);
+        let has_delta = config.mixer.has(MixerKind::Delta, config.n_layers);
         if has_delta && config.d_head() > MAX_DELTA_HEAD {
             return Err(ConfigError::Parts {
                 key: "model.mixer",
@@ -66,18 +70,42 @@ impl Mixer {
                       set Head dim (model.d_head) to 64, or use more heads (model.n_heads)",
             });
         }
+        Self::check_xpos(config)?;
         let is_beside = |layer: usize| {
             config.memory.of(layer) == Some(MemoryKind::Memorizing)
-                && config.mixer.of(layer) != MixerKind::Softmax
+                && !matches!(config.mixer.of(layer), MixerKind::Softmax | MixerKind::Window)
         };
         match (0..config.n_layers).any(is_beside) {
             true => Err(ConfigError::Parts {
                 key: "model.mixer",
                 why: "Memory (model.memory.kind) `memorizing` stands beside softmax attention; Mixer (model.mixer) \
-                      `softmax` in its layers, or another memory, would work",
+                      `softmax` or `window` in its layers, or another memory, would work",
             }),
             false => Ok(()),
         }
+    }
+
+    /// Checks that what xPos multiplies queries and keys by stays between zero and infinity, and reaches a softmax.
+    fn check_xpos(config: &ModelConfig) -> Result<(), ConfigError> {
+        let has = |kind| config.mixer.has(kind, config.n_layers);
+        let others = [MixerKind::Linear, MixerKind::LinearIdentity, MixerKind::Delta];
+        if config.positions != Positions::Xpos {
+            return Ok(());
+        }
+        if others.into_iter().any(has) {
+            return Err(ConfigError::Parts {
+                key: "model.positions",
+                why: "Position encoding (model.positions) `xpos` goes with softmax attention; set it to `rotary`, or Mixer \
+                      (model.mixer) to `softmax` or `window` in all layers",
+            });
+        }
+        if config.context as f64 > MAX_XPOS_SHRINKS * config.xpos_base {
+            return Err(ConfigError::Parts {
+                key: "model.xpos_base",
+                why: "xPos base (model.xpos_base) must be at least a 32nd of Context (model.context), or keys grow beyond numbers",
+            });
+        }
+        Ok(())
     }
 
     pub(super) fn declare(&self, config: &ModelConfig, out: &mut Declaration<impl Sink>) {
@@ -85,8 +113,10 @@ impl Mixer {
         let all = Dim::Heads.of(config.n_heads * config.d_head());
         declare_heads(config, out);
         match self {
-            Self::Softmax(SoftmaxAttention { memory: Some(memory) }) => memory.declare(config, out),
-            Self::Softmax(SoftmaxAttention { memory: None }) | Self::Linear(_) => {}
+            Self::Softmax(SoftmaxAttention { memory: Some(memory), .. }) => {
+                memory.declare(config, out)
+            }
+            Self::Softmax(SoftmaxAttention { memory: None, .. }) | Self::Linear(_) => {}
             Self::Delta => {
                 out.linear(
                     ["W_beta", "b_beta"],
@@ -111,10 +141,28 @@ impl Mixer {
         }
     }
 
+    /// Numbers that decoding keeps after `tokens` tokens.
+    pub(super) fn state(&self, config: &ModelConfig, tokens: usize) -> usize {
+        let (n_heads, d_head) = (config.n_heads, config.d_head());
+        match self {
+            // Keys and values of the tokens that the next one sees.
+            Self::Softmax(SoftmaxAttention { window, .. }) => {
+                let seen = window.map_or(tokens, |window| tokens.min(window - 1));
+                2 * config.kv_heads() * d_head * seen
+            }
+            // Sums of keys times values, and of keys.
+            Self::Linear(_) => n_heads * d_head * (d_head + 1),
+            Self::Delta => n_heads * d_head * d_head,
+        }
+    }
+
     /// Floating-point operations of training on the last of `seq` tokens, without those of the parameters.
     pub(super) fn operations(&self, config: &ModelConfig, seq: usize) -> f64 {
         match self {
-            Self::Softmax(_) => (12 * config.n_heads * config.d_head() * seq) as f64,
+            Self::Softmax(SoftmaxAttention { window, .. }) => {
+                let seen = window.map_or(seq, |window| window.min(seq));
+                (12 * config.n_heads * config.d_head() * seen) as f64
+            }
             Self::Linear(_) => (12 * config.n_heads * config.d_head().pow(2)) as f64,
             Self::Delta => (24 * config.n_heads * config.d_head().pow(2)) as f64,
         }

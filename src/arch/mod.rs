@@ -19,5 +19,5 @@ pub use layout::{Layout, Parameter, parameters};
 pub use memory::{EPSILON, Memorizing, ProductKeys, SHARPNESS, StoredMemory};
 pub use mixer::{Mixer, SoftmaxAttention, head_gate};
 pub use norm::Norm;
-pub use positions::rope_angle;
+pub use positions::{Rotary, Side};
 pub use spec::{Axes, Axis, Dim, Init, ParamSpec, PartKind, Role};

@@ -122,7 +122,8 @@ impl ModelConfig {
             let works = MAX_HEADS_WIDTH / n_heads;
             return Err(ConfigError::HeadWidth { n_heads, d_head, works });
         }
-        if self.positions == Positions::Rotary && !d_head.is_multiple_of(2) {
+        let is_rotary = matches!(self.positions, Positions::Rotary | Positions::Xpos);
+        if is_rotary && !d_head.is_multiple_of(2) {
             let works = (d_head - 1).max(2);
             return Err(ConfigError::Rotary { d_head, works });
         }

@@ -1,12 +1,12 @@
 //! Knobs that change nothing while another is as it is.
 
 use super::{
-    Knob, LearnerKind, MemoryKind, MlpKind, NormKind, OptimizerKind, Positions, RunConfig,
-    TaskKind, TokenKind,
+    Knob, LearnerKind, MemoryKind, MixerKind, MlpKind, NormKind, OptimizerKind, Positions,
+    RunConfig, TaskKind, TokenKind,
 };
 
 /// Settings that every kind of learner has, beside those of the task.
-const BOTH: [&str; 7] = [
+const BOTH: [&str; 8] = [
     "learner",
     "seed",
     "train.steps",
@@ -14,6 +14,7 @@ const BOTH: [&str; 7] = [
     "train.batch",
     "train.val_every",
     "train.val_batches",
+    "train.stop_at",
 ];
 
 impl Knob {
@@ -35,9 +36,11 @@ impl Knob {
                 self.is_of(config.task.kind) && !config.task.has_own_sentences()
             }
             "codec.state_digits" | "codec.past" | "codec.mutations" => config.codec.chain,
-            "model.rope_base" => model.positions == Positions::Rotary,
+            "model.window" => model.mixer.has(MixerKind::Window, model.n_layers),
+            "model.rope_base" => matches!(model.positions, Positions::Rotary | Positions::Xpos),
+            "model.xpos_base" => model.positions == Positions::Xpos,
             "model.norm_eps" => model.norm != NormKind::None,
-            "model.d_mlp" => model.mlp != MlpKind::None,
+            "model.block" | "model.d_mlp" => model.mlp != MlpKind::None,
             "train.beta1" | "train.beta2" => train.optimizer != OptimizerKind::Sgd,
             "train.momentum" => train.optimizer == OptimizerKind::Sgd,
             "train.muon_lr" => train.optimizer == OptimizerKind::Muon,

@@ -37,7 +37,7 @@ pub use kind::TaskKind;
 pub use knob::{Knob, Range};
 pub use knobs::KNOBS;
 pub use limits::{
-    MAX_D_MODEL, MAX_GRAMMAR_BYTES, MAX_HEADS_WIDTH, MAX_LAYERS, MAX_LONG_TEXT_BYTES,
+    MAX_D_MODEL, MAX_GRAMMAR_BYTES, MAX_HEADS, MAX_HEADS_WIDTH, MAX_LAYERS, MAX_LONG_TEXT_BYTES,
     MAX_MEMORY_TOKENS, MAX_NAMES, MAX_NAMES_BYTES, MAX_RECORDS_BYTES, MAX_SENTENCES_BYTES,
     MAX_TEXT_BYTES,
 };
@@ -57,4 +57,4 @@ pub use task::{
 };
 pub use train::TrainConfig;
 pub use tuned::TUNED;
-pub use variants::{Distance, MixerKind, MlpKind, NormKind, Positions};
+pub use variants::{BlockKind, Distance, MixerKind, MlpKind, NormKind, Positions};

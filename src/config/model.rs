@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ByLayer, MemoryConfig, MemoryKind, MixerKind, MlpKind, NormKind, Positions};
+use super::{
+    BlockKind, ByLayer, MemoryConfig, MemoryKind, MixerKind, MlpKind, NormKind, Positions,
+};
 
 /// nanoGPT's GPT, and what may differ from it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +24,10 @@ pub struct ModelConfig {
     pub bias: bool,
     /// The part of a layer that moves information between tokens.
     pub mixer: ByLayer<MixerKind>,
+    /// Tokens that the mixer `window` sees, its own among them.
+    pub window: usize,
+    /// The order of a layer's mixer and MLP.
+    pub block: BlockKind,
     pub norm: NormKind,
     /// Added to what a norm takes the root of.
     pub norm_eps: f64,
@@ -31,6 +37,8 @@ pub struct ModelConfig {
     pub positions: Positions,
     /// Rotary positions: the slowest turn takes about `2π · rope_base` tokens.
     pub rope_base: f64,
+    /// xPos: tokens over which the products of a pair of numbers shrink to its share, 0.29 to 1.
+    pub xpos_base: f64,
     /// Heads of keys and values, each read by as many heads of queries; 0 for one each.
     pub kv_heads: usize,
     /// Width of one head; 0 for `d_model / n_heads`.

@@ -1,8 +1,8 @@
 //! Named sizes.
 
 use super::{
-    ByLayer, HeadsConfig, LoraConfig, MemoryConfig, MixerKind, MlpKind, ModelConfig, NormKind,
-    OptimizerKind, Positions, RunConfig, TrainConfig,
+    BlockKind, ByLayer, HeadsConfig, LoraConfig, MemoryConfig, MixerKind, MlpKind, ModelConfig,
+    NormKind, OptimizerKind, Positions, RunConfig, TrainConfig,
 };
 
 /// A named size, with the batch and learning rate that train it well.
@@ -65,11 +65,14 @@ impl Preset {
             tied_head: true,
             bias: false,
             mixer: ByLayer::all(MixerKind::Softmax),
+            window: 16,
+            block: BlockKind::PreNorm,
             norm: NormKind::Layer,
             norm_eps: 1e-5,
             mlp: MlpKind::Gelu,
             d_mlp: 0,
             positions: Positions::Learned,
+            xpos_base: 512.0,
             rope_base: 1e4,
             kv_heads: 0,
             d_head: 0,
@@ -105,6 +108,7 @@ impl Preset {
             lora: LoraConfig::default(),
             val_every: 100,
             val_batches: 4,
+            stop_at: 0.0,
             output_l1: 0.0,
         }
     }

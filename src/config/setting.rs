@@ -2,8 +2,8 @@
 
 use super::{AnswerRule, FactsSplit, TaskKind, TokenKind};
 use super::{
-    ByLayer, Distance, MemoryKind, MixerKind, MlpKind, NormKind, OptimizerKind, Positions, PruneBy,
-    RunConfig,
+    BlockKind, ByLayer, Distance, MemoryKind, MixerKind, MlpKind, NormKind, OptimizerKind,
+    Positions, PruneBy, RunConfig,
 };
 use super::{Fitting, KeyDistance, LearnerKind, NoiseKind};
 
@@ -68,4 +68,4 @@ macro_rules! impl_choice {
     };
 }
 
-impl_choice!(LearnerKind KeyDistance NoiseKind Fitting TaskKind AnswerRule FactsSplit TokenKind NormKind MlpKind Positions MemoryKind Distance PruneBy OptimizerKind);
+impl_choice!(LearnerKind KeyDistance NoiseKind Fitting TaskKind AnswerRule FactsSplit TokenKind NormKind BlockKind MlpKind Positions MemoryKind Distance PruneBy OptimizerKind);

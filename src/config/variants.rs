@@ -11,6 +11,8 @@ pub enum MixerKind {
     /// Causal attention by a softmax (Vaswani et al. 2017).
     #[default]
     Softmax,
+    /// Softmax attention to the last tokens alone (Beltagy et al. 2020).
+    Window,
     /// Causal linear attention with features elu(x) + 1, normalized (Katharopoulos et al. 2020).
     Linear,
     /// Causal linear attention of queries and keys as they are, not normalized.
@@ -22,6 +24,7 @@ pub enum MixerKind {
 impl_names! {
     MixerKind:
     Softmax = "softmax",
+    Window = "window",
     Linear = "linear",
     LinearIdentity = "linear-identity",
     Delta = "delta",
@@ -38,6 +41,19 @@ impl Named for MixerKind {
         self.name()
     }
 }
+
+/// The order in which a layer's mixer and MLP read the residual stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BlockKind {
+    /// The MLP reads what the mixer has written (Radford et al. 2019).
+    #[default]
+    PreNorm,
+    /// Both read the stream as the layer finds it, each through its norm (Wang & Komatsuzaki 2021; Black et al. 2022).
+    Parallel,
+}
+
+impl_names!(BlockKind: PreNorm = "pre-norm", Parallel = "parallel");
 
 /// The norm: the divisor of each token before a layer reads it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,11 +118,13 @@ pub enum Positions {
     Learned,
     /// Queries and keys turn with the place (Su et al. 2021).
     Rotary,
+    /// They also change their length, so that products shrink with the distance (Sun et al. 2022).
+    Xpos,
     /// From the causal mask alone (Haviv et al. 2022).
     None,
 }
 
-impl_names!(Positions: Learned = "learned", Rotary = "rotary", None = "none");
+impl_names!(Positions: Learned = "learned", Rotary = "rotary", Xpos = "xpos", None = "none");
 
 /// Distance of a key from a query.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

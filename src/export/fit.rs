@@ -3,7 +3,7 @@
 use super::ExportError;
 use super::error::Obstacle;
 use crate::checkpoint::Checkpoint;
-use crate::config::{Knob, MemoryKind, MixerKind, MlpKind, ModelConfig, NormKind, Positions};
+use crate::config::{BlockKind, Knob, MemoryKind, MixerKind, MlpKind, ModelConfig, NormKind, Positions};
 use crate::arch::Mlp;
 use crate::surgery::head_gates;
 
@@ -74,6 +74,7 @@ impl Obstacles<'_> {
     fn of_every_layout(&mut self) {
         let model = self.model().clone();
         self.need("model.mixer", model.mixer.is_all(MixerKind::Softmax, model.n_layers), "softmax");
+        self.need("model.block", model.block == BlockKind::PreNorm, BlockKind::PreNorm.name());
         let has_memory = (0..model.n_layers).any(|layer| model.memory.of(layer).is_some());
         self.need("model.memory.kind", !has_memory, MemoryKind::None.name());
         self.need("model.memory_tokens", model.memory_tokens == 0, "0");

@@ -9,7 +9,7 @@ use super::linear::Parameters;
 use super::memorizing::{Memorizing, Remembered};
 use super::memory::Recalled;
 use super::mixed::Mixed;
-use crate::arch::SoftmaxAttention;
+use crate::arch::{Side, SoftmaxAttention};
 use crate::base::lanes::{exp2, wide};
 use crate::base::matrix::Matrix;
 use crate::config::ModelConfig;
@@ -19,23 +19,40 @@ use crate::run::Site;
 #[derive(Clone, Debug)]
 pub struct Attention {
     pub heads: Heads,
+    window: Option<usize>,
     memory: Option<Memorizing>,
 }
 
-/// Keys and values of the tokens so far, `[token, kv_heads * d_head]`.
+/// Keys and values of the tokens so far that a later one may see, `[token, kv_heads * d_head]`.
 #[derive(Clone, Debug, Default)]
 pub struct KeyValues {
-    pub k: Vec<f32>,
-    pub v: Vec<f32>,
+    k: Vec<f32>,
+    v: Vec<f32>,
+    /// Tokens before them.
+    forgotten: usize,
+}
+
+impl KeyValues {
+    /// Numbers that it holds.
+    pub fn numbers(&self) -> usize {
+        self.k.len() + self.v.len()
+    }
+
+    /// Drops all but the last `tokens`, of `width` numbers each.
+    fn keep(&mut self, tokens: usize, width: usize) {
+        let extra = (self.k.len() / width).saturating_sub(tokens);
+        self.k.drain(..extra * width);
+        self.v.drain(..extra * width);
+        self.forgotten += extra;
+    }
 }
 
 /// Result of attention on some tokens.
-pub struct Read {
-    pub q: Vec<f32>,       // [seq, n_heads * d_head]
-    pub pattern: Vec<f32>, // [head, seq, token]
-    pub z: Vec<f32>,       // [seq, n_heads * d_head]
+struct Read {
+    q: Vec<f32>, // [seq, n_heads * d_head]
+    z: Vec<f32>, // [seq, n_heads * d_head]
     /// Memory look-up.
-    pub recalled: Option<Recalled>,
+    recalled: Option<Recalled>,
 }
 
 impl Attention {
@@ -46,7 +63,7 @@ impl Attention {
         name: &str,
     ) -> Self {
         let memory = part.memory.map(|part| Memorizing::new(config, part, parameters, name));
-        Self { heads: Heads::new(config, parameters, name), memory }
+        Self { heads: Heads::new(config, parameters, name), window: part.window, memory }
     }
 
     /// Sets the store of the memory, if there is one.
@@ -56,45 +73,72 @@ impl Attention {
         }
     }
 
-    /// Attention of tokens to those in `cache` and to each other. Appends them to the cache.
+    /// Head outputs of tokens that follow those in `cache`, and join them: `[seq, n_heads * d_head]`.
     ///
     /// # Shapes
     /// `x`: `[seq, d_model]`
-    pub fn read(&self, x: &[f32], cache: &mut KeyValues, edits: Interventions) -> Read {
+    pub fn decode(&self, x: &[f32], cache: &mut KeyValues, edits: Interventions) -> Vec<f32> {
+        let z = self.read(x, cache, edits, |_| ()).z;
+        // An edited pattern may weigh a token that is out of sight.
+        if let Some(window) = self.window.filter(|_| edits.all.is_empty()) {
+            cache.keep(window - 1, self.heads.kv_width());
+        }
+        z
+    }
+
+    /// Attention of tokens to those in `cache` and to each other. Appends them to the cache, and gives the pattern of each head
+    /// to `keep`, `[seq, token]`.
+    ///
+    /// # Shapes
+    /// `x`: `[seq, d_model]`
+    fn read(
+        &self,
+        x: &[f32],
+        cache: &mut KeyValues,
+        edits: Interventions,
+        mut keep: impl FnMut(&[f32]),
+    ) -> Read {
         let heads = &self.heads;
         let (width, kv_width) = (heads.width(), heads.kv_width());
-        let before = cache.k.len() / kv_width;
+        let before = cache.forgotten + cache.k.len() / kv_width;
         let [q, k, v] = heads.project(x);
         let all = |of: &[f32]| heads.of_all_heads(of);
         let remembered = self.memory.as_ref().map(|memory| memory.read(&q, &all(&k), all(&v)));
-        let q = heads.apply_rope(q, width, before);
-        cache.k.extend(heads.apply_rope(k, kv_width, before));
+        let q = heads.apply_rope(q, Side::Queries, before);
+        cache.k.extend(heads.apply_rope(k, Side::Keys, before));
         cache.v.extend(v);
         let seq = q.len() / width;
         let tokens = before + seq;
-        let mut pattern = vec![0.0; heads.n_heads * seq * tokens];
+        let mut pattern = vec![0.0; seq * tokens];
+        let held = cache.forgotten.min(pattern.len())..;
         let mut z = vec![0.0; q.len()];
-        for (head, pattern) in pattern.chunks_mut((seq * tokens).max(1)).enumerate() {
+        for head in 0..heads.n_heads {
+            pattern.fill(0.0);
             let q = Matrix::new(&q, width).columns(heads.own(head));
             let shared = heads.own(head / heads.readers());
             let [k, v] =
                 [&cache.k, &cache.v].map(|of| Matrix::new(of, kv_width).columns(shared.clone()));
-            q.add_product(k.transposed(), pattern, tokens);
+            q.add_product(k.transposed(), &mut pattern[held.clone()], tokens);
             for (query, row) in pattern.chunks_mut(tokens).enumerate() {
                 let (seen, later) = row.split_at_mut(before + query + 1);
+                let first = self.window.map_or(0, |window| seen.len().saturating_sub(window));
+                let (earlier, seen) = seen.split_at_mut(first);
                 softmax(seen, (heads.d_head as f32).sqrt().recip());
+                earlier.fill(0.0);
                 later.fill(0.0);
             }
-            edits.apply(|layer| Site::Pattern { layer, head }, pattern, tokens, tokens);
+            edits.apply(|layer| Site::Pattern { layer, head }, &mut pattern, tokens, tokens);
             let z = &mut z[heads.own(head).start..];
-            Matrix::new(pattern, tokens).add_product(v, z, width);
+            let held = Matrix::new(&pattern, tokens).columns(cache.forgotten..tokens);
+            held.add_product(v, z, width);
             if let Some(remembered) = &remembered {
                 remembered.mix(head, z);
             }
             heads.finish(head, z, edits);
+            keep(&pattern);
         }
         let recalled = remembered.map(|Remembered { recalled, .. }| recalled);
-        Read { q, pattern, z, recalled }
+        Read { q, z, recalled }
     }
 
     /// Activations for a whole prompt.
@@ -103,7 +147,9 @@ impl Attention {
     /// `x`: `[seq, d_model]`
     pub fn record(&self, x: &[f32], edits: Interventions) -> Mixed {
         let mut cache = KeyValues::default();
-        let Read { q, pattern, z, recalled } = self.read(x, &mut cache, edits);
+        let mut pattern = Vec::new();
+        let keep = |of_head: &[f32]| pattern.extend_from_slice(of_head);
+        let Read { q, z, recalled } = self.read(x, &mut cache, edits, keep);
         let (k, v) = (self.heads.of_all_heads(&cache.k), self.heads.of_all_heads(&cache.v));
         Mixed { q, k, v, pattern, z, recalled }
     }

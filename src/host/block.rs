@@ -13,7 +13,7 @@ use super::mlp::Mlp;
 use super::norm::Norm;
 use super::vector::{add, sum};
 use crate::arch;
-use crate::config::ModelConfig;
+use crate::config::{BlockKind, ModelConfig};
 use crate::memory::Exact;
 use crate::run::Site;
 
@@ -23,6 +23,7 @@ pub struct Block {
     mixer: Mixer,
     ln2: Norm,
     feed_forward: FeedForward,
+    kind: BlockKind,
 }
 
 #[derive(Clone, Debug)]
@@ -61,6 +62,7 @@ impl Block {
             mixer: Mixer::new(config, parameters, layer),
             ln2: Norm::new(config, parameters, &format!("{name}.ln2")),
             feed_forward,
+            kind: config.block,
         }
     }
 
@@ -91,7 +93,12 @@ impl Block {
         self.mixer.state()
     }
 
-    fn feed(&self, resid: &[f32]) -> Fed {
+    /// Output of the feed-forward layer, which reads the residual stream before the mixer or after it.
+    fn feed(&self, resid_pre: &[f32], resid_mid: &[f32]) -> Fed {
+        let resid = match self.kind {
+            BlockKind::PreNorm => resid_mid,
+            BlockKind::Parallel => resid_pre,
+        };
         let normed = || self.ln2.forward(resid);
         let (mut hidden, mut recalled) = (Vec::new(), None);
         let out = match &self.feed_forward {
@@ -123,9 +130,10 @@ impl Block {
         d_model: usize,
         interventions: Interventions,
     ) {
+        let resid_pre = resid.to_vec();
         let z = self.mixer.decode(&self.ln1.forward(resid), state, interventions);
         add(resid, &self.mixer.write(&z));
-        let Fed { mut out, .. } = self.feed(resid);
+        let Fed { mut out, .. } = self.feed(&resid_pre, resid);
         interventions.apply(|layer| Site::Mlp { layer }, &mut out, d_model, d_model);
         add(resid, &out);
     }
@@ -146,7 +154,7 @@ impl Block {
         let mixed = self.mixer.record(&self.ln1.forward(&resid_pre), interventions);
         let attn_out = self.mixer.write(&mixed.z);
         let resid_mid = sum(&resid_pre, &attn_out);
-        let Fed { hidden: mlp_post, recalled, out: mut mlp_out } = self.feed(&resid_mid);
+        let Fed { hidden: mlp_post, recalled, out: mut mlp_out } = self.feed(&resid_pre, &resid_mid);
         interventions.apply(|layer| Site::Mlp { layer }, &mut mlp_out, d_model, d_model);
         LayerActivations {
             resid_post: sum(&resid_mid, &mlp_out),

@@ -4,6 +4,7 @@ use super::heads::Heads;
 use super::intervene::Interventions;
 use super::linear::{Linear, Parameters};
 use super::mixed::Mixed;
+use crate::arch::Side;
 use crate::arch::mixer::LENGTH_EPS;
 use crate::base::matrix::Matrix;
 use crate::config::ModelConfig;
@@ -121,8 +122,8 @@ impl DeltaRule {
     fn project(&self, x: &[f32], start: usize) -> Projected {
         let heads = &self.heads;
         let [q, k, v] = heads.project(x);
-        let q = heads.apply_rope(q, heads.width(), start);
-        let k = heads.apply_rope(k, heads.kv_width(), start);
+        let q = heads.apply_rope(q, Side::Queries, start);
+        let k = heads.apply_rope(k, Side::Keys, start);
         let unit = |mut x: Vec<f32>| {
             for x in x.chunks_mut(heads.d_head) {
                 x.iter_mut().for_each(|x| *x /= 1.0 + (-*x).exp());

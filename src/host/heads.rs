@@ -6,8 +6,8 @@ use std::ops::Range;
 use super::intervene::Interventions;
 use super::linear::{Linear, Parameters};
 use super::norm::Norm;
-use crate::arch::{head_gate, rope_angle};
-use crate::config::{ModelConfig, Positions};
+use crate::arch::{Rotary, Side, head_gate};
+use crate::config::ModelConfig;
 use crate::run::Site;
 
 #[derive(Clone, Debug)]
@@ -21,8 +21,7 @@ pub struct Heads {
     o: Linear,    // [n_heads * d_head, d_model]
     q_norm: Norm, // [d_head]
     k_norm: Norm, // [d_head]
-    /// Base of rotary positions; `None` without them.
-    rope_base: Option<f64>,
+    rotary: Option<Rotary>,
     /// Head gates: `[n_heads]`; empty if all are 1.
     gates: Vec<f32>,
 }
@@ -33,10 +32,10 @@ impl Heads {
         let [q_norm, k_norm] = ["q_norm", "k_norm"]
             .map(|norm| Norm::of_heads(config, parameters, &format!("{name}.{norm}")));
         let (n_heads, kv_heads, d_head) = (config.n_heads, config.kv_heads(), config.d_head());
-        let rope_base = (config.positions == Positions::Rotary).then_some(config.rope_base);
+        let rotary = Rotary::of(config);
         let gates = parameters.get(&format!("{name}.contribution")).unwrap_or_default();
         let gates = gates.iter().map(|c| head_gate(*c)).collect();
-        Self { n_heads, kv_heads, d_head, q, k, v, o, q_norm, k_norm, rope_base, gates }
+        Self { n_heads, kv_heads, d_head, q, k, v, o, q_norm, k_norm, rotary, gates }
     }
 
     /// The projections, by the ends of their names.
@@ -56,14 +55,18 @@ impl Heads {
         [q, k, self.v.forward(x)]
     }
 
-    /// Applies rotary encoding to each head of queries or keys, `[seq, width]`, at positions from `start`.
-    pub fn apply_rope(&self, mut x: Vec<f32>, width: usize, start: usize) -> Vec<f32> {
-        let Some(base) = self.rope_base else { return x };
-        let half = self.d_head / 2;
+    /// Applies rotary encoding to each head of queries, `[seq, n_heads * d_head]`, or keys, `[seq, kv_heads * d_head]`, at
+    /// positions from `start`.
+    pub fn apply_rope(&self, mut x: Vec<f32>, side: Side, start: usize) -> Vec<f32> {
+        let Some(rotary) = self.rotary else { return x };
+        let half = rotary.pairs();
+        let width = match side {
+            Side::Queries => self.width(),
+            Side::Keys => self.kv_width(),
+        };
         for (row, position) in x.chunks_mut(width).zip(start..) {
             for pair in 0..half {
-                let (sin, cos) = rope_angle(position, pair, self.d_head, base).sin_cos();
-                let (sin, cos) = (sin as f32, cos as f32);
+                let [sin, cos] = rotary.turn(side, position, pair).map(|x| x as f32);
                 for head in row.chunks_mut(self.d_head) {
                     let (a, b) = (head[pair], head[pair + half]);
                     head[pair] = a * cos - b * sin;

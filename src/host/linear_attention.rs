@@ -4,6 +4,7 @@ use super::heads::Heads;
 use super::intervene::Interventions;
 use super::linear::Parameters;
 use super::mixed::Mixed;
+use crate::arch::Side;
 use crate::arch::mixer::FeatureMap;
 use crate::base::matrix::Matrix;
 use crate::config::ModelConfig;
@@ -110,8 +111,8 @@ impl LinearAttention {
     fn project(&self, x: &[f32], start: usize) -> [Vec<f32>; 3] {
         let heads = &self.heads;
         let [q, k, v] = heads.project(x);
-        let q = heads.apply_rope(q, heads.width(), start);
-        let k = heads.apply_rope(k, heads.kv_width(), start);
+        let q = heads.apply_rope(q, Side::Queries, start);
+        let k = heads.apply_rope(k, Side::Keys, start);
         let features = |x: Vec<f32>| -> Vec<f32> {
             match self.feature_map {
                 FeatureMap::Elu => x.into_iter().map(elu_plus_one).collect(),

@@ -33,7 +33,7 @@ impl MixerState {
     /// Numbers that it holds.
     pub fn numbers(&self) -> usize {
         match self {
-            Self::Softmax(cache) => cache.k.len() + cache.v.len(),
+            Self::Softmax(cache) => cache.numbers(),
             Self::Linear(state) => state.numbers(),
             Self::Delta(state) => state.numbers(),
         }
@@ -90,7 +90,7 @@ impl Mixer {
     pub fn decode(&self, x: &[f32], state: &mut MixerState, edits: Interventions) -> Vec<f32> {
         match (self, state) {
             (Self::Softmax(attention), MixerState::Softmax(cache)) => {
-                attention.read(x, cache, edits).z
+                attention.decode(x, cache, edits)
             }
             (Self::Linear(attention), MixerState::Linear(state)) => {
                 attention.decode(x, state, edits)

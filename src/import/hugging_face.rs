@@ -154,7 +154,8 @@ fn context(settings: &Settings) -> Result<usize, ImportError> {
     let is_windowed = settings.get("use_sliding_window")?.unwrap_or(true);
     match settings.get::<usize>("sliding_window")? {
         Some(window) if is_windowed && window < context => {
-            let what = format!("is {window}, but Confab's attention sees all {context} tokens");
+            let what =
+                format!("is {window}, but only models that see all {context} tokens are imported");
             Err(settings.refuse("sliding_window", what))
         }
         _ => Ok(context),

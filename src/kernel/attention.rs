@@ -5,11 +5,9 @@ mod cpu;
 mod decode;
 mod gpu;
 mod mask;
-mod pattern;
 mod reference;
 
 pub use attend::attend;
 pub use decode::KeyValues;
 pub use mask::Mask;
-pub use pattern::pattern;
 pub use reference::reference;

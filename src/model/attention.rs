@@ -7,7 +7,7 @@ use super::heads::Heads;
 use super::memorizing::Memorizing;
 use super::memory::LayerRead;
 use super::rotary::Rotation;
-use crate::arch::SoftmaxAttention;
+use crate::arch::{Side, SoftmaxAttention};
 use crate::config::ModelConfig;
 use crate::kernel::attention::{KeyValues, Mask, attend};
 use crate::kernel::dropout::Dropout;
@@ -16,6 +16,7 @@ use crate::kernel::recall::Slots;
 #[derive(Clone, Debug)]
 pub struct Attention {
     heads: Heads,
+    window: Option<usize>,
     memory: Option<Memorizing>,
 }
 
@@ -27,7 +28,7 @@ impl Attention {
         name: &str,
     ) -> Self {
         let memory = part.memory.map(|part| Memorizing::new(config, part, weights, name));
-        Self { heads: Heads::new(config, weights, name), memory }
+        Self { heads: Heads::new(config, weights, name), window: part.window, memory }
     }
 
     /// Gives its memory, if it has one, these slots to read from.
@@ -50,14 +51,14 @@ impl Attention {
         dropout: Dropout,
     ) -> (Tensor<3>, Option<LayerRead>) {
         let (qkv, unrotated) = self.project(x, rotation);
-        let local = attend(qkv, self.heads.n_heads, mask, dropout.site(1));
+        let local = attend(qkv, self.heads.n_heads, self.window, mask, dropout.site(1));
         let (z, read) = self.mix(unrotated, local);
         (self.heads.write(z, resid, dropout.site(2)), read)
     }
 
-    /// Room for the keys and values of `context` tokens.
+    /// Room for the keys and values of `context` tokens, or of as many as are seen.
     pub fn cache(&self, context: usize) -> KeyValues {
-        KeyValues::new(self.heads.n_heads, context)
+        KeyValues::new(self.heads.n_heads, self.window, context)
     }
 
     /// As [`forward`](Self::forward), of tokens that follow those in `cache`, and join them: the residual
@@ -78,7 +79,11 @@ impl Attention {
     }
 
     /// Head outputs, with those of the memory mixed in, and its look-up.
-    fn mix(&self, unrotated: Option<Tensor<3>>, local: Tensor<3>) -> (Tensor<3>, Option<LayerRead>) {
+    fn mix(
+        &self,
+        unrotated: Option<Tensor<3>>,
+        local: Tensor<3>,
+    ) -> (Tensor<3>, Option<LayerRead>) {
         let Some((memory, qkv)) = self.memory.as_ref().zip(unrotated) else { return (local, None) };
         let (z, read) = memory.mix(qkv, local);
         (z, Some(read))
@@ -93,10 +98,13 @@ impl Attention {
         let unrotated = self.heads.project(x, None);
         let Some(rotation) = rotation else { return (unrotated.clone(), Some(unrotated)) };
         let [batch, seq, width] = unrotated.dims();
-        let (rotated, d_head) = (2 * width / 3, self.heads.d_head);
-        let qk = unrotated.clone().narrow(2, 0, rotated);
-        let qk = rotation.apply(qk.reshape([batch, seq, rotated / d_head, d_head]));
-        let v = unrotated.clone().narrow(2, rotated, width - rotated);
-        (Tensor::cat(vec![qk.reshape([batch, seq, rotated]), v], 2), Some(unrotated))
+        let (own, d_head) = (width / 3, self.heads.d_head);
+        let part = |number: usize| unrotated.clone().narrow(2, number * own, own);
+        let turned = |number: usize, side: Side| {
+            let x = part(number).reshape([batch, seq, own / d_head, d_head]);
+            rotation.apply(side, x).reshape([batch, seq, own])
+        };
+        let (q, k) = (turned(0, Side::Queries), turned(1, Side::Keys));
+        (Tensor::cat(vec![q, k, part(2)], 2), Some(unrotated))
     }
 }

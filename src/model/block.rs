@@ -10,7 +10,7 @@ use super::norm::Norm;
 use super::product_key::ProductKey;
 use super::rotary::Rotation;
 use crate::arch;
-use crate::config::ModelConfig;
+use crate::config::{BlockKind, ModelConfig};
 use crate::kernel::attention::Mask;
 use crate::kernel::dropout::Dropout;
 use crate::kernel::recall::Slots;
@@ -21,9 +21,10 @@ pub struct Block {
     mixer: Mixer,
     ln2: Norm,
     feed_forward: FeedForward,
+    kind: BlockKind,
 }
 
-/// The layer after the mixer.
+/// The layer beside the mixer.
 #[derive(Clone, Debug)]
 enum FeedForward {
     None,
@@ -73,6 +74,7 @@ impl Block {
             mixer: Mixer::new(config, weights, layer),
             ln2: Norm::new(config, weights, &format!("{name}.ln2")),
             feed_forward,
+            kind: config.block,
         }
     }
 
@@ -97,9 +99,10 @@ impl Block {
     ) -> BlockOutput {
         let normed = self.ln1.forward(resid_pre.clone());
         let BlockOptions { dropout, trains_values, is_watched } = options;
+        let found = resid_pre.clone();
         let (resid_mid, mixed) = self.mixer.forward(normed, resid_pre, rotation, mask, dropout);
         let before = is_watched.then(|| resid_mid.clone());
-        let (resid_post, read) = self.feed_forward(resid_mid, dropout, trains_values);
+        let (resid_post, read) = self.feed_forward(found, resid_mid, dropout, trains_values);
         let written = before.map(|before| resid_post.clone() - before);
         BlockOutput { resid_post, written, read: mixed.or(read) }
     }
@@ -120,17 +123,25 @@ impl Block {
         state: &mut MixerState,
     ) -> Tensor<3> {
         let normed = self.ln1.forward(resid_pre.clone());
+        let found = resid_pre.clone();
         let resid_mid = self.mixer.forward_cached(normed, resid_pre, rotation, state);
-        self.feed_forward(resid_mid, Dropout::NONE, false).0
+        self.feed_forward(found, resid_mid, Dropout::NONE, false).0
     }
 
+    /// The residual stream after the feed-forward layer has written into `resid`, to which the mixer has added, and the look-up
+    /// of its memory. `found` is the stream before both.
     fn feed_forward(
         &self,
+        found: Tensor<3>,
         resid: Tensor<3>,
         dropout: Dropout,
         trains_values: bool,
     ) -> (Tensor<3>, Option<LayerRead>) {
-        let normed = || self.ln2.forward(resid.clone());
+        let read = match self.kind {
+            BlockKind::PreNorm => resid.clone(),
+            BlockKind::Parallel => found,
+        };
+        let normed = || self.ln2.forward(read);
         match &self.feed_forward {
             FeedForward::None => (resid, None),
             FeedForward::Mlp(mlp) => (mlp.forward(normed(), resid, dropout), None),

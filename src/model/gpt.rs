@@ -9,6 +9,7 @@ use super::mixer::MixerState;
 use super::neighbours::Neighbours;
 use super::norm::Norm;
 use super::rotary::Rotation;
+use crate::arch::Rotary;
 use crate::config::{ModelConfig, Positions};
 use crate::data::Inputs;
 use crate::kernel::attention::Mask;
@@ -17,6 +18,7 @@ use crate::kernel::embedding::embed;
 use crate::kernel::linear::Linear;
 use crate::kernel::param::Param;
 use crate::kernel::recall::Mirrors;
+use crate::kernel::rows::Places;
 use crate::memory::Bank;
 
 #[derive(Clone, Debug)]
@@ -27,8 +29,7 @@ pub struct Gpt {
     ln_final: Norm,
     w_u: Option<Linear>, // [d_model, vocab], unless it is the transpose of `w_e`
     context: usize,
-    /// `d_head` and the base of the angles, of rotary positions.
-    rotary: Option<(usize, f64)>,
+    rotary: Option<Rotary>,
     /// A nearest-neighbour language model, mixed into the prediction.
     neighbours: Option<Neighbours>,
     feeds_back: bool,
@@ -48,6 +49,8 @@ pub struct PassOptions {
     pub reads_output: bool,
     /// Train the values that memories find, whatever their kind.
     pub trains_values: bool,
+    /// Tokens after which the next is predicted; `None` for all.
+    pub places: Option<Places>,
 }
 
 /// A batch as the blocks take it.
@@ -69,9 +72,9 @@ struct Passed {
 /// The result of a forward pass over a batch.
 #[derive(Clone, Debug)]
 pub struct Output {
-    /// Predictions of the token that follows each: `[batch, seq, vocab]`.
+    /// Predictions of the token that follows each: `[batch, seq, vocab]`, or `[1, count, vocab]` at some places.
     pub logits: Tensor<3>,
-    /// The input of the unembedding: `[batch, seq, d_model]`.
+    /// The input of the unembedding, with as many rows: `[batch, seq, d_model]`.
     pub normed: Tensor<3>,
     /// Look-ups of each layer with a memory, by its number; those of the output by the number of layers.
     pub reads: Vec<(usize, LayerRead)>,
@@ -83,7 +86,6 @@ impl Gpt {
     pub fn new(config: &ModelConfig, weights: &Weights) -> Self {
         let block = |layer| Block::new(config, weights, layer);
         let is_learned = config.positions == Positions::Learned;
-        let is_rotary = config.positions == Positions::Rotary;
         Self {
             w_e: weights.matrix("embed.W_E"),
             w_pos: is_learned.then(|| weights.matrix("pos_embed.W_pos")),
@@ -91,7 +93,7 @@ impl Gpt {
             ln_final: Norm::new(config, weights, "ln_final"),
             w_u: (!config.tied_head).then(|| weights.linear("unembed", "U")),
             context: config.context,
-            rotary: is_rotary.then(|| (config.d_head(), config.rope_base)),
+            rotary: Rotary::of(config),
             neighbours: Neighbours::new(config),
             feeds_back: config.feeds_back(),
         }
@@ -119,6 +121,10 @@ impl Gpt {
         if let Some(neighbours) = self.neighbours.as_ref().filter(|_| options.reads_output) {
             reads.push((self.blocks.len(), neighbours.read(&normed)));
         }
+        let normed = match &options.places {
+            Some(places) => places.of(normed),
+            None => normed,
+        };
         Output { logits: self.predict(normed.clone()), normed, reads, written }
     }
 
@@ -222,8 +228,7 @@ impl Gpt {
     }
 
     fn rotation(&self, start: usize, seq: usize, device: &Device) -> Option<Rotation> {
-        let (d_head, base) = self.rotary?;
-        Some(Rotation::new(start, seq, d_head, base, device))
+        Some(Rotation::new(self.rotary?, start, seq, device))
     }
 
     /// Logits, into which neighbours are mixed but where gradients are taken: those are the model's alone.

@@ -7,6 +7,7 @@ use burn::tensor::activation::sigmoid;
 use super::Weights;
 use super::norm::Norm;
 use super::rotary::Rotation;
+use crate::arch::Side;
 use crate::config::ModelConfig;
 use crate::kernel::dropout::Dropout;
 use crate::kernel::linear::Linear;
@@ -47,8 +48,9 @@ impl Heads {
         if self.is_simple && rotation.is_none() {
             return Linear::side_by_side([&self.q, &self.k, &self.v], x);
         }
-        let q = self.apply_rope(self.q.apply(x.clone()), &self.q_norm, rotation);
-        let k = self.apply_rope(self.k.apply(x.clone()), &self.k_norm, rotation);
+        let turn = |side: Side| rotation.map(|rotation| (rotation, side));
+        let q = self.apply_rope(self.q.apply(x.clone()), &self.q_norm, turn(Side::Queries));
+        let k = self.apply_rope(self.k.apply(x.clone()), &self.k_norm, turn(Side::Keys));
         let v = self.v.apply(x);
         Tensor::cat(vec![q, self.share(k), self.share(v)], 2)
     }
@@ -71,12 +73,17 @@ impl Heads {
     }
 
     /// Queries or keys through the norm and the rotation of each head.
-    fn apply_rope(&self, x: Tensor<3>, norm: &Norm, rotation: Option<&Rotation>) -> Tensor<3> {
+    fn apply_rope(
+        &self,
+        x: Tensor<3>,
+        norm: &Norm,
+        rotation: Option<(&Rotation, Side)>,
+    ) -> Tensor<3> {
         let [batch, seq, width] = x.dims();
         let heads = width / self.d_head;
         let x = norm.forward(x.reshape([batch, seq * heads, self.d_head]));
-        let Some(rotation) = rotation else { return x.reshape([batch, seq, width]) };
-        let x = rotation.apply(x.reshape([batch, seq, heads, self.d_head]));
+        let Some((rotation, side)) = rotation else { return x.reshape([batch, seq, width]) };
+        let x = rotation.apply(side, x.reshape([batch, seq, heads, self.d_head]));
         x.reshape([batch, seq, width])
     }
 

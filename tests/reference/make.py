@@ -50,16 +50,19 @@ GATED = {"swiglu": F.silu, "geglu": F.gelu, "reglu": F.relu}
 class Shape:
     tied: bool = True
     bias: bool = False
+    parallel: bool = False  # the MLP reads what the mixer reads (Black et al. 2022)
     norm: str = "layer"  # or rms, scale (ScaleNorm, Nguyen & Salazar 2019), none
     eps: float = 1e-5
     mlp: str = "gelu"  # or gelu-tanh, relu, relu2, sigmoid, swiglu, geglu, reglu (Shazeer 2020), none
     d_mlp: int = 4 * D_MODEL
-    positions: str = "learned"  # or rotary, none
+    positions: str = "learned"  # or rotary, xpos (Sun et al. 2022), none
     rope_base: float = 10000.0
+    xpos_base: float = 512.0
     kv_heads: int = N_HEADS
     d_head: int = D_MODEL // N_HEADS
     qk_norm: bool = False
-    mixer: str = "softmax"  # or linear (Katharopoulos et al. 2020), delta (Yang et al. 2024)
+    mixer: str = "softmax"  # or window, linear (Katharopoulos et al. 2020), delta (Yang et al. 2024)
+    window: int = 3  # of the mixer window: tokens that each sees, its own among them
     feature_map: str = "elu"  # or identity, of the linear mixer
 
 
@@ -81,6 +84,9 @@ DUMPS = {
     "reglu": Shape(bias=True, mlp="reglu", d_mlp=12),
     "sigmoid": Shape(tied=False, bias=True, mlp="sigmoid", d_mlp=12),
     "delta": Shape(bias=True, mixer="delta", positions="rotary", d_head=6),
+    "window": Shape(mixer="window", positions="rotary", kv_heads=1),
+    "parallel": Shape(tied=False, bias=True, parallel=True),
+    "xpos": Shape(bias=True, positions="xpos", xpos_base=8.0, d_head=6, kv_heads=1),
 }
 TRAINED = ["tied", "untied_bias", "linear_elu", "linear_identity", "geglu", "scale_norm"]
 
@@ -159,12 +165,19 @@ def forward(shape, weights, tokens):
     def turn(x, name):
         if shape.qk_norm:
             x = rms(x, name)
-        if shape.positions != "rotary":
+        if shape.positions not in ("rotary", "xpos"):
             return x
         frequencies = shape.rope_base ** (-torch.arange(0, shape.d_head, 2) / shape.d_head)
         angles = torch.outer(torch.arange(seq), frequencies).repeat(1, 2)  # [seq, d_head]
         a, b = x.chunk(2, dim=-1)
-        return x * angles.cos() + torch.cat([-b, a], dim=-1) * angles.sin()
+        turned = x * angles.cos() + torch.cat([-b, a], dim=-1) * angles.sin()
+        if shape.positions == "rotary":
+            return turned
+        # As torchscale's XPOS: shares of pairs to the power of the place, or of its negative for keys.
+        shares = (torch.arange(0, shape.d_head, 2) + 0.4 * shape.d_head) / (1.4 * shape.d_head)
+        powers = torch.arange(seq)[:, None] / shape.xpos_base
+        scale = (shares**powers).repeat(1, 2)  # [seq, d_head]
+        return turned * scale if name.endswith("q_norm") else turned / scale
 
     def hidden(x, mlp):
         y = linear(x, f"{mlp}.W_in", f"{mlp}.b_in")
@@ -177,7 +190,9 @@ def forward(shape, weights, tokens):
             return F.gelu(y, approximate="tanh" if shape.mlp == "gelu-tanh" else "none")
         return F.relu(y) if shape.mlp == "relu" else F.relu(y) ** 2
 
-    future = torch.ones(seq, seq, dtype=torch.bool).triu(1)
+    everything = torch.ones(seq, seq, dtype=torch.bool)
+    future = everything.triu(1)
+    unseen = future | everything.tril(-shape.window) if shape.mixer == "window" else future
 
     def pattern_of(q, k):
         if shape.mixer == "linear" and shape.feature_map == "elu":
@@ -187,7 +202,7 @@ def forward(shape, weights, tokens):
         scores = q @ k.transpose(-2, -1) / math.sqrt(shape.d_head)
         if shape.mixer == "linear":
             return scores.masked_fill(future, 0.0)
-        return scores.masked_fill(future, -math.inf).softmax(-1)
+        return scores.masked_fill(unseen, -math.inf).softmax(-1)
 
     def delta_pattern_of(q, k, beta):
         """Weights of values by the delta rule, token by token: the state is linear in them."""
@@ -219,9 +234,10 @@ def forward(shape, weights, tokens):
         else:
             pattern = pattern_of(q, k)
         z = (pattern @ v).transpose(1, 2).reshape(batch, seq, -1)
+        found = x
         x = x + linear(z, f"{attn}.W_O", f"{attn}.b_O")
         if shape.mlp != "none":
-            h = hidden(norm(x, f"blocks.{layer}.ln2"), mlp)
+            h = hidden(norm(found if shape.parallel else x, f"blocks.{layer}.ln2"), mlp)
             x = x + linear(h, f"{mlp}.W_out", f"{mlp}.b_out")
         patterns.append(pattern)
     x = norm(x, "ln_final")

@@ -3,8 +3,8 @@
 use super::super::knob::{float, int, knob};
 use super::super::setting::{Place, at};
 use super::super::{
-    Knob, MAX_D_MODEL, MAX_LAYERS, MAX_MEMORY_TOKENS, MixerKind, MlpKind, NormKind, Positions,
-    Range,
+    BlockKind, Knob, MAX_D_MODEL, MAX_HEADS, MAX_LAYERS, MAX_MEMORY_TOKENS, MixerKind, MlpKind,
+    NormKind, Positions, Range,
 };
 
 pub(super) const KNOBS: &[Knob] = &[
@@ -13,7 +13,7 @@ pub(super) const KNOBS: &[Knob] = &[
         at!(model.n_heads),
         "Heads",
         1,
-        64,
+        MAX_HEADS,
         "attention heads per layer; must divide the width, unless head dim is set",
     ),
     int(
@@ -37,6 +37,19 @@ pub(super) const KNOBS: &[Knob] = &[
         "Mixer",
         Range::ByLayer(MixerKind::NAMES),
         "the part of a layer that moves information between tokens, of all layers or by layer",
+    ),
+    int(
+        at!(model.window),
+        "Window",
+        1,
+        2048,
+        "tokens that the mixer window sees, each its own among them",
+    ),
+    knob(
+        at!(model.block),
+        "Block",
+        Range::Choice(BlockKind::NAMES),
+        "the MLP reads what the mixer has written, or both read the same",
     ),
     knob(
         at!(model.norm),
@@ -62,14 +75,21 @@ pub(super) const KNOBS: &[Knob] = &[
         at!(model.positions),
         "Position encoding",
         Range::Choice(Positions::NAMES),
-        "a learned vector per place, rotary queries and keys (RoPE), or nothing",
+        "a learned vector per place, rotary queries and keys (RoPE), these with a decay (xPos), or nothing",
     ),
     float(at!(model.rope_base), "RoPE base", 1.0, 1e9, "tokens in the slowest turn, over 2π"),
+    float(
+        at!(model.xpos_base),
+        "xPos base",
+        8.0,
+        1e9,
+        "distance, in tokens, over which the fastest turning numbers of queries and keys shrink to 0.29",
+    ),
     int(
         at!(model.kv_heads),
         "KV heads",
         0,
-        64,
+        MAX_HEADS,
         "heads of keys and values, shared evenly by those of queries; 0 is one each",
     ),
     int(

@@ -29,13 +29,20 @@ use scores::added;
 #[derive(Clone, Debug)]
 pub struct Attend {
     pub n_heads: usize,
+    /// Keys that a query sees, its own among them: 1 to `seq`.
+    pub window: usize,
     pub hidden: Option<Arc<[bool]>>, // [batch, key]
     pub dropout: Dropout,
 }
 
 impl Attend {
     fn heads(&self, [_, seq, width]: [usize; 3]) -> Heads {
-        Heads { seq, n_heads: self.n_heads, d_head: width / (3 * self.n_heads) }
+        Heads {
+            seq,
+            window: self.window,
+            n_heads: self.n_heads,
+            d_head: width / (3 * self.n_heads),
+        }
     }
 }
 

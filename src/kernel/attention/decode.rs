@@ -11,10 +11,11 @@ use crate::kernel::dropout::Dropout;
 use crate::kernel::fused::primitive;
 use crate::kernel::gpu::{GpuTensor, UNITS, arg, empty, groups, sum_of};
 
-/// Keys and values of one layer's tokens so far, in memory for a whole context.
+/// Keys and values of one layer's tokens so far, in memory for a whole context, or for a window of it.
 #[derive(Debug)]
 pub struct KeyValues {
     context: usize,
+    window: Option<usize>,
     n_heads: usize,
     len: usize,
     held: Option<Held>,
@@ -22,14 +23,19 @@ pub struct KeyValues {
 
 #[derive(Clone, Debug)]
 struct Held {
-    kv: GpuTensor,     // [context, 2 * d_model]
-    scores: GpuTensor, // [head, context], of the present token
+    kv: GpuTensor,     // [room, 2 * d_model], token t at t % room
+    scores: GpuTensor, // [head, room], of the present token
 }
 
 impl KeyValues {
     /// Without tokens, and with room for `context` of them.
-    pub fn new(n_heads: usize, context: usize) -> Self {
-        Self { context, n_heads, len: 0, held: None }
+    pub fn new(n_heads: usize, window: Option<usize>, context: usize) -> Self {
+        Self { context, window, n_heads, len: 0, held: None }
+    }
+
+    /// Tokens that there is room for: a later one takes the place of the first.
+    fn room(&self) -> usize {
+        self.window.map_or(self.context, |window| window.min(self.context))
     }
 
     /// Tokens held.
@@ -54,20 +60,22 @@ impl KeyValues {
         assert!(before == 0 || seq == 1, "several tokens after {before} others");
         assert!(before + seq <= self.context, "no room for {seq} tokens after {before}");
         self.len += seq;
+        let room = self.room();
         let x = primitive::<Cube>(qkv.clone().into_dispatch());
         let Held { kv, scores } = self
             .held
             .get_or_insert_with(|| Held {
-                kv: empty(&x, [self.context, width / 3 * 2]),
-                scores: empty(&x, [self.n_heads, self.context]),
+                kv: empty(&x, [room, width / 3 * 2]),
+                scores: empty(&x, [self.n_heads, room]),
             })
             .clone();
         if seq > 1 {
             let count = seq * width / 3 * 2;
             let units = CubeDim::new_1d(UNITS as u32);
             let groups = groups(count.div_ceil(UNITS));
-            store::launch(&x.client, groups, units, arg(&x), arg(&kv), count, width / 3);
-            return super::attend(qkv, self.n_heads, &Mask::causal(None), Dropout::NONE);
+            store::launch(&x.client, groups, units, arg(&x), arg(&kv), count, seq, room, width / 3);
+            let mask = Mask::causal(None);
+            return super::attend(qkv, self.n_heads, self.window, &mask, Dropout::NONE);
         }
         let z = empty(&x, [1, 1, width / 3]);
         attend::launch(
@@ -78,8 +86,9 @@ impl KeyValues {
             arg(&kv),
             arg(&scores),
             arg(&z),
-            before,
-            self.context,
+            before % room,
+            (before + 1).min(room),
+            room,
             width / 3,
             Head { d_head: width / (3 * self.n_heads) },
         );
@@ -88,11 +97,12 @@ impl KeyValues {
 }
 
 #[cube(launch)]
-fn store(qkv: &[f32], kv: &mut [f32], count: usize, d_model: usize) {
+fn store(qkv: &[f32], kv: &mut [f32], count: usize, seq: usize, room: usize, d_model: usize) {
     let at = CUBE_POS * UNITS + UNIT_POS as usize;
-    if at < count {
-        let width = 2 * d_model;
-        kv[at] = qkv[at / width * 3 * d_model + d_model + at % width];
+    let width = 2 * d_model;
+    let token = at / width;
+    if at < count && token + room >= seq {
+        kv[token % room * width + at % width] = qkv[token * 3 * d_model + d_model + at % width];
     }
 }
 
@@ -104,8 +114,9 @@ fn attend(
     kv: &mut [f32],
     scores: &mut [f32],
     z: &mut [f32],
-    before: usize,
-    context: usize,
+    place: usize,
+    held: usize,
+    room: usize,
     d_model: usize,
     #[comptime] head: Head,
 ) {
@@ -114,19 +125,19 @@ fn attend(
     let own = CUBE_POS * head.d_head;
     if own < d_model {
         for d in range_stepped(unit, head.d_head, BLOCK) {
-            let at = before * 2 * d_model + own + d;
+            let at = place * 2 * d_model + own + d;
             kv[at] = qkv[d_model + own + d];
             kv[at + d_model] = qkv[2 * d_model + own + d];
         }
         sync_storage();
         let mut largest = f32::new(-1e30);
-        for key in range_stepped(unit, before + 1, BLOCK) {
+        for key in range_stepped(unit, held, BLOCK) {
             let mut score = 0.0f32;
             for d in 0..head.d_head {
                 score += qkv[own + d] * kv[key * 2 * d_model + own + d];
             }
             let score = score * comptime![head.scale()];
-            scores[CUBE_POS * context + key] = score;
+            scores[CUBE_POS * room + key] = score;
             largest = largest.max(score);
         }
         shared[unit] = largest;
@@ -135,17 +146,17 @@ fn attend(
             largest = largest.max(shared[other]);
         }
         let mut sum = 0.0f32;
-        for key in range_stepped(unit, before + 1, BLOCK) {
-            let weight = (scores[CUBE_POS * context + key] - largest).exp();
-            scores[CUBE_POS * context + key] = weight;
+        for key in range_stepped(unit, held, BLOCK) {
+            let weight = (scores[CUBE_POS * room + key] - largest).exp();
+            scores[CUBE_POS * room + key] = weight;
             sum += weight;
         }
         let sum = sum_of(sum, &mut shared, BLOCK);
         sync_storage();
         for d in range_stepped(unit, head.d_head, BLOCK) {
             let mut value = 0.0f32;
-            for key in 0..before + 1 {
-                value += scores[CUBE_POS * context + key] * kv[(key * 2 + 1) * d_model + own + d];
+            for key in 0..held {
+                value += scores[CUBE_POS * room + key] * kv[(key * 2 + 1) * d_model + own + d];
             }
             z[own + d] = value / sum;
         }

@@ -21,13 +21,20 @@ pub use head::{BLOCK, Head};
 #[derive(Clone, Debug)]
 pub struct Attend {
     n_heads: usize,
+    /// Keys that a query sees, its own among them: 1 to `seq`.
+    window: usize,
     hidden: Option<IntTensor<Cube>>, // [batch, key]
     dropout: Dropout,
 }
 
 impl Attend {
-    pub fn new(n_heads: usize, hidden: Option<Tensor<2, Int>>, dropout: Dropout) -> Self {
-        Self { n_heads, hidden: hidden.map(ints), dropout }
+    pub fn new(
+        n_heads: usize,
+        window: usize,
+        hidden: Option<Tensor<2, Int>>,
+        dropout: Dropout,
+    ) -> Self {
+        Self { n_heads, window, hidden: hidden.map(ints), dropout }
     }
 
     fn head(&self, width: usize) -> Head {
@@ -64,6 +71,7 @@ impl Fused<Cube, 1> for Attend {
             batch,
             seq,
             self.n_heads,
+            self.window,
             self.dropped(),
             self.head(width),
             self.hidden.is_some(),
@@ -93,6 +101,7 @@ impl Fused<Cube, 1> for Attend {
             batch,
             seq,
             self.n_heads,
+            self.window,
             self.dropped(),
             self.head(width),
             self.hidden.is_some(),

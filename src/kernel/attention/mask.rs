@@ -73,10 +73,11 @@ impl Mask {
         Some(hidden.neg().add_scalar(1.0).unsqueeze_dim::<3>(2))
     }
 
-    /// Numbers added to scores, 0 or at most [`HIDDEN`]: `[batch or 1, 1, query, key]`.
-    pub(super) fn added(&self, seq: usize, device: &Device) -> Tensor<4> {
+    /// Numbers added to scores, 0 or at most [`HIDDEN`], with a window of as many keys: `[batch or 1, 1, query, key]`.
+    pub(super) fn added(&self, seq: usize, window: usize, device: &Device) -> Tensor<4> {
+        let sees = |query: usize, key: usize| key <= query && query < key + window;
         let values = (0..seq)
-            .flat_map(|query| (0..seq).map(move |key| if key <= query { 0.0 } else { HIDDEN }))
+            .flat_map(|query| (0..seq).map(move |key| if sees(query, key) { 0.0 } else { HIDDEN }))
             .collect::<Vec<_>>();
         let added = Tensor::from_data(TensorData::new(values, [1, 1, seq, seq]), device);
         let hidden = match &self.hidden {

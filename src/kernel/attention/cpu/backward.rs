@@ -1,6 +1,7 @@
 //! One head's gradients.
 
 use std::f32::consts::LN_2;
+use std::ops::Range;
 
 use macerator::Simd;
 
@@ -8,7 +9,7 @@ use super::dropped::Dropped;
 use super::heads::{Heads, Of, Outputs};
 use super::program;
 use super::program::{ANY, OfHead};
-use super::scores::MOST_BY_QUERY;
+use super::scores::{FIRST_ONLY, WITHOUT_FIRST};
 use crate::base::lanes::{LANES, Lanes, total};
 use crate::base::wide::Wide;
 
@@ -122,7 +123,9 @@ impl OfHead for Head<'_> {
 
 impl Head<'_> {
     #[inline(always)]
-    fn all<S: Simd, const N: usize, const D: usize, const DROPS: bool, const ROWS: usize>(mut self) {
+    fn all<S: Simd, const N: usize, const D: usize, const DROPS: bool, const ROWS: usize>(
+        mut self,
+    ) {
         for first in (0..self.heads.seq).step_by(ROWS) {
             let rows = self.rows::<ROWS>(first);
             if D == ANY {
@@ -142,7 +145,7 @@ impl Head<'_> {
     fn rows<const ROWS: usize>(&self, first: usize) -> Rows<ROWS> {
         let mut queries = [Query::default(); ROWS];
         queries.copy_from_slice(&self.queries[first..][..ROWS]);
-        Rows { first, queries, dropped: self.dropped }
+        Rows { first, window: self.heads.window, queries, dropped: self.dropped }
     }
 
     /// A few queries of `D` values, by which the gradients stay in registers, and a part of every block of keys.
@@ -156,8 +159,9 @@ impl Head<'_> {
         let mut by_rows = [[Wide::<S, N>::splat(0.0); ROWS]; D];
         let of_keys = self.k.chunks_exact(D).zip(self.v.chunks_exact(D)).zip(self.added);
         let by_keys = self.dk.chunks_exact_mut(D).zip(self.dv.chunks_exact_mut(D));
-        let blocks = of_keys.zip(by_keys).take(rows.blocks());
-        for (block, (((k, v), added), (dk, dv))) in blocks.enumerate() {
+        let Range { start, end } = rows.blocks();
+        let blocks = of_keys.zip(by_keys).enumerate().take(end).skip(start);
+        for (block, (((k, v), added), (dk, dv))) in blocks {
             let mut weights = [Wide::load(added, part); ROWS];
             let mut ds = [Wide::splat(0.0); ROWS];
             for d in 0..D {
@@ -192,8 +196,9 @@ impl Head<'_> {
         let [q, dz] = [self.q, self.dz].map(|of| &of[rows.first * d_head..][..ROWS * d_head]);
         let of_keys = self.k.chunks_exact(d_head).zip(self.v.chunks_exact(d_head)).zip(self.added);
         let by_keys = self.dk.chunks_exact_mut(d_head).zip(self.dv.chunks_exact_mut(d_head));
-        let blocks = of_keys.zip(by_keys).take(rows.blocks());
-        for (block, (((k, v), added), (dk, dv))) in blocks.enumerate() {
+        let Range { start, end } = rows.blocks();
+        let blocks = of_keys.zip(by_keys).enumerate().take(end).skip(start);
+        for (block, (((k, v), added), (dk, dv))) in blocks {
             let mut weights = [Wide::<S, N>::load(added, part); ROWS];
             let mut ds = [Wide::splat(0.0); ROWS];
             for (d, (k, v)) in k.iter().zip(v).enumerate() {
@@ -201,7 +206,8 @@ impl Head<'_> {
                 add_products([q, dz], kv, d_head, d, &mut weights, &mut ds);
             }
             rows.by_scores::<S, N, DROPS>(block, part, &mut weights, &mut ds);
-            let of_d = dk.iter_mut().zip(dv).zip(k.iter().zip(self.by_rows.as_chunks_mut::<ROWS>().0));
+            let of_d =
+                dk.iter_mut().zip(dv).zip(k.iter().zip(self.by_rows.as_chunks_mut::<ROWS>().0));
             for (d, ((dk, dv), (k, by_rows))) in of_d.enumerate() {
                 let by_kv = [Wide::load(dk, part), Wide::load(dv, part)];
                 let [by_k, by_v] = add_gradients([q, dz], by_kv, d_head, d, &weights, &ds);
@@ -231,15 +237,35 @@ impl Head<'_> {
 #[derive(Clone, Copy)]
 struct Rows<const ROWS: usize> {
     first: usize,
+    window: usize,
     queries: [Query; ROWS],
     dropped: Option<Dropped>,
 }
 
 impl<const ROWS: usize> Rows<ROWS> {
-    /// Number of blocks of keys that the queries see, the last one in part.
+    /// Blocks of keys that the queries see, the last one in part.
     #[inline(always)]
-    fn blocks(self) -> usize {
-        self.first / LANES + 1
+    fn blocks(self) -> Range<usize> {
+        (self.first + 1).saturating_sub(self.window) / LANES..self.first / LANES + 1
+    }
+
+    /// Scores of a block of keys, but of those after `query`, or before its window.
+    #[inline(always)]
+    fn seen<S: Simd, const N: usize>(
+        self,
+        query: usize,
+        block: usize,
+        part: usize,
+        mut scores: Wide<S, N>,
+    ) -> Wide<S, N> {
+        if block == self.first / LANES {
+            scores = scores.min(Wide::load(&FIRST_ONLY[query % LANES + 1], part));
+        }
+        let far = (query + 1).saturating_sub(self.window + block * LANES);
+        if far > 0 {
+            scores = scores.min(Wide::load(&WITHOUT_FIRST[far.min(LANES)], part));
+        }
+        scores
     }
 
     /// The weights from scores, and the gradients by the scores from those by the weights.
@@ -254,10 +280,8 @@ impl<const ROWS: usize> Rows<ROWS> {
         for row in 0..ROWS {
             let Query { log_sum, mean } = self.queries[row];
             let query = self.first + row;
-            if block == self.first / LANES {
-                weights[row] = weights[row].min(Wide::load(&MOST_BY_QUERY[query % LANES], part));
-            }
-            let weight = (weights[row] - Wide::splat(log_sum)).exp2();
+            let score = self.seen(query, block, part, weights[row]);
+            let weight = (score - Wide::splat(log_sum)).exp2();
             weights[row] = weight;
             if DROPS && let Some(dropped) = self.dropped {
                 let lanes = Wide::<S, N>::range(part, LANES);

@@ -6,9 +6,10 @@ use super::dropped::Dropped;
 use super::heads::{Heads, Of};
 use super::program;
 use super::program::{ANY, OfHead};
-use super::scores::MOST_BY_KEY;
+use super::scores::{FIRST_ONLY, WITHOUT_FIRST};
 use crate::base::lanes::{LANES, Lanes};
 use crate::base::wide::Wide;
+use crate::kernel::attention::mask::HIDDEN;
 
 /// Keys, or values of a key, at a time, of heads too wide for their queries to stay in registers.
 const PART: usize = 4;
@@ -76,22 +77,48 @@ struct Block {
     first: usize, // of the queries in lanes
     rows: usize,
     part: usize,
+    window: usize,
 }
 
 impl Block {
-    /// Number of keys that at least one of the queries sees.
+    /// First key that at least one of the queries sees.
+    #[inline(always)]
+    fn start(self) -> usize {
+        (self.first + 1).saturating_sub(self.window)
+    }
+
+    /// Number of keys up to the last that at least one of the queries sees.
     #[inline(always)]
     fn keys(self) -> usize {
         self.first + self.rows
     }
 
-    /// Scores, but of keys that come after their query.
+    /// Scores, but of keys that come after their query, or before its window.
     #[inline(always)]
     fn seen<S: Simd, const N: usize>(self, key: usize, scores: Wide<S, N>) -> Wide<S, N> {
-        match key < self.first {
-            true => scores,
-            false => scores.min(Wide::load(&MOST_BY_KEY[key - self.first], self.part)),
+        // All of the queries see the keys from `whole` up to the first query.
+        let whole = self.keys().saturating_sub(self.window).min(self.first);
+        if key.wrapping_sub(whole) < self.first - whole {
+            return scores;
         }
+        let later = key.saturating_sub(self.first);
+        let far = (key + self.window - self.first).min(LANES);
+        let most = Wide::<S, N>::load(&WITHOUT_FIRST[later], self.part);
+        scores.min(most.min(Wide::load(&FIRST_ONLY[far], self.part)))
+    }
+
+    /// Sums of weights, infinite where all of a query's window is hidden, which makes its output and its weights 0.
+    #[inline(always)]
+    fn seen_sums<S: Simd, const N: usize>(
+        self,
+        largest: Wide<S, N>,
+        sums: Wide<S, N>,
+    ) -> Wide<S, N> {
+        if self.keys() <= self.window {
+            return sums; // the first token is never hidden
+        }
+        let below = (Wide::splat(HIDDEN / 2.0) - largest).max(Wide::splat(0.0));
+        sums + below * Wide::splat(f32::MAX)
     }
 }
 
@@ -101,7 +128,7 @@ impl OfHead for Head<'_> {
         for first in (0..self.heads.seq).step_by(LANES) {
             let rows = self.gather(first);
             for part in 0..Wide::<S, N>::parts() {
-                let block = Block { first, rows, part };
+                let block = Block { first, rows, part, window: self.heads.window };
                 match D {
                     ANY => self.broad::<S, N, DROPS>(block),
                     _ => self.narrow::<S, N, D, DROPS>(block),
@@ -131,10 +158,11 @@ impl Head<'_> {
         for (lanes, query) in queries.iter_mut().zip(&*self.queries) {
             *lanes = Wide::load(query, block.part);
         }
-        let scores = &mut self.scores[..block.keys()];
+        let start = block.start();
+        let scores = &mut self.scores[start..block.keys()];
         let mut largest = Wide::splat(f32::NEG_INFINITY);
-        let of_keys = self.k.chunks_exact(D).zip(self.added);
-        for (key, (score, (k, added))) in scores.iter_mut().zip(of_keys).enumerate() {
+        let of_keys = self.k[start * D..].chunks_exact(D).zip(&self.added[start..]);
+        for (key, (score, (k, added))) in (start..).zip(scores.iter_mut().zip(of_keys)) {
             let mut sum = Wide::splat(*added);
             for d in 0..D {
                 sum = queries[d].mul_add(Wide::splat(k[d]), sum);
@@ -145,8 +173,9 @@ impl Head<'_> {
         }
         let mut sums = Wide::splat(0.0);
         let mut mixed = [Wide::splat(0.0); D];
-        let of_keys = self.scores[..block.keys()].iter().zip(self.v.chunks_exact(D));
-        for (key, (score, v)) in of_keys.enumerate() {
+        let of_keys =
+            self.scores[start..block.keys()].iter().zip(self.v[start * D..].chunks_exact(D));
+        for (key, (score, v)) in (start..).zip(of_keys) {
             let weight = (Wide::load(score, block.part) - largest).exp2();
             sums = sums + weight;
             let weight = self.kept::<S, N, DROPS>(block, key, weight);
@@ -154,6 +183,7 @@ impl Head<'_> {
                 mixed[d] = weight.mul_add(Wide::splat(v[d]), mixed[d]);
             }
         }
+        let sums = block.seen_sums(largest, sums);
         self.put(block, 0, &mixed, sums);
         self.put_log_sums(block, largest, sums);
     }
@@ -162,7 +192,7 @@ impl Head<'_> {
     #[inline(always)]
     fn broad<S: Simd, const N: usize, const DROPS: bool>(&mut self, block: Block) {
         let mut largest = Wide::<S, N>::splat(f32::NEG_INFINITY);
-        let mut key = 0;
+        let mut key = block.start();
         while key < block.keys() {
             key += match key + PART <= block.keys() {
                 true => self.score::<S, N, PART>(block, key, &mut largest),
@@ -170,12 +200,13 @@ impl Head<'_> {
             };
         }
         let mut sums = Wide::splat(0.0);
-        for key in 0..block.keys() {
+        for key in block.start()..block.keys() {
             let weight = (Wide::load(&self.scores[key], block.part) - largest).exp2();
             sums = sums + weight;
             let weight = self.kept::<S, N, DROPS>(block, key, weight);
             weight.store(&mut self.scores[key], block.part);
         }
+        let sums = block.seen_sums(largest, sums);
         let mut d = 0;
         while d < self.heads.d_head {
             d += match self.heads.d_head - d {
@@ -224,8 +255,9 @@ impl Head<'_> {
         sums: Wide<S, N>,
     ) -> usize {
         let mut mixed = [Wide::splat(0.0); D];
-        let weights = &self.scores[..block.keys()];
-        for (weight, v) in weights.iter().zip(self.v.chunks_exact(self.heads.d_head)) {
+        let weights = &self.scores[block.start()..block.keys()];
+        let v = &self.v[block.start() * self.heads.d_head..];
+        for (weight, v) in weights.iter().zip(v.chunks_exact(self.heads.d_head)) {
             let (weight, v) = (Wide::load(weight, block.part), &v[d..][..D]);
             for i in 0..D {
                 mixed[i] = weight.mul_add(Wide::splat(v[i]), mixed[i]);

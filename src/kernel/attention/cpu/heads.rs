@@ -7,6 +7,8 @@ use std::f32::consts::LOG2_E;
 #[derive(Clone, Copy, Debug)]
 pub struct Heads {
     pub seq: usize,
+    /// Keys that a query sees, its own among them: 1 to `seq`.
+    pub window: usize,
     pub n_heads: usize,
     pub d_head: usize,
 }

@@ -16,23 +16,24 @@ pub fn added(heads: Heads, hidden: Option<&[bool]>) -> Vec<Lanes> {
     added
 }
 
-/// The most that scores may be where a block of as many queries and keys meets itself: by key, a query a lane.
-pub const MOST_BY_KEY: [Lanes; LANES] = most(true);
+/// The most that scores may be if the first `n` lanes are not seen, `n` up to all.
+pub const WITHOUT_FIRST: [Lanes; LANES + 1] = most(false);
 
-/// [`MOST_BY_KEY`] by query, a key a lane.
-pub const MOST_BY_QUERY: [Lanes; LANES] = most(false);
+/// The most that scores may be if only the first `n` lanes are seen, `n` up to all.
+pub const FIRST_ONLY: [Lanes; LANES + 1] = most(true);
 
-const fn most(is_by_key: bool) -> [Lanes; LANES] {
-    let mut most = [[f32::INFINITY; LANES]; LANES];
-    let mut key = 0;
-    while key < LANES {
-        let mut query = 0;
-        while query < key {
-            let (row, lane) = if is_by_key { (key, query) } else { (query, key) };
-            most[row][lane] = MASKED;
-            query += 1;
+const fn most(first: bool) -> [Lanes; LANES + 1] {
+    let mut most = [[f32::INFINITY; LANES]; LANES + 1];
+    let mut n = 0;
+    while n <= LANES {
+        let mut lane = 0;
+        while lane < LANES {
+            if (lane < n) != first {
+                most[n][lane] = MASKED;
+            }
+            lane += 1;
         }
-        key += 1;
+        n += 1;
     }
     most
 }

@@ -3,7 +3,9 @@
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
-use super::head::{BLOCK, Dropped, Head, add, copy, dot, dropped_factor, is_seen, load, zeros};
+use super::head::{
+    BLOCK, Dropped, Head, add, copy, dot, dropped_factor, is_seen, load, window_start, zeros,
+};
 
 /// The first half of the groups compute gradients by queries, the other half those by keys and
 /// values.
@@ -19,6 +21,7 @@ pub fn attend(
     batch: usize,
     seq: usize,
     n_heads: usize,
+    window: usize,
     dropped: Dropped,
     #[comptime] head: Head,
     #[comptime] hides: bool,
@@ -55,7 +58,7 @@ pub fn attend(
         let log_sum = log_sums[own_sums + place];
         let mut by_query = zeros(head);
         let end = (first + BLOCK).min(seq);
-        for start in range_stepped(0usize, end, tile) {
+        for start in range_stepped(window_start(first, window), end, tile) {
             let count = tile.min(end - start);
             let from = own + start * width;
             sync_cube();
@@ -63,10 +66,14 @@ pub fn attend(
             load(qkv, &mut right, from + 2 * d_model, width, count, head);
             sync_cube();
             for key in 0..count {
-                if start + key <= token && is_seen(hidden, row * seq + start + key, hides) {
+                let place = start + key;
+                if place <= token
+                    && token < place + window
+                    && is_seen(hidden, row * seq + place, hides)
+                {
                     let at = key * head.d_head;
                     let weight = (dot(&q, &left, at, head) * scale - log_sum).exp();
-                    let place = (own_dropped + token) * seq + start + key;
+                    let place = (own_dropped + token) * seq + place;
                     let by_weight =
                         dot(&by_output, &right, at, head) * dropped_factor(place, &dropped, drops);
                     let by_score = weight * (by_weight - mean) * scale;
@@ -84,8 +91,9 @@ pub fn attend(
         let v = copy(qkv, own + place * width + 2 * d_model, head);
         let mut by_key = zeros(head);
         let mut by_value = zeros(head);
-        for start in range_stepped(first, seq, tile) {
-            let count = tile.min(seq - start);
+        let end = (first + BLOCK + window).min(seq);
+        for start in range_stepped(first, end, tile) {
+            let count = tile.min(end - start);
             sync_cube();
             load(qkv, &mut left, own + start * width, width, count, head);
             load(dz, &mut right, own_output + start * d_model, d_model, count, head);
@@ -102,11 +110,12 @@ pub fn attend(
             sync_cube();
             if is_token && is_seen(hidden, row * seq + place, hides) {
                 for query in 0..count {
-                    if start + query >= token {
+                    let asks = start + query;
+                    if asks >= token && asks < token + window {
                         let at = query * head.d_head;
                         let score = dot(&k, &left, at, head) * scale;
                         let weight = (score - of_query[query * 2 + 1]).exp();
-                        let place = (own_dropped + start + query) * seq + token;
+                        let place = (own_dropped + asks) * seq + token;
                         let kept = dropped_factor(place, &dropped, drops);
                         let by_weight = dot(&v, &right, at, head) * kept - of_query[query * 2];
                         add(&mut by_value, weight * kept, &right, at, head);

@@ -3,7 +3,9 @@
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
-use super::head::{BLOCK, Dropped, Head, add, copy, dot, dropped_factor, is_seen, load, zeros};
+use super::head::{
+    BLOCK, Dropped, Head, add, copy, dot, dropped_factor, is_seen, load, window_start, zeros,
+};
 
 #[cube(launch)]
 #[allow(clippy::too_many_arguments)]
@@ -15,6 +17,7 @@ pub fn attend(
     batch: usize,
     seq: usize,
     n_heads: usize,
+    window: usize,
     dropped: Dropped,
     #[comptime] head: Head,
     #[comptime] hides: bool,
@@ -38,7 +41,7 @@ pub fn attend(
         let mut largest = f32::new(-1e30);
         let mut sum = 0.0f32;
         let end = (first + BLOCK).min(seq);
-        for start in range_stepped(0usize, end, tile) {
+        for start in range_stepped(window_start(first, window), end, tile) {
             let count = tile.min(end - start);
             let from = own + start * width;
             sync_cube();
@@ -46,7 +49,11 @@ pub fn attend(
             load(qkv, &mut values, from + 2 * d_model, width, count, head);
             sync_cube();
             for key in 0..count {
-                if start + key <= query && is_seen(hidden, row * seq + start + key, hides) {
+                let place = start + key;
+                if place <= query
+                    && query < place + window
+                    && is_seen(hidden, row * seq + place, hides)
+                {
                     let score = dot(&q, &keys, key * head.d_head, head) * comptime![head.scale()];
                     if score > largest {
                         let shrunk = (largest - score).exp();
@@ -59,13 +66,15 @@ pub fn attend(
                     let weight = (score - largest).exp();
                     sum += weight;
                     let of_batch = row + dropped.row;
-                    let place = ((of_batch * n_heads + which) * seq + query) * seq + start + key;
+                    let place = ((of_batch * n_heads + which) * seq + query) * seq + place;
                     let kept = weight * dropped_factor(place, &dropped, drops);
                     add(&mut sum_of_values, kept, &values, key * head.d_head, head);
                 }
             }
         }
         if is_query {
+            // All of a window may be hidden: its sums are 0, and so is its output.
+            let sum = select(sum > 0.0, sum, 1.0f32.runtime());
             let at = (row * seq + query) * d_model + which * head.d_head;
             for d in 0..head.d_head {
                 z[at + d] = sum_of_values[d] / sum;

@@ -109,3 +109,9 @@ pub fn dropped_factor(place: usize, dropped: &Dropped, #[comptime] drops: bool) 
 pub fn is_seen(hidden: &[i32], place: usize, #[comptime] hides: bool) -> bool {
     if hides { hidden[place] == 0 } else { true.runtime() }
 }
+
+/// The first key that the query at `place` sees.
+#[cube]
+pub fn window_start(place: usize, window: usize) -> usize {
+    (place + 1).max(window) - window
+}
