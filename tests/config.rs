@@ -362,12 +362,15 @@ fn parts_that_do_not_go_together_are_refused_by_name() {
     }
     config.model.memory.kind = confab::config::MemoryKind::Featural;
     assert_eq!(config.validate(), Ok(()));
-    config.model.mixer = ByLayer::all(MixerKind::Delta);
-    (config.model.n_heads, config.model.d_head) = (2, 65);
-    let message = config.validate().unwrap_err().to_string();
-    assert!(message.contains("`delta`") && message.contains("model.d_head"), "{message}");
-    config.model.d_head = 64;
-    assert_eq!(config.validate(), Ok(()));
+    config.model.n_heads = 2;
+    for mixer in ["delta", "intention", "mesa"] {
+        config.model.mixer = ByLayer::parse(mixer).unwrap();
+        config.model.d_head = 65;
+        let message = config.validate().unwrap_err().to_string();
+        assert!(message.contains(mixer) && message.contains("model.d_head"), "{message}");
+        config.model.d_head = 64;
+        assert_eq!(config.validate(), Ok(()));
+    }
     config.model.positions = Positions::Xpos;
     let message = config.validate().unwrap_err().to_string();
     assert!(message.contains("`xpos`") && message.contains("`rotary`"), "{message}");

@@ -116,7 +116,7 @@ fn linear_attention_decodes_in_a_state_of_one_size() {
         cache.numbers()
     };
     let device = webgpu();
-    for mixer in ["linear", "linear-identity", "delta", "1:linear"] {
+    for mixer in ["linear", "linear-identity", "delta", "intention", "mesa", "1:linear"] {
         let run = of(ByLayer::parse(mixer).unwrap());
         check(&run, Decoder::in_loops(run.model()), &prompt, &[3, 1, 4, 1, 5]).unwrap();
         check(&run, Decoder::in_loops(run.model()), &prompt[..1], &[3, 1, 4]).unwrap();

@@ -149,7 +149,7 @@ fn small() -> ModelConfig {
 }
 
 /// Dumps of what may differ from GPT-2, and the shapes they are of.
-fn variants() -> [Reference; 16] {
+fn variants() -> [Reference; 19] {
     let llama = ModelConfig {
         tied_head: false,
         norm: NormKind::Rms,
@@ -240,7 +240,28 @@ fn variants() -> [Reference; 16] {
     };
     let parallel =
         ModelConfig { block: BlockKind::Parallel, bias: true, tied_head: false, ..small() };
+    let intention = ModelConfig {
+        mixer: MixerKind::Intention.into(),
+        ridge: 0.1,
+        kv_heads: 1,
+        d_head: 5,
+        qk_norm: true,
+        ..small()
+    };
+    let intention_trained = ModelConfig {
+        bias: true,
+        mixer: MixerKind::Intention.into(),
+        ridge_trained: true,
+        positions: Positions::Rotary,
+        d_head: 6,
+        ..small()
+    };
+    let mesa =
+        ModelConfig { mixer: MixerKind::Mesa.into(), positions: Positions::Rotary, ..small() };
     [
+        Reference::of(dump!("intention"), intention),
+        Reference::of(dump!("intention_trained"), intention_trained),
+        Reference::of(dump!("mesa"), mesa),
         Reference::of(dump!("parallel"), parallel),
         Reference::of(dump!("xpos"), xpos),
         Reference::of(dump!("window"), window),

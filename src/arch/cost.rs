@@ -37,7 +37,9 @@ impl ModelConfig {
 
     /// Bytes of what decoding keeps of `tokens` tokens, in 32-bit floats.
     pub fn state_bytes(&self, tokens: usize) -> usize {
-        4 * (0..self.n_layers).map(|layer| Mixer::of(self, layer).state(self, tokens)).sum::<usize>()
+        4 * (0..self.n_layers)
+            .map(|layer| Mixer::of(self, layer).state(self, tokens))
+            .sum::<usize>()
     }
 
     /// Bytes of the largest single tensor in training, with at most `predictions` in `batch` rows. A WebGPU buffer must hold it.

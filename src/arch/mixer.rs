@@ -14,12 +14,18 @@ pub enum Mixer {
     Linear(FeatureMap),
     /// The delta rule on a state of keys by values (Yang et al. 2024).
     Delta,
+    /// Least squares from keys to values (Garnelo & Czarnecki 2023, von Oswald et al. 2023).
+    LeastSquares(LeastSquares),
 }
 
-/// Widest head of the delta rule.
-const MAX_DELTA_HEAD: usize = 64;
 /// Most times that xPos shrinks queries, and stretches keys, to the share of a pair within a context.
 const MAX_XPOS_SHRINKS: f64 = 32.0;
+/// Widest head whose state a GPU keeps a row of in a unit.
+const MAX_STATE_HEAD: usize = 64;
+/// Mixers that have such a state.
+const WITH_STATE: [MixerKind; 3] = [MixerKind::Delta, MixerKind::Intention, MixerKind::Mesa];
+/// `b_gamma` before training: with `γ = σ(4) = 0.98`, half of what a token taught is left after 38 more.
+const KEPT: f64 = 4.0;
 /// Number added to the squared length of queries and keys that get length 1, as in the public code of DeltaNet.
 pub const LENGTH_EPS: f32 = 1e-6;
 
@@ -30,6 +36,17 @@ pub enum FeatureMap {
     Elu,
     /// `x`: outputs are divided by `√d_head`.
     Identity,
+}
+
+/// Regularized least squares of the tokens so far: intention, or, if it forgets, mesa.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LeastSquares {
+    /// It keeps the share `γ_t = σ(x_t W_gamma + b_gamma)` of what it knows as it learns a token, one number a head.
+    pub forgets: bool,
+    /// α is a trained number of each head, e to the power of `log_ridge`.
+    pub trains_ridge: bool,
+    /// α before training.
+    pub ridge: f64,
 }
 
 /// Softmax attention, optionally to the last tokens alone, or with reads from a store of slots.
@@ -50,6 +67,16 @@ impl Mixer {
             MixerKind::Linear => Self::Linear(FeatureMap::Elu),
             MixerKind::LinearIdentity => Self::Linear(FeatureMap::Identity),
             MixerKind::Delta => Self::Delta,
+            MixerKind::Intention => Self::LeastSquares(LeastSquares {
+                forgets: false,
+                trains_ridge: config.ridge_trained,
+                ridge: config.ridge,
+            }),
+            MixerKind::Mesa => Self::LeastSquares(LeastSquares {
+                forgets: true,
+                trains_ridge: true,
+                ridge: config.ridge,
+            }),
         }
     }
 
@@ -62,12 +89,11 @@ impl Mixer {
         if let Some(layer) = config.mixer.last().filter(|layer| *layer > last) {
             return Err(ConfigError::MixerLayer { layer, last, works: layer + 1 });
         }
-        let has_delta = config.mixer.has(MixerKind::Delta, config.n_layers);
-        if has_delta && config.d_head() > MAX_DELTA_HEAD {
+        if config.has_mixer(&WITH_STATE) && config.d_head() > MAX_STATE_HEAD {
             return Err(ConfigError::Parts {
                 key: "model.mixer",
-                why: "heads of the Mixer (model.mixer) `delta` have at most 64 numbers, as a GPU keeps a row of their state; \
-                      set Head dim (model.d_head) to 64, or use more heads (model.n_heads)",
+                why: "heads of the Mixers (model.mixer) `delta`, `intention` and `mesa` have at most 64 numbers, as a GPU \
+                      keeps a row of their state; set Head dim (model.d_head) to 64, or use more heads (model.n_heads)",
             });
         }
         Self::check_xpos(config)?;
@@ -87,12 +113,12 @@ impl Mixer {
 
     /// Checks that what xPos multiplies queries and keys by stays between zero and infinity, and reaches a softmax.
     fn check_xpos(config: &ModelConfig) -> Result<(), ConfigError> {
-        let has = |kind| config.mixer.has(kind, config.n_layers);
-        let others = [MixerKind::Linear, MixerKind::LinearIdentity, MixerKind::Delta];
+        let of_products =
+            |layer| matches!(config.mixer.of(layer), MixerKind::Softmax | MixerKind::Window);
         if config.positions != Positions::Xpos {
             return Ok(());
         }
-        if others.into_iter().any(has) {
+        if !(0..config.n_layers).all(of_products) {
             return Err(ConfigError::Parts {
                 key: "model.positions",
                 why: "Position encoding (model.positions) `xpos` goes with softmax attention; set it to `rotary`, or Mixer \
@@ -111,6 +137,7 @@ impl Mixer {
     pub(super) fn declare(&self, config: &ModelConfig, out: &mut Declaration<impl Sink>) {
         let model = Dim::Model.of(config.d_model);
         let all = Dim::Heads.of(config.n_heads * config.d_head());
+        let per_head = Dim::PerHead.of(config.n_heads);
         declare_heads(config, out);
         match self {
             Self::Softmax(SoftmaxAttention { memory: Some(memory), .. }) => {
@@ -118,12 +145,16 @@ impl Mixer {
             }
             Self::Softmax(SoftmaxAttention { memory: None, .. }) | Self::Linear(_) => {}
             Self::Delta => {
-                out.linear(
-                    ["W_beta", "b_beta"],
-                    model,
-                    Dim::PerHead.of(config.n_heads),
-                    config.init_std,
-                );
+                out.linear(["W_beta", "b_beta"], model, per_head, config.init_std);
+            }
+            Self::LeastSquares(LeastSquares { forgets, trains_ridge, ridge }) => {
+                if *forgets {
+                    out.matrix("W_gamma", model, per_head, config.init_std);
+                    out.vector("b_gamma", per_head, Init::Value(KEPT));
+                }
+                if *trains_ridge {
+                    out.vector("log_ridge", per_head, Init::Value(ridge.ln()));
+                }
             }
         }
         out.linear(["W_O", "b_O"], all, model, config.residual_std());
@@ -138,6 +169,8 @@ impl Mixer {
             Self::Linear(_) => config.n_heads * (7 * config.d_head() + 1),
             // The same, and what the state lacked of each value.
             Self::Delta => config.n_heads * (8 * config.d_head() + 2),
+            // Queries, keys and values, outputs, gains, what was not predicted, queries times `A⁻¹`, and γ twice.
+            Self::LeastSquares(_) => config.n_heads * (7 * config.d_head() + 2),
         }
     }
 
@@ -153,6 +186,8 @@ impl Mixer {
             // Sums of keys times values, and of keys.
             Self::Linear(_) => n_heads * d_head * (d_head + 1),
             Self::Delta => n_heads * d_head * d_head,
+            // The root of the inverse of what is known of keys, and weights of keys by values.
+            Self::LeastSquares(_) => 2 * n_heads * d_head * d_head,
         }
     }
 
@@ -165,6 +200,7 @@ impl Mixer {
             }
             Self::Linear(_) => (12 * config.n_heads * config.d_head().pow(2)) as f64,
             Self::Delta => (24 * config.n_heads * config.d_head().pow(2)) as f64,
+            Self::LeastSquares(_) => (32 * config.n_heads * config.d_head().pow(2)) as f64,
         }
     }
 }

@@ -70,6 +70,8 @@ pub enum Dim {
 pub enum Init {
     Ones,
     Zeros,
+    /// One number.
+    Value(f64),
     /// `√d_model`.
     RootWidth,
     /// Samples of a normal distribution with this standard deviation.
@@ -98,7 +100,7 @@ impl Init {
     pub fn std(self) -> f64 {
         match self {
             Init::Normal(std) => std,
-            Init::Ones | Init::Zeros | Init::RootWidth => 0.0,
+            Init::Ones | Init::Zeros | Init::Value(_) | Init::RootWidth => 0.0,
         }
     }
 }

@@ -152,6 +152,7 @@ fn values(parameter: &Parameter, draw: &mut impl FnMut() -> f32) -> Values {
     let mut value = || match parameter.spec.init {
         Init::Ones => 1.0,
         Init::Zeros => 0.0,
+        Init::Value(value) => value as f32,
         Init::RootWidth => 1.0,
         Init::Normal(std) => std as f32 * draw(),
     };

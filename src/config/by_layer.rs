@@ -76,11 +76,6 @@ impl<T: Named> ByLayer<T> {
         (0..layers).all(|layer| self.of(layer) == choice)
     }
 
-    /// True if one of the first `layers` layers has `choice`.
-    pub fn has(&self, choice: T, layers: usize) -> bool {
-        (0..layers).any(|layer| self.of(layer) == choice)
-    }
-
     /// The last layer that is named; `None` if none is.
     pub fn last(&self) -> Option<usize> {
         self.of.last().map(|(layer, _)| *layer)

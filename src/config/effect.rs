@@ -36,9 +36,11 @@ impl Knob {
                 self.is_of(config.task.kind) && !config.task.has_own_sentences()
             }
             "codec.state_digits" | "codec.past" | "codec.mutations" => config.codec.chain,
-            "model.window" => model.mixer.has(MixerKind::Window, model.n_layers),
+            "model.window" => model.has_mixer(&[MixerKind::Window]),
             "model.rope_base" => matches!(model.positions, Positions::Rotary | Positions::Xpos),
             "model.xpos_base" => model.positions == Positions::Xpos,
+            "model.ridge" => model.has_mixer(&[MixerKind::Intention, MixerKind::Mesa]),
+            "model.ridge_trained" => model.has_mixer(&[MixerKind::Intention]),
             "model.norm_eps" => model.norm != NormKind::None,
             "model.block" | "model.d_mlp" => model.mlp != MlpKind::None,
             "train.beta1" | "train.beta2" => train.optimizer != OptimizerKind::Sgd,

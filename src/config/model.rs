@@ -28,6 +28,11 @@ pub struct ModelConfig {
     pub window: usize,
     /// The order of a layer's mixer and MLP.
     pub block: BlockKind,
+    /// α of least squares, the mixers `intention` and `mesa`, before training: the weight of the squared weights beside the
+    /// squared errors.
+    pub ridge: f64,
+    /// `intention` trains its ridge, one number a head, as `mesa` does.
+    pub ridge_trained: bool,
     pub norm: NormKind,
     /// Added to what a norm takes the root of.
     pub norm_eps: f64,
@@ -88,6 +93,11 @@ impl ModelConfig {
     /// Standard deviation of an untrained matrix that writes into the residual stream.
     pub fn residual_std(&self) -> f64 {
         self.init_std / (2.0 * self.n_layers as f64).sqrt()
+    }
+
+    /// True if a layer has one of these mixers.
+    pub fn has_mixer(&self, kinds: &[MixerKind]) -> bool {
+        (0..self.n_layers).any(|layer| kinds.contains(&self.mixer.of(layer)))
     }
 
     /// Heads of keys and values.

@@ -67,6 +67,8 @@ impl Preset {
             mixer: ByLayer::all(MixerKind::Softmax),
             window: 16,
             block: BlockKind::PreNorm,
+            ridge: 1.0,
+            ridge_trained: false,
             norm: NormKind::Layer,
             norm_eps: 1e-5,
             mlp: MlpKind::Gelu,

@@ -19,6 +19,10 @@ pub enum MixerKind {
     LinearIdentity,
     /// Linear attention whose state is corrected by what it tells of each key (Yang et al. 2024, "DeltaNet").
     Delta,
+    /// Regularized least squares from keys to values (Garnelo & Czarnecki 2023).
+    Intention,
+    /// Intention that forgets, with a trained ridge (von Oswald et al. 2023).
+    Mesa,
 }
 
 impl_names! {
@@ -28,6 +32,8 @@ impl_names! {
     Linear = "linear",
     LinearIdentity = "linear-identity",
     Delta = "delta",
+    Intention = "intention",
+    Mesa = "mesa",
 }
 
 impl Named for MixerKind {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::attention::{Attention, KeyValues};
 use super::delta::{DeltaRule, DeltaState};
 use super::intervene::Interventions;
+use super::least_squares::{LeastSquares, LeastSquaresState};
 #[cfg(feature = "cli")]
 use super::linear::Linear;
 use super::linear::Parameters;
@@ -19,6 +20,7 @@ pub enum Mixer {
     Softmax(Attention),
     Linear(LinearAttention),
     Delta(DeltaRule),
+    LeastSquares(LeastSquares),
 }
 
 /// State of a mixer after some tokens.
@@ -27,6 +29,7 @@ pub enum MixerState {
     Softmax(KeyValues),
     Linear(LinearState),
     Delta(DeltaState),
+    LeastSquares(LeastSquaresState),
 }
 
 impl MixerState {
@@ -36,6 +39,7 @@ impl MixerState {
             Self::Softmax(cache) => cache.numbers(),
             Self::Linear(state) => state.numbers(),
             Self::Delta(state) => state.numbers(),
+            Self::LeastSquares(state) => state.numbers(),
         }
     }
 }
@@ -51,6 +55,9 @@ impl Mixer {
                 Self::Linear(LinearAttention::new(config, features, parameters, &name))
             }
             arch::Mixer::Delta => Self::Delta(DeltaRule::new(config, parameters, &name)),
+            arch::Mixer::LeastSquares(part) => {
+                Self::LeastSquares(LeastSquares::new(config, part, parameters, &name))
+            }
         }
     }
 
@@ -58,7 +65,7 @@ impl Mixer {
     pub fn remember(&mut self, store: Arc<Exact>) {
         match self {
             Self::Softmax(attention) => attention.remember(store),
-            Self::Linear(_) | Self::Delta(_) => {}
+            Self::Linear(_) | Self::Delta(_) | Self::LeastSquares(_) => {}
         }
     }
 
@@ -69,6 +76,7 @@ impl Mixer {
             Self::Softmax(attention) => attention.heads.projections(),
             Self::Linear(attention) => attention.heads.projections(),
             Self::Delta(rule) => rule.heads.projections(),
+            Self::LeastSquares(part) => part.heads.projections(),
         }
     }
 
@@ -77,6 +85,7 @@ impl Mixer {
             Self::Softmax(_) => MixerState::Softmax(KeyValues::default()),
             Self::Linear(_) => MixerState::Linear(LinearState::default()),
             Self::Delta(_) => MixerState::Delta(DeltaState::default()),
+            Self::LeastSquares(_) => MixerState::LeastSquares(LeastSquaresState::default()),
         }
     }
 
@@ -96,7 +105,10 @@ impl Mixer {
                 attention.decode(x, state, edits)
             }
             (Self::Delta(rule), MixerState::Delta(state)) => rule.decode(x, state, edits),
-            (Self::Softmax(_) | Self::Linear(_) | Self::Delta(_), _) => {
+            (Self::LeastSquares(part), MixerState::LeastSquares(state)) => {
+                part.decode(x, state, edits)
+            }
+            (Self::Softmax(_) | Self::Linear(_) | Self::Delta(_) | Self::LeastSquares(_), _) => {
                 panic!("the state is another mixer's")
             }
         }
@@ -111,6 +123,7 @@ impl Mixer {
             Self::Softmax(attention) => attention.record(x, edits),
             Self::Linear(attention) => attention.record(x, edits),
             Self::Delta(rule) => rule.record(x, edits),
+            Self::LeastSquares(part) => part.record(x, edits),
         }
     }
 
@@ -123,6 +136,7 @@ impl Mixer {
             Self::Softmax(attention) => attention.heads.write(z),
             Self::Linear(attention) => attention.heads.write(z),
             Self::Delta(rule) => rule.heads.write(z),
+            Self::LeastSquares(part) => part.heads.write(z),
         }
     }
 }

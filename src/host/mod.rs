@@ -8,6 +8,7 @@ mod delta;
 mod cache;
 mod heads;
 mod intervene;
+mod least_squares;
 mod linear;
 mod linear_attention;
 mod memorizing;

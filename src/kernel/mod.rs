@@ -14,6 +14,7 @@ pub(crate) mod fused;
 pub mod gelu;
 pub mod gpu;
 pub mod layer_norm;
+pub mod least_squares;
 pub mod linear;
 pub mod linear_attention;
 pub mod param;

@@ -21,6 +21,7 @@ fn draw(parameter: &Parameter, d_model: usize, rng: &mut ChaCha8Rng) -> Vec<f32>
     let value = |rng: &mut ChaCha8Rng| match parameter.spec.init {
         Init::Ones => 1.0,
         Init::Zeros => 0.0,
+        Init::Value(value) => value as f32,
         Init::RootWidth => (d_model as f32).sqrt(),
         Init::Normal(std) => {
             let value: f64 = StandardNormal.sample(rng);

@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 use super::Weights;
 use super::attention::Attention;
 use super::delta::{DeltaRule, DeltaState};
+use super::least_squares::{LeastSquares, LeastSquaresState};
 use super::linear_attention::{LinearAttention, LinearState};
 use super::memory::LayerRead;
 use super::rotary::Rotation;
@@ -19,6 +20,7 @@ pub enum Mixer {
     Softmax(Attention),
     Linear(LinearAttention),
     Delta(DeltaRule),
+    LeastSquares(LeastSquares),
 }
 
 /// The state of a mixer after some tokens, for decoding.
@@ -30,6 +32,8 @@ pub enum MixerState {
     Linear(Box<LinearState>),
     /// Keys by values.
     Delta(Box<DeltaState>),
+    /// A root and weights.
+    LeastSquares(Box<LeastSquaresState>),
 }
 
 impl Mixer {
@@ -44,6 +48,9 @@ impl Mixer {
                 Self::Linear(LinearAttention::new(config, features, weights, &name))
             }
             arch::Mixer::Delta => Self::Delta(DeltaRule::new(config, weights, &name)),
+            arch::Mixer::LeastSquares(part) => {
+                Self::LeastSquares(LeastSquares::new(config, part, weights, &name))
+            }
         }
     }
 
@@ -51,7 +58,7 @@ impl Mixer {
     pub fn remember(&mut self, slots: Slots) {
         match self {
             Self::Softmax(attention) => attention.remember(slots),
-            Self::Linear(_) | Self::Delta(_) => {}
+            Self::Linear(_) | Self::Delta(_) | Self::LeastSquares(_) => {}
         }
     }
 
@@ -71,6 +78,7 @@ impl Mixer {
             Self::Softmax(attention) => attention.forward(x, resid, rotation, mask, dropout),
             Self::Linear(attention) => (attention.forward(x, resid, rotation, mask, dropout), None),
             Self::Delta(rule) => (rule.forward(x, resid, rotation, mask, dropout), None),
+            Self::LeastSquares(part) => (part.forward(x, resid, rotation, mask, dropout), None),
         }
     }
 
@@ -80,6 +88,7 @@ impl Mixer {
             Self::Softmax(attention) => MixerState::Softmax(Box::new(attention.cache(context))),
             Self::Linear(_) => MixerState::Linear(Box::default()),
             Self::Delta(_) => MixerState::Delta(Box::default()),
+            Self::LeastSquares(_) => MixerState::LeastSquares(Box::default()),
         }
     }
 
@@ -107,7 +116,10 @@ impl Mixer {
             (Self::Delta(rule), MixerState::Delta(state)) => {
                 rule.forward_cached(x, resid, rotation, state)
             }
-            (Self::Softmax(_) | Self::Linear(_) | Self::Delta(_), _) => {
+            (Self::LeastSquares(part), MixerState::LeastSquares(state)) => {
+                part.forward_cached(x, resid, rotation, state)
+            }
+            (Self::Softmax(_) | Self::Linear(_) | Self::Delta(_) | Self::LeastSquares(_), _) => {
                 panic!("the state is another mixer's")
             }
         }
@@ -121,6 +133,7 @@ impl MixerState {
             Self::Softmax(cache) => cache.len(),
             Self::Linear(state) => state.len(),
             Self::Delta(state) => state.len(),
+            Self::LeastSquares(state) => state.len(),
         }
     }
 

@@ -8,6 +8,7 @@ mod delta;
 pub mod gpt;
 mod heads;
 mod init;
+mod least_squares;
 mod linear_attention;
 mod memorizing;
 pub mod memory;

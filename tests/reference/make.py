@@ -61,9 +61,12 @@ class Shape:
     kv_heads: int = N_HEADS
     d_head: int = D_MODEL // N_HEADS
     qk_norm: bool = False
-    mixer: str = "softmax"  # or window, linear (Katharopoulos et al. 2020), delta (Yang et al. 2024)
     window: int = 3  # of the mixer window: tokens that each sees, its own among them
+    # Or window, linear (Katharopoulos et al. 2020), delta (Yang et al. 2024), intention (Garnelo & Czarnecki 2023), mesa
+    # (von Oswald et al. 2023).
+    mixer: str = "softmax"
     feature_map: str = "elu"  # or identity, of the linear mixer
+    ridge: float = None  # of intention; None if it is trained, as mesa's is
 
 
 DUMPS = {
@@ -87,6 +90,9 @@ DUMPS = {
     "window": Shape(mixer="window", positions="rotary", kv_heads=1),
     "parallel": Shape(tied=False, bias=True, parallel=True),
     "xpos": Shape(bias=True, positions="xpos", xpos_base=8.0, d_head=6, kv_heads=1),
+    "intention": Shape(mixer="intention", ridge=0.1, kv_heads=1, d_head=5, qk_norm=True),
+    "intention_trained": Shape(bias=True, mixer="intention", positions="rotary", d_head=6),
+    "mesa": Shape(mixer="mesa", positions="rotary"),
 }
 TRAINED = ["tied", "untied_bias", "linear_elu", "linear_identity", "geglu", "scale_norm"]
 
@@ -125,6 +131,11 @@ def init_weights(shape):
             linear(f"{block}.attn", x, D_MODEL, width)
         if shape.mixer == "delta":
             linear(f"{block}.attn", "beta", D_MODEL, N_HEADS)
+        if shape.mixer == "mesa":
+            matrix(f"{block}.attn.W_gamma", D_MODEL, N_HEADS)
+            weights[f"{block}.attn.b_gamma"] = 1 + 0.3 * torch.randn(N_HEADS)
+        if shape.mixer == "mesa" or (shape.mixer == "intention" and shape.ridge is None):
+            weights[f"{block}.attn.log_ridge"] = 0.5 * torch.randn(N_HEADS) - 1
         linear(f"{block}.attn", "O", read, D_MODEL)
         if shape.qk_norm:
             for x in "qk":
@@ -218,6 +229,19 @@ def forward(shape, weights, tokens):
             rows.append(torch.einsum("bhd,bhdn->bhn", q[:, :, t], held))
         return torch.stack(rows, 2)
 
+    def least_squares_pattern_of(q, k, gamma, ridge):
+        """Weights of values by ridge regression from keys, solved anew for every token; errors of token s count the
+        product of gamma after it, and the ridge that of all."""
+        rows = []
+        for t in range(seq):
+            kept = torch.stack([gamma[:, :, s + 1:t + 1].prod(-1) for s in range(t + 1)], -1)  # [batch, head, s]
+            weighted = kept[..., None] * k[:, :, :t + 1]
+            moments = weighted.transpose(-2, -1) @ k[:, :, :t + 1]
+            moments = moments + (ridge * gamma[:, :, :t + 1].prod(-1))[..., None, None] * torch.eye(shape.d_head)
+            row = (weighted @ torch.linalg.solve(moments, q[:, :, t])[..., None]).squeeze(-1)
+            rows.append(F.pad(row, (0, seq - 1 - t)))
+        return torch.stack(rows, 2)
+
     patterns = []
     x = weights["embed.W_E"][tokens]
     if shape.positions == "learned":
@@ -231,6 +255,13 @@ def forward(shape, weights, tokens):
         if shape.mixer == "delta":
             beta = torch.sigmoid(linear(h, f"{attn}.W_beta", f"{attn}.b_beta"))
             pattern = delta_pattern_of(q, k, beta)
+        elif shape.mixer in ["intention", "mesa"]:
+            gamma, ridge = torch.ones(batch, N_HEADS, seq), torch.tensor(shape.ridge or 0.0)
+            if shape.mixer == "mesa":
+                gamma = torch.sigmoid(linear(h, f"{attn}.W_gamma", f"{attn}.b_gamma")).transpose(1, 2)
+            if shape.ridge is None:
+                ridge = weights[f"{attn}.log_ridge"].exp()
+            pattern = least_squares_pattern_of(q, k, gamma, ridge)
         else:
             pattern = pattern_of(q, k)
         z = (pattern @ v).transpose(1, 2).reshape(batch, seq, -1)

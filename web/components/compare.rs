@@ -48,7 +48,9 @@ pub fn Compare() -> impl IntoView {
         options(names, place.map_or(0, |place| place + 1))
     };
     let choose = move |place: usize| {
-        let key = place.checked_sub(1).and_then(|place| apart.with_untracked(|all| all.get(place).copied()));
+        let key = place
+            .checked_sub(1)
+            .and_then(|place| apart.with_untracked(|all| all.get(place).copied()));
         grouped.set(key.and_then(Knob::find));
     };
     let heading = move |(name, column): (&'static str, Column)| {

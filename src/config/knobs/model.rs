@@ -51,6 +51,19 @@ pub(super) const KNOBS: &[Knob] = &[
         Range::Choice(BlockKind::NAMES),
         "the MLP reads what the mixer has written, or both read the same",
     ),
+    float(
+        at!(model.ridge),
+        "Ridge",
+        0.01,
+        100.0,
+        "weight of the squared weights in the least squares of intention and mesa, before training",
+    ),
+    knob(
+        at!(model.ridge_trained),
+        "Train ridge",
+        Range::Bool,
+        "train intention's ridge, a number per head",
+    ),
     knob(
         at!(model.norm),
         "Norm",
