@@ -87,12 +87,12 @@ DUMPS = {
     "reglu": Shape(bias=True, mlp="reglu", d_mlp=12),
     "sigmoid": Shape(tied=False, bias=True, mlp="sigmoid", d_mlp=12),
     "delta": Shape(bias=True, mixer="delta", positions="rotary", d_head=6),
-    "window": Shape(mixer="window", positions="rotary", kv_heads=1),
-    "parallel": Shape(tied=False, bias=True, parallel=True),
-    "xpos": Shape(bias=True, positions="xpos", xpos_base=8.0, d_head=6, kv_heads=1),
     "intention": Shape(mixer="intention", ridge=0.1, kv_heads=1, d_head=5, qk_norm=True),
     "intention_trained": Shape(bias=True, mixer="intention", positions="rotary", d_head=6),
     "mesa": Shape(mixer="mesa", positions="rotary"),
+    "window": Shape(mixer="window", positions="rotary", kv_heads=1),
+    "parallel": Shape(tied=False, bias=True, parallel=True),
+    "xpos": Shape(bias=True, positions="xpos", xpos_base=8.0, d_head=6, kv_heads=1),
 }
 TRAINED = ["tied", "untied_bias", "linear_elu", "linear_identity", "geglu", "scale_norm"]
 
