@@ -74,6 +74,10 @@ fn check_attention(device: &Device) {
                 (true, 0.0, Some(20)),
                 (false, 0.0, Some(64)),
             ] {
+                // What a window cuts off takes several blocks of queries and keys.
+                if window.is_some() && seq < 65 {
+                    continue;
+                }
                 let what = format!(
                     "{n_heads} of {d_head}, {seq} tokens, hidden: {hides}, p {p}, window {window:?}"
                 );
