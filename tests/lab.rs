@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use confab::config::{MlpKind, NormKind, RunConfig};
+use confab::config::{BlockKind, ByLayer, MlpKind, NormKind, RunConfig};
 use confab::figure::{Content, Figure, Grid};
 use confab::interp::lab::{AnalysisJob, Snapshot, entries};
 use confab::run::{
@@ -92,7 +92,7 @@ fn every_analysis_of_the_catalogue_has_an_id_and_a_label_of_its_own() {
 #[test]
 fn every_analysis_answers_of_every_kind_of_model() {
     type Setting = fn(&mut RunConfig);
-    let kinds: [(&str, Setting); 5] = [
+    let kinds: [(&str, Setting); 7] = [
         ("the default", |_| {}),
         ("with biases and a head of its own", |config| {
             config.model.bias = true;
@@ -110,14 +110,21 @@ fn every_analysis_answers_of_every_kind_of_model() {
         ("memory tokens", |config| {
             (config.model.memory_tokens, config.model.context) = (4, 100);
         }),
+        ("the delta rule beside a window", |config| {
+            config.model.mixer = ByLayer::parse("0:window,1:delta").unwrap();
+            config.model.block = BlockKind::Parallel;
+        }),
+        ("mesa", |config| config.model.mixer = ByLayer::parse("mesa").unwrap()),
     ];
     for (name, change) in kinds {
         let model = model(change);
         let is_linear = name.starts_with("attention only");
+        let has_gates = ["the delta rule beside a window", "mesa"].contains(&name);
         for entry in entries() {
             let seen = see(&model, ask(&entry.id));
             let is_refused = match &*entry.id {
                 "paths" => !is_linear,
+                "gates" => !has_gates,
                 "patch-mlps" => is_linear,
                 "recalled" | "slots" | "memory-map" | "adapters" => true, // none has a memory or an adapter
                 _ => false,
@@ -132,6 +139,31 @@ fn every_analysis_answers_of_every_kind_of_model() {
             }
         }
     }
+}
+
+/// β and γ are a sigmoid of what the layer reads: 0 to 1, of every head at every token, in the layers that have them.
+#[test]
+fn gates_are_those_by_which_tokens_change_a_state() {
+    let model = model(|config| config.model.mixer = ByLayer::parse("0:delta,1:mesa").unwrap());
+    let figures = see(&model, ask("gates")).unwrap();
+    assert_eq!(figures.len(), 2);
+    for (figure, name) in figures.iter().zip(["Layer 0: β", "Layer 1: γ"]) {
+        assert!(figure.title.starts_with(name), "{}", figure.title);
+        let grid = grid(figure);
+        assert_eq!((grid.rows.len(), grid.columns.len()), (2, PROMPT.len()));
+        assert!(grid.values.iter().all(|gate| *gate > 0.0 && *gate < 1.0));
+    }
+    // An untrained β is near a half, and mesa begins by keeping 98% of what it knows.
+    let mean = |at: usize| {
+        let values = &grid(&figures[at]).values;
+        values.iter().sum::<f32>() / values.len() as f32
+    };
+    assert!(
+        (mean(0) - 0.5).abs() < 0.1 && (mean(1) - 0.98).abs() < 0.01,
+        "{} {}",
+        mean(0),
+        mean(1)
+    );
 }
 
 #[test]

@@ -151,7 +151,7 @@ impl Attention {
         let keep = |of_head: &[f32]| pattern.extend_from_slice(of_head);
         let Read { q, z, recalled } = self.read(x, &mut cache, edits, keep);
         let (k, v) = (self.heads.of_all_heads(&cache.k), self.heads.of_all_heads(&cache.v));
-        Mixed { q, k, v, pattern, z, recalled }
+        Mixed { q, k, v, pattern, z, gates: Vec::new(), recalled }
     }
 }
 

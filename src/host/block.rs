@@ -165,6 +165,7 @@ impl Block {
             v: mixed.v,
             pattern: mixed.pattern,
             z: mixed.z,
+            gates: mixed.gates,
             attn_out,
             resid_mid,
             mlp_post,

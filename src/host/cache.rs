@@ -51,6 +51,9 @@ pub struct LayerActivations {
     pub pattern: Vec<f32>,
     /// Weighted values of each head, with those of its memory: `[seq, n_heads * d_head]`.
     pub z: Vec<f32>,
+    /// Numbers by which tokens change the state of a mixer, `[seq, n_heads]`: β of the delta rule, γ of mesa. Empty of other
+    /// mixers.
+    pub gates: Vec<f32>,
     /// Output of all heads, with `b_O`: `[seq, d_model]`.
     pub attn_out: Vec<f32>,
     /// Residual stream after attention: `[seq, d_model]`.

@@ -116,7 +116,7 @@ impl DeltaRule {
             Matrix::new(pattern, seq).add_product(v, z, width);
             heads.finish(head, z, edits);
         }
-        Mixed { q, k, v, pattern, z, recalled: None }
+        Mixed { q, k, v, pattern, z, gates: beta, recalled: None }
     }
 
     fn project(&self, x: &[f32], start: usize) -> Projected {

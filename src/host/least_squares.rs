@@ -124,7 +124,8 @@ impl LeastSquares {
             Matrix::new(pattern, seq).add_product(v, z, width);
             heads.finish(head, z, edits);
         }
-        Mixed { q, k, v, pattern, z, recalled: None }
+        let gates = if self.gamma.is_some() { gamma } else { Vec::new() };
+        Mixed { q, k, v, pattern, z, gates, recalled: None }
     }
 
     /// Regressions of no tokens.

@@ -104,7 +104,7 @@ impl LinearAttention {
             Matrix::new(pattern, seq).add_product(v, z, width);
             heads.finish(head, z, edits);
         }
-        Mixed { q, k, v, pattern, z, recalled: None }
+        Mixed { q, k, v, pattern, z, gates: Vec::new(), recalled: None }
     }
 
     /// Features of queries and keys, and values, from position `start` on: `[seq, n_heads * d_head]` each.

@@ -13,6 +13,8 @@ pub struct Mixed {
     pub pattern: Vec<f32>,
     /// Head outputs: `[seq, n_heads * d_head]`.
     pub z: Vec<f32>,
+    /// Numbers by which tokens change a state: β of the delta rule, γ of mesa, `[seq, n_heads]`. Empty of other mixers.
+    pub gates: Vec<f32>,
     /// Memory look-up.
     pub recalled: Option<Recalled>,
 }

@@ -43,6 +43,8 @@ pub enum RequestError {
         "this model has no memory that is stored; set Memory to featural or associative and train"
     )]
     NoMemory,
+    #[error("no layer of this model has gates; set Mixer (model.mixer) to delta or mesa and train")]
+    NoGates,
     #[error("it cannot be compared with {name}, which has other parts: {why}")]
     Unlike { name: String, why: String },
 }

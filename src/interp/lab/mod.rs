@@ -11,6 +11,7 @@ mod composition;
 mod corrupt;
 mod error;
 mod fit;
+mod gates;
 mod heads;
 mod interventions;
 mod job;

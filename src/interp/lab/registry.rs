@@ -3,7 +3,7 @@
 use super::analysis::Analysis;
 use super::error::RequestError;
 use super::{
-    adapters, architecture, attention, circuits, composition, heads, interventions, knockouts, memory,
+    adapters, architecture, attention, circuits, composition, gates, heads, interventions, knockouts, memory,
     outputs, patching, residual,
 };
 use crate::run::AnalysisEntry;
@@ -24,6 +24,7 @@ static ANALYSES: &[&dyn Analysis] = &[
     &attention::PATTERN,
     &attention::VALUE_WEIGHTED,
     &attention::DIFFERENCE,
+    &gates::GATES,
     &circuits::OV,
     &circuits::QK,
     &circuits::COPYING,
