@@ -12,9 +12,6 @@ use cubecl::prelude::*;
 use crate::kernel::fused::{Fused, primitive};
 use crate::kernel::gpu::{GpuTensor, UNITS, arg, dims, empty, groups, ints, part_of, together};
 
-/// Units of a group that follow rows of weights without the others.
-const BLOCK: usize = 64;
-
 #[derive(Clone, Debug)]
 pub struct Attend {
     n_heads: usize,
@@ -29,19 +26,13 @@ pub struct Saved {
     saved: usize,
 }
 
-/// The width of a head, by which a kernel is compiled: a unit keeps vectors of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Head {
-    d_head: usize,
-}
-
 impl Attend {
     pub fn new(n_heads: usize, hidden: Option<Tensor<2, Int>>) -> Self {
         Self { n_heads, hidden: hidden.map(ints) }
     }
 
-    fn head(&self, width: usize) -> Head {
-        Head { d_head: width / 3 / self.n_heads }
+    fn d_head(&self, width: usize) -> usize {
+        width / 3 / self.n_heads
     }
 
     /// Outputs with what is saved, and the state after the tokens, if `keeps`.
@@ -52,7 +43,7 @@ impl Attend {
         keeps: bool,
     ) -> (Saved, GpuTensor) {
         let [batch, seq, width] = dims(qkv);
-        let head @ Head { d_head } = self.head(width);
+        let d_head = self.d_head(width);
         let shape = [self.n_heads, 2 * d_head, d_head];
         let states = if keeps { shape.iter().product() } else { 0 };
         let (all, [_, saved, after]) =
@@ -72,7 +63,7 @@ impl Attend {
             self.n_heads,
             saved,
             after,
-            head,
+            d_head,
             self.hidden.is_some(),
             state.is_some(),
             keeps,
@@ -103,14 +94,14 @@ impl Fused<Cube, 3> for Attend {
         dz: &GpuTensor,
     ) -> [Option<GpuTensor>; 3] {
         let shape @ [batch, seq, width] = dims(qkv);
-        let (head, n_heads) = (self.head(width), self.n_heads);
+        let (d_head, n_heads) = (self.d_head(width), self.n_heads);
         let by_qkv = empty(qkv, shape);
         let (by_all, [of_gamma, of_rows]) = together(qkv, [batch * seq * n_heads, batch * n_heads]);
         let by_log_ridge = empty(qkv, [n_heads]);
         backward::by_queries::launch(
             &qkv.client,
-            groups((batch * width / 3).div_ceil(BLOCK)),
-            CubeDim::new_1d(BLOCK as u32),
+            groups((batch * width / 3).div_ceil(backward::BLOCK)),
+            CubeDim::new_1d(backward::BLOCK as u32),
             arg(all),
             arg(dz),
             arg(&by_qkv),
@@ -118,12 +109,12 @@ impl Fused<Cube, 3> for Attend {
             seq,
             n_heads,
             *saved,
-            head,
+            d_head,
         );
         backward::by_keys::launch(
             &qkv.client,
             groups(batch * n_heads),
-            CubeDim::new_1d(head.d_head as u32),
+            CubeDim::new_1d(d_head as u32),
             arg(qkv),
             arg(gamma),
             arg(self.hidden.as_ref().unwrap_or(qkv)),
@@ -136,7 +127,7 @@ impl Fused<Cube, 3> for Attend {
             n_heads,
             *saved,
             of_rows,
-            head,
+            d_head,
             self.hidden.is_some(),
         );
         backward::by_log_ridge::launch(

@@ -3,8 +3,10 @@
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
-use super::{BLOCK, Head};
 use crate::kernel::gpu::UNITS;
+
+/// Units of a group that follow rows of weights, each without the others.
+pub const BLOCK: usize = 64;
 
 /// A unit for each number of each head's queries: it keeps that row of the weights.
 #[cube(launch)]
@@ -17,16 +19,16 @@ pub fn by_queries(
     seq: usize,
     n_heads: usize,
     saved: usize,
-    #[comptime] head: Head,
+    #[comptime] d_head: usize,
 ) {
     let unit = CUBE_POS * BLOCK + UNIT_POS as usize;
-    let width = n_heads * head.d_head;
+    let width = n_heads * d_head;
     if unit < batch * width {
         let row = unit / width;
         let column = unit % width;
-        let first = column / head.d_head * head.d_head;
-        let mut weights = Array::<f32>::new(head.d_head);
-        for d in 0..head.d_head {
+        let first = column / d_head * d_head;
+        let mut weights = Array::<f32>::new(d_head);
+        for d in 0..d_head {
             weights[d] = 0.0;
         }
         for token in 0..seq {
@@ -34,7 +36,7 @@ pub fn by_queries(
             let gain = all[saved + place * 3 * width + column];
             let lacked = saved + (place * 3 + 1) * width + first;
             let mut sum = 0.0f32;
-            for d in 0..head.d_head {
+            for d in 0..d_head {
                 weights[d] += gain * all[lacked + d];
                 sum += weights[d] * dz[place * width + first + d];
             }
@@ -61,24 +63,24 @@ pub fn by_keys(
     n_heads: usize,
     saved: usize,
     of_rows: usize,
-    #[comptime] head: Head,
+    #[comptime] d_head: usize,
     #[comptime] hides: bool,
 ) {
-    let mut keys = Shared::<[f32]>::new_slice(head.d_head);
-    let mut values = Shared::<[f32]>::new_slice(head.d_head);
-    let mut solved = Shared::<[f32]>::new_slice(head.d_head); // A⁻¹ q
-    let mut by_query = Shared::<[f32]>::new_slice(head.d_head);
-    let mut by_output = Shared::<[f32]>::new_slice(head.d_head);
-    let mut parts = Shared::<[f32]>::new_slice(head.d_head);
+    let mut keys = Shared::<[f32]>::new_slice(d_head);
+    let mut values = Shared::<[f32]>::new_slice(d_head);
+    let mut solved = Shared::<[f32]>::new_slice(d_head); // A⁻¹ q
+    let mut by_query = Shared::<[f32]>::new_slice(d_head);
+    let mut by_output = Shared::<[f32]>::new_slice(d_head);
+    let mut parts = Shared::<[f32]>::new_slice(d_head);
     let row = CUBE_POS / n_heads;
     let which = CUBE_POS % n_heads;
     let own = UNIT_POS as usize;
-    let width = n_heads * head.d_head;
+    let width = n_heads * d_head;
     if row < batch {
-        let mut by_moments = Array::<f32>::new(head.d_head);
-        let mut by_products = Array::<f32>::new(head.d_head);
-        let mut by_column = Array::<f32>::new(head.d_head);
-        for d in 0..head.d_head {
+        let mut by_moments = Array::<f32>::new(d_head);
+        let mut by_products = Array::<f32>::new(d_head);
+        let mut by_column = Array::<f32>::new(d_head);
+        for d in 0..d_head {
             by_moments[d] = 0.0;
             by_products[d] = 0.0;
             by_column[d] = 0.0;
@@ -87,7 +89,7 @@ pub fn by_keys(
         let mut by_log_gamma = 0.0f32;
         for step in 0..seq {
             let place = row * seq + seq - 1 - step;
-            let column = which * head.d_head + own;
+            let column = which * d_head + own;
             let at = place * 3 * width + column;
             let mut is_shown = true;
             if comptime![hides] {
@@ -103,7 +105,7 @@ pub fn by_keys(
             let mut of_moments = 0.0f32;
             let mut of_products = 0.0f32;
             let mut by_value = 0.0f32;
-            for d in 0..head.d_head {
+            for d in 0..d_head {
                 let of_token = by_query[own] * solved[d] + solved[own] * by_query[d];
                 by_moments[d] = kept * by_moments[d] - 0.5 * of_token;
                 by_products[d] = kept * by_products[d] + solved[own] * by_output[d];
@@ -119,14 +121,14 @@ pub fn by_keys(
             let decay = gamma[place * n_heads + which];
             kept = select(is_shown, decay, 1.0);
             if own == 0 {
-                for d in 0..head.d_head {
+                for d in 0..d_head {
                     by_log_gamma -= parts[d];
                 }
                 by_all[place * n_heads + which] = select(is_shown, by_log_gamma / decay, 0.0);
             }
         }
         let mut diagonal = 0.0f32;
-        for d in 0..head.d_head {
+        for d in 0..d_head {
             diagonal = select(d == own, by_moments[d], diagonal);
         }
         sync_cube();
@@ -134,7 +136,7 @@ pub fn by_keys(
         sync_cube();
         if own == 0 {
             let mut trace = 0.0f32;
-            for d in 0..head.d_head {
+            for d in 0..d_head {
                 trace += parts[d];
             }
             by_all[of_rows + row * n_heads + which] = kept * trace;
