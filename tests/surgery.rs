@@ -10,7 +10,10 @@ use confab::learn::Trainer;
 use confab::memory::Bank;
 use confab::model::untrained;
 use confab::protocol::{Command, Event, SaveAs, Then};
-use confab::run::{AppliedOperation, DeviceChoice, Moments, OPERATIONS, Operation, OperationKind};
+use confab::run::{
+    ActivationIntervention, AppliedOperation, DeviceChoice, Moments, OPERATIONS, Operation,
+    OperationKind,
+};
 use confab::session;
 use confab::session::RunStorage;
 use confab::surgery::{compare, operate};
@@ -245,6 +248,27 @@ fn of_shared_keys_all_readers_go_together() {
         error.contains("KV heads (model.kv_heads)") && error.contains("4 would work"),
         "{error}"
     );
+}
+
+#[test]
+fn a_dropped_head_is_one_that_writes_nothing() {
+    for (n_heads, kv_heads, head, gone) in [
+        ("2", "0", 0, &[0][..]),
+        ("2", "0", 1, &[1]),
+        ("2", "1", 0, &[0]),
+        ("4", "2", 1, &[0, 1]),
+        ("4", "0", 2, &[2]),
+    ] {
+        let before = checkpoint(&[("model.n_heads", n_heads), ("model.kv_heads", kv_heads)]);
+        let heads = (0..before.config.model.n_layers)
+            .flat_map(|layer| gone.iter().map(move |head| format!("L{layer}H{head}")));
+        let off = heads.map(|head| ActivationIntervention::parse(&head, 0.0).unwrap()).collect();
+        let host = HostModel::new(&before.config.model, &layout(&before), &before.parameters);
+        let expected = host.ablate(off).record(&ids(), &[]).logits;
+        assert!(apart(&expected, &logits(&before)) > 1e-2);
+        let dropped = logits(&act(&before, OperationKind::DropHead, head).unwrap());
+        assert!(apart(&dropped, &expected) < 1e-5, "head {head} of {n_heads}, {kv_heads} KV heads");
+    }
 }
 
 /// Moments of 0, nothing clipped: after a step, first moments are a tenth of the gradient.

@@ -14,6 +14,8 @@ pub struct Plan {
     pub(super) heads: Vec<Option<usize>>,
     /// KV heads.
     pub(super) keys: Vec<Option<usize>>,
+    /// All heads before read one KV head.
+    one_key: bool,
     /// For each layer before, its heads in the order of this plan; empty for their own order.
     pub(super) order: Vec<Vec<usize>>,
     /// Hidden units of the MLP.
@@ -40,6 +42,7 @@ impl Plan {
             layers: all(model.n_layers),
             heads: all(model.n_heads),
             keys: all(model.kv_heads()),
+            one_key: model.kv_heads() == 1,
             hidden: all(model.d_mlp()),
             order: Vec::new(),
             model: model.clone(),
@@ -174,7 +177,7 @@ impl Plan {
         match dim {
             Dim::Heads => of_head(&self.heads, self.model.d_head()),
             // A KV head that all heads share keeps its place.
-            Dim::KvHeads if self.keys.len() == 1 => Some(at),
+            Dim::KvHeads if self.one_key && self.keys.len() == 1 => Some(at),
             Dim::KvHeads => of_head(&self.keys, self.model.d_head()),
             Dim::PerHead => of_head(&self.heads, 1),
             Dim::Hidden => self.hidden[at],
