@@ -149,7 +149,7 @@ fn small() -> ModelConfig {
 }
 
 /// Dumps of what may differ from GPT-2, and the shapes they are of.
-fn variants() -> [Reference; 19] {
+fn variants() -> [Reference; 20] {
     let llama = ModelConfig {
         tied_head: false,
         norm: NormKind::Rms,
@@ -258,6 +258,13 @@ fn variants() -> [Reference; 19] {
     };
     let mesa =
         ModelConfig { mixer: MixerKind::Mesa.into(), positions: Positions::Rotary, ..small() };
+    let conv = ModelConfig {
+        bias: true,
+        mixer: MixerKind::Conv.into(),
+        conv_width: 4,
+        d_head: 3,
+        ..small()
+    };
     [
         Reference::of(dump!("intention"), intention),
         Reference::of(dump!("intention_trained"), intention_trained),
@@ -265,6 +272,7 @@ fn variants() -> [Reference; 19] {
         Reference::of(dump!("parallel"), parallel),
         Reference::of(dump!("xpos"), xpos),
         Reference::of(dump!("window"), window),
+        Reference::of(dump!("conv"), conv),
         Reference::of(dump!("delta"), delta),
         Reference::of(dump!("reglu"), reglu),
         Reference::of(dump!("sigmoid"), sigmoid),

@@ -59,7 +59,7 @@ fn bytes(changes: Changes) -> (usize, usize) {
 fn a_run_allocates_what_is_estimated() {
     let many: Changes = &[("model.d_model", "256"), ("model.n_layers", "4"), ("train.shards", "1")];
     let long: Changes = &[("model.d_model", "32"), ("train.batch", "64"), ("train.shards", "1")];
-    let cases: [(Changes, Changes); 15] = [
+    let cases: [(Changes, Changes); 16] = [
         (many, &[]),
         (many, &[("train.batch", "2"), ("train.accumulation", "3")]),
         (many, &[("train.shards", "4")]),
@@ -74,6 +74,7 @@ fn a_run_allocates_what_is_estimated() {
         (long, &[("model.n_layers", "4"), ("model.mixer", "linear")]),
         (long, &[("model.n_layers", "4"), ("model.mixer", "delta")]),
         (long, &[("model.n_layers", "4"), ("model.mixer", "mesa")]),
+        (long, &[("model.n_layers", "4"), ("model.mixer", "conv")]),
         (long, &[("model.n_layers", "4"), ("model.feedback", "true")]),
         (long, &[("model.memory.kind", "featural")]),
         (long, &[("model.memory.kind", "memorizing")]),

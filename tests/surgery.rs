@@ -105,6 +105,14 @@ fn variants() -> Vec<Vec<(&'static str, &'static str)>> {
         }
         all.extend(variants);
     }
+    let convolution = [
+        ("model.n_heads", "4"),
+        ("model.mixer", "0:conv,1:linear"),
+        ("model.kv_heads", "2"),
+        ("model.bias", "true"),
+        ("model.head_gates", "true"),
+    ];
+    all.push(convolution.into());
     all
 }
 
@@ -222,10 +230,11 @@ fn moments_go_where_their_parameters_go_and_new_ones_are_0() {
 #[test]
 fn an_operation_that_is_undone_by_another_gives_the_same_model() {
     let numbers = |of: &Checkpoint| (of.parameters.clone(), of.moments.clone());
-    for kv_heads in ["0", "1"] {
+    for (kv_heads, mixer) in [("0", "softmax"), ("1", "softmax"), ("1", "0:conv")] {
         let before = checkpoint(&[
             ("model.n_heads", "4"),
             ("model.kv_heads", kv_heads),
+            ("model.mixer", mixer),
             ("model.bias", "true"),
         ]);
         let there = act(&before, OperationKind::AddHeads, 1).unwrap();

@@ -41,6 +41,12 @@ const VARIANTS: &[Changes] = &[
     &[("model.n_heads", "8"), ("model.d_head", "1")],
     &[("model.qk_norm", "true"), ("train.output_l1", "0.1")],
     &[("model.head_gates", "true"), ("model.bias", "true")],
+    &[
+        ("model.mixer", "0:conv,1:linear"),
+        ("model.conv_width", "4"),
+        ("model.head_gates", "true"),
+        ("noise.forget", "0.3"),
+    ],
     &[("model.memory_tokens", "5"), ("noise.forget", "0.3"), ("noise.insert", "0.1")],
     &[("model.memory_tokens", "3"), ("model.positions", "rotary"), ("model.tied_head", "false")],
     &[("model.feedback", "true"), ("model.dropout", "0.1"), ("noise.forget", "0.3")],

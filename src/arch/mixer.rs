@@ -16,6 +16,8 @@ pub enum Mixer {
     Delta,
     /// Least squares from keys to values (Garnelo & Czarnecki 2023, von Oswald et al. 2023).
     LeastSquares(LeastSquares),
+    /// A gated causal convolution.
+    Conv(GatedConv),
 }
 
 /// Most times that xPos shrinks queries, and stretches keys, to the share of a pair within a context.
@@ -57,6 +59,20 @@ pub struct SoftmaxAttention {
     pub memory: Option<Memorizing>,
 }
 
+/// A gated causal convolution of each number's values (Arora et al. 2023, "Zoology": BaseConv; so too in H3, Fu et al. 2023,
+/// and Hyena, Poli et al. 2023):
+///
+/// `z_t = (x_t W_Q + b_Q) ⊙ (Σ_{j < width} κ_j ⊙ v_{t−j} + b)`, with `v = x W_V + b_V`, and an output `z W_O + b_O`.
+///
+/// BaseConv has neither `W_V` nor `W_O`. Here the convolution stands between a value and an output projection, as other mixers
+/// do, so that its numbers make heads, with gates and analyses of heads. There are no keys, and no scores that positions or norms
+/// of queries and keys could act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GatedConv {
+    /// Tokens that it reads, with the one that it writes to.
+    pub width: usize,
+}
+
 impl Mixer {
     pub fn of(config: &ModelConfig, layer: usize) -> Self {
         match config.mixer.of(layer) {
@@ -77,6 +93,15 @@ impl Mixer {
                 trains_ridge: true,
                 ridge: config.ridge,
             }),
+            MixerKind::Conv => Self::Conv(GatedConv { width: config.conv_width }),
+        }
+    }
+
+    /// True if tokens are weighed by their keys; a convolution weighs them by their distance.
+    pub fn has_keys(&self) -> bool {
+        match self {
+            Self::Softmax(_) | Self::Linear(_) | Self::Delta | Self::LeastSquares(_) => true,
+            Self::Conv(_) => false,
         }
     }
 
@@ -97,6 +122,9 @@ impl Mixer {
             });
         }
         Self::check_xpos(config)?;
+        if config.mixer.is_all(MixerKind::Conv, config.n_layers) {
+            check_without_keys(config)?;
+        }
         let is_beside = |layer: usize| {
             config.memory.of(layer) == Some(MemoryKind::Memorizing)
                 && !matches!(config.mixer.of(layer), MixerKind::Softmax | MixerKind::Window)
@@ -138,10 +166,12 @@ impl Mixer {
         let model = Dim::Model.of(config.d_model);
         let all = Dim::Heads.of(config.n_heads * config.d_head());
         let per_head = Dim::PerHead.of(config.n_heads);
-        declare_heads(config, out);
+        if self.has_keys() {
+            declare_heads(config, out);
+        }
         match self {
             Self::Softmax(SoftmaxAttention { memory: Some(memory), .. }) => {
-                memory.declare(config, out)
+                memory.declare(config, out);
             }
             Self::Softmax(SoftmaxAttention { memory: None, .. }) | Self::Linear(_) => {}
             Self::Delta => {
@@ -156,6 +186,7 @@ impl Mixer {
                     out.vector("log_ridge", per_head, Init::Value(ridge.ln()));
                 }
             }
+            Self::Conv(conv) => conv.declare(config, out),
         }
         out.linear(["W_O", "b_O"], all, model, config.residual_std());
     }
@@ -171,6 +202,8 @@ impl Mixer {
             Self::Delta => config.n_heads * (8 * config.d_head() + 2),
             // Queries, keys and values, outputs, gains, what was not predicted, queries times `A⁻¹`, and γ twice.
             Self::LeastSquares(_) => config.n_heads * (7 * config.d_head() + 2),
+            // Gates, values, and what comes of them.
+            Self::Conv(_) => config.n_heads * 3 * config.d_head(),
         }
     }
 
@@ -188,6 +221,8 @@ impl Mixer {
             Self::Delta => n_heads * d_head * d_head,
             // The root of the inverse of what is known of keys, and weights of keys by values.
             Self::LeastSquares(_) => 2 * n_heads * d_head * d_head,
+            // The values before the next one that it reads.
+            Self::Conv(conv) => n_heads * d_head * (conv.width - 1),
         }
     }
 
@@ -201,11 +236,53 @@ impl Mixer {
             Self::Linear(_) => (12 * config.n_heads * config.d_head().pow(2)) as f64,
             Self::Delta => (24 * config.n_heads * config.d_head().pow(2)) as f64,
             Self::LeastSquares(_) => (32 * config.n_heads * config.d_head().pow(2)) as f64,
+            Self::Conv(_) => (3 * config.n_heads * config.d_head()) as f64,
         }
     }
 }
 
-/// Query, key and value projections, norms and gates, which all mixers with heads have.
+impl GatedConv {
+    /// Gates, values, and a kernel and a bias of each number. Kernels are drawn from a normal distribution, with the standard
+    /// deviation of those of PyTorch's `Conv1d`, which are uniform within `±1 / √width`.
+    fn declare(self, config: &ModelConfig, out: &mut Declaration<impl Sink>) {
+        let (model, std) = (Dim::Model.of(config.d_model), config.init_std);
+        let all = Dim::Heads.of(config.n_heads * config.d_head());
+        out.linear(["W_Q", "b_Q"], model, all, std);
+        out.linear(["W_V", "b_V"], model, all, std);
+        declare_head_gates(config, out);
+        let std = (3.0 * self.width as f64).sqrt().recip();
+        out.linear(["conv.w", "conv.b"], Dim::Other.of(self.width), all, std);
+    }
+}
+
+/// Refuses settings that act on keys alone, in a model without any.
+fn check_without_keys(config: &ModelConfig) -> Result<(), ConfigError> {
+    let refuse = |key, why| Err(ConfigError::Parts { key, why });
+    if matches!(config.positions, Positions::Rotary | Positions::Xpos) {
+        return refuse(
+            "model.positions",
+            "rotary Position encoding (model.positions) turns queries and keys, and a model of which all layers have the Mixer \
+             (model.mixer) `conv` has none; set it to learned or none, or give a layer another mixer, as `conv,0:linear`",
+        );
+    }
+    if config.qk_norm {
+        return refuse(
+            "model.qk_norm",
+            "QK norm (model.qk_norm) acts on queries and keys, and a model of which all layers have the Mixer (model.mixer) \
+             `conv` has none; set it to false, or give a layer another mixer, as `conv,0:linear`",
+        );
+    }
+    match config.kv_heads() == config.n_heads {
+        true => Ok(()),
+        false => refuse(
+            "model.kv_heads",
+            "KV heads (model.kv_heads) are shared by queries, and in a model of which all layers have the Mixer (model.mixer) \
+             `conv` each number has a value of its own; set them to 0, or give a layer another mixer, as `conv,0:linear`",
+        ),
+    }
+}
+
+/// Query, key and value projections, norms and gates, which all mixers with keys have.
 fn declare_heads(config: &ModelConfig, out: &mut Declaration<impl Sink>) {
     let (d_head, std) = (config.d_head(), config.init_std);
     let model = Dim::Model.of(config.d_model);
@@ -217,6 +294,10 @@ fn declare_heads(config: &ModelConfig, out: &mut Declaration<impl Sink>) {
         out.vector("q_norm.w", Dim::Other.of(d_head), Init::Ones);
         out.vector("k_norm.w", Dim::Other.of(d_head), Init::Ones);
     }
+    declare_head_gates(config, out);
+}
+
+fn declare_head_gates(config: &ModelConfig, out: &mut Declaration<impl Sink>) {
     if config.head_gates {
         out.vector("contribution", Dim::PerHead.of(config.n_heads), Init::Zeros);
     }

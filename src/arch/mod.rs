@@ -17,7 +17,7 @@ mod validate;
 pub use feed_forward::{Activation, FeedForward, GELU_CUBE, GELU_SLOPE, Mlp};
 pub use layout::{Layout, Parameter, parameters};
 pub use memory::{EPSILON, Memorizing, ProductKeys, SHARPNESS, StoredMemory};
-pub use mixer::{LeastSquares, Mixer, SoftmaxAttention, head_gate};
+pub use mixer::{GatedConv, LeastSquares, Mixer, SoftmaxAttention, head_gate};
 pub use norm::Norm;
 pub use positions::{Rotary, Side};
 pub use spec::{Axes, Axis, Dim, Init, ParamSpec, PartKind, Role};

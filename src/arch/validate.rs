@@ -2,8 +2,8 @@
 
 use super::mixer::Mixer;
 use crate::config::{
-    ConfigError, KNOBS, LearnerKind, MAX_D_MODEL, MAX_HEADS_WIDTH, MemoryKind, ModelConfig,
-    OptimizerKind, Positions, RunConfig, TaskKind, layers,
+    ConfigError, KNOBS, LearnerKind, MAX_D_MODEL, MAX_HEADS_WIDTH, MemoryKind, MixerKind,
+    ModelConfig, OptimizerKind, Positions, RunConfig, TaskKind, layers,
 };
 
 /// Length of the shortest record: one character to read and one to predict.
@@ -45,6 +45,14 @@ impl RunConfig {
     /// Checks that nothing else is to change, or keep, the weights that low-rank changes are added to.
     fn validate_lora(&self) -> Result<(), ConfigError> {
         let train = &self.train;
+        let is_of_keys = train.lora.kinds().all(|kind| kind == "k");
+        if is_of_keys && self.model.mixer.is_all(MixerKind::Conv, self.model.n_layers) {
+            return Err(ConfigError::Parts {
+                key: "train.lora.on",
+                why: "LoRA on (train.lora.on) names the matrices of keys alone, and a model of which all layers have the Mixer \
+                      (model.mixer) `conv` has none; set it to q,v",
+            });
+        }
         match train.frozen || train.keep_pruned || train.heads.every > 0 {
             true => Err(ConfigError::Parts {
                 key: "train.lora.rank",

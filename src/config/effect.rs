@@ -41,6 +41,7 @@ impl Knob {
             "model.xpos_base" => model.positions == Positions::Xpos,
             "model.ridge" => model.has_mixer(&[MixerKind::Intention, MixerKind::Mesa]),
             "model.ridge_trained" => model.has_mixer(&[MixerKind::Intention]),
+            "model.conv_width" => model.has_mixer(&[MixerKind::Conv]),
             "model.norm_eps" => model.norm != NormKind::None,
             "model.block" | "model.d_mlp" => model.mlp != MlpKind::None,
             "train.beta1" | "train.beta2" => train.optimizer != OptimizerKind::Sgd,

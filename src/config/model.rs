@@ -33,6 +33,8 @@ pub struct ModelConfig {
     pub ridge: f64,
     /// `intention` trains its ridge, one number a head, as `mesa` does.
     pub ridge_trained: bool,
+    /// Tokens that a convolution reads, with the one that it writes to.
+    pub conv_width: usize,
     pub norm: NormKind,
     /// Added to what a norm takes the root of.
     pub norm_eps: f64,

@@ -69,6 +69,7 @@ impl Preset {
             block: BlockKind::PreNorm,
             ridge: 1.0,
             ridge_trained: false,
+            conv_width: 3, // of Zoology's code
             norm: NormKind::Layer,
             norm_eps: 1e-5,
             mlp: MlpKind::Gelu,

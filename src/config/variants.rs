@@ -23,6 +23,8 @@ pub enum MixerKind {
     Intention,
     /// Intention that forgets, with a trained ridge (von Oswald et al. 2023).
     Mesa,
+    /// Gated causal convolution over a few tokens (Arora et al. 2023, "Zoology": BaseConv).
+    Conv,
 }
 
 impl_names! {
@@ -34,6 +36,7 @@ impl_names! {
     Delta = "delta",
     Intention = "intention",
     Mesa = "mesa",
+    Conv = "conv",
 }
 
 impl Named for MixerKind {

@@ -43,11 +43,13 @@ pub struct LayerActivations {
     /// Residual stream before the layer, with feedback: `[seq, d_model]`.
     pub resid_pre: Vec<f32>,
     /// Queries as attention uses them: `[seq, n_heads * d_head]`, after rotary encoding, with shared ones repeated
-    /// for each head. `k` and `v` have the same form.
+    /// for each head. `k` and `v` have the same form. A convolution has gates in place of queries, and no keys: `k` is
+    /// empty.
     pub q: Vec<f32>,
     pub k: Vec<f32>,
     pub v: Vec<f32>,
-    /// Attention pattern: `[head, query, key]`.
+    /// Attention pattern: `[head, query, key]`. Of a convolution, which weighs each number of a value by itself, the mean over
+    /// the head's numbers; `z` is not computed from it.
     pub pattern: Vec<f32>,
     /// Weighted values of each head, with those of its memory: `[seq, n_heads * d_head]`.
     pub z: Vec<f32>,

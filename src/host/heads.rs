@@ -1,5 +1,5 @@
 //! Projections of the residual stream to heads and back, shared by all mixers with heads: KV heads, norms, rotary
-//! positions and head gates.
+//! positions and head gates; and the latter half of that for mixers without keys.
 
 use std::ops::Range;
 
@@ -18,31 +18,39 @@ pub struct Heads {
     q: Linear,    // [d_model, n_heads * d_head]
     k: Linear,    // [d_model, kv_heads * d_head]
     v: Linear,    // [d_model, kv_heads * d_head]
-    o: Linear,    // [n_heads * d_head, d_model]
     q_norm: Norm, // [d_head]
     k_norm: Norm, // [d_head]
     rotary: Option<Rotary>,
+    outputs: HeadOutputs,
+}
+
+/// Outputs of heads on their way into the residual stream.
+#[derive(Clone, Debug)]
+pub struct HeadOutputs {
+    pub n_heads: usize,
+    pub d_head: usize,
+    o: Linear, // [n_heads * d_head, d_model]
     /// Head gates: `[n_heads]`; empty if all are 1.
     gates: Vec<f32>,
 }
 
 impl Heads {
     pub fn new(config: &ModelConfig, parameters: Parameters, name: &str) -> Self {
-        let [q, k, v, o] = ["Q", "K", "V", "O"].map(|of| parameters.linear(name, of));
+        let [q, k, v] = ["Q", "K", "V"].map(|of| parameters.linear(name, of));
         let [q_norm, k_norm] = ["q_norm", "k_norm"]
             .map(|norm| Norm::of_heads(config, parameters, &format!("{name}.{norm}")));
         let (n_heads, kv_heads, d_head) = (config.n_heads, config.kv_heads(), config.d_head());
         let rotary = Rotary::of(config);
-        let gates = parameters.get(&format!("{name}.contribution")).unwrap_or_default();
-        let gates = gates.iter().map(|c| head_gate(*c)).collect();
-        Self { n_heads, kv_heads, d_head, q, k, v, o, q_norm, k_norm, rotary, gates }
+        let outputs = HeadOutputs::new(config, parameters, name);
+        Self { n_heads, kv_heads, d_head, q, k, v, q_norm, k_norm, rotary, outputs }
     }
 
     /// The projections, by the ends of their names.
     #[cfg(feature = "cli")]
-    pub fn projections(&mut self) -> [(&'static str, &mut Linear); 4] {
-        let Self { q, k, v, o, .. } = self;
-        [("attn.W_Q", q), ("attn.W_K", k), ("attn.W_V", v), ("attn.W_O", o)]
+    pub fn projections(&mut self) -> Vec<(&'static str, &mut Linear)> {
+        let Self { q, k, v, outputs, .. } = self;
+        let o = outputs.projection();
+        vec![("attn.W_Q", q), ("attn.W_K", k), ("attn.W_V", v), o]
     }
 
     /// Queries, `[seq, n_heads * d_head]`, keys and values, `[seq, kv_heads * d_head]`, before rotary encoding.
@@ -77,6 +85,67 @@ impl Heads {
         x
     }
 
+    /// As [`HeadOutputs::finish`].
+    ///
+    /// # Shapes
+    /// As there.
+    pub fn finish(&self, head: usize, z: &mut [f32], edits: Interventions) {
+        self.outputs.finish(head, z, edits);
+    }
+
+    /// As [`HeadOutputs::write`].
+    ///
+    /// # Shapes
+    /// As there.
+    pub fn write(&self, z: &[f32]) -> Vec<f32> {
+        self.outputs.write(z)
+    }
+
+    /// Repeats keys or values, `[seq, kv_heads * d_head]`, for each head that reads them: `[seq, n_heads * d_head]`.
+    pub fn of_all_heads(&self, x: &[f32]) -> Vec<f32> {
+        x.chunks(self.d_head).flat_map(|head| head.repeat(self.readers())).collect()
+    }
+
+    /// Number of components of all heads.
+    pub fn width(&self) -> usize {
+        self.outputs.width()
+    }
+
+    /// Number of components of all KV heads.
+    pub fn kv_width(&self) -> usize {
+        self.kv_heads * self.d_head
+    }
+
+    /// Number of heads per KV head.
+    pub fn readers(&self) -> usize {
+        self.n_heads / self.kv_heads
+    }
+
+    /// Range of a head's components within a token's row.
+    pub fn own(&self, head: usize) -> Range<usize> {
+        head * self.d_head..(head + 1) * self.d_head
+    }
+}
+
+impl HeadOutputs {
+    pub fn new(config: &ModelConfig, parameters: Parameters, name: &str) -> Self {
+        let gates = parameters.get(&format!("{name}.contribution")).unwrap_or_default();
+        let gates = gates.iter().map(|c| head_gate(*c)).collect();
+        let (n_heads, d_head) = (config.n_heads, config.d_head());
+        Self { n_heads, d_head, o: parameters.linear(name, "O"), gates }
+    }
+
+    /// The projection, by the end of its name.
+    #[cfg(feature = "cli")]
+    pub fn projection(&mut self) -> (&'static str, &mut Linear) {
+        ("attn.W_O", &mut self.o)
+    }
+
+    /// Number of components of all heads.
+    pub fn width(&self) -> usize {
+        self.n_heads * self.d_head
+    }
+
     /// Multiplies the output of `head` by its gate, and applies interventions on it.
     ///
     /// # Shapes
@@ -96,30 +165,5 @@ impl Heads {
     /// `z`: `[seq, n_heads * d_head]`
     pub fn write(&self, z: &[f32]) -> Vec<f32> {
         self.o.forward(z)
-    }
-
-    /// Repeats keys or values, `[seq, kv_heads * d_head]`, for each head that reads them: `[seq, n_heads * d_head]`.
-    pub fn of_all_heads(&self, x: &[f32]) -> Vec<f32> {
-        x.chunks(self.d_head).flat_map(|head| head.repeat(self.readers())).collect()
-    }
-
-    /// Number of components of all heads.
-    pub fn width(&self) -> usize {
-        self.n_heads * self.d_head
-    }
-
-    /// Number of components of all KV heads.
-    pub fn kv_width(&self) -> usize {
-        self.kv_heads * self.d_head
-    }
-
-    /// Number of heads per KV head.
-    pub fn readers(&self) -> usize {
-        self.n_heads / self.kv_heads
-    }
-
-    /// Range of a head's components within a token's row.
-    pub fn own(&self, head: usize) -> Range<usize> {
-        head * self.d_head..(head + 1) * self.d_head
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::attention::{Attention, KeyValues};
+use super::conv::{ConvState, GatedConv};
 use super::delta::{DeltaRule, DeltaState};
 use super::intervene::Interventions;
 use super::least_squares::{LeastSquares, LeastSquaresState};
@@ -21,6 +22,7 @@ pub enum Mixer {
     Linear(LinearAttention),
     Delta(DeltaRule),
     LeastSquares(LeastSquares),
+    Conv(GatedConv),
 }
 
 /// State of a mixer after some tokens.
@@ -30,6 +32,7 @@ pub enum MixerState {
     Linear(LinearState),
     Delta(DeltaState),
     LeastSquares(LeastSquaresState),
+    Conv(ConvState),
 }
 
 impl MixerState {
@@ -40,6 +43,7 @@ impl MixerState {
             Self::Linear(state) => state.numbers(),
             Self::Delta(state) => state.numbers(),
             Self::LeastSquares(state) => state.numbers(),
+            Self::Conv(state) => state.numbers(),
         }
     }
 }
@@ -58,6 +62,7 @@ impl Mixer {
             arch::Mixer::LeastSquares(part) => {
                 Self::LeastSquares(LeastSquares::new(config, part, parameters, &name))
             }
+            arch::Mixer::Conv(_) => Self::Conv(GatedConv::new(config, parameters, &name)),
         }
     }
 
@@ -65,18 +70,19 @@ impl Mixer {
     pub fn remember(&mut self, store: Arc<Exact>) {
         match self {
             Self::Softmax(attention) => attention.remember(store),
-            Self::Linear(_) | Self::Delta(_) | Self::LeastSquares(_) => {}
+            Self::Linear(_) | Self::Delta(_) | Self::LeastSquares(_) | Self::Conv(_) => {}
         }
     }
 
     /// The projections, by the ends of their names.
     #[cfg(feature = "cli")]
-    pub fn projections(&mut self) -> [(&'static str, &mut Linear); 4] {
+    pub fn projections(&mut self) -> Vec<(&'static str, &mut Linear)> {
         match self {
             Self::Softmax(attention) => attention.heads.projections(),
             Self::Linear(attention) => attention.heads.projections(),
             Self::Delta(rule) => rule.heads.projections(),
             Self::LeastSquares(part) => part.heads.projections(),
+            Self::Conv(conv) => conv.projections(),
         }
     }
 
@@ -86,6 +92,7 @@ impl Mixer {
             Self::Linear(_) => MixerState::Linear(LinearState::default()),
             Self::Delta(_) => MixerState::Delta(DeltaState::default()),
             Self::LeastSquares(_) => MixerState::LeastSquares(LeastSquaresState::default()),
+            Self::Conv(_) => MixerState::Conv(ConvState::default()),
         }
     }
 
@@ -108,7 +115,15 @@ impl Mixer {
             (Self::LeastSquares(part), MixerState::LeastSquares(state)) => {
                 part.decode(x, state, edits)
             }
-            (Self::Softmax(_) | Self::Linear(_) | Self::Delta(_) | Self::LeastSquares(_), _) => {
+            (Self::Conv(conv), MixerState::Conv(state)) => conv.decode(x, state, edits),
+            (
+                Self::Softmax(_)
+                | Self::Linear(_)
+                | Self::Delta(_)
+                | Self::LeastSquares(_)
+                | Self::Conv(_),
+                _,
+            ) => {
                 panic!("the state is another mixer's")
             }
         }
@@ -124,6 +139,7 @@ impl Mixer {
             Self::Linear(attention) => attention.record(x, edits),
             Self::Delta(rule) => rule.record(x, edits),
             Self::LeastSquares(part) => part.record(x, edits),
+            Self::Conv(conv) => conv.record(x, edits),
         }
     }
 
@@ -137,6 +153,7 @@ impl Mixer {
             Self::Linear(attention) => attention.heads.write(z),
             Self::Delta(rule) => rule.heads.write(z),
             Self::LeastSquares(part) => part.heads.write(z),
+            Self::Conv(conv) => conv.outputs.write(z),
         }
     }
 }

@@ -4,8 +4,9 @@
 
 mod attention;
 mod block;
-mod delta;
 mod cache;
+mod conv;
+mod delta;
 mod heads;
 mod intervene;
 mod least_squares;

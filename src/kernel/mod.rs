@@ -5,6 +5,7 @@
 
 pub mod adamw;
 pub mod attention;
+pub mod conv;
 pub mod cross_entropy;
 pub mod delta;
 pub mod dropout;

@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 
 use super::Weights;
 use super::attention::Attention;
+use super::conv::{ConvState, GatedConv};
 use super::delta::{DeltaRule, DeltaState};
 use super::least_squares::{LeastSquares, LeastSquaresState};
 use super::linear_attention::{LinearAttention, LinearState};
@@ -21,6 +22,7 @@ pub enum Mixer {
     Linear(LinearAttention),
     Delta(DeltaRule),
     LeastSquares(LeastSquares),
+    Conv(GatedConv),
 }
 
 /// The state of a mixer after some tokens, for decoding.
@@ -34,6 +36,8 @@ pub enum MixerState {
     Delta(Box<DeltaState>),
     /// A root and weights.
     LeastSquares(Box<LeastSquaresState>),
+    /// The last few values.
+    Conv(Box<ConvState>),
 }
 
 impl Mixer {
@@ -51,6 +55,7 @@ impl Mixer {
             arch::Mixer::LeastSquares(part) => {
                 Self::LeastSquares(LeastSquares::new(config, part, weights, &name))
             }
+            arch::Mixer::Conv(_) => Self::Conv(GatedConv::new(config, weights, &name)),
         }
     }
 
@@ -58,7 +63,7 @@ impl Mixer {
     pub fn remember(&mut self, slots: Slots) {
         match self {
             Self::Softmax(attention) => attention.remember(slots),
-            Self::Linear(_) | Self::Delta(_) | Self::LeastSquares(_) => {}
+            Self::Linear(_) | Self::Delta(_) | Self::LeastSquares(_) | Self::Conv(_) => {}
         }
     }
 
@@ -79,6 +84,7 @@ impl Mixer {
             Self::Linear(attention) => (attention.forward(x, resid, rotation, mask, dropout), None),
             Self::Delta(rule) => (rule.forward(x, resid, rotation, mask, dropout), None),
             Self::LeastSquares(part) => (part.forward(x, resid, rotation, mask, dropout), None),
+            Self::Conv(conv) => (conv.forward(x, resid, mask, dropout), None),
         }
     }
 
@@ -89,6 +95,7 @@ impl Mixer {
             Self::Linear(_) => MixerState::Linear(Box::default()),
             Self::Delta(_) => MixerState::Delta(Box::default()),
             Self::LeastSquares(_) => MixerState::LeastSquares(Box::default()),
+            Self::Conv(_) => MixerState::Conv(Box::default()),
         }
     }
 
@@ -119,7 +126,15 @@ impl Mixer {
             (Self::LeastSquares(part), MixerState::LeastSquares(state)) => {
                 part.forward_cached(x, resid, rotation, state)
             }
-            (Self::Softmax(_) | Self::Linear(_) | Self::Delta(_) | Self::LeastSquares(_), _) => {
+            (Self::Conv(conv), MixerState::Conv(state)) => conv.forward_cached(x, resid, state),
+            (
+                Self::Softmax(_)
+                | Self::Linear(_)
+                | Self::Delta(_)
+                | Self::LeastSquares(_)
+                | Self::Conv(_),
+                _,
+            ) => {
                 panic!("the state is another mixer's")
             }
         }
@@ -134,6 +149,7 @@ impl MixerState {
             Self::Linear(state) => state.len(),
             Self::Delta(state) => state.len(),
             Self::LeastSquares(state) => state.len(),
+            Self::Conv(state) => state.len(),
         }
     }
 

@@ -4,6 +4,7 @@
 
 pub mod attention;
 pub mod block;
+mod conv;
 mod delta;
 pub mod gpt;
 mod heads;

@@ -18,7 +18,8 @@ seed. It holds
     weights             [batch, seq], f32: how much each target counts
     logits              [batch, seq, vocab]
     loss                [1]: sum(weight * cross-entropy) / sum(weight)
-    patterns            [layer, batch, head, query, key]: what each value is multiplied by
+    patterns            [layer, batch, head, query, key]: what each value is multiplied by; of conv, the mean over
+                        a head's numbers
     adamw.<k>.<name>    the weight after k = 1, 2, 3 steps of AdamW on this one batch, in the dumps of TRAINED
 
 Under a softmax, and where keys are neither turned nor normed, a key bias adds the same to every score of a
@@ -63,10 +64,11 @@ class Shape:
     qk_norm: bool = False
     window: int = 3  # of the mixer window: tokens that each sees, its own among them
     # Or window, linear (Katharopoulos et al. 2020), delta (Yang et al. 2024), intention (Garnelo & Czarnecki 2023), mesa
-    # (von Oswald et al. 2023).
+    # (von Oswald et al. 2023), conv (Arora et al. 2023: BaseConv).
     mixer: str = "softmax"
     feature_map: str = "elu"  # or identity, of the linear mixer
     ridge: float = None  # of intention; None if it is trained, as mesa's is
+    conv_width: int = 3
 
 
 DUMPS = {
@@ -93,6 +95,7 @@ DUMPS = {
     "window": Shape(mixer="window", positions="rotary", kv_heads=1),
     "parallel": Shape(tied=False, bias=True, parallel=True),
     "xpos": Shape(bias=True, positions="xpos", xpos_base=8.0, d_head=6, kv_heads=1),
+    "conv": Shape(bias=True, mixer="conv", conv_width=4, d_head=3),
 }
 TRAINED = ["tied", "untied_bias", "linear_elu", "linear_identity", "geglu", "scale_norm"]
 
@@ -128,7 +131,8 @@ def init_weights(shape):
         block = f"blocks.{layer}"
         norm(f"{block}.ln1")
         for x, width in [("Q", read), ("K", kept), ("V", kept)]:
-            linear(f"{block}.attn", x, D_MODEL, width)
+            if shape.mixer != "conv" or x != "K":
+                linear(f"{block}.attn", x, D_MODEL, width)
         if shape.mixer == "delta":
             linear(f"{block}.attn", "beta", D_MODEL, N_HEADS)
         if shape.mixer == "mesa":
@@ -136,6 +140,9 @@ def init_weights(shape):
             weights[f"{block}.attn.b_gamma"] = 1 + 0.3 * torch.randn(N_HEADS)
         if shape.mixer == "mesa" or (shape.mixer == "intention" and shape.ridge is None):
             weights[f"{block}.attn.log_ridge"] = 0.5 * torch.randn(N_HEADS) - 1
+        if shape.mixer == "conv":
+            matrix(f"{block}.attn.conv.w", shape.conv_width, read)
+            vector(f"{block}.attn.conv.b", read)
         linear(f"{block}.attn", "O", read, D_MODEL)
         if shape.qk_norm:
             for x in "qk":
@@ -241,6 +248,18 @@ def forward(shape, weights, tokens):
             row = (weighted @ torch.linalg.solve(moments, q[:, :, t])[..., None]).squeeze(-1)
             rows.append(F.pad(row, (0, seq - 1 - t)))
         return torch.stack(rows, 2)
+    def convolve(gates, v, conv):
+        """Outputs [batch, seq, width] by torch's depthwise convolution, and mean weights of values in them."""
+        kernels, bias = weights[f"{conv}.w"], weights.get(f"{conv}.b")
+        taps, width = kernels.shape
+        filters = kernels.T.flip(-1).unsqueeze(1)  # [width, 1, taps]: torch's last tap is the token's own
+        padded = F.pad(v.transpose(1, 2), (taps - 1, 0))
+        z = gates * F.conv1d(padded, filters, bias, groups=width).transpose(1, 2)
+        back = torch.arange(seq)[:, None] - torch.arange(seq)  # [query, key]
+        seen = kernels[back.clamp(0, taps - 1)] * ((back >= 0) & (back < taps))[..., None]  # [query, key, width]
+        numbers = gates[:, :, None] * seen  # [batch, query, key, width]
+        means = numbers.unflatten(-1, (N_HEADS, shape.d_head)).mean(-1)
+        return z, means.permute(0, 3, 1, 2)
 
     patterns = []
     x = weights["embed.W_E"][tokens]
@@ -249,22 +268,26 @@ def forward(shape, weights, tokens):
     for layer in range(N_LAYERS):
         attn, mlp = f"blocks.{layer}.attn", f"blocks.{layer}.mlp"
         h = norm(x, f"blocks.{layer}.ln1")
-        q, k, v = (split_heads(linear(h, f"{attn}.W_{n}", f"{attn}.b_{n}")) for n in "QKV")
-        q, k = turn(q, f"{attn}.q_norm"), turn(k, f"{attn}.k_norm")
-        k, v = (t.repeat_interleave(N_HEADS // shape.kv_heads, dim=1) for t in (k, v))
-        if shape.mixer == "delta":
-            beta = torch.sigmoid(linear(h, f"{attn}.W_beta", f"{attn}.b_beta"))
-            pattern = delta_pattern_of(q, k, beta)
-        elif shape.mixer in ["intention", "mesa"]:
-            gamma, ridge = torch.ones(batch, N_HEADS, seq), torch.tensor(shape.ridge or 0.0)
-            if shape.mixer == "mesa":
-                gamma = torch.sigmoid(linear(h, f"{attn}.W_gamma", f"{attn}.b_gamma")).transpose(1, 2)
-            if shape.ridge is None:
-                ridge = weights[f"{attn}.log_ridge"].exp()
-            pattern = least_squares_pattern_of(q, k, gamma, ridge)
+        if shape.mixer == "conv":
+            gates, v = (linear(h, f"{attn}.W_{n}", f"{attn}.b_{n}") for n in "QV")
+            z, pattern = convolve(gates, v, f"{attn}.conv")
         else:
-            pattern = pattern_of(q, k)
-        z = (pattern @ v).transpose(1, 2).reshape(batch, seq, -1)
+            q, k, v = (split_heads(linear(h, f"{attn}.W_{n}", f"{attn}.b_{n}")) for n in "QKV")
+            q, k = turn(q, f"{attn}.q_norm"), turn(k, f"{attn}.k_norm")
+            k, v = (t.repeat_interleave(N_HEADS // shape.kv_heads, dim=1) for t in (k, v))
+            if shape.mixer == "delta":
+                beta = torch.sigmoid(linear(h, f"{attn}.W_beta", f"{attn}.b_beta"))
+                pattern = delta_pattern_of(q, k, beta)
+            elif shape.mixer in ["intention", "mesa"]:
+                gamma, ridge = torch.ones(batch, N_HEADS, seq), torch.tensor(shape.ridge or 0.0)
+                if shape.mixer == "mesa":
+                    gamma = torch.sigmoid(linear(h, f"{attn}.W_gamma", f"{attn}.b_gamma")).transpose(1, 2)
+                if shape.ridge is None:
+                    ridge = weights[f"{attn}.log_ridge"].exp()
+                pattern = least_squares_pattern_of(q, k, gamma, ridge)
+            else:
+                pattern = pattern_of(q, k)
+            z = (pattern @ v).transpose(1, 2).reshape(batch, seq, -1)
         found = x
         x = x + linear(z, f"{attn}.W_O", f"{attn}.b_O")
         if shape.mlp != "none":

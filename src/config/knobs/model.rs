@@ -64,6 +64,13 @@ pub(super) const KNOBS: &[Knob] = &[
         Range::Bool,
         "train intention's ridge, a number per head",
     ),
+    int(
+        at!(model.conv_width),
+        "Conv width",
+        2,
+        16,
+        "tokens that a convolution reads, with the one that it writes to",
+    ),
     knob(
         at!(model.norm),
         "Norm",
