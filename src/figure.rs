@@ -137,6 +137,15 @@ impl Grid {
         Self { is_pattern: true, ..Self::new(rows, columns, values) }
     }
 
+    /// True if every row is shares of 1, as those of attention by a softmax are: of some other mixers, weights may be negative.
+    pub fn is_of_shares(&self) -> bool {
+        let seen = |row: &[f32]| row.iter().copied().filter(|value| value.is_finite()).collect();
+        let is_whole = |row: Vec<f32>| {
+            row.iter().all(|value| *value >= 0.0) && (row.iter().sum::<f32>() - 1.0).abs() < 1e-3
+        };
+        self.values.chunks(self.columns.len().max(1)).map(seen).all(is_whole)
+    }
+
     pub fn within(self, range: [f32; 2]) -> Self {
         Self { range, ..self }
     }

@@ -92,7 +92,7 @@ fn every_analysis_of_the_catalogue_has_an_id_and_a_label_of_its_own() {
 #[test]
 fn every_analysis_answers_of_every_kind_of_model() {
     type Setting = fn(&mut RunConfig);
-    let kinds: [(&str, Setting); 7] = [
+    let kinds: [(&str, Setting); 8] = [
         ("the default", |_| {}),
         ("with biases and a head of its own", |config| {
             config.model.bias = true;
@@ -115,17 +115,22 @@ fn every_analysis_answers_of_every_kind_of_model() {
             config.model.block = BlockKind::Parallel;
         }),
         ("mesa", |config| config.model.mixer = ByLayer::parse("mesa").unwrap()),
+        ("a convolution before linear attention", |config| {
+            config.model.mixer = ByLayer::parse("0:conv,1:linear").unwrap();
+        }),
     ];
     for (name, change) in kinds {
         let model = model(change);
         let is_linear = name.starts_with("attention only");
         let has_gates = ["the delta rule beside a window", "mesa"].contains(&name);
+        let is_without_keys = name.starts_with("a convolution");
         for entry in entries() {
             let seen = see(&model, ask(&entry.id));
             let is_refused = match &*entry.id {
                 "paths" => !is_linear,
                 "gates" => !has_gates,
                 "patch-mlps" => is_linear,
+                "qk" => is_without_keys, // of layer 0
                 "recalled" | "slots" | "memory-map" | "adapters" => true, // none has a memory or an adapter
                 _ => false,
             };

@@ -58,14 +58,20 @@ impl Head {
         let axis = |name| Axis::new(name, labels.clone());
         let values = self.pattern(trace)?.into_owned();
         let grid = Grid::pattern(axis("query").picking(Pick::Position), axis("key"), values);
-        let grid = if trace.against.is_none() { grid.within([0.0, 1.0]) } else { grid };
+        let is_of_shares = trace.against.is_none() && grid.is_of_shares();
+        let grid = if is_of_shares { grid.within([0.0, 1.0]) } else { grid };
         Some(Figure {
             title: format!("Pattern of {}", self.label()),
             note: match &trace.against {
                 Some(name) => {
                     format!("What each query (row) reads, less what it reads in {name}.")
                 }
-                None => "What each query (row) reads of the keys up to it; a row sums to 1.".into(),
+                None if is_of_shares => {
+                    "What each query (row) reads of the keys up to it; a row sums to 1.".into()
+                }
+                None => "The weight of each key (column) in what the query (row) writes; of a convolution, the mean over the \
+                         head’s numbers."
+                    .into(),
             },
             content: Content::Grid(grid),
         })

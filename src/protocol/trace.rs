@@ -16,7 +16,8 @@ pub struct Trace {
     pub prompt_len: usize,
     pub n_layers: usize,
     pub n_heads: usize,
-    /// `[layer, head, query, key]`, row by row; each row sums to 1 over keys up to the query.
+    /// `[layer, head, query, key]`, row by row; what each query reads of the keys up to it, which under a
+    /// softmax sums to 1.
     pub patterns: Vec<f32>,
 }
 

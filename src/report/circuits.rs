@@ -95,9 +95,9 @@ pub struct Spectrum {
 pub struct Composition {
     pub from: Head,
     pub to: Head,
-    /// Through the later head's queries: `B = W_Q W_Kᵀ`.
+    /// Through the later head's queries: `B = W_Q W_Kᵀ`; NaN if it has no keys.
     pub q: f32,
-    /// Through its keys: `B = (W_Q W_Kᵀ)ᵀ`.
+    /// Through its keys: `B = (W_Q W_Kᵀ)ᵀ`; NaN if it has none.
     pub k: f32,
     /// Through its values: `B = W_V W_O`.
     pub v: f32,

@@ -59,7 +59,8 @@ pub enum Site {
     Resid { layer: usize },
     /// Weighted values of a head, before `W_O`: `d_head` wide.
     Head { layer: usize, head: usize },
-    /// Rows of a head's pattern: as wide as the prompt has tokens.
+    /// Rows of a head's pattern: as wide as the prompt has tokens. A convolution computes nothing by its pattern, and so has no
+    /// such site.
     Pattern { layer: usize, head: usize },
     /// Output of the MLP into the residual stream: `d_model` wide.
     Mlp { layer: usize },

@@ -12,7 +12,7 @@ pub use crate::report::circuits::{Circuit, Copying, Extremes, SingularDirection,
 /// The circuit between tokens: `rows` are read, or query; `columns` are written, or keys.
 ///
 /// # Errors
-/// If the model lacks the head or a token, or there are more than [`MAX_CELLS`] pairs.
+/// If the model lacks the head or a token, or its layer keys, or there are more than [`MAX_CELLS`] pairs.
 pub fn token_circuit(
     view: &View,
     circuit: Circuit,
@@ -92,7 +92,7 @@ impl Extremes {
 /// (Millidge and Black 2022; TransformerLens' `SVDInterpreter`).
 ///
 /// # Errors
-/// If the model lacks the head, its weights cannot be decomposed, or the circuit is of no head.
+/// If the model lacks the head, or its layer keys, its weights cannot be decomposed, or the circuit is of no head.
 pub fn spectrum(
     view: &View,
     circuit: Circuit,

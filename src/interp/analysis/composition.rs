@@ -10,7 +10,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 
-/// Composition of every head of layer `from` with every head of the later layer `to`. Between all
+/// Composition of every head of layer `from` with every head of the later layer `to`; NaN through queries and keys where
+/// `to` has no keys. Between all
 /// layers it costs `3 · heads² / 2` products of `d_head · d_model · d_head`, so it is asked for
 /// one pair of layers at a time.
 ///
@@ -36,14 +37,19 @@ pub fn composition(view: &View, from: usize, to: usize) -> Result<Vec<Compositio
     let earlier: Vec<(Head, Measured)> = earlier.collect::<Result<_, AnalysisError>>()?;
     let mut out = Vec::with_capacity(view.n_heads() * view.n_heads());
     for to in heads(to) {
-        let qk = view.qk(to)?;
-        let (k, v) = (measure(qk.transpose(), to)?, measure(view.ov(to)?, to)?);
-        let q = measure(qk, to)?;
+        let qk = if view.has_keys(to.layer) { Some(view.qk(to)?) } else { None };
+        let through = |qk: FactoredMatrix| measure(qk, to);
+        let k = qk.as_ref().map(FactoredMatrix::transpose).map(through).transpose()?;
+        let q = qk.map(through).transpose()?;
+        let v = measure(view.ov(to)?, to)?;
+        let composed = |ov: &Measured, by: &Option<Measured>| {
+            by.as_ref().map_or(f32::NAN, |by| ov.composed(by))
+        };
         out.extend(earlier.iter().map(|(from, ov)| Composition {
             from: *from,
             to,
-            q: ov.composed(&q),
-            k: ov.composed(&k),
+            q: composed(ov, &q),
+            k: composed(ov, &k),
             v: ov.composed(&v),
         }));
     }

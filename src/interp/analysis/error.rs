@@ -70,6 +70,16 @@ pub enum AnalysisError {
          this one has {0}"
     )]
     NotExpandable(&'static str),
+    #[error(
+        "layer {layer} is a convolution (conv), which weighs tokens by their distance: it has no keys, and so no query–key \
+         circuit; look at its kernels, blocks.{layer}.attn.conv.w, or at a layer of another mixer"
+    )]
+    NoKeys { layer: usize },
+    #[error(
+        "all layers are convolutions (conv), whose patterns are means over the numbers of a head, by which nothing is \
+         computed, so none can be patched; patch the heads"
+    )]
+    NoPatterns,
     #[error("the direct path is of no head; singular directions are those of an OV or QK circuit")]
     NotOfAHead,
     #[error("at least {min} tokens are needed for {what}, but there are {got}")]

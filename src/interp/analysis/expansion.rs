@@ -16,7 +16,7 @@ pub use crate::report::forward::{Expansion, Path, Term};
 /// with edits of patterns only.
 ///
 /// # Errors
-/// If the model has norms, MLPs, feedback, memories or more than two layers, or lacks the position or a token.
+/// If the model has norms, MLPs, convolutions, feedback, memories or more than two layers, or lacks the position or a token.
 pub fn expand(
     view: &View,
     cache: &ActivationCache,
@@ -74,6 +74,9 @@ pub fn check_expandable(view: &View) -> Result<(), AnalysisError> {
     }
     if view.has_mlps() {
         return refuse("MLPs, which are not linear");
+    }
+    if !view.all_have_keys() {
+        return refuse("a convolution (conv), which weighs each number of a value by itself");
     }
     if view.config().feeds_back() {
         return refuse("Feedback (model.feedback), whose paths go on from token to token");

@@ -78,13 +78,16 @@ pub struct Patching {
     corrupted_ids: Vec<u32>,
     /// Made to every forward pass, before the patch.
     interventions: Vec<ActivationIntervention>,
+    /// True of each layer that the patch can be put into.
+    takes_patch: Vec<bool>,
     grid: PatchGrid,
 }
 
 impl Patching {
     /// # Errors
     /// If the prompts differ in length, the model does not read them, or lacks what is patched, a
-    /// token or the position; or if both prompts have the same logit difference.
+    /// token or the position; or if both prompts have the same logit difference. Patterns can be put into layers with keys
+    /// alone.
     pub fn new(
         view: &View,
         model: &HostModel,
@@ -101,11 +104,17 @@ impl Patching {
         view.check_prompt(clean_ids)?;
         view.check_prompt(corrupted_ids)?;
         of.check(view, clean)?;
+        let takes_patch: Vec<bool> = (0..view.n_layers())
+            .map(|layer| patch != Patch::Patterns || view.has_keys(layer))
+            .collect();
         match patch {
             Patch::HeadsAt { position } if position >= clean => {
                 return Err(AnalysisError::NoPosition { position, seq: clean });
             }
             Patch::Mlp if !view.has_mlps() => return Err(AnalysisError::NoMlp),
+            Patch::Patterns if !takes_patch.contains(&true) => {
+                return Err(AnalysisError::NoPatterns);
+            }
             _ => {}
         }
         let clean = model.record(clean_ids, interventions);
@@ -125,15 +134,21 @@ impl Patching {
         if grid.clean == grid.corrupted {
             return Err(AnalysisError::SameDifference { difference: grid.clean });
         }
-        Ok(Self { clean, corrupted_ids: corrupted_ids.into(), interventions: interventions.into(), grid })
+        let interventions = interventions.into();
+        Ok(Self { clean, corrupted_ids: corrupted_ids.into(), interventions, takes_patch, grid })
     }
 
-    /// Patches one more cell; `false` if all are done. `plain` is that given to `new`.
+    /// Patches one more cell, NaN in a layer that does not take the patch; `false` if all are done. `plain` is that given to
+    /// `new`.
     pub fn next(&mut self, model: &HostModel) -> bool {
         let PatchGrid { columns, rows, clean, corrupted, .. } = self.grid;
         let cell = self.grid.values.len();
         if cell == rows * columns {
             return false;
+        }
+        if !self.takes_patch[cell / columns] {
+            self.grid.values.push(f32::NAN);
+            return true;
         }
         let intervention = self.intervention(cell / columns, cell % columns);
         let interventions: Vec<ActivationIntervention> = self.interventions.iter().cloned().chain([intervention]).collect();

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::AnalysisError;
 use super::error::MAX_RECORDED;
 use super::linear::{FactoredMatrix, Matrix};
-use crate::arch::{Layout, Mlp, Norm, head_gate};
+use crate::arch::{Layout, Mixer, Mlp, Norm, head_gate};
 use crate::base::matrix;
 use crate::config::ModelConfig;
 use crate::base::numbers::Numbers;
@@ -104,6 +104,16 @@ impl<'a> View<'a> {
         Mlp::of(self.config).is_some()
     }
 
+    /// True if a layer weighs tokens by their keys; a convolution does not.
+    pub fn has_keys(&self, layer: usize) -> bool {
+        Mixer::of(self.config, layer).has_keys()
+    }
+
+    /// True if all layers weigh tokens by their keys.
+    pub fn all_have_keys(&self) -> bool {
+        (0..self.n_layers()).all(|layer| self.has_keys(layer))
+    }
+
     /// True if the model has this parameter, as `pos_embed.W_pos`.
     pub fn has(&self, name: &str) -> bool {
         self.layout.find(name).is_some()
@@ -193,7 +203,8 @@ impl<'a> View<'a> {
         Err(AnalysisError::Recording { seq, longest })
     }
 
-    /// `W_V W_O`, times the head's gate: what it adds at the query, of what stands at the key.
+    /// `W_V W_O`, times the head's gate: what it adds at the query, of what stands at the key. A convolution weighs each number
+    /// between the two by itself; here they all weigh 1.
     ///
     /// # Errors
     /// If the model has no such head.
@@ -218,9 +229,12 @@ impl<'a> View<'a> {
     /// `√d_head`. Rotary positions turn it with the distance: it is what holds at distance 0.
     ///
     /// # Errors
-    /// If the model has no such head.
+    /// If the model has no such head, or its layer no keys.
     pub fn qk(&self, head: Head) -> Result<FactoredMatrix, AnalysisError> {
         self.check_head(head)?;
+        if !self.has_keys(head.layer) {
+            return Err(AnalysisError::NoKeys { layer: head.layer });
+        }
         Ok(FactoredMatrix::new(self.reading(head, "Q"), self.reading(head, "K").transpose()))
     }
 

@@ -37,10 +37,18 @@ fn patterns(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
     let (head, cache) = (subject.head(), subject.record());
     let own = attention::pattern(&subject.view, &cache, head)?;
     let mean = attention::head_average(&subject.view, &cache, head.layer)?;
-    let figure = |title, weights| Figure {
-        title,
-        note: "What each query (row) reads of the keys up to it; a row sums to 1.".into(),
-        content: Content::Grid(pattern(subject, weights).within([0.0, 1.0])),
+    let figure = |title, weights| {
+        let grid = pattern(subject, weights);
+        let (note, grid) = match grid.is_of_shares() {
+            true => ("; a row sums to 1.", grid.within([0.0, 1.0])),
+            false => (".", grid),
+        };
+        let more = subject.pattern_note(head.layer);
+        Figure {
+            title,
+            note: format!("What each query (row) reads of the keys up to it{note}{more}"),
+            content: Content::Grid(grid),
+        }
     };
     Ok(vec![
         figure(format!("Pattern of {head}"), own),
@@ -53,10 +61,11 @@ fn value_weighted(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
     let weighted = attention::value_weighted(&subject.view, &subject.record(), subject.head())?;
     Ok(vec![Figure {
         title: format!("{}: attention times the length of what it moves", subject.head()),
-        note:
+        note: format!(
             "pattern[q, k] · ‖v_k W_O‖, in units of the residual stream: what a head looks at but \
-               takes nothing from vanishes (Kobayashi et al. 2020)."
-                .into(),
+             takes nothing from vanishes (Kobayashi et al. 2020).{}",
+            subject.pattern_note(subject.head().layer)
+        ),
         content: Content::Grid(pattern(subject, weighted)),
     }])
 }
@@ -71,8 +80,9 @@ fn difference(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
         title: format!("{}: attention in the prompt less that in the second", subject.head()),
         note: format!(
             "Orange where it attends more in the prompt, blue where more in the second, “{}”; both \
-             prompts are equally long.",
-            show_token(&subject.request.other)
+             prompts are equally long.{}",
+            show_token(&subject.request.other),
+            subject.pattern_note(subject.head().layer)
         ),
         content: Content::Grid(pattern(subject, difference)),
     }])

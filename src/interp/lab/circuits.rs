@@ -90,19 +90,22 @@ fn copying(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
 /// Singular values of a head's circuits, and the characters along the leading directions.
 fn spectrum(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
     let head = subject.head();
-    let found = [("OV", Circuit::Ov(head)), ("QK", Circuit::Qk(head))].map(|(name, circuit)| {
-        circuits::spectrum(&subject.view, circuit, DIRECTIONS, LISTED).map(|found| (name, found))
+    let (products, asked) = match subject.view.has_keys(head.layer) {
+        true => ("W_V W_O and of W_Q W_Kᵀ", &[("OV", Circuit::Ov(head)), ("QK", Circuit::Qk(head))][..]),
+        false => ("W_V W_O", &[("OV", Circuit::Ov(head))][..]),
+    };
+    let found = asked.iter().map(|(name, circuit)| {
+        circuits::spectrum(&subject.view, *circuit, DIRECTIONS, LISTED).map(|found| (name, found))
     });
-    let [ov, qk] = found;
-    let found = [ov?, qk?];
+    let found: Vec<_> = found.collect::<Result<_, _>>()?;
     let series = found.iter().map(|(name, spectrum)| Series {
-        name: (*name).into(),
+        name: (**name).into(),
         points: numbered(&spectrum.values),
         labels: Vec::new(),
     });
     let plot = Figure {
         title: format!("{head}: singular values"),
-        note: format!("Of W_V W_O and of W_Q W_Kᵀ. {}", subject.weights_note()),
+        note: format!("Of {products}. {}", subject.weights_note()),
         content: Content::Plot(Plot {
             x: "number".into(),
             y: "singular value".into(),
@@ -116,7 +119,7 @@ fn spectrum(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
         format!("{} … {}", names(&extremes.top), names(&extremes.bottom))
     };
     let tables = found.iter().map(|(name, spectrum)| {
-        let [reads, writes] = if *name == "OV" { ["reads", "writes"] } else { ["query", "key"] };
+        let [reads, writes] = if **name == "OV" { ["reads", "writes"] } else { ["query", "key"] };
         let rows = spectrum.directions.iter();
         let rows = rows.map(|one| vec![show(one.value), list(&one.reads), list(&one.writes)]);
         Figure {

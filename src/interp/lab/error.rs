@@ -37,6 +37,11 @@ pub enum RequestError {
         "{part} is on a part that this model lacks: it has {layers} layers of {heads} heads, both counted from 0"
     )]
     NoPart { part: ActivationIntervention, layers: usize, heads: usize },
+    #[error(
+        "{part} is on the pattern of a convolution (conv), a mean over the numbers of a head, by which nothing is computed; \
+         change the head, or its kernels, blocks.{layer}.attn.conv.w"
+    )]
+    NoPattern { part: ActivationIntervention, layer: usize },
     #[error("{what} has {rows} × {columns} numbers, more than can be shown; choose a smaller one")]
     TooMany { what: String, rows: usize, columns: usize },
     #[error(

@@ -1,14 +1,14 @@
 //! Interventions that fit a model, and those that do not.
 
 use super::error::RequestError;
-use crate::arch::{Layout, Parameter};
+use crate::arch::{Layout, Mixer, Parameter};
 use crate::config::ModelConfig;
 use crate::run::{Intervention, Site, WeightIntervention};
 
-/// Checks that a model has the parts and weights that interventions are on.
+/// Checks that a model has the parts and weights that interventions are on, and computes by them.
 ///
 /// # Errors
-/// Which one is on a part that the model lacks, and what it has.
+/// Which one is on a part that the model lacks, and what it has; or on the pattern of a layer that computes nothing by it.
 pub fn check_fit(
     config: &ModelConfig,
     layout: &Layout,
@@ -18,10 +18,18 @@ pub fn check_fit(
     for intervention in interventions {
         match intervention {
             Intervention::Weight(of) => cell(layout, of).map(drop)?,
-            Intervention::Activation(of) if has(config, of.site) => {}
-            Intervention::Activation(of) => {
+            Intervention::Activation(of) if !has(config, of.site) => {
                 return Err(RequestError::NoPart { part: of.clone(), layers, heads });
             }
+            Intervention::Activation(of) => match of.site {
+                Site::Pattern { layer, .. } if !Mixer::of(config, layer).has_keys() => {
+                    return Err(RequestError::NoPattern { part: of.clone(), layer });
+                }
+                Site::Pattern { .. }
+                | Site::Resid { .. }
+                | Site::Head { .. }
+                | Site::Mlp { .. } => {}
+            },
         }
     }
     Ok(())

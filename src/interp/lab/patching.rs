@@ -58,13 +58,17 @@ fn draw(subject: &Subject, patching: &Patching) -> Vec<Figure> {
         Patch::Heads | Patch::HeadsAt { .. } => ("each head's output", subject.heads()),
         Patch::Patterns => ("each head's pattern", subject.heads()),
     };
+    let left_out = match found.patch == Patch::Patterns && !subject.view.all_have_keys() {
+        true => " A convolution (conv) computes nothing by its pattern: its row is empty.",
+        false => "",
+    };
     let rows = subject.model.layers();
     let grid = Grid::new(rows, columns, values).within([-1.0, 1.0]);
     vec![Figure {
         title: format!("Patching {what}: {}", subject.describe(found.of)),
         note: format!(
             "Taken from the prompt, put into the forward pass of “{}”: 0 changes nothing, 1 \
-             brings back all of the prompt’s logit difference, {:.2} against {:.2} (Wang et al. 2022).",
+             brings back all of the prompt’s logit difference, {:.2} against {:.2} (Wang et al. 2022).{left_out}",
             show_token(&subject.request.other),
             found.clean,
             found.corrupted

@@ -105,10 +105,30 @@ impl Subject<'_> {
     }
 
     /// The note on folding of figures that are drawn from weights.
-    pub(super) fn weights_note(&self) -> &'static str {
-        match self.view.is_folded() {
+    pub(super) fn weights_note(&self) -> String {
+        let norms = match self.view.is_folded() {
             true => "Norms are folded into the weights.",
             false => "Raw weights, without the norms.",
+        };
+        let convolutions = match self.view.all_have_keys() {
+            true => "",
+            false => {
+                " A convolution (conv) weighs each number between W_V and W_O by itself, and here they all weigh 1; it has no \
+                 query–key circuit."
+            }
+        };
+        format!("{norms}{convolutions}")
+    }
+
+    /// The note on what the pattern of `layer` is, where that is no share of attention.
+    pub(super) fn pattern_note(&self, layer: usize) -> &'static str {
+        match self.view.has_keys(layer) {
+            true => "",
+            false => {
+                " This layer is a convolution (conv), which weighs each number of a value by itself: shown is the mean over \
+                 the head’s numbers of gate times kernel, which may be negative. What the head writes is computed number by \
+                 number."
+            }
         }
     }
 
