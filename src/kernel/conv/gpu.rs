@@ -33,7 +33,7 @@ struct Sizes {
     b_start: usize,
 }
 
-/// What a kernel is compiled for.
+/// Sizes that a kernel is compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Has {
     bias: bool,
