@@ -33,7 +33,7 @@ struct Sizes {
     b_start: usize,
 }
 
-/// Sizes that a kernel is compiled for.
+/// Inputs that a kernel is compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Has {
     bias: bool,
