@@ -3,22 +3,15 @@
 //! the length.
 
 mod cpu;
+mod filter;
 mod gpu;
+
+pub use filter::Filter;
 
 use burn::tensor::Tensor;
 
 use super::attention::Mask;
 use super::fused;
-use super::param::Param;
-
-/// A kernel and a bias of each number.
-#[derive(Clone, Debug)]
-pub struct Filter {
-    /// Kernels κ by distance, that of the token itself first: `[taps, width]`.
-    pub w: Param<2>,
-    /// `[width]`
-    pub b: Option<Param<1>>,
-}
 
 /// The gated convolution. A hidden token has no value.
 ///
@@ -40,11 +33,7 @@ pub fn convolve(gv: Tensor<3>, filter: &Filter, mask: &Mask) -> Tensor<3> {
 ///
 /// # Shapes
 /// `gv`: as of [`convolve`], with a batch of 1; `state`: `[1, taps - 1, width]`
-pub fn follow(
-    gv: Tensor<3>,
-    filter: &Filter,
-    state: Option<Tensor<3>>,
-) -> (Tensor<3>, Tensor<3>) {
+pub fn follow(gv: Tensor<3>, filter: &Filter, state: Option<Tensor<3>>) -> (Tensor<3>, Tensor<3>) {
     match gpu::Convolve::of(filter, None) {
         Some(convolve) => convolve.follow(gv, state),
         None => cpu::follow(gv, filter.tensors(), state),
@@ -70,14 +59,4 @@ pub fn reference(gv: Tensor<3>, filter: &Filter, mask: &Mask) -> Tensor<3> {
     };
     let sum = (0..taps.min(seq)).fold(b.unsqueeze::<3>(), |sum, back| sum + at(back));
     gates * sum
-}
-
-impl Filter {
-    /// Kernels, and biases, which are 0 in a model without any.
-    fn tensors(&self) -> (Tensor<2>, Tensor<1>) {
-        let w = self.w.tensor();
-        let [_, width] = w.dims();
-        let b = self.b.as_ref().map_or_else(|| Tensor::zeros([width], &w.device()), Param::tensor);
-        (w, b)
-    }
 }

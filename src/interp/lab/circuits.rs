@@ -91,7 +91,9 @@ fn copying(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
 fn spectrum(subject: &Subject) -> Result<Vec<Figure>, RequestError> {
     let head = subject.head();
     let (products, asked) = match subject.view.has_keys(head.layer) {
-        true => ("W_V W_O and of W_Q W_Kᵀ", &[("OV", Circuit::Ov(head)), ("QK", Circuit::Qk(head))][..]),
+        true => {
+            ("W_V W_O and of W_Q W_Kᵀ", &[("OV", Circuit::Ov(head)), ("QK", Circuit::Qk(head))][..])
+        }
         false => ("W_V W_O", &[("OV", Circuit::Ov(head))][..]),
     };
     let found = asked.iter().map(|(name, circuit)| {

@@ -6,7 +6,7 @@ use burn::tensor::{Int, Tensor};
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
-use super::Filter;
+use super::filter::Filter;
 use crate::kernel::fused::{Fused, primitive};
 use crate::kernel::gpu::{GpuTensor, UNITS, arg, dims, empty, groups, ints};
 use crate::kernel::param::{Param, ParamSlice};
