@@ -8,6 +8,7 @@ use std::sync::Arc;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use common::{close, losses, numbers, read, set, small, trainer_on, webgpu};
 use confab::arch::Layout;
+use confab::base::quantized::Bits;
 use confab::config::{ModelConfig, RunConfig};
 use confab::figure::{Content, Grid};
 use confab::generate::{Decoder, read_back};
@@ -179,6 +180,18 @@ fn a_model_of_two_mixers_decodes_what_it_reads() {
         let decoded = block_on(decoder.decode(&[*id])).unwrap();
         close(&decoded, recorded.logits_at(at), (1e-4, 1e-1), "logits");
     }
+}
+
+#[test]
+fn its_projections_are_rounded_as_those_of_other_mixers() {
+    let trainer = trainer_on(config("conv"), Device::flex());
+    let ids: Vec<u32> = (0..20).map(|at| at * 7 % 50).collect();
+    let host = block_on(read_back(trainer.model())).unwrap();
+    let exact = host.record(&ids, &[]).logits;
+    let rounded = host.quantize(Bits::Eight).unwrap();
+    let near = rounded.record(&ids, &[]).logits;
+    close(&near, &exact, (2e-2, 1e-1), "logits");
+    assert_ne!(near, exact);
 }
 
 #[test]
