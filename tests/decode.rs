@@ -132,6 +132,8 @@ fn linear_attention_decodes_in_a_state_of_one_size() {
         let run = of(ByLayer::parse(mixer).unwrap());
         check(&run, Decoder::in_loops(run.model()), &prompt, &[3, 1, 4, 1, 5]).unwrap();
         check(&run, Decoder::in_loops(run.model()), &prompt[..1], &[3, 1, 4]).unwrap();
+        let of_nothing = block_on(read_back(run.model())).unwrap().record(&[], &[]);
+        assert!(of_nothing.logits.is_empty());
         let is_constant = numbers(&run, 1) == numbers(&run, 60);
         assert_eq!(is_constant, mixer != "1:linear", "{mixer}");
         let on_gpu = trainer(device.clone(), |config| config.model = run.config.model.clone());

@@ -112,7 +112,9 @@ impl Attention {
         let mut pattern = vec![0.0; seq * tokens];
         let held = cache.forgotten.min(pattern.len())..;
         let mut z = vec![0.0; q.len()];
-        for head in 0..heads.n_heads {
+        // Of no tokens there is nothing to read.
+        let reading = if seq > 0 { heads.n_heads } else { 0 };
+        for head in 0..reading {
             pattern.fill(0.0);
             let q = Matrix::new(&q, width).columns(heads.own(head));
             let shared = heads.own(head / heads.readers());
