@@ -394,7 +394,7 @@ fn what_does_not_work_is_refused_by_the_knobs_name() {
     let small =
         checkpoint(&[("model.n_layers", "1"), ("model.n_heads", "1"), ("model.mlp", "none")]);
     let large =
-        checkpoint(&[("model.n_heads", "64"), ("model.d_head", "64"), ("model.n_layers", "48")]);
+        checkpoint(&[("model.n_heads", "512"), ("model.d_head", "8"), ("model.n_layers", "48")]);
     for (on, kind, number, says) in [
         (&small, OperationKind::DropLayer, 0, "Layers (model.n_layers)"),
         (&small, OperationKind::DropLayer, 5, "are 0 to 0"),
@@ -404,7 +404,7 @@ fn what_does_not_work_is_refused_by_the_knobs_name() {
         (&small, OperationKind::WidenMlp, 1, "MLP (model.mlp)"),
         (&small, OperationKind::Widen, 64 * 64, "takes a whole number from 2 to 64"),
         (&small, OperationKind::AddHeads, usize::MAX, "takes a whole number from 1 to 63"),
-        (&large, OperationKind::AddHeads, 1, "from 1 to 64"),
+        (&large, OperationKind::AddHeads, 1, "from 1 to 512"),
         (&large, OperationKind::AddLayer, 3, "from 1 to 48"),
         (&large, OperationKind::WidenMlp, 32767, "MLP width was set to"),
     ] {
