@@ -403,7 +403,7 @@ fn what_does_not_work_is_refused_by_the_knobs_name() {
         (&small, OperationKind::AddLayer, 2, "0 to 1 would work"),
         (&small, OperationKind::WidenMlp, 1, "MLP (model.mlp)"),
         (&small, OperationKind::Widen, 64 * 64, "takes a whole number from 2 to 64"),
-        (&small, OperationKind::AddHeads, usize::MAX, "takes a whole number from 1 to 63"),
+        (&small, OperationKind::AddHeads, usize::MAX, "takes a whole number from 1 to 511"),
         (&large, OperationKind::AddHeads, 1, "from 1 to 512"),
         (&large, OperationKind::AddLayer, 3, "from 1 to 48"),
         (&large, OperationKind::WidenMlp, 32767, "MLP width was set to"),

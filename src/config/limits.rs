@@ -1,7 +1,7 @@
 //! Limits of what can be set.
 
 /// Most heads of a layer.
-pub const MAX_HEADS: u64 = 512;
+pub const MAX_HEADS: usize = 512;
 /// Largest width of the residual stream.
 pub const MAX_D_MODEL: usize = 8192;
 /// Most layers of a model.

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::MAX_D_MODEL;
+use crate::config::{MAX_D_MODEL, MAX_HEADS};
 
 /// Kind of an operation on a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,7 +90,7 @@ pub const OPERATIONS: &[Procedure] = &[
         "add-heads",
         "Add heads",
         "how many every layer gets; where heads share keys, as many for each key head",
-        1..=63,
+        1..=MAX_HEADS - 1,
     ),
     operation(
         OperationKind::DropHead,
@@ -98,7 +98,7 @@ pub const OPERATIONS: &[Procedure] = &[
         "Drop a head",
         "the head that every layer loses, from 0, with those that share its keys unless all do; no layer \
          can lose one alone",
-        0..=63,
+        0..=MAX_HEADS - 1,
     ),
     operation(
         OperationKind::WidenMlp,
@@ -126,14 +126,14 @@ pub const OPERATIONS: &[Procedure] = &[
         "grow-heads",
         "Grow heads",
         "how many every layer gets, drawn by the mean and the spread of the heads it has",
-        1..=63,
+        1..=MAX_HEADS - 1,
     ),
     operation(
         OperationKind::PruneHeads,
         "prune-heads",
         "Prune heads",
         "how many every layer loses: those that contribute least",
-        1..=63,
+        1..=MAX_HEADS - 1,
     ),
     operation(
         OperationKind::PruneWeights,

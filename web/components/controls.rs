@@ -1,6 +1,8 @@
 //! Controls that stand in many places. Each is made in one function, for every type of closure would bring a copy
 //! of all that makes a node.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use leptos::ev;
 use leptos::html;
 use leptos::prelude::*;
@@ -122,16 +124,20 @@ fn pick(
     options: Box<dyn Fn() -> String + Send>,
     choose: Act<usize>,
 ) -> AnyView {
+    // The label does not hold the options, which would be part of its text.
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let id = format!("choice-{}", NEXT.fetch_add(1, Ordering::Relaxed));
     view! {
-        <label class="asked">
-            {label}
+        <span class="asked">
+            <label for=id.clone()>{label}</label>
             <select
+                id=id
                 inner_html=options
                 on:change:target=move |event: SelectEvent| {
                     choose(usize::try_from(event.target().selected_index()).unwrap_or(0));
                 }
             ></select>
-        </label>
+        </span>
     }
     .into_any()
 }

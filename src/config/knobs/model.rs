@@ -13,7 +13,7 @@ pub(super) const KNOBS: &[Knob] = &[
         at!(model.n_heads),
         "Heads",
         1,
-        MAX_HEADS,
+        MAX_HEADS as u64,
         "attention heads per layer; must divide the width, unless head dim is set",
     ),
     int(
@@ -109,7 +109,7 @@ pub(super) const KNOBS: &[Knob] = &[
         at!(model.kv_heads),
         "KV heads",
         0,
-        MAX_HEADS,
+        MAX_HEADS as u64,
         "heads of keys and values, shared evenly by those of queries; 0 is one each",
     ),
     int(

@@ -88,7 +88,7 @@ pub(super) const KNOBS: &[Knob] = &[
         at!(train.heads.max),
         "Max heads",
         1,
-        MAX_HEADS,
+        MAX_HEADS as u64,
         "heads per layer up to which training adds",
     ),
     float(
