@@ -104,7 +104,9 @@ impl GatedConv {
             }
             z.iter_mut().zip(sum).for_each(|(z, sum)| *z *= sum);
         }
-        for head in 0..self.outputs.n_heads {
+        // Of no tokens there are no heads to finish.
+        let n_heads = if z.is_empty() { 0 } else { self.outputs.n_heads };
+        for head in 0..n_heads {
             let start = head * self.outputs.d_head;
             self.outputs.finish(head, &mut z[start..], edits);
         }
