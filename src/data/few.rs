@@ -24,11 +24,11 @@ pub struct FewPredictions {
 impl FewPredictions {
     /// The predictions of a batch, given each token with its target, and the fields of targets; `None` if they are not few.
     pub fn new(ids: &[(u32, u32)], fields: &[Option<Field>], device: &Device) -> Option<Self> {
-        let places: Vec<usize> = (0..fields.len()).filter(|at| fields[*at].is_some()).collect();
-        let count = places.len();
+        let count = fields.iter().flatten().count();
         if count == 0 || ONE_IN * count > fields.len() {
             return None;
         }
+        let places: Vec<usize> = (0..fields.len()).filter(|at| fields[*at].is_some()).collect();
         let targets: Vec<i32> = places.iter().map(|place| ids[*place].1 as i32).collect();
         Some(Self {
             targets: Targets::Classes(Tensor::from_data(
